@@ -1,0 +1,40 @@
+# Every target does its own set-up; nothing is installed twice.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+STAMP := $(VENV)/.installed
+
+.PHONY: setup demo test check lock bench clean help
+
+help:            ## list the targets
+	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/\t/'
+
+setup: $(STAMP)  ## virtual environment and locked install
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"nexthour needs Python 3.11 to 3.13; $(PYTHON) is {v[0]}.{v[1]}: run make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(UV) || $(BIN)/python -m pip install --quiet "uv>=0.9"
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --require-hashes -r requirements.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:      ## resolve pyproject.toml again into requirements.lock
+	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --quiet --group dev pyproject.toml -o requirements.lock
+
+demo: setup      ## the whole loop once, on a simulated city
+	$(BIN)/nexthour demo --data-root .nexthour
+
+check: setup     ## lint, types, layering
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup      ## the whole test suite
+	$(BIN)/python -m pytest
+
+clean:           ## remove what the targets above made
+	rm -rf $(VENV) .nexthour
