@@ -1,0 +1,121 @@
+"""Slow, obvious references that the tests hold the real code against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+# ------------------------------------------------------------------------------------------------ LSTM
+# S. Hochreiter & J. Schmidhuber, "Long Short-Term Memory", Neural Computation 9(8), 1997, with the forget
+# gate of Gers, Schmidhuber & Cummins (2000); letters as in Lipton, Berkowitz & Elkan (arXiv 1506.00019). The
+# "simple LSTM" study form of it (N. D. Jimenez) leaves out the outer tanh. Row vectors, so z W and not W z;
+# each gate sees one vector z, the input joined to the last output.
+#
+#     z[t] = [x[t], h[t-1]]                      h[-1] = s[-1] = 0
+#     g[t] = tanh(z[t] Wg + bg)                  candidate: what could be remembered
+#     i[t] = sigmoid(z[t] Wi + bi)               input gate: how much of it is
+#     f[t] = sigmoid(z[t] Wf + bf)               forget gate: how much of the old cell stays
+#     o[t] = sigmoid(z[t] Wo + bo)               output gate: how much of the cell is shown
+#     s[t] = g[t] i[t] + s[t-1] f[t]             cell
+#     h[t] = phi(s[t]) o[t]                      output; phi is tanh, or nothing in the study form
+
+GATES = "gifo"
+PerGate = dict[str, Array]
+Step = tuple[Array, Array, Array, Array, Array, Array, Array]  # z, g, i, f, o, s[t-1], phi(s): (batch, ...)
+
+
+def sigmoid(a: Array) -> Array:
+    return 1 / (1 + np.exp(-a))
+
+
+@dataclass
+class NumpyLSTM:
+    """An LSTM layer in float64: `weights[gate]` is (channel + cell, cell), `biases[gate]` is (cell,)."""
+
+    weights: PerGate
+    biases: PerGate
+    outer_tanh: bool = True
+
+    @classmethod
+    def random(cls, channels: int, cells: int, rng: np.random.Generator, bound: float = 0.1) -> NumpyLSTM:
+        """Draw all weights and biases uniformly from -bound..bound."""
+        weights = {gate: rng.uniform(-bound, bound, (channels + cells, cells)) for gate in GATES}
+        biases = {gate: rng.uniform(-bound, bound, cells) for gate in GATES}
+        return cls(weights, biases)
+
+    @classmethod
+    def from_keras(cls, kernel: Array, recurrent_kernel: Array, bias: Array) -> NumpyLSTM:
+        """Take the arrays of `keras.layers.LSTM.get_weights()`: gates i, f, c (our g), o side by side."""
+        joined = np.vstack([kernel, recurrent_kernel]).astype(np.float64)
+        weights = dict(zip("ifgo", np.split(joined, 4, axis=1), strict=True))
+        biases = dict(zip("ifgo", np.split(bias.astype(np.float64), 4), strict=True))
+        return cls(weights, biases)
+
+    def forward(self, inputs: Array) -> tuple[Array, list[Step]]:
+        """Run over (batch, step, channel); returns the outputs (batch, step, cell) and what each step did."""
+        h = s = np.zeros((len(inputs), len(self.biases["g"])))
+        outputs, steps = [], []
+        for x in inputs.swapaxes(0, 1):
+            z = np.concatenate([x, h], axis=1)
+            a = {gate: z @ self.weights[gate] + self.biases[gate] for gate in GATES}
+            g, i, f, o = np.tanh(a["g"]), sigmoid(a["i"]), sigmoid(a["f"]), sigmoid(a["o"])
+            s_last, s = s, g * i + s * f
+            phi = np.tanh(s) if self.outer_tanh else s
+            h = phi * o
+            outputs.append(h)
+            steps.append((z, g, i, f, o, s_last, phi))
+        return np.stack(outputs, axis=1), steps
+
+    def backward(self, steps: list[Step], d_outputs: Array) -> tuple[Array, PerGate, PerGate]:
+        """Back-propagate through time.
+
+        Given dL/dh for every output (batch, step, cell), returns dL/d(inputs, weights, biases), each in the
+        shape of its own; weights and biases are shared by all steps, so their gradients add up from zero.
+        """
+        d_weights = {gate: np.zeros_like(w) for gate, w in self.weights.items()}
+        d_biases = {gate: np.zeros_like(b) for gate, b in self.biases.items()}
+        d_h_next = d_s_next = np.zeros_like(d_outputs[:, 0])
+        d_inputs = []
+        for step, d_output in zip(reversed(steps), reversed(d_outputs.swapaxes(0, 1)), strict=True):
+            z, g, i, f, o, s_last, phi = step
+            d_h = d_output + d_h_next
+            d_phi = d_h * o
+            d_s = d_s_next + (d_phi * (1 - phi**2) if self.outer_tanh else d_phi)
+            d_a = {  # tanh' = 1 - tanh^2, sigmoid' = sigmoid (1 - sigmoid)
+                "g": d_s * i * (1 - g**2),
+                "i": d_s * g * i * (1 - i),
+                "f": d_s * s_last * f * (1 - f),
+                "o": d_h * phi * o * (1 - o),
+            }
+            for gate in GATES:
+                d_weights[gate] += z.T @ d_a[gate]
+                d_biases[gate] += d_a[gate].sum(axis=0)
+            d_z = sum(d_a[gate] @ self.weights[gate].T for gate in GATES)
+            channels = z.shape[1] - g.shape[1]
+            d_inputs.append(d_z[:, :channels])
+            d_h_next = d_z[:, channels:]
+            d_s_next = d_s * f  # the cell's own path: error flows back through the forget gate alone
+        return np.stack(d_inputs[::-1], axis=1), d_weights, d_biases
+
+
+def first_output_loss(outputs: Array, targets: Array) -> tuple[float, Array]:
+    """L = sum of (h[t][0] - y[t])^2 over batch and steps, and dL/dh; `targets` is (batch, step)."""
+    error = outputs[:, :, 0] - targets
+    d_outputs = np.zeros_like(outputs)
+    d_outputs[:, :, 0] = 2 * error
+    return float((error**2).sum()), d_outputs
+
+
+def descend(lstm: NumpyLSTM, inputs: Array, targets: Array, learning_rate: float) -> float:
+    """Change the weights in place by one step of gradient descent; returns the loss before it."""
+    outputs, steps = lstm.forward(inputs)
+    loss, d_outputs = first_output_loss(outputs, targets)
+    _, d_weights, d_biases = lstm.backward(steps, d_outputs)
+    for gate in GATES:
+        lstm.weights[gate] -= learning_rate * d_weights[gate]
+        lstm.biases[gate] -= learning_rate * d_biases[gate]
+    return loss
