@@ -1,0 +1,231 @@
+"""Wall clocks, service days and holidays. Local time lives here only.
+
+Local wall-clock time is held as naive datetime64[m]; UTC as datetime64[m] or [s].
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Literal, cast
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.contracts import Int, Minutes
+from tasks.errors import ConfigError
+
+DAY = 1440
+MISSING = -1
+
+
+def zone(name: str) -> ZoneInfo:
+    """The IANA time zone of that name.
+
+    Raises:
+        ConfigError: if there is none; names the nearest ones.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        from difflib import get_close_matches
+
+        near = get_close_matches(name, sorted(available_timezones()), n=3, cutoff=0.5)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise ConfigError(f"time zone {name!r} is unknown: use an IANA name such as Europe/London{hint}") from None
+
+
+def to_local(minutes: Minutes, timezone: str) -> Minutes:
+    """Local wall-clock minutes (naive datetime64[m]) of UTC minutes."""
+    import pandas as pd
+
+    stamps = pd.DatetimeIndex(np.asarray(minutes, dtype="datetime64[s]")).tz_localize("UTC")
+    local = stamps.tz_convert(zone(timezone)).tz_localize(None)
+    return np.asarray(local.to_numpy(), dtype="datetime64[m]")
+
+
+def to_utc(
+    local: npt.NDArray[np.datetime64], timezone: str, fold: npt.NDArray[np.bool_] | Literal[0, 1] = 0
+) -> npt.NDArray[np.datetime64]:
+    """UTC of naive local times, in seconds; NaT where the wall clock skipped them.
+
+    Args:
+        local: naive datetime64.
+        timezone: IANA name.
+        fold: which occurrence of a repeated time is meant, 0 the first; one for all or one each.
+    """
+    import pandas as pd
+
+    naive = pd.DatetimeIndex(np.asarray(local, dtype="datetime64[s]"))
+    first = ~np.asarray(np.broadcast_to(np.asarray(fold, dtype=bool), (len(naive),)))
+    aware = naive.tz_localize(zone(timezone), ambiguous=first, nonexistent="NaT")
+    return np.asarray(aware.tz_convert("UTC").tz_localize(None).to_numpy(), dtype="datetime64[s]")
+
+
+def is_repeated(local: npt.NDArray[np.datetime64], timezone: str) -> npt.NDArray[np.bool_]:
+    """Which naive local times happen twice."""
+    return np.asarray(to_utc(local, timezone, 0) != to_utc(local, timezone, 1)) & ~np.isnat(to_utc(local, timezone, 0))
+
+
+def service_dates(minutes: Minutes, timezone: str) -> npt.NDArray[np.datetime64]:
+    """Service day (local calendar date, datetime64[D]) of UTC minutes."""
+    return to_local(minutes, timezone).astype("datetime64[D]")
+
+
+def day_bounds(day: np.datetime64, timezone: str) -> tuple[np.datetime64, np.datetime64]:
+    """First UTC minute of a service day and of the next one."""
+    edges = np.array([day, day + np.timedelta64(1, "D")], dtype="datetime64[D]").astype("datetime64[m]")
+    utc = to_utc(edges, timezone).copy()
+    for i in np.flatnonzero(np.isnat(utc)):  # a zone whose clocks change at midnight: the day starts later
+        skipped = edges[i] + np.arange(1, 181) * np.timedelta64(1, "m")
+        utc[i] = next(t for t in to_utc(skipped, timezone) if not np.isnat(t))
+    start, end = utc.astype("datetime64[m]")
+    return start, end
+
+
+def parse_moment(text: str, timezone: str) -> np.datetime64:
+    """UTC seconds of an ISO 8601 time; one without an offset is the network's local time.
+
+    Raises:
+        ConfigError: if it cannot be read, or the wall clock skipped it.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigError(f"time {text!r} is not ISO 8601: write it like 2013-10-09 or 2013-10-09T06:15") from None
+    if moment.tzinfo is not None:
+        return np.datetime64(moment.astimezone(ZoneInfo("UTC")).replace(tzinfo=None), "s")
+    utc = to_utc(np.array([moment], dtype="datetime64[s]"), timezone)[0]
+    if np.isnat(utc):
+        raise ConfigError(f"local time {text} does not exist in {timezone}: the clocks went forward over it")
+    return np.datetime64(utc, "s")
+
+
+def holiday_dates(
+    country: str | None, subdivision: str | None, first: np.datetime64, last: np.datetime64
+) -> frozenset[date]:
+    """Public holidays between two dates, both included; none without a country.
+
+    Raises:
+        ConfigError: if the `holidays` package does not know the country or subdivision.
+    """
+    if country is None:
+        return frozenset()
+    import holidays
+
+    a, b = first.astype("datetime64[D]").item(), last.astype("datetime64[D]").item()
+    try:
+        known = holidays.country_holidays(country, subdiv=subdivision, years=range(a.year, b.year + 1))
+    except NotImplementedError as error:
+        raise ConfigError(
+            f"[network] country {country!r} / subdivision {subdivision!r}: {error} (leave it out for none)"
+        ) from None
+    return frozenset(d for d in known if a <= d <= b)
+
+
+class WallClock:
+    """A span of UTC steps and the wall clock over it.
+
+    Args:
+        start: first UTC minute.
+        steps: number of steps.
+        interval: minutes a step.
+        timezone: IANA name.
+        holidays: dates that count as their own kind of day.
+    """
+
+    def __init__(
+        self,
+        start: np.datetime64,
+        steps: int,
+        interval: int,
+        timezone: str,
+        holidays: frozenset[date] = frozenset(),
+    ) -> None:
+        self.interval, self.timezone, self.holidays = interval, timezone, holidays
+        self.minutes = start.astype("datetime64[m]") + np.arange(steps) * np.timedelta64(interval, "m")
+        self.local = to_local(self.minutes, timezone)
+
+    @cached_property
+    def days(self) -> npt.NDArray[np.datetime64]:
+        """Service day of each step, datetime64[D]."""
+        return self.local.astype("datetime64[D]")
+
+    @cached_property
+    def minute_of_day(self) -> Int:
+        """Wall-clock minute of the day of each step, 0..1439."""
+        return np.asarray((self.local - self.days).astype(np.int64))
+
+    @cached_property
+    def weekday(self) -> Int:
+        """Weekday of each step, Monday 0."""
+        return np.asarray((self.days.astype(np.int64) + 3) % 7)
+
+    @cached_property
+    def is_holiday(self) -> npt.NDArray[np.bool_]:
+        """Whether each step's service day is a holiday."""
+        dates = np.array(sorted(self.holidays), dtype="datetime64[D]")
+        return np.isin(self.days, dates)
+
+    @cached_property
+    def _first_step(self) -> tuple[int, Int]:
+        """Wall-clock minute of the first row, and for each wall-clock minute since its first step."""
+        wall = self.local.astype(np.int64)
+        base = int(wall.min()) if len(wall) else 0
+        table = np.full(int(wall.max()) - base + 1 if len(wall) else 0, MISSING, dtype=np.int64)
+        table[wall[::-1] - base] = np.arange(len(wall))[::-1]  # the first occurrence is written last
+        return base, table
+
+    def step_of_wall(self, local: Minutes) -> Int:
+        """Step at each wall-clock minute, the first one where it happens twice; -1 where there is none."""
+        base, table = self._first_step
+        at = np.asarray(local, dtype="datetime64[m]").astype(np.int64) - base
+        inside = (at >= 0) & (at < len(table))
+        return np.where(inside, table[np.where(inside, at, 0)], MISSING)
+
+    def source_days(self, weeks: int) -> npt.NDArray[np.datetime64]:
+        """Service days that serve as lags of each day of the span.
+
+        An ordinary day takes the same weekday of earlier weeks, holidays left out. A holiday takes earlier
+        holidays of the last `weeks` weeks, newest first, then earlier Sundays.
+
+        Returns:
+            datetime64[D] [weeks, day] over `self.calendar_days`; NaT where nothing serves.
+        """
+        return source_days(self.calendar_days, weeks, self.holidays)
+
+    @cached_property
+    def calendar_days(self) -> npt.NDArray[np.datetime64]:
+        """Every service day of the span, ascending, without gaps."""
+        return np.arange(self.days.min(), self.days.max() + 1, dtype="datetime64[D]")
+
+    def lag_steps(self, weeks: int) -> Int:
+        """Step of each weekly lag of each step, int64 [week, step]; -1 where there is none."""
+        first = self.calendar_days[0]
+        days = self.source_days(weeks)[:, (self.days - first).astype(np.int64)]
+        wall = days.astype("datetime64[m]") + self.minute_of_day.astype("timedelta64[m]")
+        return np.where(np.isnat(days), MISSING, self.step_of_wall(np.where(np.isnat(days), self.local, wall)))
+
+
+def source_days(days: npt.NDArray[np.datetime64], weeks: int, holidays: frozenset[date]) -> npt.NDArray[np.datetime64]:
+    """See `WallClock.source_days`; `days` may be any dates."""
+    back = np.arange(1, weeks + 1).astype("timedelta64[W]").astype("timedelta64[D]")
+    out = days[None, :] - back[:, None]
+    red = np.array(sorted(holidays), dtype="datetime64[D]")
+    out[np.isin(out, red)] = np.datetime64("NaT")
+    for column in np.flatnonzero(np.isin(days, red)):
+        out[:, column] = _holiday_lags(days[column], weeks, holidays)
+    return np.asarray(out)
+
+
+def _holiday_lags(day: np.datetime64, weeks: int, holidays: frozenset[date]) -> npt.NDArray[np.datetime64]:
+    """Earlier holidays within the window, newest first, then earlier Sundays; [weeks] dates."""
+    here = cast(date, day.item())
+    reach = [here - timedelta(days=n) for n in range(1, 7 * weeks + 1)]
+    red = [d for d in reach if d in holidays]
+    sundays = [d for d in reach if d.weekday() == 6 and d not in holidays]
+    chosen = np.full(weeks, np.datetime64("NaT"), dtype="datetime64[D]")
+    picked = (red + sundays)[:weeks]
+    chosen[: len(picked)] = np.array(picked, dtype="datetime64[D]")
+    return chosen

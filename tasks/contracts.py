@@ -1,0 +1,262 @@
+"""What the stages hand one another: errors, tables, arrays and the shapes of plug-ins.
+
+Stages never import one another; they meet here. Array axes are named in the order of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Float = npt.NDArray[np.float32]
+Int = npt.NDArray[np.int64]
+Minutes = npt.NDArray[np.datetime64]
+
+HORIZON_MINUTES = 60
+WEEKS = 14
+QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+QUANTILE_COLUMNS = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One row that was refused: where it stood, why, and what it said."""
+
+    source: str
+    origin: str
+    line: int
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one read of a source brought.
+
+    Attributes:
+        source: name of the source in the configuration.
+        part: the share that this batch counts ("" for feeds of totals); see the fold.
+        origin: file or cursor it came from, for people.
+        key: what the ledger files it under: one key, one successive state.
+        digest: fingerprint of the input that the batch was made of.
+        observations: table of `store.OBSERVATION_COLUMNS` less `received_at`; `available_at` null where the
+            source does not say when it was known.
+        rejects: rows refused, in the order of the input.
+        warnings: sentences for the person who reads the run.
+    """
+
+    source: str
+    part: str
+    origin: str
+    key: str
+    digest: str
+    observations: pa.Table
+    rejects: Sequence[Reject] = ()
+    warnings: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a source is asked for.
+
+    Attributes:
+        as_of: now, UTC seconds; nothing later exists yet.
+        start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
+        paths: read these files instead of the configured ones.
+        cursor: where the last pull of a source without files ended (UTC minute), None at first.
+        done: digest and stamp of what the ledger holds, by key; a source skips what has not changed.
+    """
+
+    as_of: np.datetime64
+    start: np.datetime64 | None = None
+    end: np.datetime64 | None = None
+    paths: tuple[str, ...] = ()
+    cursor: np.datetime64 | None = None
+    done: Ledger | None = None
+
+
+class Ledger(Protocol):
+    """What has been ingested, by source and key."""
+
+    def stamp(self, source: str, key: str) -> str | None:
+        """Cheap identity (size, time or etag) of the input last ingested under this key."""
+
+    def digest(self, source: str, key: str) -> str | None:
+        """Fingerprint of the content last ingested under this key."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where observations come from. One file in `tasks/ingest/sources` each."""
+
+    name: str
+
+    def pull(self, pull: Pull) -> Iterator[Batch]:
+        """Yield what is new, in bounded pieces.
+
+        Raises:
+            SourceError: if nothing can be read at all.
+        """
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The minute table of a span as a dense array.
+
+    Attributes:
+        values: float32 [target, station, minute], counts; NaN where not observed.
+        start: first minute, UTC.
+        interval: minutes a step.
+        stations, targets: names of the axes.
+    """
+
+    values: Float
+    start: np.datetime64
+    interval: int
+    stations: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    @property
+    def steps(self) -> int:
+        """Length of the minute axis."""
+        return int(self.values.shape[2])
+
+    @property
+    def minutes(self) -> Minutes:
+        """UTC start of every step, datetime64[m]."""
+        return self.start + np.arange(self.steps) * np.timedelta64(self.interval, "m")
+
+    def index(self, minutes: Minutes | np.datetime64) -> Int:
+        """Positions on the minute axis (outside 0..steps-1 when the grid does not hold them)."""
+        delta = np.asarray(minutes, dtype="datetime64[m]") - self.start.astype("datetime64[m]")
+        return np.asarray(delta // np.timedelta64(self.interval, "m"), dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """Model inputs for a set of origins and all stations, at their own moments.
+
+    Shapes: K weeks, C targets, O origins, S stations, R recent steps, H horizon steps.
+    NaN means not observed or not existing; nothing is filled.
+
+    Attributes:
+        origins: datetime64[m] [O], UTC.
+        lags: float32 [K, C, O, S, R+H]: week k+1 before, the R steps before the origin's minute and the hour.
+        recent: float32 [C, O, S, R]: the present day up to the origin, unseen minutes NaN.
+        profile: float32 [C, O, S, R+H]: expected count from the lags.
+        level: float32 [C, O, S]: observed over expected in the recent window, damped.
+        calendar: float32 [O, H, F]: see `CALENDAR`; local wall clock of each target minute.
+        stations, targets: names of the axes.
+        interval: minutes a step.
+    """
+
+    CALENDAR: ClassVar[tuple[str, ...]] = (
+        "sin_day", "cos_day", "sin_half_day", "cos_half_day",
+        "mon", "tue", "wed", "thu", "fri", "sat", "sun", "holiday",
+    )  # fmt: skip
+
+    origins: Minutes
+    lags: Float
+    recent: Float
+    profile: Float
+    level: Float
+    calendar: Float
+    stations: tuple[str, ...]
+    targets: tuple[str, ...]
+    interval: int
+
+    @property
+    def horizon(self) -> int:
+        """Steps in the forecast hour."""
+        return int(self.calendar.shape[1])
+
+
+class Features(Protocol):
+    """The one maker of tensors, for training and for serving."""
+
+    grid: Grid
+
+    def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
+        """Tensors at these origins (UTC), each seeing only what lies before it."""
+
+    def truth(self, origins: Minutes) -> Float:
+        """Counts of the hour after each origin, float32 [C, O, S, H]; NaN where not observed."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A model's answer.
+
+    Attributes:
+        mean: float32 [C, O, S, H], expected count an interval, >= 0.
+        quantiles: float32 [Q, C, O, S, H] at `QUANTILES`, non-decreasing along Q, >= 0.
+    """
+
+    mean: Float
+    quantiles: Float
+
+
+@dataclass(frozen=True)
+class Split:
+    """A time-ordered split by origin; the gap keeps every training hour ahead of every held-out input.
+
+    Attributes:
+        train, validation, holdout: datetime64[m] origins, UTC, ascending.
+    """
+
+    train: Minutes
+    validation: Minutes
+    holdout: Minutes
+
+
+@dataclass
+class FitLog:
+    """What happened during a fit: metric name -> one value an epoch; and what people want to look at."""
+
+    epochs: dict[str, list[float]] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Forecaster(Protocol):
+    """A fitted model: predicts, and writes itself into a bundle folder."""
+
+    name: str
+
+    def predict(self, tensors: Tensors) -> Prediction:
+        """Forecast the hour after every origin, for every station and target of the tensors."""
+
+    def export(self, folder: Path) -> dict[str, Any]:
+        """Write network and state into `folder`; return the JSON config that loads it again."""
+
+
+@runtime_checkable
+class Architecture(Protocol):
+    """How a kind of model is fitted and loaded. One file in `tasks/model/architectures` each."""
+
+    name: str
+
+    def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
+        """Fit on the training origins, watch the validation origins, never touch the hold-out.
+
+        Raises:
+            HistoryError: if the origins cannot feed it.
+        """
+
+
+@runtime_checkable
+class Target(Protocol):
+    """Where a forecast is published. One file in `tasks/publish` each."""
+
+    name: str
+
+    def publish(self, forecasts: pa.Table, summary: dict[str, Any]) -> str:
+        """Publish one issue; return where it can be found. Idempotent: the same issue twice is one."""

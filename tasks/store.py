@@ -1,0 +1,194 @@
+"""The data root: plain files, written whole or not at all. The only home of Parquet.
+
+A root is a folder or a URL (`s3://bucket/prefix`). On a local disk a file is written beside its place under a name
+that starts with a dot, flushed, and renamed; on object stores a put is atomic by itself.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from tasks.errors import StoreError
+
+DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
+
+
+class Store:
+    """Files under one root, addressed by `/`-separated paths relative to it.
+
+    Raises:
+        StoreError: if the root cannot be reached.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+        self.local: Path | None = None
+        if "://" in root and not root.startswith("file://"):
+            self.fs, self._base = _remote(root)
+        else:
+            self.local = Path(root.removeprefix("file://")).absolute()
+            self.fs, self._base = pafs.LocalFileSystem(), str(self.local)
+
+    def at(self, path: str) -> str:
+        """Path as the file system knows it."""
+        return f"{self._base}/{path}" if path else self._base
+
+    def url(self, path: str = "") -> str:
+        """Path as a person may open it."""
+        return str(self.local / path) if self.local else f"{self.root.rstrip('/')}/{path}"
+
+    def check_writable(self) -> None:
+        """Write and remove a small file.
+
+        Raises:
+            StoreError: if that fails; says why.
+        """
+        probe = f".probe-{uuid.uuid4().hex}"
+        self.write_bytes(probe, b"")
+        self.delete(probe)
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        """Replace a file whole.
+
+        Raises:
+            StoreError: if the root cannot be written.
+        """
+        try:
+            if self.local:
+                _replace(self.local / path, data)
+            else:
+                with self.fs.open_output_stream(self.at(path)) as out:
+                    out.write(data)
+        except OSError as error:
+            raise StoreError(
+                f"data root {self.root} cannot be written ({path}: {error.strerror or error}): "
+                "give --data-root a folder that you may write"
+            ) from None
+
+    def read_bytes(self, path: str) -> bytes | None:
+        """Content of a file, None where there is none."""
+        try:
+            with self.fs.open_input_stream(self.at(path)) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.url(path)} cannot be read: {error.strerror or error}") from None
+
+    def write_json(self, path: str, value: Any) -> None:
+        """Replace a JSON file whole."""
+        self.write_bytes(path, json.dumps(value, indent=1, sort_keys=True, default=str).encode())
+
+    def read_json(self, path: str) -> Any:
+        """Content of a JSON file, None where there is none."""
+        data = self.read_bytes(path)
+        try:
+            return None if data is None else json.loads(data)
+        except ValueError:
+            raise StoreError(f"{self.url(path)} is not JSON: restore it or delete it") from None
+
+    def write_table(self, path: str, table: pa.Table) -> None:
+        """Replace a Parquet file whole: zstd, delta-packed times, dictionaries for the rest."""
+        buffer = io.BytesIO()
+        delta = [name for name in DELTA_COLUMNS if name in table.column_names]
+        pq.write_table(
+            table,
+            buffer,
+            compression="zstd",
+            use_dictionary=[name for name in table.column_names if name not in delta],
+            column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        )
+        self.write_bytes(path, buffer.getvalue())
+
+    def read_tables(self, paths: Sequence[str], schema: pa.Schema, filter: ds.Expression | None = None) -> pa.Table:
+        """Rows of several Parquet files in the order of `paths`; the schema's columns only, absent ones null."""
+        if not paths:
+            return schema.empty_table()
+        try:
+            data = ds.dataset([self.at(p) for p in paths], schema=schema, filesystem=self.fs, format="parquet")
+            return data.to_table(filter=filter)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StoreError(
+                f"a Parquet file under {self.url(paths[0].rsplit('/', 1)[0])} cannot be read: {error}"
+            ) from None
+
+    def files(self, folder: str, suffix: str = "") -> list[str]:
+        """Paths of the files below a folder, sorted; names that start with a dot are not there."""
+        selector = pafs.FileSelector(self.at(folder), recursive=True, allow_not_found=True)
+        prefix = len(self._base) + 1
+        return sorted(
+            info.path[prefix:]
+            for info in self.fs.get_file_info(selector)
+            if info.type == pafs.FileType.File and info.path.endswith(suffix) and not info.base_name.startswith(".")
+        )
+
+    def exists(self, path: str) -> bool:
+        """Whether a file is there."""
+        return bool(self.fs.get_file_info(self.at(path)).type == pafs.FileType.File)
+
+    def delete(self, path: str) -> None:
+        """Remove a file; one that is gone already is fine."""
+        try:
+            self.fs.delete_file(self.at(path))
+        except FileNotFoundError:
+            return
+
+    def partitions(self, table: str) -> list[str]:
+        """Values of the first partition key that has files, ascending: dates as YYYY-MM-DD."""
+        selector = pafs.FileSelector(self.at(table), allow_not_found=True)
+        names = [i.base_name for i in self.fs.get_file_info(selector) if i.type == pafs.FileType.Directory]
+        return sorted(name.split("=", 1)[1] for name in names if "=" in name)
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Exclusive among processes of one machine; object stores have none and need none for appended files."""
+        if not self.local:
+            yield
+            return
+        from filelock import FileLock
+
+        folder = self.local / ".locks"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"data root {self.root} cannot be written: {error.strerror}") from None
+        with FileLock(folder / f"{name}.lock"):
+            yield
+
+
+def _remote(root: str) -> tuple[pafs.FileSystem, str]:
+    try:
+        fs, base = pafs.FileSystem.from_uri(root)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise StoreError(f"data root {root} cannot be opened: {error}") from None
+    return fs, base.rstrip("/")
+
+
+def _replace(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    try:
+        with temporary.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,129 @@
+"""Schemas and places of the tables (DESIGN's section on tables, as code)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.contracts import QUANTILE_COLUMNS
+
+TIME = pa.timestamp("us", tz="UTC")
+NAME = pa.dictionary(pa.int32(), pa.string())
+
+
+def observations(targets: Sequence[str]) -> pa.Schema:
+    """What sources said; key (station_id, minute_utc, part, available_at, received_at)."""
+    return pa.schema(
+        [
+            ("station_id", NAME),
+            ("minute_utc", TIME),
+            ("part", NAME),
+            ("source", NAME),
+            ("available_at", TIME),
+            ("received_at", TIME),
+            *((target, pa.int32()) for target in targets),
+        ]
+    )
+
+
+def minutes(targets: Sequence[str]) -> pa.Schema:
+    """Today's truth; key (station_id, minute_utc). A null target was not observed."""
+    return pa.schema([("station_id", NAME), ("minute_utc", TIME), *((t, pa.int32()) for t in targets)])
+
+
+REJECTS = pa.schema(
+    [
+        ("source", NAME),
+        ("origin", NAME),
+        ("line", pa.int64()),
+        ("reason", NAME),
+        ("text", pa.string()),
+        ("received_at", TIME),
+    ]
+)
+
+FORECASTS = pa.schema(
+    [
+        ("issued_at", TIME),
+        ("origin_utc", TIME),
+        ("minute_utc", TIME),
+        ("horizon_minutes", pa.int16()),
+        ("station_id", NAME),
+        ("target", NAME),
+        ("mean", pa.float32()),
+        *((name, pa.float32()) for name in QUANTILE_COLUMNS),
+        ("model_version", NAME),
+        ("degraded_reason", NAME),
+    ]
+)
+
+SCORES = pa.schema(
+    [
+        ("issued_at", TIME),
+        ("origin_utc", TIME),
+        ("station_id", NAME),
+        ("target", NAME),
+        ("band", NAME),
+        ("model_version", NAME),
+        ("minutes", pa.int32()),
+        ("actual", pa.float64()),
+        ("forecast", pa.float64()),
+        ("absolute_error", pa.float64()),
+        ("squared_error", pa.float64()),
+        ("poisson_deviance", pa.float64()),
+        ("pinball", pa.float64()),
+        ("covered_80", pa.float64()),
+        ("covered_90", pa.float64()),
+        ("baseline_absolute_error", pa.float64()),
+    ]
+)
+
+
+def day_folder(table: str, day: np.datetime64 | str) -> str:
+    """Folder of one service day of a table."""
+    return f"{table}/service_date={day}"
+
+
+def minutes_file(day: np.datetime64 | str) -> str:
+    """The one file of a service day of the minute table."""
+    return f"{day_folder('minutes', day)}/part.parquet"
+
+
+def to_time(moment: np.datetime64) -> pa.Scalar:
+    """A moment as the tables hold it."""
+    return pa.scalar(moment.astype("datetime64[us]").item(), pa.timestamp("us")).cast(pa.timestamp("us")).cast(TIME)
+
+
+def time_array(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
+    """datetime64 of any unit as a column; NaT becomes null."""
+    return pa.array(moments.astype("datetime64[us]"), pa.timestamp("us")).cast(TIME)
+
+
+def numpy_times(column: pa.ChunkedArray | pa.Array) -> np.ndarray:  # type: ignore[type-arg]
+    """A time column as datetime64[us]; null becomes NaT."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(whole.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)).astype("datetime64[us]")
+
+
+def name_codes(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, list[str]]:  # type: ignore[type-arg]
+    """A name column as codes into its sorted distinct names."""
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not pa.types.is_dictionary(whole.type):
+        whole = whole.dictionary_encode()
+    if isinstance(whole, pa.ChunkedArray):
+        whole = whole.unify_dictionaries().combine_chunks()
+    names = np.asarray(whole.dictionary.to_pylist(), dtype=object)
+    order = np.argsort(names, kind="stable") if len(names) else np.empty(0, dtype=np.int64)
+    rank = np.empty(len(names), dtype=np.int32)
+    rank[order] = np.arange(len(names), dtype=np.int32)
+    codes = whole.indices.to_numpy(zero_copy_only=False)
+    return (rank[codes] if len(names) else np.zeros(len(whole), np.int32)), [str(n) for n in names[order]]
+
+
+def name_array(codes: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:  # type: ignore[type-arg]
+    """The reverse of `name_codes`."""
+    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(list(names), pa.string())).cast(
+        NAME
+    )
