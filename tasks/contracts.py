@@ -5,7 +5,7 @@ Stages never import one another; they meet here. Array axes are named in the ord
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Float = npt.NDArray[np.float32]
 Int = npt.NDArray[np.int64]
 Minutes = npt.NDArray[np.datetime64]
+Progress = Callable[[str, int, int], None]
+"""Told of long work: what, how much is done, how much there is."""
 
 HORIZON_MINUTES = 60
 WEEKS = 14

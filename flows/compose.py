@@ -1,0 +1,210 @@
+"""One turn of each flow, composed of steps. Free of Prefect, so that a one-shot command starts at once.
+
+Stages do not know one another; what one makes is handed to the next here, in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.contracts import HORIZON_MINUTES, Forecaster, Progress
+from tasks.errors import NexthourError, SourceError
+from tasks.settings import Settings, nearest_key
+from tasks.store import Store
+
+if TYPE_CHECKING:
+    from tasks.features.steps import LagReport
+    from tasks.forecast.issue import Issue
+    from tasks.ingest.steps import SourceReport
+    from tasks.model.steps import RetrainReport
+    from tasks.score.backtest import BacktestReport
+    from tasks.score.steps import ScoreReport
+
+log = logging.getLogger(__name__)
+
+LADDER = ("champion", "previous", "weekday_level", "weekday_mean", "last_known")
+DAY = np.timedelta64(1, "D")
+HOUR = np.timedelta64(HORIZON_MINUTES, "m")
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What came in, a report a source; and the sources that could not be read."""
+
+    sources: tuple[SourceReport, ...]
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ForecastReport:
+    """What was published, and where."""
+
+    issue: Issue
+    published: dict[str, str]
+    failures: tuple[str, ...]
+
+
+def ingest(
+    settings: Settings,
+    as_of: np.datetime64,
+    *,
+    source: str | None = None,
+    paths: tuple[str, ...] = (),
+    start: np.datetime64 | None = None,
+    end: np.datetime64 | None = None,
+    backfill: bool = False,
+    progress: Progress | None = None,
+) -> IngestReport:
+    """Pull every source (or one), each by itself: one that fails does not hold up the others.
+
+    Raises:
+        ConfigError: if `source` is not configured.
+        SourceError: if no source could be read.
+    """
+    from tasks.ingest.steps import ingest_source
+
+    Store(settings.data_root).check_writable()
+    reports, failures = [], []
+    for name in _sources(settings, source):
+        try:
+            reports.append(
+                ingest_source(
+                    settings, name, as_of, paths=paths, start=start, end=end, backfill=backfill, progress=progress
+                )
+            )
+        except SourceError as error:
+            log.error("%s", error)
+            failures.append(str(error))
+    if failures and not reports:
+        raise SourceError("; ".join(failures))
+    return IngestReport(tuple(reports), tuple(failures))
+
+
+def _sources(settings: Settings, wanted: str | None) -> list[str]:
+    from tasks.errors import ConfigError
+
+    names = [source.name for source in settings.sources]
+    if wanted is None:
+        return names
+    if wanted not in names:
+        raise ConfigError(f"no source is called {wanted!r}{nearest_key(wanted, tuple(names))}")
+    return [wanted]
+
+
+def features(
+    settings: Settings, start_day: np.datetime64, end_day: np.datetime64, as_of: np.datetime64 | None = None
+) -> LagReport:
+    """Write the lag table of the service days from `start_day` to `end_day`, both included."""
+    from tasks.features.steps import write_lag_table
+
+    return write_lag_table(settings, str(start_day), str(end_day), as_of)
+
+
+def retrain(
+    settings: Settings, as_of: np.datetime64, model: str | None = None, progress: Progress | None = None
+) -> RetrainReport:
+    """Fit a challenger, hold it against champion and baselines, log it, and promote it if it earned it."""
+    from tasks.features.steps import load_features
+    from tasks.model.steps import judge, load_forecaster, register, train_model
+
+    plan = settings.retrain
+    span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
+    table = load_features(settings, _floor(settings, as_of - span), _floor(settings, as_of), as_of)
+    champion = _optional(lambda: load_forecaster(settings, "champion"))
+    trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
+    decision = judge(settings, trained, champion)
+    return register(settings, trained, decision, as_of)
+
+
+def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") -> ForecastReport:
+    """Forecast the hour from `as_of`, stepping down the ladder where a model fails, and publish it everywhere."""
+    from tasks.features.steps import load_features
+    from tasks.forecast.steps import issue
+    from tasks.model.steps import load_forecaster
+    from tasks.publish.steps import publish
+
+    origin = _floor(settings, as_of)
+    table = load_features(settings, origin, origin, as_of)
+    rungs = list(dict.fromkeys((model, *LADDER[1:] if model == "champion" else LADDER[2:])))
+    ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
+    issued = issue(settings, table, ladder, as_of, origin)
+    published, failures = {}, []
+    for target in settings.publish.targets:
+        try:
+            published[target] = publish(settings, target, issued.table, issued.summary)
+        except (NexthourError, OSError) as error:
+            log.error("publishing to %s failed: %s", target, error)
+            failures.append(f"{target}: {error}")
+    return ForecastReport(issued, published, tuple(failures))
+
+
+def score(
+    settings: Settings,
+    as_of: np.datetime64,
+    start: np.datetime64 | None = None,
+    end: np.datetime64 | None = None,
+) -> ScoreReport:
+    """Join matured forecasts with the truth, log live metrics, and let serving follow the registry's champion."""
+    from tasks.score.steps import score_forecasts
+
+    return score_forecasts(settings, as_of, start, end)
+
+
+def follow_champion(settings: Settings, as_of: np.datetime64) -> str | None:
+    """Move the bundle on disk to where the registry's alias points; says what it did, None if nothing."""
+    from tasks.model.steps import follow_registry
+
+    return follow_registry(settings, as_of)
+
+
+def backtest(
+    settings: Settings,
+    start: np.datetime64,
+    end: np.datetime64,
+    every: np.timedelta64,
+    models: Sequence[str],
+    out: Path,
+    *,
+    retrain_every: np.timedelta64 | None = None,
+    progress: Progress | None = None,
+) -> BacktestReport:
+    """Replay origins from `start` to before `end`, models fitted only on what lay before each retraining."""
+    from tasks.features.steps import load_features
+    from tasks.model.steps import model_maker
+    from tasks.score.backtest import replay
+
+    plan = settings.retrain
+    span = (plan.train_days + plan.validation_days + 1) * DAY
+    table = load_features(settings, _floor(settings, start - span), _floor(settings, end))
+    makers = {name: model_maker(settings, table, name) for name in models}
+    origins = np.arange(_floor(settings, start), end.astype("datetime64[m]"), every.astype("timedelta64[m]"))
+    return replay(table, makers, origins, out, retrain_every, timezone=settings.network.timezone, progress=progress)
+
+
+def _floor(settings: Settings, moment: np.datetime64) -> np.datetime64:
+    """Start of the interval that a moment lies in."""
+    step = settings.network.interval_minutes
+    minute = moment.astype("datetime64[m]")
+    return np.datetime64(minute - np.timedelta64(int(minute.astype(np.int64)) % step, "m"))
+
+
+def _loader(
+    load: Callable[[Settings, str], Forecaster], settings: Settings, name: str
+) -> Callable[[], Forecaster]:
+    return lambda: load(settings, name)
+
+
+def _optional(load: Callable[[], Forecaster]) -> Forecaster | None:
+    from tasks.errors import ModelError
+
+    try:
+        return load()
+    except ModelError as error:
+        log.info("no champion to compare with: %s", error)
+        return None
