@@ -1,0 +1,248 @@
+"""The promotion gate: whether a challenger may publish. Pure: figures in, decision out.
+
+Losses are paired by service day. A day counts by its relative difference, so that a quiet Sunday weighs as much as a
+busy Friday; a one-sided paired t-test over the days says how sure it is that the challenger is the better one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.settings import GateSettings
+
+Losses = npt.NDArray[np.float64]
+
+TIERS = ("busiest third", "middle third", "quietest third")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The challenger against one rival over all days that both were scored on.
+
+    Attributes:
+        rival: name of the other model.
+        role: "champion" or "baseline".
+        challenger, loss: mean daily loss of the challenger and of the rival, lower is better.
+        difference: challenger over rival, less one, in percent; negative is better.
+        confidence: probability, by the paired t-test, that the challenger is better.
+        verdict: "better", "worse" or "not told apart".
+    """
+
+    rival: str
+    role: str
+    challenger: float
+    loss: float
+    difference: float
+    confidence: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class TierRow:
+    """One group of stations, by volume, against the reference.
+
+    Attributes:
+        tier: name of the group.
+        stations: how many there are.
+        rival: the reference: the champion, or the best baseline where there is none.
+        challenger, loss: mean loss of the group's stations.
+        difference: challenger over reference, less one, in percent.
+        verdict: "within margin" or "worse".
+    """
+
+    tier: str
+    stations: int
+    rival: str
+    challenger: float
+    loss: float
+    difference: float
+    verdict: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate said.
+
+    Attributes:
+        promoted: whether the challenger becomes champion.
+        reason: one sentence.
+        days: service days that were compared.
+        table: the challenger against each rival.
+        tiers: the challenger against the reference, by station tier.
+    """
+
+    promoted: bool
+    reason: str
+    days: int
+    table: tuple[Row, ...]
+    tiers: tuple[TierRow, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The decision as JSON-able values."""
+        return asdict(self)
+
+    def to_markdown(self) -> str:
+        """The decision as people read it: the sentence, then both tables."""
+        lines = [f"**{'Promoted' if self.promoted else 'Not promoted'}.** {self.reason}", ""]
+        lines += [
+            f"| rival | role | challenger | rival's loss | difference | confidence ({self.days} days) | verdict |",
+            "|---|---|---:|---:|---:|---:|---|",
+        ]
+        lines += [
+            f"| {r.rival} | {r.role} | {r.challenger:.4g} | {r.loss:.4g} | {r.difference:+.1f} % "
+            f"| {r.confidence:.2f} | {r.verdict} |"
+            for r in self.table
+        ]
+        if self.tiers:
+            lines += ["", "| stations | number | against | challenger | rival's loss | difference | verdict |"]
+            lines += ["|---|---:|---|---:|---:|---:|---|"]
+            lines += [
+                f"| {t.tier} | {t.stations} | {t.rival} | {t.challenger:.4g} | {t.loss:.4g} "
+                f"| {t.difference:+.1f} % | {t.verdict} |"
+                for t in self.tiers
+            ]
+        return "\n".join(lines) + "\n"
+
+
+def decide(
+    challenger: Losses,
+    champion: Losses | None,
+    baselines: Mapping[str, Losses],
+    volume: Losses,
+    settings: GateSettings,
+    *,
+    champion_name: str = "champion",
+) -> Decision:
+    """Judge a challenger on held-out days.
+
+    Args:
+        challenger: float64 [day, station], loss on days that it never saw; NaN where there was no truth.
+        champion: the same of the present champion on the same days; None while there is none.
+        baselines: the same of every baseline, by name.
+        volume: float64 [station], people a day, by which the tiers are cut.
+        settings: confidence, margin, minimum of days.
+        champion_name: what to call the champion.
+
+    Returns:
+        With a champion, promoted if better than it and every baseline with `confidence` and no tier is worse by more
+        than `margin`. Without one, promoted unless worse than a baseline with `confidence`, or in a tier.
+
+    Raises:
+        ValueError: if there is nothing to compare with.
+    """
+    rivals = {**({champion_name: champion} if champion is not None else {}), **baselines}
+    if not rivals:
+        raise ValueError("the gate needs a champion or a baseline to compare with")
+    seen = np.logical_and.reduce([np.isfinite(loss) for loss in rivals.values()])
+    days = np.flatnonzero(seen.any(axis=1))
+    if not len(days):
+        return Decision(False, "No held-out day could be compared: there is no truth for any.", 0, (), ())
+    if not np.isfinite(challenger[seen]).all():
+        return Decision(False, "The challenger's forecasts are not finite everywhere.", len(days), (), ())
+    ours = np.where(seen, challenger, np.nan)[days]
+    theirs = {name: np.where(seen, loss, np.nan)[days] for name, loss in rivals.items()}
+    table = tuple(
+        _row(name, "baseline" if champion is None or i else "champion", ours, loss, settings.confidence)
+        for i, (name, loss) in enumerate(theirs.items())
+    )
+    reference = table[0] if champion is not None else min(table, key=lambda row: row.loss)
+    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings.margin)
+    promoted, reason = _verdict(table, tiers, reference, len(days), settings)
+    return Decision(promoted, reason, len(days), table, tiers)
+
+
+def station_tiers(volume: Losses) -> tuple[npt.NDArray[np.int64], ...]:
+    """Station positions by thirds of the number of stations, busiest first; empty thirds are left out."""
+    order = np.argsort(-np.nan_to_num(volume), kind="stable")
+    return tuple(part for part in np.array_split(order, 3) if len(part))
+
+
+def better_confidence(challenger: Losses, rival: Losses) -> float:
+    """One-sided paired t-test over days: probability that the challenger's loss is the lower one.
+
+    The difference of a day is relative: (rival - challenger) / mean of both, 0 where both are 0 (Student 1908).
+
+    Args:
+        challenger: float64 [day], losses >= 0.
+        rival: float64 [day], the same days.
+    """
+    middle = (challenger + rival) / 2
+    gain = np.divide(rival - challenger, middle, out=np.zeros_like(middle), where=middle > 0)
+    if len(gain) < 2 or not gain.any():
+        return 0.5
+    mean, spread = float(gain.mean()), float(gain.std(ddof=1))
+    if spread <= 1e-12 * abs(mean):
+        return 1.0 if mean > 0 else 0.0
+    from scipy.stats import t
+
+    return float(t.cdf(mean / (spread / math.sqrt(len(gain))), len(gain) - 1))
+
+
+def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: float) -> Row:
+    ours, theirs = np.nanmean(challenger, axis=1), np.nanmean(loss, axis=1)
+    sure = better_confidence(ours, theirs)
+    mean, other = float(ours.mean()), float(theirs.mean())
+    verdict = "not told apart"
+    if sure >= confidence and mean < other:
+        verdict = "better"
+    elif sure <= 1 - confidence:
+        verdict = "worse"
+    return Row(name, role, mean, other, _percent(mean, other), sure, verdict)
+
+
+def _tiers(rival: str, challenger: Losses, loss: Losses, volume: Losses, margin: float) -> tuple[TierRow, ...]:
+    rows = []
+    groups = station_tiers(volume)
+    for name, group in zip(TIERS, groups, strict=False):
+        if np.isnan(loss[:, group]).all():
+            continue
+        ours, theirs = float(np.nanmean(challenger[:, group])), float(np.nanmean(loss[:, group]))
+        verdict = "worse" if ours > theirs * (1 + margin) else "within margin"
+        rows.append(TierRow(name, len(group), rival, ours, theirs, _percent(ours, theirs), verdict))
+    return tuple(rows)
+
+
+def _verdict(
+    table: Sequence[Row], tiers: Sequence[TierRow], reference: Row, days: int, settings: GateSettings
+) -> tuple[bool, str]:
+    """Whether to promote, and the sentence that says why."""
+    if days < settings.minimum_days:
+        return False, f"Only {days} held-out days could be compared; the gate asks for {settings.minimum_days}."
+    first = reference.role == "baseline"
+    failed = [r for r in table if (r.verdict == "worse" if first else r.verdict != "better")]
+    if failed:
+        row = min(failed, key=lambda r: r.confidence)
+        return False, (
+            f"The challenger is {_against(row)} (confidence {row.confidence:.2f} of being better over {days} days, "
+            + (f"below {1 - settings.confidence:.2f})." if first else f"{settings.confidence:.2f} asked for).")
+        )
+    hurt = [t for t in tiers if t.verdict == "worse"]
+    if hurt:
+        return False, (
+            f"The {hurt[0].tier} of the stations would get {hurt[0].difference:.1f} % worse than with {hurt[0].rival}; "
+            f"the margin is {100 * settings.margin:.1f} %."
+        )
+    if first:
+        return True, f"The first champion: {_against(reference)}, the best baseline, over {days} days."
+    return True, (
+        f"The challenger is {_against(reference)} with confidence {reference.confidence:.2f} over {days} days, "
+        "and better than every baseline."
+    )
+
+
+def _against(row: Row) -> str:
+    if row.difference == 0 or math.isnan(row.difference):
+        return f"level with {row.rival}"
+    return f"{abs(row.difference):.1f} % {'better' if row.difference < 0 else 'worse'} than {row.rival}"
+
+
+def _percent(ours: float, theirs: float) -> float:
+    if theirs == 0:
+        return 0.0 if ours == 0 else math.inf
+    return 100 * (ours / theirs - 1)
