@@ -119,3 +119,69 @@ def descend(lstm: NumpyLSTM, inputs: Array, targets: Array, learning_rate: float
         lstm.weights[gate] -= learning_rate * d_weights[gate]
         lstm.biases[gate] -= learning_rate * d_biases[gate]
     return loss
+
+
+# --------------------------------------------------------------------------------------------- figures
+# One minute, one hour at a time; truth that is NaN is skipped, an hour with such a minute does not count.
+
+
+def slow_hours(mean: Array, truth: Array) -> list[tuple[float, float]]:
+    """(forecast, actual) of every wholly observed hour of [C, O, S, H] arrays."""
+    pairs = []
+    for place in np.ndindex(mean.shape[:-1]):
+        if not np.isnan(truth[place]).any():
+            pairs.append((float(sum(mean[place])), float(sum(truth[place]))))
+    return pairs
+
+
+def slow_hour_figures(pairs: list[tuple[float, float]]) -> dict[str, float]:
+    """Figures of (forecast, actual) pairs, at least one of them with somebody in it."""
+    errors = [forecast - actual for forecast, actual in pairs]
+    people = sum(actual for _, actual in pairs)
+    return {
+        "rmse_hour": (sum(e * e for e in errors) / len(errors)) ** 0.5,
+        "mae_hour": sum(abs(e) for e in errors) / len(errors),
+        "wape": sum(abs(e) for e in errors) / people,
+        "bias": sum(errors) / people,
+    }
+
+
+def slow_total_hours(mean: Array, truth: Array) -> list[tuple[float, float]]:
+    """(forecast, actual) of the network: each hour's wholly observed stations, where there are any."""
+    pairs = []
+    for c, o in np.ndindex(mean.shape[:2]):
+        stations = [s for s in range(mean.shape[2]) if not np.isnan(truth[c, o, s]).any()]
+        if stations:
+            pairs.append(
+                (float(sum(mean[c, o, s].sum() for s in stations)), float(sum(truth[c, o, s].sum() for s in stations)))
+            )
+    return pairs
+
+
+def slow_poisson_deviance(mean: Array, truth: Array) -> float:
+    """2 mean(y log(y / mu) - (y - mu)), where y log(y / mu) is 0 at y = 0."""
+    terms = []
+    for mu, y in zip(mean.ravel().tolist(), truth.ravel().tolist(), strict=True):
+        if not np.isnan(y):
+            mu = max(mu, 1e-6)
+            terms.append(2 * ((y * np.log(y / mu) if y > 0 else 0.0) - (y - mu)))
+    return float(sum(terms) / len(terms))
+
+
+def slow_pinball(quantiles: Array, truth: Array, levels: tuple[float, ...]) -> float:
+    """Mean over levels and observed minutes of level * (y - q) above, (1 - level) * (q - y) below."""
+    terms = []
+    for place in np.ndindex(truth.shape):
+        y = truth[place]
+        if not np.isnan(y):
+            for level, q in zip(levels, quantiles[(slice(None), *place)], strict=True):
+                terms.append(level * (y - q) if y >= q else (1 - level) * (q - y))
+    return float(sum(terms) / len(terms))
+
+
+def slow_coverage(low: Array, high: Array, truth: Array) -> float:
+    """Share of observed minutes within low..high."""
+    inside = [
+        lo <= y <= hi for lo, hi, y in zip(low.ravel(), high.ravel(), truth.ravel(), strict=True) if not np.isnan(y)
+    ]
+    return sum(inside) / len(inside)
