@@ -1,0 +1,1 @@
+"""Minutes become tensors: weekly lags by the wall clock, profile, level, calendar."""

@@ -1,0 +1,139 @@
+"""The one maker of tensors: the same code, to the bit, for training and for the live forecast."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+
+from tasks.clock import MISSING, WallClock
+from tasks.contracts import HORIZON_MINUTES, Float, Grid, Int, Minutes, Tensors
+from tasks.errors import HistoryError
+from tasks.features.calendar import calendar_features
+from tasks.features.lags import Rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
+from tasks.features.profile import Smoothed, damped_level, weekly_profile
+from tasks.settings import FeatureSettings
+
+
+class MinuteFeatures:
+    """Tensors of a grid; implements `contracts.Features`.
+
+    A row sees only minutes before its origin: lags lie a day back or more, `recent` and `level` end at the origin.
+    `truth` alone looks ahead.
+
+    Args:
+        grid: minutes with enough history before the first origin; it may end at the last one.
+        timezone: the network's.
+        settings: weeks, windows, smoothing.
+        holidays: dates that count as their own kind of day.
+        delay_steps: how many steps before the origin have not arrived yet.
+    """
+
+    def __init__(
+        self,
+        grid: Grid,
+        timezone: str,
+        settings: FeatureSettings | None = None,
+        holidays: frozenset[date] = frozenset(),
+        delay_steps: int = 0,
+    ) -> None:
+        self.grid, self.settings, self.delay_steps = grid, settings or FeatureSettings(), delay_steps
+        self.clock = WallClock(grid.start, grid.steps, grid.interval, timezone, holidays)
+        self.horizon = HORIZON_MINUTES // grid.interval
+        self.recent_steps = max(self.settings.recent_minutes // grid.interval, 1)
+        self._level_steps = max(self.settings.level_minutes // grid.interval, 1)
+        self._smoothed = Smoothed(grid.values, self.settings.smooth_minutes // (2 * grid.interval))
+
+    def with_delay(self, steps: int) -> MinuteFeatures:
+        """The same features where the last `steps` before an origin have not arrived; shares all arrays."""
+        other = copy.copy(self)
+        other.delay_steps = steps
+        return other
+
+    def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
+        """Tensors at these origins (UTC), each seeing only what lies before it.
+
+        Args:
+            origins: on the grid, from its first step to the end of its last.
+            stations: positions of the stations wanted, all by default.
+
+        Raises:
+            HistoryError: if an origin is not on the grid.
+        """
+        origins = np.asarray(origins, dtype="datetime64[m]")
+        at, rows = self._positions(origins), as_rows(stations)
+        before = max(self.recent_steps, self._level_steps)
+        skip = before - self.recent_steps
+        steps, first = compact(at - before, before + self.horizon)
+        index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
+        dense = weekly_profile(self._smoothed, index, self.settings.recency, rows)
+        profile = windows(dense, first, before + self.horizon)
+        recent = windows(self.grid.values, at - before, before, rows)
+        recent[..., before - min(self.delay_steps, before) :] = np.nan
+        hour = slice(before - self._level_steps, before)
+        return Tensors(
+            origins=origins,
+            lags=lag_windows(self.grid.values, index, first + skip, self.recent_steps + self.horizon, rows),
+            recent=recent[..., skip:],
+            profile=profile[..., skip:],
+            level=damped_level(recent[..., hour], profile[..., hour], self.settings.level_prior),
+            calendar=self._calendar(at),
+            stations=tuple(np.array(self.grid.stations, dtype=object)[rows]),
+            targets=self.grid.targets,
+            interval=self.grid.interval,
+        )
+
+    def truth(self, origins: Minutes) -> Float:
+        """Counts of the hour after each origin, float32 [C, O, S, H]; NaN where not observed.
+
+        Raises:
+            HistoryError: if an origin is not on the grid.
+        """
+        return windows(self.grid.values, self._positions(np.asarray(origins, dtype="datetime64[m]")), self.horizon)
+
+    def counts(self, minutes: Minutes) -> Float:
+        """Observed counts of ascending UTC minutes, float32 [target, station, minute]; NaN where there are none."""
+        at = self.grid.index(minutes)
+        at = np.where((at >= 0) & (at < self.grid.steps), at, MISSING)
+        out = np.empty((*self.grid.values.shape[:2], len(at)), np.float32)
+        return gather(self.grid.values, at, out)
+
+    def lag_tensor(self, minutes: Minutes, stations: Sequence[int] | None = None, out: Float | None = None) -> Float:
+        """Every weekly lag of ascending UTC minutes, float32 [week, target, station, minute]; NaN where none."""
+        index = lag_index(self.clock, minutes, self.settings.weeks)
+        return lag_tensor(self.grid.values, index, as_rows(stations), out)
+
+    def profile(self, minutes: Minutes) -> Float:
+        """Profile of ascending UTC minutes, float32 [target, station, minute]; NaN where no week has a value."""
+        index = lag_index(self.clock, minutes, self.settings.weeks)
+        return weekly_profile(self._smoothed, index, self.settings.recency)
+
+    def _minutes(self, steps: Int) -> Minutes:
+        return np.asarray(self.grid.start.astype("datetime64[m]") + steps * np.timedelta64(self.grid.interval, "m"))
+
+    def _calendar(self, at: Int) -> Float:
+        hours = self._minutes(at[:, None] + np.arange(self.horizon))
+        return calendar_features(hours, self.clock.timezone, self.clock.holidays)
+
+    def _positions(self, origins: Minutes) -> Int:
+        at = self.grid.index(origins)
+        for wrong, why in (
+            (self._minutes(at) != origins, f"is not on the {self.grid.interval}-minute grid"),
+            ((at < 0) | (at > self.grid.steps), "lies outside the minutes loaded"),
+        ):
+            if wrong.any():
+                span = f"{self.grid.start} to {self._minutes(np.array([self.grid.steps]))[0]}"
+                raise HistoryError(f"origin {origins[wrong][0]}Z {why} ({span}, UTC): ask for one that is")
+        return at
+
+
+def as_rows(stations: Sequence[int] | None) -> Rows:
+    """Stations as an index: a slice where they lie side by side, which spares a copy."""
+    if stations is None:
+        return slice(None)
+    rows = np.asarray(stations, dtype=np.int64)
+    if len(rows) and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows

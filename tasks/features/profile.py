@@ -1,0 +1,110 @@
+"""What a minute is expected to bring: the smoothed profile of its weekly lags, and the level of the day."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.contracts import Float, Int
+from tasks.features.lags import Rows, count_rows, gather
+
+BLOCK = 256
+CHUNK = 2**18
+
+
+class Smoothed:
+    """Centred moving means of a grid's series over the observed steps, made where they are first asked for.
+
+    A mean needs half of its window observed (steps beyond the grid count as not observed), else it is NaN. Counts
+    are whole numbers, so running sums in float64 are exact and the blocks make no difference.
+
+    Args:
+        values: float32 [target, station, step], whole numbers or NaN.
+        half: steps on either side of the centre.
+    """
+
+    def __init__(self, values: Float, half: int) -> None:
+        self._values, self._half = values, half
+        self._means = np.empty_like(values) if half else values
+        self._made = np.full(-(-values.shape[2] // BLOCK), not half)
+
+    def over(self, index: Int) -> Float:
+        """The means, float32 [target, station, step], right at the steps of `index` (-1 is none)."""
+        wanted = np.zeros_like(self._made)
+        wanted[index[index >= 0] // BLOCK] = True
+        for block in np.flatnonzero(wanted & ~self._made).tolist():
+            a, b = block * BLOCK, min((block + 1) * BLOCK, self._values.shape[2])
+            self._means[..., a:b] = moving_mean(self._values, a, b, self._half)
+            self._made[block] = True
+        return self._means
+
+
+def moving_mean(values: Float, start: int, stop: int, half: int) -> Float:
+    """See `Smoothed`; float32 [target, station, stop - start]."""
+    a, b = max(start - half, 0), min(stop + half, values.shape[2])
+    width = 2 * half + 1
+    padded = np.zeros((*values.shape[:2], stop - start + width), np.float64)
+    seen = np.zeros(padded.shape, np.int32)
+    at = slice(a - start + half + 1, b - start + half + 1)
+    seen[..., at] = ~np.isnan(values[..., a:b])
+    padded[..., at] = np.where(seen[..., at], values[..., a:b], 0)
+    total, count = np.cumsum(padded, axis=-1), np.cumsum(seen, axis=-1)
+    total, count = total[..., width:] - total[..., :-width], count[..., width:] - count[..., :-width]
+    enough = 2 * count >= width
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=enough)
+    return np.asarray(means, dtype=np.float32)
+
+
+def weekly_profile(smoothed: Smoothed, index: Int, recency: float, rows: Rows = slice(None)) -> Float:
+    """Mean of the smoothed weekly lags, week k weighing `recency ** (k - 1)`; NaN where no week has a value.
+
+    Args:
+        smoothed: the series.
+        index: int64 [week, step], -1 for none.
+        recency: weight of a week over the one after it.
+        rows: stations wanted.
+
+    Returns:
+        float32 [target, row, step].
+    """
+    means = smoothed.over(index)
+    out = np.empty((len(means), count_rows(means, rows), index.shape[1]), np.float32)
+    chunk = max(BLOCK, CHUNK // max(out.shape[0] * out.shape[1], 1))
+    for a in range(0, index.shape[1], chunk):
+        out[..., a : a + chunk] = _weighted_mean(means, index[:, a : a + chunk], recency, rows)
+    return out
+
+
+def _weighted_mean(means: Float, index: Int, recency: float, rows: Rows) -> Float:
+    shape = (len(means), count_rows(means, rows), index.shape[1])
+    total, weights, lag = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty(shape, np.float32)
+    for week, steps in enumerate(index):
+        gather(means, steps, lag, rows)
+        weight = np.float32(recency**week)
+        seen = ~np.isnan(lag)
+        weights += seen * weight
+        lag *= weight
+        np.add(total, lag, out=total, where=seen)
+    return np.divide(total, weights, out=np.full(shape, np.nan, np.float32), where=weights > 0)
+
+
+def damped_level(observed: Float, expected: Float, prior: float) -> Float:
+    """How the recent steps ran against their profile: (observed + prior) / (expected + prior).
+
+    Sums go over the last axis, over the steps where both are there, one after the other, so that a row does not
+    depend on the rows beside it; 1 where there is none.
+
+    Args:
+        observed: float32 [..., step], counts.
+        expected: float32 [..., step], profile.
+        prior: people added to both.
+    """
+    both = ~(np.isnan(observed) | np.isnan(expected))
+    sums = [_running_sum(np.where(both, x, 0)) for x in (observed, expected)]
+    return np.asarray((sums[0] + prior) / (sums[1] + prior), dtype=np.float32)
+
+
+def _running_sum(values: Float) -> npt.NDArray[np.float64]:
+    if not values.shape[-1]:
+        return np.zeros(values.shape[:-1])
+    return np.asarray(np.add.accumulate(values, axis=-1, dtype=np.float64)[..., -1])

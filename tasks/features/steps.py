@@ -1,0 +1,118 @@
+"""Steps of the feature stage: reading minutes, writing the lag table."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks import tables
+from tasks.clock import day_bounds, holiday_dates, service_dates
+from tasks.contracts import HORIZON_MINUTES
+from tasks.errors import ConfigError, HistoryError
+from tasks.features.features import MinuteFeatures
+from tasks.features.lag_table import lag_rows, valid_rows
+from tasks.minutes import read_minutes, to_grid
+from tasks.settings import Settings
+from tasks.stepping import step
+from tasks.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LagReport:
+    """What `write_lag_table` wrote.
+
+    Attributes:
+        start_day, end_day: first and last service day.
+        files, rows: how many.
+        place: where a person finds the table.
+        valid_share: share of values that are there, by weekly lag ("1" is last week), all targets together.
+    """
+
+    start_day: str
+    end_day: str
+    files: int
+    rows: int
+    place: str
+    valid_share: dict[str, float]
+
+
+@step("load features", retries=2)
+def load_features(
+    settings: Settings, start: np.datetime64, end: np.datetime64, as_of: np.datetime64 | None = None
+) -> MinuteFeatures:
+    """Features for the origins from `start` to `end` (UTC, both included).
+
+    Reads the weeks before `start` that their lags need, and the hour after `end`.
+
+    Args:
+        settings: the network.
+        start: first origin.
+        end: last origin.
+        as_of: what was known then; today's truth without it.
+
+    Raises:
+        HistoryError: if there are no minutes at all in that span.
+    """
+    network, store = settings.network, Store(settings.data_root)
+    begin, stop = _span(settings, start), end.astype("datetime64[m]") + np.timedelta64(HORIZON_MINUTES, "m")
+    table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of)
+    if not table.num_rows:
+        raise HistoryError(_nothing(store, begin, stop, as_of))
+    grid = to_grid(table, begin, stop, network.interval_minutes, network.targets)
+    holidays = holiday_dates(network.country, network.subdivision, begin, stop + np.timedelta64(1, "D"))
+    log.info("features: %d stations, %d steps from %s to %s UTC", len(grid.stations), grid.steps, begin, stop)
+    return MinuteFeatures(grid, network.timezone, settings.features, holidays)
+
+
+@step("write lag table", retries=2)
+def write_lag_table(settings: Settings, start_day: str, end_day: str, as_of: np.datetime64 | None = None) -> LagReport:
+    """Write the lag table of the service days from `start_day` to `end_day`, both included; a file a day, replaced.
+
+    Raises:
+        ConfigError: if a day cannot be read, or the last comes before the first.
+        HistoryError: if there are no minutes at all for it.
+    """
+    first, last = _day(start_day), _day(end_day)
+    if last < first:
+        raise ConfigError(f"lag table: the last day {end_day} comes before the first, {start_day}")
+    zone = settings.network.timezone
+    start, end = day_bounds(first, zone)[0], day_bounds(last, zone)[1]
+    features = load_features(settings, start, end, as_of)
+    store, targets, weeks = Store(settings.data_root), settings.network.targets, settings.features.weeks
+    rows, valid = 0, np.zeros(weeks)
+    days = np.arange(first, last + 1)
+    for day in days:
+        table = lag_rows(features, day)
+        store.write_table(f"{tables.day_folder('lag_table', day)}/part.parquet", table)
+        rows += table.num_rows
+        valid += valid_rows(table, targets, weeks)
+    share = {str(k + 1): round(float(valid[k]) / max(rows * len(targets), 1), 4) for k in range(weeks)}
+    return LagReport(str(first), str(last), len(days), rows, store.url("lag_table"), share)
+
+
+def _span(settings: Settings, start: np.datetime64) -> np.datetime64:
+    """First minute of the service day at which the history of an origin begins, with a day to spare."""
+    features = settings.features
+    before = np.timedelta64(max(features.recent_minutes, features.level_minutes), "m")
+    origin = np.array([start.astype("datetime64[m]") - before])
+    day = service_dates(origin, settings.network.timezone)[0] - np.timedelta64(7 * features.weeks + 1, "D")
+    return day_bounds(day, settings.network.timezone)[0]
+
+
+def _day(text: str) -> np.datetime64:
+    try:
+        return np.datetime64(text, "D")
+    except ValueError:
+        raise ConfigError(f"day {text!r} cannot be read: write it like 2013-10-09") from None
+
+
+def _nothing(store: Store, begin: np.datetime64, stop: np.datetime64, as_of: np.datetime64 | None) -> str:
+    days = store.partitions("minutes")
+    if not days:
+        return f"nothing ingested yet in {store.url()}: run nexthour ingest or nexthour backfill first"
+    known = "" if as_of is None else f", as known at {as_of}Z"
+    return f"no minutes between {begin}Z and {stop}Z{known}: the table holds {days[0]} to {days[-1]}"
