@@ -19,6 +19,8 @@ from tasks.errors import ConfigError
 DAY = 1440
 MISSING = -1
 
+Steps = npt.NDArray[np.int32]
+
 
 def zone(name: str) -> ZoneInfo:
     """The IANA time zone of that name.
@@ -65,7 +67,8 @@ def to_utc(
 
 def is_repeated(local: npt.NDArray[np.datetime64], timezone: str) -> npt.NDArray[np.bool_]:
     """Which naive local times happen twice."""
-    return np.asarray(to_utc(local, timezone, 0) != to_utc(local, timezone, 1)) & ~np.isnat(to_utc(local, timezone, 0))
+    first, second = to_utc(local, timezone, 0), to_utc(local, timezone, 1)
+    return np.asarray((first != second) & ~np.isnat(first))
 
 
 def service_dates(minutes: Minutes, timezone: str) -> npt.NDArray[np.datetime64]:
@@ -74,32 +77,45 @@ def service_dates(minutes: Minutes, timezone: str) -> npt.NDArray[np.datetime64]
 
 
 def day_bounds(day: np.datetime64, timezone: str) -> tuple[np.datetime64, np.datetime64]:
-    """First UTC minute of a service day and of the next one."""
+    """First UTC minute of a service day and of the next one; both the same where the calendar skipped the day."""
     edges = np.array([day, day + np.timedelta64(1, "D")], dtype="datetime64[D]").astype("datetime64[m]")
     utc = to_utc(edges, timezone).copy()
-    for i in np.flatnonzero(np.isnat(utc)):  # a zone whose clocks change at midnight: the day starts later
-        skipped = edges[i] + np.arange(1, 181) * np.timedelta64(1, "m")
-        utc[i] = next(t for t in to_utc(skipped, timezone) if not np.isnat(t))
+    for i in np.flatnonzero(np.isnat(utc)):  # clocks that change at midnight, or a date line that skips a day
+        later = to_utc(edges[i] + np.arange(1, DAY + 1) * np.timedelta64(1, "m"), timezone)
+        utc[i] = later[~np.isnat(later)][0]
     start, end = utc.astype("datetime64[m]")
     return start, end
 
 
 def parse_moment(text: str, timezone: str) -> np.datetime64:
-    """UTC seconds of an ISO 8601 time; one without an offset is the network's local time.
+    """UTC seconds of an ISO 8601 time; one without an offset is the network's local time, a date its first minute.
 
     Raises:
-        ConfigError: if it cannot be read, or the wall clock skipped it.
+        ConfigError: if it cannot be read, the wall clock skipped it, or it lies outside the years 1900 to 2199.
     """
+    text = text.strip()
     try:
-        moment = datetime.fromisoformat(text.strip())
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"time {text!r} is not ISO 8601: write it like 2013-10-09 or 2013-10-09T06:15") from None
+    if not 1900 <= moment.year < 2200:
+        raise ConfigError(f"time {text!r} lies outside the years 1900 to 2199: check its year")
+    if _is_date(text):
+        return day_bounds(np.datetime64(moment, "D"), timezone)[0].astype("datetime64[s]")
     if moment.tzinfo is not None:
         return np.datetime64(moment.astimezone(ZoneInfo("UTC")).replace(tzinfo=None), "s")
     utc = to_utc(np.array([moment], dtype="datetime64[s]"), timezone)[0]
     if np.isnat(utc):
         raise ConfigError(f"local time {text} does not exist in {timezone}: the clocks went forward over it")
     return np.datetime64(utc, "s")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def holiday_dates(
@@ -169,20 +185,22 @@ class WallClock:
         return np.isin(self.days, dates)
 
     @cached_property
-    def _first_step(self) -> tuple[int, Int]:
+    def _first_step(self) -> tuple[int, Steps]:
         """Wall-clock minute of the first row, and for each wall-clock minute since its first step."""
         wall = self.local.astype(np.int64)
         base = int(wall.min()) if len(wall) else 0
-        table = np.full(int(wall.max()) - base + 1 if len(wall) else 0, MISSING, dtype=np.int64)
+        table = np.full(int(wall.max()) - base + 1 if len(wall) else 0, MISSING, dtype=np.int32)
         table[wall[::-1] - base] = np.arange(len(wall))[::-1]  # the first occurrence is written last
         return base, table
 
-    def step_of_wall(self, local: Minutes) -> Int:
-        """Step at each wall-clock minute, the first one where it happens twice; -1 where there is none."""
+    def step_of_wall(self, local: Minutes) -> Steps:
+        """Step at each wall-clock minute, the first one where it happens twice; -1 where there is none or for NaT."""
         base, table = self._first_step
-        at = np.asarray(local, dtype="datetime64[m]").astype(np.int64) - base
-        inside = (at >= 0) & (at < len(table))
-        return np.where(inside, table[np.where(inside, at, 0)], MISSING)
+        wall = np.asarray(local, dtype="datetime64[m]").astype(np.int64)
+        inside = (wall >= base) & (wall < base + len(table))
+        found = np.full(wall.shape, MISSING, dtype=np.int32)
+        found[inside] = table[wall[inside] - base]
+        return found
 
     def source_days(self, weeks: int) -> npt.NDArray[np.datetime64]:
         """Service days that serve as lags of each day of the span.
@@ -198,14 +216,18 @@ class WallClock:
     @cached_property
     def calendar_days(self) -> npt.NDArray[np.datetime64]:
         """Every service day of the span, ascending, without gaps."""
+        if not len(self.days):
+            return self.days
         return np.arange(self.days.min(), self.days.max() + 1, dtype="datetime64[D]")
 
-    def lag_steps(self, weeks: int) -> Int:
-        """Step of each weekly lag of each step, int64 [week, step]; -1 where there is none."""
-        first = self.calendar_days[0]
-        days = self.source_days(weeks)[:, (self.days - first).astype(np.int64)]
-        wall = days.astype("datetime64[m]") + self.minute_of_day.astype("timedelta64[m]")
-        return np.where(np.isnat(days), MISSING, self.step_of_wall(np.where(np.isnat(days), self.local, wall)))
+    def lag_steps(self, weeks: int) -> Steps:
+        """Step of each weekly lag of each step, int32 [week, step]; -1 where there is none."""
+        lags = np.full((weeks, len(self.days)), MISSING, dtype=np.int32)
+        day = np.searchsorted(self.calendar_days, self.days)
+        since_midnight = self.local - self.days.astype("datetime64[m]")
+        for lag, sources in zip(lags, self.source_days(weeks).astype("datetime64[m]"), strict=True):
+            lag[:] = self.step_of_wall(sources[day] + since_midnight)
+        return lags
 
 
 def source_days(days: npt.NDArray[np.datetime64], weeks: int, holidays: frozenset[date]) -> npt.NDArray[np.datetime64]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
@@ -185,3 +187,33 @@ def slow_coverage(low: Array, high: Array, truth: Array) -> float:
         lo <= y <= hi for lo, hi, y in zip(low.ravel(), high.ravel(), truth.ravel(), strict=True) if not np.isnan(y)
     ]
     return sum(inside) / len(inside)
+
+
+# ------------------------------------------------------------------------------------------- weekly lags
+def weekly_lag_steps(
+    start: datetime, steps: int, interval: int, zone: str, holidays: frozenset[date], weeks: int
+) -> list[list[int]]:
+    """Step of each weekly lag, [week][step], one wall clock at a time; -1 where there is none. `start` is UTC."""
+    walls = [
+        (start.replace(tzinfo=UTC) + timedelta(minutes=interval * n)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+        for n in range(steps)
+    ]
+    first: dict[datetime, int] = {}
+    for n, wall in enumerate(walls):
+        first.setdefault(wall, n)
+    lags = []
+    for wall in walls:
+        days = lag_days(wall.date(), holidays, weeks)
+        lags.append([first.get(datetime.combine(d, wall.time()), -1) if d else -1 for d in days])
+    return [[lag[week] for lag in lags] for week in range(weeks)]
+
+
+def lag_days(day: date, holidays: frozenset[date], weeks: int) -> list[date | None]:
+    """The days that serve as weekly lags of a day."""
+    if day not in holidays:
+        earlier = [day - timedelta(weeks=k) for k in range(1, weeks + 1)]
+        return [None if d in holidays else d for d in earlier]
+    window = [day - timedelta(days=n) for n in range(1, 7 * weeks + 1)]
+    serving = [d for d in window if d in holidays]
+    serving += [d for d in window if d.isoweekday() == 7 and d not in holidays]
+    return (serving + [None] * weeks)[:weeks]
