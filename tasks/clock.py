@@ -101,7 +101,7 @@ def parse_moment(text: str, timezone: str) -> np.datetime64:
     if not 1900 <= moment.year < 2200:
         raise ConfigError(f"time {text!r} lies outside the years 1900 to 2199: check its year")
     if _is_date(text):
-        return day_bounds(np.datetime64(moment, "D"), timezone)[0].astype("datetime64[s]")
+        return np.datetime64(day_bounds(np.datetime64(moment, "D"), timezone)[0], "s")
     if moment.tzinfo is not None:
         return np.datetime64(moment.astimezone(ZoneInfo("UTC")).replace(tzinfo=None), "s")
     utc = to_utc(np.array([moment], dtype="datetime64[s]"), timezone)[0]
