@@ -100,22 +100,14 @@ def parse_moment(text: str, timezone: str) -> np.datetime64:
         raise ConfigError(f"time {text!r} is not ISO 8601: write it like 2013-10-09 or 2013-10-09T06:15") from None
     if not 1900 <= moment.year < 2200:
         raise ConfigError(f"time {text!r} lies outside the years 1900 to 2199: check its year")
-    if _is_date(text):
-        return np.datetime64(day_bounds(np.datetime64(moment, "D"), timezone)[0], "s")
+    if len(text) <= len("2013-10-09"):
+        return day_bounds(np.datetime64(moment, "D"), timezone)[0] + np.timedelta64(0, "s")
     if moment.tzinfo is not None:
         return np.datetime64(moment.astimezone(ZoneInfo("UTC")).replace(tzinfo=None), "s")
     utc = to_utc(np.array([moment], dtype="datetime64[s]"), timezone)[0]
     if np.isnat(utc):
         raise ConfigError(f"local time {text} does not exist in {timezone}: the clocks went forward over it")
     return np.datetime64(utc, "s")
-
-
-def _is_date(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
 
 
 def holiday_dates(
