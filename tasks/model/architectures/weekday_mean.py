@@ -1,0 +1,20 @@
+"""The profile as it stands: recent weeks weigh more, smoothed over some minutes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.contracts import Float, Tensors
+from tasks.model.architectures._baseline import Baseline, hour_profile, recent_mean
+
+
+class WeekdayMean(Baseline):
+    """Mean of the same minute in earlier weeks; the recent hours' mean where there is none, else 0."""
+
+    name = "weekday_mean"
+
+    @staticmethod
+    def mean(tensors: Tensors) -> Float:
+        """Expected counts, float32 [target, origin, station, step], >= 0."""
+        profile = hour_profile(tensors)
+        return np.where(np.isnan(profile), recent_mean(tensors), profile)
