@@ -19,12 +19,14 @@ from tasks.settings import Settings, nearest_key
 from tasks.store import Store
 
 if TYPE_CHECKING:
-    from tasks.features.steps import LagReport
-    from tasks.forecast.issue import Issue
     from tasks.ingest.steps import SourceReport
     from tasks.model.steps import RetrainReport
     from tasks.score.backtest import BacktestReport
     from tasks.score.steps import ScoreReport
+
+    from tasks.features.steps import LagReport
+    from tasks.forecast.issue import Issue
+    from tasks.maintain.steps import MaintainReport
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +112,9 @@ def retrain(
     settings: Settings, as_of: np.datetime64, model: str | None = None, progress: Progress | None = None
 ) -> RetrainReport:
     """Fit a challenger, hold it against champion and baselines, log it, and promote it if it earned it."""
-    from tasks.features.steps import load_features
     from tasks.model.steps import judge, load_forecaster, register, train_model
+
+    from tasks.features.steps import load_features
 
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
@@ -124,14 +127,15 @@ def retrain(
 
 def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") -> ForecastReport:
     """Forecast the hour from `as_of`, stepping down the ladder where a model fails, and publish it everywhere."""
-    from tasks.features.steps import load_features
-    from tasks.forecast.steps import issue
     from tasks.model.steps import load_forecaster
     from tasks.publish.steps import publish
 
+    from tasks.features.steps import load_features
+    from tasks.forecast.steps import issue
+
     origin = _floor(settings, as_of)
     table = load_features(settings, origin, origin, as_of)
-    rungs = list(dict.fromkeys((model, *LADDER[1:] if model == "champion" else LADDER[2:])))
+    rungs = LADDER if model == "champion" else tuple(dict.fromkeys((model, *LADDER[2:])))
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
     issued = issue(settings, table, ladder, as_of, origin)
     published, failures = {}, []
@@ -175,9 +179,10 @@ def backtest(
     progress: Progress | None = None,
 ) -> BacktestReport:
     """Replay origins from `start` to before `end`, models fitted only on what lay before each retraining."""
-    from tasks.features.steps import load_features
     from tasks.model.steps import model_maker
     from tasks.score.backtest import replay
+
+    from tasks.features.steps import load_features
 
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + 1) * DAY
@@ -187,6 +192,13 @@ def backtest(
     return replay(table, makers, origins, out, retrain_every, timezone=settings.network.timezone, progress=progress)
 
 
+def maintain(settings: Settings, as_of: np.datetime64, sample_days: int) -> MaintainReport:
+    """Hold the newest service days against their observations, mend what differs, sweep what crashes left."""
+    from tasks.maintain.steps import check_tables
+
+    return check_tables(settings, as_of, sample_days)
+
+
 def _floor(settings: Settings, moment: np.datetime64) -> np.datetime64:
     """Start of the interval that a moment lies in."""
     step = settings.network.interval_minutes
@@ -194,9 +206,7 @@ def _floor(settings: Settings, moment: np.datetime64) -> np.datetime64:
     return np.datetime64(minute - np.timedelta64(int(minute.astype(np.int64)) % step, "m"))
 
 
-def _loader(
-    load: Callable[[Settings, str], Forecaster], settings: Settings, name: str
-) -> Callable[[], Forecaster]:
+def _loader(load: Callable[[Settings, str], Forecaster], settings: Settings, name: str) -> Callable[[], Forecaster]:
     return lambda: load(settings, name)
 
 

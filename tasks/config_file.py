@@ -38,6 +38,12 @@ def load_settings(config: str | Path | None = None, data_root: str | None = None
     return settings if data_root is None else settings.model_copy(update={"data_root": data_root})
 
 
+def config_path(config: str | Path | None = None, data_root: str | None = None) -> str | None:
+    """Absolute path of the file that `load_settings` would read, None where it would use defaults."""
+    path = _find(config, data_root)
+    return str(path.absolute()) if path else None
+
+
 def _find(config: str | Path | None, data_root: str | None) -> Path | None:
     if config is not None:
         path = Path(config)

@@ -1,0 +1,57 @@
+"""Backtest: replay past moments as if they were now."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows import artifacts, compose
+from flows.common import begin, run_name, shown_progress, to_utc
+from tasks.errors import ConfigError
+
+
+@flow(name="backtest", flow_run_name=run_name, timeout_seconds=24 * 3600)
+def backtest(
+    start: datetime,
+    end: datetime,
+    out: str,
+    every_minutes: int = 15,
+    models: tuple[str, ...] = ("weekday_mean", "weekday_level", "next_hour_lstm"),
+    retrain_days: int | None = None,
+    config: str | None = None,
+    data_root: str | None = None,
+) -> None:
+    """Replay every origin of a past span with several models side by side and score them.
+
+    Args:
+        start: first origin.
+        end: origins end before it.
+        out: folder for forecasts.parquet and report.json.
+        every_minutes: distance of the origins.
+        models: architectures, or registry versions that were trained before `start`.
+        retrain_days: days between retrainings; default once, at the start.
+        config: TOML of the network; default deployments/nexthour.toml.
+        data_root: folder or URL of the tables; overrides the configuration's.
+    """
+    settings, _ = begin(config, data_root, None)
+    first, last = to_utc(start), to_utc(end)
+    if first is None or last is None:
+        raise ConfigError("backtest needs start and end")
+    again = np.timedelta64(retrain_days, "D") if retrain_days else None
+    report = compose.backtest(
+        settings,
+        first,
+        last,
+        np.timedelta64(every_minutes, "m"),
+        models,
+        Path(out),
+        retrain_every=again,
+        progress=shown_progress(),
+    )
+    create_markdown_artifact(
+        artifacts.backtest_markdown(report), key="backtest", description="Models side by side on past moments"
+    )

@@ -1,0 +1,66 @@
+"""The typer application and what all commands share."""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC, datetime
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from tasks.clock import parse_moment
+from tasks.config_file import load_settings
+from tasks.settings import Settings
+
+app = typer.Typer(
+    name="nexthour",
+    help="The next hour of ridership, for every station, every minute.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Config = Annotated[
+    str | None, typer.Option("--config", help="TOML of the network (default: deployments/nexthour.toml).")
+]
+DataRoot = Annotated[
+    str | None, typer.Option("--data-root", help="Folder or URL of the tables; overrides the configuration's.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+Start = Annotated[str | None, typer.Option("--start", help="ISO 8601; local time of the network without an offset.")]
+End = Annotated[str | None, typer.Option("--end", help="ISO 8601, exclusive.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Pretend that it is this moment; default now.")]
+
+
+@app.callback()
+def _common(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+) -> None:
+    level = logging.INFO if verbose else logging.WARNING
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def settings_of(config: str | None, data_root: str | None) -> Settings:
+    """Settings of one command; see `load_settings`."""
+    return load_settings(config, data_root)
+
+
+def now() -> np.datetime64:
+    """Wall-clock now, UTC microseconds. Read once a command."""
+    return np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+
+
+def moment(text: str | None, settings: Settings) -> np.datetime64 | None:
+    """A time given on the command line, None where none was."""
+    return None if text is None else parse_moment(text, settings.network.timezone)
+
+
+def required(text: str, settings: Settings) -> np.datetime64:
+    """A time that a command cannot do without."""
+    return parse_moment(text, settings.network.timezone)
+
+
+from flows.cli import loop, machine  # noqa: E402, F401  (they register their commands)

@@ -1,0 +1,198 @@
+"""Commands of the loop: each is one turn of the flow of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from flows import compose
+from flows.cli import output
+from flows.cli.app import AsJson, AsOf, Config, DataRoot, End, Start, app, moment, now, required, settings_of
+from tasks.errors import ConfigError
+
+SourceName = Annotated[str | None, typer.Option("--source", help="Only this source.")]
+Paths = Annotated[list[str] | None, typer.Option("--path", help="Read these files instead of the configured ones.")]
+Model = Annotated[str | None, typer.Option("--model", help="An architecture or a registry version.")]
+
+
+@app.command()
+def ingest(
+    source: SourceName = None,
+    path: Paths = None,
+    start: Start = None,
+    end: End = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Read the sources: what is new lands in the minute table, what is refused in the rejects."""
+    _ingest(source, path, start, end, config, data_root, json, backfill=False)
+
+
+@app.command()
+def backfill(
+    source: SourceName = None,
+    path: Paths = None,
+    start: Start = None,
+    end: End = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Read history: it counts as known when it happened."""
+    _ingest(source, path, start, end, config, data_root, json, backfill=True)
+
+
+def _ingest(
+    source: str | None,
+    path: list[str] | None,
+    start: str | None,
+    end: str | None,
+    config: str | None,
+    data_root: str | None,
+    json: bool,
+    *,
+    backfill: bool,
+) -> None:
+    settings = settings_of(config, data_root)
+    with output.progress() as progress:
+        report = compose.ingest(
+            settings,
+            now(),
+            source=source,
+            paths=tuple(path or ()),
+            start=moment(start, settings),
+            end=moment(end, settings),
+            backfill=backfill,
+            progress=progress,
+        )
+    output.emit(report, json, output.ingest_lines(report))
+    if report.failures or any(s.failures for s in report.sources):
+        raise typer.Exit(1)
+
+
+@app.command()
+def features(
+    start: Annotated[str, typer.Option("--start", help="First service day.")],
+    end: Annotated[str, typer.Option("--end", help="Last service day, included.")],
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Write the lag table, the inspectable form of what the models see."""
+    settings = settings_of(config, data_root)
+    report = compose.features(settings, _day(start), _day(end))
+    output.emit(report, json, [f"lag table: {report.rows:,} rows in {report.files} files"])
+
+
+@app.command()
+def retrain(
+    as_of: AsOf = None,
+    model: Model = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Fit a challenger; it becomes champion if it beats champion and baselines on days it never saw."""
+    settings = settings_of(config, data_root)
+    with output.progress() as progress:
+        report = compose.retrain(settings, moment(as_of, settings) or now(), model, progress)
+    output.emit(report, json, output.retrain_lines(report))
+
+
+@app.command()
+def forecast(
+    as_of: AsOf = None,
+    model: Annotated[str, typer.Option("--model", help="An architecture or a registry version.")] = "champion",
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Forecast the next hour and publish it; a model that fails is replaced by the next best, and that is said."""
+    settings = settings_of(config, data_root)
+    report = compose.forecast(settings, moment(as_of, settings) or now(), model)
+    output.emit(report, json, output.forecast_lines(report))
+    if report.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    start: Start = None,
+    end: End = None,
+    as_of: AsOf = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Join matured forecasts with what then happened."""
+    settings = settings_of(config, data_root)
+    report = compose.score(settings, moment(as_of, settings) or now(), moment(start, settings), moment(end, settings))
+    output.emit(report, json, output.score_lines(report))
+
+
+@app.command()
+def backtest(
+    start: Annotated[str, typer.Option("--start", help="First origin.")],
+    end: Annotated[str, typer.Option("--end", help="Origins end before it.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for forecasts.parquet and report.json.")],
+    every: Annotated[str, typer.Option("--every", help="Distance of the origins, such as 15min.")] = "15min",
+    models: Annotated[str | None, typer.Option("--models", help="Comma-separated architectures.")] = None,
+    retrain_every: Annotated[str | None, typer.Option("--retrain-every", help="Such as 1d; default once.")] = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Replay past moments as if they were now, and score them: the tool for every claim of accuracy."""
+    settings = settings_of(config, data_root)
+    names = [m.strip() for m in (models or f"weekday_mean,weekday_level,{settings.retrain.model}").split(",")]
+    with output.progress() as progress:
+        report = compose.backtest(
+            settings,
+            required(start, settings),
+            required(end, settings),
+            _span(every, "--every"),
+            list(dict.fromkeys(name for name in names if name)),
+            out,
+            retrain_every=_span(retrain_every, "--retrain-every") if retrain_every else None,
+            progress=progress,
+        )
+    output.backtest_table(report)
+    output.emit(report, json, [f"forecasts and report: {out}"])
+
+
+@app.command()
+def minutes(
+    start: Annotated[str, typer.Option("--start", help="First minute.")],
+    end: Annotated[str, typer.Option("--end", help="Minute after the last.")],
+    out: Annotated[Path, typer.Option("--out", help="A .parquet or .csv file.")],
+    as_of: AsOf = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Export the minute table, as it is today or as it was known at a moment."""
+    from tasks.export import export_minutes
+
+    settings = settings_of(config, data_root)
+    rows = export_minutes(settings, required(start, settings), required(end, settings), out, moment(as_of, settings))
+    output.emit({"rows": rows, "out": str(out)}, json, [f"{rows:,} minutes written to {out}"])
+
+
+def _day(text: str) -> np.datetime64:
+    try:
+        return np.datetime64(text, "D")
+    except ValueError:
+        raise ConfigError(f"service day {text!r} is not a date: write it like 2013-10-09") from None
+
+
+def _span(text: str, option: str) -> np.timedelta64:
+    """A length of time such as 15min, 1h or 1d."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = {"min": 1, "m": 1, "h": 60, "d": 1440, "w": 10080}.get(text[len(number) :].strip())
+    if unit is None or not number.isdigit() or int(number) == 0:
+        raise ConfigError(f"{option} {text!r} is no length of time: write it like 15min, 1h or 1d")
+    return np.timedelta64(int(number) * unit, "m")

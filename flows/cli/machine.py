@@ -1,0 +1,68 @@
+"""Commands that concern a whole machine: the demonstration, the servers, the check-up."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from flows.cli import output
+from flows.cli.app import AsJson, Config, DataRoot, app, now, settings_of
+
+
+@app.command()
+def demo(
+    source: Annotated[
+        list[str] | None, typer.Option("--source", help="simulate, or a counts file or glob; may be repeated.")
+    ] = None,
+    timezone: Annotated[str | None, typer.Option("--timezone", help="IANA name of the network's zone.")] = None,
+    interval: Annotated[int | None, typer.Option("--interval", help="Minutes a row: 1, 5, 10 or 15.")] = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Run the whole loop once: ingest, features, retrain, forecast, publish, score."""
+    from flows import demo as demonstration
+    from flows.environment import use_one_shot_server
+
+    settings, path = demonstration.settle(source or [], timezone, interval, config, data_root)
+    use_one_shot_server(settings)
+    from flows.common import PROGRESS
+
+    output.say(f"Nexthour demonstration in {settings.data_root} (the first run starts a Prefect server: 20 s)")
+    with output.progress() as progress:
+        PROGRESS.set(progress)
+        report = demonstration.run(settings, path, output.say)
+    output.emit(report, json, output.demo_lines(report))
+
+
+@app.command()
+def up(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    prefect_port: Annotated[int, typer.Option("--prefect-port", min=1, max=65535)] = 4200,
+    mlflow_port: Annotated[int, typer.Option("--mlflow-port", min=1, max=65535)] = 5000,
+    config: Config = None,
+    data_root: DataRoot = None,
+) -> None:
+    """Run Prefect's server, the MLflow UI and all scheduled deployments on this machine until interrupted."""
+    from flows import up as machine
+    from tasks.config_file import config_path
+
+    settings = settings_of(config, data_root)
+    path = config_path(config, data_root)
+    supervisor = machine.make_supervisor(settings, path, host, prefect_port, mlflow_port, output.say)
+    output.say(
+        f"Prefect  http://{host}:{prefect_port}\nMLflow   http://{host}:{mlflow_port}\nlogs     {supervisor.logs}"
+    )
+    machine.run(supervisor)
+
+
+@app.command()
+def doctor(config: Config = None, data_root: DataRoot = None, json: AsJson = False) -> None:
+    """Check data, model, servers and schedules; exit code 1 when something needs a person."""
+    from flows.doctor import examine
+
+    checks = examine(settings_of(config, data_root), now())
+    output.emit(checks, json, [f"{'ok  ' if c.ok else 'LOOK'}  {c.name:16} {c.finding}" for c in checks])
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)

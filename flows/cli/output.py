@@ -1,0 +1,93 @@
+"""What commands say: tables for people on stderr, JSON on stdout, progress bars for whatever takes its time."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from tasks.contracts import Progress
+
+
+def plain(value: Any) -> Any:
+    """The JSON form of a report: dataclasses as objects; arrays, tables and models are left out."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: plain(item) for name, item in fields.items() if _is_plain(item)}
+    if isinstance(value, Mapping):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, str) or not isinstance(value, Sequence | frozenset | set):
+        return _scalar(value)
+    return [plain(item) for item in value]
+
+
+def _is_plain(value: Any) -> bool:
+    simple = str | int | float | bool | Mapping | Sequence | np.generic | frozenset
+    return value is None or isinstance(value, simple) or dataclasses.is_dataclass(value)
+
+
+def _scalar(value: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        return None if np.isnat(value) else f"{value.astype('datetime64[s]')}Z"
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, str | int | float | bool) else str(value)
+
+
+def emit(report: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
+    """Say the lines to the person and, when asked, print the report as JSON for the machine."""
+    for line in lines:
+        say(line)
+    if as_json:
+        sys.stdout.write(json.dumps(plain(report), indent=1) + "\n")
+
+
+def say(line: str) -> None:
+    """One line for a person."""
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left", title_style="bold")
+    for i, name in enumerate(columns):
+        shown.add_column(name, justify="left" if i == 0 else "right")
+    for row in rows:
+        shown.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console(stderr=True).print(shown)
+
+
+@contextmanager
+def progress() -> Iterator[Progress]:
+    """Progress bars on stderr, one a kind of work; plain silence where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    bars = Progress(
+        TextColumn("{task.description:32}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=False,
+    )
+    known: dict[str, Any] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in known:
+            known[what] = bars.add_task(what, total=total)
+        bars.update(known[what], completed=done, total=total)
+
+    with bars:
+        yield tell

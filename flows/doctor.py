@@ -1,0 +1,136 @@
+"""Checks that a person runs when something feels wrong: data, model, servers, schedules."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from flows.registry import DEPLOYMENTS
+from tasks.errors import NexthourError
+from tasks.minutes import last_minute
+from tasks.settings import Settings
+from tasks.store import Store
+
+STALE_MINUTES = 60
+OLD_MODEL_DAYS = 3
+SMALLEST_FREE_BYTES = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class Check:
+    """One finding: what was looked at, whether it is well, and what was seen or is to be done."""
+
+    name: str
+    ok: bool
+    finding: str
+
+
+def examine(settings: Settings, now: np.datetime64) -> list[Check]:
+    """Every check; one that cannot be made is a finding, never a crash."""
+    checks: list[tuple[str, Callable[[Settings, np.datetime64], tuple[bool, str]]]] = [
+        ("data root", _root),
+        ("disk", _disk),
+        ("minutes", _minutes),
+        ("champion", _champion),
+        ("latest forecast", _latest),
+        ("MLflow", _mlflow),
+        ("Prefect", _prefect),
+    ]
+    return [_made(name, check, settings, now) for name, check in checks]
+
+
+def _made(
+    name: str,
+    check: Callable[[Settings, np.datetime64], tuple[bool, str]],
+    settings: Settings,
+    now: np.datetime64,
+) -> Check:
+    try:
+        return Check(name, *check(settings, now))
+    except (NexthourError, OSError, ValueError) as error:
+        return Check(name, False, str(error))
+
+
+def _root(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    Store(settings.data_root).check_writable()
+    return True, f"{settings.data_root} can be written"
+
+
+def _disk(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    local = Store(settings.data_root).local
+    if local is None:
+        return True, "object storage"
+    free = shutil.disk_usage(local).free
+    return free > SMALLEST_FREE_BYTES, f"{free / 1e9:,.0f} GB free"
+
+
+def _minutes(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    last = last_minute(Store(settings.data_root), settings.network.targets)
+    if last is None:
+        return False, "no minutes yet: run nexthour ingest or nexthour backfill"
+    age = int((now.astype("datetime64[m]") - last).astype(np.int64))
+    return age <= STALE_MINUTES, f"last observed {last}Z, {age:,} minutes ago"
+
+
+def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    pointer = Store(settings.data_root).read_json("bundles/champion.json")
+    if pointer is None:
+        return False, "none yet: run nexthour retrain (until then weekday_level publishes)"
+    age = _age_days(pointer.get("set_at"), now)
+    return True, f"version {pointer.get('version')}" + (f", set {age:.1f} days ago" if age is not None else "")
+
+
+def _latest(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    latest = Store(settings.data_root).read_json("publications/latest.json")
+    if latest is None:
+        return False, "nothing published yet: run nexthour forecast"
+    age = _age_days(latest.get("issued_at"), now)
+    why = latest.get("degraded_reason")
+    fresh = age is not None and age * 1440 <= STALE_MINUTES
+    return fresh and not why, f"issued {latest.get('issued_at')}" + (f"; degraded: {why}" if why else "")
+
+
+def _mlflow(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    uri = settings.mlflow.tracking_uri
+    if uri is None or not uri.startswith("http"):
+        where = uri or Store(settings.data_root).url("mlflow/mlflow.db")
+        return True, f"logs to {where}"
+    _get(f"{uri.rstrip('/')}/health")
+    return True, f"{uri} answers"
+
+
+def _prefect(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+    found = json.loads(_get(f"{api}/deployments/filter", {"limit": 200}))
+    paused = {d["name"] for d in found if d.get("paused")}
+    names = {d["name"] for d in found}
+    missing = [d.flow for d in DEPLOYMENTS if d.cron and (d.flow not in names or d.flow in paused)]
+    if missing:
+        return False, f"{api} answers, but without a running schedule for: {', '.join(missing)}"
+    return True, f"{api} answers, {len(names)} deployments"
+
+
+def _get(url: str, body: dict[str, Any] | None = None) -> str:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=5) as reply:  # noqa: S310  (http of the configuration)
+            return str(reply.read().decode())
+    except (urllib.error.URLError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        raise NexthourError(f"{url} does not answer ({reason}): is `nexthour up` running?") from None
+
+
+def _age_days(text: str | None, now: np.datetime64) -> float | None:
+    if not text:
+        return None
+    then = np.datetime64(text.replace("Z", "").split("+")[0], "s")
+    return float((now.astype("datetime64[s]") - then).astype(np.int64) / 86_400)

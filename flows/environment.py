@@ -1,0 +1,58 @@
+"""Environment of Prefect and MLflow processes on one machine, set before they are imported."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tasks.settings import Settings
+from tasks.store import Store
+
+QUIET = {
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "PREFECT_LOGGING_EXTRA_LOGGERS": "tasks,flows",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # two processes instead of eleven
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+}
+RECORDER = {  # a server of one command must write every task run down before it goes
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
+}
+
+
+def state_folder(settings: Settings) -> Path:
+    """Where servers of this machine keep their databases and logs: the data root where it is a folder."""
+    return Store(settings.data_root).local or Path(".nexthour").absolute()
+
+
+def server_environment(settings: Settings) -> dict[str, str]:
+    """Variables of a Prefect server whose database lies beside the tables, and of all that talk to it."""
+    home = state_folder(settings) / "prefect"
+    return {
+        **QUIET,
+        "PREFECT_HOME": str(home),
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": str(2 * 86_400),
+    }
+
+
+def use_one_shot_server(settings: Settings) -> None:
+    """Let flows of this process run against a server of its own, unless one is configured."""
+    own = {
+        **server_environment(settings),
+        **RECORDER,
+        "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
+    }
+    if "PREFECT_API_URL" in os.environ:
+        own = QUIET
+    for name, value in own.items():
+        os.environ.setdefault(name, value)
+    (state_folder(settings) / "prefect").mkdir(parents=True, exist_ok=True)

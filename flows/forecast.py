@@ -1,0 +1,34 @@
+"""Forecast: the next hour of every station, published, whatever happens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows import artifacts, compose
+from flows.common import begin, run_name
+from tasks.errors import NexthourError
+
+
+@flow(name="forecast", flow_run_name=run_name, timeout_seconds=600)
+def forecast(
+    config: str | None = None,
+    data_root: str | None = None,
+    model: str = "champion",
+    as_of: datetime | None = None,
+) -> None:
+    """Forecast the next hour with the champion, or the next best that answers, and publish it to every target.
+
+    Args:
+        config: TOML of the network; default deployments/nexthour.toml.
+        data_root: folder or URL of the tables; overrides the configuration's.
+        model: champion, a registry version or an architecture that needs no training.
+        as_of: pretend that it is this moment; default now.
+    """
+    settings, moment = begin(config, data_root, as_of)
+    report = compose.forecast(settings, moment, model)
+    create_markdown_artifact(artifacts.forecast_markdown(report), key="forecast", description="The next hour")
+    if report.failures:
+        raise NexthourError("published, but not everywhere: " + "; ".join(report.failures))

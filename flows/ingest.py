@@ -1,0 +1,42 @@
+"""Ingest: pull every source, land what is new, keep what is refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows import artifacts, compose
+from flows.common import begin, run_name, to_utc
+from tasks.errors import SourceError
+
+
+@flow(name="ingest", flow_run_name=run_name, timeout_seconds=3600)
+def ingest(
+    config: str | None = None,
+    data_root: str | None = None,
+    source: str | None = None,
+    backfill: bool = False,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    as_of: datetime | None = None,
+) -> None:
+    """Pull every source, land what is new in the minute table, keep what is refused with its reason.
+
+    Args:
+        config: TOML of the network; default deployments/nexthour.toml.
+        data_root: folder or URL of the tables; overrides the configuration's.
+        source: only this source.
+        backfill: history: rows count as known when they happened.
+        start: leave out minutes before.
+        end: leave out minutes from here on.
+        as_of: pretend that it is this moment; default now.
+    """
+    settings, moment = begin(config, data_root, as_of)
+    report = compose.ingest(settings, moment, source=source, start=to_utc(start), end=to_utc(end), backfill=backfill)
+    create_markdown_artifact(
+        artifacts.ingest_markdown(report), key="ingest", description="What came in and what was refused"
+    )
+    if report.failures:
+        raise SourceError("; ".join(report.failures))

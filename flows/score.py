@@ -1,0 +1,36 @@
+"""Score: forecasts that have matured against what then happened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows import artifacts, compose
+from flows.common import begin, run_name, to_utc
+
+
+@flow(name="score", flow_run_name=run_name, timeout_seconds=1800)
+def score(
+    config: str | None = None,
+    data_root: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    as_of: datetime | None = None,
+) -> None:
+    """Join matured forecasts with the truth, log live metrics, and follow the registry's champion.
+
+    Args:
+        config: TOML of the network; default deployments/nexthour.toml.
+        data_root: folder or URL of the tables; overrides the configuration's.
+        start: first issue to score; default some days back, for late truth.
+        end: issues before it.
+        as_of: pretend that it is this moment; default now.
+    """
+    settings, moment = begin(config, data_root, as_of)
+    report = compose.score(settings, moment, to_utc(start), to_utc(end))
+    followed = compose.follow_champion(settings, moment)
+    create_markdown_artifact(
+        artifacts.score_markdown(report, followed), key="score", description="How the live forecasts did"
+    )

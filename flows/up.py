@@ -1,0 +1,68 @@
+"""A Prefect server, the MLflow UI and every scheduled deployment on one machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from flows.environment import server_environment, state_folder
+from flows.supervise import Child, Supervisor, check_free
+from tasks.settings import Settings
+from tasks.store import Store
+
+
+def make_supervisor(
+    settings: Settings, config: str | None, host: str, prefect_port: int, mlflow_port: int, say: Callable[[str], None]
+) -> Supervisor:
+    """The processes of one machine.
+
+    Raises:
+        ConfigError: if a port is taken.
+        StoreError: if the data root cannot be written.
+    """
+    Store(settings.data_root).check_writable()
+    check_free(host, prefect_port, "--prefect-port")
+    api = f"http://{host}:{prefect_port}/api"
+    children = [_prefect(host, prefect_port)]
+    if settings.mlflow.tracking_uri is None or not settings.mlflow.tracking_uri.startswith("http"):
+        check_free(host, mlflow_port, "--mlflow-port")
+        children.append(_mlflow(settings, host, mlflow_port))
+    children.append(Child("deployments", [sys.executable, "-m", "flows.serve", config or "", settings.data_root]))
+    folder = state_folder(settings)
+    (folder / "prefect").mkdir(parents=True, exist_ok=True)
+    environment = {**server_environment(settings), "PREFECT_API_URL": api}
+    return Supervisor(children, environment, folder / "logs", say)
+
+
+def _prefect(host: str, port: int) -> Child:
+    command = [_script("prefect"), "server", "start", "--host", host, "--port", str(port)]
+    return Child("prefect", command, f"http://{host}:{port}/api/health")
+
+
+def _mlflow(settings: Settings, host: str, port: int) -> Child:
+    from tasks.tracking import backend
+
+    uri = backend(settings).uri
+    command = [_script("mlflow"), "server", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    return Child("mlflow", command, f"http://{host}:{port}/health")
+
+
+def _script(name: str) -> str:
+    return str(Path(sys.executable).parent / name)
+
+
+def run(supervisor: Supervisor) -> None:
+    """Start everything and keep it up until SIGINT or SIGTERM."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: supervisor.stopping.set())
+    os.environ.update(supervisor.environment)
+    try:
+        supervisor.start()
+        for child in supervisor.children:
+            supervisor.say(f"{child.name} is up" + (f": {child.health}" if child.health else ""))
+        supervisor.watch()
+    finally:
+        supervisor.stop()
