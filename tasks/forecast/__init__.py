@@ -1,0 +1,1 @@
+"""Forecasting: a ladder of models, a guard over their answers, and the forecasts table."""

@@ -1,0 +1,46 @@
+"""Steps of the forecast stage."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from tasks.contracts import Features
+from tasks.forecast.guard import Ladder
+from tasks.forecast.issue import Issue, make_issue
+from tasks.settings import Settings
+from tasks.stepping import step
+from tasks.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@step("issue forecast", retries=2)
+def issue(
+    settings: Settings, features: Features, ladder: Ladder, issued_at: np.datetime64, origin: np.datetime64
+) -> Issue:
+    """Forecast the hour from `origin` and add it to the forecasts table. Twice the same is one file.
+
+    Args:
+        settings: the network and its data root.
+        features: minutes known at `issued_at`.
+        ladder: (name, loader) from the best to the surest model; a loader raises ModelError where there is none.
+        issued_at: the moment of the forecast, UTC.
+        origin: first minute forecast, UTC, on the grid.
+
+    Raises:
+        HistoryError: if no station is known, or the origin is off the grid.
+        ModelError: if no rung answers.
+        StoreError: if the table cannot be written.
+    """
+    made = make_issue(settings.network, features, ladder, issued_at, origin)
+    store = Store(settings.data_root)
+    if not store.exists(made.path):
+        store.write_table(made.path, made.table)
+    log.info("forecast of %s by %s%s", made.summary["origin_local"], made.model_version, _because(made))
+    return made
+
+
+def _because(made: Issue) -> str:
+    return f" ({made.degraded_reason})" if made.degraded_reason else ""

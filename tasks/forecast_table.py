@@ -1,0 +1,103 @@
+"""Predictions as rows of the forecasts table, and the file of a replay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from tasks import tables
+from tasks.contracts import QUANTILE_COLUMNS, Minutes, Prediction
+from tasks.errors import StoreError
+
+REPLAYED = pa.schema([*tables.FORECASTS, ("model", tables.NAME)])
+"""The forecasts table with the name of the model that was replayed."""
+
+
+def forecast_table(
+    prediction: Prediction,
+    origins: Minutes,
+    issued_at: np.ndarray,  # type: ignore[type-arg]
+    stations: Sequence[str],
+    targets: Sequence[str],
+    interval: int,
+    model_version: str,
+    degraded_reason: str | None = None,
+) -> pa.Table:
+    """Rows of `tables.FORECASTS`, by origin, station, target and minute.
+
+    Args:
+        prediction: mean [C, O, S, H] and quantiles [Q, C, O, S, H].
+        origins: UTC, [O].
+        issued_at: UTC, [O].
+        stations: names of the axis S.
+        targets: names of the axis C.
+        interval: minutes a step; the horizon of a step counts to its end.
+        model_version: who answered.
+        degraded_reason: why it was not the champion on fresh data; None when all is well.
+    """
+    c, o, s, h = prediction.mean.shape
+    steps = np.arange(h) * np.timedelta64(interval, "m")
+    minute = np.repeat(origins.astype("datetime64[m]")[:, None] + steps, s * c, axis=0)
+    horizon = np.tile(((np.arange(h) + 1) * interval).astype(np.int16), o * s * c)
+    rows = o * s * c * h
+    values = [column.transpose(1, 2, 0, 3).ravel() for column in (prediction.mean, *prediction.quantiles)]
+    return pa.Table.from_arrays(
+        [
+            tables.time_array(np.repeat(issued_at, s * c * h)),
+            tables.time_array(np.repeat(origins, s * c * h)),
+            tables.time_array(minute.ravel()),
+            pa.array(horizon),
+            tables.name_array(np.tile(np.repeat(np.arange(s), c * h), o), stations),
+            tables.name_array(np.tile(np.repeat(np.arange(c), h), o * s), targets),
+            *(pa.array(column, pa.float32()) for column in values),
+            _constant(model_version, rows),
+            _constant(degraded_reason, rows),
+        ],
+        schema=tables.FORECASTS,
+    )
+
+
+@contextmanager
+def replay_writer(path: Path) -> Iterator[Callable[[str, pa.Table], None]]:
+    """Write a Parquet file of `REPLAYED` rows piece by piece; it appears whole, when the block ends well.
+
+    Yields:
+        A function that takes the name of a model and rows of `tables.FORECASTS`.
+
+    Raises:
+        StoreError: if the folder cannot be written.
+    """
+    import pyarrow.parquet as pq
+
+    temporary = path.parent / f".{path.name}.{os.getpid()}"
+    floats = ["mean", *QUANTILE_COLUMNS]
+    times = ["issued_at", "origin_utc", "minute_utc"]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(
+            temporary,
+            REPLAYED,
+            compression="zstd",
+            use_dictionary=[name for name in REPLAYED.names if name not in (*floats, *times)],
+            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
+            write_statistics=["issued_at", "origin_utc", "model"],
+        ) as writer:
+            yield lambda model, rows: writer.write_table(
+                rows.append_column(REPLAYED.field("model"), _constant(model, rows.num_rows))
+            )
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _constant(name: str | None, rows: int) -> pa.DictionaryArray:
+    if name is None:
+        return pa.nulls(rows, tables.NAME)
+    return tables.name_array(np.zeros(rows, dtype=np.int32), [name])
