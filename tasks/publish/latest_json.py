@@ -1,0 +1,92 @@
+"""`publications/latest.json`: the newest forecast in one file, as `latest.schema.json` describes it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks import tables
+from tasks.contracts import QUANTILE_COLUMNS
+from tasks.settings import Settings
+from tasks.store import Store
+
+PATH = "publications/latest.json"
+SCHEMA_VERSION = 1
+DECIMALS = 3
+MOST_STATIONS = 1000
+"""Above it the file carries `FEW_QUANTILES` only, which makes it 3 kB a station in place of 6."""
+FEW_QUANTILES = ("q05", "q50", "q95")
+FROM_SUMMARY = (
+    "network",
+    "timezone",
+    "issued_at",
+    "issued_local",
+    "origin_utc",
+    "origin_local",
+    "interval_minutes",
+    "model_version",
+    "degraded_reason",
+)
+
+
+class LatestJson:
+    """Replaces the file whole; implements `contracts.Target`."""
+
+    name = "latest_json"
+
+    def __init__(self, settings: Settings) -> None:
+        self._store = Store(settings.data_root)
+
+    def publish(self, forecasts: pa.Table, summary: dict[str, Any]) -> str:
+        """Write the file; returns its path or URL.
+
+        Args:
+            forecasts: rows of `tables.FORECASTS` of one origin, any order.
+            summary: of the same issue.
+
+        Raises:
+            StoreError: if it cannot be written.
+        """
+        text = json.dumps(latest(forecasts, summary), separators=(",", ":"), allow_nan=False)
+        self._store.write_bytes(PATH, text.encode())
+        return self._store.url(PATH)
+
+
+TARGET = LatestJson
+
+
+def latest(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MOST_STATIONS) -> dict[str, Any]:
+    """The document of one issue; numbers in people an interval, rounded to three decimals.
+
+    Args:
+        forecasts: rows of `tables.FORECASTS` of one origin, any order.
+        summary: of the same issue.
+        most_stations: above it only `FEW_QUANTILES` are carried.
+    """
+    station, stations = tables.name_codes(forecasts["station_id"])
+    target, targets = tables.name_codes(forecasts["target"])
+    horizon = forecasts["horizon_minutes"].to_numpy()
+    order = np.lexsort((horizon, target, station))
+    columns = ("mean", *(QUANTILE_COLUMNS if len(stations) <= most_stations else FEW_QUANTILES))
+    shape = (len(stations), len(targets), -1)
+    values = {name: forecasts[name].to_numpy()[order].astype(np.float64).reshape(shape) for name in columns}
+    totals = values["mean"].sum(axis=0)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **{key: summary[key] for key in FROM_SUMMARY},
+        "horizon_minutes": np.unique(horizon).tolist(),
+        "quantiles": list(columns[1:]),
+        "totals": {t: {"mean": _rounded(totals[c]), "hour": _rounded(totals[c].sum())} for c, t in enumerate(targets)},
+        "stations": {
+            name: {t: {key: _rounded(values[key][s, c]) for key in columns} for c, t in enumerate(targets)}
+            for s, name in enumerate(stations)
+        },
+    }
+
+
+def _rounded(values: npt.NDArray[np.float64] | np.float64) -> Any:
+    return np.round(values, DECIMALS).tolist()

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from jsonschema import Draft202012Validator
+
+import tasks.publish
+from tasks.contracts import QUANTILE_COLUMNS, Prediction, Target
+from tasks.errors import ConfigError, StoreError
+from tasks.forecast_table import forecast_table
+from tasks.publish import known_targets, make_target
+from tasks.publish.latest_json import FEW_QUANTILES, latest
+from tasks.publish.steps import publish
+from tasks.settings import Settings
+from tasks.store import Store
+
+ORIGIN = np.datetime64("2024-03-05T09:00", "m")
+SCHEMA = Path(tasks.publish.__file__).parent / "latest.schema.json"
+
+
+def issue(stations: int = 4, interval: int = 1, reason: str | None = None) -> tuple[pa.Table, dict[str, Any]]:
+    rng = np.random.default_rng(stations)
+    shape = (2, 1, stations, 60 // interval)
+    quantiles = np.sort(rng.gamma(2, 2, (7, *shape)), axis=0).astype(np.float32)
+    prediction = Prediction(rng.gamma(2, 2, shape).astype(np.float32), quantiles)
+    names = [f"station {i}" for i in range(stations)]
+    origin = np.array([ORIGIN])
+    table = forecast_table(prediction, origin, origin, names, ("entries", "exits"), interval, "3", reason)
+    return table, {
+        "network": "Metro",
+        "timezone": "America/Chicago",
+        "interval_minutes": interval,
+        "issued_at": "2024-03-05T09:00:20Z",
+        "issued_local": "2024-03-05T03:00:20-06:00",
+        "origin_utc": "2024-03-05T09:00:00Z",
+        "origin_local": "2024-03-05T03:00-06:00",
+        "model_version": "3",
+        "degraded_reason": reason,
+        "busiest": [],
+    }
+
+
+def faults(document: Any) -> list[str]:
+    schema = json.loads(SCHEMA.read_text())
+    Draft202012Validator.check_schema(schema)
+    return [error.message for error in Draft202012Validator(schema).iter_errors(document)]
+
+
+@pytest.mark.parametrize("interval", [1, 5, 10, 15])
+@pytest.mark.parametrize("reason", [None, "no champion: used weekday_level"])
+def test_the_published_file_is_valid_by_its_schema(tmp_path: Path, interval: int, reason: str | None) -> None:
+    place = publish(Settings(data_root=str(tmp_path)), "latest_json", *issue(interval=interval, reason=reason))
+    assert Path(place) == tmp_path / "publications" / "latest.json"
+    document = json.loads(Path(place).read_text())
+    assert faults(document) == []
+    assert document["degraded_reason"] == reason
+    assert document["horizon_minutes"] == list(range(interval, 61, interval))
+
+
+def test_the_schema_refuses_what_it_should() -> None:
+    good = latest(*issue())
+    assert faults(good) == []
+    for change in (
+        {"schema_version": 2},
+        {"issued_at": "2024-03-05 09:00"},
+        {"stations": {}},
+        {"stations": {"a": {"entries": {"mean": [1] * 60}}}},
+        {"totals": {"entries": {"mean": [-1.0] * 60, "hour": 3}}},
+        {"degraded_reason": ""},
+        {"surprise": 1},
+    ):
+        assert faults({**good, **change}), change
+    assert faults({key: value for key, value in good.items() if key != "totals"})
+
+
+def test_every_number_is_the_tables_rounded_to_three_decimals_whatever_the_order_of_rows() -> None:
+    table, summary = issue()
+    shuffled = table.take(np.random.default_rng(2).permutation(table.num_rows))
+    document = latest(shuffled, summary)
+    assert document == latest(table, summary)
+    frame = table.to_pandas()
+    for (station, target), rows in frame.groupby(["station_id", "target"], observed=True):
+        for column in ("mean", *QUANTILE_COLUMNS):
+            np.testing.assert_allclose(document["stations"][station][target][column], rows[column], atol=5.1e-4)
+    assert len(document["stations"]) == 4
+    for target, rows in frame.groupby("target", observed=True):
+        assert document["totals"][target]["hour"] == pytest.approx(rows["mean"].sum(), abs=1e-3)
+    text = json.dumps(document["stations"])
+    assert max(len(number.partition(".")[2]) for number in text.replace("]", ",").split(",")) <= 3
+
+
+def test_quantiles_still_do_not_cross_after_rounding() -> None:
+    document = latest(*issue(stations=20))
+    for targets in document["stations"].values():
+        for series in targets.values():
+            assert (np.diff([series[q] for q in QUANTILE_COLUMNS], axis=0) >= 0).all()
+
+
+def test_a_huge_network_carries_fewer_quantiles_and_says_so() -> None:
+    document = latest(*issue(stations=6), most_stations=5)
+    assert document["quantiles"] == list(FEW_QUANTILES)
+    assert faults(document) == []
+    assert set(document["stations"]["station 0"]["exits"]) == {"mean", *FEW_QUANTILES}
+
+
+def test_the_same_issue_twice_is_the_same_file_and_the_next_replaces_it(tmp_path: Path) -> None:
+    settings, store = Settings(data_root=str(tmp_path)), Store(str(tmp_path))
+    publish(settings, "latest_json", *issue())
+    first = store.read_bytes("publications/latest.json")
+    publish(settings, "latest_json", *issue())
+    assert store.read_bytes("publications/latest.json") == first
+    publish(settings, "latest_json", *issue(stations=2))
+    assert len(store.read_json("publications/latest.json")["stations"]) == 2
+    assert [p.name for p in (tmp_path / "publications").iterdir()] == ["latest.json"]
+
+
+def test_every_module_of_the_package_is_a_target_that_can_be_made(tmp_path: Path) -> None:
+    assert "latest_json" in known_targets()
+    for name in known_targets():
+        target = make_target(Settings(data_root=str(tmp_path)), name)
+        assert isinstance(target, Target)
+        assert target.name == name
+
+
+def test_an_unknown_target_is_a_configuration_error_that_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'latest_jsn' is unknown; did you mean 'latest_json'"):
+        make_target(Settings(data_root=str(tmp_path)), "latest_jsn")
+
+
+def test_a_place_that_cannot_be_written_is_an_error_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "publications").write_text("a file where a folder should be")
+    with pytest.raises(StoreError, match="cannot be written"):
+        publish(Settings(data_root=str(tmp_path)), "latest_json", *issue())
