@@ -37,6 +37,24 @@ def ingest_markdown(report: IngestReport) -> str:
     return "\n".join(parts)
 
 
+def forecast_markdown(report: ForecastReport, picture: str = "") -> str:
+    """The next hour as a table and a picture."""
+    s = report.issue.summary
+    head = f"# {s['network']}: {s['origin_local']} to {s['end_local']}\n"
+    state = f"**Degraded:** {s['degraded_reason']}" if s["degraded_reason"] else "All is well."
+    totals = ", ".join(f"**{count:,.0f}** {target}" for target, count in s["totals"].items())
+    targets = list(s["totals"])
+    rows = [(b["station_id"], *(b[t] for t in targets)) for b in s["busiest"]]
+    parts = [
+        head,
+        f"{totals} expected in the hour at {s['stations']:,} stations, by `{s['model_version']}`. {state}\n",
+        table(("busiest stations", *(f"{t}, people in the hour" for t in targets)), rows),
+        picture,
+        table(("published to", "where"), report.published.items()),
+    ]
+    return "\n".join([*parts, *(f"- **FAILED** {failure}" for failure in report.failures)])
+
+
 def maintain_markdown(report: MaintainReport) -> str:
     """Whether the tables agree."""
     verdict = f"**{len(report.mended)} differed and were folded anew**" if report.mended else "all agree"

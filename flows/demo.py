@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 import tomli_w
 
+from flows.pictures import hour_picture
+from tasks import tables
 from tasks.config_file import load_settings
 from tasks.errors import ConfigError, HistoryError
 from tasks.minutes import last_minute
@@ -29,6 +32,7 @@ class DemoReport:
     config: str
     minutes_until: str
     latest: str
+    picture: str
     seconds: float
 
 
@@ -118,9 +122,22 @@ def run(settings: Settings, config: str, tell: Callable[[str], None]) -> DemoRep
         forecast(**where, as_of=_aware(first + hour * HOUR))
     tell("score: holding them against what then happened")
     score(**where, as_of=_aware(end))
+    store = Store(settings.data_root)
+    store.write_bytes("forecast.png", _picture(settings, end - HOUR))
     seconds = (datetime.now(UTC) - started).total_seconds()
-    latest = Store(settings.data_root).url("publications/latest.json")
-    return DemoReport(settings.data_root, config, f"{end}Z", latest, round(seconds, 1))
+    latest, picture = store.url("publications/latest.json"), store.url("forecast.png")
+    return DemoReport(settings.data_root, config, f"{end}Z", latest, picture, round(seconds, 1))
+
+
+def _picture(settings: Settings, origin: np.datetime64) -> bytes:
+    """The forecast made at `origin` for the busiest station, against what then happened."""
+    store = Store(settings.data_root)
+    rows = store.read_tables(
+        store.files("forecasts", ".parquet"), tables.FORECASTS, pc.field("origin_utc") == tables.to_time(origin)
+    )
+    people = rows.group_by(["station_id", "target"]).aggregate([("mean", "sum")])
+    people = people.filter(pc.field("target") == settings.network.targets[0]).sort_by([("mean_sum", "descending")])
+    return hour_picture(settings, rows, people["station_id"][0].as_py(), settings.network.targets[0])
 
 
 def _end(settings: Settings) -> np.datetime64:

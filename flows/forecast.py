@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows import artifacts, compose
 from flows.common import begin, run_name
+from flows.compose import ForecastReport
+from flows.pictures import as_markdown, hour_picture
 from tasks.errors import NexthourError
+from tasks.settings import Settings
 
 
 @flow(name="forecast", flow_run_name=run_name, timeout_seconds=600)
@@ -29,6 +32,20 @@ def forecast(
     """
     settings, moment = begin(config, data_root, as_of)
     report = compose.forecast(settings, moment, model)
-    create_markdown_artifact(artifacts.forecast_markdown(report), key="forecast", description="The next hour")
+    create_markdown_artifact(
+        artifacts.forecast_markdown(report, _picture(settings, report)), key="forecast", description="The next hour"
+    )
     if report.failures:
         raise NexthourError("published, but not everywhere: " + "; ".join(report.failures))
+
+
+def _picture(settings: Settings, report: ForecastReport) -> str:
+    """The busiest station's hour; an artifact never fails the forecast that it shows."""
+    summary = report.issue.summary
+    station, target = summary["busiest"][0]["station_id"], settings.network.targets[0]
+    try:
+        png = hour_picture(settings, report.issue.table, station, target)
+    except (NexthourError, ValueError, OSError) as error:
+        get_run_logger().warning("no picture of the forecast: %s", error)
+        return ""
+    return as_markdown(png, f"{target} at {station}")

@@ -43,9 +43,9 @@ def _prefect(host: str, port: int) -> Child:
 
 
 def _mlflow(settings: Settings, host: str, port: int) -> Child:
-    from tasks.tracking import backend
+    from tasks.tracking import tracking_uri
 
-    uri = backend(settings).uri
+    uri = tracking_uri(settings)
     command = [_script("mlflow"), "server", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
     return Child("mlflow", command, f"http://{host}:{port}/health")
 

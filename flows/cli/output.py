@@ -7,11 +7,17 @@ import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.contracts import Progress
+
+if TYPE_CHECKING:
+    from tasks.model.steps import RetrainReport
+
+    from flows.compose import ForecastReport, IngestReport
+    from flows.demo import DemoReport
 
 
 def plain(value: Any) -> Any:
@@ -91,3 +97,48 @@ def progress() -> Iterator[Progress]:
 
     with bars:
         yield tell
+
+
+def ingest_lines(report: IngestReport) -> list[str]:
+    """What came in and what was refused, source by source."""
+    lines = []
+    for s in report.sources:
+        span = f", {s.first_minute} to {s.last_minute}" if s.first_minute else ""
+        lines.append(f"{s.source}: {s.rows:,} rows landed from {s.files:,} files, {s.skipped:,} unchanged{span}")
+        if s.rejected:
+            why = ", ".join(f"{reason} {count:,}" for reason, count in s.reasons.items())
+            lines.append(f"{s.source}: {s.rejected:,} rows refused and kept in rejects: {why}")
+            lines += [f"  {example}" for example in s.examples]
+        lines += [f"{s.source}: {w}" for w in s.warnings] + [f"{s.source}: FAILED {f}" for f in s.failures]
+    return lines + [f"FAILED {failure}" for failure in report.failures]
+
+
+def retrain_lines(report: RetrainReport) -> list[str]:
+    """The verdict, and where to review it."""
+    verdict = "is the new champion" if report.promoted else "stays a challenger"
+    return [
+        f"version {report.version} {verdict}: {report.reason}",
+        f"MLflow run {report.run_id} at {report.tracking_uri}",
+    ]
+
+
+def forecast_lines(report: ForecastReport) -> list[str]:
+    """The next hour in a few lines."""
+    s = report.issue.summary
+    lines = [f"next hour from {s['origin_local']} by {s['model_version']}, {s['stations']:,} stations"]
+    if s["degraded_reason"]:
+        lines.append(f"DEGRADED: {s['degraded_reason']}")
+    lines += [f"  {target}: {count:,.0f} people" for target, count in s["totals"].items()]
+    lines += [f"published to {name}: {where}" for name, where in report.published.items()]
+    return lines + [f"FAILED {failure}" for failure in report.failures]
+
+
+def demo_lines(report: DemoReport) -> list[str]:
+    """Where to look now."""
+    return [
+        f"done in {report.seconds:,.0f} s; minutes until {report.minutes_until}",
+        f"forecast   {report.latest}",
+        f"picture    {report.picture}",
+        f"see its runs, artifacts and model:  nexthour up --data-root {report.data_root}",
+        "  then Prefect at http://127.0.0.1:4200 and MLflow at http://127.0.0.1:5000",
+    ]

@@ -1,0 +1,59 @@
+"""Pictures of issued forecasts, for artifacts and for the demonstration."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import tables
+from tasks.clock import to_local
+from tasks.minutes import read_minutes, to_grid
+from tasks.settings import Settings
+from tasks.store import Store
+
+BEFORE = np.timedelta64(3 * 60, "m")
+AFTER = np.timedelta64(60, "m")
+BANDS = (("90 %", "q05", "q95"), ("50 %", "q25", "q75"))
+
+
+def hour_picture(settings: Settings, forecasts: pa.Table, station: str, target: str) -> bytes:
+    """PNG of one station's forecast hour, the hours before it, and what then happened as far as it is known.
+
+    Args:
+        settings: the tree.
+        forecasts: rows of `tables.FORECASTS` of one origin.
+        station: station_id.
+        target: which count.
+    """
+    from tasks.model.plots import forecast_against_actual
+
+    network = settings.network
+    mine = (pc.field("station_id") == station) & (pc.field("target") == target)
+    rows = forecasts.filter(mine).sort_by("minute_utc")
+    origin = tables.numpy_times(rows["origin_utc"])[0].astype("datetime64[m]")
+    start, end = origin - BEFORE, origin + AFTER
+    seen = read_minutes(Store(settings.data_root), start, end, network.timezone, [target])
+    grid = to_grid(seen, start, end, network.interval_minutes, [target], [station])
+    values = {name: rows[name].to_numpy() for name in ("mean", *(q for _, *pair in BANDS for q in pair))}
+    figure = forecast_against_actual(
+        to_local(grid.minutes, network.timezone),
+        grid.values[0, 0],
+        to_local(np.array([origin]), network.timezone)[0],
+        values["mean"],
+        [(label, values[low], values[high]) for label, low, high in BANDS],
+        where=f"{target} at {station}",
+        interval=network.interval_minutes,
+        timezone=network.timezone,
+    )
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=110)
+    return out.getvalue()
+
+
+def as_markdown(png: bytes, title: str) -> str:
+    """A picture inside Markdown."""
+    return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
