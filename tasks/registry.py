@@ -1,0 +1,149 @@
+"""Registered versions of the model in MLflow: logged without pickle, aliased, fetched. The alias `champion` rules."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.errors import ModelError
+from tasks.settings import Settings
+from tasks.tracking import Run, Tracking, connect
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+log = logging.getLogger(__name__)
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "pydantic-settings", "tzdata")
+FOLDER = "bundle"
+
+Arrays = Mapping[str, np.ndarray[Any, Any]]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A bundle as MLflow shall serve it.
+
+    Attributes:
+        folder: the bundle's files.
+        loader: module with `_load_pyfunc(folder)`.
+        code: package folder that the loader needs, logged with the model.
+        example: one batch of inputs by name, batch axis first.
+        answer: what the model says to it.
+    """
+
+    folder: Path
+    loader: str
+    code: Path
+    example: Arrays
+    answer: Arrays
+
+
+def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str, str], description: str) -> str:
+    """Log a model into a run and register it; a run that has a version keeps it.
+
+    Args:
+        run: an open run.
+        settings: the tree.
+        served: bundle, loader and example.
+        tags: tags of the version.
+        description: markdown.
+
+    Returns:
+        Number of the version.
+    """
+    import mlflow
+
+    client, name = run.tracking.client, settings.mlflow.registered_model
+    known = client.search_model_versions(f"run_id = '{run.run_id}'")
+    if known:
+        version = str(known[0].version)
+    else:
+        info = mlflow.pyfunc.log_model(
+            name=name,
+            loader_module=served.loader,
+            data_path=str(served.folder),
+            code_paths=[str(served.code)],
+            signature=_signature(served.example, served.answer),
+            input_example={key: np.asarray(value) for key, value in served.example.items()},
+            pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
+        )
+        version = str(mlflow.register_model(info.model_uri, name).version)
+    client.update_model_version(name, version, description=description[:5000])
+    for key, value in tags.items():
+        client.set_model_version_tag(name, version, key, value)
+    return version
+
+
+def describe_model(tracking: Tracking, settings: Settings, description: str) -> None:
+    """Say on the registered model's page what it is, once."""
+    name = settings.mlflow.registered_model
+    if not tracking.client.get_registered_model(name).description:
+        tracking.client.update_registered_model(name, description)
+
+
+def set_alias(tracking: Tracking, settings: Settings, alias: str, version: str) -> None:
+    """Point an alias at a version."""
+    tracking.client.set_registered_model_alias(settings.mlflow.registered_model, alias, version)
+
+
+def drop_alias(tracking: Tracking, settings: Settings, alias: str) -> None:
+    """Take an alias away; one that is not there is fine."""
+    if alias_version(tracking, settings, alias) is not None:
+        tracking.client.delete_registered_model_alias(settings.mlflow.registered_model, alias)
+
+
+def alias_version(tracking: Tracking, settings: Settings, alias: str) -> str | None:
+    """Number of the version that an alias points to, None where there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return str(tracking.client.get_model_version_by_alias(settings.mlflow.registered_model, alias).version)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
+
+
+def champion_version(settings: Settings) -> str | None:
+    """Number of the version that the registry calls champion, None where there is none.
+
+    Raises:
+        TrackingError: if MLflow does not answer.
+    """
+    with connect(settings) as tracking:
+        return alias_version(tracking, settings, CHAMPION)
+
+
+def fetch_bundle(tracking: Tracking, settings: Settings, version: str, folder: Path) -> Path:
+    """Download a version's bundle into an empty folder; returns where its files lie.
+
+    Raises:
+        ModelError: if the version holds no bundle.
+    """
+    import mlflow
+
+    name = settings.mlflow.registered_model
+    at = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(folder)))
+    found = sorted(at.rglob("bundle.json"))
+    if not found:
+        raise ModelError(f"version {version} of {name} at {tracking.uri} holds no bundle: promote one that a retrain made")
+    return found[0].parent
+
+
+def _signature(inputs: Arrays, outputs: Arrays) -> ModelSignature:
+    """Tensor signature: dtype and shape of every array, first axis free."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def schema(arrays: Arrays) -> Schema:
+        return Schema([TensorSpec(a.dtype, (-1, *a.shape[1:]), name) for name, a in arrays.items()])
+
+    return ModelSignature(schema(inputs), schema(outputs))
