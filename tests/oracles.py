@@ -217,3 +217,44 @@ def lag_days(day: date, holidays: frozenset[date], weeks: int) -> list[date | No
     serving = [d for d in window if d in holidays]
     serving += [d for d in window if d.isoweekday() == 7 and d not in holidays]
     return (serving + [None] * weeks)[:weeks]
+
+
+def slow_sources(
+    length: int, start: datetime, interval: int, zone: str, holidays: frozenset[date], weeks: int, steps: list[int]
+) -> list[list[int | None]]:
+    """Where the weekly lags of some steps stand, [week][step], on a grid of `length` from `start` (UTC)."""
+    begin = start.replace(tzinfo=UTC)
+
+    def wall(step: int) -> datetime:
+        return (begin + timedelta(minutes=interval * step)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+
+    first: dict[datetime, int] = {}
+    for n in range(length):
+        first.setdefault(wall(n), n)
+    days = [lag_days(wall(step).date(), holidays, weeks) for step in steps]
+    at = [(wall(step).time(), found) for step, found in zip(steps, days, strict=True)]
+    return [[first.get(datetime.combine(d[k], time)) if d[k] else None for time, d in at] for k in range(weeks)]
+
+
+def slow_smoothed(series: Array, half: int, n: int | None) -> float:
+    """Mean of what was observed up to `half` steps away; NaN where that is less than half of the window."""
+    if n is None:
+        return np.nan
+    near = [series[m] for m in range(n - half, n + half + 1) if 0 <= m < len(series) and not np.isnan(series[m])]
+    return float(sum(near) / len(near)) if 2 * len(near) >= 2 * half + 1 else np.nan
+
+
+def slow_profile(lags: Array, recency: float) -> Array:
+    """Weighted mean over the weeks of smoothed lags [week, step]; NaN where no week has a value."""
+    out = np.full(lags.shape[1], np.nan)
+    for n, column in enumerate(lags.T):
+        known = [(recency**week, value) for week, value in enumerate(column) if not np.isnan(value)]
+        if known:
+            out[n] = sum(w * v for w, v in known) / sum(w for w, _ in known)
+    return out
+
+
+def slow_level(observed: Array, expected: Array, prior: float) -> float:
+    """(people seen + prior) / (people expected + prior), over the steps where both are known."""
+    both = [(o, e) for o, e in zip(observed, expected, strict=True) if not (np.isnan(o) or np.isnan(e))]
+    return float((sum(o for o, _ in both) + prior) / (sum(e for _, e in both) + prior))

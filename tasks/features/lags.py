@@ -28,8 +28,7 @@ def lag_index(clock: WallClock, minutes: Minutes, weeks: int) -> Int:
     days, place = np.unique(local.astype("datetime64[D]"), return_inverse=True)
     minute_of_day = local - days[place]
     wall = source_days(days, weeks, clock.holidays)[:, place] + minute_of_day
-    none = np.isnat(wall)
-    return np.where(none, MISSING, clock.step_of_wall(np.where(none, local, wall)))
+    return np.asarray(clock.step_of_wall(wall), dtype=np.int64)
 
 
 def compact(starts: Int, width: int) -> tuple[Int, Int]:
