@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flows.compose import IngestReport
+    from flows.compose import ForecastReport, IngestReport
+    from tasks.features.steps import LagReport
     from tasks.maintain.steps import MaintainReport
 
 
@@ -53,6 +54,16 @@ def forecast_markdown(report: ForecastReport, picture: str = "") -> str:
         table(("published to", "where"), report.published.items()),
     ]
     return "\n".join([*parts, *(f"- **FAILED** {failure}" for failure in report.failures)])
+
+
+def lag_markdown(report: LagReport) -> str:
+    """How full the lags are."""
+    head = (
+        f"# Lag table\n\n{report.rows:,} rows of {report.start_day} to {report.end_day} "
+        f"in {report.files} files under `{report.place}`.\n"
+    )
+    rows = [(f"{week} weeks before", f"{share:.1%}") for week, share in report.valid_share.items()]
+    return head + "\n" + table(("lag", "share of values observed"), rows)
 
 
 def maintain_markdown(report: MaintainReport) -> str:
