@@ -1,0 +1,152 @@
+"""Features read from a data root, and the lag table written to it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tasks import tables
+from tasks.clock import day_bounds, service_dates
+from tasks.contracts import Minutes, Tensors
+from tasks.errors import ConfigError, HistoryError
+from tasks.features.steps import load_features, write_lag_table
+from tasks.minutes import rebuild_day
+from tasks.settings import FeatureSettings, Network, Settings
+from tasks.store import Store
+
+ZONE = "America/Chicago"
+STATIONS = ("a", "b", "c")
+TARGETS = ("entries", "exits")
+FIRST, LAST = np.datetime64("2013-10-07"), np.datetime64("2013-11-12")
+
+
+def write_observations(root: Path, minutes: Minutes, available: Minutes, seed: int, name: str) -> None:
+    """One batch of every station at some minutes, by service day, and the minute table of those days."""
+    rng, store = np.random.default_rng(seed), Store(str(root))
+    days = service_dates(minutes, ZONE)
+    for day in np.unique(days):
+        mine = days == day
+        rows = int(mine.sum()) * len(STATIONS)
+        stations = tables.name_array(np.repeat(np.arange(len(STATIONS)), mine.sum()), STATIONS)
+        known = tables.time_array(np.tile(available[mine], len(STATIONS)))
+        counts = [pa.array(rng.poisson(4, rows).astype(np.int32)) for _ in TARGETS]
+        blank = tables.name_array(np.zeros(rows, np.int32), [""])
+        times = tables.time_array(np.tile(minutes[mine], len(STATIONS)))
+        table = pa.table([stations, times, blank, blank, known, known, *counts], schema=tables.observations(TARGETS))
+        store.write_table(f"{tables.day_folder('observations', day)}/{name}.parquet", table)
+        rebuild_day(store, str(day), TARGETS)
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Five weeks of three stations every 15 minutes, over a clock change and a holiday, a tenth of it missing."""
+    root = tmp_path_factory.mktemp("town")
+    minutes = np.arange(day_bounds(FIRST, ZONE)[0], day_bounds(LAST, ZONE)[1], np.timedelta64(15, "m"))
+    minutes = minutes[np.random.default_rng(1).random(len(minutes)) < 0.9]
+    write_observations(root, minutes, minutes + np.timedelta64(15, "m"), 2, "batch")
+    network = Network(timezone=ZONE, country="US", subdivision="IL", interval_minutes=15, targets=TARGETS)
+    return Settings(data_root=str(root), network=network, features=FeatureSettings(weeks=3, recent_minutes=60))
+
+
+def at(text: str) -> np.datetime64:
+    return np.datetime64(text, "m")
+
+
+def bits(tensors: Tensors) -> list[object]:
+    values = [getattr(tensors, field.name) for field in fields(Tensors)]
+    return [v.tobytes() if isinstance(v, np.ndarray) else v for v in values]
+
+
+@pytest.mark.parametrize("origin", ["2013-11-03T04:15", "2013-11-05T06:00", "2013-11-11T23:30", "2013-11-12T12:00"])
+def test_a_row_loaded_with_others_is_the_row_loaded_live(town: Settings, origin: str) -> None:
+    bulk = load_features(town, at("2013-11-03T00:00"), at("2013-11-12T18:00"))
+    live = load_features(town, at(origin), at(origin), as_of=at(origin))
+    assert bits(bulk.tensors(np.array([at(origin)]))) == bits(live.tensors(np.array([at(origin)])))
+
+
+def test_loaded_features_reach_over_all_weeks_and_the_hour_ahead(town: Settings) -> None:
+    origin = at("2013-11-12T12:00")
+    features = load_features(town, origin, origin)
+    tensors = features.tensors(np.array([origin]))
+    assert tensors.stations == STATIONS
+    assert tensors.targets == TARGETS
+    assert (~np.isnan(tensors.lags)).mean(axis=(1, 2, 3, 4)) == pytest.approx(0.9, abs=0.1)
+    assert not np.isnan(features.truth(np.array([origin]))).all()
+
+
+def test_holidays_of_the_country_are_known(town: Settings) -> None:
+    features = load_features(town, at("2013-11-11T18:00"), at("2013-11-11T18:00"))  # Veterans Day
+    assert (features.tensors(np.array([at("2013-11-11T18:00")])).calendar[..., -1] == 1).all()
+    assert (features.tensors(np.array([at("2013-11-11T18:00")])).lags[0] >= 0).any()
+
+
+def test_what_was_not_available_yet_is_not_seen(town: Settings, tmp_path: Path) -> None:
+    root = tmp_path / "late"
+    minutes = np.arange(at("2013-11-05T00:00"), at("2013-11-12T18:00"), np.timedelta64(15, "m"))
+    write_observations(root, minutes, minutes + np.timedelta64(90, "m"), 5, "late")
+    late = town.model_copy(update={"data_root": str(root)})
+    origin = np.array([at("2013-11-12T12:00")])
+    then = load_features(late, origin[0], origin[0], as_of=origin[0]).tensors(origin)
+    today = load_features(late, origin[0], origin[0]).tensors(origin)
+    assert np.isnan(then.recent).all()
+    assert not np.isnan(today.recent).any()
+
+
+def test_an_empty_data_root_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(HistoryError, match=r"nothing ingested yet in .*: run nexthour ingest or nexthour backfill"):
+        load_features(Settings(data_root=str(tmp_path)), at("2013-11-12T12:00"), at("2013-11-12T12:00"))
+
+
+def test_a_span_without_minutes_says_where_there_are_some(town: Settings) -> None:
+    with pytest.raises(HistoryError, match="the table holds 2013-10-07 to 2013-11-12"):
+        load_features(town, at("2015-01-01T00:00"), at("2015-01-01T00:00"))
+
+
+def test_the_lag_table_is_the_tensors_as_rows(town: Settings) -> None:
+    report = write_lag_table(town, "2013-11-03", "2013-11-04")
+    assert (report.start_day, report.end_day, report.files) == ("2013-11-03", "2013-11-04", 2)
+    table = pq.ParquetFile(Path(report.place) / "service_date=2013-11-04" / "part.parquet").read()
+    assert report.rows == 3 * (100 + 96)  # a day of 25 hours and one of 24
+    assert table.column_names == [
+        "station_id", "minute_utc", "minute",
+        *(f"entries{end}" for end in ("", "_lag_1", "_lag_2", "_lag_3", "_profile", "_valid")),
+        *(f"exits{end}" for end in ("", "_lag_1", "_lag_2", "_lag_3", "_profile", "_valid")),
+    ]  # fmt: skip
+    origin = at("2013-11-04T14:00")
+    features = load_features(town, origin, origin)
+    tensors, truth = features.tensors(np.array([origin])), features.truth(np.array([origin]))
+    rows = table.to_pandas().set_index(["station_id", "minute_utc"])
+    for h in range(4):
+        row = rows.loc[("b", str(origin + np.timedelta64(15 * h, "m")) + "+00:00")]
+        assert row["minute"] == (origin + np.timedelta64(15 * h - 6 * 60, "m")).item()
+        lags = tensors.lags[:, 1, 0, 1, 4 + h]
+        np.testing.assert_array_equal(row[["exits_lag_1", "exits_lag_2", "exits_lag_3"]].astype("float32"), lags)
+        np.testing.assert_array_equal(row["exits_profile"], tensors.profile[1, 0, 1, 4 + h])
+        np.testing.assert_array_equal(row["exits"], truth[1, 0, 1, h])
+        assert row["exits_valid"] == (~np.isnan(lags)).sum()
+
+
+def test_a_value_that_is_not_there_is_null_in_the_lag_table(town: Settings) -> None:
+    report = write_lag_table(town, "2013-10-14", "2013-10-14")
+    table = pq.ParquetFile(Path(report.place) / "service_date=2013-10-14" / "part.parquet").read()
+    assert table["entries_lag_2"].null_count == table.num_rows  # a week of history only, and a holiday at that
+    assert report.valid_share["2"] == 0
+    assert not np.isnan(table["entries_lag_1"].to_numpy()[~table["entries_lag_1"].is_null().to_numpy()]).any()
+
+
+def test_writing_the_lag_table_twice_gives_the_same_bytes(town: Settings) -> None:
+    file = Path(write_lag_table(town, "2013-11-05", "2013-11-05").place) / "service_date=2013-11-05" / "part.parquet"
+    before = file.read_bytes()
+    write_lag_table(town, "2013-11-05", "2013-11-05")
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(("start", "end"), [("2013-11-05", "2013-11-04"), ("yesterday", "2013-11-04")])
+def test_days_that_make_no_sense_are_refused(town: Settings, start: str, end: str) -> None:
+    with pytest.raises(ConfigError):
+        write_lag_table(town, start, end)
