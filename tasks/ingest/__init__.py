@@ -1,0 +1,1 @@
+"""Ingest: from what sources say to observations, and from those to the minute table."""

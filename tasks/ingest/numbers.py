@@ -1,0 +1,71 @@
+"""Counts and names as files give them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.contracts import Int
+from tasks.ingest.rejects import Verdicts
+
+LARGEST = 2**31 - 1
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
+_BLANK = ("", "nan", "null")
+
+
+def read_counts(column: pa.Array, maximum: int, verdicts: Verdicts) -> tuple[Int, npt.NDArray[np.bool_]]:
+    """Whole numbers of a column, and which rows have one; refuses what is none, negative or above `maximum`.
+
+    A blank (also null and NaN) is no count, and no fault.
+    """
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    numbers, blank = _numbers(pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]))
+    which = pc.fill_null(coded.indices.cast(pa.int64()), len(numbers) - 1).to_numpy(zero_copy_only=False)
+    given = ~blank
+    with np.errstate(invalid="ignore"):
+        faults = (
+            ("not_a_number", given & np.isnan(numbers)),
+            ("negative", given & (numbers < 0)),
+            ("absurd", given & (numbers > min(maximum, LARGEST))),
+            ("not_whole", given & (numbers != np.floor(numbers))),
+        )
+    sound = given.copy()
+    for reason, wrong in faults:
+        sound &= ~wrong
+        if wrong.any():
+            verdicts.refuse(wrong[which], reason)
+    whole = np.where(sound, numbers, 0).astype(np.int64)
+    return whole[which], sound[which]
+
+
+def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Values as float64, NaN where they are no numbers; and which are blank."""
+    kind = values.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers = np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
+        return numbers, np.isnan(numbers)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        nothing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+        return np.full(len(values), np.nan), nothing
+    text = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values.cast(pa.string()), "")))
+    blank = np.asarray(pc.is_in(text, pa.array(_BLANK)).to_numpy(zero_copy_only=False), dtype=bool)
+    endless = pc.match_substring_regex(text, r"^[+-]?inf(inity)?$")
+    formed = pc.or_(pc.match_substring_regex(text, _NUMBER), endless)
+    digits = pc.if_else(formed, pc.utf8_ltrim(text, "+"), None)
+    return np.array(digits.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64), blank
+
+
+def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Trimmed names of a column as codes into a list without duplicates; -1 where blank."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    values = coded.dictionary
+    if pa.types.is_floating(values.type):  # whole numbers that met a null on their way
+        values = pc.if_else(pc.equal(values, pc.floor(values)), values.cast(pa.int64(), safe=False), None)
+    text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.string())), "").to_pylist()
+    names = sorted({name for name in text if name})
+    place = {name: code for code, name in enumerate(names)} | {"": -1}
+    codes = np.array([*(place[name] for name in text), -1], dtype=np.int32)
+    which = pc.fill_null(coded.indices.cast(pa.int64()), len(text)).to_numpy(zero_copy_only=False)
+    return codes[which], names

@@ -1,0 +1,65 @@
+"""What a source of the project yields: a batch, and what the ledger should know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pyarrow as pa
+
+from tasks import tables
+from tasks.contracts import Batch, Reject
+
+
+@dataclass(frozen=True)
+class Piece(Batch):
+    """A batch with its book-keeping. Pieces of one key come one after the other.
+
+    All rows that a restatable key has of a service day come in one piece.
+
+    Attributes:
+        stamp: cheap identity of the input, None where there is none.
+        accepted: rows of the input that landed with this piece.
+        failure: one line on a file that could not be used; nothing of it lands, and it is tried again.
+        unchanged: the ledger knows this state; nothing to do.
+        appends: it adds to what its key said; otherwise it restates it.
+        silence_is_zero: what its key said before and says no more has become zero.
+        cursor: where the next pull of a source without files begins.
+        recheck_at: moment from which the same input may say more; None where it has said all.
+        done, total: how far the pull is, for people; total 0 where nobody knows.
+    """
+
+    stamp: str | None = None
+    accepted: int = 0
+    failure: str | None = None
+    unchanged: bool = False
+    appends: bool = False
+    silence_is_zero: bool = False
+    cursor: np.datetime64 | None = None
+    recheck_at: np.datetime64 | None = None
+    done: int = 0
+    total: int = 0
+
+
+def as_piece(batch: Batch) -> Piece:
+    """A piece as it is; a plain batch as a piece that restates its key."""
+    if isinstance(batch, Piece):
+        return batch
+    values = {field.name: getattr(batch, field.name) for field in fields(Batch)}
+    return Piece(**values, accepted=int(batch.observations.num_rows))
+
+
+def statement_schema(targets: Sequence[str]) -> pa.Schema:
+    """Columns of `Batch.observations`: those of the table less `received_at`."""
+    schema = tables.observations(targets)
+    return schema.remove(schema.get_field_index("received_at"))
+
+
+def empty_piece(
+    source: str, key: str, origin: str, targets: Sequence[str], rejects: Sequence[Reject] = (), **more: object
+) -> Piece:
+    """A piece without observations; `more` are fields of `Piece`."""
+    known = {"part": "", "digest": "", **more}
+    nothing = statement_schema(targets).empty_table()
+    return Piece(source=source, key=key, origin=origin, observations=nothing, rejects=rejects, **known)  # type: ignore[arg-type]

@@ -1,0 +1,185 @@
+"""Rows that were refused: why, and the table that keeps them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import tables
+from tasks.contracts import Reject
+from tasks.errors import SourceError
+from tasks.store import Store
+
+ROW_REASONS = (
+    "missing_station",
+    "bad_time",
+    "nonexistent_local_time",
+    "off_grid",
+    "in_future",
+    "missing_count",
+    "not_a_number",
+    "negative",
+    "absurd",
+    "not_whole",
+    "duplicate_row",
+    "superseded_in_file",
+    "unfinished",
+    "wrong_number_of_fields",
+)
+FILE_REASONS = ("unreadable_file", "empty_file", "not_utf8", "missing_column", "too_large", "span_too_long")
+TEXT_LENGTH = 500
+_SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
+
+
+class FileProblem(SourceError):
+    """A file that cannot be used at all; `reason` is one of `FILE_REASONS`."""
+
+    def __init__(self, reason: str, line: str) -> None:
+        super().__init__(line)
+        self.reason = reason
+
+
+class Verdicts:
+    """The first reason found against each of `count` rows; rows may also be set aside without one."""
+
+    def __init__(self, count: int) -> None:
+        self.codes: npt.NDArray[np.int8] = np.full(count, -1, dtype=np.int8)
+        self.aside: npt.NDArray[np.bool_] = np.zeros(count, dtype=bool)
+
+    @property
+    def good(self) -> npt.NDArray[np.bool_]:
+        """Rows that nothing speaks against."""
+        return (self.codes < 0) & ~self.aside
+
+    @property
+    def refused(self) -> npt.NDArray[np.int64]:
+        """Positions of the rows with a reason, ascending."""
+        return np.flatnonzero(self.codes >= 0)
+
+    def refuse(self, where: npt.NDArray[np.bool_], reason: str) -> None:
+        """Refuse the rows of a mask that are good so far."""
+        self.codes[where & self.good] = ROW_REASONS.index(reason)
+
+    def refuse_rows(self, rows: npt.NDArray[np.int64], reason: str) -> None:
+        """Refuse some rows by position, good ones all."""
+        self.codes[rows] = ROW_REASONS.index(reason)
+
+    def has(self, reason: str) -> npt.NDArray[np.bool_]:
+        """Which rows were refused for that reason."""
+        return np.asarray(self.codes == ROW_REASONS.index(reason))
+
+    def set_aside(self, where: npt.NDArray[np.bool_]) -> None:
+        """Leave out rows that nobody asked for."""
+        self.aside |= where & (self.codes < 0)
+
+    def reasons(self) -> pa.Array:
+        """Reason of each refused row, in their order."""
+        return pa.DictionaryArray.from_arrays(
+            pa.array(self.codes[self.refused].astype(np.int32)), pa.array(ROW_REASONS)
+        ).cast(pa.string())
+
+
+class Rejects(Sequence[Reject]):
+    """Refused rows of one origin, held as a table of line, reason and text."""
+
+    def __init__(self, source: str, origin: str, table: pa.Table | None = None) -> None:
+        self.source, self.origin = source, origin
+        self.table = _SCHEMA.empty_table() if table is None else table
+
+    @classmethod
+    def of(cls, source: str, origin: str, lines: object, reasons: object, texts: object) -> Rejects:
+        """From three columns of equal length; texts are cut to `TEXT_LENGTH` characters."""
+        cut = pc.utf8_slice_codeunits(pa.array(texts, pa.string()), 0, TEXT_LENGTH)
+        columns = [pa.array(lines, pa.int64()), pa.array(reasons, pa.string()), cut]
+        return cls(source, origin, pa.Table.from_arrays(columns, schema=_SCHEMA))
+
+    @classmethod
+    def listed(cls, source: str, origin: str, rejects: Sequence[Reject]) -> Rejects:
+        """From any sequence of rejects of that origin."""
+        if isinstance(rejects, cls):
+            return rejects
+        columns = zip(*((r.line, r.reason, r.text) for r in rejects), strict=True) if rejects else ([], [], [])
+        return cls.of(source, origin, *map(list, columns))
+
+    def joined(self, other: Rejects) -> Rejects:
+        """Both, by line."""
+        whole = pa.concat_tables([self.table, other.table]).sort_by("line")
+        return Rejects(self.source, self.origin, whole)
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Reject: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Reject]: ...
+    def __getitem__(self, index: int | slice) -> Reject | list[Reject]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        row = self.table.slice(index % len(self), 1).to_pylist()[0]
+        return Reject(self.source, self.origin, row["line"], row["reason"], row["text"])
+
+    def __iter__(self) -> Iterator[Reject]:
+        for batch in self.table.to_batches(max_chunksize=4096):
+            for row in batch.to_pylist():
+                yield Reject(self.source, self.origin, row["line"], row["reason"], row["text"])
+
+    def counts(self) -> dict[str, int]:
+        """How many of each reason."""
+        return {str(row["values"]): int(row["counts"]) for row in pc.value_counts(self.table["reason"]).to_pylist()}
+
+
+def write_rejects(store: Store, rejects: Rejects, received_at: np.datetime64, known: Sequence[str]) -> list[str]:
+    """Keep the rejects that the files `known` do not hold yet.
+
+    Returns:
+        The files that together hold all of them: `known`, and the one written.
+    """
+    held = [path for path in known if store.exists(path)]
+    fresh = _less(rejects, store.read_tables(held, tables.REJECTS))
+    if not len(fresh):
+        return held
+    day = received_at.astype("datetime64[D]")
+    path = f"{tables.day_folder('rejects', str(day)).replace('service_date', 'received_date')}/{_name(fresh)}.parquet"
+    if not store.exists(path):
+        store.write_table(path, _as_table(fresh, received_at))
+    return [*held, path] if path not in held else held
+
+
+def _less(rejects: Rejects, held: pa.Table) -> Rejects:
+    """Those that are not held yet: same line, reason and text are the same reject."""
+    if not held.num_rows or not len(rejects):
+        return rejects
+    columns = ["line", "reason", "text"]
+    seen = set(zip(*(held[name].to_pylist() for name in columns), strict=True))
+    mine = zip(*(rejects.table[name].to_pylist() for name in columns), strict=True)
+    return Rejects(rejects.source, rejects.origin, rejects.table.filter(pa.array([row not in seen for row in mine])))
+
+
+def _as_table(rejects: Rejects, received_at: np.datetime64) -> pa.Table:
+    count, table = len(rejects), rejects.table
+    same = np.zeros(count, dtype=np.int32)
+    columns = [
+        tables.name_array(same, [rejects.source]),
+        tables.name_array(same, [rejects.origin]),
+        table["line"],
+        table["reason"].dictionary_encode().cast(tables.NAME),
+        table["text"],
+        tables.time_array(np.full(count, received_at.astype("datetime64[us]"))),
+    ]
+    return pa.Table.from_arrays(columns, schema=tables.REJECTS)
+
+
+def _name(rejects: Rejects) -> str:
+    digest = hashlib.sha256(f"{rejects.source}\n{rejects.origin}\n".encode())
+    for name in rejects.table.column_names:
+        digest.update("\n".join(map(str, rejects.table[name].to_pylist())).encode())
+    return digest.hexdigest()[:24]

@@ -1,0 +1,173 @@
+"""Statements about (station, minute) as arrays: sorted, split by service day, fingerprinted, written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks import tables
+from tasks.clock import service_dates
+from tasks.contracts import Int
+
+UNKNOWN = np.iinfo(np.int64).min  # what numpy holds for NaT
+MICROSECONDS = 60_000_000
+_QUARTER = 15  # clocks change by multiples of it
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Statements, arrays of equal length [row].
+
+    Attributes:
+        station, part: codes into the names, int32.
+        minute: UTC minutes since 1970, int64.
+        available: microseconds since 1970, `UNKNOWN` where the source does not say.
+        values: int64 [target, row].
+        valid: bool [target, row]; a target that is not valid was not stated.
+        stations, parts: the names.
+    """
+
+    station: npt.NDArray[np.int32]
+    minute: Int
+    part: npt.NDArray[np.int32]
+    available: Int
+    values: Int
+    valid: npt.NDArray[np.bool_]
+    stations: Sequence[str]
+    parts: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.minute)
+
+    @classmethod
+    def of(cls, table: pa.Table, targets: Sequence[str]) -> Rows:
+        """Rows of an observations table, in its order."""
+        station, stations = tables.name_codes(table["station_id"])
+        part, parts = tables.name_codes(table["part"])
+        columns = [table[target].combine_chunks() for target in targets]
+        return cls(
+            station,
+            tables.numpy_times(table["minute_utc"]).astype(np.int64) // MICROSECONDS,
+            part,
+            tables.numpy_times(table["available_at"]).astype(np.int64),
+            np.stack([c.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) for c in columns]),
+            np.stack([c.is_valid().to_numpy(zero_copy_only=False) for c in columns]),
+            stations,
+            parts,
+        )
+
+    def take(self, rows: Int | npt.NDArray[np.bool_] | slice) -> Rows:
+        """Some of the rows, by position, mask or slice."""
+        return replace(
+            self,
+            station=self.station[rows],
+            minute=self.minute[rows],
+            part=self.part[rows],
+            available=self.available[rows],
+            values=self.values[:, rows],
+            valid=self.valid[:, rows],
+        )
+
+    def sorted(self) -> Rows:
+        """By station, minute, part and availability."""
+        keys = (self.available, self.part, self.minute, self.station)
+        return self if in_order(keys) else self.take(np.lexsort(keys))
+
+    def by_day(self, timezone: str) -> Iterator[tuple[str, Rows]]:
+        """The rows of each service day, ascending, in their present order."""
+        if not len(self):
+            return
+        first = int(self.minute.min()) // _QUARTER
+        quarters = np.arange(first, int(self.minute.max()) // _QUARTER + 1) * _QUARTER
+        days = service_dates(quarters.astype("datetime64[m]"), timezone).astype(np.int64)
+        day = (days - days[0])[self.minute // _QUARTER - first].astype(np.int32)
+        if day[0] == day[-1] and not (day != day[0]).any():
+            yield str(np.datetime64(int(days[0] + day[0]), "D")), self
+            return
+        order = np.argsort(day, kind="stable")
+        edges = np.searchsorted(day[order], np.arange(day.max() + 2))
+        for i in np.flatnonzero(edges[1:] > edges[:-1]):
+            name = str(np.datetime64(int(days[0] + i), "D"))
+            yield name, self.take(order[edges[i] : edges[i + 1]])
+
+    def fingerprint(self, *about: str) -> str:
+        """SHA-256 over what is stated and `about`, however codes are numbered."""
+        digest = hashlib.sha256("\n".join(about).encode())
+        for codes, names in ((self.station, self.stations), (self.part, self.parts)):
+            used, own = _used(codes, len(names))
+            digest.update("\x00".join(names[i] for i in used).encode())
+            digest.update(own.tobytes())
+        for array in (self.minute, self.available, np.where(self.valid, self.values, -1).astype(np.int32)):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def to_table(self, source: str, received_at: np.datetime64, targets: Sequence[str]) -> pa.Table:
+        """Rows of `tables.observations(targets)`."""
+        same = np.zeros(len(self), dtype=np.int32)
+        received = np.full(len(self), received_at.astype("datetime64[us]"))
+        counts = zip(self.values, self.valid, strict=True)
+        columns = [
+            self._names(self.station, self.stations),
+            tables.time_array((self.minute * MICROSECONDS).astype("datetime64[us]")),
+            self._names(self.part, self.parts),
+            tables.name_array(same, [source]),
+            tables.time_array(self.available.astype("datetime64[us]")),
+            tables.time_array(received),
+            *(pa.array(v.astype(np.int32), mask=None if ok.all() else ~ok) for v, ok in counts),
+        ]
+        return pa.Table.from_arrays(columns, schema=tables.observations(targets))
+
+    @staticmethod
+    def _names(codes: npt.NDArray[np.int32], names: Sequence[str]) -> pa.DictionaryArray:
+        used, own = _used(codes, len(names))
+        return tables.name_array(own, [names[i] for i in used])
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """The rows of both, one after the other, on common names."""
+    stations, of_first, of_second = _common(first.stations, second.stations)
+    parts, part_first, part_second = _common(first.parts, second.parts)
+    return Rows(
+        np.concatenate([of_first[first.station], of_second[second.station]]),
+        np.concatenate([first.minute, second.minute]),
+        np.concatenate([part_first[first.part], part_second[second.part]]),
+        np.concatenate([first.available, second.available]),
+        np.concatenate([first.values, second.values], axis=1),
+        np.concatenate([first.valid, second.valid], axis=1),
+        stations,
+        parts,
+    )
+
+
+def _common(
+    first: Sequence[str], second: Sequence[str]
+) -> tuple[list[str], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    names = sorted({*first, *second})
+    place = {name: code for code, name in enumerate(names)}
+    return (
+        names,
+        np.array([place[name] for name in first], dtype=np.int32),
+        np.array([place[name] for name in second], dtype=np.int32),
+    )
+
+
+def _used(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np.int32]]:
+    """The codes that occur, ascending, and each row's place among them."""
+    occurs = np.zeros(count, dtype=bool)
+    occurs[codes] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs, dtype=np.int32) - 1).astype(np.int32)[codes]
+
+
+def in_order(keys: Sequence[npt.NDArray[np.integer]]) -> bool:
+    """Whether rows are sorted by the keys, the last one first."""
+    tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
+    for key in reversed(keys):
+        if (tied & (key[1:] < key[:-1])).any():
+            return False
+        tied &= key[1:] == key[:-1]
+    return True

@@ -1,0 +1,59 @@
+"""The kinds of source. A module here that has a class decorated with `source_kind` adds one."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from tasks.contracts import Source
+from tasks.errors import ConfigError
+from tasks.settings import BaseSource, Network, Settings, nearest_key
+
+_KINDS: dict[str, Callable[[Any, Network], Source]] = {}
+Kind = TypeVar("Kind", bound=Callable[[Any, Network], Source])
+
+
+def source_kind(kind: str) -> Callable[[Kind], Kind]:
+    """Register a class, made from its settings and the network's, under `kind`."""
+
+    def register(maker: Kind) -> Kind:
+        _KINDS[kind] = maker
+        return maker
+
+    return register
+
+
+@cache
+def kinds() -> tuple[str, ...]:
+    """Every kind that there is, sorted."""
+    for module in pkgutil.iter_modules(__path__):
+        importlib.import_module(f"{__name__}.{module.name}")
+    return tuple(sorted(_KINDS))
+
+
+def make_source(config: BaseSource, network: Network) -> Source:
+    """The source that a configuration describes.
+
+    Raises:
+        ConfigError: if it cannot serve this network.
+    """
+    kind = str(getattr(config, "kind", ""))
+    if kind not in kinds():
+        raise ConfigError(f"source {config.name!r}: kind {kind!r} is unknown{nearest_key(kind, kinds())}")
+    return _KINDS[kind](config, network)
+
+
+def named_source(settings: Settings, name: str) -> BaseSource:
+    """Configuration of the source of that name.
+
+    Raises:
+        ConfigError: if there is none; names those that there are.
+    """
+    for config in settings.sources:
+        if config.name == name:
+            return config
+    names = tuple(config.name for config in settings.sources)
+    raise ConfigError(f"there is no source {name!r} in the configuration{nearest_key(name, names)}")

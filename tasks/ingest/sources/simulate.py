@@ -1,0 +1,91 @@
+"""The built-in city as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.contracts import Int, Pull
+from tasks.errors import ConfigError
+from tasks.ingest.city import City, Observed, simulate_days
+from tasks.ingest.pieces import Piece, empty_piece, statement_schema
+from tasks.ingest.sources import source_kind
+from tasks.settings import Network, SimulateSource
+from tasks.tables import name_array, time_array
+
+_KEY, _ORIGIN = "city", "the simulated city"
+_LATEST = np.timedelta64(3, "D")  # no count of the city becomes known later than this after its minute
+_COUNTED = ("entries", "exits")
+
+
+@source_kind("simulate")
+class Simulate:
+    """Counts of the simulated city, each known when its gates would have sent it."""
+
+    def __init__(self, config: SimulateSource, network: Network) -> None:
+        strange = [target for target in network.targets if target not in _COUNTED]
+        if strange:
+            raise ConfigError(
+                f"source {config.name!r}: the simulated city counts entries and exits, not {strange[0]!r}: "
+                "correct targets in [network], or take another kind of source"
+            )
+        self.name, self._config, self._network = config.name, config, network
+        self._city = City(
+            config.stations,
+            config.seed,
+            network.timezone,
+            network.country,
+            network.subdivision,
+            network.interval_minutes,
+        )
+
+    def pull(self, pull: Pull) -> Iterator[Piece]:
+        """One piece a UTC day: what became known since the last pull, the history of the city at first."""
+        bounded = pull.start is not None or pull.end is not None
+        since = None if bounded else pull.cursor
+        start, end = self._span(pull, since)
+        cursor = None if bounded else pull.as_of.astype("datetime64[s]")
+        total = max(int((end - start) // np.timedelta64(1, "D")) + 1, 1)
+        for number, observed in enumerate(simulate_days(self._city, start, end), 1):
+            known = observed.available_at <= pull.as_of
+            if since is not None:
+                known &= observed.available_at > since
+            yield Piece(
+                source=self.name,
+                part="",
+                origin=_ORIGIN,
+                key=_KEY,
+                digest=str(pull.as_of),
+                observations=self._table(observed, np.flatnonzero(known)),
+                accepted=int(known.sum()),
+                appends=True,
+                cursor=cursor,
+                done=number,
+                total=max(total, number),
+            )
+        yield empty_piece(
+            self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True, cursor=cursor
+        )
+
+    def _span(self, pull: Pull, since: np.datetime64 | None) -> tuple[np.datetime64, np.datetime64]:
+        """UTC minutes to look at, on the grid."""
+        history = np.timedelta64(7 * self._config.weeks, "D")
+        first = pull.start if pull.start is not None else (pull.as_of - history if since is None else since - _LATEST)
+        last = pull.as_of if pull.end is None else min(pull.end, pull.as_of)
+        step = self._network.interval_minutes
+        lo, hi = (int(t.astype("datetime64[m]").astype(np.int64)) for t in (first, last))
+        return np.datetime64(-(-lo // step) * step, "m"), np.datetime64(max(hi, lo) // step * step, "m")
+
+    def _table(self, observed: Observed, rows: Int) -> pa.Table:
+        nothing = np.zeros(len(rows), dtype=np.int32)
+        columns = [
+            name_array(observed.station_id[rows], observed.stations),
+            time_array(observed.minute_utc[rows]),
+            name_array(nothing, [""]),
+            name_array(nothing, [self.name]),
+            time_array(observed.available_at[rows]),
+            *(pa.array(getattr(observed, target)[rows], pa.int32()) for target in self._network.targets),
+        ]
+        return pa.Table.from_arrays(columns, schema=statement_schema(self._network.targets))
