@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tasks.contracts import Int, Minutes
 from tasks.errors import ConfigError
+from tasks.offsets import Offsets, offsets
 
 DAY = 1440
 MISSING = -1
@@ -39,12 +40,11 @@ def zone(name: str) -> ZoneInfo:
 
 
 def to_local(minutes: Minutes, timezone: str) -> Minutes:
-    """Local wall-clock minutes (naive datetime64[m]) of UTC minutes."""
-    import pandas as pd
-
-    stamps = pd.DatetimeIndex(np.asarray(minutes, dtype="datetime64[s]")).tz_localize("UTC")
-    local = stamps.tz_convert(zone(timezone)).tz_localize(None)
-    return np.asarray(local.to_numpy(), dtype="datetime64[m]")
+    """Local wall-clock minutes (naive datetime64[m]) of UTC minutes; NaT stays NaT."""
+    moments = np.asarray(minutes, dtype="datetime64[s]")
+    known, seconds, runs = _runs(moments, timezone)
+    local = np.where(known, seconds + runs.of_utc(seconds), 0).astype("datetime64[s]")
+    return np.where(known, local, np.datetime64("NaT")).astype("datetime64[m]")
 
 
 def to_utc(
@@ -57,12 +57,20 @@ def to_utc(
         timezone: IANA name.
         fold: which occurrence of a repeated time is meant, 0 the first; one for all or one each.
     """
-    import pandas as pd
+    wall = np.asarray(local, dtype="datetime64[s]")
+    known, seconds, runs = _runs(wall, timezone)
+    utc, skipped = runs.to_utc(seconds, np.broadcast_to(np.asarray(fold, dtype=bool), wall.shape))
+    return np.where(known & ~skipped, utc.astype("datetime64[s]"), np.datetime64("NaT"))
 
-    naive = pd.DatetimeIndex(np.asarray(local, dtype="datetime64[s]"))
-    first = ~np.asarray(np.broadcast_to(np.asarray(fold, dtype=bool), (len(naive),)))
-    aware = naive.tz_localize(zone(timezone), ambiguous=first, nonexistent="NaT")
-    return np.asarray(aware.tz_convert("UTC").tz_localize(None).to_numpy(), dtype="datetime64[s]")
+
+def _runs(
+    moments: npt.NDArray[np.datetime64], timezone: str
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64], Offsets]:
+    """Which moments are known, their seconds since 1970 (0 for the others), and the offsets that cover them."""
+    known = ~np.isnat(moments)
+    seconds = np.where(known, moments, np.datetime64(0, "s")).astype(np.int64)
+    bounds = (int(seconds[known].min()), int(seconds[known].max())) if known.any() else (0, 0)
+    return known, seconds, offsets(zone(timezone), *bounds)
 
 
 def is_repeated(local: npt.NDArray[np.datetime64], timezone: str) -> npt.NDArray[np.bool_]:
