@@ -32,7 +32,7 @@ class City:
     """Which city: the same values give the same city, and more stations leave the first ones as they were.
 
     Raises:
-        ConfigError: if there are not 1 to 10000 stations, or the interval is not 1, 5, 10 or 15 minutes.
+        ConfigError: if there are not 1 to 2000 stations, or the interval is not 1, 5, 10 or 15 minutes.
     """
 
     stations: int = 20
@@ -43,8 +43,8 @@ class City:
     interval_minutes: int = 1
 
     def __post_init__(self) -> None:
-        if not 1 <= self.stations <= 10_000:
-            raise ConfigError(f"the simulated city has {self.stations} stations: give it 1 to 10000")
+        if not 1 <= self.stations <= 2_000:
+            raise ConfigError(f"the simulated city has {self.stations} stations: give it 1 to 2000")
         if self.interval_minutes not in (1, 5, 10, 15):
             raise ConfigError(f"interval_minutes is {self.interval_minutes}: use 1, 5, 10 or 15")
 
@@ -77,7 +77,11 @@ class Observed:
 
 
 def simulate(city: City, start: np.datetime64, end: np.datetime64) -> Observed:
-    """Everything ever said about the minutes from `start` to before `end` (UTC)."""
+    """Everything ever said about the minutes from `start` to before `end` (UTC).
+
+    Raises:
+        ConfigError: if the time zone, country or subdivision is unknown.
+    """
     days = list(simulate_days(city, start, end))
     if not days:
         return _observe(city, 0)._take(np.zeros(0, dtype=np.int64))
@@ -103,23 +107,25 @@ def _observe(city: City, day: int) -> Observed:
     at = window(day, city.timezone, city.country, city.subdivision)
     known = stations(city.stations, city.seed)
     silent, arrives, share = _feed(city, day)
-    silent = _by_interval(silent, city).any(axis=2)
+    heard_of = ~_by_interval(silent, city).any(axis=2).ravel()
     truth, first = [], []
-    for rate, purpose in zip(rates(city.seed, known, at), (Stream.ENTRIES, Stream.EXITS), strict=True):
-        counts = _count(rate, stream(city.seed, purpose, day))
+    for target, rate in enumerate(rates(city.seed, known, at)):
+        counts = _count(rate, city.seed, day, target)
         truth.append(_by_interval(counts, city).sum(axis=2).ravel())
         first.append(_by_interval(np.floor(counts * share), city).sum(axis=2).ravel())
     low = (first[0] < truth[0]) | (first[1] < truth[1])
-    row = np.repeat(np.arange(silent.size), np.where(silent.ravel(), 0, 1 + low))
+    row = np.repeat(np.arange(len(low)), np.where(heard_of, 1 + low, 0))
     again = np.append(False, row[1:] == row[:-1])
     station, place = np.divmod(row, DAY // city.interval_minutes)
     heard = 60 * DAY * day + _by_interval(arrives, city).max(axis=2).ravel()[row]
     mended = _corrected_at(at, city)[place * city.interval_minutes] + 7 * station % 600
+    entries, exits = (np.where(again, t[row], f[row]) for t, f in zip(truth, first, strict=True))
     return Observed(
         known.names,
         station.astype(np.int32),
         (day * DAY + place * city.interval_minutes).astype("datetime64[m]"),
-        *(np.where(again, t[row], f[row]).astype(np.int32) for t, f in zip(truth, first, strict=True)),
+        entries.astype(np.int32),
+        exits.astype(np.int32),
         np.where(again, mended, heard).astype("datetime64[s]"),
     )
 
@@ -129,10 +135,11 @@ def _by_interval(minutes: npt.NDArray[Any], city: City) -> npt.NDArray[Any]:
     return minutes.reshape(city.stations, -1, city.interval_minutes)
 
 
-def _count(rate: Floats, luck: np.random.Generator) -> Ints:
+def _count(rate: Floats, seed: int, day: int, target: int) -> Ints:
     """Poisson heads, a little over-dispersed."""
-    noise = luck.standard_normal(rate.shape, dtype=np.float32)
-    return luck.poisson(rate * np.clip(1 + 0.1 * noise, 0.5, 1.5))
+    noise = stream(seed, Stream.SCATTER, day, target).standard_normal(rate.shape, dtype=np.float32)
+    scattered = rate * np.clip(1 + 0.1 * noise, 0.5, 1.5)
+    return np.asarray(stream(seed, Stream.HEADS, day, target).poisson(scattered), dtype=np.int64)
 
 
 def _corrected_at(at: Window, city: City) -> Ints:

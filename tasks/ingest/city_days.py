@@ -19,6 +19,7 @@ from tasks.ingest.city_shapes import (
     DISTRICT,
     FRIDAY,
     HOLIDAY,
+    KINDS,
     SATURDAY,
     SUNDAY,
     WEEKDAY,
@@ -55,8 +56,7 @@ def window(day: int, timezone: str, country: str | None, subdivision: str | None
     dates = local // DAY
     edges = [0, *(np.flatnonzero(np.diff(dates)) + 1).tolist(), _SPAN]
     runs = tuple(
-        (int(dates[a]), _day_kind(int(dates[a]), country, subdivision), slice(a, b))
-        for a, b in pairwise(edges)
+        (int(dates[a]), _day_kind(int(dates[a]), country, subdivision), slice(a, b)) for a, b in pairwise(edges)
     )
     return Window(day, local, runs)
 
@@ -85,7 +85,7 @@ def rates(seed: int, city: Stations, at: Window) -> tuple[Floats, Floats]:
         shape = np.empty_like(log)
         for local_date, kind, steps in at.runs:
             log[:, steps] += busy[local_date][:, None]
-            minute = at.local[steps] % DAY + round(2.5 * _turnout(seed, local_date)[1])
+            minute = at.local[steps] % DAY + round(2.0 * _turnout(seed, local_date)[1])
             shape[:, steps] = city.tables[target, kind][:, np.clip(minute, 0, DAY - 1)]
         both.append(shape * np.exp(log))
     for station, entries, exits in _events(seed, city, at):
@@ -162,9 +162,13 @@ def _level(seed: int, station: int, era: int) -> float:
 
 
 def _events(seed: int, city: Stations, at: Window) -> Iterator[tuple[int, Floats, Floats]]:
-    """Stadium crowds in the window: station, extra entries and extra exits [step]; neighbours get a share."""
+    """Stadium crowds in the window: station, extra entries and extra exits [step]; neighbours get a share.
+
+    A stadium that the city is too small to count still sends its neighbours theirs.
+    """
     first, last = at.runs[0][0], at.runs[-1][0]
-    for station in (i for i, kind in enumerate(city.kinds) if kind == "stadium"):
+    reach = -(-len(city.kinds) // DISTRICT) * DISTRICT
+    for station in (i for i in range(reach) if KINDS[i % len(KINDS)] == "stadium"):
         for local_date in range(first - 1, last + 1):
             chance, hour, length, crowd = stream(seed, Stream.EVENT, local_date, station).random(4)
             weekday = _date(local_date).weekday()
@@ -172,8 +176,8 @@ def _events(seed: int, city: Stations, at: Window) -> Iterator[tuple[int, Floats
                 continue
             start = 60 * (14.5 if weekday > 4 and hour < 0.35 else (19, 19.5, 20)[int(hour * 3)])
             minute = at.local - local_date * DAY - start
-            exits = _crowd(minute, -32, 40, 16) * (1800 + 6500 * crowd**1.5)
-            entries = _crowd(minute, 130 + 50 * length, 6, 20) * (1700 + 6200 * crowd**1.5)
+            exits = _crowd(minute, -32, 40, 16) * (1100 + 3800 * crowd**1.5)
+            entries = _crowd(minute, 130 + 50 * length, 6, 20) * (1050 + 3600 * crowd**1.5)
             near = station - station % DISTRICT
             for other in range(near, min(near + DISTRICT, len(city.kinds))):
                 share = 1.0 if other == station else 0.05
@@ -188,7 +192,7 @@ def _crowd(minute: Floats | Ints, top: float, before: float, after: float) -> Fl
 
 
 def _by_train(exits: Floats, seed: int, city: Stations, at: Window) -> Floats:
-    """The same exits, let through in the minutes after trains arrive; [station, minute] without the halo."""
+    """The same exits, most of them in the minutes after trains arrive; [station, minute] without the halo."""
     number = np.floor(_timetable(at)[None, :] + city.train_phase[:, None])
     is_first = np.ones(number.shape, dtype=bool)
     is_first[:, 1:] = number[:, 1:] != number[:, :-1]
@@ -203,7 +207,8 @@ def _by_train(exits: Floats, seed: int, city: Stations, at: Window) -> Floats:
     out = np.zeros(len(city.kinds) * width)
     for minute, share in enumerate(_UNLOADING):
         out += np.bincount(row * width + arrives + minute, weights=share * load, minlength=out.size)
-    return out.reshape(-1, width)[:, HALO : HALO + DAY]
+    bursts, day, share = out.reshape(-1, width), slice(HALO, HALO + DAY), city.by_train[:, None]
+    return share * bursts[:, day] + (1 - share) * exits[:, day]
 
 
 def _timetable(at: Window) -> Floats:

@@ -20,6 +20,7 @@ DAY = 1440
 DISTRICT = 5  # consecutive stations share a line, and its troubles
 KINDS = ("interchange", "office", "home", "stadium", "home", "office", "home", "home", "office", "home")
 WEEKDAY, FRIDAY, SATURDAY, SUNDAY, HOLIDAY = range(5)
+_BY_TRAIN = {"interchange": 0.4, "office": 0.7, "home": 0.8, "stadium": 0.8}  # the rest: many lines overlap
 _RAIN_FELT = {"interchange": 0.9, "office": 0.7, "home": 1.0, "stadium": 1.3}
 
 # Columns: home, office, leisure, through.
@@ -34,7 +35,7 @@ Bump = tuple[float, float, float, float]
 _WEEKDAY_BUMPS: tuple[tuple[tuple[Bump, ...], tuple[Bump, ...]], ...] = (
     (
         ((11, 7.65, 45, 42), (2.6, 12.5, 260, 300), (1.6, 18.6, 50, 70)),
-        ((9, 17.8, 55, 75), (2.4, 14.5, 260, 150), (2.2, 15.3, 35, 40), (1.7, 21.8, 100, 75)),
+        ((10, 17.8, 55, 75), (2.4, 14.5, 260, 150), (2.2, 15.3, 35, 40), (1.7, 21.8, 100, 75)),
     ),
     (
         ((10.5, 17.2, 42, 58), (1.8, 12.2, 30, 70), (2.2, 14.5, 200, 200), (0.9, 21.0, 90, 60)),
@@ -78,7 +79,7 @@ _HOLIDAY_BUMPS: tuple[tuple[tuple[Bump, ...], tuple[Bump, ...]], ...] = (
 class Stream(IntEnum):
     """One source of chance to each purpose."""
 
-    STATION, LEVEL, TURNOUT, RAIN, MOOD, LINE, OWN, EVENT, TRAIN, ENTRIES, EXITS, FEED, LATENCY = range(13)
+    STATION, LEVEL, TURNOUT, RAIN, MOOD, LINE, OWN, EVENT, TRAIN, HEADS, SCATTER, FEED, LATENCY = range(13)
 
 
 def stream(seed: int, purpose: Stream, index: int, row: int = 0) -> np.random.Generator:
@@ -95,6 +96,7 @@ class Stations:
     names: tuple[str, ...]
     rain_felt: Floats
     train_phase: Floats
+    by_train: Floats  # share of exits that come in bursts
     wave: Floats  # [station, 6]: amplitude, period in days and phase of two slow waves
     level_span: Ints  # days between possible level shifts
     tables: NDArray[np.float32]  # [target, day kind, station, local minute]: people a minute
@@ -146,6 +148,7 @@ def stations(count: int, seed: int) -> Stations:
         tuple(f"S{i:03d}-{kind}" for i, kind in enumerate(kinds)),
         np.array([_RAIN_FELT[kind] for kind in kinds]),
         uniform[:, 5],
+        np.array([_BY_TRAIN[kind] for kind in kinds]),
         np.stack([*yearly, *slower], axis=1),
         (70 + 120 * uniform[:, 6]).astype(np.int64),
         tables,
