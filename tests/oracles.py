@@ -173,10 +173,9 @@ def slow_poisson_deviance(mean: Array, truth: Array) -> float:
 def slow_pinball(quantiles: Array, truth: Array, levels: tuple[float, ...]) -> float:
     """Mean over levels and observed minutes of level * (y - q) above, (1 - level) * (q - y) below."""
     terms = []
-    for place in np.ndindex(truth.shape):
-        y = truth[place]
+    for y, row in zip(truth.ravel().tolist(), quantiles.reshape(len(levels), -1).T.tolist(), strict=True):
         if not np.isnan(y):
-            for level, q in zip(levels, quantiles[(slice(None), *place)], strict=True):
+            for level, q in zip(levels, row, strict=True):
                 terms.append(level * (y - q) if y >= q else (1 - level) * (q - y))
     return float(sum(terms) / len(terms))
 

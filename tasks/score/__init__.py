@@ -1,0 +1,1 @@
+"""Scores: matured forecasts against the truth, and replays of the past."""

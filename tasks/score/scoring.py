@@ -1,0 +1,199 @@
+"""Matured forecasts against the truth. Pure: tables and grids in, rows of the scores table and sums out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks import metrics, tables
+from tasks.clock import WallClock, to_local
+from tasks.contracts import HORIZON_MINUTES, QUANTILE_COLUMNS, Float, Grid, Int, Minutes
+
+WEEK = np.timedelta64(7, "D")
+HOUR = np.timedelta64(HORIZON_MINUTES, "m")
+
+
+@dataclass(frozen=True)
+class Issues:
+    """Forecasts of several issues as arrays.
+
+    Attributes:
+        issued_at: datetime64[us] [O].
+        origins: datetime64[m] [O].
+        model_versions: [O].
+        mean: float32 [C, O, S, H]; NaN where nothing was forecast.
+        quantiles: float32 [Q, C, O, S, H].
+        stations, targets: names of the axes.
+    """
+
+    issued_at: npt.NDArray[np.datetime64]
+    origins: Minutes
+    model_versions: npt.NDArray[np.object_]
+    mean: Float
+    quantiles: Float
+    stations: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def identities(self) -> list[tuple[int, int, str]]:
+        """What tells each issue from the others."""
+        issued, origins = self.issued_at.astype(np.int64).tolist(), self.origins.astype(np.int64).tolist()
+        return list(zip(issued, origins, self.model_versions.tolist(), strict=True))
+
+    def take(self, chosen: npt.NDArray[np.bool_]) -> Issues:
+        """Some of the issues."""
+        return replace(
+            self,
+            issued_at=self.issued_at[chosen],
+            origins=self.origins[chosen],
+            model_versions=self.model_versions[chosen],
+            mean=self.mean[:, chosen],
+            quantiles=self.quantiles[:, :, chosen],
+        )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Issues with their errors.
+
+    Attributes:
+        rows: of `tables.SCORES`, one a wholly observed (issue, station, target, band).
+        stations: sums over stations, float64 [C, O, B, K] by `metrics.SUMS`.
+        network: the same of the network total.
+        skill: absolute error of the hour of (forecast, baseline) where there is a baseline, float64 [C, O, 2].
+    """
+
+    rows: pa.Table
+    stations: metrics.Double
+    network: metrics.Double
+    skill: metrics.Double
+
+
+def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
+    """Rows of `tables.FORECASTS` as arrays; rows of other targets or off the interval are left out."""
+    issue, first = _issue_of_row(table)
+    station, stations = tables.name_codes(table["station_id"])
+    target, names = tables.name_codes(table["target"])
+    place = np.array([targets.index(n) if n in targets else -1 for n in names], dtype=np.int64)
+    horizon = table["horizon_minutes"].to_numpy().astype(np.int64)
+    steps = HORIZON_MINUTES // interval
+    c, h = place[target] if len(names) else target.astype(np.int64), horizon // interval - 1
+    kept = (c >= 0) & (horizon % interval == 0) & (h >= 0) & (h < steps)
+    at = (c[kept], issue[kept], station[kept], h[kept])
+    shape = (len(targets), len(first), len(stations), steps)
+    values = np.full((1 + len(QUANTILE_COLUMNS), *shape), np.nan, dtype=np.float32)
+    for array, name in zip(values, ("mean", *QUANTILE_COLUMNS), strict=True):
+        array[at] = table[name].to_numpy()[kept]
+    version, versions = tables.name_codes(table["model_version"])
+    return Issues(
+        tables.numpy_times(table["issued_at"])[first],
+        tables.numpy_times(table["origin_utc"])[first].astype("datetime64[m]"),
+        np.array(versions, dtype=object)[version[first]] if len(first) else np.empty(0, dtype=object),
+        values[0],
+        values[1:],
+        tuple(stations),
+        tuple(targets),
+    )
+
+
+def _issue_of_row(table: pa.Table) -> tuple[Int, Int]:
+    """Number of each row's issue, and the first row of each issue; rows of an issue mostly lie together."""
+    keys = np.stack(
+        [
+            tables.numpy_times(table["issued_at"]).astype(np.int64),
+            tables.numpy_times(table["origin_utc"]).astype(np.int64),
+            tables.name_codes(table["model_version"])[0].astype(np.int64),
+        ]
+    )
+    rows = keys.shape[1]
+    starts = np.flatnonzero(np.r_[np.ones(min(rows, 1), bool), (keys[:, 1:] != keys[:, :-1]).any(axis=0)])
+    _, first, number = np.unique(keys[:, starts], axis=1, return_index=True, return_inverse=True)
+    return np.repeat(number.ravel(), np.diff(np.r_[starts, rows])), starts[first]
+
+
+def week_before(grid: Grid, earlier: Grid, timezone: str) -> Grid:
+    """What the same wall-clock minute counted seven days before, on the minutes of `grid`.
+
+    Args:
+        grid: whose minutes and stations are wanted.
+        earlier: holds the week before, with some hours to spare where the clocks changed.
+        timezone: the network's.
+
+    Returns:
+        NaN where the wall clock skipped the minute, or nothing was observed.
+    """
+    clock = WallClock(earlier.start, earlier.steps, earlier.interval, timezone)
+    step = clock.step_of_wall(to_local(grid.minutes, timezone) - WEEK)
+    values = np.where(step >= 0, earlier.values[:, :, np.maximum(step, 0)], np.float32(np.nan))
+    return Grid(values, grid.start, grid.interval, earlier.stations, earlier.targets)
+
+
+def hours(grid: Grid, origins: Minutes, stations: Sequence[str]) -> Float:
+    """The hour after each origin, float32 [C, O, S, H]; NaN for stations and minutes that the grid lacks."""
+    place = {name: i for i, name in enumerate(grid.stations)}
+    row = np.array([place.get(name, -1) for name in stations], dtype=np.int64)
+    step = grid.index(origins)[:, None] + np.arange(HORIZON_MINUTES // grid.interval)
+    there = (row >= 0)[None, :, None] & ((step >= 0) & (step < grid.steps))[:, None, :]
+    if not there.any():
+        return np.full((len(grid.targets), *there.shape), np.nan, dtype=np.float32)
+    inside = np.clip(step, 0, grid.steps - 1)
+    values = grid.values[:, np.maximum(row, 0)[None, :, None], inside[:, None, :]]
+    return np.where(there, values, np.float32(np.nan))
+
+
+def score(issues: Issues, truth: Float, baseline: Float, spans: Sequence[metrics.Span]) -> Scored:
+    """Errors of issues.
+
+    Args:
+        issues: what was forecast.
+        truth: [C, O, S, H], NaN where not observed.
+        baseline: what the week before counted, [C, O, S, H]; NaN where that is not known.
+        spans: bands, the whole hour last.
+    """
+    truth = np.where(np.isfinite(issues.mean), truth, np.float32(np.nan))
+    cells = metrics.cells(issues.mean, truth, issues.quantiles, spans)
+    week = metrics.cells(np.zeros_like(truth), np.where(np.isfinite(truth), baseline, np.nan), None, spans)
+    naive = np.where(week.complete & cells.complete, np.abs(week.actual - cells.actual), np.nan)
+    error = np.where(np.isfinite(naive), np.abs(cells.forecast - cells.actual), np.nan)[..., -1]
+    mean, actual = metrics.network_total(issues.mean, truth)
+    return Scored(
+        _rows(issues, cells, naive, [span.name for span in spans]),
+        metrics.add_up(cells, (2,)),
+        metrics.add_up(metrics.cells(mean, actual, None, spans), (2,)),
+        np.stack([np.nansum(error, axis=2), np.nansum(naive[..., -1], axis=2)], axis=-1),
+    )
+
+
+def _rows(issues: Issues, cells: metrics.Cells, naive: metrics.Double, bands: Sequence[str]) -> pa.Table:
+    """Rows by issue, station, target and band."""
+
+    def column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return values.transpose(1, 2, 0, 3)[kept]
+
+    kept = cells.complete.transpose(1, 2, 0, 3)
+    o, s, c, b = np.nonzero(kept)
+    forecast, actual, minutes = column(cells.forecast), column(cells.actual), column(cells.minutes)
+    versions, version = np.unique(issues.model_versions.astype(str), return_inverse=True)
+    by_minute = (cells.deviance, cells.pinball, cells.covered_80, cells.covered_90)
+    return pa.Table.from_arrays(
+        [
+            tables.time_array(issues.issued_at[o]),
+            tables.time_array(issues.origins[o]),
+            tables.name_array(s, issues.stations),
+            tables.name_array(c, issues.targets),
+            tables.name_array(b, bands),
+            tables.name_array(version[o], versions.tolist()),
+            pa.array(minutes.astype(np.int32)),
+            pa.array(actual),
+            pa.array(forecast),
+            pa.array(np.abs(forecast - actual)),
+            pa.array((forecast - actual) ** 2),
+            *(pa.array(column(values) / minutes) for values in by_minute),
+            pa.array(column(naive), from_pandas=True),
+        ],
+        schema=tables.SCORES,
+    )

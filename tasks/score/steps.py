@@ -1,0 +1,161 @@
+"""Steps of the score stage."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+
+from tasks import metrics, tables
+from tasks.clock import day_bounds, service_dates
+from tasks.contracts import HORIZON_MINUTES, Grid
+from tasks.errors import ConfigError
+from tasks.minutes import read_minutes, to_grid
+from tasks.score import backtest
+from tasks.score.report import ScoreReport as ScoreReport
+from tasks.score.report import Tally
+from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
+from tasks.settings import Settings
+from tasks.stepping import step
+from tasks.store import Store
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 2_000_000
+CLOCK_CHANGE = np.timedelta64(3, "h")
+MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
+
+replay = step("replay past origins")(backtest.replay)
+
+
+@step("score forecasts", retries=2)
+def score_forecasts(
+    settings: Settings, as_of: np.datetime64, start: np.datetime64 | None = None, end: np.datetime64 | None = None
+) -> ScoreReport:
+    """Score every forecast whose hour is over against the truth of today, service day by service day, anew.
+
+    Args:
+        settings: the network, its bands, its data root.
+        as_of: now, UTC; truth at or after it is not read.
+        start: any moment of the first service day of origins. Without it: `score.back_days` before `as_of`, and any
+            earlier day whose truth was rewritten since it was scored, or that never was.
+        end: after the last origin wanted; `as_of` without it.
+
+    Raises:
+        ConfigError: if `end` is not after `start`.
+        StoreError: if a table cannot be read or written.
+    """
+    network, store = settings.network, Store(settings.data_root)
+    steps = HORIZON_MINUTES // network.interval_minutes
+    spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
+    tally = Tally(network.targets, [span.name for span in spans])
+    days = _days(settings, store, as_of, start, end)
+    for day in days:
+        _score_day(settings, store, day, as_of, spans, tally)
+    report = tally.report(days)
+    log.info("scored %d issues of %d days, %d pending", report.origins, len(days), report.pending)
+    return report
+
+
+def _score_day(
+    settings: Settings, store: Store, day: str, as_of: np.datetime64, spans: list[metrics.Span], tally: Tally
+) -> None:
+    """Score the issues of one day and replace its file; a day whose hours are all to come has none."""
+    network = settings.network
+    truth, baseline = _truth(settings, store, np.datetime64(day, "D"), as_of)
+    known: set[tuple[int, int, str]] = set()
+    scored = []
+    for table in _pieces(store, day):
+        issues = unpack(table, network.targets, network.interval_minutes)
+        issues = issues.take(np.array([issue not in known for issue in issues.identities()], dtype=bool))
+        known.update(issues.identities())
+        over = issues.origins + HOUR <= as_of
+        tally.pending += int((~over).sum())
+        issues = issues.take(over)
+        if len(issues.origins):
+            actual, week = (hours(grid, issues.origins, issues.stations) for grid in (truth, baseline))
+            scored.append(score(issues, actual, week, spans))
+            tally.add(issues, scored[-1])
+    if scored:
+        rows = pa.concat_tables([piece.rows for piece in scored]).unify_dictionaries()
+        store.write_table(f"{tables.day_folder('scores', day)}/part.parquet", rows)
+
+
+def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datetime64) -> tuple[Grid, Grid]:
+    """Counts of a service day and the hour after it, and what the week before counted at the same wall clock."""
+    network = settings.network
+    begin, stop = day_bounds(day, network.timezone)
+    begin = begin - np.timedelta64(int(begin.astype(np.int64)) % network.interval_minutes, "m")
+    edge = as_of.astype("datetime64[m]")
+    grids = []
+    for first, last in ((begin, stop + HOUR), (begin - WEEK - CLOCK_CHANGE, stop + HOUR - WEEK + CLOCK_CHANGE)):
+        rows = read_minutes(store, first, max(min(last, edge), first + MINUTE), network.timezone, network.targets)
+        rows = rows.filter(pc.field("minute_utc") < tables.to_time(edge))
+        grids.append(to_grid(rows, first, last, network.interval_minutes, network.targets))
+    return grids[0], week_before(grids[0], grids[1], network.timezone)
+
+
+def _pieces(store: Store, day: str, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
+    """Forecast rows of a day in pieces of whole issues, about so many rows each."""
+    small: list[pa.Table] = []
+    for path in store.files(tables.day_folder("forecasts", day), ".parquet"):
+        issued = tables.numpy_times(store.read_tables([path], pa.schema([("issued_at", tables.TIME)]))["issued_at"])
+        for rows in _issue_ranges(issued, rows_at_once):
+            small.append(store.read_tables([path], tables.FORECASTS, rows))
+            if sum(table.num_rows for table in small) >= rows_at_once:
+                yield pa.concat_tables(small)
+                small = []
+    if small:
+        yield pa.concat_tables(small)
+
+
+def _issue_ranges(issued: np.ndarray, rows_at_once: int) -> Iterator[pc.Expression | None]:  # type: ignore[type-arg]
+    """Filters that cut a file between issues into about so many rows each; None takes the whole file."""
+    if len(issued) <= rows_at_once:
+        yield None
+        return
+    moments, rows = np.unique(issued, return_counts=True)
+    group = (np.cumsum(rows) - 1) // rows_at_once
+    for number in np.unique(group):
+        part = moments[group == number]
+        field = pc.field("issued_at")
+        yield (field >= tables.to_time(part[0])) & (field <= tables.to_time(part[-1]))
+
+
+def _days(
+    settings: Settings, store: Store, as_of: np.datetime64, start: np.datetime64 | None, end: np.datetime64 | None
+) -> list[str]:
+    """Service days with forecasts that are wanted, ascending."""
+    begin = start if start is not None else as_of - settings.score.back_days * DAY
+    stop = end if end is not None else as_of
+    if stop <= begin:
+        raise ConfigError(f"score: the end {stop}Z is not after the start {begin}Z")
+    edges = service_dates(np.array([begin, stop - MINUTE], dtype="datetime64[m]"), settings.network.timezone)
+    first, last = str(edges[0]), str(edges[1])
+    days = store.partitions("forecasts")
+    earlier = [day for day in days if day < first] if start is None else []
+    return sorted({*_outdated(store, earlier), *(day for day in days if first <= day <= last)})
+
+
+def _outdated(store: Store, days: list[str]) -> list[str]:
+    """Days never scored, or whose minutes (or those of the day after) were rewritten since."""
+    if not days:
+        return []
+    scored, written = _stamps(store, "scores"), _stamps(store, "minutes")
+    following = {day: str(np.datetime64(day, "D") + 1) for day in days}
+    return [
+        day
+        for day in days
+        if day not in scored or max(written.get(day, 0), written.get(following[day], 0)) > scored[day]
+    ]
+
+
+def _stamps(store: Store, table: str) -> dict[str, int]:
+    """When the one file of each service day was written, in nanoseconds."""
+    selector = pafs.FileSelector(store.at(table), recursive=True, allow_not_found=True)
+    found = [info for info in store.fs.get_file_info(selector) if info.base_name == "part.parquet"]
+    return {info.path.split("service_date=")[1].split("/")[0]: info.mtime_ns or 0 for info in found}

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from forecast_fakes import random_grid
+from oracles import slow_coverage, slow_pinball, slow_poisson_deviance
+
+from tasks import tables
+from tasks.clock import to_local
+from tasks.contracts import QUANTILE_COLUMNS, QUANTILES, Grid, Minutes, Prediction
+from tasks.errors import ConfigError
+from tasks.forecast_table import forecast_table
+from tasks.minutes import rebuild_day
+from tasks.score.scoring import hours, unpack, week_before
+from tasks.score.steps import _pieces, score_forecasts
+from tasks.settings import Network, ScoreSettings, Settings
+from tasks.store import Store
+
+ZONE = "America/Chicago"
+START = "2024-03-02T06:00"  # midnight in Chicago
+ORIGINS = np.array(["2024-03-10T05:30", "2024-03-10T12:00", "2024-03-11T04:40", "2024-03-11T07:00"], "datetime64[m]")
+LATE = np.datetime64("2024-03-12T00:00", "s")
+
+
+def config(root: Path, back_days: int = 3, interval: int = 1) -> Settings:
+    network = Network(timezone=ZONE, interval_minutes=interval)  # type: ignore[arg-type]
+    return Settings(data_root=str(root), network=network, score=ScoreSettings(bands=(5, 20, 60), back_days=back_days))
+
+
+def observe(root: Path, grid: Grid, batch: str = "a", received: str = "2024-03-20") -> None:
+    """Write a grid's observed minutes as one batch a service day, and fold them."""
+    store = Store(str(root))
+    _, s, m = np.nonzero(np.isfinite(grid.values[:1]) | np.isfinite(grid.values[1:]))
+    minute = grid.minutes[m]
+    known = np.full(len(m), np.datetime64(received, "us"))
+    values = [pa.array(grid.values[t, s, m].astype(float), from_pandas=True).cast(pa.int32()) for t in range(2)]
+    times = [tables.time_array(minute), tables.time_array(known), tables.time_array(known)]
+    names = [tables.name_array(np.zeros(len(m)), [text]) for text in ("", "test")]
+    table = pa.Table.from_arrays(
+        [tables.name_array(s, grid.stations), times[0], *names, *times[1:], *values],
+        schema=tables.observations(grid.targets),
+    )
+    days = to_local(minute, ZONE).astype("datetime64[D]")
+    for day in np.unique(days):
+        store.write_table(
+            f"{tables.day_folder('observations', day)}/{batch}.parquet", table.filter(pa.array(days == day))
+        )
+        rebuild_day(store, str(day), grid.targets)
+
+
+def forecast(grid: Grid, origins: Minutes, version: str = "3", seed: int = 5) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    shape = (2, len(origins), len(grid.stations), 60 // grid.interval)
+    quantiles = np.sort(rng.gamma(3, 1, (7, *shape)), axis=0).astype(np.float32)
+    mean = rng.gamma(3, 1, shape).astype(np.float32)
+    return forecast_table(
+        Prediction(mean, quantiles), origins, origins, grid.stations, grid.targets, grid.interval, version
+    )
+
+
+def keep(root: Path, table: pa.Table, name: str = "f") -> None:
+    """Put each row under the service day of its origin."""
+    days = to_local(tables.numpy_times(table["origin_utc"]).astype("datetime64[m]"), ZONE).astype("datetime64[D]")
+    for day in np.unique(days):
+        part = table.filter(pa.array(days == day))
+        Store(str(root)).write_table(f"{tables.day_folder('forecasts', day)}/{name}.parquet", part)
+
+
+def scores(root: Path) -> pd.DataFrame:
+    store = Store(str(root))
+    frame = store.read_tables(store.files("scores", ".parquet"), tables.SCORES).to_pandas()
+    return frame.astype(dict.fromkeys(("station_id", "target", "band", "model_version"), str))
+
+
+@pytest.fixture
+def grid() -> Grid:
+    grid = random_grid(START, 10, stations=2)
+    grid.values[:, :, 3 * 1440 : 6 * 1440] = np.nan  # between the days scored and those of the week before
+    return grid
+
+
+@pytest.fixture
+def root(tmp_path: Path, grid: Grid) -> Path:
+    observe(tmp_path, grid)
+    keep(tmp_path, forecast(grid, ORIGINS))
+    return tmp_path
+
+
+def slow_scores(grid: Grid, table: pa.Table) -> dict[tuple[object, ...], dict[str, float]]:
+    """One row at a time from the forecasts and the grid; wall clocks by pandas."""
+    frame = table.to_pandas().sort_values("minute_utc")
+    place = {minute: i for i, minute in enumerate(pd.DatetimeIndex(grid.minutes).tz_localize("UTC"))}
+    earlier = {
+        m: (m.tz_convert(ZONE).tz_localize(None) - pd.Timedelta(days=7)).tz_localize(
+            ZONE, ambiguous=True, nonexistent="NaT"
+        )
+        for m in frame.minute_utc.unique()
+    }
+    answer = {}
+    for (origin, station, target), rows in frame.groupby(["origin_utc", "station_id", "target"], observed=True):
+        counts = grid.values[grid.targets.index(target), grid.stations.index(station)].astype(float)
+        for band, low, high in (("1-5", 0, 5), ("6-20", 5, 20), ("21-60", 20, 60), ("1-60", 0, 60)):
+            part = rows[(rows.horizon_minutes > low) & (rows.horizon_minutes <= high)]
+            truth = np.array([counts[place[m]] for m in part.minute_utc])
+            if np.isnan(truth).any():
+                continue
+            before = [earlier[m] for m in part.minute_utc]
+            naive = sum(np.nan if m is pd.NaT else counts[place[m.tz_convert("UTC")]] for m in before)
+            mean, quantiles = part["mean"].to_numpy(float), part[list(QUANTILE_COLUMNS)].to_numpy(float).T
+            answer[(origin, station, target, band)] = {
+                "minutes": len(part),
+                "actual": truth.sum(),
+                "forecast": mean.sum(),
+                "absolute_error": abs(mean.sum() - truth.sum()),
+                "squared_error": (mean.sum() - truth.sum()) ** 2,
+                "poisson_deviance": slow_poisson_deviance(mean, truth),
+                "pinball": slow_pinball(quantiles, truth, QUANTILES),
+                "covered_80": slow_coverage(quantiles[1], quantiles[5], truth),
+                "covered_90": slow_coverage(quantiles[0], quantiles[6], truth),
+                "baseline_absolute_error": abs(naive - truth.sum()),
+            }
+    return answer
+
+
+def as_dict(frame: pd.DataFrame) -> dict[tuple[object, ...], dict[str, float]]:
+    names = ["origin_utc", "station_id", "target", "band"]
+    return {tuple(row[n] for n in names): row.drop(names).to_dict() for _, row in frame.iterrows()}
+
+
+def assert_same(frame: pd.DataFrame, slow: dict[tuple[object, ...], dict[str, float]]) -> None:
+    got = as_dict(frame)
+    assert got.keys() == slow.keys()
+    for key, expected in slow.items():
+        for name, value in expected.items():
+            assert got[key][name] == pytest.approx(value, rel=1e-4, abs=1e-6, nan_ok=True), (key, name)
+
+
+def test_scores_equal_those_computed_one_row_at_a_time_over_a_clock_change(root: Path, grid: Grid) -> None:
+    report = score_forecasts(config(root), LATE)
+    assert_same(scores(root), slow_scores(grid, forecast(grid, ORIGINS)))
+    assert (report.origins, report.pending, report.unobserved, report.rows) == (4, 0, 0, 4 * 2 * 2 * 4)
+    assert report.days == ["2024-03-09", "2024-03-10", "2024-03-11"]
+
+
+def test_the_report_pools_what_the_table_says(root: Path, grid: Grid) -> None:
+    report = score_forecasts(config(root), LATE)
+    hour = scores(root).query("band == '1-60'")
+    error = hour.forecast - hour.actual
+    assert report.metrics["rmse_hour"] == pytest.approx(np.sqrt((error**2).mean()))
+    assert report.metrics["mae_hour"] == pytest.approx(error.abs().mean())
+    assert report.metrics["wape"] == pytest.approx(error.abs().sum() / hour.actual.sum())
+    assert report.metrics["bias"] == pytest.approx(error.sum() / hour.actual.sum())
+    assert report.metrics["pinball"] == pytest.approx(hour.pinball.mean())
+    assert report.metrics["skill"] == pytest.approx(1 - error.abs().sum() / hour.baseline_absolute_error.sum())
+    band = scores(root).query("band == '6-20'")
+    assert report.metrics["coverage_80/6-20"] == pytest.approx(band.covered_80.mean())
+    assert report.by_target["exits"]["mae_hour"] == pytest.approx(error[hour.target == "exits"].abs().mean())
+    assert report.by_model["3"] == {k: v for k, v in report.metrics.items() if "/" not in k and k != "skill"}
+    total = hour.groupby(["origin_utc", "target"])[["forecast", "actual"]].sum()
+    assert report.network["rmse_hour"] == pytest.approx(np.sqrt(((total.forecast - total.actual) ** 2).mean()))
+
+
+def test_an_hour_that_is_not_over_is_pending_and_scored_later(root: Path) -> None:
+    early = score_forecasts(config(root), np.datetime64("2024-03-10T12:59:59", "s"))
+    assert (early.origins, early.pending) == (1, 2)
+    assert len(scores(root)) == 2 * 2 * 4
+    later = score_forecasts(config(root), np.datetime64("2024-03-10T13:00", "s"))
+    assert (later.origins, later.pending) == (2, 1)
+
+
+def test_scores_change_with_the_truth_and_only_there(root: Path, grid: Grid) -> None:
+    score_forecasts(config(root), LATE)
+    before = as_dict(scores(root))
+    more = Grid(np.full_like(grid.values, np.nan), grid.start, 1, grid.stations, grid.targets)
+    at = int(grid.index(ORIGINS[1])) + 7
+    more.values[:, 1, at] = grid.values[:, 1, at] + 100
+    observe(root, more, "late", "2024-03-21")
+    report = score_forecasts(config(root), LATE)
+    grid.values[:, 1, at] += 100
+    assert_same(scores(root), slow_scores(grid, forecast(grid, ORIGINS)))
+    after = as_dict(scores(root))
+    changed = {key for key in before if before[key]["actual"] != after[key]["actual"]}
+    assert {(key[1], key[3]) for key in changed} == {("s1", "6-20"), ("s1", "1-60")}
+    assert len(changed) == 4
+    assert report.rows == len(before)
+
+
+def test_a_day_beyond_the_window_is_scored_again_when_its_truth_was_rewritten_and_not_otherwise(
+    root: Path, grid: Grid
+) -> None:
+    settings, much_later = config(root, back_days=1), np.datetime64("2024-03-13T12:00", "s")
+    assert len(score_forecasts(settings, much_later).days) == 3  # never scored before
+    assert score_forecasts(settings, much_later).days == []
+    rebuild_day(Store(str(root)), "2024-03-10", grid.targets)
+    days = score_forecasts(settings, much_later).days
+    assert days == ["2024-03-09", "2024-03-10"]  # the hour after an origin just before midnight lies in the next day
+
+
+def test_a_given_span_is_scored_by_whole_days_and_nothing_else(root: Path) -> None:
+    day = np.datetime64("2024-03-10T18:00", "s")
+    report = score_forecasts(config(root), LATE, day, day + np.timedelta64(1, "m"))
+    assert report.days == ["2024-03-10"]
+    assert {str(o)[:10] for o in scores(root).origin_utc} == {"2024-03-10", "2024-03-11"}
+    with pytest.raises(ConfigError, match="not after the start"):
+        score_forecasts(config(root), LATE, day, day)
+
+
+def test_a_band_with_an_unseen_minute_has_no_row_and_the_other_bands_have(tmp_path: Path, grid: Grid) -> None:
+    grid.values[0, 1, int(grid.index(ORIGINS[1])) + 10] = np.nan
+    observe(tmp_path, grid)
+    keep(tmp_path, forecast(grid, ORIGINS))
+    score_forecasts(config(tmp_path), LATE)
+    assert_same(scores(tmp_path), slow_scores(grid, forecast(grid, ORIGINS)))
+    rows = scores(tmp_path).query("station_id == 's1' and target == 'entries'")
+    assert len(rows) == 4 * 4 - 2
+
+
+def test_forecasts_that_nobody_observed_are_counted_and_wait_for_their_truth(tmp_path: Path, grid: Grid) -> None:
+    keep(tmp_path, forecast(grid, ORIGINS))
+    report = score_forecasts(config(tmp_path), LATE)
+    assert (report.origins, report.unobserved, report.rows) == (0, 4, 0)
+    assert report.metrics == {"spans": 0.0, "minutes": 0.0}
+    observe(tmp_path, grid)
+    assert score_forecasts(config(tmp_path, back_days=1), LATE + np.timedelta64(5, "D")).origins == 4
+
+
+def test_a_root_without_forecasts_has_nothing_to_score(tmp_path: Path) -> None:
+    report = score_forecasts(config(tmp_path), LATE)
+    assert (report.days, report.origins, report.rows) == ([], 0, 0)
+
+
+def test_truth_at_or_after_as_of_is_not_read(root: Path, grid: Grid) -> None:
+    score_forecasts(config(root), np.datetime64("2024-03-10T13:00", "s"))
+    first = as_dict(scores(root))
+    grid.values[:, :, int(grid.index(np.datetime64("2024-03-10T13:00", "m"))) :] += 50
+    observe(root, grid, "b", "2024-03-22")
+    score_forecasts(config(root), np.datetime64("2024-03-10T13:00", "s"))
+    assert as_dict(scores(root)) == first
+
+
+def test_the_same_issue_in_two_files_counts_once_and_two_models_count_twice(root: Path, grid: Grid) -> None:
+    keep(root, forecast(grid, ORIGINS[1:2]), "again")
+    keep(root, forecast(grid, ORIGINS[1:2], "4", seed=9), "other")
+    report = score_forecasts(config(root), LATE)
+    assert report.origins == 5
+    assert report.by_model["4"]["spans"] == 4
+    assert report.by_model["3"]["spans"] == 16
+
+
+def test_a_compacted_file_is_read_in_pieces_of_whole_issues(tmp_path: Path, grid: Grid) -> None:
+    origins = ORIGINS[1] + np.arange(7) * np.timedelta64(15, "m")
+    keep(tmp_path, forecast(grid, origins))
+    pieces = list(_pieces(Store(str(tmp_path)), "2024-03-10", 2 * 240))
+    assert sum(piece.num_rows for piece in pieces) == 7 * 240
+    assert max(piece.num_rows for piece in pieces) <= 3 * 240
+    assert len(pieces) > 2
+    moments = [set(piece["issued_at"].to_pylist()) for piece in pieces]
+    assert sum(map(len, moments)) == len(set().union(*moments)) == 7
+
+
+def test_forecasts_come_back_as_the_arrays_that_they_were_in_any_order_of_rows(grid: Grid) -> None:
+    table = forecast(grid, ORIGINS)
+    issues = unpack(table.take(np.random.default_rng(3).permutation(table.num_rows)), grid.targets, 1)
+    assert (issues.origins == ORIGINS).all()
+    frame = table.to_pandas()
+    for c, target in enumerate(grid.targets):
+        for s, station in enumerate(grid.stations):
+            rows = frame[
+                (frame.target == target)
+                & (frame.station_id == station)
+                & (frame.origin_utc == pd.Timestamp(ORIGINS[2], tz="UTC"))
+            ]
+            np.testing.assert_array_equal(issues.mean[c, 2, s], rows["mean"])
+            np.testing.assert_array_equal(issues.quantiles[5, c, 2, s], rows["q90"])
+    only = unpack(table, ("exits",), 1)
+    np.testing.assert_array_equal(only.mean[0], issues.mean[1])
+    assert unpack(tables.FORECASTS.empty_table(), grid.targets, 1).mean.shape == (2, 0, 0, 60)
+
+
+def test_the_week_before_is_the_wall_clocks_over_both_clock_changes() -> None:
+    for start, later in (("2024-03-01T06:00", "2024-03-10T06:00"), ("2024-10-26T05:00", "2024-11-03T05:00")):
+        earlier = random_grid(start, 12, stations=1)
+        grid = Grid(np.zeros((2, 1, 1560), np.float32), np.datetime64(later, "m"), 1, ("s0",), earlier.targets)
+        week = week_before(grid, earlier, ZONE)
+        stamps = pd.DatetimeIndex(grid.minutes).tz_localize("UTC").tz_convert(ZONE).tz_localize(None) - pd.Timedelta(
+            days=7
+        )
+        aware = stamps.tz_localize(ZONE, ambiguous=np.ones(len(stamps), bool), nonexistent="NaT").tz_convert("UTC")
+        minutes = aware.tz_localize(None).to_numpy().astype("datetime64[m]")
+        expected = earlier.values[:, :, earlier.index(minutes)]
+        np.testing.assert_array_equal(week.values, expected)
+
+
+def test_stations_and_minutes_that_the_grid_lacks_are_not_observed(grid: Grid) -> None:
+    end = grid.minutes[-1]
+    answer = hours(grid, np.array([end - np.timedelta64(9, "m")]), ["s1", "new"])
+    np.testing.assert_array_equal(answer[:, 0, 0, :10], grid.values[:, 1, -10:])
+    assert np.isnan(answer[:, 0, 0, 10:]).all()
+    assert np.isnan(answer[:, :, 1]).all()
+    assert np.isnan(hours(Grid(np.empty((2, 0, 5), np.float32), grid.start, 1, (), grid.targets), ORIGINS, ["a"])).all()
+
+
+def test_a_coarser_interval_is_scored_by_its_own_bands(tmp_path: Path) -> None:
+    coarse = random_grid(START, 10, interval=10)
+    observe(tmp_path, coarse)
+    keep(tmp_path, forecast(coarse, ORIGINS))
+    score_forecasts(config(tmp_path, interval=10), LATE)
+    frame = scores(tmp_path)
+    assert frame.groupby("band").minutes.max().to_dict() == {"1-60": 6, "21-60": 4, "6-20": 2}
+    hour = frame.query("band == '1-60' and station_id == 's0' and target == 'entries'").sort_values("origin_utc")
+    at = coarse.index(ORIGINS)
+    np.testing.assert_array_equal(hour.actual, [coarse.values[0, 0, i : i + 6].sum() for i in at])
