@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -34,11 +35,10 @@ class Store:
 
     def __init__(self, root: str) -> None:
         self.root = root
-        self.local: Path | None = None
-        if "://" in root and not root.startswith("file://"):
+        self.local = local_folder(root)
+        if self.local is None:
             self.fs, self._base = _remote(root)
         else:
-            self.local = Path(root.removeprefix("file://")).absolute()
             self.fs, self._base = pafs.LocalFileSystem(), str(self.local)
 
     def at(self, path: str) -> str:
@@ -73,7 +73,7 @@ class Store:
                     out.write(data)
         except OSError as error:
             raise StoreError(
-                f"data root {self.root} cannot be written ({path}: {error.strerror or error}): "
+                f"data root {self.root} cannot be written ({path}: {_one_line(error)}): "
                 "give --data-root a folder that you may write"
             ) from None
 
@@ -85,7 +85,7 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(f"{self.url(path)} cannot be read: {error.strerror or error}") from None
+            raise StoreError(f"{self.url(path)} cannot be read: {_one_line(error)}") from None
 
     def write_json(self, path: str, value: Any) -> None:
         """Replace a JSON file whole."""
@@ -119,61 +119,110 @@ class Store:
         try:
             data = ds.dataset([self.at(p) for p in paths], schema=schema, filesystem=self.fs, format="parquet")
             return data.to_table(filter=filter)
-        except (OSError, pa.ArrowInvalid) as error:
-            raise StoreError(
-                f"a Parquet file under {self.url(paths[0].rsplit('/', 1)[0])} cannot be read: {error}"
-            ) from None
+        except (OSError, pa.ArrowException) as error:
+            where = self.url(paths[0].rsplit("/", 1)[0])
+            raise StoreError(f"a Parquet file under {where} cannot be read: {_one_line(error)}") from None
 
     def files(self, folder: str, suffix: str = "") -> list[str]:
-        """Paths of the files below a folder, sorted; names that start with a dot are not there."""
-        selector = pafs.FileSelector(self.at(folder), recursive=True, allow_not_found=True)
-        prefix = len(self._base) + 1
-        return sorted(
-            info.path[prefix:]
-            for info in self.fs.get_file_info(selector)
-            if info.type == pafs.FileType.File and info.path.endswith(suffix) and not info.base_name.startswith(".")
-        )
+        """Paths of the files below a folder, sorted; what lies under a name that starts with a dot is not there."""
+        prefix = len(self.at(folder)) + 1
+        infos = self._infos(folder, recursive=True, kind=pafs.FileType.File)
+        below = [info.path[prefix:] for info in infos if info.path.endswith(suffix)]
+        return sorted(f"{folder}/{p}" if folder else p for p in below if "/." not in f"/{p}")
 
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
-        return bool(self.fs.get_file_info(self.at(path)).type == pafs.FileType.File)
+        with self._reading(path):
+            return bool(self.fs.get_file_info(self.at(path)).type == pafs.FileType.File)
 
     def delete(self, path: str) -> None:
-        """Remove a file; one that is gone already is fine."""
+        """Remove a file; one that is gone already is fine.
+
+        Raises:
+            StoreError: if it is there and cannot be removed.
+        """
         try:
             self.fs.delete_file(self.at(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
+        except OSError as error:
+            raise StoreError(f"{self.url(path)} cannot be removed: {_one_line(error)}") from None
 
     def partitions(self, table: str) -> list[str]:
-        """Values of the first partition key that has files, ascending: dates as YYYY-MM-DD."""
-        selector = pafs.FileSelector(self.at(table), allow_not_found=True)
-        names = [i.base_name for i in self.fs.get_file_info(selector) if i.type == pafs.FileType.Directory]
+        """Values of the first partition key that has a folder, ascending: dates as YYYY-MM-DD."""
+        names = [info.base_name for info in self._infos(table, recursive=False, kind=pafs.FileType.Directory)]
         return sorted(name.split("=", 1)[1] for name in names if "=" in name)
+
+    def _infos(self, folder: str, recursive: bool, kind: pafs.FileType) -> list[pafs.FileInfo]:
+        selector = pafs.FileSelector(self.at(folder), recursive=recursive, allow_not_found=True)
+        with self._reading(folder):
+            return [info for info in self.fs.get_file_info(selector) if info.type == kind]
+
+    @contextmanager
+    def _reading(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(f"{self.url(path)} cannot be read: {_one_line(error)}") from None
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Exclusive among processes of one machine; object stores have none and need none for appended files."""
+        """Exclusive among processes of one machine; object stores have none and need none for appended files.
+
+        Raises:
+            StoreError: if the root cannot be written.
+        """
         if not self.local:
             yield
             return
         from filelock import FileLock
 
-        folder = self.local / ".locks"
+        lock = FileLock(self.local / ".locks" / f"{name}.lock")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            (self.local / ".locks").mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         except OSError as error:
-            raise StoreError(f"data root {self.root} cannot be written: {error.strerror}") from None
-        with FileLock(folder / f"{name}.lock"):
+            raise StoreError(f"data root {self.root} cannot be written: {_one_line(error)}") from None
+        try:
             yield
+        finally:
+            lock.release()
+
+
+def local_folder(root: str) -> Path | None:
+    """Folder of a root on this machine, None where it is elsewhere.
+
+    Raises:
+        StoreError: if it is a file URL of another machine.
+    """
+    if "://" not in root:
+        return Path(root).resolve()
+    url = urlsplit(root)
+    if url.scheme != "file":
+        return None
+    if url.netloc not in ("", "localhost"):
+        raise StoreError(f"data root {root}: write file:///… with three slashes and the whole path")
+    return Path(unquote(url.path)).resolve()
 
 
 def _remote(root: str) -> tuple[pafs.FileSystem, str]:
+    """File system and base path of a URL: Arrow's own where it has one, else that of `fsspec`."""
     try:
         fs, base = pafs.FileSystem.from_uri(root)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise StoreError(f"data root {root} cannot be opened: {error}") from None
+    except (pa.ArrowInvalid, OSError):
+        import fsspec
+
+        try:
+            other, base = fsspec.core.url_to_fs(root)
+        except (ValueError, ImportError, OSError) as error:
+            raise StoreError(f"data root {root} cannot be opened: {_one_line(error)}") from None
+        fs = pafs.PyFileSystem(pafs.FSSpecHandler(other))
     return fs, base.rstrip("/")
+
+
+def _one_line(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split())
 
 
 def _replace(path: Path, data: bytes) -> None:
