@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_settings import SettingsError
 
 from tasks.errors import ConfigError
-from tasks.settings import CountsSource, EventsSource, Settings, SimulateSource, nearest_key
+from tasks.settings import Settings, SourceSettings, nearest_key
+from tasks.store import local_folder
 
 DEFAULT_CONFIG = "deployments/nexthour.toml"
+PREFIX = "NEXTHOUR_"
+KINDS: dict[str, type[BaseModel]] = {m.model_fields["kind"].default: m for m in get_args(get_args(SourceSettings)[0])}
 
 
 def load_settings(config: str | Path | None = None, data_root: str | None = None) -> Settings:
@@ -29,10 +34,13 @@ def load_settings(config: str | Path | None = None, data_root: str | None = None
         _resolve_paths(tree, path.parent)
     if data_root is not None:
         tree["data_root"] = data_root
+    _refuse_unknown(path, tree)
     try:
         settings = Settings(**tree)
     except ValidationError as error:
-        raise ConfigError(f"{path or 'settings'}: {_first_line(error)}") from None
+        raise ConfigError(_first_line(error, path)) from None
+    except SettingsError as error:
+        raise ConfigError(_not_json(error)) from None
     except ConfigError as error:
         raise ConfigError(f"{path or 'settings'}: {error}") from None
     return settings if data_root is None else settings.model_copy(update={"data_root": data_root})
@@ -48,16 +56,17 @@ def _find(config: str | Path | None, data_root: str | None) -> Path | None:
     if config is not None:
         path = Path(config)
         if not path.is_file():
-            raise ConfigError(f"configuration {path} does not exist: give --config FILE")
+            raise ConfigError(f"configuration {path} is not a file: give --config FILE")
         return path
-    if data_root is not None and "://" not in data_root and (Path(data_root) / "nexthour.toml").is_file():
-        return Path(data_root) / "nexthour.toml"
+    folder = None if data_root is None else local_folder(data_root)
+    if folder is not None and (folder / "nexthour.toml").is_file():
+        return folder / "nexthour.toml"
     return Path(DEFAULT_CONFIG) if Path(DEFAULT_CONFIG).is_file() else None
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid TOML: {error}") from None
     except OSError as error:
@@ -66,7 +75,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
     def absolute(text: object) -> object:
-        if not isinstance(text, str) or "://" in text or Path(text).is_absolute():
+        if not isinstance(text, str) or not text or "://" in text or Path(text).is_absolute():
             return text
         return str((base / text).resolve())
 
@@ -77,26 +86,59 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
             source["path"] = absolute(source["path"])
 
 
-def _first_line(error: ValidationError) -> str:
+def _refuse_unknown(path: Path | None, tree: dict[str, Any]) -> None:
+    """Refuse what the settings tree itself would take for its own options or not look at."""
+    known = tuple(Settings.model_fields)
+    for key in tree:
+        if key not in known:
+            raise ConfigError(f"{path}: {key} is an unknown key{nearest_key(key, known)}")
+    for name in sorted(os.environ):
+        key, nested, _ = name.removeprefix(PREFIX).lower().partition("__")
+        if name.startswith(PREFIX) and nested and key not in known:
+            raise ConfigError(f"environment {name}: {key} is an unknown key{nearest_key(key, known)}")
+
+
+def _first_line(error: ValidationError, path: Path | None) -> str:
     item = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
-    where = ".".join(str(p) for p in item["loc"] if p not in ("counts", "events", "simulate") or len(item["loc"]) < 3)
-    if item["type"] == "extra_forbidden":
-        return f"{where} is an unknown key{nearest_key(str(item['loc'][-1]), _keys_at(item['loc']))}"
-    if item["type"] == "missing":
-        return f"{where} is missing"
+    loc = item["loc"]
+    place = loc[:2] + loc[3:] if loc[0] == "sources" else loc  # the third is the kind of the source
+    where = f"{_origin(place, path)}: {'.'.join(map(str, place))}"
+    context = item.get("ctx", {})
+    match item["type"]:
+        case "extra_forbidden":
+            return f"{where} is an unknown key{nearest_key(str(loc[-1]), _keys_at(loc))}"
+        case "missing":
+            return f"{where} is missing"
+        case "union_tag_not_found":
+            return f"{where}.kind is missing: known are {', '.join(KINDS)}"
+        case "union_tag_invalid":
+            return f"{where}.kind {context['tag']!r} is unknown{nearest_key(str(context['tag']), tuple(KINDS))}"
     given = item.get("input")
-    return f"{where}: {item['msg'].removeprefix('Value error, ')}" + (
-        f" (given {given!r})" if isinstance(given, str | int | float) else ""
-    )
+    return f"{where}: {item['msg']}" + (f" (given {given!r})" if isinstance(given, str | int | float) else "")
+
+
+def _origin(place: tuple[int | str, ...], path: Path | None) -> str:
+    """Who said what stands at this place: the environment if it may have, else the file."""
+    said = {name.upper(): name for name in os.environ}
+    for depth in range(len(place), 0, -1):
+        name = PREFIX + "__".join(map(str, place[:depth])).upper()
+        if name in said:
+            return f"environment {said[name]}"
+    return str(path or "settings")
+
+
+def _not_json(error: SettingsError) -> str:
+    field = str(error).split('"')[1].upper()
+    names = sorted(name for name in os.environ if name.upper().startswith(PREFIX + field))
+    return f'environment {", ".join(names)}: lists and tables are written as JSON, such as ["entries"]'
 
 
 def _keys_at(loc: tuple[int | str, ...]) -> tuple[str, ...]:
     """Keys that the model at this place of the tree knows."""
-    kinds: dict[str, type[BaseModel]] = {"counts": CountsSource, "events": EventsSource, "simulate": SimulateSource}
     here: type[BaseModel] = Settings
     for step in loc[:-1]:
-        if isinstance(step, str) and step in kinds and here is Settings:
-            here = kinds[step]
+        if isinstance(step, str) and step in KINDS and here is Settings:
+            here = KINDS[step]
         elif isinstance(step, str) and step in here.model_fields:
             here = _model_of(here.model_fields[step].annotation) or here
     return tuple(here.model_fields)

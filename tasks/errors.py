@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class NexthourError(Exception):
     """An error that a person can mend: one line that says what, where and what to do."""
@@ -29,3 +32,20 @@ class HistoryError(NexthourError):
 
 class ModelError(NexthourError):
     """A model, bundle or registry version is missing or unusable."""
+
+
+@contextmanager
+def about(where: str) -> Iterator[None]:
+    """Say of a `ConfigError` where it stands."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def nearest_key(key: str, known: tuple[str, ...]) -> str:
+    """A hint at the known key that is spelt most alike."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(key, known, n=1, cutoff=0.4)
+    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"

@@ -6,14 +6,18 @@ and what differs by machine. Every default works. `config_file.py` reads it.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.clock import zone
-from tasks.errors import ConfigError
+from tasks.clock import parse_moment, zone
+from tasks.contracts import HORIZON_MINUTES
+from tasks.errors import ConfigError, about
+from tasks.errors import nearest_key as nearest_key
+
+RESERVED = ("station_id", "minute", "minute_utc", "part", "source", "available_at", "received_at")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 
@@ -42,10 +46,13 @@ class Network(Section):
     targets: tuple[Name, ...] = Field(("entries", "exits"), min_length=1, max_length=8)
 
     @model_validator(mode="after")
-    def _known_zone(self) -> Network:
-        zone(self.timezone)
+    def _consistent(self) -> Network:
+        with about("[network] timezone"):
+            zone(self.timezone)
         if len(set(self.targets)) != len(self.targets):
             raise ConfigError(f"[network] targets {list(self.targets)} names one twice")
+        for taken in set(self.targets) & set(RESERVED):
+            raise ConfigError(f"[network] targets: {taken!r} is a column of every table: name the target otherwise")
         return self
 
 
@@ -66,7 +73,8 @@ class FileSource(BaseSource):
     @model_validator(mode="after")
     def _known_zone(self) -> FileSource:
         if self.timezone is not None:
-            zone(self.timezone)
+            with about(f"source {self.name!r}: timezone"):
+                zone(self.timezone)
         return self
 
 
@@ -168,15 +176,24 @@ class ScoreSettings(Section):
     bands: tuple[int, ...] = Field((5, 15, 30, 60), description="Last horizon minute of each band.")
     back_days: int = Field(3, ge=1, description="How far back a scheduled run looks for late truth.")
 
+    @model_validator(mode="after")
+    def _ascending(self) -> ScoreSettings:
+        edges = (0, *self.bands)
+        if len(edges) < 2 or edges[-1] > HORIZON_MINUTES or any(a >= b for a, b in pairwise(edges)):
+            raise ConfigError(f"[score] bands {list(self.bands)} must ascend within 1 to {HORIZON_MINUTES}")
+        return self
+
 
 class Settings(BaseSettings):
     """The whole tree."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix="NEXTHOUR_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="NEXTHOUR_", env_nested_delimiter="__", env_ignore_empty=True
+    )
 
-    data_root: str = Field(".nexthour", description="Folder or URL that holds every table.")
+    data_root: str = Field(".nexthour", min_length=1, description="Folder or URL that holds every table.")
     network: Network = Network()
-    sources: tuple[SourceSettings, ...] = (SimulateSource(name="city"),)
+    sources: tuple[SourceSettings, ...] = Field((SimulateSource(name="city"),), min_length=1)
     features: FeatureSettings = FeatureSettings()
     retrain: RetrainSettings = RetrainSettings()
     models: dict[str, dict[str, Any]] = Field(
@@ -206,13 +223,16 @@ class Settings(BaseSettings):
             raise ConfigError(f"[[sources]] names must differ: {names}")
         for source in self.sources:
             _targets_known(source, self.network.targets)
+            if isinstance(source, EventsSource):
+                _check_span(source, self.network.timezone)
         return self
 
 
-def nearest_key(key: str, known: tuple[str, ...]) -> str:
-    """A hint at the known key that is spelt most alike."""
-    near = get_close_matches(key, known, n=1, cutoff=0.4)
-    return f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(known)}"
+def _check_span(source: EventsSource, timezone: str) -> None:
+    with about(f"source {source.name!r}: start or end"):
+        edges = [parse_moment(t, source.timezone or timezone) for t in (source.start, source.end) if t is not None]
+    if len(edges) == 2 and edges[0] >= edges[1]:
+        raise ConfigError(f"source {source.name!r}: end {source.end} is not after start {source.start}")
 
 
 def _targets_known(source: Any, targets: tuple[str, ...]) -> None:
