@@ -142,6 +142,14 @@ def test_a_write_that_fails_half_way_leaves_the_old_bytes_and_no_other_file(stor
     assert everything(tmp_path) == {"folder", "folder/file"}
 
 
+def test_a_reader_in_the_midst_of_a_replacement_sees_the_old_file_whole(store: Store, tmp_path: Path) -> None:
+    store.write_bytes("file", b"old " * 10)
+    with (tmp_path / "file").open("rb", buffering=0) as reader:
+        start = reader.read(6)
+        store.write_bytes("file", b"new")
+        assert start + reader.read() == b"old " * 10
+
+
 def test_a_file_cannot_replace_a_folder_and_leaves_no_temporary_file(store: Store, tmp_path: Path) -> None:
     store.write_bytes("folder/file", b"old")
     with pytest.raises(StoreError, match="cannot be written"):
