@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "pydantic-settings", "tzdata")
-FOLDER = "bundle"
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 
@@ -134,7 +133,9 @@ def fetch_bundle(tracking: Tracking, settings: Settings, version: str, folder: P
     at = Path(mlflow.artifacts.download_artifacts(f"models:/{name}/{version}", dst_path=str(folder)))
     found = sorted(at.rglob("bundle.json"))
     if not found:
-        raise ModelError(f"version {version} of {name} at {tracking.uri} holds no bundle: promote one that a retrain made")
+        raise ModelError(
+            f"version {version} of {name} at {tracking.uri} holds no bundle: promote one that a retrain made"
+        )
     return found[0].parent
 
 

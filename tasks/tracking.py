@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.errors import ConfigError, NexthourError
+from tasks.errors import NexthourError
+from tasks.provenance import redacted
 from tasks.settings import Settings
 from tasks.store import Store
+from tasks.tracking_uri import artifact_root as artifact_root
+from tasks.tracking_uri import tracking_uri as tracking_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,8 +32,6 @@ log = logging.getLogger(__name__)
 
 RETRAIN_TAG = "nexthour.retrain_id"
 LIVE_TAG = "nexthour.live"
-SECRET = re.compile(r"pass(word|wd)?$|secret|token|credential|api_?key|authorization|headers$", re.IGNORECASE)
-USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -44,29 +44,6 @@ ENVIRONMENT = {
 
 class TrackingError(NexthourError):
     """MLflow does not answer, or refuses."""
-
-
-def tracking_uri(settings: Settings) -> str:
-    """Where runs are logged: the configured URI, else SQLite under the data root.
-
-    Raises:
-        ConfigError: if the data root is remote and no URI is set.
-    """
-    if settings.mlflow.tracking_uri:
-        return settings.mlflow.tracking_uri
-    local = Store(settings.data_root).local
-    if local is None:
-        raise ConfigError(
-            f"data root {settings.data_root} is remote, where SQLite cannot live: set [mlflow] tracking_uri"
-        )
-    return f"sqlite:///{local}/mlflow/mlflow.db"
-
-
-def artifact_root(settings: Settings) -> str | None:
-    """Absolute place of artifacts; None where a tracking server decides it."""
-    if "://" in tracking_uri(settings) and tracking_uri(settings).startswith(("http://", "https://", "databricks")):
-        return None
-    return Store(settings.data_root).url("mlflow/artifacts")
 
 
 @dataclass(frozen=True)
@@ -109,7 +86,10 @@ def connect(settings: Settings, suffix: str = "") -> Iterator[Tracking]:
     try:
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
-        yield Tracking(mlflow.MlflowClient(), shown, _experiment(settings, settings.mlflow.experiment + suffix))
+        with Store(settings.data_root).lock("mlflow"):
+            client = _client(settings, uri)
+            experiment = _experiment(client, settings.mlflow.experiment + suffix, artifact_root(settings))
+        yield Tracking(client, shown, experiment)
     except (MlflowException, RequestException, SQLAlchemyError) as error:
         raise TrackingError(_sentence(shown, str(error))) from error
 
@@ -122,28 +102,29 @@ def _sentence(uri: str, message: str) -> str:
     return f"MLflow at {uri} refused: {redacted(first)}"
 
 
-def _experiment(settings: Settings, name: str) -> str:
-    """Id of the experiment; made once, under a lock, with an absolute artifact location."""
+def _client(settings: Settings, uri: str) -> MlflowClient:
+    """MLflow's client; a new database gets its tables, one that is down is known before MLflow tries for minutes."""
     import mlflow
 
-    store = Store(settings.data_root)
-    if store.local and not settings.mlflow.tracking_uri:
-        (store.local / "mlflow").mkdir(parents=True, exist_ok=True)
-    with store.lock("mlflow"):
-        client = mlflow.MlflowClient()
-        found = client.get_experiment_by_name(name)
-        if found is None:
-            root = artifact_root(settings)
-            return str(
-                client.create_experiment(
-                    name,
-                    artifact_location=f"{root}/{name}" if root else None,
-                    tags={"mlflow.experimentKind": "custom_model_development"},
-                )
-            )
-        if found.lifecycle_stage == "deleted":
-            client.restore_experiment(found.experiment_id)
-        return str(found.experiment_id)
+    if artifact_root(settings):
+        from sqlalchemy import create_engine
+
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        create_engine(uri).connect().close()
+    return mlflow.MlflowClient()
+
+
+def _experiment(client: MlflowClient, name: str, root: str | None) -> str:
+    """Id of the experiment, made with an absolute artifact location if it is not there."""
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        location = f"{root}/{name}" if root else None
+        kind = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(name, artifact_location=location, tags=kind))
+    if found.lifecycle_stage == "deleted":
+        client.restore_experiment(found.experiment_id)
+    return str(found.experiment_id)
 
 
 @dataclass(frozen=True)
@@ -203,7 +184,9 @@ class Run:
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         seen = Dataset(name, digest[:36], "local", json.dumps({"uri": source}), profile=json.dumps(profile))
-        self.tracking.client.log_inputs(self.run_id, [DatasetInput(seen, [InputTag("mlflow.data.context", "training")])])
+        self.tracking.client.log_inputs(
+            self.run_id, [DatasetInput(seen, [InputTag("mlflow.data.context", "training")])]
+        )
 
 
 @contextmanager
@@ -249,56 +232,3 @@ def log_live_metrics(settings: Settings, metrics: Mapping[str, float], step: int
     with connect(settings, "-live") as tracking, open_run(tracking, LIVE_TAG, name, f"live: {name}", {}) as run:
         run.metrics(metrics, as_of, step)
         return run.run_id
-
-
-def redacted(text: str) -> str:
-    """Text with user names and passwords of URLs masked."""
-    return USER_INFO.sub("***@", text)
-
-
-def resolved(settings: Settings) -> dict[str, Any]:
-    """The settings as JSON-able values, secrets masked."""
-
-    def clean(value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: clean(inner, str(name)) for name, inner in value.items()}
-        if isinstance(value, list | tuple):
-            return [clean(inner, key) for inner in value]
-        if value is not None and SECRET.search(key):
-            return "***"
-        return redacted(value) if isinstance(value, str) else value
-
-    cleaned: dict[str, Any] = clean(settings.model_dump(mode="json"))
-    return cleaned
-
-
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Leaves of a tree by dotted name; lists of plain values are one leaf."""
-    flat: dict[str, str] = {}
-    for key, value in tree.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
-            value = {str(i): item for i, item in enumerate(value)}
-        if isinstance(value, dict):
-            flat.update(flattened(value, f"{name}."))
-        elif value is not None:
-            flat[name] = json.dumps(value) if isinstance(value, list) else str(value)
-    return flat
-
-
-def git_commit(folder: Path) -> str | None:
-    """Commit that a working tree stands on, None outside one."""
-    git = next((p / ".git" for p in (folder, *folder.parents) if (p / ".git").is_dir()), None)
-    if git is None:
-        return None
-    try:
-        head = (git / "HEAD").read_text().strip()
-        if not head.startswith("ref: "):
-            return head
-        name = head.removeprefix("ref: ")
-        if (git / name).is_file():
-            return (git / name).read_text().strip()
-        packed = (git / "packed-refs").read_text().splitlines()
-        return next((line.split()[0] for line in packed if line.endswith(f" {name}")), None)
-    except OSError:
-        return None

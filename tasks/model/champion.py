@@ -1,0 +1,125 @@
+"""Which bundle publishes: the pointer on disk, and how it follows the registry's alias.
+
+`bundles/champion.json` holds `version`, `folder`, `previous` (version or null), `earlier` (older versions, the oldest
+first), `registry` (where the alias stood when the pointer was set), `set_at` and `source`.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks import registry
+from tasks.errors import ModelError
+from tasks.settings import Settings
+from tasks.store import Store
+from tasks.tracking import TrackingError, connect
+
+log = logging.getLogger(__name__)
+
+POINTER = "bundles/champion.json"
+REMEMBERED = 10
+
+
+def bundle_folder(version: str) -> str:
+    """Folder of a version's bundle under the data root."""
+    return f"bundles/{version}"
+
+
+def store_bundle(store: Store, version: str, folder: Path) -> str:
+    """Copy a bundle's files to the data root, `bundle.json` last; returns its folder there."""
+    place = bundle_folder(version)
+    files = sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.name == "bundle.json")
+    for path in files:
+        store.write_bytes(f"{place}/{path.relative_to(folder).as_posix()}", path.read_bytes())
+    return place
+
+
+def move_pointer(store: Store, version: str, alias: str | None, now: np.datetime64, source: str) -> dict[str, Any]:
+    """Let a version publish; what published before is remembered as `previous`.
+
+    Args:
+        store: the data root.
+        version: whose bundle is on disk.
+        alias: where the registry's alias stands, None where that is not known.
+        now: UTC.
+        source: why it moved, for people.
+    """
+    with store.lock("champion"):
+        old = store.read_json(POINTER) or {}
+        earlier = [v for v in (*old.get("earlier", []), old.get("version")) if v and v != version][-REMEMBERED:]
+        return _write(store, version, earlier, alias or old.get("registry"), now, source)
+
+
+def sync_champion(settings: Settings, now: np.datetime64) -> str | None:
+    """Follow the registry: where its alias has moved since the pointer was set, fetch that version and let it publish.
+
+    Returns:
+        One sentence about what was done; None where there was nothing to do, or the registry does not answer.
+    """
+    store = Store(settings.data_root)
+    pointer = store.read_json(POINTER) or {}
+    try:
+        with connect(settings) as tracking:
+            version = registry.alias_version(tracking, settings, registry.CHAMPION)
+            if version is None or version == pointer.get("registry"):
+                return None
+            if not store.exists(f"{bundle_folder(version)}/bundle.json"):
+                with tempfile.TemporaryDirectory() as folder:
+                    store_bundle(store, version, registry.fetch_bundle(tracking, settings, version, Path(folder)))
+    except (TrackingError, ModelError) as error:
+        log.warning("the champion stays %s: %s", pointer.get("version", "unset"), error)
+        return None
+    move_pointer(store, version, version, now, "the registry's alias was moved by hand")
+    return f"version {version} publishes now: the registry's alias champion was moved to it by hand"
+
+
+def rollback(settings: Settings, now: np.datetime64) -> str:
+    """Let the previous champion publish again, on disk and in the registry.
+
+    Returns:
+        The version that publishes now.
+
+    Raises:
+        ModelError: if there is no previous champion.
+    """
+    store = Store(settings.data_root)
+    with store.lock("champion"):
+        old = store.read_json(POINTER) or {}
+        if not old.get("previous"):
+            raise ModelError(f"{store.url(POINTER)} knows no previous champion: there is nothing to roll back to")
+        *earlier, version = old["earlier"]
+        alias = _point_alias(settings, version) or old.get("registry")
+        _write(store, version, earlier, alias, now, f"rolled back from {old['version']}")
+    return str(version)
+
+
+def _point_alias(settings: Settings, version: str) -> str | None:
+    """Move the registry's alias too; None, and a warning, where it does not answer or never knew the version."""
+    try:
+        with connect(settings) as tracking:
+            registry.set_alias(tracking, settings, registry.CHAMPION, version)
+        return version
+    except TrackingError as error:
+        log.warning("version %s publishes, but the registry's alias stays where it was: %s", version, error)
+        return None
+
+
+def _write(
+    store: Store, version: str, earlier: list[str], alias: str | None, now: np.datetime64, source: str
+) -> dict[str, Any]:
+    pointer = {
+        "version": version,
+        "folder": bundle_folder(version),
+        "previous": earlier[-1] if earlier else None,
+        "earlier": earlier,
+        "registry": alias,
+        "set_at": f"{now.astype('datetime64[s]')}Z",
+        "source": source,
+    }
+    store.write_json(POINTER, pointer)
+    return pointer

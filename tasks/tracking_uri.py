@@ -1,0 +1,39 @@
+"""Where MLflow keeps runs and artifacts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tasks.errors import ConfigError
+from tasks.settings import Settings
+
+
+def tracking_uri(settings: Settings) -> str:
+    """Where runs are logged: the configured URI, else SQLite under the data root.
+
+    Raises:
+        ConfigError: if no URI is set and the data root is remote, or named so that MLflow cannot use it.
+    """
+    if settings.mlflow.tracking_uri:
+        return settings.mlflow.tracking_uri
+    root = _absolute(settings.data_root)
+    if "://" in root:
+        raise ConfigError(f"data root {root} is remote, where SQLite cannot live: set [mlflow] tracking_uri")
+    if "%" in root or "?" in root:
+        raise ConfigError(
+            f"data root {root} holds % or ?, which MLflow misreads: rename it or set [mlflow] tracking_uri"
+        )
+    return f"sqlite:///{root}/mlflow/mlflow.db"
+
+
+def artifact_root(settings: Settings) -> str | None:
+    """Absolute place of artifacts; None where a tracking server decides it."""
+    if tracking_uri(settings).startswith(("http://", "https://", "databricks")):
+        return None
+    return f"{_absolute(settings.data_root)}/mlflow/artifacts"
+
+
+def _absolute(root: str) -> str:
+    """The data root as a URL, or as an absolute path where it is local."""
+    local = root.removeprefix("file://")
+    return root.rstrip("/") if "://" in local else str(Path(local).absolute())
