@@ -11,11 +11,16 @@ import numpy as np
 import pyarrow as pa
 
 from tasks import tables
-from tasks.contracts import QUANTILE_COLUMNS, Minutes, Prediction
+from tasks.contracts import QUANTILE_COLUMNS, Forecaster, Minutes, Prediction
 from tasks.errors import StoreError
 
 REPLAYED = pa.schema([*tables.FORECASTS, ("model", tables.NAME)])
 """The forecasts table with the name of the model that was replayed."""
+
+
+def model_version(forecaster: Forecaster) -> str:
+    """What the tables call a model: its `version` where it came from a bundle, else its name."""
+    return str(getattr(forecaster, "version", None) or forecaster.name)
 
 
 def forecast_table(

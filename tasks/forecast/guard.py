@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks.contracts import QUANTILES, Float, Forecaster, Grid, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError
+from tasks.forecast_table import model_version
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def climb_down(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD_F
         else:
             fault = implausible(prediction, tensors, absurd_factor)
             if fault is None:
-                return Answer(rung, forecaster.name, settled(prediction), tuple(falls))
+                return Answer(rung, model_version(forecaster), settled(prediction), tuple(falls))
             falls.append(Fall(rung, f"{rung} implausible", fault))
         log.warning("rung %s did not answer: %s", rung, falls[-1].detail)
     told = "; ".join(f"{fall.rung}: {fall.detail}" for fall in falls) or "the ladder is empty"

@@ -14,7 +14,7 @@ import numpy as np
 from tasks import metrics
 from tasks.contracts import QUANTILES, Features, Float, Forecaster, Minutes, Prediction, Progress, Tensors
 from tasks.errors import ConfigError, ModelError
-from tasks.forecast_table import forecast_table, replay_writer
+from tasks.forecast_table import forecast_table, model_version, replay_writer
 from tasks.score.backtest_report import ReplayTally, Training, write_report
 
 log = logging.getLogger(__name__)
@@ -136,7 +136,9 @@ def _make(
         made[name] = maker(period.as_of)
         seconds = perf_counter() - began
         log.info("%s fitted as of %sZ in %.1f s", name, period.as_of, seconds)
-        tally.trainings.append(Training(name, f"{period.as_of}Z", len(period.origins), made[name].name, seconds))
+        tally.trainings.append(
+            Training(name, f"{period.as_of}Z", len(period.origins), model_version(made[name]), seconds)
+        )
     return made
 
 
@@ -177,10 +179,8 @@ def _score(
 def _write(
     write: Callable[[str, Any], None], name: str, forecaster: Forecaster, tensors: Tensors, prediction: Prediction
 ) -> None:
-    origins = tensors.origins
-    rows = forecast_table(
-        prediction, origins, origins, tensors.stations, tensors.targets, tensors.interval, forecaster.name
-    )
+    origins, version = tensors.origins, model_version(forecaster)
+    rows = forecast_table(prediction, origins, origins, tensors.stations, tensors.targets, tensors.interval, version)
     write(name, rows)
 
 

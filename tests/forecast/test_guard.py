@@ -60,6 +60,12 @@ def test_the_first_rung_answers_when_all_is_well_and_no_other_is_loaded() -> Non
     assert degraded_reason(answer, 1) is None
 
 
+def test_a_model_from_a_bundle_is_named_by_its_version() -> None:
+    bundled = FakeForecaster("next_hour_lstm")
+    bundled.version = "12"  # type: ignore[attr-defined]
+    assert climb_down([("champion", lambda: bundled)], TENSORS).model_version == "12"
+
+
 def test_the_ladder_falls_in_order_and_says_why() -> None:
     ladder: Ladder = [
         ("champion", missing("bundle 3 has no network.onnx")),
