@@ -175,7 +175,7 @@ def _events(seed: int, city: Stations, at: Window) -> Iterator[tuple[int, Floats
             if chance > _EVENT_CHANCE[weekday]:
                 continue
             start = 60 * (14.5 if weekday > 4 and hour < 0.35 else (19, 19.5, 20)[int(hour * 3)])
-            minute = at.local - local_date * DAY - start
+            minute = (at.local - local_date * DAY - start).astype(np.float64)
             exits = _crowd(minute, -32, 40, 16) * (1100 + 3800 * crowd**1.5)
             entries = _crowd(minute, 130 + 50 * length, 6, 20) * (1050 + 3600 * crowd**1.5)
             near = station - station % DISTRICT
@@ -184,7 +184,7 @@ def _events(seed: int, city: Stations, at: Window) -> Iterator[tuple[int, Floats
                 yield other, share * entries, share * exits
 
 
-def _crowd(minute: Floats | Ints, top: float, before: float, after: float) -> Floats:
+def _crowd(minute: Floats, top: float, before: float, after: float) -> Floats:
     """A lopsided bump over the minutes, of area one."""
     away = minute - top
     bump = np.exp(-0.5 * (away / np.where(away < 0, before, after)) ** 2)
@@ -207,8 +207,8 @@ def _by_train(exits: Floats, seed: int, city: Stations, at: Window) -> Floats:
     out = np.zeros(len(city.kinds) * width)
     for minute, share in enumerate(_UNLOADING):
         out += np.bincount(row * width + arrives + minute, weights=share * load, minlength=out.size)
-    bursts, day, share = out.reshape(-1, width), slice(HALO, HALO + DAY), city.by_train[:, None]
-    return share * bursts[:, day] + (1 - share) * exits[:, day]
+    bursts, day, bursting = out.reshape(-1, width), slice(HALO, HALO + DAY), city.by_train[:, None]
+    return np.asarray(bursting * bursts[:, day] + (1 - bursting) * exits[:, day])
 
 
 def _timetable(at: Window) -> Floats:

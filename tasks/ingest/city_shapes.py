@@ -139,7 +139,7 @@ def stations(count: int, seed: int) -> Stations:
     minute = np.arange(DAY)
     tables = np.zeros((2, 5, count, DAY), dtype=np.float32)
     for target, station in np.ndindex(2, count):
-        at = np.clip(minute - round(shift[target, station]), 0, DAY - 1)
+        at = np.clip(minute - round(float(shift[target, station])), 0, DAY - 1)
         tables[target, :, station] = (mix[station][None, :, None] * _profiles()[target]).sum(axis=1)[:, at]
     yearly = (0.07 * draws[:, 6], 250 + 300 * uniform[:, 1], 7 * uniform[:, 2])
     slower = (0.05 * draws[:, 7], 500 + 700 * uniform[:, 3], 7 * uniform[:, 4])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +50,7 @@ def local_day(city: City, day: str) -> npt.NDArray[np.float64]:
 
 def between(counts: npt.NDArray[np.float64], start: float, end: float) -> npt.NDArray[np.float64]:
     """Mean a minute between two hours, [target, station]."""
-    return np.nanmean(counts[:, :, int(60 * start) : int(60 * end)], axis=2)
+    return np.asarray(np.nanmean(counts[:, :, int(60 * start) : int(60 * end)], axis=2))
 
 
 @pytest.fixture(scope="module")
@@ -82,17 +81,14 @@ def test_a_window_says_of_its_minutes_what_any_other_window_says(start: int, len
 
 @settings(max_examples=20, deadline=None)
 @given(day=st.integers(0, 4000), fewer=st.integers(1, 11), seed=st.integers(0, 2**63))
-def test_a_larger_city_begins_with_the_stations_of_the_smaller_one(day: int, fewer: int, seed: int) -> None:
+def test_a_larger_city_begins_with_the_smaller_one_and_another_seed_is_another_city(
+    day: int, fewer: int, seed: int
+) -> None:
     start = later(utc("2015-01-01T00:00"), day * 1440)
     small, large = (simulate(City(n, seed), start, later(start, 1440)) for n in (fewer, 12))
     assert large.stations[:fewer] == small.stations
     assert_same(rows(large, large.station_id < fewer), small)
-
-
-def test_another_seed_is_another_city() -> None:
-    start = utc("2024-03-08T00:00")
-    one, other = (simulate(City(3, seed), start, later(start, 300)) for seed in (1, 2))
-    assert one.entries.sum() != other.entries.sum()
+    assert small.entries.sum() != simulate(City(fewer, seed + 1), start, later(start, 1440)).entries.sum()
 
 
 def test_rows_are_sorted_typed_and_never_negative(quarter: Observed) -> None:
@@ -104,16 +100,14 @@ def test_rows_are_sorted_typed_and_never_negative(quarter: Observed) -> None:
 
 
 def test_days_one_by_one_are_the_whole() -> None:
-    start, end = utc("2024-05-01T06:30"), utc("2024-05-03T01:15")
-    days = list(simulate_days(CITY, start, end))
+    span = utc("2024-05-01T06:30"), utc("2024-05-03T01:15")
+    days = list(simulate_days(CITY, *span))
     assert [str(day.minute_utc[0])[:10] for day in days] == ["2024-05-01", "2024-05-02", "2024-05-03"]
-    assert sum(len(day) for day in days) == len(simulate(CITY, start, end))
+    assert sum(len(day) for day in days) == len(simulate(CITY, *span))
 
 
-@pytest.mark.parametrize("length", [0, -60])
-def test_an_empty_window_is_empty_and_typed(length: int) -> None:
-    start = utc("2024-05-01T06:30")
-    seen = simulate(CITY, start, later(start, length))
+def test_an_empty_window_is_empty_and_typed() -> None:
+    seen = simulate(CITY, utc("2024-05-01T06:30"), utc("2024-05-01T06:30"))
     assert len(seen) == 0
     assert seen.available_at.dtype == np.dtype("datetime64[s]")
 
@@ -129,16 +123,12 @@ def test_a_coarser_interval_adds_up_the_minutes() -> None:
 def test_an_outage_is_silence_and_not_zero(quarter: Observed) -> None:
     seen = np.zeros((CITY.stations, 13 * 7 * 1440), dtype=bool)
     seen[quarter.station_id, (quarter.minute_utc - quarter.minute_utc[0]).astype(int)] = True
-    gaps = [len(run) for station in seen for run in runs_of_false(station)]
+    edges = np.flatnonzero(np.diff(np.pad(~seen, ((0, 0), (1, 1))).astype(int).ravel()))
+    gaps = edges[1::2] - edges[::2]
     assert 2 <= len(gaps) <= 30
     assert min(gaps) >= 45
     assert max(gaps) <= 2 * 1440
     assert (~seen).mean() < 0.02
-
-
-def runs_of_false(flags: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.int64]]:
-    off = np.flatnonzero(~flags)
-    return [run for run in np.split(off, np.flatnonzero(np.diff(off) > 1) + 1) if len(run)]
 
 
 def test_a_correction_comes_the_next_morning_and_raises_the_count(quarter: Observed) -> None:
@@ -156,8 +146,7 @@ def test_a_correction_comes_the_next_morning_and_raises_the_count(quarter: Obser
 
 def test_most_counts_come_within_the_minute_and_some_up_to_ninety_late(quarter: Observed) -> None:
     first = np.append(True, (np.diff(quarter.minute_utc).astype(int) != 0) | (np.diff(quarter.station_id) != 0))
-    ended = (quarter.minute_utc + np.timedelta64(1, "m")).astype("datetime64[s]")
-    delay = (quarter.available_at - ended).astype(int)[first]
+    delay = (quarter.available_at - quarter.minute_utc).astype(int)[first] - 60
     late = delay >= 600
     assert delay.min() > 0
     assert delay[~late].max() < 60
@@ -167,8 +156,7 @@ def test_most_counts_come_within_the_minute_and_some_up_to_ninety_late(quarter: 
 
 def test_offices_and_homes_mirror_each_other_at_both_peaks() -> None:
     day = local_day(CITY, "2024-05-15")
-    morning, evening = between(day, 7, 9.5), between(day, 16.5, 18.5)
-    homes, offices = [2, 4], [1, 5]
+    morning, evening, homes, offices = between(day, 7, 9.5), between(day, 16.5, 18.5), [2, 4], [1, 5]
     assert (morning[0, homes] > 1.5 * morning[1, homes]).all()
     assert (morning[1, offices] > 2 * morning[0, offices]).all()
     assert (evening[1, homes] > 1.5 * evening[0, homes]).all()
@@ -209,8 +197,7 @@ def test_a_holiday_is_unlike_the_weekday_that_it_falls_on() -> None:
     ordinary, abroad = (
         between(local_day(c, "2024-07-04"), 7, 9) for c in (City(6, country=None), City(6, country="FR"))
     )
-    offices = [1, 5]
-    assert (between(holiday, 7, 9)[1, offices] < 0.4 * ordinary[1, offices]).all()
+    assert (between(holiday, 7, 9)[1, [1, 5]] < 0.4 * ordinary[1, [1, 5]]).all()
     np.testing.assert_array_equal(ordinary, abroad)
 
 
@@ -246,21 +233,17 @@ def test_a_busy_hour_is_followed_by_a_busy_hour_and_neighbours_share_it(quarter:
     assert np.corrcoef(residual[[1, 2, 4]])[np.triu_indices(3, 1)].min() > 0.25
 
 
-def test_the_cost_of_a_day_does_not_depend_on_how_far_off_it_is() -> None:
-    def cost(year: int) -> float:
-        start = utc(f"{year}-06-05T00:00")
+def test_a_day_far_off_costs_no_more_than_a_day() -> None:
+    spent = []
+    for year in ("2000", "2090", "2091"):
         before = time.process_time()
-        simulate(CITY, start, later(start, 1440))
-        return time.process_time() - before
-
-    cost(2000)
-    assert min(cost(2090), cost(2091), cost(2092)) < 1.0
+        simulate(CITY, utc(f"{year}-06-05T00:00"), utc(f"{year}-06-06T00:00"))
+        spent.append(time.process_time() - before)
+    assert min(spent[1:]) < 1.0
 
 
-@pytest.mark.parametrize(
-    ("values", "says"),
-    [({"stations": 0}, "stations"), ({"interval_minutes": 7}, "interval_minutes")],
-)
-def test_an_impossible_city_is_refused_in_one_line(values: dict[str, Any], says: str) -> None:
-    with pytest.raises(ConfigError, match=says):
-        City(**values)
+def test_an_impossible_city_is_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match="stations"):
+        City(stations=0)
+    with pytest.raises(ConfigError, match="interval_minutes"):
+        City(interval_minutes=7)
