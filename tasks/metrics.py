@@ -1,8 +1,7 @@
 """Error figures of forecasts, in NumPy. Minutes whose truth is NaN are ignored; nothing is filled.
 
-A *span* is a run of horizon steps: the whole hour, or a band of it. It counts only if all its minutes are observed;
-figures by the minute use every observed minute. Axes: C targets, O origins, S stations, H horizon steps, B spans,
-Q `contracts.QUANTILES`, K `SUMS`.
+A *span* is the whole hour or a band of its steps. It counts only if all its minutes are observed; figures by the
+minute use every observed minute. Axes: C targets, O origins, S stations, H steps, B spans, Q `QUANTILES`, K `SUMS`.
 """
 
 from __future__ import annotations
@@ -19,19 +18,8 @@ Real = npt.NDArray[np.floating[Any]]
 Double = npt.NDArray[np.float64]
 
 MEAN_FLOOR = 1e-6
-SUMS = (
-    "spans",
-    "actual",
-    "forecast",
-    "absolute",
-    "squared",
-    "minutes",
-    "deviance",
-    "pinball",
-    "covered_80",
-    "covered_90",
-)
-_MINUTE_SUMS = SUMS[6:]
+_MINUTE_SUMS = ("deviance", "pinball", "covered_80", "covered_90")
+SUMS = ("spans", "actual", "forecast", "absolute", "squared", "minutes", *_MINUTE_SUMS)
 _Q05, _Q10, _Q90, _Q95 = (QUANTILES.index(level) for level in (0.05, 0.10, 0.90, 0.95))
 
 
@@ -78,8 +66,7 @@ def horizon_spans(last_minutes: Sequence[int], steps: int, interval: int) -> lis
     ends = (np.arange(steps) + 1) * interval
     spans, before = [], 0
     for last in sorted(set(last_minutes)):
-        inside = np.flatnonzero((ends > before) & (ends <= last))
-        if len(inside):
+        if len(inside := np.flatnonzero((ends > before) & (ends <= last))):
             spans.append(Span(f"{before + 1}-{last}", slice(int(inside[0]), int(inside[-1]) + 1)))
         before = last
     whole = Span(f"1-{steps * interval}", slice(0, steps))
@@ -119,23 +106,16 @@ def poisson_deviance(mean: Real, truth: Real) -> float:
     return float(np.mean(_deviance(mean[seen], truth[seen]))) if seen.any() else float("nan")
 
 
-def pinball(quantiles: Real, truth: Real, levels: Sequence[float] = QUANTILES) -> float:
-    """Mean quantile loss over levels and observed minutes.
-
-    Args:
-        quantiles: [Q, ...] at `levels`.
-        truth: [...].
-        levels: probability of each quantile.
-    """
+def pinball(quantiles: Real, truth: Real) -> float:
+    """Quantile loss of [Q, ...] against [...], mean over `QUANTILES` and observed minutes."""
     seen = np.isfinite(truth)
-    return float(np.mean(_pinball(quantiles[:, seen], truth[seen], levels))) if seen.any() else float("nan")
+    return float(np.mean(_pinball(quantiles[:, seen], truth[seen]))) if seen.any() else float("nan")
 
 
 def coverage(low: Real, high: Real, truth: Real) -> float:
     """Share of observed minutes within low..high, both included."""
     seen = np.isfinite(truth)
-    inside = (truth[seen] >= low[seen]) & (truth[seen] <= high[seen])
-    return float(np.mean(inside)) if inside.size else float("nan")
+    return _ratio(float(((truth >= low) & (truth <= high) & seen).sum()), float(seen.sum()))
 
 
 def network_total(mean: Real, truth: Real) -> tuple[Double, Double]:
@@ -163,7 +143,7 @@ def hour_metrics(mean: Real, truth: Real, quantiles: Real | None = None) -> dict
 
 
 def total_metrics(mean: Real, truth: Real) -> dict[str, float]:
-    """Figures of the network total; see `network_total` and `figures`."""
+    """Figures of the network total; see `network_total`."""
     return hour_metrics(*network_total(mean, truth))
 
 
@@ -174,7 +154,7 @@ def cells(mean: Real, truth: Real, quantiles: Real | None, spans: Sequence[Span]
         mean: [C, O, S, H].
         truth: [C, O, S, H], NaN where not observed.
         quantiles: [Q, C, O, S, H] or None.
-        spans: last axis of the answer.
+        spans: the axis B.
     """
     seen = np.isfinite(truth)
     actual = np.where(seen, truth, 0).astype(np.float64)
@@ -183,7 +163,7 @@ def cells(mean: Real, truth: Real, quantiles: Real | None, spans: Sequence[Span]
     by_minute: list[Double] = [np.full_like(minutes, np.nan)] * 3
     if quantiles is not None:
         parts = (
-            _pinball(quantiles, actual, QUANTILES).astype(np.float64) * seen,
+            _pinball(quantiles, actual).astype(np.float64) * seen,
             (actual >= quantiles[_Q10]) & (actual <= quantiles[_Q90]) & seen,
             (actual >= quantiles[_Q05]) & (actual <= quantiles[_Q95]) & seen,
         )
@@ -259,13 +239,13 @@ def _deviance(mean: Real, actual: Real) -> Double:
     return np.asarray(2 * (y * np.log(np.where(y > 0, y, 1) / np.where(y > 0, mu, 1)) - (y - mu)))
 
 
-def _pinball(quantiles: Real, actual: Real, levels: Sequence[float]) -> Real:
+def _pinball(quantiles: Real, actual: Real) -> Real:
     """Mean loss over the levels of each value, one quantile in memory at a time."""
     loss = np.zeros(actual.shape)
-    for level, quantile in zip(levels, quantiles, strict=True):
+    for level, quantile in zip(QUANTILES, quantiles, strict=True):
         error = actual - quantile
         loss += error * (level - (error < 0))
-    return loss / len(levels)
+    return loss / len(QUANTILES)
 
 
 def _by_span(values: npt.NDArray[Any], spans: Sequence[Span]) -> Double:
