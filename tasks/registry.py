@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,7 @@ class Served:
         code: package folder that the loader needs, logged with the model.
         example: one batch of inputs by name, batch axis first.
         answer: what the model says to it.
+        free_axes: axes of an input or output that may have any length, where it is not only the first.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class Served:
     code: Path
     example: Arrays
     answer: Arrays
+    free_axes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str, str], description: str) -> str:
@@ -70,7 +72,7 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
             loader_module=served.loader,
             data_path=str(served.folder),
             code_paths=[str(served.code)],
-            signature=_signature(served.example, served.answer),
+            signature=_signature(served),
             input_example={key: np.asarray(value) for key, value in served.example.items()},
             pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
         )
@@ -139,12 +141,16 @@ def fetch_bundle(tracking: Tracking, settings: Settings, version: str, folder: P
     return found[0].parent
 
 
-def _signature(inputs: Arrays, outputs: Arrays) -> ModelSignature:
-    """Tensor signature: dtype and shape of every array, first axis free."""
+def _signature(served: Served) -> ModelSignature:
+    """Tensor signature: dtype and shape of every array, -1 for its free axes."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
     def schema(arrays: Arrays) -> Schema:
-        return Schema([TensorSpec(a.dtype, (-1, *a.shape[1:]), name) for name, a in arrays.items()])
+        return Schema([TensorSpec(array.dtype, shape(name, array), name) for name, array in arrays.items()])
 
-    return ModelSignature(schema(inputs), schema(outputs))
+    def shape(name: str, array: np.ndarray[Any, Any]) -> tuple[int, ...]:
+        free = served.free_axes.get(name, (0,))
+        return tuple(-1 if i in free else size for i, size in enumerate(array.shape))
+
+    return ModelSignature(schema(served.example), schema(served.answer))

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings
 
 settings.register_profile("nexthour", derandomize=True, deadline=None)
 settings.load_profile("nexthour")
@@ -33,3 +37,14 @@ def prefect_harness() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=120):
         yield
+
+
+@pytest.fixture(scope="session")
+def mlflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings whose data root holds an MLflow database; one for the session, as making it takes seconds."""
+    from tasks import tracking
+    from tasks.settings import Settings
+
+    made = Settings(data_root=str(tmp_path_factory.mktemp("mlflow root #1 ü")))
+    with tracking.connect(made):
+        return made

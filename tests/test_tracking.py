@@ -31,14 +31,6 @@ def _load_pyfunc(folder):
 """
 
 
-@pytest.fixture(scope="session")
-def mlflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings whose data root holds an MLflow database; one for the session, as making it takes seconds."""
-    settings = Settings(data_root=str(tmp_path_factory.mktemp("mlflow root #1 ü")))
-    with tracking.connect(settings):
-        return settings
-
-
 def served(folder: Path, factor: float = 2.0) -> registry.Served:
     """A bundle of one JSON file that multiplies its input."""
     package, bundle = folder / "doubling", folder / "bundle"
