@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
     from tasks.features.steps import LagReport
     from tasks.maintain.steps import MaintainReport
+    from tasks.model.steps import RetrainReport
+    from tasks.score.backtest import BacktestReport
+    from tasks.score.report import ScoreReport
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -64,6 +67,77 @@ def lag_markdown(report: LagReport) -> str:
     )
     rows = [(f"{week} weeks before", f"{share:.1%}") for week, share in report.valid_share.items()]
     return head + "\n" + table(("lag", "share of values observed"), rows)
+
+
+FIGURES = ("rmse_hour", "mae_hour", "wape", "bias", "poisson_deviance", "coverage_80", "coverage_90", "skill")
+SHARES = ("wape", "bias", "coverage_80", "coverage_90", "skill")
+HEADINGS = {
+    "rmse_hour": "RMSE of the hour, people",
+    "mae_hour": "MAE of the hour, people",
+    "wape": "WAPE",
+    "bias": "bias",
+    "poisson_deviance": "Poisson deviance a minute",
+    "coverage_80": "coverage of 80 %",
+    "coverage_90": "coverage of 90 %",
+    "skill": "skill over last week",
+}
+
+
+def figures_table(first: str, named: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of error figures, one row a name; figures that nobody has are left out.
+
+    Args:
+        first: heading of the names.
+        named: name -> figure -> value, as `tasks.metrics.figures` gives them.
+    """
+    shown = [f for f in FIGURES if any(f in figures for figures in named.values())]
+    rows = [[name, *(_figure(f, figures.get(f)) for f in shown)] for name, figures in named.items()]
+    return [first, *(HEADINGS[f] for f in shown)], rows
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if name in SHARES else f"{value:,.3f}" if name == "poisson_deviance" else f"{value:,.2f}"
+
+
+def retrain_markdown(report: RetrainReport) -> str:
+    """The verdict, and challenger against champion and baselines."""
+    verdict = "promoted" if report.promoted else "not promoted"
+    head = f"# Version {report.version}: {verdict}\n\n{report.reason}\n"
+    where = f"\nMLflow run `{report.run_id}` at `{report.tracking_uri}`, {report.seconds:,.0f} s."
+    columns, rows = figures_table("model, on held-out days", report.metrics)
+    return "\n".join([head, table(columns, rows), "\n## Decision\n", report.decision, where])
+
+
+def score_markdown(report: ScoreReport, followed: str | None) -> str:
+    """How the live forecasts did."""
+    head = (
+        f"# Scores of {len(report.days)} service days\n\n{report.origins:,} forecasts scored, "
+        f"{report.pending:,} whose hour is not over, {report.unobserved:,} whose truth is not there.\n"
+    )
+    named = {"all stations": report.metrics, "network total": report.network}
+    parts = [head, table(*figures_table("scope", {k: v for k, v in named.items() if v}))]
+    parts.append(table(*figures_table("target", report.by_target)) if report.by_target else "")
+    parts.append(table(*figures_table("model version", report.by_model)) if report.by_model else "")
+    return "\n".join([*parts, f"\n{followed}" if followed else ""])
+
+
+def backtest_rows(report: BacktestReport, scope: str) -> tuple[list[str], list[list[str]]]:
+    """Columns and rows of a replay's figures; `scope` is "stations" or "network"."""
+    models = report.figures["models"]
+    named = {f"{name}, {target}": tree["overall"] for name, of in models.items() for target, tree in of[scope].items()}
+    return figures_table(f"model, target ({scope})", named)
+
+
+def backtest_markdown(report: BacktestReport) -> str:
+    """Models side by side on past moments."""
+    f = report.figures
+    head = (
+        f"# {f['origins']:,} origins, {f['first_origin']} to {f['last_origin']}\n\n"
+        f"{f['stations']:,} stations; forecasts in `{report.forecasts}`, figures in `{report.report}`.\n"
+    )
+    return "\n".join([head, *(table(*backtest_rows(report, scope)) for scope in ("stations", "network"))])
 
 
 def maintain_markdown(report: MaintainReport) -> str:

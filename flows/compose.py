@@ -19,14 +19,13 @@ from tasks.settings import Settings, nearest_key
 from tasks.store import Store
 
 if TYPE_CHECKING:
-    from tasks.ingest.steps import SourceReport
-    from tasks.model.steps import RetrainReport
-    from tasks.score.backtest import BacktestReport
-    from tasks.score.steps import ScoreReport
-
     from tasks.features.steps import LagReport
     from tasks.forecast.issue import Issue
+    from tasks.ingest.steps import SourceReport
     from tasks.maintain.steps import MaintainReport
+    from tasks.model.steps import RetrainReport
+    from tasks.score.backtest import BacktestReport
+    from tasks.score.report import ScoreReport
 
 log = logging.getLogger(__name__)
 
@@ -112,9 +111,8 @@ def retrain(
     settings: Settings, as_of: np.datetime64, model: str | None = None, progress: Progress | None = None
 ) -> RetrainReport:
     """Fit a challenger, hold it against champion and baselines, log it, and promote it if it earned it."""
-    from tasks.model.steps import judge, load_forecaster, register, train_model
-
     from tasks.features.steps import load_features
+    from tasks.model.steps import judge, load_forecaster, register, train_model
 
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
@@ -127,11 +125,10 @@ def retrain(
 
 def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") -> ForecastReport:
     """Forecast the hour from `as_of`, stepping down the ladder where a model fails, and publish it everywhere."""
-    from tasks.model.steps import load_forecaster
-    from tasks.publish.steps import publish
-
     from tasks.features.steps import load_features
     from tasks.forecast.steps import issue
+    from tasks.model.steps import load_forecaster
+    from tasks.publish.steps import publish
 
     origin = _floor(settings, as_of)
     table = load_features(settings, origin, origin, as_of)
@@ -179,10 +176,9 @@ def backtest(
     progress: Progress | None = None,
 ) -> BacktestReport:
     """Replay origins from `start` to before `end`, models fitted only on what lay before each retraining."""
-    from tasks.model.steps import model_maker
-    from tasks.score.backtest import replay
-
     from tasks.features.steps import load_features
+    from tasks.model.steps import model_maker
+    from tasks.score.steps import replay
 
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + 1) * DAY

@@ -160,8 +160,7 @@ def backtest(
             retrain_every=_span(retrain_every, "--retrain-every") if retrain_every else None,
             progress=progress,
         )
-    output.backtest_table(report)
-    output.emit(report, json, [f"forecasts and report: {out}"])
+    output.emit(report, json, output.backtest_lines(report))
 
 
 @app.command()

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flows import artifacts
 from tasks.contracts import Progress
 
 if TYPE_CHECKING:
-    from tasks.model.steps import RetrainReport
-
     from flows.compose import ForecastReport, IngestReport
     from flows.demo import DemoReport
+    from tasks.model.steps import RetrainReport
+    from tasks.score.backtest import BacktestReport
+    from tasks.score.report import ScoreReport
 
 
 def plain(value: Any) -> Any:
@@ -131,6 +133,26 @@ def forecast_lines(report: ForecastReport) -> list[str]:
     lines += [f"  {target}: {count:,.0f} people" for target, count in s["totals"].items()]
     lines += [f"published to {name}: {where}" for name, where in report.published.items()]
     return lines + [f"FAILED {failure}" for failure in report.failures]
+
+
+def score_lines(report: ScoreReport) -> list[str]:
+    """How the live forecasts did; prints the figures as a table."""
+    named = {"all stations": report.metrics, "network total": report.network}
+    if report.origins:
+        columns, rows = artifacts.figures_table("scope", named)
+        table("scores", columns, rows)
+    return [
+        f"{report.origins:,} forecasts scored over {len(report.days)} service days, {report.pending:,} not yet over, "
+        f"{report.unobserved:,} without truth"
+    ]
+
+
+def backtest_lines(report: BacktestReport) -> list[str]:
+    """Where a replay lies; prints its figures as two tables."""
+    for scope in ("stations", "network"):
+        columns, rows = artifacts.backtest_rows(report, scope)
+        table(f"backtest, {scope}", columns, rows)
+    return [f"forecasts  {report.forecasts}", f"report     {report.report}"]
 
 
 def demo_lines(report: DemoReport) -> list[str]:
