@@ -1,0 +1,210 @@
+"""The default: an LSTM over the weeks corrects the profile at today's level, for the whole hour in one pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field
+
+from tasks.contracts import QUANTILES, Features, FitLog, Float, Forecaster, Prediction, Progress, Split, Tensors
+from tasks.errors import HistoryError, ModelError
+from tasks.model.architectures import ModelConfig
+from tasks.model.inputs import InputSettings, prepare
+from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
+from tasks.model.onnx_network import OnnxNetwork, export_network
+from tasks.model.samples import Augment, Samples, draw
+
+HIGHEST = np.float32(1e7)
+PREDICT_ROWS = 4096
+
+
+class NextHourConfig(ModelConfig):
+    """Table `[models.next_hour_lstm]`."""
+
+    units: int = Field(64, ge=2, le=1024, description="Cells of the LSTM, and width of the layers around it.")
+    embedding: int = Field(8, ge=1, le=64, description="Numbers that stand for a station.")
+    dropout: float = Field(0.1, ge=0, lt=1)
+    epochs: int = Field(8, ge=1, le=1000)
+    patience: int = Field(3, ge=1, description="Epochs without gain on the validation days before it ends.")
+    batch: int = Field(256, ge=1)
+    learning_rate: float = Field(4e-3, gt=0, description="Of Adam at the start; it falls to a twentieth.")
+    quantile_weight: float = Field(1.0, ge=0, description="Weight of the quantiles' loss beside the mean's.")
+    fairness: float = Field(0.25, ge=0, le=1, description="0: every person counts alike; 1: every station does.")
+    max_samples: int = Field(30_000, ge=1, description="Training rows (an origin at a station), at most.")
+    max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
+    max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
+    inputs: InputSettings = InputSettings()
+    augment: Augment = Augment()
+
+
+@dataclass
+class NextHourForecaster:
+    """A fitted network and what it must be given.
+
+    Attributes:
+        network: outputs [row, 1 + quantile, target, step].
+        inputs: how tensors become its inputs.
+        stations: with an embedding, in its order.
+        targets, interval, weeks, recent: of the tensors it was fitted on.
+    """
+
+    network: OnnxNetwork
+    inputs: InputSettings
+    stations: tuple[str, ...]
+    targets: tuple[str, ...]
+    interval: int
+    weeks: int
+    recent: int
+    name: str = "next_hour_lstm"
+
+    def predict(self, tensors: Tensors) -> Prediction:
+        """Forecast the hour after every origin; stations that were never trained on share one embedding.
+
+        Raises:
+            ModelError: if the tensors have other targets, weeks or steps than it was trained on.
+        """
+        self._check(tensors)
+        windows = prepare(tensors, self.stations, self.inputs)
+        output = self.network(windows.inputs())
+        shape = (len(tensors.origins), len(tensors.stations), 1 + len(QUANTILES), len(tensors.targets), -1)
+        by_row = np.clip(output.reshape(*shape[:4], tensors.horizon), 0, HIGHEST).transpose(2, 3, 0, 1, 4)
+        return Prediction(np.ascontiguousarray(by_row[0]), np.ascontiguousarray(by_row[1:]))
+
+    def export(self, folder: Path) -> dict[str, Any]:
+        """Write `network.onnx`; return the rest."""
+        self.network.write(folder)
+        return {
+            "inputs": self.inputs.model_dump(),
+            "stations": list(self.stations),
+            "targets": list(self.targets),
+            "interval": self.interval,
+            "weeks": self.weeks,
+            "recent": self.recent,
+        }
+
+    def _check(self, tensors: Tensors) -> None:
+        for what, ours, theirs in (
+            ("targets", self.targets, tensors.targets),
+            ("interval", self.interval, tensors.interval),
+            ("weeks", self.weeks, len(tensors.lags)),
+            ("recent steps", self.recent, tensors.recent.shape[-1]),
+        ):
+            if ours != theirs:
+                raise ModelError(
+                    f"{self.name} was trained on {what} {ours}, the configuration gives {theirs}: run nexthour retrain"
+                )
+
+
+class NextHourLstm:
+    """See the file's head."""
+
+    name = "next_hour_lstm"
+    config_type = NextHourConfig
+
+    def __init__(self, config: NextHourConfig | None = None, progress: Progress | None = None) -> None:
+        self.config, self.progress = config or NextHourConfig(), progress
+
+    def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
+        """Fit on at most `max_samples` rows of the training origins; keep the epoch that validates best.
+
+        Raises:
+            HistoryError: if training or validation has no hour with a count.
+        """
+        from tasks.model import residual_network as networks
+
+        config, known = self.config, features.grid.stations
+        rng = np.random.default_rng(seed)
+        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment)
+        held = self._draw(features, split.validation, config.max_validation, "validation", rng, None)
+        weights = station_weights(train, len(known), config.fairness)
+        seed_everything(seed)
+        shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
+        model = networks.build(shape, config.units, config.embedding, config.dropout)
+        compile_network(
+            model,
+            networks.loss_with(config.quantile_weight),
+            _adam(config, len(train.truth)),
+            [networks.likelihood, networks.quantile_loss],
+        )
+        plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
+        rows, watched = (_rows(samples, weights) for samples in (train, held))
+        fit_network(model, rows, watched, plan, log, self.progress)
+        return self._forecaster(export_network(model), features)
+
+    def _draw(
+        self,
+        features: Features,
+        origins: Any,
+        most: int,
+        what: str,
+        rng: np.random.Generator,
+        augment: Augment | None,
+    ) -> Samples:
+        if len(origins):
+            samples = draw(
+                features, origins, most, features.grid.stations, self.config.inputs, rng, augment, self.progress
+            )
+            if len(samples.truth):
+                return samples
+        raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
+
+    def _forecaster(self, network: OnnxNetwork, features: Features) -> NextHourForecaster:
+        grid = features.grid
+        tensors = features.tensors(grid.minutes[-1:])
+        return NextHourForecaster(
+            network,
+            self.config.inputs,
+            grid.stations,
+            grid.targets,
+            grid.interval,
+            len(tensors.lags),
+            tensors.recent.shape[-1],
+        )
+
+    @classmethod
+    def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:
+        """The forecaster whose `export(folder)` returned `config`.
+
+        Raises:
+            ModelError: if the folder does not hold it.
+        """
+        try:
+            return NextHourForecaster(
+                OnnxNetwork.read(folder),
+                InputSettings(**config["inputs"]),
+                tuple(config["stations"]),
+                tuple(config["targets"]),
+                int(config["interval"]),
+                int(config["weeks"]),
+                int(config["recent"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
+
+
+def station_weights(samples: Samples, stations: int, fairness: float) -> Float:
+    """Weight of each station, float32 [station]: its mean training count to the power of -fairness, one on average.
+
+    Likelihood weighs a station by its people; without this the largest alone would shape the network.
+    """
+    seen = samples.truth >= 0
+    people = np.bincount(samples.place, np.where(seen, samples.truth, 0).sum(axis=(1, 2)), stations)
+    steps = np.bincount(samples.place, seen.sum(axis=(1, 2)), stations)
+    mean = people / np.maximum(steps, 1)
+    weight = (mean + 0.01) ** -fairness
+    return np.asarray(weight / weight[samples.place].mean(), np.float32)
+
+
+def _rows(samples: Samples, weights: Float) -> Rows:
+    return Rows(samples.windows.inputs(), samples.truth[:, None], weights[samples.place])
+
+
+def _adam(config: NextHourConfig, rows: int) -> Any:
+    import keras
+
+    steps = config.epochs * -(-rows // config.batch)
+    rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.05)
+    return keras.optimizers.Adam(rate, clipnorm=1.0)

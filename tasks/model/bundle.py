@@ -1,0 +1,68 @@
+"""Bundles: one folder with all that a forecast needs. JSON, ONNX and NPZ without pickle; no Keras, no MLflow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tasks.contracts import Forecaster
+from tasks.errors import ModelError
+from tasks.model import architectures
+
+FILE = "bundle.json"
+FORMAT = 1
+
+
+def save_bundle(folder: Path, forecaster: Forecaster, meta: dict[str, Any]) -> None:
+    """Write a fitted model into `folder`, which is made; `bundle.json` comes last.
+
+    Args:
+        folder: empty, or of the same model.
+        forecaster: its name is that of an architecture.
+        meta: what people want to know of it; JSON-able.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config = forecaster.export(folder)
+    files = {p.name: _digest(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != FILE}
+    head = {"format": FORMAT, "architecture": forecaster.name, "config": config, "meta": meta, "files": files}
+    (folder / FILE).write_text(json.dumps(head, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
+
+
+def load_bundle(folder: Path) -> Forecaster:
+    """The forecaster of a bundle.
+
+    Raises:
+        ModelError: if the bundle is not there, damaged, or of an architecture or format that is not known here.
+    """
+    head = read_head(folder)
+    for name, digest in head["files"].items():
+        path = folder / name
+        if not path.is_file() or _digest(path) != digest:
+            raise ModelError(f"{path} is missing or damaged: restore the bundle, or run nexthour retrain")
+    if head["architecture"] not in architectures.names():
+        raise ModelError(f"{folder / FILE} wants model {head['architecture']!r}, which is not installed here")
+    return architectures.load(head["architecture"], folder, head["config"])
+
+
+def read_head(folder: Path) -> dict[str, Any]:
+    """What `bundle.json` says: format, architecture, config, meta, files with their SHA-256.
+
+    Raises:
+        ModelError: if it cannot be read, or is of another format.
+    """
+    path = folder / FILE
+    try:
+        head = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read ({error.strerror}): run nexthour retrain") from None
+    except ValueError:
+        raise ModelError(f"{path} is not JSON: restore the bundle, or run nexthour retrain") from None
+    if not isinstance(head, dict) or head.get("format") != FORMAT:
+        raise ModelError(f"{path} is not of bundle format {FORMAT}: run nexthour retrain with this version")
+    return head
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,152 @@
+"""One way to fit every Keras network: seeded, bounded, and with the best epoch's weights at the end.
+
+The weights before the first epoch are a candidate too: a network that starts as the best baseline ends no worse on
+the validation hours than that.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.contracts import FitLog, Progress
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+
+Arrays = dict[str, npt.NDArray[Any]]
+STEPS_PER_EXECUTION = 8
+VALIDATION_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a fit, row axis first.
+
+    Attributes:
+        inputs: by the network's input names.
+        truth: what the loss holds the output against.
+        weight: float32 [row].
+    """
+
+    inputs: Arrays
+    truth: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and in what order to fit.
+
+    Attributes:
+        epochs, batch: as ever.
+        patience: epochs without a better validation loss after which it ends.
+        seconds: no epoch starts after that time.
+        shuffle: whether rows are drawn in another order every epoch, else in that of time.
+        seed: of the order.
+    """
+
+    epochs: int
+    batch: int
+    patience: int
+    seconds: float
+    shuffle: bool = True
+    seed: int = 7
+
+
+def seed_everything(seed: int) -> None:
+    """Fix every source of chance that Keras knows, and make the operations deterministic."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def compile_network(model: keras.Model, loss: Any, optimizer: Any, metrics: list[Any] | None = None) -> None:
+    """Compile for `fit_network`: several batches a call of the graph, no XLA."""
+    model.compile(
+        optimizer,
+        loss=loss,
+        weighted_metrics=metrics,
+        steps_per_execution=STEPS_PER_EXECUTION,
+        jit_compile=False,
+    )
+
+
+def batches(rows: Rows, size: int, order: npt.NDArray[np.int64] | None = None) -> keras.utils.PyDataset:
+    """Rows by the batch, gathered while the network works; nothing is copied whole."""
+    import keras
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        def __len__(self) -> int:
+            return math.ceil(len(rows) / size)
+
+        def __getitem__(self, i: int) -> tuple[Arrays, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+            part = slice(i * size, (i + 1) * size) if order is None else order[i * size : (i + 1) * size]
+            inputs = {name: array[part] for name, array in rows.inputs.items()}
+            return inputs, rows.truth[part], rows.weight[part]
+
+    return Batches(workers=1, max_queue_size=2 * STEPS_PER_EXECUTION)
+
+
+def fit_network(
+    model: keras.Model, train: Rows, validation: Rows, plan: Plan, notes: FitLog, progress: Progress | None = None
+) -> None:
+    """Fit a compiled network; it ends with the weights of its best epoch by validation loss, 0 being before any.
+
+    Writes `loss`, `val_loss` and every metric by the epoch into `notes`, and best epoch, rows and speed into its notes.
+    """
+    rng, begun = np.random.default_rng(plan.seed), perf_counter()
+    best, best_epoch, best_weights = _evaluate(model, validation, notes), 0, model.get_weights()
+    trained, spent = 0, 0.0
+    for epoch in range(1, plan.epochs + 1):
+        order = rng.permutation(len(train)) if plan.shuffle else None
+        started = perf_counter()
+        history = model.fit(batches(train, plan.batch, order), epochs=1, shuffle=False, verbose=0).history
+        spent, trained = spent + perf_counter() - started, trained + len(train)
+        for name, values in history.items():
+            notes.epochs.setdefault(name, []).append(float(values[0]))
+        loss = _evaluate(model, validation, notes)
+        if progress:
+            progress("epochs", epoch, plan.epochs)
+        if loss < best:
+            best, best_epoch, best_weights = loss, epoch, model.get_weights()
+        if epoch - best_epoch >= plan.patience or perf_counter() - begun > plan.seconds:
+            break
+    model.set_weights(best_weights)
+    notes.notes |= {
+        "best_epoch": best_epoch,
+        "training_rows": len(train),
+        "validation_rows": len(validation),
+        "fit_seconds": round(perf_counter() - begun, 1),
+        "rows_a_second": round(trained / max(spent, 1e-9)),
+        "weights": int(model.count_params()),
+    }
+    log.info("fitted in %.0f s; best epoch %d", perf_counter() - begun, best_epoch)
+
+
+def _evaluate(model: keras.Model, rows: Rows, notes: FitLog) -> float:
+    """Validation loss, infinite where it is not a number; noted by the epoch, the first one before any."""
+    figures = model.evaluate(batches(rows, VALIDATION_BATCH), verbose=0, return_dict=True)
+    for name, value in figures.items():
+        notes.epochs.setdefault(f"val_{name}", []).append(float(value))
+    loss = float(figures["loss"])
+    return loss if math.isfinite(loss) else math.inf
+
+
+Loss = Callable[[Any, Any], Any]

@@ -1,0 +1,99 @@
+"""Networks as ONNX: written by Keras once, run by onnxruntime everywhere."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.contracts import Float
+from tasks.errors import ModelError
+
+if TYPE_CHECKING:
+    import keras
+    import onnxruntime
+
+FILE = "network.onnx"
+ROWS = 4096
+THREADS = 2
+
+
+class OnnxNetwork:
+    """A network with named inputs and one output, the row axis first and free.
+
+    Args:
+        data: the ONNX file.
+        where: what it came from, for errors.
+    """
+
+    def __init__(self, data: bytes, where: str = "the network") -> None:
+        self.data, self._where = data, where
+
+    @classmethod
+    def read(cls, folder: Path) -> OnnxNetwork:
+        """The network of a bundle.
+
+        Raises:
+            ModelError: if the folder does not hold one.
+        """
+        path = folder / FILE
+        try:
+            network = cls(path.read_bytes(), str(path))
+        except OSError as error:
+            raise ModelError(f"{path} cannot be read ({error.strerror}): run nexthour retrain") from None
+        network.check()
+        return network
+
+    def write(self, folder: Path) -> None:
+        """Put it into a bundle's folder."""
+        (folder / FILE).write_bytes(self.data)
+
+    def check(self) -> None:
+        """Load it.
+
+        Raises:
+            ModelError: if onnxruntime does not understand it.
+        """
+        assert self._session is not None
+
+    @cached_property
+    def _session(self) -> onnxruntime.InferenceSession:
+        import onnxruntime
+        from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = THREADS
+        options.log_severity_level = 3
+        try:
+            return onnxruntime.InferenceSession(self.data, options, providers=["CPUExecutionProvider"])
+        except (
+            state.Fail,
+            state.InvalidProtobuf,
+            state.InvalidGraph,
+            state.InvalidArgument,
+            state.NotImplemented,
+        ) as e:
+            raise ModelError(f"{self._where} is no network that this onnxruntime runs ({e}): retrain it") from None
+
+    def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Float:
+        """The output of every row, some thousand rows at a time."""
+        rows = len(next(iter(inputs.values())))
+        names = [node.name for node in self._session.get_inputs()]
+        parts = [
+            self._session.run(None, {name: inputs[name][a : a + ROWS] for name in names})[0]
+            for a in range(0, max(rows, 1), ROWS)
+        ]
+        return np.concatenate(parts)
+
+
+def export_network(model: keras.Model) -> OnnxNetwork:
+    """A built Keras model with named inputs, as ONNX."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / FILE
+        model.export(str(path), format="onnx", verbose=False)
+        return OnnxNetwork(path.read_bytes())

@@ -1,0 +1,129 @@
+"""The default network in Keras: an LSTM over the weeks that corrects profile times level, with quantiles around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.contracts import QUANTILES, Float
+from tasks.model.inputs import divisor
+
+if TYPE_CHECKING:
+    import keras
+
+REACH = 2.0
+"""Bound of the log residual: the network changes a forecast by a factor of at most e² either way."""
+QUIET = 0.1
+"""Square root of a mean below which quantiles are drawn towards it, so that a closed station's are zero."""
+TINY = 1e-6
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a network's inputs and outputs."""
+
+    days: int
+    features: int
+    context: int
+    stations: int
+    targets: int
+    steps: int
+    bins: int
+
+    @classmethod
+    def of(cls, inputs: dict[str, Any], stations: int, interval: int, bin_minutes: int) -> Shape:
+        """From the arrays of `inputs.Windows.inputs`."""
+        _, days, features = inputs["weeks"].shape
+        _, targets, steps = inputs["base"].shape
+        bins = steps // divisor(steps, bin_minutes // interval)
+        return cls(days, features, inputs["context"].shape[1], stations, targets, steps, bins)
+
+
+def build(shape: Shape, units: int, embedding: int, dropout: float) -> keras.Model:
+    """The network, which before any training answers `base` with the quantiles of a Poisson count.
+
+    Inputs `weeks`, `context`, `station`, `base` as in `inputs.Windows`; output [row, 1 + quantile, target, step], the
+    mean first. The corrections are one a bin of the hour.
+    """
+    from keras import Input, Model, layers, ops
+
+    weeks = Input((shape.days, shape.features), name="weeks")
+    context = Input((shape.context,), name="context")
+    station = Input((1,), dtype="int32", name="station")
+    base = Input((shape.targets, shape.steps), name="base")
+
+    seen = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(weeks))
+    place = layers.Flatten()(layers.Embedding(shape.stations + 1, embedding)(station))
+    joined = layers.Concatenate()([layers.LSTM(units)(seen), context, place])
+    hidden = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(joined))
+
+    def head(rows: int) -> Any:
+        flat = layers.Dense(rows * shape.targets * shape.bins, kernel_initializer="zeros")(hidden)
+        by_bin = ops.reshape(flat, (-1, rows, shape.targets, shape.bins, 1))
+        by_step = ops.repeat(by_bin, shape.steps // shape.bins, axis=-1)
+        return ops.reshape(by_step, (-1, rows, shape.targets, shape.steps))
+
+    residual = REACH * ops.tanh(head(1) / REACH)
+    mean = ops.expand_dims(base, 1) * ops.exp(residual)
+    quantiles = _quantiles(ops.stop_gradient(mean), head(len(QUANTILES)))
+    return Model([weeks, context, station, base], ops.concatenate([mean, quantiles], axis=1))
+
+
+def _quantiles(mean: Any, raw: Any) -> Any:
+    """(max(sqrt(mean) + offset, 0))², the offsets ascending: the first free, each later one a softplus above it.
+
+    At raw 0 the offsets are half a normal quantile: the square root of a Poisson count has standard deviation 1/2
+    (M. S. Bartlett, "The square root transformation in analysis of variance", 1936).
+    """
+    from keras import ops
+
+    start = poisson_offsets()
+    first = raw[:, :1] + float(start[0])
+    steps = ops.softplus(raw[:, 1:] + inverse_softplus(np.diff(start)).reshape(1, -1, 1, 1))
+    offsets = ops.cumsum(ops.concatenate([first, steps], axis=1), axis=1)
+    root = ops.sqrt(mean + TINY * TINY)
+    return ops.square(ops.relu(root + offsets * root / (root + QUIET)))
+
+
+def poisson_offsets() -> Float:
+    """Half of the normal quantiles at `QUANTILES`."""
+    return np.array([NormalDist().inv_cdf(q) / 2 for q in QUANTILES], np.float32)
+
+
+def inverse_softplus(values: Float) -> Float:
+    """X with log(1 + e^x) = value."""
+    return np.asarray(np.log(np.expm1(values)), np.float32)
+
+
+def likelihood(truth: Any, output: Any) -> Any:
+    """Poisson deviance a step of the mean, by row, float32 [row]; steps of negative truth are not observed."""
+    from keras import ops
+
+    seen = ops.cast(truth >= 0, output.dtype)
+    count, mean = ops.relu(truth), ops.maximum(output[:, :1], TINY)
+    deviance = 2 * (count * (ops.log(ops.maximum(count, TINY)) - ops.log(mean)) - (count - mean))
+    return ops.sum(seen * deviance, axis=(1, 2, 3)) / (truth.shape[2] * truth.shape[3])
+
+
+def quantile_loss(truth: Any, output: Any) -> Any:
+    """Pinball loss of the quantiles, mean over steps and summed over two at each level, by row, float32 [row]."""
+    from keras import ops
+
+    levels = np.array(QUANTILES, np.float32).reshape(1, -1, 1, 1)
+    seen = ops.cast(truth >= 0, output.dtype)
+    error = ops.relu(truth) - output[:, 1:]
+    pinball = ops.maximum(levels * error, (levels - 1) * error)
+    return 2 * ops.sum(seen * pinball, axis=(1, 2, 3)) / (len(QUANTILES) * truth.shape[2] * truth.shape[3])
+
+
+def loss_with(weight: float) -> Callable[[Any, Any], Any]:
+    """Likelihood of the mean plus `weight` times the loss of the quantiles."""
+
+    def loss(truth: Any, output: Any) -> Any:
+        return likelihood(truth, output) / 2 + weight * quantile_loss(truth, output)
+
+    return loss

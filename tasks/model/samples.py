@@ -1,0 +1,148 @@
+"""Training rows of the default network: a bounded, seeded draw of (origin, station) pairs, made to look like live ones.
+
+Feeds come late, gates go silent, young networks have few weeks: training hides recent minutes and whole weeks at
+random, and computes the level from what is left, as a live forecast would.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field
+
+from tasks.contracts import Features, Float, Minutes, Progress, Tensors
+from tasks.model.inputs import InputSettings, Station, Windows, prepare
+
+CHUNK_VALUES = 6_000_000
+"""Lag values in memory at once while rows are made."""
+SPREAD = 2
+"""At least one in this many stations of an origin that is looked at becomes a row."""
+HIDDEN = np.float32(-1)
+"""Stands in the truth for what was not observed."""
+
+
+class Augment(BaseModel):
+    """What training hides."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the rows.")
+    silent: float = Field(0.02, ge=0, le=1, description="Share of rows whose station shows nothing of today.")
+    weeks: float = Field(0.1, ge=0, lt=1, description="Share of weeks hidden.")
+    unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station pretends to be unknown.")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Rows to fit on.
+
+    Attributes:
+        windows: inputs.
+        truth: float32 [row, target, step], `HIDDEN` where not observed.
+        place: int32 [row], position of the station in the grid.
+    """
+
+    windows: Windows
+    truth: Float
+    place: Station
+
+
+def chunks(origins: Minutes, features: Features, weeks: int = 15) -> list[Minutes]:
+    """Origins in runs whose tensors stay small."""
+    grid = features.grid
+    steps = 3 * 60 // grid.interval
+    size = max(CHUNK_VALUES // max(weeks * len(grid.targets) * len(grid.stations) * steps, 1), 1)
+    return [origins[a : a + size] for a in range(0, len(origins), size)]
+
+
+def draw(
+    features: Features,
+    origins: Minutes,
+    most: int,
+    known: tuple[str, ...],
+    settings: InputSettings,
+    rng: np.random.Generator,
+    augment: Augment | None = None,
+    progress: Progress | None = None,
+) -> Samples:
+    """At most `most` rows at these origins, in the order of time; rows without any truth are left out.
+
+    Args:
+        features: the maker of tensors.
+        origins: ascending.
+        most: bound on rows.
+        known: stations with an embedding.
+        settings: see `prepare`.
+        rng: chooses origins, stations, and what is hidden.
+        augment: what to hide; nothing without it.
+        progress: told of origins done.
+    """
+    stations = len(features.grid.stations)
+    looked = min(len(origins), max(SPREAD * most // stations, 1))
+    each = min(stations, max(most // looked, 1))
+    chosen = np.sort(rng.choice(len(origins), looked, replace=False)) if looked < len(origins) else slice(None)
+    rows, done = _Rows(looked * each), 0
+    for part in chunks(origins[chosen], features):
+        tensors = features.tensors(part)
+        tensors = hide(tensors, augment, settings, rng) if augment else tensors
+        windows, truth = prepare(tensors, known, settings), features.truth(part).transpose(1, 2, 0, 3)
+        pick = np.argsort(rng.random((len(part), stations)), axis=1) < each
+        pick &= np.isfinite(truth).any(axis=(2, 3))
+        rows.add(windows, truth.reshape(len(windows), *truth.shape[2:]), np.flatnonzero(pick), stations)
+        done += len(part)
+        if progress:
+            progress("training rows", done, looked)
+    samples = rows.samples()
+    if augment:
+        samples.windows.station[rng.random(len(samples.place)) < augment.unknown] = 0
+    return samples
+
+
+def hide(tensors: Tensors, augment: Augment, settings: InputSettings, rng: np.random.Generator) -> Tensors:
+    """The tensors as they would be with late minutes, silent stations and missing weeks."""
+    weeks, _, origins, stations, _ = tensors.lags.shape
+    steps, most = tensors.recent.shape[-1], augment.late_minutes // tensors.interval
+    late = rng.integers(1, most + 1, origins) if most else np.zeros(origins, np.int64)
+    hidden = np.broadcast_to(np.where(rng.random(origins) < 0.5, late, 0)[:, None], (origins, stations)).copy()
+    hidden[rng.random((origins, stations)) < augment.silent] = steps
+    recent = np.where(np.arange(steps)[::-1] < hidden[:, :, None], np.float32(np.nan), tensors.recent)
+    before, after = (_level(tensors, recent_, settings) for recent_ in (tensors.recent, recent))
+    lags = tensors.lags.copy()
+    lags.swapaxes(1, 2)[rng.random((weeks, origins)) < augment.weeks] = np.nan
+    return replace(tensors, lags=lags, recent=recent, level=tensors.level * after / before)
+
+
+def _level(tensors: Tensors, recent: Float, settings: InputSettings) -> Float:
+    """Level of today, float32 [C, O, S], as the features compute it."""
+    steps = recent.shape[-1]
+    window = min(settings.level_minutes // tensors.interval, steps)
+    counts, profile = recent[..., steps - window :], tensors.profile[..., steps - window : steps]
+    both = ~(np.isnan(counts) | np.isnan(profile))
+    sums = [np.where(both, x, np.float32(0)).sum(axis=-1) for x in (counts, profile)]
+    return np.asarray((sums[0] + settings.level_prior) / (sums[1] + settings.level_prior), dtype=np.float32)
+
+
+class _Rows:
+    """Rows gathered into arrays of their final size, so that nothing is held twice."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._used = most, 0
+        self._arrays: list[npt.NDArray[Any]] = []
+
+    def add(self, windows: Windows, truth: Float, pick: npt.NDArray[np.int64], stations: int) -> None:
+        truth = np.where(np.isnan(truth), HIDDEN, truth)
+        place = np.tile(np.arange(stations, dtype=np.int32), len(windows) // stations)
+        parts = (windows.weeks, windows.context, windows.station, windows.base, truth, place)
+        if not self._arrays:
+            self._arrays = [np.empty((self._most, *part.shape[1:]), part.dtype) for part in parts]
+        stop = self._used + len(pick)
+        for array, part in zip(self._arrays, parts, strict=True):
+            array[self._used : stop] = part[pick]
+        self._used = stop
+
+    def samples(self) -> Samples:
+        weeks, context, station, base, truth, place = (array[: self._used] for array in self._arrays)
+        return Samples(Windows(weeks, context, station, base), truth, place)

@@ -1,0 +1,134 @@
+"""Steps of the model stage: training, judging, registering, loading."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Tensors
+from tasks.errors import ConfigError, ModelError
+from tasks.model import architectures
+from tasks.model.bundle import load_bundle, read_head
+from tasks.model.champion import POINTER, bundle_folder
+from tasks.model.train import Trained, fit_before, train
+from tasks.settings import Settings, nearest_key
+from tasks.stepping import step
+from tasks.store import Store
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Versioned:
+    """A forecaster out of a bundle, known by its version."""
+
+    name: str
+    forecaster: Forecaster
+    version: str
+    meta: dict[str, Any]
+
+    def predict(self, tensors: Tensors) -> Prediction:
+        """Forecast the hour after every origin."""
+        return self.forecaster.predict(tensors)
+
+    def export(self, folder: Path) -> dict[str, Any]:
+        """As the forecaster does."""
+        return self.forecaster.export(folder)
+
+
+@step("train model")
+def train_model(
+    settings: Settings,
+    features: Features,
+    as_of: np.datetime64,
+    model: str | None = None,
+    *,
+    champion: Forecaster | None = None,
+    progress: Progress | None = None,
+) -> Trained:
+    """Fit a challenger and score it, the champion and the baselines on the same held-out days; see `train.train`."""
+    return train(features, settings, as_of, model, FitLog(), champion, progress)
+
+
+def load_forecaster(settings: Settings, name: str) -> Forecaster:
+    """A model ready to forecast, without Keras and without MLflow.
+
+    Args:
+        settings: the tree.
+        name: "champion", "previous", a registry version ("3"), or an architecture that needs no fit.
+
+    Raises:
+        ModelError: if there is no such model yet, or its bundle is damaged; says what to run.
+        ConfigError: if the name means nothing.
+    """
+    if name in ("champion", "previous") or name.isdecimal():
+        return _bundled(Store(settings.data_root), name)
+    if name not in architectures.names():
+        known = ("champion", "previous", *architectures.names())
+        raise ConfigError(f"model {name!r} is unknown{nearest_key(name, known)} (or a registry version such as 3)")
+    return architectures.unfitted(name, settings.models.get(name))
+
+
+def model_maker(settings: Settings, features: Features, name: str) -> Callable[[np.datetime64], Forecaster]:
+    """What makes the model `name` as it would have been at any past moment, for a backtest.
+
+    An architecture is fitted on what lay before the moment, nothing held out. A bundle serves moments after its
+    training only.
+
+    Raises:
+        ConfigError: if the name means nothing; when called, if the bundle was trained after the moment.
+        ModelError: if there is no such bundle.
+    """
+    if name in architectures.names():
+        architectures.architecture(name, settings.models.get(name))
+        return lambda moment: fit_before(features, settings, moment, name)
+    loaded = load_forecaster(settings, name)
+    trained = np.datetime64(str(getattr(loaded, "meta", {}).get("as_of", "NaT")).removesuffix("Z"), "s")
+
+    def made(moment: np.datetime64) -> Forecaster:
+        if not trained <= moment:
+            raise ConfigError(
+                f"model {name!r} was trained on minutes up to {trained}Z, after {moment.astype('datetime64[s]')}Z: "
+                "backtest later moments, or name an architecture, which is fitted anew"
+            )
+        return loaded
+
+    return made
+
+
+def _bundled(store: Store, name: str) -> Forecaster:
+    version, folder = _place(store, name)
+    if store.local is not None:
+        return _load(store.local / folder, version)
+    with tempfile.TemporaryDirectory() as local:
+        for path in store.files(folder):
+            (Path(local) / path.rsplit("/", 1)[1]).write_bytes(store.read_bytes(path) or b"")
+        return _load(Path(local), version)
+
+
+def _place(store: Store, name: str) -> tuple[str, str]:
+    """Version and folder of a bundle; `name` as in `load_forecaster`."""
+    pointer = store.read_json(POINTER) or {}
+    if name.isdecimal():
+        version = name
+    elif not pointer:
+        raise ModelError(f"there is no {name} yet in {store.url('bundles')}: run nexthour retrain")
+    else:
+        version = pointer["version"] if name == "champion" else pointer["previous"]
+        if version is None:
+            raise ModelError(f"there is no {name} yet in {store.url('bundles')}: one champion was made so far")
+    folder = pointer["folder"] if version == pointer.get("version") else bundle_folder(version)
+    if not store.exists(f"{folder}/bundle.json"):
+        raise ModelError(f"version {version} has no bundle in {store.url(folder)}: run nexthour retrain")
+    return str(version), folder
+
+
+def _load(folder: Path, version: str) -> Versioned:
+    made, meta = load_bundle(folder), read_head(folder)["meta"]
+    return Versioned(f"{made.name} v{version}", made, version, meta)
