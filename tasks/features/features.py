@@ -12,7 +12,7 @@ from tasks.clock import MISSING, WallClock
 from tasks.contracts import HORIZON_MINUTES, Float, Grid, Int, Minutes, Tensors
 from tasks.errors import HistoryError
 from tasks.features.calendar import calendar_features
-from tasks.features.lags import Rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
+from tasks.features.lags import as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
 from tasks.features.profile import Smoothed, damped_level, weekly_profile
 from tasks.settings import FeatureSettings
 
@@ -96,7 +96,7 @@ class MinuteFeatures:
     def counts(self, minutes: Minutes) -> Float:
         """Observed counts of ascending UTC minutes, float32 [target, station, minute]; NaN where there are none."""
         at = self.grid.index(minutes)
-        at = np.where((at >= 0) & (at < self.grid.steps), at, MISSING)
+        at = np.where((at >= 0) & (at < self.grid.steps), at, MISSING).astype(np.int32)
         out = np.empty((*self.grid.values.shape[:2], len(at)), np.float32)
         return gather(self.grid.values, at, out)
 
@@ -127,13 +127,3 @@ class MinuteFeatures:
                 span = f"{self.grid.start} to {self._minutes(np.array([self.grid.steps]))[0]}"
                 raise HistoryError(f"origin {origins[wrong][0]}Z {why} ({span}, UTC): ask for one that is")
         return at
-
-
-def as_rows(stations: Sequence[int] | None) -> Rows:
-    """Stations as an index: a slice where they lie side by side, which spares a copy."""
-    if stations is None:
-        return slice(None)
-    rows = np.asarray(stations, dtype=np.int64)
-    if len(rows) and (np.diff(rows) == 1).all():
-        return slice(int(rows[0]), int(rows[-1]) + 1)
-    return rows

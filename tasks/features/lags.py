@@ -6,29 +6,41 @@ holidays and at the ends of the data. Runs are copied as slices. -1 stands for "
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Sequence
+from itertools import pairwise, product
 
 import numpy as np
 
-from tasks.clock import MISSING, WallClock, source_days, to_local
+from tasks.clock import MISSING, Steps, WallClock, source_days, to_local
 from tasks.contracts import Float, Int, Minutes
 
 Rows = slice | Int
+CACHE = 2**18  # values
 
 
-def lag_index(clock: WallClock, minutes: Minutes, weeks: int) -> Int:
+def as_rows(stations: Sequence[int] | Int | None) -> Rows:
+    """Stations as an index: a slice where they lie side by side, which spares a copy; all of them for None."""
+    if stations is None:
+        return slice(None)
+    rows = np.asarray(stations, dtype=np.int64)
+    if len(rows) and (np.diff(rows) == 1).all():
+        return slice(int(rows[0]), int(rows[-1]) + 1)
+    return rows
+
+
+def lag_index(clock: WallClock, minutes: Minutes, weeks: int) -> Steps:
     """Step on `clock` of every weekly lag of any UTC minutes, also of ones beyond its span.
 
     The same answer as `WallClock.lag_steps`, for the minutes asked for only.
 
     Returns:
-        int64 [week, minute]; -1 where there is none.
+        int32 [week, minute]; -1 where there is none.
     """
     local = to_local(minutes, clock.timezone)
     days, place = np.unique(local.astype("datetime64[D]"), return_inverse=True)
     minute_of_day = local - days[place]
     wall = source_days(days, weeks, clock.holidays)[:, place] + minute_of_day
-    return np.asarray(clock.step_of_wall(wall), dtype=np.int64)
+    return clock.step_of_wall(wall)
 
 
 def compact(starts: Int, width: int) -> tuple[Int, Int]:
@@ -44,50 +56,65 @@ def compact(starts: Int, width: int) -> tuple[Int, Int]:
     return steps, np.searchsorted(steps, starts)
 
 
-def breaks(index: Int) -> Int:
+def breaks(index: Steps) -> Int:
     """Positions at which `index` [step] does not go on from the one before: where runs begin, 0 left out."""
     here, before = index[1:], index[:-1]
-    follows = np.where(before == MISSING, here == MISSING, here == before + 1)
-    return np.flatnonzero(~follows) + 1
+    broken = here - before != (here != MISSING)
+    broken |= (here == 0) & (before == MISSING)
+    return np.flatnonzero(broken) + 1
 
 
-def gather(values: Float, index: Int, out: Float, rows: Rows = slice(None)) -> Float:
+def runs(index: Steps) -> list[tuple[int, int, int]]:
+    """Runs of an index [step]: first position, position after the last, source step of the first."""
+    edges = [0, *breaks(index).tolist(), len(index)]
+    return [(a, b, int(index[a])) for a, b in pairwise(edges) if a < b]
+
+
+def gather(values: Float, index: Steps, out: Float, rows: Rows = slice(None)) -> Float:
     """Copy `values[target, rows, index]` into `out`, run by run.
 
     Args:
         values: float32 [target, station, step].
-        index: int64 [step], -1 for none.
+        index: int32 [step], -1 for none.
         out: float32 [target, row, step]; written whole.
         rows: stations wanted.
     """
-    edges = [0, *breaks(index).tolist(), len(index)]
-    for a, b in pairwise(edges):
-        if a < b:
-            i = int(index[a])
-            out[..., a:b] = np.nan if i == MISSING else values[:, rows, i : i + b - a]
+    _copy(values, runs(index), out, rows)
     return out
 
 
-def lag_tensor(values: Float, index: Int, rows: Rows = slice(None), out: Float | None = None) -> Float:
+def _copy(values: Float, pieces: list[tuple[int, int, int]], out: Float, rows: Rows) -> None:
+    for a, b, i in pieces:
+        out[..., a:b] = np.nan if i == MISSING else values[:, rows, i : i + b - a]
+
+
+def lag_tensor(values: Float, index: Steps, rows: Rows = slice(None), out: Float | None = None) -> Float:
     """All weekly lags of a span of steps, weeks first.
+
+    A few stations at a time, so that their series stay in the processor's cache from week to week.
 
     Args:
         values: float32 [target, station, step].
-        index: int64 [week, step] of the span.
+        index: int32 [week, step] of the span.
         rows: stations wanted.
         out: array to write, to spare the cost of new memory.
 
     Returns:
         float32 [week, target, row, step]; NaN where there is none.
     """
+    stations = np.arange(values.shape[1])[rows]
     if out is None:
-        out = np.empty((len(index), len(values), count_rows(values, rows), index.shape[1]), np.float32)
-    for week, lags in enumerate(index):
-        gather(values, lags, out[week], rows)
+        out = np.empty((len(index), len(values), len(stations), index.shape[1]), np.float32)
+    plan = [runs(lags) for lags in index]
+    few = max(CACHE // max(index.shape[1], 1), 1)
+    for c, a in product(range(len(values)), range(0, len(stations), few)):
+        part = as_rows(stations[a : a + few])
+        for week, pieces in enumerate(plan):
+            _copy(values[c : c + 1], pieces, out[week, c : c + 1, a : a + few], part)
     return out
 
 
-def lag_windows(values: Float, index: Int, first: Int, width: int, rows: Rows = slice(None)) -> Float:
+def lag_windows(values: Float, index: Steps, first: Int, width: int, rows: Rows = slice(None)) -> Float:
     """Weekly lags of the windows that begin at the positions `first` of `index` [week, step].
 
     Returns:

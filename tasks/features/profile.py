@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Float, Int
+from tasks.clock import Steps
+from tasks.contracts import Float
 from tasks.features.lags import Rows, count_rows, gather
 
 BLOCK = 256
@@ -28,7 +29,7 @@ class Smoothed:
         self._means = np.empty_like(values) if half else values
         self._made = np.full(-(-values.shape[2] // BLOCK), not half)
 
-    def over(self, index: Int) -> Float:
+    def over(self, index: Steps) -> Float:
         """The means, float32 [target, station, step], right at the steps of `index` (-1 is none)."""
         wanted = np.zeros_like(self._made)
         wanted[index[index >= 0] // BLOCK] = True
@@ -55,12 +56,12 @@ def moving_mean(values: Float, start: int, stop: int, half: int) -> Float:
     return np.asarray(means, dtype=np.float32)
 
 
-def weekly_profile(smoothed: Smoothed, index: Int, recency: float, rows: Rows = slice(None)) -> Float:
+def weekly_profile(smoothed: Smoothed, index: Steps, recency: float, rows: Rows = slice(None)) -> Float:
     """Mean of the smoothed weekly lags, week k weighing `recency ** (k - 1)`; NaN where no week has a value.
 
     Args:
         smoothed: the series.
-        index: int64 [week, step], -1 for none.
+        index: int32 [week, step], -1 for none.
         recency: weight of a week over the one after it.
         rows: stations wanted.
 
@@ -75,7 +76,7 @@ def weekly_profile(smoothed: Smoothed, index: Int, recency: float, rows: Rows = 
     return out
 
 
-def _weighted_mean(means: Float, index: Int, recency: float, rows: Rows) -> Float:
+def _weighted_mean(means: Float, index: Steps, recency: float, rows: Rows) -> Float:
     shape = (len(means), count_rows(means, rows), index.shape[1])
     total, weights, lag = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty(shape, np.float32)
     for week, steps in enumerate(index):
