@@ -96,9 +96,8 @@ class MinuteFeatures:
     def counts(self, minutes: Minutes) -> Float:
         """Observed counts of ascending UTC minutes, float32 [target, station, minute]; NaN where there are none."""
         at = self.grid.index(minutes)
-        at = np.where((at >= 0) & (at < self.grid.steps), at, MISSING).astype(np.int32)
-        out = np.empty((*self.grid.values.shape[:2], len(at)), np.float32)
-        return gather(self.grid.values, at, out)
+        index = np.where((at >= 0) & (at < self.grid.steps), at, MISSING).astype(np.int32)
+        return gather(self.grid.values, index, np.empty((*self.grid.values.shape[:2], len(at)), np.float32))
 
     def lag_tensor(self, minutes: Minutes, stations: Sequence[int] | None = None, out: Float | None = None) -> Float:
         """Every weekly lag of ascending UTC minutes, float32 [week, target, station, minute]; NaN where none."""
