@@ -81,13 +81,13 @@ def hour_sums(values: Real) -> Double:
 def rmse(forecast: Real, actual: Real) -> float:
     """Root of the mean squared error over observed values; NaN where there are none."""
     error = _errors(forecast, actual)
-    return float(np.sqrt(np.mean(error**2))) if error.size else float("nan")
+    return float(np.sqrt(_ratio(float((error**2).sum()), error.size)))
 
 
 def mae(forecast: Real, actual: Real) -> float:
     """Mean absolute error over observed values."""
     error = _errors(forecast, actual)
-    return float(np.mean(np.abs(error))) if error.size else float("nan")
+    return _ratio(float(np.abs(error).sum()), error.size)
 
 
 def wape(forecast: Real, actual: Real) -> float:
@@ -119,10 +119,7 @@ def coverage(low: Real, high: Real, truth: Real) -> float:
 
 
 def network_total(mean: Real, truth: Real) -> tuple[Double, Double]:
-    """Forecast and truth of the network, [C, O, 1, H] each.
-
-    Sums over the stations whose hour is wholly observed, the same ones in both; NaN where there are none.
-    """
+    """Forecast and truth [C, O, 1, H] of the stations whose hour is wholly observed, NaN where there are none."""
     whole: npt.NDArray[np.bool_] = np.asarray(np.isfinite(truth).all(axis=-1, keepdims=True))
     none = ~whole.any(axis=2, keepdims=True)
     forecast = np.where(whole, mean, 0).sum(axis=2, keepdims=True, dtype=np.float64)
