@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from tasks.errors import ConfigError
+from tasks.roots import local_folder
 from tasks.settings import Settings, SourceSettings, nearest_key
-from tasks.store import local_folder
 
 DEFAULT_CONFIG = "deployments/nexthour.toml"
 PREFIX = "NEXTHOUR_"

@@ -1,20 +1,16 @@
 """The data root: plain files, written whole or not at all. The only home of Parquet.
 
-A root is a folder or a URL (`s3://bucket/prefix`). On a local disk a file is written beside its place under a name
-that starts with a dot, flushed, and renamed; on object stores a put is atomic by itself.
+A root is a folder or a URL (`s3://bucket/prefix`).
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -22,6 +18,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
+from tasks.roots import local_folder, one_line, remote, replace_file
 
 DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
 
@@ -37,7 +34,7 @@ class Store:
         self.root = root
         self.local = local_folder(root)
         if self.local is None:
-            self.fs, self._base = _remote(root)
+            self.fs, self._base = remote(root)
         else:
             self.fs, self._base = pafs.LocalFileSystem(), str(self.local)
 
@@ -67,13 +64,13 @@ class Store:
         """
         try:
             if self.local:
-                _replace(self.local / path, data)
+                replace_file(self.local / path, data)
             else:
                 with self.fs.open_output_stream(self.at(path)) as out:
                     out.write(data)
         except OSError as error:
             raise StoreError(
-                f"data root {self.root} cannot be written ({path}: {_one_line(error)}): "
+                f"data root {self.root} cannot be written ({path}: {one_line(error)}): "
                 "give --data-root a folder that you may write"
             ) from None
 
@@ -85,7 +82,7 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(f"{self.url(path)} cannot be read: {_one_line(error)}") from None
+            raise StoreError(f"{self.url(path)} cannot be read: {one_line(error)}") from None
 
     def write_json(self, path: str, value: Any) -> None:
         """Replace a JSON file whole."""
@@ -101,16 +98,7 @@ class Store:
 
     def write_table(self, path: str, table: pa.Table) -> None:
         """Replace a Parquet file whole: zstd, delta-packed times, dictionaries for the rest."""
-        buffer = io.BytesIO()
-        delta = [name for name in DELTA_COLUMNS if name in table.column_names]
-        pq.write_table(
-            table,
-            buffer,
-            compression="zstd",
-            use_dictionary=[name for name in table.column_names if name not in delta],
-            column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        )
-        self.write_bytes(path, buffer.getvalue())
+        self.write_bytes(path, encode_table(table))
 
     def read_tables(self, paths: Sequence[str], schema: pa.Schema, filter: ds.Expression | None = None) -> pa.Table:
         """Rows of several Parquet files in the order of `paths`; the schema's columns only, absent ones null."""
@@ -121,7 +109,7 @@ class Store:
             return data.to_table(filter=filter)
         except (OSError, pa.ArrowException) as error:
             where = self.url(paths[0].rsplit("/", 1)[0])
-            raise StoreError(f"a Parquet file under {where} cannot be read: {_one_line(error)}") from None
+            raise StoreError(f"a Parquet file under {where} cannot be read: {one_line(error)}") from None
 
     def files(self, folder: str, suffix: str = "") -> list[str]:
         """Paths of the files below a folder, sorted; what lies under a name that starts with a dot is not there."""
@@ -146,7 +134,7 @@ class Store:
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
-            raise StoreError(f"{self.url(path)} cannot be removed: {_one_line(error)}") from None
+            raise StoreError(f"{self.url(path)} cannot be removed: {one_line(error)}") from None
 
     def partitions(self, table: str) -> list[str]:
         """Values of the first partition key that has a folder, ascending: dates as YYYY-MM-DD."""
@@ -163,7 +151,7 @@ class Store:
         try:
             yield
         except OSError as error:
-            raise StoreError(f"{self.url(path)} cannot be read: {_one_line(error)}") from None
+            raise StoreError(f"{self.url(path)} cannot be read: {one_line(error)}") from None
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -182,62 +170,34 @@ class Store:
             (self.local / ".locks").mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except OSError as error:
-            raise StoreError(f"data root {self.root} cannot be written: {_one_line(error)}") from None
+            raise StoreError(f"data root {self.root} cannot be written: {one_line(error)}") from None
         try:
             yield
         finally:
             lock.release()
 
 
-def local_folder(root: str) -> Path | None:
-    """Folder of a root on this machine, None where it is elsewhere.
+def encode_table(table: pa.Table) -> bytes:
+    """Content of the Parquet file of a table."""
+    buffer = io.BytesIO()
+    delta = [name for name in DELTA_COLUMNS if name in table.column_names]
+    pq.write_table(
+        table,
+        buffer,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name not in delta],
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+    )
+    return buffer.getvalue()
+
+
+def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
+    """Rows of the content of a Parquet file; the schema's columns only, absent ones null.
 
     Raises:
-        StoreError: if it is a file URL of another machine.
+        StoreError: if it is none.
     """
-    if "://" not in root:
-        return Path(root).resolve()
-    url = urlsplit(root)
-    if url.scheme != "file":
-        return None
-    if url.netloc not in ("", "localhost"):
-        raise StoreError(f"data root {root}: write file:///… with three slashes and the whole path")
-    return Path(unquote(url.path)).resolve()
-
-
-def _remote(root: str) -> tuple[pafs.FileSystem, str]:
-    """File system and base path of a URL: Arrow's own where it has one, else that of `fsspec`."""
     try:
-        fs, base = pafs.FileSystem.from_uri(root)
-    except (pa.ArrowInvalid, OSError):
-        import fsspec
-
-        try:
-            other, base = fsspec.core.url_to_fs(root)
-        except (ValueError, ImportError, OSError) as error:
-            raise StoreError(f"data root {root} cannot be opened: {_one_line(error)}") from None
-        fs = pafs.PyFileSystem(pafs.FSSpecHandler(other))
-    return fs, base.rstrip("/")
-
-
-def _one_line(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(text.split())
-
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    try:
-        with temporary.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        return pq.read_table(pa.BufferReader(data), schema=schema)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"this is no Parquet file: {one_line(error)}") from None

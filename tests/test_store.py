@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 from tasks import tables
 from tasks.errors import StoreError
-from tasks.store import Store, local_folder
+from tasks.roots import local_folder
+from tasks.store import Store
 
 SCHEMA = tables.minutes(["entries"])
 names = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=5)
