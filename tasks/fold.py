@@ -38,10 +38,9 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     key = _starts(station[share], minute[share])
     columns = [_total(_last(observations[target], order, share), key) for target in targets]
     rows = share[key]
-    used, codes = np.unique(station[rows], return_inverse=True)
     return pa.Table.from_arrays(
         [
-            tables.name_array(codes, [names[i] for i in used]),
+            tables.name_array(station[rows], names),
             tables.time_array(minute[rows].astype("datetime64[us]")),
             *columns,
         ],

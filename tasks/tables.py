@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.contracts import QUANTILE_COLUMNS
@@ -107,23 +108,24 @@ def numpy_times(column: pa.ChunkedArray | pa.Array) -> np.ndarray:  # type: igno
     return np.asarray(whole.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)).astype("datetime64[us]")
 
 
-def name_codes(column: pa.ChunkedArray | pa.Array) -> tuple[np.ndarray, list[str]]:  # type: ignore[type-arg]
-    """A name column as codes into its sorted distinct names."""
+def name_codes(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """A name column as codes into its sorted distinct names, those in use only; null is -1."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_dictionary(whole.type):
         whole = whole.dictionary_encode()
-    if isinstance(whole, pa.ChunkedArray):
-        whole = whole.unify_dictionaries().combine_chunks()
-    names = np.asarray(whole.dictionary.to_pylist(), dtype=object)
-    order = np.argsort(names, kind="stable") if len(names) else np.empty(0, dtype=np.int64)
-    rank = np.empty(len(names), dtype=np.int32)
-    rank[order] = np.arange(len(names), dtype=np.int32)
-    codes = whole.indices.to_numpy(zero_copy_only=False)
-    return (rank[codes] if len(names) else np.zeros(len(whole), np.int32)), [str(n) for n in names[order]]
+    held = np.asarray(whole.dictionary.to_pylist(), dtype=object)
+    codes = whole.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
+    used = np.zeros(len(held) + 1, dtype=bool)
+    used[codes] = True  # null marks the place after the last name
+    used[-1] = False
+    used[:-1] &= np.array([name is not None for name in held], dtype=bool)
+    names, ranks = np.unique(held[used[:-1]], return_inverse=True)
+    place = np.full(len(held) + 1, -1, dtype=np.int32)
+    place[used] = ranks
+    return place[codes], names.tolist()
 
 
-def name_array(codes: np.ndarray, names: Sequence[str]) -> pa.DictionaryArray:  # type: ignore[type-arg]
+def name_array(codes: npt.NDArray[np.integer], names: Sequence[str]) -> pa.DictionaryArray:
     """The reverse of `name_codes`."""
-    return pa.DictionaryArray.from_arrays(pa.array(codes.astype(np.int32)), pa.array(list(names), pa.string())).cast(
-        NAME
-    )
+    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string())).cast(NAME)
