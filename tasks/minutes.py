@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import logging
+import hashlib
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +15,20 @@ import pyarrow.compute as pc
 from tasks import tables
 from tasks.clock import service_dates
 from tasks.contracts import Grid
+from tasks.errors import StoreError
 from tasks.fold import fold
-from tasks.store import Store
-
-log = logging.getLogger(__name__)
+from tasks.store import Store, decode_table, encode_table
 
 
 def observed_days(store: Store, start: np.datetime64, end: np.datetime64, timezone: str) -> list[str]:
     """Service days with observations that touch the UTC span."""
+    return _days(store, "observations", start, end, timezone)
+
+
+def _days(store: Store, table: str, start: np.datetime64, end: np.datetime64, timezone: str) -> list[str]:
     edges = service_dates(np.array([start, end - np.timedelta64(1, "m")], dtype="datetime64[m]"), timezone)
     first, last = str(edges[0]), str(edges[1])
-    return [day for day in store.partitions("observations") if first <= day <= last]
+    return [day for day in store.partitions(table) if first <= day <= last]
 
 
 def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
@@ -31,12 +37,14 @@ def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
     Batches that land meanwhile are seen: the folder is listed again after the rename, until nothing new is there.
     """
     with store.lock(f"minutes-{day}"):
-        folder = tables.day_folder("observations", day)
-        files = store.files(folder, ".parquet")
+        files = _batches(store, day)
         while True:
-            table = fold(store.read_tables(files, tables.observations(targets)), targets)
-            store.write_table(tables.minutes_file(day), table)
-            again = store.files(folder, ".parquet")
+            observed = store.read_tables(files, tables.observations(targets))
+            table = fold(observed, targets)
+            data = encode_table(table)
+            store.write_bytes(tables.minutes_file(day), data)
+            store.write_json(_origin_file(day), _origin(files, observed["available_at"], targets, data))
+            again = _batches(store, day)
             if again == files:
                 return int(table.num_rows)
             files = again
@@ -62,26 +70,70 @@ def read_minutes(
     """
     if as_of is not None:
         end = min(end.astype("datetime64[m]"), as_of.astype("datetime64[m]"))
-    days = observed_days(store, start, end, timezone)
     within = (pc.field("minute_utc") >= tables.to_time(start)) & (pc.field("minute_utc") < tables.to_time(end))
-    schema = tables.minutes(targets)
     if as_of is None:
-        paths = [p for p in map(tables.minutes_file, days) if store.exists(p)]
-        return store.read_tables(paths, schema, within)
-    pieces = [_day_as_of(store, day, targets, as_of) for day in days]
-    return pa.concat_tables(pieces).filter(within) if pieces else schema.empty_table()
+        paths = [tables.minutes_file(day) for day in _days(store, "minutes", start, end, timezone)]
+        return store.read_tables(paths, tables.minutes(targets), within)
+    pieces = [_day_as_of(store, day, targets, as_of) for day in observed_days(store, start, end, timezone)]
+    return pa.concat_tables([tables.minutes(targets).empty_table(), *pieces]).filter(within)
 
 
 def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetime64) -> pa.Table:
+    """Fold of what was available by then: the minute file itself where that is all, which is much faster."""
+    files = _batches(store, day)
+    settled = _settled(store, day, files, targets, as_of)
+    if settled is not None:
+        return settled
     known = pc.field("available_at") <= tables.to_time(as_of)
-    files = store.files(tables.day_folder("observations", day), ".parquet")
     return fold(store.read_tables(files, tables.observations(targets), known), targets)
 
 
+def _settled(
+    store: Store, day: str, files: Sequence[str], targets: Sequence[str], as_of: np.datetime64
+) -> pa.Table | None:
+    """The minute file of a day if it was made of these batches, every row of them available by then."""
+    try:
+        origin = store.read_json(_origin_file(day)) or {}
+    except StoreError:
+        return None
+    known_by = origin.get("known_by")
+    if known_by is None or np.datetime64(known_by) > as_of or not set(targets) <= set(origin["targets"]):
+        return None
+    data = store.read_bytes(tables.minutes_file(day))
+    if data is None or origin["batches"] != _digest("\n".join(files).encode()) or origin["minutes"] != _digest(data):
+        return None
+    return decode_table(data, tables.minutes(targets))
+
+
+def _origin_file(day: str) -> str:
+    """Beside the minute file, what it was made of; a name that readers of Parquet folders pass over."""
+    return f"{tables.day_folder('minutes', day)}/_origin.json"
+
+
+def _origin(files: Sequence[str], available: pa.ChunkedArray, targets: Sequence[str], data: bytes) -> dict[str, Any]:
+    """Batches and targets that a minute file was made of, when the last row was known, and the file's digest."""
+    last = None if available.null_count or not len(available) else tables.numpy_times(available).max()
+    return {
+        "batches": _digest("\n".join(files).encode()),
+        "known_by": None if last is None else str(last),
+        "minutes": _digest(data),
+        "targets": list(targets),
+    }
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _batches(store: Store, day: str) -> list[str]:
+    return store.files(tables.day_folder("observations", day), ".parquet")
+
+
 def last_minute(store: Store, targets: Sequence[str], as_of: np.datetime64 | None = None) -> np.datetime64 | None:
-    """Latest observed minute (before `as_of`), None where there is none."""
+    """Latest minute of the minute table (before `as_of`) in which any target was observed, None where there is none."""
+    observed = reduce(or_, (pc.field(target).is_valid() for target in targets))
     for day in reversed(store.partitions("minutes")):
-        table = store.read_tables([tables.minutes_file(day)], tables.minutes(targets))
+        table = store.read_tables([tables.minutes_file(day)], tables.minutes(targets), observed)
         times = tables.numpy_times(table["minute_utc"])
         times = times if as_of is None else times[times < as_of]
         if len(times):
@@ -102,16 +154,15 @@ def to_grid(
     Rows off the grid's interval are left out; stations default to those of the rows, sorted.
     """
     codes, names = tables.name_codes(table["station_id"])
-    wanted = sorted(stations) if stations is not None else names
+    wanted = sorted(set(stations)) if stations is not None else names
     place = {name: i for i, name in enumerate(wanted)}
-    row_of = np.array([place.get(name, -1) for name in names], dtype=np.int64)
-    begin = start.astype("datetime64[m]")
-    steps = int((end.astype("datetime64[m]") - begin) // np.timedelta64(interval, "m"))
-    offset = (tables.numpy_times(table["minute_utc"]).astype("datetime64[m]") - begin).astype(np.int64)
-    station = row_of[codes] if len(names) else codes
-    inside = (station >= 0) & (offset >= 0) & (offset % interval == 0) & (offset < steps * interval)
+    station = np.array([*(place.get(name, -1) for name in names), -1], dtype=np.int64)[codes]
+    begin, width = start.astype("datetime64[m]"), np.timedelta64(interval, "m")
+    steps = max(int((end.astype("datetime64[m]") - begin) // width), 0)
+    step, rest = np.divmod(tables.numpy_times(table["minute_utc"]) - begin, width)
+    inside = (station >= 0) & (step >= 0) & (step < steps) & (rest == np.timedelta64(0))
     values = np.full((len(targets), len(wanted), steps), np.nan, dtype=np.float32)
     for c, target in enumerate(targets):
-        column = table[target].cast(pa.float32()).combine_chunks().to_numpy(zero_copy_only=False)
-        values[c, station[inside], offset[inside] // interval] = column[inside]
+        column = table[target].cast(pa.float32(), safe=False).combine_chunks().to_numpy(zero_copy_only=False)
+        values[c, station[inside], step[inside]] = column[inside]
     return Grid(values, begin, interval, tuple(wanted), tuple(targets))
