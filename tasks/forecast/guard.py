@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.contracts import QUANTILES, Float, Forecaster, Grid, Prediction, Tensors
-from tasks.errors import HistoryError, ModelError
+from tasks.errors import HistoryError, ModelError, StoreError
 from tasks.forecast_table import model_version
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,10 @@ ABSURD_FACTOR = 20.0
 """How many times the largest count in sight a forecast may be."""
 NEGATIVE_SLACK = 1e-3
 """Rounding below zero that is cut off rather than refused, people."""
-UNUSABLE = (ModelError, HistoryError, OSError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+UNUSABLE = (
+    *(ModelError, HistoryError, StoreError),
+    *(OSError, ImportError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError),
+)
 """What a model that cannot answer may raise; its own faults included, for a forecast is always published."""
 
 

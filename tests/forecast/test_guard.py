@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.contracts import Forecaster, Prediction, Tensors
-from tasks.errors import ModelError
+from tasks.errors import ModelError, StoreError
 from tasks.forecast.guard import (
     Ladder,
     climb_down,
@@ -79,6 +79,14 @@ def test_the_ladder_falls_in_order_and_says_why() -> None:
     assert "bundle 3 has no network.onnx" in answer.falls[0].detail
     assert "1 of 3 stations (first s1) answered not finite" in answer.falls[1].detail
     assert degraded_reason(answer, 1) == "no champion, previous implausible: used weekday_level"
+
+
+@pytest.mark.parametrize("error", [StoreError("bundles cannot be read"), ImportError("onnxruntime"), KeyError("phi")])
+def test_a_model_that_cannot_be_loaded_for_any_reason_is_passed_over(error: Exception) -> None:
+    def load() -> Forecaster:
+        raise error
+
+    assert climb_down([("champion", load), rung("weekday_level")], TENSORS).rung == "weekday_level"
 
 
 def test_a_model_that_breaks_while_it_predicts_is_a_rung_that_did_not_answer() -> None:
