@@ -72,15 +72,22 @@ def lag_markdown(report: LagReport) -> str:
 FIGURES = ("rmse_hour", "mae_hour", "wape", "bias", "poisson_deviance", "coverage_80", "coverage_90", "skill")
 SHARES = ("wape", "bias", "coverage_80", "coverage_90", "skill")
 HEADINGS = {
-    "rmse_hour": "RMSE of the hour, people",
-    "mae_hour": "MAE of the hour, people",
+    "rmse_hour": "RMSE/h",
+    "mae_hour": "MAE/h",
     "wape": "WAPE",
     "bias": "bias",
-    "poisson_deviance": "Poisson deviance a minute",
-    "coverage_80": "coverage of 80 %",
-    "coverage_90": "coverage of 90 %",
-    "skill": "skill over last week",
+    "poisson_deviance": "deviance/min",
+    "coverage_80": "in 80 %",
+    "coverage_90": "in 90 %",
+    "skill": "skill",
 }
+
+
+LEGEND = (
+    "RMSE/h, MAE/h: error of a station's hour, in people. WAPE, bias: shares of the people counted. deviance/min: "
+    "Poisson deviance a minute. in 80 %, in 90 %: share of minutes inside that interval. skill: absolute error of the "
+    "hour saved over repeating last week."
+)
 
 
 def figures_table(first: str, named: Mapping[str, Mapping[str, float]]) -> tuple[list[str], list[list[str]]]:
@@ -120,14 +127,14 @@ def score_markdown(report: ScoreReport, followed: str | None) -> str:
     parts = [head, table(*figures_table("scope", {k: v for k, v in named.items() if v}))]
     parts.append(table(*figures_table("target", report.by_target)) if report.by_target else "")
     parts.append(table(*figures_table("model version", report.by_model)) if report.by_model else "")
-    return "\n".join([*parts, f"\n{followed}" if followed else ""])
+    return "\n".join([*parts, f"\n{LEGEND}", f"\n{followed}" if followed else ""])
 
 
 def backtest_rows(report: BacktestReport, scope: str) -> tuple[list[str], list[list[str]]]:
     """Columns and rows of a replay's figures; `scope` is "stations" or "network"."""
     models = report.figures["models"]
     named = {f"{name}, {target}": tree["overall"] for name, of in models.items() for target, tree in of[scope].items()}
-    return figures_table(f"model, target ({scope})", named)
+    return figures_table(scope, named)
 
 
 def backtest_markdown(report: BacktestReport) -> str:
@@ -137,7 +144,7 @@ def backtest_markdown(report: BacktestReport) -> str:
         f"# {f['origins']:,} origins, {f['first_origin']} to {f['last_origin']}\n\n"
         f"{f['stations']:,} stations; forecasts in `{report.forecasts}`, figures in `{report.report}`.\n"
     )
-    return "\n".join([head, *(table(*backtest_rows(report, scope)) for scope in ("stations", "network"))])
+    return "\n".join([head, *(table(*backtest_rows(report, s)) for s in ("stations", "network")), f"\n{LEGEND}"])
 
 
 def maintain_markdown(report: MaintainReport) -> str:

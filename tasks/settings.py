@@ -159,7 +159,7 @@ class GateSettings(Section):
 class PublishSettings(Section):
     """Where forecasts go besides the table."""
 
-    targets: tuple[Literal["latest_json"], ...] = ("latest_json",)
+    targets: tuple[Name, ...] = ("latest_json",)
 
 
 class MlflowSettings(Section):

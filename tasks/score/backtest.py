@@ -105,7 +105,7 @@ def replay(
                     _timed(tally, "score", _score, tally, name, tensors, prediction, truth, spans)
                     _timed(tally, "write", _write, write, name, forecaster, tensors, prediction)
                     done += len(tensors.origins)
-                    _tell(progress, f"{name} at {tensors.origins[-1]}Z", done, tally)
+                    _tell(progress, "replaying", done, tally)
         (out / REPORT_FILE).unlink(missing_ok=True)
     figures = tally.report(features.grid.stations, features.grid.interval, retrain_every)
     write_report(out / REPORT_FILE, figures)
@@ -131,7 +131,7 @@ def _make(
 ) -> dict[str, Forecaster]:
     made = {}
     for name, maker in forecasters.items():
-        _tell(progress, f"fitting {name} as of {period.as_of}Z", done, tally)
+        _tell(progress, "replaying", done, tally)
         began = perf_counter()
         made[name] = maker(period.as_of)
         seconds = perf_counter() - began
