@@ -89,12 +89,12 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings) -
     rows = origins * stations
     at = {name: i + 1 for i, name in enumerate(known)}
     ids = np.array([at.get(name, UNKNOWN) for name in tensors.stations], np.int32)
-    base = WeekdayLevel.mean(tensors)
+    base, weeks, context = WeekdayLevel.mean(tensors), days.features(coarse, settings), _context(tensors, days, size)
     return Windows(
-        weeks=days.features(coarse, settings).reshape(rows, tensors.lags.shape[0] + 1, -1),
-        context=_context(tensors, days, size).reshape(rows, -1),
+        weeks=weeks.reshape(rows, *weeks.shape[2:]),
+        context=context.reshape(rows, context.shape[-1]),
         station=np.tile(ids, origins)[:, None],
-        base=base.transpose(1, 2, 0, 3).reshape(rows, len(tensors.targets), -1),
+        base=base.transpose(1, 2, 0, 3).reshape(rows, len(tensors.targets), tensors.horizon),
     )
 
 
@@ -181,6 +181,6 @@ def _context(tensors: Tensors, days: _Days, size: int) -> Float:
         np.broadcast_to(np.log(whole), level.shape).transpose(1, 2, 0),
         np.broadcast_to(tensors.calendar[:, None, 0], (*shape, tensors.calendar.shape[-1])),
         (np.log1p(expected.sum(axis=-1)) * np.float32(SIZE)).transpose(1, 2, 0),
-        by_bin.transpose(1, 2, 0, 3).reshape(*shape, -1),
+        by_bin.transpose(1, 2, 0, 3).reshape(*shape, by_bin.shape[0] * by_bin.shape[-1]),
     )
     return np.concatenate(parts, axis=-1, dtype=np.float32)

@@ -83,10 +83,12 @@ class OnnxNetwork:
     def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Float:
         """The output of every row, some thousand rows at a time."""
         rows = len(next(iter(inputs.values())))
+        if not rows:
+            return self({name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in inputs.items()})[:0]
         names = [node.name for node in self._session.get_inputs()]
         parts = [
             self._session.run(None, {name: inputs[name][a : a + ROWS] for name in names})[0]
-            for a in range(0, max(rows, 1), ROWS)
+            for a in range(0, rows, ROWS)
         ]
         return np.concatenate(parts)
 

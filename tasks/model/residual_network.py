@@ -95,7 +95,7 @@ def poisson_offsets() -> Float:
 
 
 def inverse_softplus(values: Float) -> Float:
-    """X with log(1 + e^x) = value."""
+    """Solve log(1 + e^x) = value for x."""
     return np.asarray(np.log(np.expm1(values)), np.float32)
 
 
