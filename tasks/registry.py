@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+BUNDLE_TAG = "nexthour.bundle"
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "pydantic-settings", "tzdata")
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -31,7 +33,7 @@ class Served:
     """A bundle as MLflow shall serve it.
 
     Attributes:
-        folder: the bundle's files.
+        folder: the bundle's files; `bundle.json` names them all.
         loader: module with `_load_pyfunc(folder)`.
         code: package folder that the loader needs, logged with the model.
         example: one batch of inputs by name, batch axis first.
@@ -48,7 +50,7 @@ class Served:
 
 
 def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str, str], description: str) -> str:
-    """Log a model into a run and register it; a run that has a version keeps it.
+    """Log a model into a run and register it; a run that has a version of the same bundle keeps it.
 
     Args:
         run: an open run.
@@ -63,7 +65,8 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
     import mlflow
 
     client, name = run.tracking.client, settings.mlflow.registered_model
-    known = client.search_model_versions(f"run_id = '{run.run_id}'")
+    digest = hashlib.sha256((served.folder / "bundle.json").read_bytes()).hexdigest()
+    known = [v for v in client.search_model_versions(f"run_id = '{run.run_id}'") if v.tags.get(BUNDLE_TAG) == digest]
     if known:
         version = str(known[0].version)
     else:
@@ -78,7 +81,7 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
         )
         version = str(mlflow.register_model(info.model_uri, name).version)
     client.update_model_version(name, version, description=description[:5000])
-    for key, value in tags.items():
+    for key, value in {BUNDLE_TAG: digest, **tags}.items():
         client.set_model_version_tag(name, version, key, value)
     return version
 

@@ -143,6 +143,12 @@ def test_a_retried_registration_keeps_its_version(mlflow_settings: Settings, tmp
     assert registered(mlflow_settings, "twice", tmp_path / "b") == first
 
 
+def test_another_bundle_of_the_same_run_is_another_version(mlflow_settings: Settings, tmp_path: Path) -> None:
+    run, version = registered(mlflow_settings, "changed", tmp_path / "a")
+    again, other = registered(mlflow_settings, "changed", tmp_path / "b", factor=3)
+    assert (again == run, other == version) == (True, False)
+
+
 def test_aliases_point_to_one_version_and_can_be_dropped(mlflow_settings: Settings, tmp_path: Path) -> None:
     settings = mlflow_settings.model_copy(update={"mlflow": MlflowSettings(registered_model="aliased")})
     assert tracking.tracking_uri(settings) == tracking.tracking_uri(mlflow_settings)
@@ -173,15 +179,10 @@ def test_the_bundle_of_a_version_comes_back_as_it_was(mlflow_settings: Settings,
 
 
 def test_a_version_without_a_bundle_says_so(mlflow_settings: Settings, tmp_path: Path) -> None:
-    made = served(tmp_path)
-    (made.folder / "bundle.json").rename(made.folder / "other.json")
-    (made.code / "__init__.py").write_text(LOADER.replace("bundle.json", "other.json"))
-    with (
-        tracking.connect(mlflow_settings) as mlflow,
-        tracking.open_run(mlflow, tracking.RETRAIN_TAG, "empty", "empty", {}) as run,
-    ):
-        version = registry.log_version(run, mlflow_settings, made, {}, "")
-        (tmp_path / "back").mkdir()
+    (tmp_path / "back").mkdir()
+    with tracking.connect(mlflow_settings) as mlflow:
+        name = mlflow_settings.mlflow.registered_model
+        version = mlflow.client.create_model_version(name, str(tmp_path / "back")).version
         with pytest.raises(ModelError, match="holds no bundle"):
             registry.fetch_bundle(mlflow, mlflow_settings, version, tmp_path / "back")
 

@@ -229,7 +229,8 @@ def _verdict(
             f"the margin is {100 * settings.margin:.1f} %."
         )
     if first:
-        return True, f"The first champion: {_against(reference)}, the best baseline, over {days} days."
+        best = f"{_against(reference)}, the best baseline, over {days} days"
+        return True, f"There was no champion to compare with; the challenger is {best}."
     return True, (
         f"The challenger is {_against(reference)} with confidence {reference.confidence:.2f} over {days} days, "
         "and better than every baseline."

@@ -53,23 +53,25 @@ class Day:
     high: Values
 
 
-def loss_by_epoch(epochs: Mapping[str, Sequence[float]]) -> Figure:
-    """Loss after each epoch, a line a series; the best epoch of the validation is marked."""
+def loss_by_epoch(training: Sequence[float], validation: Sequence[float], best: int | None = None) -> Figure:
+    """Loss after each epoch; the epoch whose network was kept is marked.
+
+    Args:
+        training: after epoch 1, 2, ...
+        validation: the same, or one value more: before any epoch, as epoch 0.
+        best: epoch that was kept.
+    """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (axes,) = new_figure("Loss by epoch", "the network that is kept is the one of the marked epoch")
-    lines = []
-    for name, values in epochs.items():
-        watched = name.startswith("val")
-        colour = PART_COLOURS["validation" if watched else "training"]
-        shown = "validation" if name == "val_loss" else "training" if name == "loss" else name
-        series = np.asarray(values, dtype=float)
-        count = np.arange(1, len(series) + 1)
-        axes.plot(count, series, color=colour, linewidth=2, marker="o" if len(series) < 2 else None)
-        if watched and np.isfinite(series).any():
-            best = int(np.nanargmin(series))
-            axes.plot(best + 1, series[best], "o", color=colour, markersize=8, markeredgecolor="white")
-        lines.append((shown, float(series[-1]) if len(series) else np.nan, colour))
+    figure, (axes,) = new_figure("Loss by epoch", "the marked epoch is the one that was kept")
+    lines, first = [], {"training": 1, "validation": 1 - (len(validation) - len(training))}
+    for name, values in (("training", training), ("validation", validation)):
+        epochs, colour = first[name] + np.arange(len(values)), PART_COLOURS[name]
+        axes.plot(epochs, values, color=colour, linewidth=2, marker=".")
+        if name == "validation" and best is not None and best in epochs:
+            kept = values[best - first[name]]
+            axes.plot(best, kept, "o", color=colour, markersize=10, markeredgecolor="white")
+        lines.append((name, values[-1] if len(values) else np.nan, colour))
     axes.set_xlabel("epoch")
     axes.set_ylabel("loss")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

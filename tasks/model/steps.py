@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +16,11 @@ from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, 
 from tasks.errors import ConfigError, ModelError
 from tasks.model import architectures
 from tasks.model.bundle import load_bundle, read_head
-from tasks.model.champion import POINTER, bundle_folder
-from tasks.model.train import Trained, fit_before, train
+from tasks.model.champion import POINTER, bundle_folder, sync_champion
+from tasks.model.champion import rollback as roll_back
+from tasks.model.gate import Decision, decide
+from tasks.model.register import RetrainReport, register_trained
+from tasks.model.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.settings import Settings, nearest_key
 from tasks.stepping import step
 from tasks.store import Store
@@ -54,6 +58,37 @@ def train_model(
 ) -> Trained:
     """Fit a challenger and score it, the champion and the baselines on the same held-out days; see `train.train`."""
     return train(features, settings, as_of, model, FitLog(), champion, progress)
+
+
+@step("judge")
+def judge(settings: Settings, trained: Trained, champion: Forecaster | None) -> Decision:
+    """Hold the challenger's losses of each held-out day against those of champion and baselines; see `gate.decide`."""
+    losses = {name: scores.daily for name, scores in trained.scores.items()}
+    name = f"champion {champion.version}" if isinstance(champion, Versioned) else CHAMPION
+    challenger, present = losses.pop(CHALLENGER), losses.pop(CHAMPION, None)
+    return decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name)
+
+
+@step("register", retries=1)
+def register(settings: Settings, trained: Trained, decision: Decision, as_of: np.datetime64) -> RetrainReport:
+    """Log, register and store the challenger; it publishes if it was promoted; see `register.register_trained`."""
+    return register_trained(settings, trained, decision, _flow_run())
+
+
+@step("follow registry")
+def follow_registry(settings: Settings, as_of: np.datetime64) -> str | None:
+    """Let serving follow the registry's alias `champion`; says what was done, None if nothing."""
+    return sync_champion(settings, as_of)
+
+
+@step("roll back")
+def rollback(settings: Settings, as_of: np.datetime64) -> str:
+    """Let the previous champion publish again; returns its version.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    return roll_back(settings, as_of)
 
 
 def load_forecaster(settings: Settings, name: str) -> Forecaster:
@@ -100,6 +135,15 @@ def model_maker(settings: Settings, features: Features, name: str) -> Callable[[
         return loaded
 
     return made
+
+
+def _flow_run() -> str | None:
+    """Id of the Prefect flow run that this is a part of, if it is one."""
+    if "prefect.context" not in sys.modules:
+        return None
+    from prefect.runtime import flow_run
+
+    return flow_run.get_id()
 
 
 def _bundled(store: Store, name: str) -> Forecaster:

@@ -90,7 +90,7 @@ def test_the_first_champion_may_tie_with_the_best_baseline() -> None:
     baseline = losses(1.0, 2)
     decision = judged(baseline.copy(), None, baseline)
     assert decision.promoted
-    assert "level with weekday_level" in decision.reason
+    assert "level with weekday_level, the best baseline" in decision.reason
 
 
 def test_a_first_champion_worse_than_a_baseline_leaves_the_baseline_publishing() -> None:

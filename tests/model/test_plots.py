@@ -31,7 +31,7 @@ def next_hour(timezone: str = "America/Chicago") -> Figure:
 
 FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
     "loss": (
-        lambda: plots.loss_by_epoch({"loss": [3, 2, 1], "val_loss": [3, 1, 2]}),
+        lambda: plots.loss_by_epoch([3, 2, 1], [4, 3, 1, 2], best=2),
         ["epoch", "loss", "training", "validation"],
     ),
     "days": (
@@ -121,4 +121,12 @@ def test_missing_values_leave_gaps_and_stop_nothing() -> None:
     FIGURES["days"][0]().savefig(BytesIO())
     plots.days_by_part([day("training", empty)], "Clark/Lake").savefig(BytesIO())
     plots.error_by_hour({"challenger": [np.nan] * 24, "champion": [1.0] * 24}, "x").savefig(BytesIO())
-    plots.loss_by_epoch({}).savefig(BytesIO())
+    plots.loss_by_epoch([], []).savefig(BytesIO())
+
+
+def test_the_loss_before_any_epoch_stands_at_epoch_nought() -> None:
+    (axes,) = plots.loss_by_epoch([3, 2, 1], [4, 3, 1, 2], best=2).axes
+    training, validation, kept = axes.lines
+    assert list(training.get_xdata()) == [1, 2, 3]
+    assert list(validation.get_xdata()) == [0, 1, 2, 3]
+    assert (list(kept.get_xdata()), list(kept.get_ydata())) == ([2], [1])

@@ -1,0 +1,169 @@
+"""The figures of one training as MLflow shows them. Metric names are a contract: `<section>/<model>.<figure>`.
+
+Sections: `loss` by epoch; `holdout` (all stations) and `network` (their total) on the held-out days; `horizon` by
+minute ahead; `hour` by local hour of the origin; `calibration` by quantile in percent; `gate`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tasks import provenance
+from tasks.contracts import QUANTILES
+from tasks.metrics import finite
+from tasks.model.gate import Decision
+from tasks.model.pictures import ordered
+from tasks.model.train import Trained
+from tasks.settings import Settings
+from tasks.tracking import Run
+
+FIGURES = (
+    "rmse_hour",
+    "mae_hour",
+    "wape",
+    "bias",
+    "poisson_deviance",
+    "pinball",
+    "coverage_80",
+    "coverage_90",
+)
+STEP_FIGURES = ("mae_step", "poisson_deviance", "pinball")
+
+
+def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, data: str) -> None:
+    """Log parameters, metrics, tables and the decision of one training, on data of that fingerprint, into a run."""
+    as_of = trained.as_of
+    tree = provenance.resolved(settings)
+    run.params(params(settings, trained, data))
+    run.json("config.json", tree)
+    run.text("decision.md", decision.to_markdown())
+    run.json("decision.json", decision.to_dict())
+    _log_data(run, settings, trained, data)
+    _log_epochs(run, trained, as_of)
+    _log_scores(run, trained, as_of)
+    gate = {f"gate/{row.rival}.confidence": row.confidence for row in decision.table}
+    gate |= {f"gate/{row.rival}.difference_percent": row.difference for row in decision.table}
+    run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of)
+    run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
+    run.text("tables/stations.csv", as_csv(station_rows(trained)))
+    run.text("tables/horizon.csv", as_csv(horizon_rows(trained)))
+    run.tags({"mlflow.note.content": note(trained, decision), "nexthour.promoted": str(decision.promoted).lower()})
+
+
+def params(settings: Settings, trained: Trained, data: str) -> dict[str, Any]:
+    """What the training was given, flat."""
+    parts = {"train": trained.split.train, "validation": trained.split.validation, "holdout": trained.split.holdout}
+    spans = {f"split.{n}": f"{o[0]}Z .. {o[-1]}Z, {len(o)} origins" for n, o in parts.items() if len(o)}
+    grid = trained.features.grid
+    return {
+        "model": trained.model,
+        "as_of": f"{trained.as_of.astype('datetime64[s]')}Z",
+        "seed": trained.seed,
+        "stations": len(grid.stations),
+        "data_fingerprint": data,
+        **spans,
+        **{f"fit.{name}": value for name, value in trained.log.notes.items() if np.isscalar(value)},
+        **provenance.flattened(provenance.resolved(settings)),
+    }
+
+
+def metric_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a model: its figures on the held-out days, and those of the network total as `network_…`."""
+    rows = []
+    for name, scores in ordered(trained.scores):
+        own = finite({figure: scores.overall[figure] for figure in FIGURES})
+        total = finite({f"network_{figure}": scores.network[figure] for figure in FIGURES[:5]})
+        rows.append({"model": name, **own, **total})
+    return rows
+
+
+def station_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a station and model."""
+    grid = trained.features.grid
+    return [
+        {
+            "station_id": station,
+            "people_a_day": round(float(volume), 1),
+            "model": name,
+            **finite({figure: scores.by_station[station][figure] for figure in FIGURES}),
+        }
+        for station, volume in zip(grid.stations, trained.volume, strict=True)
+        for name, scores in ordered(trained.scores)
+        if scores.by_station
+    ]
+
+
+def horizon_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a minute ahead and model."""
+    return [
+        {"minutes_ahead": minute, "model": name, **finite({figure: step[figure] for figure in STEP_FIGURES})}
+        for name, scores in ordered(trained.scores)
+        for minute, step in zip(horizon_minutes(trained), scores.by_horizon, strict=True)
+    ]
+
+
+def horizon_minutes(trained: Trained) -> list[int]:
+    """Minutes ahead at the end of each step."""
+    interval = trained.features.grid.interval
+    return list(range(interval, 60 + interval, interval))
+
+
+def note(trained: Trained, decision: Decision) -> str:
+    """Description of the run, markdown: the decision, then the figures of every model."""
+    head = "| model | RMSE of the hour | MAE | WAPE | bias | Poisson deviance | pinball | within 80 % | within 90 % |"
+    lines = [decision.to_markdown(), "", "Held-out days, all stations:", "", head, "|---|" + "---:|" * 8]
+    for row in metric_rows(trained):
+        cells = (f"{row[figure]:.3g}" if figure in row else "" for figure in FIGURES)
+        lines.append(f"| {row['model']} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV, figures to six digits."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return out.getvalue()
+
+
+def _log_data(run: Run, settings: Settings, trained: Trained, data: str) -> None:
+    grid = trained.features.grid
+    span = {"from": f"{grid.minutes[0]}Z", "to": f"{grid.minutes[-1]}Z", "interval": grid.interval}
+    size = {"stations": len(grid.stations), "observed": round(float(np.isfinite(grid.values).mean()), 4)}
+    run.data("minutes", data, provenance.redacted(settings.data_root), span | size)
+    run.json("data.json", {**span, **size, "targets": list(grid.targets), "station_ids": list(grid.stations)})
+
+
+def _log_epochs(run: Run, trained: Trained, as_of: np.datetime64) -> None:
+    epochs = trained.log.epochs
+    count = min((len(values) for values in epochs.values()), default=0)
+    for name, values in epochs.items():
+        first = 1 - (len(values) - count)  # a validation has one value before any epoch
+        run.series({f"loss/{name}": values}, as_of, range(first, first + len(values)))
+
+
+def _log_scores(run: Run, trained: Trained, as_of: np.datetime64) -> None:
+    levels = [round(100 * level) for level in QUANTILES]
+    for name, scores in ordered(trained.scores):
+        for section, values in (("holdout", scores.overall), ("network", scores.network)):
+            run.metrics({f"{section}/{name}.{figure}": values[figure] for figure in FIGURES}, as_of)
+        for target, values in scores.by_target.items():
+            run.metrics({f"target/{name}.{target}.{figure}": values[figure] for figure in FIGURES[:5]}, as_of)
+        steps = columns(scores.by_horizon, STEP_FIGURES)
+        run.series({f"horizon/{name}.{k}": v for k, v in steps.items()}, as_of, horizon_minutes(trained))
+        hours = columns(scores.by_hour, FIGURES[:3])
+        run.series({f"hour/{name}.{k}": v for k, v in hours.items()}, as_of, range(24))
+        run.series({f"calibration/{name}.share_reached": scores.calibration}, as_of, levels)
+
+
+def columns(rows: Iterable[Mapping[str, float]], names: Sequence[str]) -> dict[str, list[float]]:
+    """Rows of figures as one list a figure."""
+    table = list(rows)
+    return {name: [row[name] for row in table] for name in names}

@@ -1,0 +1,208 @@
+"""What a retraining leaves: an MLflow run with every figure, a registered version, a bundle that can publish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks import provenance, registry, tracking
+from tasks.clock import to_local
+from tasks.metrics import finite
+from tasks.model.bundle import save_bundle
+from tasks.model.champion import move_pointer, store_bundle
+from tasks.model.gate import Decision
+from tasks.model.logged import log_figures, metric_rows
+from tasks.model.pictures import retrain_pictures
+from tasks.model.served import FREE_AXES, answer, to_arrays
+from tasks.model.train import CHALLENGER, Trained
+from tasks.settings import Settings
+from tasks.store import Store
+
+log = logging.getLogger(__name__)
+
+EXAMPLE_STATIONS = 2
+PROJECT = Path(__file__).parents[2]
+DESCRIPTION = (
+    "Forecasts how many people enter and leave at every station in each of the next 60 minutes.\n\n"
+    "The alias **champion** publishes; moving it by hand is a legitimate promotion, followed within the hour. "
+    "Every version's description holds the gate's decision and its figures."
+)
+
+
+@dataclass(frozen=True)
+class RetrainReport:
+    """What a retraining brought.
+
+    Attributes:
+        run_id: of MLflow; None where it did not answer.
+        version: registry number, or `local-…` where MLflow did not answer.
+        promoted: whether it publishes from now on.
+        reason: the gate's sentence.
+        metrics: a row a model on the same held-out days: `model`, and figures by the name of `metrics.figures`.
+        decision: the gate's tables, markdown.
+        tracking_uri: where MLflow is, without credentials.
+        bundle: where the bundle lies.
+        fit_seconds: how long the fit took; None where the architecture does not say.
+        warnings: sentences for the person who reads it.
+    """
+
+    run_id: str | None
+    version: str
+    promoted: bool
+    reason: str
+    metrics: tuple[dict[str, Any], ...]
+    decision: str
+    tracking_uri: str
+    bundle: str
+    fit_seconds: float | None
+    warnings: tuple[str, ...] = ()
+
+
+def register_trained(
+    settings: Settings, trained: Trained, decision: Decision, flow_run: str | None = None
+) -> RetrainReport:
+    """Log and register a challenger, store its bundle, and let it publish if it was promoted.
+
+    Without MLflow the bundle is stored as `local-<time>` and publishes all the same.
+
+    Args:
+        settings: the tree.
+        trained: what `train` brought.
+        decision: the gate's.
+        flow_run: id of the Prefect flow run, for cross-reference.
+
+    Raises:
+        ConfigError: if the tracking URI cannot be used.
+        StoreError: if the data root cannot be written.
+    """
+    uri, store, warnings = tracking.tracking_uri(settings), Store(settings.data_root), []
+    run_id, version, alias, as_of = None, f"local-{_compact(trained.as_of)}", None, trained.as_of
+    meta = bundle_meta(trained)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "bundle"
+        save_bundle(folder, trained.forecaster, meta)
+        try:
+            with tracking.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
+                run_id = run.run_id
+                log_figures(run, settings, trained, decision, meta["data"])
+                version = registry.log_version(run, settings, served(trained, folder), *_words(trained, decision))
+                registry.describe_model(mlflow, settings, DESCRIPTION)
+                alias = _set_alias(mlflow, settings, version, decision.promoted)
+        except tracking.TrackingError as error:
+            warnings.append(f"{error}; the bundle is kept as {version}")
+        place = store_bundle(store, version, folder)
+    if decision.promoted:
+        move_pointer(store, version, alias, as_of, f"promoted by the gate: {decision.reason}")
+    if run_id is not None and not warnings:
+        warnings += log_pictures(settings, run_id, trained)
+    for warning in warnings:
+        log.warning("%s", warning)
+    return RetrainReport(
+        run_id=run_id,
+        version=version,
+        promoted=decision.promoted,
+        reason=decision.reason,
+        metrics=tuple(metric_rows(trained)),
+        decision=decision.to_markdown(),
+        tracking_uri=provenance.redacted(uri),
+        bundle=store.url(place),
+        fit_seconds=trained.log.notes.get("fit_seconds"),
+        warnings=tuple(warnings),
+    )
+
+
+def bundle_meta(trained: Trained) -> dict[str, Any]:
+    """What `bundle.json` says beside the network; the same training gives the same."""
+    grid, train = trained.features.grid, trained.split.train
+    return {
+        "model": trained.model,
+        "as_of": f"{trained.as_of.astype('datetime64[s]')}Z",
+        "seed": trained.seed,
+        "trained_on": [f"{train[0]}Z", f"{train[-1]}Z"] if len(train) else [],
+        "stations": list(grid.stations),
+        "targets": list(grid.targets),
+        "interval": grid.interval,
+        "data": provenance.data_fingerprint(grid),
+        "holdout": finite(trained.scores[CHALLENGER].overall) if CHALLENGER in trained.scores else {},
+    }
+
+
+def served(trained: Trained, folder: Path) -> registry.Served:
+    """The bundle with one small example: the last held-out (else training) origin at the busiest stations."""
+    grid, split = trained.features.grid, trained.split
+    busiest = np.argsort(-trained.volume, kind="stable")[:EXAMPLE_STATIONS]
+    origin = (split.holdout if len(split.holdout) else split.train)[-1:]
+    tensors = trained.features.tensors(origin, [int(i) for i in np.sort(busiest)])
+    return registry.Served(
+        folder=folder,
+        loader="tasks.model.served",
+        code=PROJECT / "tasks",
+        example=to_arrays(tensors, grid.stations),
+        answer=answer(trained.forecaster.predict(tensors)),
+        free_axes=FREE_AXES,
+    )
+
+
+def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]:
+    """Add the pictures to a run; returns a warning where MLflow does not answer any more."""
+    try:
+        with tracking.connect(settings) as mlflow:
+            run = tracking.Run(mlflow, run_id)
+            for name, figure in retrain_pictures(trained, settings.network.timezone):
+                run.figure(f"plots/{name}.png", figure)
+    except tracking.TrackingError as error:
+        return [f"{error}; the run has no pictures"]
+    return []
+
+
+def _run(
+    mlflow: tracking.Tracking, settings: Settings, trained: Trained, data: str, flow_run: str | None
+) -> AbstractContextManager[tracking.Run]:
+    """The run of this training: one of one model, moment, data and configuration, however often it is tried."""
+    as_of = trained.as_of
+    config = json.dumps(provenance.resolved(settings), sort_keys=True)
+    identity = "\n".join((trained.model, str(as_of), data, config))
+    retrain_id = f"{_compact(as_of)}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    tags = {
+        "nexthour.model": trained.model,
+        "nexthour.network": settings.network.name,
+        "nexthour.as_of": f"{as_of.astype('datetime64[s]')}Z",
+        "nexthour.data": data,
+        "nexthour.flow_run": flow_run,
+        "mlflow.source.name": "nexthour retrain",
+        "mlflow.source.type": "JOB",
+        "mlflow.source.git.commit": provenance.git_commit(PROJECT),
+    }
+    present = {name: value for name, value in tags.items() if value}
+    local = to_local(np.array([as_of], "datetime64[m]"), settings.network.timezone)[0]
+    name = f"{trained.model} {str(local).replace('T', ' ')}"
+    return tracking.open_run(mlflow, tracking.RETRAIN_TAG, retrain_id, name, present)
+
+
+def _words(trained: Trained, decision: Decision) -> tuple[dict[str, str], str]:
+    """Tags and description of the version."""
+    tags = {"model": trained.model, "as_of": f"{trained.as_of}Z", "promoted": str(decision.promoted).lower()}
+    return tags, decision.to_markdown()
+
+
+def _set_alias(mlflow: tracking.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:
+    """Point `champion` or `challenger` at the version; returns where `champion` stands now."""
+    if promoted:
+        registry.set_alias(mlflow, settings, registry.CHAMPION, version)
+        registry.drop_alias(mlflow, settings, registry.CHALLENGER)
+    else:
+        registry.set_alias(mlflow, settings, registry.CHALLENGER, version)
+    return registry.alias_version(mlflow, settings, registry.CHAMPION)
+
+
+def _compact(moment: np.datetime64) -> str:
+    """A moment as a name: 20260310T083000."""
+    return str(moment.astype("datetime64[s]")).replace("-", "").replace(":", "")

@@ -1,0 +1,107 @@
+"""What MLflow runs when it loads a registered version: the bundle, without pickle, TensorFlow or a database.
+
+Inputs are the tensors with the origin axis first: O origins, K weeks, C targets, S stations, R recent and H horizon
+steps. `station` holds positions in the list of stations that `bundle.json` has under `meta`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.contracts import Prediction, Tensors
+from tasks.model.bundle import load_bundle, read_head
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+FREE_AXES = {
+    "origin": (0,),
+    "station": (0, 1),
+    "lags": (0, 3),
+    "recent": (0, 2),
+    "profile": (0, 2),
+    "level": (0, 2),
+    "calendar": (0,),
+    "mean": (0, 2),
+    "quantiles": (0, 3),
+}
+"""Axes of inputs and outputs that may have any length: origins and stations."""
+
+
+class ServedBundle:
+    """A bundle behind MLflow's `predict`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._meta, self._forecaster = read_head(folder)["meta"], load_bundle(folder)
+
+    def predict(self, data: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any] | None = None) -> Arrays:
+        """Forecast the hour after every origin.
+
+        Args:
+            data: see `to_arrays`; one list of stations for all origins.
+            params: none are known.
+
+        Returns:
+            `mean` float32 [O, C, S, H] and `quantiles` float32 [O, Q, C, S, H], people an interval.
+        """
+        names = [self._meta["stations"][i] for i in np.asarray(data["station"])[0]]
+        return answer(self._forecaster.predict(to_tensors(data, names, self._meta["targets"], self._meta["interval"])))
+
+
+def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:
+    """Tensors as MLflow's inputs.
+
+    Args:
+        tensors: of stations that the bundle knows.
+        stations: the bundle's.
+
+    Returns:
+        `origin` int64 [O], minutes since 1970 in UTC; `station` int64 [O, S]; float32 `lags` [O, K, C, S, R+H],
+        `recent` [O, C, S, R], `profile` [O, C, S, R+H], `level` [O, C, S], `calendar` [O, H, F].
+    """
+    place = {name: i for i, name in enumerate(stations)}
+    ids = np.array([place[name] for name in tensors.stations], np.int64)
+    return {
+        "origin": tensors.origins.astype("datetime64[m]").astype(np.int64),
+        "station": np.tile(ids, (len(tensors.origins), 1)),
+        "lags": np.moveaxis(tensors.lags, 2, 0),
+        "recent": np.moveaxis(tensors.recent, 1, 0),
+        "profile": np.moveaxis(tensors.profile, 1, 0),
+        "level": np.moveaxis(tensors.level, 1, 0),
+        "calendar": tensors.calendar,
+    }
+
+
+def to_tensors(
+    data: Mapping[str, npt.NDArray[Any]], stations: Sequence[str], targets: Sequence[str], interval: int
+) -> Tensors:
+    """The reverse of `to_arrays`."""
+
+    def floats(name: str, axis: int) -> npt.NDArray[np.float32]:
+        return np.ascontiguousarray(np.moveaxis(np.asarray(data[name], np.float32), 0, axis))
+
+    return Tensors(
+        origins=np.asarray(data["origin"], np.int64).astype("datetime64[m]"),
+        lags=floats("lags", 2),
+        recent=floats("recent", 1),
+        profile=floats("profile", 1),
+        level=floats("level", 1),
+        calendar=floats("calendar", 0),
+        stations=tuple(stations),
+        targets=tuple(targets),
+        interval=interval,
+    )
+
+
+def answer(prediction: Prediction) -> Arrays:
+    """A prediction as MLflow's outputs, origin axis first."""
+    return {"mean": np.moveaxis(prediction.mean, 1, 0), "quantiles": np.moveaxis(prediction.quantiles, 2, 0)}
+
+
+def _load_pyfunc(folder: str) -> ServedBundle:
+    """What `mlflow.pyfunc.load_model` calls."""
+    return ServedBundle(Path(folder))
