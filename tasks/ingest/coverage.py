@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import Int
-from tasks.ingest.pieces import statement_schema
-from tasks.ingest.rows import MICROSECONDS
-from tasks.tables import name_array, time_array
 
 MAX_CELLS = 500_000_000
 _ONE_DAY = np.timedelta64(1, "D")
@@ -58,72 +54,58 @@ class Cover:
         )
 
 
+@dataclass(frozen=True)
+class DayCounts:
+    """Counts of one service day, arrays of equal length, by station and minute.
+
+    Attributes:
+        station: codes.
+        minute: UTC minutes since 1970.
+        counts: people by target, and which of them are stated.
+    """
+
+    station: npt.NDArray[np.int32]
+    minute: Int
+    counts: Mapping[str, tuple[Int, npt.NDArray[np.bool_]]]
+
+
 def daily_counts(
-    ends: Mapping[str, Ends],
-    stations: Sequence[str],
-    cover: Cover,
-    interval: int,
-    timezone: str,
-    targets: Sequence[str],
-) -> Iterator[pa.Table]:
-    """Observations of each service day, ascending; outside the cover only where somebody was counted.
+    ends: Mapping[str, Ends], stations: int, cover: Cover, interval: int, timezone: str
+) -> Iterator[DayCounts]:
+    """Counts of each service day, ascending; outside the cover only where somebody was counted.
 
     Args:
-        ends: by target; targets that are not in it are not stated.
-        stations: names of the codes; all of them are stated throughout the cover.
+        ends: by target.
+        stations: how many codes there are; all of them are stated throughout the cover.
         cover: where silence is zero.
         interval: minutes a step.
         timezone: the network's.
-        targets: columns of the table.
     """
-    sorted_ends = {target: those.by_time() for target, those in ends.items()}
-    edges = [int(m) for those in sorted_ends.values() for m in those.minute[[0, -1]] if len(those.minute)]
+    ordered = {target: those.by_time() for target, those in ends.items()}
+    edges = [int(m) for those in ordered.values() for m in (*those.minute[:1], *those.minute[-1:])]
     edges += [cover.start, cover.end - interval] if cover.end > cover.start else []
     if not edges:
         return
-    span = np.array([min(edges), max(edges)], dtype="datetime64[m]")
-    first, last = service_dates(span, timezone)
+    first, last = service_dates(np.array([min(edges), max(edges)], dtype="datetime64[m]"), timezone)
     for day in np.arange(first, last + _ONE_DAY, dtype="datetime64[D]"):
         low, high = (int(t.astype(np.int64)) for t in day_bounds(day, timezone))
-        table = _one_day(sorted_ends, stations, cover, low, high, interval, targets)
-        if table.num_rows:
-            yield table
+        counts = _one_day(ordered, stations, cover, np.arange(low, high, interval))
+        if len(counts.minute):
+            yield counts
 
 
-def _one_day(
-    ends: Mapping[str, Ends],
-    stations: Sequence[str],
-    cover: Cover,
-    low: int,
-    high: int,
-    interval: int,
-    targets: Sequence[str],
-) -> pa.Table:
-    steps = (high - low) // interval
-    minute = low + np.arange(steps) * interval
-    listening = np.tile((minute >= cover.start) & (minute < cover.end), len(stations))
-    counts = {
-        target: _counted(those.between(low, high), low, steps, interval, stations) for target, those in ends.items()
-    }
+def _one_day(ends: Mapping[str, Ends], stations: int, cover: Cover, minute: Int) -> DayCounts:
+    steps, interval = len(minute), int(minute[1] - minute[0])
+    listening = np.tile((minute >= cover.start) & (minute < cover.end), stations)
+    counts = {}
+    for target, those in ends.items():
+        here = those.between(int(minute[0]), int(minute[-1]) + interval)
+        cell = here.station.astype(np.int64) * steps + (here.minute - minute[0]) // interval
+        counts[target] = np.bincount(cell, weights=here.people, minlength=stations * steps).astype(np.int64)
     stated = {target: listening | (count > 0) for target, count in counts.items()}
     rows = np.flatnonzero(np.logical_or.reduce([*stated.values()]))
-    nothing = np.zeros(len(rows), dtype=np.int32)
-    columns = [
-        name_array((rows // steps).astype(np.int32), stations),
-        time_array((minute[rows % steps] * MICROSECONDS).astype("datetime64[us]")),
-        name_array(nothing, [""]),
-        name_array(nothing, [""]),
-        pa.nulls(len(rows), statement_schema(targets).field("available_at").type),
-    ]
-    for target in targets:
-        if target in counts:
-            columns.append(pa.array(counts[target][rows].astype(np.int32), mask=~stated[target][rows]))
-        else:
-            columns.append(pa.nulls(len(rows), pa.int32()))
-    return pa.Table.from_arrays(columns, schema=statement_schema(targets))
-
-
-def _counted(those: Ends, low: int, steps: int, interval: int, stations: Sequence[str]) -> Int:
-    """People of a day, [station x step] flat."""
-    cell = those.station.astype(np.int64) * steps + (those.minute - low) // interval
-    return np.bincount(cell, weights=those.people, minlength=len(stations) * steps).astype(np.int64)
+    return DayCounts(
+        (rows // steps).astype(np.int32),
+        minute[rows % steps],
+        {target: (counts[target][rows], stated[target][rows]) for target in counts},
+    )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tasks import tables
-from tasks.contracts import Batch, Reject
+from tasks.contracts import Batch, Int, Reject
+
+Names = tuple[npt.NDArray[np.int32], Sequence[str]]
+Counts = Mapping[str, tuple[npt.NDArray[np.integer], npt.NDArray[np.bool_] | None]]
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,37 @@ def statement_schema(targets: Sequence[str]) -> pa.Schema:
     """Columns of `Batch.observations`: those of the table less `received_at`."""
     schema = tables.observations(targets)
     return schema.remove(schema.get_field_index("received_at"))
+
+
+def statements(
+    source: str, station: Names, minute: Int, part: Names, available: Int | None, counts: Counts, targets: Sequence[str]
+) -> pa.Table:
+    """A table of `Batch.observations`.
+
+    Args:
+        source: its name.
+        station: codes [row] into names.
+        minute: UTC minutes since 1970 [row].
+        part: codes [row] into names.
+        available: microseconds since 1970 [row], NaT where unknown; None for all unknown.
+        counts: values [row] by target, and which of them are given, None for all; other targets are not stated.
+        targets: columns of the table.
+    """
+    schema, rows = statement_schema(targets), len(minute)
+    columns = [
+        tables.name_array(*station),
+        tables.time_array(minute.astype("datetime64[m]")),
+        tables.name_array(*part),
+        tables.name_array(np.zeros(rows, dtype=np.int32), [source]),
+        pa.nulls(rows, tables.TIME) if available is None else tables.time_array(available.astype("datetime64[us]")),
+    ]
+    for target in targets:
+        values, given = counts.get(target, (None, None))
+        if values is None:
+            columns.append(pa.nulls(rows, pa.int32()))
+        else:
+            columns.append(pa.array(values.astype(np.int32), mask=None if given is None else ~given))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def empty_piece(

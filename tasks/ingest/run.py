@@ -34,8 +34,9 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
     receipt, tally, entries = _first_receipt(writer.as_of, ledger), Tally(), []
     for key, pieces in groupby(map(as_piece, source.pull(pull)), key=lambda piece: piece.key):
         entry = _one_key(writer, ledger.get(key), pieces, receipt, tally, progress)
-        entries += [entry] if entry else []
-        receipt += _TICK
+        if entry:
+            entries.append(entry)
+            receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
     minutes = 0
     for done, day in enumerate(sorted(tally.days)):
         minutes += rebuild_day(writer.store, day, writer.targets)

@@ -14,13 +14,12 @@ from tasks.contracts import Int, Pull
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
 from tasks.ingest.numbers import read_counts, read_names
-from tasks.ingest.pieces import Piece, statement_schema
+from tasks.ingest.pieces import Piece, statements
 from tasks.ingest.rejects import Verdicts
-from tasks.ingest.rows import MICROSECONDS, UNKNOWN, in_order
+from tasks.ingest.rows import UNKNOWN, in_order
 from tasks.ingest.sources import source_kind
 from tasks.ingest.times import Moments, read_times
 from tasks.settings import CountsSource, Network
-from tasks.tables import name_array, time_array
 
 
 @source_kind("counts")
@@ -39,13 +38,16 @@ class Counts:
         return pull_files(self._config, self._network, pull, self._parse)
 
     def _parse(self, file: OpenFile, pull: Pull) -> Iterator[Piece]:
+        yield self._piece(file, pull)  # what it was made of is freed before it goes on
+
+    def _piece(self, file: OpenFile, pull: Pull) -> Piece:
         columns = _columns(file, self._config.columns, self._network.targets)
         verdicts = Verdicts(file.rows.rows)
         rows = _read(file, columns, verdicts, pull)
         kept = _last_of_each(rows, verdicts)
-        yield file.piece(
+        return file.piece(
             "",
-            rows.table(kept, self._network.targets),
+            rows.table(self.name, kept, self._network.targets),
             accepted=len(kept),
             rejects=file.rejects([verdicts], list(columns.values())),
             warnings=repeated_hour(rows.moments, file.timezone, "in the order of the file"),
@@ -66,22 +68,17 @@ class _Read:
     available: Int
     counts: dict[str, tuple[Int, npt.NDArray[np.bool_]]]
 
-    def table(self, rows: Int, targets: tuple[str, ...]) -> pa.Table:
+    def table(self, source: str, rows: Int, targets: tuple[str, ...]) -> pa.Table:
         """Observations of some rows."""
-        columns = [
-            name_array(self.station[rows], self.stations),
-            time_array((self.minute[rows] * MICROSECONDS).astype("datetime64[us]")),
-            name_array(self.part[rows], self.parts),
-            name_array(np.zeros(len(rows), dtype=np.int32), [""]),
-            time_array(self.available[rows].astype("datetime64[us]")),
-        ]
-        for target in targets:
-            values, given = self.counts.get(target, (None, None))
-            if values is None or given is None:
-                columns.append(pa.nulls(len(rows), pa.int32()))
-            else:
-                columns.append(pa.array(values[rows].astype(np.int32), mask=~given[rows]))
-        return pa.Table.from_arrays(columns, schema=statement_schema(targets))
+        return statements(
+            source,
+            (self.station[rows], self.stations),
+            self.minute[rows],
+            (self.part[rows], self.parts),
+            self.available[rows],
+            {target: (values[rows], given[rows]) for target, (values, given) in self.counts.items()},
+            targets,
+        )
 
 
 def _columns(file: OpenFile, said: dict[str, str], targets: tuple[str, ...]) -> dict[str, str]:

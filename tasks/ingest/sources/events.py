@@ -14,7 +14,7 @@ from tasks.ingest.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
 from tasks.ingest.numbers import read_counts, read_names
-from tasks.ingest.pieces import Piece, statement_schema
+from tasks.ingest.pieces import Piece, statement_schema, statements
 from tasks.ingest.rejects import FileProblem, Verdicts
 from tasks.ingest.sources import source_kind
 from tasks.ingest.times import Moments, read_times
@@ -46,16 +46,20 @@ class Events:
         listened = self._cover(file, sides)
         cover = listened.clipped(*_bounds(pull, self._network.interval_minutes))
         _check_size(file, cover, len(stations), self._network.interval_minutes)
+        about = self._piece(file, sides, listened, pull)
         yield replace(
-            self._piece(file, sides, listened, pull),
+            about,
             accepted=int(np.logical_or.reduce([side.verdicts.good for side in sides]).sum()),
             rejects=file.rejects([again, *(side.verdicts for side in sides)], columns),
             warnings=[w for side in sides for w in repeated_hour(side.moments, file.timezone, "for the first")],
         )
         ends = {side.target: side.ends(stations) for side in sides}
         network = self._network
-        for table in daily_counts(ends, stations, cover, network.interval_minutes, network.timezone, network.targets):
-            yield replace(self._piece(file, sides, listened, pull), observations=table)
+        for day in daily_counts(ends, len(stations), cover, network.interval_minutes, network.timezone):
+            part = np.zeros(len(day.minute), dtype=np.int32), [about.part]
+            station = day.station, stations
+            table = statements(self.name, station, day.minute, part, None, day.counts, network.targets)
+            yield replace(about, observations=table)
 
     def _piece(self, file: OpenFile, sides: Sequence[_Side], listened: Cover, pull: Pull) -> Piece:
         """What all pieces of a file have in common."""

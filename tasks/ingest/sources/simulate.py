@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,9 @@ import pyarrow as pa
 from tasks.contracts import Int, Pull
 from tasks.errors import ConfigError
 from tasks.ingest.city import City, Observed, simulate_days
-from tasks.ingest.pieces import Piece, empty_piece, statement_schema
+from tasks.ingest.pieces import Piece, empty_piece, statements
 from tasks.ingest.sources import source_kind
 from tasks.settings import Network, SimulateSource
-from tasks.tables import name_array, time_array
 
 _KEY, _ORIGIN = "city", "the simulated city"
 _LATEST = np.timedelta64(3, "D")  # no count of the city becomes known later than this after its minute
@@ -45,29 +45,20 @@ class Simulate:
         """One piece a UTC day: what became known since the last pull, the history of the city at first."""
         bounded = pull.start is not None or pull.end is not None
         since = None if bounded else pull.cursor
+        about = empty_piece(self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True)
+        if since is not None and pull.as_of <= since:
+            yield replace(about, unchanged=True)
+            return
+        about = replace(about, cursor=None if bounded else pull.as_of.astype("datetime64[s]"))
+        yield about
         start, end = self._span(pull, since)
-        cursor = None if bounded else pull.as_of.astype("datetime64[s]")
-        total = max(int((end - start) // np.timedelta64(1, "D")) + 1, 1)
+        total = int((end - start) // np.timedelta64(1, "D")) + 2
         for number, observed in enumerate(simulate_days(self._city, start, end), 1):
             known = observed.available_at <= pull.as_of
             if since is not None:
                 known &= observed.available_at > since
-            yield Piece(
-                source=self.name,
-                part="",
-                origin=_ORIGIN,
-                key=_KEY,
-                digest=str(pull.as_of),
-                observations=self._table(observed, np.flatnonzero(known)),
-                accepted=int(known.sum()),
-                appends=True,
-                cursor=cursor,
-                done=number,
-                total=max(total, number),
-            )
-        yield empty_piece(
-            self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True, cursor=cursor
-        )
+            table = self._table(observed, np.flatnonzero(known))
+            yield replace(about, observations=table, accepted=table.num_rows, done=number, total=max(total, number))
 
     def _span(self, pull: Pull, since: np.datetime64 | None) -> tuple[np.datetime64, np.datetime64]:
         """UTC minutes to look at, on the grid."""
@@ -79,13 +70,13 @@ class Simulate:
         return np.datetime64(-(-lo // step) * step, "m"), np.datetime64(max(hi, lo) // step * step, "m")
 
     def _table(self, observed: Observed, rows: Int) -> pa.Table:
-        nothing = np.zeros(len(rows), dtype=np.int32)
-        columns = [
-            name_array(observed.station_id[rows], observed.stations),
-            time_array(observed.minute_utc[rows]),
-            name_array(nothing, [""]),
-            name_array(nothing, [self.name]),
-            time_array(observed.available_at[rows]),
-            *(pa.array(getattr(observed, target)[rows], pa.int32()) for target in self._network.targets),
-        ]
-        return pa.Table.from_arrays(columns, schema=statement_schema(self._network.targets))
+        targets = self._network.targets
+        return statements(
+            self.name,
+            (observed.station_id[rows], observed.stations),
+            observed.minute_utc[rows].astype(np.int64),
+            (np.zeros(len(rows), dtype=np.int32), [""]),
+            observed.available_at[rows].astype("datetime64[us]").astype(np.int64),
+            {target: (getattr(observed, target)[rows], None) for target in targets},
+            targets,
+        )

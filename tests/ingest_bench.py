@@ -1,0 +1,155 @@
+"""A data root, a folder of source files, and short ways to ingest and look."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks import tables
+from tasks.errors import StoreError
+from tasks.ingest.report import SourceReport
+from tasks.ingest.run import run
+from tasks.ingest.sources import make_source, named_source
+from tasks.ingest.steps import ingest_source
+from tasks.ingest.writer import Writer
+from tasks.minutes import read_minutes
+from tasks.settings import Settings
+from tasks.store import Store
+
+NOW = np.datetime64("2024-05-10T12:00:00", "s")
+TRIPS = {
+    "entries": {"time": "started_at", "station_id": "from"},
+    "exits": {"time": "ended_at", "station_id": "to"},
+}
+Truth = dict[tuple[str, datetime], tuple[int | None, ...]]
+
+
+@dataclass
+class Bench:
+    """Everything below `folder`: sources in `feed`, the data root in `root`."""
+
+    folder: Path
+    source: dict[str, Any]
+    network: dict[str, Any] = field(default_factory=dict)
+    root: str = "root"
+
+    @classmethod
+    def counts(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Bench:
+        return cls(folder, {"name": "gates", "kind": "counts", "path": f"{folder}/feed/*", **more}, network or {})
+
+    @classmethod
+    def events(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Bench:
+        path = f"{folder}/feed/*"
+        return cls(folder, {"name": "trips", "kind": "events", "path": path, "events": TRIPS, **more}, network or {})
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(data_root=str(self.folder / self.root), network=self.network, sources=[self.source])
+
+    @property
+    def store(self) -> Store:
+        return Store(str(self.folder / self.root))
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        return self.settings.network.targets
+
+    def put(self, name: str, content: str | bytes | pa.Table) -> Path:
+        """Write a source file: text, bytes, or a table as Parquet; gzip if the name says so."""
+        path = self.folder / "feed" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        data = content.encode() if isinstance(content, str) else content
+        if isinstance(data, pa.Table):
+            import pyarrow.parquet as pq
+
+            pq.write_table(data, path)
+        else:
+            path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+        return path
+
+    def put_rows(self, name: str, header: Sequence[str], rows: Sequence[Sequence[object]]) -> Path:
+        """Write a CSV."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([header, *rows])
+        return self.put(name, text.getvalue())
+
+    def ingest(self, as_of: np.datetime64 = NOW, **more: Any) -> SourceReport:
+        return ingest_source(self.settings, self.source["name"], as_of, **more)
+
+    def ingest_into(self, store: Store, as_of: np.datetime64 = NOW, backfill: bool = False) -> SourceReport:
+        """As `ingest`, into any store."""
+        config, network = named_source(self.settings, self.source["name"]), self.settings.network
+        writer = Writer(
+            store,
+            config.name,
+            network.targets,
+            network.timezone,
+            network.interval_minutes,
+            config.latency_seconds,
+            backfill,
+            as_of,
+        )
+        return run(writer, make_source(config, network))
+
+    def truth(self, as_of: np.datetime64 | None = None) -> Truth:
+        """The minute table, today's or as it was known."""
+        ends = np.datetime64("1990-01-01", "m"), np.datetime64("2100-01-01", "m")
+        table = read_minutes(self.store, *ends, self.settings.network.timezone, self.targets, as_of)
+        columns = [table["station_id"].to_pylist(), [naive(t) for t in table["minute_utc"].to_pylist()]]
+        counts = zip(*(table[target].to_pylist() for target in self.targets), strict=True)
+        return dict(zip(zip(*columns, strict=True), counts, strict=True))
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """Rows of observations or rejects."""
+        schema = tables.REJECTS if name == "rejects" else tables.observations(self.targets)
+        return self.store.read_tables(self.store.files(name, ".parquet"), schema).to_pylist()
+
+    def rejects(self) -> list[tuple[int, str, str]]:
+        """Line, reason and text of everything refused."""
+        return sorted((r["line"], r["reason"], r["text"]) for r in self.table("rejects"))
+
+    def files(self, *but: str) -> dict[str, bytes]:
+        """Every file of the data root but those below some folders."""
+        root = self.folder / self.root
+        paths = [Path(a) / name for a, _, names in os.walk(root) for name in names]
+        shown = {str(p.relative_to(root)): p.read_bytes() for p in paths}
+        return {name: data for name, data in shown.items() if not name.startswith((".locks", *but))}
+
+    def minute_files(self) -> dict[str, bytes]:
+        """Every file of the minute table itself."""
+        return {name: data for name, data in self.files().items() if name.endswith("part.parquet")}
+
+
+class Failing(Store):
+    """A store whose power is cut after some writes."""
+
+    def __init__(self, root: str, writes: int) -> None:
+        super().__init__(root)
+        self.left = writes
+
+    def write_bytes(self, path: str, data: bytes) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise StoreError("cut off")
+        super().write_bytes(path, data)
+
+
+def naive(moment: datetime) -> datetime:
+    """A UTC time without its zone."""
+    return moment.replace(tzinfo=None)
+
+
+def at(text: str) -> datetime:
+    """A naive time of ISO text."""
+    return datetime.fromisoformat(text)
