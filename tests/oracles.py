@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -257,3 +259,47 @@ def slow_level(observed: Array, expected: Array, prior: float) -> float:
     """(people seen + prior) / (people expected + prior), over the steps where both are known."""
     both = [(o, e) for o, e in zip(observed, expected, strict=True) if not (np.isnan(o) or np.isnan(e))]
     return float((sum(o for o, _ in both) + prior) / (sum(e for _, e in both) + prior))
+
+
+# ------------------------------------------------------------------------------------------------- fold
+# A statement is a dict: station, minute, part, available, received and a count or None for each target.
+
+Statement = dict[str, Any]
+
+
+def slow_fold(
+    statements: list[Statement], targets: Sequence[str]
+) -> dict[tuple[str, datetime], tuple[int | None, ...]]:
+    """Today's truth by (station, minute): of each part and target what was said last, parts added up."""
+    last: dict[tuple[Any, ...], int] = {}
+    for said in sorted(statements, key=lambda s: (s["available"], s["received"])):  # stable: ties in their order
+        for target in targets:
+            if said[target] is not None:
+                last[said["station"], said["minute"], target, said["part"]] = said[target]
+    truth = {}
+    for key in sorted({(s["station"], s["minute"]) for s in statements}):
+        shares = [[count for place, count in last.items() if place[:3] == (*key, t)] for t in targets]
+        truth[key] = tuple(sum(counts) if counts else None for counts in shares)
+    return truth
+
+
+def slow_events(
+    ends: dict[str, list[tuple[datetime, str]]], targets: Sequence[str], interval: int
+) -> dict[tuple[str, datetime], tuple[int | None, ...]]:
+    """What one file of events says: every station of it at every interval from its first event to its last.
+
+    Args:
+        ends: (UTC time, station) of every event, by target; the targets that it lacks are not stated.
+        targets: in their order.
+        interval: minutes a step.
+    """
+    step = timedelta(minutes=interval)
+    floor = {t: [(at - (at - datetime(1970, 1, 1)) % step, station) for at, station in ends[t]] for t in ends}
+    times = [at for t in floor for at, _ in floor[t]]
+    said = {}
+    for station in sorted({station for t in floor for _, station in floor[t]}):
+        at = min(times)
+        while at <= max(times):
+            said[station, at] = tuple(floor[t].count((at, station)) if t in floor else None for t in targets)
+            at += step
+    return said
