@@ -11,7 +11,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
-from tasks.clock import MISSING, Steps, WallClock, source_days, to_local
+from tasks.clock import DAY, MISSING, Steps, WallClock, source_days, to_local
 from tasks.contracts import Float, Int, Minutes
 
 Rows = slice | Int
@@ -36,11 +36,21 @@ def lag_index(clock: WallClock, minutes: Minutes, weeks: int) -> Steps:
     Returns:
         int32 [week, minute]; -1 where there is none.
     """
-    local = to_local(minutes, clock.timezone)
-    days, place = np.unique(local.astype("datetime64[D]"), return_inverse=True)
-    minute_of_day = local - days[place]
-    wall = source_days(days, weeks, clock.holidays)[:, place] + minute_of_day
-    return clock.step_of_wall(wall)
+    if not len(minutes):
+        return np.empty((weeks, 0), np.int32)
+    wall = to_local(minutes, clock.timezone)
+    days = wall.astype("datetime64[D]")
+    today = np.arange(days.min(), days.max() + 1)
+    place, since_midnight = (days - today[0]).astype(np.int64), (wall - days).astype(np.int64)
+    earliest = today[0].astype("datetime64[m]") - np.timedelta64(7 * weeks * DAY + 1, "m")
+    step = clock.step_of_wall(np.arange(earliest, wall.max() + 1))
+    step[0] = MISSING
+    index = np.empty((weeks, len(minutes)), np.int32)
+    for lag, sources in zip(index, source_days(today, weeks, clock.holidays), strict=True):
+        midnight = (sources.astype("datetime64[m]") - earliest).astype(np.int64)
+        midnight[np.isnat(sources)] = -DAY  # before `earliest`: clipped to it, where there is no step
+        np.take(step, midnight[place] + since_midnight, out=lag, mode="clip")
+    return index
 
 
 def compact(starts: Int, width: int) -> tuple[Int, Int]:
