@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
     from tasks.features.steps import LagReport
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.steps import RetrainReport
+    from tasks.model.register import RetrainReport
     from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 
@@ -112,9 +112,11 @@ def retrain_markdown(report: RetrainReport) -> str:
     """The verdict, and challenger against champion and baselines."""
     verdict = "promoted" if report.promoted else "not promoted"
     head = f"# Version {report.version}: {verdict}\n\n{report.reason}\n"
-    where = f"\nMLflow run `{report.run_id}` at `{report.tracking_uri}`, {report.seconds:,.0f} s."
-    columns, rows = figures_table("model, on held-out days", report.metrics)
-    return "\n".join([head, table(columns, rows), "\n## Decision\n", report.decision, where])
+    run = f"run `{report.run_id}`" if report.run_id else "no run"
+    columns, rows = figures_table("on held-out days", {str(row["model"]): row for row in report.metrics})
+    warnings = "\n".join(f"- **{warning}**" for warning in report.warnings)
+    where = f"\nMLflow: {run} at `{report.tracking_uri}`; bundle in `{report.bundle}`."
+    return "\n".join([head, table(columns, rows), f"\n{LEGEND}\n", report.decision, warnings, where])
 
 
 def score_markdown(report: ScoreReport, followed: str | None) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tasks.forecast.issue import Issue
     from tasks.ingest.steps import SourceReport
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.steps import RetrainReport
+    from tasks.model.register import RetrainReport
     from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 

@@ -37,7 +37,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
         **QUIET,
         "PREFECT_HOME": str(home),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": str(2 * 86_400),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P2D",
     }
 
 

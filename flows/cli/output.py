@@ -17,9 +17,13 @@ from tasks.contracts import Progress
 if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
     from flows.demo import DemoReport
-    from tasks.model.steps import RetrainReport
+    from tasks.model.register import RetrainReport
     from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
+
+
+WIDTH = 120
+"""Columns of a table where stderr is no terminal."""
 
 
 def plain(value: Any) -> Any:
@@ -73,7 +77,8 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
         shown.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
         shown.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
-    Console(stderr=True).print(shown)
+    console = Console(stderr=True)
+    (console if console.is_terminal else Console(stderr=True, width=WIDTH)).print(shown)
 
 
 @contextmanager
