@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from tasks.model.train import Trained
     from tasks.settings import Settings
 
 settings.register_profile("nexthour", derandomize=True, deadline=None)
@@ -48,3 +49,13 @@ def mlflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     made = Settings(data_root=str(tmp_path_factory.mktemp("mlflow root #1 ü")))
     with tracking.connect(made):
         return made
+
+
+@pytest.fixture(scope="session")
+def tiny_champion() -> Trained:
+    """The default model, trained on `tiny_city` once a session, with its hold-out scores; some 20 s with TensorFlow."""
+    import tiny_city
+
+    from tasks.model.train import train
+
+    return train(tiny_city.features(), tiny_city.settings(), tiny_city.AS_OF)

@@ -46,6 +46,11 @@ class Versioned:
         return self.forecaster.export(folder)
 
 
+def is_version(name: str) -> bool:
+    """Whether a model's name is that of a bundle: a registry number, or one kept while the registry was away."""
+    return name.isdecimal() or name.startswith("local-")
+
+
 @step("train model")
 def train_model(
     settings: Settings,
@@ -102,7 +107,7 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         ModelError: if there is no such model yet, or its bundle is damaged; says what to run.
         ConfigError: if the name means nothing.
     """
-    if name in ("champion", "previous") or name.isdecimal():
+    if name in ("champion", "previous") or is_version(name):
         return _bundled(Store(settings.data_root), name)
     if name not in architectures.names():
         known = ("champion", "previous", *architectures.names())
@@ -159,7 +164,7 @@ def _bundled(store: Store, name: str) -> Forecaster:
 def _place(store: Store, name: str) -> tuple[str, str]:
     """Version and folder of a bundle; `name` as in `load_forecaster`."""
     pointer = store.read_json(POINTER) or {}
-    if name.isdecimal():
+    if is_version(name):
         version = name
     elif not pointer:
         raise ModelError(f"there is no {name} yet in {store.url('bundles')}: run nexthour retrain")
