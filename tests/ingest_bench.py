@@ -103,12 +103,15 @@ class Bench:
         return run(writer, make_source(config, network))
 
     def truth(self, as_of: np.datetime64 | None = None) -> Truth:
-        """The minute table, today's or as it was known."""
-        ends = np.datetime64("1990-01-01", "m"), np.datetime64("2100-01-01", "m")
-        table = read_minutes(self.store, *ends, self.settings.network.timezone, self.targets, as_of)
+        """The minute table, today's or as it was known, by station and minute."""
+        table = self.minute_table(as_of)
         columns = [table["station_id"].to_pylist(), [naive(t) for t in table["minute_utc"].to_pylist()]]
         counts = zip(*(table[target].to_pylist() for target in self.targets), strict=True)
         return dict(zip(zip(*columns, strict=True), counts, strict=True))
+
+    def minute_table(self, as_of: np.datetime64 | None = None) -> pa.Table:
+        ends = np.datetime64("1990-01-01", "m"), np.datetime64("2100-01-01", "m")
+        return read_minutes(self.store, *ends, self.settings.network.timezone, self.targets, as_of)
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Rows of observations or rejects."""
