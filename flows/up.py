@@ -46,7 +46,18 @@ def _mlflow(settings: Settings, host: str, port: int) -> Child:
     from tasks.tracking import tracking_uri
 
     uri = tracking_uri(settings)
-    command = [_script("mlflow"), "server", "--backend-store-uri", uri, "--host", host, "--port", str(port)]
+    command = [
+        _script("mlflow"),
+        "server",
+        "--backend-store-uri",
+        uri,
+        "--host",
+        host,
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
     return Child("mlflow", command, f"http://{host}:{port}/health")
 
 
