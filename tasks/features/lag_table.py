@@ -12,13 +12,14 @@ from tasks.features.features import MinuteFeatures
 
 
 def lag_rows(features: MinuteFeatures, day: np.datetime64) -> pa.Table:
-    """One row a (station, minute) of a service day, sorted so.
+    """One row a (station, minute) of a service day, sorted so, over the minutes that the grid holds.
 
     Columns: station_id, minute_utc, minute (local wall clock), and for every target its count, `_lag_1` to `_lag_K`,
     `_profile` (float32, null where there is none) and `_valid`, the number of lags that are there.
     """
     start, end = day_bounds(day, features.clock.timezone)
-    minutes = np.arange(start, end, np.timedelta64(features.grid.interval, "m"))
+    minutes = features.grid.minutes
+    minutes = minutes[(minutes >= start) & (minutes < end)]
     stations = len(features.grid.stations)
     local = to_local(minutes, features.clock.timezone).astype("datetime64[us]")
     columns: dict[str, pa.Array] = {

@@ -95,12 +95,16 @@ def write_lag_table(settings: Settings, start_day: str, end_day: str, as_of: np.
 
 
 def _span(settings: Settings, start: np.datetime64) -> np.datetime64:
-    """First minute of the service day at which the history of an origin begins, with a day to spare."""
-    features = settings.features
+    """First step of the service day at which the history of an origin begins, with a day to spare.
+
+    Steps are whole intervals of UTC, as ingest has them.
+    """
+    features, network = settings.features, settings.network
     before = np.timedelta64(max(features.recent_minutes, features.level_minutes), "m")
     origin = np.array([start.astype("datetime64[m]") - before])
-    day = service_dates(origin, settings.network.timezone)[0] - np.timedelta64(7 * features.weeks + 1, "D")
-    return day_bounds(day, settings.network.timezone)[0]
+    day = service_dates(origin, network.timezone)[0] - np.timedelta64(7 * features.weeks + 1, "D")
+    begin = int(day_bounds(day, network.timezone)[0].astype("datetime64[m]").astype(np.int64))
+    return np.datetime64(begin - begin % network.interval_minutes, "m")
 
 
 def _day(text: str) -> np.datetime64:

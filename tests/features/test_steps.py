@@ -25,10 +25,12 @@ TARGETS = ("entries", "exits")
 FIRST, LAST = np.datetime64("2013-10-07"), np.datetime64("2013-11-12")
 
 
-def write_observations(root: Path, minutes: Minutes, available: Minutes, seed: int, name: str) -> None:
+def write_observations(
+    root: Path, minutes: Minutes, available: Minutes, seed: int, name: str, zone: str = ZONE
+) -> None:
     """One batch of every station at some minutes, by service day, and the minute table of those days."""
     rng, store = np.random.default_rng(seed), Store(str(root))
-    days = service_dates(minutes, ZONE)
+    days = service_dates(minutes, zone)
     for day in np.unique(days):
         mine = days == day
         rows = int(mine.sum()) * len(STATIONS)
@@ -144,6 +146,20 @@ def test_writing_the_lag_table_twice_gives_the_same_bytes(town: Settings) -> Non
     before = file.read_bytes()
     write_lag_table(town, "2013-11-05", "2013-11-05")
     assert file.read_bytes() == before
+
+
+def test_a_zone_whose_midnight_is_no_whole_interval_of_utc_keeps_the_grid_of_ingest(tmp_path: Path) -> None:
+    minutes = np.arange(at("2024-01-01T00:00"), at("2024-01-24T00:00"), np.timedelta64(10, "m"))
+    write_observations(tmp_path, minutes, minutes, 4, "batch", "Asia/Kathmandu")  # UTC+5:45
+    settings = Settings(
+        data_root=str(tmp_path),
+        network=Network(timezone="Asia/Kathmandu", interval_minutes=10, targets=TARGETS),
+        features=FeatureSettings(weeks=2, recent_minutes=60),
+    )
+    origin = at("2024-01-20T12:10")
+    assert not np.isnan(load_features(settings, origin, origin).tensors(np.array([origin])).lags).any()
+    report = write_lag_table(settings, "2024-01-19", "2024-01-20")
+    assert (report.rows, report.valid_share["2"]) == (2 * 3 * 144, 1.0)
 
 
 @pytest.mark.parametrize(("start", "end"), [("2013-11-05", "2013-11-04"), ("yesterday", "2013-11-04")])
