@@ -66,7 +66,7 @@ def _year_runs(zone: ZoneInfo, year: int) -> tuple[tuple[int, int], ...]:
     runs = [(_second(moment), _offset(zone, moment))]
     while moment < end:
         after = min(moment + _PROBE, end)
-        if _offset(zone, after) != runs[-1][1] and after < end:
+        if _offset(zone, after) != runs[-1][1]:
             start = _change(zone, moment, after)
             runs.append((_second(start), _offset(zone, start)))
             moment = start
