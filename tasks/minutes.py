@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks import tables
 from tasks.clock import service_dates
@@ -70,12 +69,16 @@ def read_minutes(
     """
     if as_of is not None:
         end = min(end.astype("datetime64[m]"), as_of.astype("datetime64[m]"))
-    within = (pc.field("minute_utc") >= tables.to_time(start)) & (pc.field("minute_utc") < tables.to_time(end))
     if as_of is None:
         paths = [tables.minutes_file(day) for day in _days(store, "minutes", start, end, timezone)]
-        return store.read_tables(paths, tables.minutes(targets), within)
+        return _within(store.read_tables(paths, tables.minutes(targets)), start, end)
     pieces = [_day_as_of(store, day, targets, as_of) for day in observed_days(store, start, end, timezone)]
-    return pa.concat_tables([tables.minutes(targets).empty_table(), *pieces]).filter(within)
+    return _within(pa.concat_tables([tables.minutes(targets).empty_table(), *pieces]), start, end)
+
+
+def _within(table: pa.Table, start: np.datetime64, end: np.datetime64) -> pa.Table:
+    times = tables.numpy_times(table["minute_utc"])
+    return table.filter(pa.array((times >= start) & (times < end)))
 
 
 def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetime64) -> pa.Table:
@@ -84,8 +87,9 @@ def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetim
     settled = _settled(store, day, files, targets, as_of)
     if settled is not None:
         return settled
-    known = pc.field("available_at") <= tables.to_time(as_of)
-    return fold(store.read_tables(files, tables.observations(targets), known), targets)
+    observed = store.read_tables(files, tables.observations(targets))
+    known = tables.numpy_times(observed["available_at"]) <= as_of
+    return fold(observed.filter(pa.array(known)), targets)
 
 
 def _settled(
@@ -131,10 +135,10 @@ def _batches(store: Store, day: str) -> list[str]:
 
 def last_minute(store: Store, targets: Sequence[str], as_of: np.datetime64 | None = None) -> np.datetime64 | None:
     """Latest minute of the minute table (before `as_of`) in which any target was observed, None where there is none."""
-    observed = reduce(or_, (pc.field(target).is_valid() for target in targets))
     for day in reversed(store.partitions("minutes")):
-        table = store.read_tables([tables.minutes_file(day)], tables.minutes(targets), observed)
-        times = tables.numpy_times(table["minute_utc"])
+        table = store.read_tables([tables.minutes_file(day)], tables.minutes(targets))
+        observed = reduce(or_, (table[target].is_valid().to_numpy() for target in targets))
+        times = tables.numpy_times(table["minute_utc"])[observed]
         times = times if as_of is None else times[times < as_of]
         if len(times):
             return np.datetime64(times.max(), "m")

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
@@ -100,16 +102,32 @@ class Store:
         """Replace a Parquet file whole: zstd, delta-packed times, dictionaries for the rest."""
         self.write_bytes(path, encode_table(table))
 
-    def read_tables(self, paths: Sequence[str], schema: pa.Schema, filter: ds.Expression | None = None) -> pa.Table:
-        """Rows of several Parquet files in the order of `paths`; the schema's columns only, absent ones null."""
+    def read_tables(self, paths: Sequence[str], schema: pa.Schema, filter: pc.Expression | None = None) -> pa.Table:
+        """Rows of several Parquet files in the order of `paths`; the schema's columns only, absent ones null.
+
+        Without a filter nothing is imported that imports pandas, which takes a process seconds.
+        """
         if not paths:
             return schema.empty_table()
+        if filter is None:
+            return pa.concat_tables(self._whole(path, schema) for path in paths)
+        import pyarrow.dataset as ds
+
         try:
             data = ds.dataset([self.at(p) for p in paths], schema=schema, filesystem=self.fs, format="parquet")
             return data.to_table(filter=filter)
         except (OSError, pa.ArrowException) as error:
             where = self.url(paths[0].rsplit("/", 1)[0])
             raise StoreError(f"a Parquet file under {where} cannot be read: {one_line(error)}") from None
+
+    def _whole(self, path: str, schema: pa.Schema) -> pa.Table:
+        data = self.read_bytes(path)
+        if data is None:
+            raise StoreError(f"{self.url(path)} cannot be read: it is gone")
+        try:
+            return decode_table(data, schema)
+        except StoreError as error:
+            raise StoreError(f"{self.url(path)} cannot be read: {error}") from None
 
     def files(self, folder: str, suffix: str = "") -> list[str]:
         """Paths of the files below a folder, sorted; what lies under a name that starts with a dot is not there."""
@@ -177,6 +195,37 @@ class Store:
             lock.release()
 
 
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table], None]]:
+    """Write a Parquet file of this machine piece by piece; it appears whole, when the block ends well.
+
+    Yields:
+        A function that takes rows of `schema`.
+
+    Raises:
+        StoreError: if the file cannot be written.
+    """
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    delta = [name for name in schema.names if name in DELTA_COLUMNS]
+    discrete = [f.name for f in schema if f.name not in delta and not pa.types.is_floating(f.type)]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(
+            temporary,
+            schema,
+            compression="zstd",
+            use_dictionary=discrete,
+            column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+            write_statistics=[*delta, *discrete],
+        ) as writer:
+            yield writer.write_table
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {one_line(error)}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def encode_table(table: pa.Table) -> bytes:
     """Content of the Parquet file of a table."""
     buffer = io.BytesIO()
@@ -198,6 +247,9 @@ def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
         StoreError: if it is none.
     """
     try:
-        return pq.read_table(pa.BufferReader(data), schema=schema)
+        file = pq.ParquetFile(pa.BufferReader(data))
+        held = file.read(columns=[name for name in schema.names if name in file.schema_arrow.names])
+        columns = [held[f.name] if f.name in held.column_names else pa.nulls(len(held), f.type) for f in schema]
+        return pa.table(columns, names=schema.names).cast(schema)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"this is no Parquet file: {one_line(error)}") from None

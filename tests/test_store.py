@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tasks import tables
 from tasks.errors import StoreError
 from tasks.roots import local_folder
-from tasks.store import Store
+from tasks.store import Store, table_writer
 
 SCHEMA = tables.minutes(["entries"])
 names = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=5)
@@ -197,10 +197,10 @@ def test_json_that_is_none_is_refused_with_its_place(store: Store, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all", b"PAR1" + bytes(100) + b"PAR1"])
-def test_a_corrupt_table_is_refused_in_one_line_with_its_folder(store: Store, tmp_path: Path, content: bytes) -> None:
+def test_a_corrupt_table_is_refused_in_one_line_with_its_path(store: Store, tmp_path: Path, content: bytes) -> None:
     store.write_table("t/a.parquet", TABLE)
     store.write_bytes("t/b.parquet", content)
-    with pytest.raises(StoreError, match=f"a Parquet file under {tmp_path}/t cannot be read") as caught:
+    with pytest.raises(StoreError, match=f"{tmp_path}/t/b.parquet cannot be read") as caught:
         store.read_tables(["t/a.parquet", "t/b.parquet"], SCHEMA)
     assert "\n" not in str(caught.value)
 
@@ -231,6 +231,33 @@ def test_tables_are_read_in_the_order_asked_with_absent_columns_null(store: Stor
     assert table["exits"].null_count == 3
     late = store.read_tables(["t/c.parquet", "t/a.parquet"], SCHEMA, pc.field("entries") > 1)
     assert late["station_id"].to_pylist() == ["c"]
+
+
+def test_a_file_written_piece_by_piece_appears_whole_at_the_end(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "t.parquet"
+    with table_writer(path, SCHEMA) as write:
+        write(TABLE)
+        write(TABLE.slice(1))
+        assert store.files("new") == []
+    assert everything(tmp_path) == {"new", "new/t.parquet"}
+    assert store.read_tables(["new/t.parquet"], SCHEMA).to_pylist() == TABLE.to_pylist() + TABLE.slice(1).to_pylist()
+
+
+def test_a_file_whose_pieces_end_early_is_as_it_was(store: Store, tmp_path: Path) -> None:
+    store.write_bytes("t.parquet", b"old")
+    with pytest.raises(pa.ArrowInvalid), table_writer(tmp_path / "t.parquet", SCHEMA) as write:
+        write([write(TABLE), pa.array(["no number"]).cast(pa.int32())][0])
+    assert store.read_bytes("t.parquet") == b"old"
+    assert everything(tmp_path) == {"t.parquet"}
+
+
+def test_a_file_in_no_folder_is_refused_when_it_is_begun(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(StoreError, match=r"file/t.parquet cannot be written: File exists"),
+        table_writer(tmp_path / "file" / "t.parquet", SCHEMA),
+    ):
+        raise AssertionError("begun")
 
 
 def test_names_under_a_dot_are_not_there(store: Store) -> None:
@@ -276,7 +303,7 @@ def test_a_minute_table_is_small(store: Store, tmp_path: Path) -> None:
 COUNT_UP = """
 import sys, time
 from pathlib import Path
-from tasks.store import Store
+from tasks.store import Store, table_writer
 
 store, counter = Store(sys.argv[1]), Path(sys.argv[1]) / "counter"
 print("ready", flush=True)
