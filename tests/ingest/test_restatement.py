@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest_bench import NOW, TRIPS, Bench, at
+from ingest_bench import NOW, TRIPS, Bench, Failing, at
 from oracles import slow_events
+
+from tasks.errors import StoreError
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 MINUTE = np.timedelta64(60, "s")
@@ -49,6 +52,19 @@ def test_of_two_files_that_say_the_same_minute_the_later_name_counts(tmp_path: P
         put(bench, 2, name=second)
         bench.ingest(backfill=True)
         assert bench.truth()[KEY][0] == (2 if second == "b.csv" else 1)
+
+
+def test_a_run_cut_off_before_the_fold_is_made_good_though_nothing_is_left_to_write(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path)
+    put(bench, 5)
+    bench.ingest()
+    put(bench, 6)
+    with pytest.raises(StoreError, match="cut off"):
+        bench.ingest_into(Failing(str(tmp_path / "root"), 1), NOW + MINUTE)
+    assert bench.truth()[KEY] == (5, 1)
+    bench.ingest(NOW + 2 * MINUTE)
+    assert bench.truth()[KEY] == (6, 1)
+    assert len(bench.table("observations")) == 2
 
 
 def test_restated_counts_replace_and_unmentioned_ones_stay(tmp_path: Path) -> None:
