@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-BUNDLE_TAG = "nexthour.bundle"
+BUNDLE_TAG = "bundle"
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "pydantic-settings", "tzdata")
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -65,7 +65,7 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
     import mlflow
 
     client, name = run.tracking.client, settings.mlflow.registered_model
-    digest = hashlib.sha256((served.folder / "bundle.json").read_bytes()).hexdigest()
+    digest = hashlib.sha256((served.folder / "bundle.json").read_bytes()).hexdigest()[:16]
     known = [v for v in client.search_model_versions(f"run_id = '{run.run_id}'") if v.tags.get(BUNDLE_TAG) == digest]
     if known:
         version = str(known[0].version)
@@ -81,7 +81,7 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
         )
         version = str(mlflow.register_model(info.model_uri, name).version)
     client.update_model_version(name, version, description=description[:5000])
-    for key, value in {BUNDLE_TAG: digest, **tags}.items():
+    for key, value in {**tags, BUNDLE_TAG: digest}.items():
         client.set_model_version_tag(name, version, key, value)
     return version
 

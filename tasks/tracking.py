@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 
 RETRAIN_TAG = "nexthour.retrain_id"
 LIVE_TAG = "nexthour.live"
+ABOUT = (
+    "Next-hour ridership. A run is a retraining: its description is the gate's decision, its artifacts are pictures and "
+    "tables. The experiment that ends in `-live` holds one run, which follows how the published forecasts do."
+)
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
@@ -120,8 +124,8 @@ def _experiment(client: MlflowClient, name: str, root: str | None) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         location = f"{root}/{name}" if root else None
-        kind = {"mlflow.experimentKind": "custom_model_development"}
-        return str(client.create_experiment(name, artifact_location=location, tags=kind))
+        tags = {"mlflow.experimentKind": "custom_model_development", "mlflow.note.content": ABOUT}
+        return str(client.create_experiment(name, artifact_location=location, tags=tags))
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
@@ -133,6 +137,14 @@ class Run:
 
     tracking: Tracking
     run_id: str
+
+    @property
+    def url(self) -> str | None:
+        """Page of the run in the UI; None without a server."""
+        if not self.tracking.uri.startswith("http"):
+            return None
+        page = f"#/experiments/{self.tracking.experiment}/runs/{self.run_id}"
+        return f"{self.tracking.uri.replace('***@', '').rstrip('/')}/{page}?workflowType=machine_learning"
 
     def params(self, values: Mapping[str, Any]) -> None:
         """Log parameters, each once; a value too long for MLflow is cut."""

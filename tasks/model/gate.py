@@ -89,9 +89,9 @@ class Decision:
 
     def to_markdown(self) -> str:
         """The decision as people read it: the sentence, then both tables."""
-        lines = [f"**{'Promoted' if self.promoted else 'Not promoted'}.** {self.reason}", ""]
+        lines = [f"{'Promoted' if self.promoted else 'Not promoted'}. {self.reason}", ""]
         lines += [
-            f"| rival | role | challenger | rival's loss | difference | confidence ({self.days} days) | verdict |",
+            f"| rival | role | challenger's loss | rival's loss | difference | sure, {self.days} days | verdict |",
             "|---|---|---:|---:|---:|---:|---|",
         ]
         lines += [
@@ -100,7 +100,7 @@ class Decision:
             for r in self.table
         ]
         if self.tiers:
-            lines += ["", "| stations | number | against | challenger | rival's loss | difference | verdict |"]
+            lines += ["", "| stations | number | rival | challenger's loss | rival's loss | difference | verdict |"]
             lines += ["|---|---:|---|---:|---:|---:|---|"]
             lines += [
                 f"| {t.tier} | {t.stations} | {t.rival} | {t.challenger:.4g} | {t.loss:.4g} "

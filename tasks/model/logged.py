@@ -1,7 +1,7 @@
 """The figures of one training as MLflow shows them. Metric names are a contract: `<section>/<model>.<figure>`.
 
 Sections: `loss` by epoch; `holdout` (all stations) and `network` (their total) on the held-out days; `horizon` by
-minute ahead; `hour` by local hour of the origin; `calibration` by quantile in percent; `gate`.
+minute ahead; `hour` by local hour of the origin; `gate`. The model is "challenger", "champion" or a baseline's name.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tasks.contracts import QUANTILES
 from tasks.metrics import finite
 from tasks.model.gate import Decision
 from tasks.model.pictures import ordered
-from tasks.model.train import Trained
+from tasks.model.train import CHAMPION, Trained
 from tasks.settings import Settings
 from tasks.tracking import Run
 
@@ -46,12 +46,15 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     _log_data(run, settings, trained, data)
     _log_epochs(run, trained, as_of)
     _log_scores(run, trained, as_of)
-    gate = {f"gate/{row.rival}.confidence": row.confidence for row in decision.table}
-    gate |= {f"gate/{row.rival}.difference_percent": row.difference for row in decision.table}
+    rivals = {CHAMPION if row.role == CHAMPION else row.rival: row for row in decision.table}
+    gate = {f"gate/{name}.confidence": row.confidence for name, row in rivals.items()}
+    gate |= {f"gate/{name}.difference_percent": row.difference for name, row in rivals.items()}
     run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of)
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
+    run.text("tables/targets.csv", as_csv(target_rows(trained)))
     run.text("tables/stations.csv", as_csv(station_rows(trained)))
     run.text("tables/horizon.csv", as_csv(horizon_rows(trained)))
+    run.text("tables/calibration.csv", as_csv(calibration_rows(trained)))
     run.tags({"mlflow.note.content": note(trained, decision), "nexthour.promoted": str(decision.promoted).lower()})
 
 
@@ -82,6 +85,15 @@ def metric_rows(trained: Trained) -> list[dict[str, Any]]:
     return rows
 
 
+def target_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a target and model."""
+    return [
+        {"target": target, "model": name, **finite({figure: figures[figure] for figure in FIGURES})}
+        for name, scores in ordered(trained.scores)
+        for target, figures in scores.by_target.items()
+    ]
+
+
 def station_rows(trained: Trained) -> list[dict[str, Any]]:
     """A row a station and model."""
     grid = trained.features.grid
@@ -107,6 +119,15 @@ def horizon_rows(trained: Trained) -> list[dict[str, Any]]:
     ]
 
 
+def calibration_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a quantile and model: the share of held-out minutes at or below it."""
+    return [
+        {"quantile": level, "model": name, "share_reached": share}
+        for name, scores in ordered(trained.scores)
+        for level, share in zip(QUANTILES, scores.calibration, strict=True)
+    ]
+
+
 def horizon_minutes(trained: Trained) -> list[int]:
     """Minutes ahead at the end of each step."""
     interval = trained.features.grid.interval
@@ -114,13 +135,25 @@ def horizon_minutes(trained: Trained) -> list[int]:
 
 
 def note(trained: Trained, decision: Decision) -> str:
-    """Description of the run, markdown: the decision, then the figures of every model."""
-    head = "| model | RMSE of the hour | MAE | WAPE | bias | Poisson deviance | pinball | within 80 % | within 90 % |"
-    lines = [decision.to_markdown(), "", "Held-out days, all stations:", "", head, "|---|" + "---:|" * 8]
+    """Description of run and version, markdown: the decision, then the figures of every model."""
+    lines = [
+        decision.to_markdown(),
+        "Loss: Poisson deviance of a station's hour, mean over stations; the tests are paired by held-out day.",
+        "",
+        "The held-out days, all stations, people in the hour:",
+        "",
+        "| model | RMSE | MAE | WAPE | bias | deviance a minute | pinball | within 80 % | within 90 % |",
+        "|---|" + "---:|" * 8,
+    ]
     for row in metric_rows(trained):
         cells = (f"{row[figure]:.3g}" if figure in row else "" for figure in FIGURES)
         lines.append(f"| {row['model']} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+    return roomy("\n".join(lines) + "\n")
+
+
+def roomy(markdown: str) -> str:
+    """Markdown whose table cells stand apart where they are shown without any padding, as MLflow does."""
+    return markdown.replace(" |", "&ensp; |")
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -150,17 +183,13 @@ def _log_epochs(run: Run, trained: Trained, as_of: np.datetime64) -> None:
 
 
 def _log_scores(run: Run, trained: Trained, as_of: np.datetime64) -> None:
-    levels = [round(100 * level) for level in QUANTILES]
     for name, scores in ordered(trained.scores):
         for section, values in (("holdout", scores.overall), ("network", scores.network)):
             run.metrics({f"{section}/{name}.{figure}": values[figure] for figure in FIGURES}, as_of)
-        for target, values in scores.by_target.items():
-            run.metrics({f"target/{name}.{target}.{figure}": values[figure] for figure in FIGURES[:5]}, as_of)
         steps = columns(scores.by_horizon, STEP_FIGURES)
         run.series({f"horizon/{name}.{k}": v for k, v in steps.items()}, as_of, horizon_minutes(trained))
         hours = columns(scores.by_hour, FIGURES[:3])
         run.series({f"hour/{name}.{k}": v for k, v in hours.items()}, as_of, range(24))
-        run.series({f"calibration/{name}.share_reached": scores.calibration}, as_of, levels)
 
 
 def columns(rows: Iterable[Mapping[str, float]], names: Sequence[str]) -> dict[str, list[float]]:

@@ -24,6 +24,7 @@ BEFORE = np.timedelta64(180, "m")
 CALIBRATION_ORIGINS = 168
 BANDS = (("90 % band", 0, 6), ("50 % band", 2, 4))
 """Label, and positions in `QUANTILES`."""
+WIDTH = "bands as wide as at the other held-out hours"
 
 
 def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]:
@@ -133,17 +134,19 @@ def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]
     seen = hours[at] - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP
     counts, local = grid.values[0][:, grid.index(seen)], to_local(np.append(seen, hours[at]), timezone)
 
-    def picture(where: str, actual: Real, mean: Real, quantiles: Real, label: str) -> Figure:
-        bands = [(f"{share}{label}", quantiles[low], quantiles[high]) for share, low, high in BANDS]
+    def picture(where: str, actual: Real, mean: Real, quantiles: Real, note: str = "") -> Figure:
+        bands = [(label, quantiles[low], quantiles[high]) for label, low, high in BANDS]
         title = f"{grid.targets[0]} {where}"
-        return plots.forecast_against_actual(
-            local[:-1], actual, local[-1], mean, bands, where=title, interval=grid.interval, timezone=timezone
-        )
+        look = {"where": title, "timezone": timezone, "note": note}
+        return plots.forecast_against_actual(local[:-1], actual, local[-1], mean, bands, interval=grid.interval, **look)
 
     own = prediction.mean[0, at, busiest], prediction.quantiles[:, 0, at, busiest]
-    yield "next_hour_station", picture(f"at {grid.stations[busiest]}", counts[busiest], *own, "")
+    yield "next_hour_station", picture(f"at {grid.stations[busiest]}", counts[busiest], *own)
     mean, actual = (total[0, :, 0] for total in network_total(prediction.mean, truth))
     others = np.arange(len(hours)) != at
     band = network_bands(mean[others], actual[others], mean[at], QUANTILES)
     total = np.where(np.isfinite(counts).any(axis=0), np.nansum(counts, axis=0), np.nan)
-    yield "next_hour_network", picture("of the whole network", total, mean[at], band, ", from the other held-out hours")
+    yield (
+        "next_hour_network",
+        picture("of the whole network", total, mean[at], band, WIDTH),
+    )

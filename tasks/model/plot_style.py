@@ -40,7 +40,7 @@ def new_figure(
     figure = Figure(figsize=size, facecolor="white")
     grid = figure.subplots(1, panels, sharey=True, squeeze=False)
     right = ends if panels == 1 else 0.985
-    top = 1 - (1.25 if legend else 0.85) / size[1]
+    top = 1 - (1.1 if legend else 0.8) / size[1]
     figure.subplots_adjust(left=0.75 / size[0], right=right, top=top, bottom=0.6 / size[1], wspace=0.06)
     left = 0.12 / size[0]
     figure.text(left, 1 - 0.13 / size[1], title, fontsize=14, fontweight="bold", color=INK, va="top")
@@ -70,13 +70,16 @@ def darker(colour: str) -> str:
 
 
 def label_ends(axes: Axes, lines: Sequence[tuple[str, float, str]], gap: float = 0.065) -> None:
-    """Names at the right end of the lines, pushed apart where they would overlap."""
+    """Names at the right end of the lines, pushed apart where they would overlap, within the height of the axes."""
     low, high = axes.get_ylim()
     axes.set_ylim(low, high)
     wanted = sorted(((y - low) / (high - low), name, colour) for name, y, colour in lines if np.isfinite(y))
-    height = -np.inf
-    for place, name, colour in wanted:
-        height = max(place, height + gap)
+    heights = [place for place, _, _ in wanted]
+    for i in range(1, len(heights)):
+        heights[i] = max(heights[i], heights[i - 1] + gap)
+    for i in reversed(range(len(heights))):
+        heights[i] = min(heights[i], 1 - gap * (len(heights) - 1 - i))
+    for height, (_, name, colour) in zip(heights, wanted, strict=True):
         axes.text(1.015, height, name, transform=axes.transAxes, color=darker(colour), fontsize=9.5, va="center")
 
 
@@ -94,16 +97,18 @@ def add_legend(figure: Figure, panels: Sequence[Axes]) -> None:
         fontsize=9,
         labelcolor=INK,
         borderaxespad=0,
+        markerscale=1.6,
         borderpad=0,
         bbox_to_anchor=(0.14 / figure.get_figwidth(), 1 - 0.72 / figure.get_figheight()),
     )
 
 
-def clock_axis(axes: Axes) -> None:
-    """Hours and minutes on the time axis."""
-    from matplotlib.dates import AutoDateLocator, DateFormatter
+def clock_axis(axes: Axes, times: Times) -> None:
+    """Hours and minutes on the time axis, every half hour of a few hours and every four hours of a day."""
+    from matplotlib.dates import DateFormatter, HourLocator, MinuteLocator
 
-    axes.xaxis.set_major_locator(AutoDateLocator(minticks=4, maxticks=8))
+    short = not len(times) or times[-1] - times[0] <= np.timedelta64(6 * 60, "m")
+    axes.xaxis.set_major_locator(MinuteLocator(byminute=(0, 30)) if short else HourLocator(byhour=range(0, 24, 4)))
     axes.xaxis.set_major_formatter(DateFormatter("%H:%M"))
     axes.margins(x=0)
 

@@ -93,7 +93,7 @@ def days_by_part(days: Sequence[Day], where: str, interval: int = 1) -> Figure:
         axes.plot(day.times, day.actual, ".", color="#7d7d7d", markersize=2, alpha=0.6, label="truth", zorder=1)
         axes.fill_between(day.times, day.low, day.high, color=colour, alpha=0.3, linewidth=0, zorder=2)
         axes.plot(day.times, day.mean, color=colour, linewidth=1.8, zorder=3, label=f"forecast ({day.part})")
-        clock_axis(axes)
+        clock_axis(axes, day.times)
         axes.set_title(date(day.times), loc="left", fontsize=10, color=darker(colour), fontweight="bold")
         axes.set_xlabel("local time")
         axes.set_ylim(bottom=0)
@@ -110,11 +110,11 @@ def error_by_horizon(minutes: Sequence[int], errors: Mapping[str, Sequence[float
         errors: model -> error at each; "challenger" and "champion" stand out, the others are baselines.
         what: name and unit of the error.
     """
-    figure, (axes,) = new_figure("Error by horizon", "held-out days, all stations; lower is better")
-    _models(axes, np.asarray(minutes, dtype=float), errors)
+    figure, (axes,) = new_figure("Error by horizon", "held-out days, all stations; lower is better; the axis is cut")
+    _models(axes, np.asarray(minutes, dtype=float), errors, from_zero=False)
     axes.set_xlabel("minutes ahead")
     axes.set_ylabel(what)
-    axes.set_xticks(np.arange(0, max(minutes, default=60) + 1, 10))
+    axes.set_xticks([1, *range(10, max(minutes, default=60) + 1, 10)])
     return figure
 
 
@@ -168,6 +168,7 @@ def forecast_against_actual(
     where: str = "whole network",
     interval: int = 1,
     timezone: str = "",
+    note: str = "",
 ) -> Figure:
     """The next hour as it was forecast, and what then happened.
 
@@ -180,12 +181,13 @@ def forecast_against_actual(
         where: what is shown, for the title.
         interval: minutes a step.
         timezone: shown on the axis.
+        note: ends the line under the title.
     """
     from matplotlib.dates import date2num
 
     figure, (axes,) = new_figure(
         f"The next hour, {where}",
-        f"forecast made {minute(origin)}, against what then happened",
+        f"forecast made {minute(origin)}, against what then happened" + (f"; {note}" if note else ""),
         size=(10, 4.8),
         ends=0.985,
         legend=True,
@@ -198,7 +200,7 @@ def forecast_against_actual(
     axes.plot(times[later], actual[later], color=RED, linewidth=0, marker="o", markersize=3.2, label="counted after")
     axes.plot(ahead, mean, color=BLUE, linewidth=2.6, label="forecast")
     axes.axvline(float(date2num(origin)), color=QUIET, linewidth=1, linestyle=":")
-    clock_axis(axes)
+    clock_axis(axes, times)
     axes.set_ylim(bottom=0)
     axes.set_xlabel(f"local time ({timezone})" if timezone else "local time")
     axes.set_ylabel(people(interval))
@@ -206,7 +208,7 @@ def forecast_against_actual(
     return figure
 
 
-def _models(axes: Axes, x: Values, errors: Mapping[str, Sequence[float]]) -> None:
+def _models(axes: Axes, x: Values, errors: Mapping[str, Sequence[float]], from_zero: bool = True) -> None:
     """A line a model, the challenger on top, labelled at its end."""
     lines, styles = [], model_styles(errors)
     for name, values in errors.items():
@@ -216,5 +218,6 @@ def _models(axes: Axes, x: Values, errors: Mapping[str, Sequence[float]]) -> Non
         seen = series[np.isfinite(series)]
         lines.append((name, float(seen[-1]) if len(seen) else np.nan, colour))
     axes.set_xlim(x.min(), x.max())
-    axes.set_ylim(bottom=0)
+    if from_zero:
+        axes.set_ylim(bottom=0)
     label_ends(axes, lines)

@@ -19,7 +19,7 @@ from tasks.metrics import finite
 from tasks.model.bundle import save_bundle
 from tasks.model.champion import move_pointer, store_bundle
 from tasks.model.gate import Decision
-from tasks.model.logged import log_figures, metric_rows
+from tasks.model.logged import log_figures, metric_rows, note
 from tasks.model.pictures import retrain_pictures
 from tasks.model.served import FREE_AXES, answer, to_arrays
 from tasks.model.train import CHALLENGER, Trained
@@ -49,6 +49,7 @@ class RetrainReport:
         metrics: a row a model on the same held-out days: `model`, and figures by the name of `metrics.figures`.
         decision: the gate's tables, markdown.
         tracking_uri: where MLflow is, without credentials.
+        url: page of the run, where a server has one.
         bundle: where the bundle lies.
         fit_seconds: how long the fit took; None where the architecture does not say.
         warnings: sentences for the person who reads it.
@@ -61,6 +62,7 @@ class RetrainReport:
     metrics: tuple[dict[str, Any], ...]
     decision: str
     tracking_uri: str
+    url: str | None
     bundle: str
     fit_seconds: float | None
     warnings: tuple[str, ...] = ()
@@ -84,14 +86,15 @@ def register_trained(
         StoreError: if the data root cannot be written.
     """
     uri, store, warnings = tracking.tracking_uri(settings), Store(settings.data_root), []
-    run_id, version, alias, as_of = None, f"local-{_compact(trained.as_of)}", None, trained.as_of
+    run_id, url, alias, as_of = None, None, None, trained.as_of
+    version = f"local-{_compact(as_of)}"
     meta = bundle_meta(trained)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "bundle"
         save_bundle(folder, trained.forecaster, meta)
         try:
             with tracking.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
-                run_id = run.run_id
+                run_id, url = run.run_id, run.url
                 log_figures(run, settings, trained, decision, meta["data"])
                 version = registry.log_version(run, settings, served(trained, folder), *_words(trained, decision))
                 registry.describe_model(mlflow, settings, DESCRIPTION)
@@ -113,6 +116,7 @@ def register_trained(
         metrics=tuple(metric_rows(trained)),
         decision=decision.to_markdown(),
         tracking_uri=provenance.redacted(uri),
+        url=url,
         bundle=store.url(place),
         fit_seconds=trained.log.notes.get("fit_seconds"),
         warnings=tuple(warnings),
@@ -177,20 +181,21 @@ def _run(
         "nexthour.as_of": f"{as_of.astype('datetime64[s]')}Z",
         "nexthour.data": data,
         "nexthour.flow_run": flow_run,
+        "mlflow.user": "nexthour",
         "mlflow.source.name": "nexthour retrain",
         "mlflow.source.type": "JOB",
         "mlflow.source.git.commit": provenance.git_commit(PROJECT),
     }
     present = {name: value for name, value in tags.items() if value}
     local = to_local(np.array([as_of], "datetime64[m]"), settings.network.timezone)[0]
-    name = f"{trained.model} {str(local).replace('T', ' ')}"
+    name = f"{str(local).replace('T', ' ')} {trained.model}"
     return tracking.open_run(mlflow, tracking.RETRAIN_TAG, retrain_id, name, present)
 
 
 def _words(trained: Trained, decision: Decision) -> tuple[dict[str, str], str]:
     """Tags and description of the version."""
     tags = {"model": trained.model, "as_of": f"{trained.as_of}Z", "promoted": str(decision.promoted).lower()}
-    return tags, decision.to_markdown()
+    return tags, note(trained, decision)
 
 
 def _set_alias(mlflow: tracking.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:

@@ -154,7 +154,7 @@ def test_tiers_hold_every_station_once_busiest_first(stations: int) -> None:
 def test_a_decision_can_be_read_as_markdown_and_stored_as_json() -> None:
     decision = judged(losses(0.9, 1), losses(1.0, 2), losses(1.1, 3))
     text = decision.to_markdown()
-    assert text.startswith("**Promoted.**")
+    assert text.startswith("Promoted. The challenger")
     assert "| version 4 | champion |" in text
     assert "| weekday_level | baseline |" in text
     assert "| busiest third | 3 |" in text

@@ -1,0 +1,221 @@
+"""A retraining leaves a run with every figure, a version that predicts, and a bundle that publishes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tasks import registry, tracking
+from tasks.contracts import Forecaster, Grid
+from tasks.features.features import MinuteFeatures
+from tasks.model import pictures
+from tasks.model.champion import POINTER, sync_champion
+from tasks.model.gate import Decision
+from tasks.model.register import RetrainReport, register_trained
+from tasks.model.served import to_arrays
+from tasks.model.steps import judge, load_forecaster
+from tasks.model.train import Trained, train
+from tasks.settings import MlflowSettings, Network, RetrainSettings, Settings
+from tasks.store import Store
+
+START = np.datetime64("2026-01-05T00:00", "m")
+AS_OF = np.datetime64("2026-02-13T09:00:00", "s")
+TIMEZONE = "America/Chicago"
+NETWORK = Network(name="Four stations", timezone=TIMEZONE, interval_minutes=5)
+RETRAIN = RetrainSettings(model="weekday_level", train_days=10, validation_days=2, holdout_days=3, origin_minutes=60)
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    """A training on six weeks of four stations, each five minutes; the challenger is a baseline, so it takes no time."""
+    steps = 40 * 288
+    day = 2 * np.pi * np.arange(steps) / 288
+    rate = np.array([40, 20, 9, 3])[None, :, None] * (1.1 + np.sin(day)) * np.array([1, 0.8])[:, None, None]
+    counts = np.random.default_rng(3).poisson(rate).astype(np.float32)
+    grid = Grid(counts, START, 5, ("a", "b", "c", "d"), ("entries", "exits"))
+    features = MinuteFeatures(grid, TIMEZONE)
+    settings = Settings(network=NETWORK, retrain=RETRAIN)
+    made = train(features, settings, AS_OF, champion=load_forecaster(settings, "weekday_mean"))
+    made.log.epochs.update(loss=[3.0, 2.0], val_loss=[4.0, 3.5, 3.0])
+    made.log.notes.update(best_epoch=2, fit_seconds=1.5)
+    return made
+
+
+def settings_of(session: Settings, name: str, root: Path) -> Settings:
+    """A registered model, an experiment and a data root of its own in the session's registry."""
+    mlflow = MlflowSettings(tracking_uri=tracking.tracking_uri(session), experiment=name, registered_model=name)
+    return Settings(data_root=str(root), network=NETWORK, retrain=RETRAIN, mlflow=mlflow)
+
+
+def decision(promoted: bool) -> Decision:
+    return Decision(promoted, "It was better." if promoted else "It was worse.", 3, (), ())
+
+
+@pytest.fixture(scope="module")
+def kept(
+    mlflow_settings: Settings, trained: Trained, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Settings, RetrainReport]:
+    """A retraining that was not promoted."""
+    settings = settings_of(mlflow_settings, "kept", tmp_path_factory.mktemp("kept"))
+    return settings, register_trained(settings, trained, judge(settings, trained, None), flow_run="flow-7")
+
+
+def test_every_model_has_its_figures_in_the_run(kept: tuple[Settings, RetrainReport]) -> None:
+    settings, report = kept
+    with tracking.connect(settings) as mlflow:
+        run = mlflow.client.get_run(report.run_id)
+        horizon = mlflow.client.get_metric_history(report.run_id, "horizon/challenger.mae_step")
+        loss = mlflow.client.get_metric_history(report.run_id, "loss/val_loss")
+    for model in ("challenger", "champion", "weekday_level", "weekday_mean"):
+        for name in ("holdout/{}.rmse_hour", "network/{}.mae_hour", "horizon/{}.mae_step", "hour/{}.rmse_hour"):
+            assert run.data.metrics[name.format(model)] >= 0
+    assert run.data.metrics["gate/promoted"] == float(report.promoted)
+    assert 0 <= run.data.metrics["gate/champion.confidence"] <= 1
+    assert [point.step for point in horizon] == list(range(5, 65, 5))
+    assert [(point.step, point.value) for point in loss] == [(0, 4.0), (1, 3.5), (2, 3.0)]
+
+
+def test_a_run_says_what_it_was_made_of(kept: tuple[Settings, RetrainReport], trained: Trained) -> None:
+    settings, report = kept
+    with tracking.connect(settings) as mlflow:
+        run = mlflow.client.get_run(report.run_id)
+    assert run.data.tags["nexthour.as_of"] == "2026-02-13T09:00:00Z"
+    assert run.data.tags["nexthour.flow_run"] == "flow-7"
+    assert run.data.tags["nexthour.data"] == run.data.params["data_fingerprint"]
+    assert run.data.params["retrain.holdout_days"] == "3"
+    assert run.info.run_name == "2026-02-13 03:00 weekday_level"
+    assert report.reason in run.data.tags["mlflow.note.content"]
+    (data,) = run.inputs.dataset_inputs
+    assert data.dataset.digest == run.data.tags["nexthour.data"]
+
+
+def test_pictures_and_tables_are_artifacts(kept: tuple[Settings, RetrainReport], tmp_path: Path) -> None:
+    import mlflow
+
+    settings, report = kept
+    with tracking.connect(settings):
+        at = Path(mlflow.artifacts.download_artifacts(run_id=report.run_id, dst_path=str(tmp_path)))
+    assert {p.stem for p in (at / "plots").iterdir()} == {
+        "loss_by_epoch", "error_by_horizon", "error_by_hour", "calibration", "training_validation_holdout",
+        "next_hour_station", "next_hour_network",
+    }  # fmt: skip
+    with (at / "tables/holdout.csv").open() as file:
+        assert [row["model"] for row in csv.DictReader(file)] == [row["model"] for row in report.metrics]
+    with (at / "tables/stations.csv").open() as file:
+        assert {row["station_id"] for row in csv.DictReader(file)} == {"a", "b", "c", "d"}
+    assert json.loads((at / "config.json").read_text())["network"]["name"] == "Four stations"
+    assert json.loads((at / "decision.json").read_text())["reason"] == report.reason
+
+
+def test_a_challenger_that_lost_is_registered_and_does_not_publish(kept: tuple[Settings, RetrainReport]) -> None:
+    settings, report = kept
+    assert not report.promoted
+    assert Store(settings.data_root).read_json(POINTER) is None
+    with tracking.connect(settings) as mlflow:
+        assert registry.alias_version(mlflow, settings, registry.CHALLENGER) == report.version
+        assert registry.alias_version(mlflow, settings, registry.CHAMPION) is None
+    assert load_forecaster(settings, report.version).name == f"weekday_level v{report.version}"
+
+
+def test_the_registered_model_predicts_what_the_forecaster_does(
+    kept: tuple[Settings, RetrainReport], trained: Trained
+) -> None:
+    import mlflow
+
+    settings, report = kept
+    with tracking.connect(settings):
+        model = mlflow.pyfunc.load_model(f"models:/{settings.mlflow.registered_model}/{report.version}")
+    tensors = trained.features.tensors(trained.split.holdout[:3])
+    answer = model.predict(to_arrays(tensors, trained.features.grid.stations))
+    expected = trained.forecaster.predict(tensors)
+    np.testing.assert_array_equal(answer["mean"], np.moveaxis(expected.mean, 1, 0))
+    np.testing.assert_array_equal(answer["quantiles"], np.moveaxis(expected.quantiles, 2, 0))
+    shapes = {spec.name: spec.shape for spec in model.metadata.get_input_schema().inputs}
+    assert shapes["lags"] == (-1, 14, 2, -1, 36)
+    assert shapes["calendar"] == (-1, 12, 12)
+
+
+def test_a_retried_retraining_is_the_same_run_and_version(
+    kept: tuple[Settings, RetrainReport], trained: Trained
+) -> None:
+    settings, report = kept
+    again = register_trained(settings, trained, judge(settings, trained, None), flow_run="flow-8")
+    assert (again.run_id, again.version) == (report.run_id, report.version)
+
+
+def test_a_promoted_challenger_publishes_and_the_registry_agrees(
+    mlflow_settings: Settings, trained: Trained, tmp_path: Path
+) -> None:
+    settings = settings_of(mlflow_settings, "promoted", tmp_path)
+    report = register_trained(settings, trained, decision(True))
+    pointer = Store(settings.data_root).read_json(POINTER)
+    assert (pointer["version"], pointer["registry"], pointer["previous"]) == (report.version, report.version, None)
+    assert "It was better." in pointer["source"]
+    assert registry.champion_version(settings) == report.version
+    assert sync_champion(settings, AS_OF) is None
+    tensors = trained.features.tensors(trained.split.holdout[-1:])
+    loaded = load_forecaster(settings, "champion").predict(tensors)
+    np.testing.assert_array_equal(loaded.quantiles, trained.forecaster.predict(tensors).quantiles)
+
+
+def test_without_mlflow_a_promoted_bundle_publishes_all_the_same(trained: Trained, tmp_path: Path) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    settings = Settings(data_root=str(tmp_path), network=NETWORK, mlflow=MlflowSettings(tracking_uri=uri))
+    report = register_trained(settings, trained, decision(True))
+    assert (report.run_id, report.version) == (None, "local-20260213T090000")
+    assert "does not answer" in report.warnings[0]
+    champion = load_forecaster(settings, "champion")
+    assert champion.name == "weekday_level vlocal-20260213T090000"
+
+
+def test_a_report_can_be_written_as_json(kept: tuple[Settings, RetrainReport]) -> None:
+    from dataclasses import asdict
+
+    assert json.loads(json.dumps(asdict(kept[1])))["version"] == kept[1].version
+
+
+def test_the_gate_is_given_the_champion_by_its_version(trained: Trained, kept: tuple[Settings, RetrainReport]) -> None:
+    settings, report = kept
+    champion: Forecaster = load_forecaster(settings, report.version)
+    table = judge(settings, trained, champion).table
+    assert [(row.rival, row.role) for row in table] == [
+        (f"champion {report.version}", "champion"),
+        ("weekday_mean", "baseline"),
+        ("weekday_level", "baseline"),
+    ]
+
+
+def test_a_training_without_held_out_days_has_only_its_loss_to_show(trained: Trained) -> None:
+    bare = replace(trained, split=replace(trained.split, holdout=trained.split.holdout[:0]))
+    assert [name for name, _ in pictures.retrain_pictures(bare, TIMEZONE)] == ["loss_by_epoch"]
+
+
+def test_the_whole_day_is_a_service_day_within_the_origins() -> None:
+    hours = np.arange(np.datetime64("2026-03-06T20:00", "m"), np.datetime64("2026-03-10T02:00", "m"), pictures.HOUR)
+    start, end = pictures.whole_day(hours, TIMEZONE)
+    assert (start, end) == (np.datetime64("2026-03-08T06:00"), np.datetime64("2026-03-09T05:00"))
+    few = hours[:5]
+    assert pictures.whole_day(few, TIMEZONE) == (few[0], few[-1] + pictures.HOUR)
+
+
+def test_network_bands_are_as_wide_as_the_other_hours_were_wrong() -> None:
+    rng = np.random.default_rng(0)
+    mean = np.full((500, 12), 400.0)
+    actual = mean + 40 * rng.normal(size=mean.shape)
+    low, middle, high = pictures.network_bands(mean, actual, np.array([400.0, 1600.0]), (0.05, 0.5, 0.95))
+    np.testing.assert_allclose(middle, [400, 1600], atol=8)
+    np.testing.assert_allclose(high - low, [2 * 1.645 * 40, 2 * 1.645 * 80], rtol=0.05)
+    assert np.isnan(pictures.network_bands(mean[:0], actual[:0], mean[0, :2], (0.5,))).all()
+
+
+def test_quantile_shares_hold_ties_apart() -> None:
+    truth = np.array([0.0, 0.0, 1.0, np.nan], np.float32)
+    assert pictures.quantile_shares(np.zeros((1, 4), np.float32), truth) == ([0.0], [pytest.approx(2 / 3)])
