@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks import tables
-from tasks.contracts import QUANTILE_COLUMNS, Forecaster, Minutes, Prediction
-from tasks.errors import StoreError
+from tasks.contracts import Forecaster, Minutes, Prediction
+from tasks.store import table_writer
 
 REPLAYED = pa.schema([*tables.FORECASTS, ("model", tables.NAME)])
 """The forecasts table with the name of the model that was replayed."""
@@ -77,29 +76,8 @@ def replay_writer(path: Path) -> Iterator[Callable[[str, pa.Table], None]]:
     Raises:
         StoreError: if the folder cannot be written.
     """
-    import pyarrow.parquet as pq
-
-    temporary = path.parent / f".{path.name}.{os.getpid()}"
-    floats = ["mean", *QUANTILE_COLUMNS]
-    times = ["issued_at", "origin_utc", "minute_utc"]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(
-            temporary,
-            REPLAYED,
-            compression="zstd",
-            use_dictionary=[name for name in REPLAYED.names if name not in (*floats, *times)],
-            column_encoding=dict.fromkeys(times, "DELTA_BINARY_PACKED"),
-            write_statistics=["issued_at", "origin_utc", "model"],
-        ) as writer:
-            yield lambda model, rows: writer.write_table(
-                rows.append_column(REPLAYED.field("model"), _constant(model, rows.num_rows))
-            )
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    with table_writer(path, REPLAYED) as write:
+        yield lambda model, rows: write(rows.append_column(REPLAYED.field("model"), _constant(model, rows.num_rows)))
 
 
 def _constant(name: str | None, rows: int) -> pa.DictionaryArray:

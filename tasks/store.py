@@ -1,7 +1,4 @@
-"""The data root: plain files, written whole or not at all. The only home of Parquet.
-
-A root is a folder or a URL (`s3://bucket/prefix`).
-"""
+"""The data root, a folder or a URL: plain files, written whole or not at all. The only home of Parquet."""
 
 from __future__ import annotations
 
@@ -78,13 +75,12 @@ class Store:
 
     def read_bytes(self, path: str) -> bytes | None:
         """Content of a file, None where there is none."""
-        try:
-            with self.fs.open_input_stream(self.at(path)) as stream:
-                return bytes(stream.read())
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"{self.url(path)} cannot be read: {one_line(error)}") from None
+        with self._reading(self.url(path)):
+            try:
+                with self.fs.open_input_stream(self.at(path)) as stream:
+                    return bytes(stream.read())
+            except FileNotFoundError:
+                return None
 
     def write_json(self, path: str, value: Any) -> None:
         """Replace a JSON file whole."""
@@ -113,12 +109,9 @@ class Store:
             return pa.concat_tables(self._whole(path, schema) for path in paths)
         import pyarrow.dataset as ds
 
-        try:
+        with self._reading(f"a Parquet file under {self.url(paths[0].rsplit('/', 1)[0])}"):
             data = ds.dataset([self.at(p) for p in paths], schema=schema, filesystem=self.fs, format="parquet")
             return data.to_table(filter=filter)
-        except (OSError, pa.ArrowException) as error:
-            where = self.url(paths[0].rsplit("/", 1)[0])
-            raise StoreError(f"a Parquet file under {where} cannot be read: {one_line(error)}") from None
 
     def _whole(self, path: str, schema: pa.Schema) -> pa.Table:
         data = self.read_bytes(path)
@@ -138,7 +131,7 @@ class Store:
 
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
-        with self._reading(path):
+        with self._reading(self.url(path)):
             return bool(self.fs.get_file_info(self.at(path)).type == pafs.FileType.File)
 
     def delete(self, path: str) -> None:
@@ -161,15 +154,15 @@ class Store:
 
     def _infos(self, folder: str, recursive: bool, kind: pafs.FileType) -> list[pafs.FileInfo]:
         selector = pafs.FileSelector(self.at(folder), recursive=recursive, allow_not_found=True)
-        with self._reading(folder):
+        with self._reading(self.url(folder)):
             return [info for info in self.fs.get_file_info(selector) if info.type == kind]
 
     @contextmanager
-    def _reading(self, path: str) -> Iterator[None]:
+    def _reading(self, what: str) -> Iterator[None]:
         try:
             yield
-        except OSError as error:
-            raise StoreError(f"{self.url(path)} cannot be read: {one_line(error)}") from None
+        except (OSError, pa.ArrowException) as error:
+            raise StoreError(f"{what} cannot be read: {one_line(error)}") from None
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
@@ -210,20 +203,21 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
     discrete = [f.name for f in schema if f.name not in delta and not pa.types.is_floating(f.type)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with pq.ParquetWriter(
-            temporary,
-            schema,
-            compression="zstd",
-            use_dictionary=discrete,
-            column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-            write_statistics=[*delta, *discrete],
-        ) as writer:
-            yield writer.write_table
-        temporary.replace(path)
+        try:
+            with pq.ParquetWriter(
+                temporary,
+                schema,
+                compression="zstd",
+                use_dictionary=discrete,
+                column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+                write_statistics=[*delta, *discrete],
+            ) as writer:
+                yield writer.write_table
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {one_line(error)}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def encode_table(table: pa.Table) -> bytes:
