@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -56,6 +56,7 @@ def read_minutes(
     timezone: str,
     targets: Sequence[str],
     as_of: np.datetime64 | None = None,
+    only: Collection[str] | None = None,
 ) -> pa.Table:
     """Minute table of a UTC span, end exclusive, sorted by service day, station and minute.
 
@@ -66,13 +67,16 @@ def read_minutes(
         timezone: the network's.
         targets: columns wanted.
         as_of: what was known then: minutes before it, folded from observations available by it.
+        only: service days to read, YYYY-MM-DD; all without it.
     """
     if as_of is not None:
         end = min(end.astype("datetime64[m]"), as_of.astype("datetime64[m]"))
     if as_of is None:
-        paths = [tables.minutes_file(day) for day in _days(store, "minutes", start, end, timezone)]
+        days = _days(store, "minutes", start, end, timezone)
+        paths = [tables.minutes_file(day) for day in days if only is None or day in only]
         return _within(store.read_tables(paths, tables.minutes(targets)), start, end)
-    pieces = [_day_as_of(store, day, targets, as_of) for day in observed_days(store, start, end, timezone)]
+    days = observed_days(store, start, end, timezone)
+    pieces = [_day_as_of(store, day, targets, as_of) for day in days if only is None or day in only]
     return _within(pa.concat_tables([tables.minutes(targets).empty_table(), *pieces]), start, end)
 
 

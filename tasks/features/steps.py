@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
 from tasks import tables
-from tasks.clock import day_bounds, holiday_dates, service_dates
+from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.features import MinuteFeatures
@@ -19,6 +20,9 @@ from tasks.stepping import step
 from tasks.store import Store
 
 log = logging.getLogger(__name__)
+
+FEW_ORIGINS = np.timedelta64(6, "h")
+"""Origins that lie closer together are served from the days that they can see, not from the whole span."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,12 @@ def load_features(
     """
     network, store = settings.network, Store(settings.data_root)
     begin, stop = _span(settings, start), end.astype("datetime64[m]") + np.timedelta64(HORIZON_MINUTES, "m")
-    table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of)
+    holidays = holiday_dates(network.country, network.subdivision, begin, stop + np.timedelta64(1, "D"))
+    only = _serving_days(settings, start, stop, holidays) if end - start < FEW_ORIGINS else None
+    table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of, only)
     if not table.num_rows:
         raise HistoryError(_nothing(store, begin, stop, as_of))
     grid = to_grid(table, begin, stop, network.interval_minutes, network.targets)
-    holidays = holiday_dates(network.country, network.subdivision, begin, stop + np.timedelta64(1, "D"))
     log.info("features: %d stations, %d steps from %s to %s UTC", len(grid.stations), grid.steps, begin, stop)
     return MinuteFeatures(grid, network.timezone, settings.features, holidays)
 
@@ -92,6 +97,32 @@ def write_lag_table(settings: Settings, start_day: str, end_day: str, as_of: np.
         valid += valid_rows(table, targets, weeks)
     share = {str(k + 1): round(float(valid[k]) / max(rows * len(targets), 1), 4) for k in range(weeks)}
     return LagReport(str(first), str(last), len(days), rows, store.url("lag_table"), share)
+
+
+def _serving_days(
+    settings: Settings, start: np.datetime64, stop: np.datetime64, holidays: frozenset[date]
+) -> frozenset[str]:
+    """Service days that the tensors of a few origins can see: a dozen and a half in place of a hundred.
+
+    Those of the windows around the origins, the days that serve as their lags, and the neighbours of all, into which
+    smoothing reaches.
+    """
+    features, zone = settings.features, settings.network.timezone
+    before = np.timedelta64(max(features.recent_minutes, features.level_minutes) + features.smooth_minutes, "m")
+    edges = service_dates(np.array([start.astype("datetime64[m]") - before, stop]), zone)
+    here = np.arange(edges[0], edges[1] + np.timedelta64(1, "D"))
+    lags = source_days(here, features.weeks, holidays).ravel()
+    days = np.concatenate([here, lags[~np.isnat(lags)]])
+    near_midnight = len(here) > 1 or _near_midnight(start, before, stop, zone)
+    reach = np.arange(-1, 2) if near_midnight else np.zeros(1, dtype=np.int64)
+    return frozenset(str(day) for day in np.unique(days[:, None] + reach.astype("timedelta64[D]")))
+
+
+def _near_midnight(start: np.datetime64, before: np.timedelta64, stop: np.datetime64, zone: str) -> bool:
+    """Whether an hour around the windows, and so any smoothing or clock change, leaves their service day."""
+    hour = np.timedelta64(60, "m")
+    around = service_dates(np.array([start.astype("datetime64[m]") - before - hour, stop + hour]), zone)
+    return bool(around[0] != around[1])
 
 
 def _span(settings: Settings, start: np.datetime64) -> np.datetime64:

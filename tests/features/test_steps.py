@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks import tables
-from tasks.clock import day_bounds, service_dates
+from tasks.clock import day_bounds, parse_moment, service_dates
 from tasks.contracts import Minutes, Tensors
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.steps import load_features, write_lag_table
 from tasks.minutes import rebuild_day
-from tasks.settings import FeatureSettings, Network, Settings
+from tasks.settings import FeatureSettings, Network, Settings, SimulateSource
 from tasks.store import Store
 
 ZONE = "America/Chicago"
@@ -166,3 +166,32 @@ def test_a_zone_whose_midnight_is_no_whole_interval_of_utc_keeps_the_grid_of_ing
 def test_days_that_make_no_sense_are_refused(town: Settings, start: str, end: str) -> None:
     with pytest.raises(ConfigError):
         write_lag_table(town, start, end)
+
+
+def test_a_few_origins_are_served_from_the_days_that_they_see_with_the_same_bits(tmp_path) -> None:
+    root = tmp_path / "root"
+    store, rng = Store(str(root)), np.random.default_rng(11)
+    settings = Settings(
+        data_root=str(root),
+        network=Network(timezone="America/Chicago", country="US"),
+        sources=(SimulateSource(name="c"),),
+    )
+    minutes = np.arange("2013-08-01T05:00", "2013-11-30T06:00", dtype="datetime64[m]")
+    days = service_dates(minutes, "America/Chicago")
+    for day in np.unique(days):
+        mine = minutes[days == day]
+        rows = pa.table(
+            {
+                "station_id": pa.array(["A"] * len(mine)).dictionary_encode(),
+                "minute_utc": tables.time_array(mine),
+                "entries": pa.array(rng.poisson(5, len(mine)), pa.int32()),
+                "exits": pa.array(rng.poisson(5, len(mine)), pa.int32()),
+            }
+        )
+        store.write_table(tables.minutes_file(day), rows.cast(tables.minutes(("entries", "exits"))))
+    whole = load_features(settings, minutes[-30 * 1440], minutes[-120])
+    for local in ("2013-11-03T00:30", "2013-11-03T12:00", "2013-11-11T00:05", "2013-11-20T23:58", "2013-11-28T17:00"):
+        origin = parse_moment(local, "America/Chicago").astype("datetime64[m]")
+        few, bulk = load_features(settings, origin, origin).tensors([origin]), whole.tensors([origin])
+        for name in ("lags", "recent", "profile", "level", "calendar"):
+            np.testing.assert_array_equal(getattr(few, name), getattr(bulk, name), err_msg=f"{name} at {local}")
