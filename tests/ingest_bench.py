@@ -19,7 +19,7 @@ from tasks import tables
 from tasks.errors import StoreError
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
-from tasks.ingest.sources import make_source, named_source
+from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.ingest.steps import ingest_source
 from tasks.ingest.writer import Writer
 from tasks.minutes import read_minutes
@@ -99,6 +99,7 @@ class Bench:
             config.latency_seconds,
             backfill,
             as_of,
+            setup=setup_of(config, network),
         )
         return run(writer, make_source(config, network))
 

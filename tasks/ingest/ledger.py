@@ -25,6 +25,7 @@ class Entry:
         digest: fingerprint of the input.
         stamp: cheap identity of the input.
         state: fingerprint of all inputs that the key has had, in their order.
+        setup: fingerprint of the configuration that it was read by.
         backfill: whether rows were taken as known when they happened.
         rows, rejected: rows of the input that landed, and that were refused.
         rejects: files that hold the refused ones.
@@ -40,6 +41,7 @@ class Entry:
     digest: str
     stamp: str | None
     state: str
+    setup: str
     backfill: bool
     rows: int
     rejected: int
@@ -52,9 +54,9 @@ class Entry:
     cursor: str | None = None
     recheck_at: str | None = None
 
-    def settles(self, pull: Pull, backfill: bool) -> bool:
+    def settles(self, pull: Pull, setup: str, backfill: bool) -> bool:
         """Whether the same input has nothing to add for this pull."""
-        if backfill and not self.backfill:
+        if setup != self.setup or (backfill and not self.backfill):
             return False
         if self.recheck_at is not None and pull.as_of >= np.datetime64(self.recheck_at):
             return False
@@ -120,6 +122,7 @@ class LedgerView:
 
     ledger: SourceLedger
     pull: Pull
+    setup: str
     backfill: bool
 
     def stamp(self, source: str, key: str) -> str | None:
@@ -134,7 +137,7 @@ class LedgerView:
 
     def _settled(self, key: str) -> Entry | None:
         entry = self.ledger.get(key)
-        return entry if entry is not None and entry.settles(self.pull, self.backfill) else None
+        return entry if entry is not None and entry.settles(self.pull, self.setup, self.backfill) else None
 
 
 def _shard(key: str) -> str:

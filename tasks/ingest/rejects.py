@@ -158,10 +158,9 @@ def _less(rejects: Rejects, held: pa.Table) -> Rejects:
     """Those that are not held yet: same line, reason and text are the same reject."""
     if not held.num_rows or not len(rejects):
         return rejects
-    columns = ["line", "reason", "text"]
-    seen = set(zip(*(held[name].to_pylist() for name in columns), strict=True))
-    mine = zip(*(rejects.table[name].to_pylist() for name in columns), strict=True)
-    return Rejects(rejects.source, rejects.origin, rejects.table.filter(pa.array([row not in seen for row in mine])))
+    seen = held.select(_SCHEMA.names).cast(_SCHEMA)
+    fresh = rejects.table.join(seen, _SCHEMA.names, join_type="left anti").sort_by("line")
+    return Rejects(rejects.source, rejects.origin, fresh.select(_SCHEMA.names))
 
 
 def _as_table(rejects: Rejects, received_at: np.datetime64) -> pa.Table:
@@ -180,6 +179,7 @@ def _as_table(rejects: Rejects, received_at: np.datetime64) -> pa.Table:
 
 def _name(rejects: Rejects) -> str:
     digest = hashlib.sha256(f"{rejects.source}\n{rejects.origin}\n".encode())
-    for name in rejects.table.column_names:
-        digest.update("\n".join(map(str, rejects.table[name].to_pylist())).encode())
+    for batch in rejects.table.to_batches(max_chunksize=65_536):
+        for column in batch.columns:
+            digest.update("\n".join(map(str, column.to_pylist())).encode())
     return digest.hexdigest()[:24]

@@ -30,7 +30,7 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
     """
     ledger = SourceLedger(writer.store, source.name)
     bare = Pull(writer.as_of, writer.start, writer.end, paths, ledger.cursor)
-    pull = replace(bare, done=LedgerView(ledger, bare, writer.backfill))
+    pull = replace(bare, done=LedgerView(ledger, bare, writer.setup, writer.backfill))
     receipt, tally, entries = _first_receipt(writer.as_of, ledger), Tally(), []
     for key, pieces in groupby(map(as_piece, source.pull(pull)), key=lambda piece: piece.key):
         entry = _one_key(writer, ledger.get(key), pieces, receipt, tally, progress)
@@ -118,6 +118,7 @@ def _entry(
         digest=piece.digest,
         stamp=piece.stamp,
         state=before.next_state(piece.digest) if before else first_state(piece.digest),
+        setup=writer.setup,
         backfill=writer.backfill,
         rows=own.rows,
         rejected=rejected,

@@ -7,7 +7,7 @@ import numpy as np
 from tasks.contracts import Progress
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
-from tasks.ingest.sources import make_source, named_source
+from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.ingest.writer import Writer
 from tasks.settings import Settings
 from tasks.stepping import step
@@ -58,5 +58,6 @@ def ingest_source(
         as_of=as_of.astype("datetime64[s]"),
         start=start,
         end=end,
+        setup=setup_of(config, network),
     )
     return run(writer, make_source(config, network), paths, progress)

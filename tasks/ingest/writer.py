@@ -51,6 +51,7 @@ class Writer:
         backfill: whether rows were known when they happened, or are known from now.
         as_of: now.
         start, end: bounds that were asked for.
+        setup: fingerprint of the configuration; a file is read again when that changes.
     """
 
     store: Store
@@ -63,6 +64,7 @@ class Writer:
     as_of: np.datetime64
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
+    setup: str = ""
 
     def land(self, piece: Piece, before: Entry | None, received_at: np.datetime64) -> Landing:
         """Write what a piece says beyond what its key said before.

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_bench import NOW, TRIPS, Bench, Failing, at
 from oracles import slow_events
 
+from tasks.contracts import Batch, Pull, Reject
 from tasks.errors import StoreError
+from tasks.ingest.pieces import statements
+from tasks.ingest.run import run
+from tasks.ingest.writer import Writer
+from tasks.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 MINUTE = np.timedelta64(60, "s")
@@ -137,6 +145,45 @@ def test_a_file_that_says_when_it_was_known_is_believed_but_not_before_the_minut
     bench.put_rows("f.csv", (*HEADER, "available_at"), [("A", "2024-05-10T10:00Z", 9, 3, "2024-05-10T10:01Z"), *rows])
     bench.ingest(NOW + MINUTE)
     assert bench.truth()[KEY] == (4, 4)
+
+
+def test_a_file_is_read_again_when_its_configuration_is_mended(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, timezone="America/Chicago")
+    bench.put_rows("f.csv", ("station_id", "minute", "entries"), [("A", "2024-05-10T05:00", 5)])
+    bench.ingest()
+    assert set(bench.truth()) == {KEY}
+    assert bench.ingest().skipped == 1
+    bench.source["timezone"] = "UTC"
+    bench.ingest()
+    assert ("A", at("2024-05-10T05:00")) in bench.truth()
+    bench.source["path"] = f"{tmp_path}/feed/f*.csv"
+    assert bench.ingest().skipped == 1
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A source that yields plain batches and keeps no books."""
+
+    table: pa.Table
+    name: str = "gates"
+
+    def pull(self, pull: Pull) -> Iterator[Batch]:
+        yield Batch(
+            self.name, "", "a wire", "wire", str(pull.as_of), self.table, [Reject("gates", "a wire", 7, "odd", "?")]
+        )
+
+
+def test_a_source_may_yield_plain_batches(tmp_path: Path) -> None:
+    minutes = np.arange("2024-05-10T10:00", "2024-05-10T10:03", dtype="datetime64[m]").astype(np.int64)
+    codes = np.zeros(3, dtype=np.int32)
+    said = statements("gates", (codes, ["A"]), minutes, (codes, [""]), None, {"exits": (codes + 4, None)}, ("exits",))
+    store = Store(str(tmp_path))
+    for number in range(2):
+        writer = Writer(store, "gates", ("exits",), "UTC", 1, 0, False, NOW + number * MINUTE)
+        report = run(writer, Plain(said))
+        assert (report.rows, report.reasons, report.examples) == (3, {"odd": 1}, ["a wire:7 odd ?"])
+        assert json.loads(json.dumps(asdict(report)))["first_minute"] == "2024-05-10T10:00Z"
+    assert len(store.files("observations")) == len(store.files("rejects")) == 1
 
 
 def test_shares_of_a_part_column_are_added_up_and_corrected_one_by_one(tmp_path: Path) -> None:

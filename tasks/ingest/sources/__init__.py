@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
+import json
 import pkgutil
 from collections.abc import Callable
 from functools import cache
@@ -44,6 +46,17 @@ def make_source(config: BaseSource, network: Network) -> Source:
     if kind not in kinds():
         raise ConfigError(f"source {config.name!r}: kind {kind!r} is unknown{nearest_key(kind, kinds())}")
     return _KINDS[kind](config, network)
+
+
+def setup_of(config: BaseSource, network: Network) -> str:
+    """Fingerprint of all that decides how a file is read; where it lies does not."""
+    about = [
+        config.model_dump(mode="json", exclude={"path"}),
+        network.timezone,
+        network.interval_minutes,
+        network.targets,
+    ]
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def named_source(settings: Settings, name: str) -> BaseSource:
