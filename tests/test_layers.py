@@ -1,0 +1,77 @@
+"""What import-linter cannot hold: Parquet has one home, and nothing below a flow reads the clock."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PARQUET_HOMES = {"tasks/store.py", "tasks/ingest/decoding.py"}  # the tables; and the Parquet files that people bring
+CLOCK_READERS = {"now", "utcnow", "today", "time_ns"}
+
+
+def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
+    for path in sorted((ROOT / folder).rglob("*.py")):
+        yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree: ast.Module) -> set[str]:
+    """Dotted names that a module imports, wherever in it."""
+    plain = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    members = {
+        f"{n.module}.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module for a in n.names
+    }
+    return plain | members
+
+
+def clock_reads(tree: ast.Module) -> list[int]:
+    """Lines that ask for the time of day: `datetime.now()`, `time.time()`, `np.datetime64("now")` and their like."""
+    lines = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        asks = name.rsplit(".", 1)[-1] in CLOCK_READERS and "." in name
+        literal = any(isinstance(a, ast.Constant) and a.value in ("now", "today") for a in node.args)
+        if asks or name in ("time.time", "time.localtime", "time.gmtime") or (literal and "datetime64" in name):
+            lines.append(node.lineno)
+    return lines
+
+
+def test_parquet_is_read_and_written_in_its_home_only() -> None:
+    strangers = [
+        name
+        for folder in ("tasks", "flows")
+        for name, tree in modules(folder)
+        if name not in PARQUET_HOMES
+        and any(i.startswith(("pyarrow.parquet", "pyarrow.dataset", "fastparquet")) for i in imported(tree))
+    ]
+    assert strangers == []
+
+
+def test_nothing_below_a_flow_reads_the_clock() -> None:
+    readers = [f"{name}:{line}" for name, tree in modules("tasks") for line in clock_reads(tree)]
+    readers += [f"{name}:{line}" for name, tree in modules("flows") if name == "flows/compose.py" for line in clock_reads(tree)]  # fmt: skip
+    assert readers == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "datetime.now(UTC)",
+        "datetime.datetime.utcnow()",
+        "date.today()",
+        "pd.Timestamp.now()",
+        "time.time()",
+        "np.datetime64('now')",
+    ],
+)
+def test_a_look_at_the_clock_is_recognised(code: str) -> None:
+    assert clock_reads(ast.parse(code)) == [1]
+
+
+def test_measuring_how_long_something_took_is_no_look_at_the_clock() -> None:
+    assert clock_reads(ast.parse("time.monotonic(); time.perf_counter(); now(); np.datetime64('2013-10-09')")) == []
