@@ -119,6 +119,13 @@ def test_going_to_local_and_back_loses_nothing_but_the_fold(case: tuple[str, lis
     assert (first <= second).all()
 
 
+def test_a_change_in_the_last_hours_of_a_utc_year_is_found() -> None:
+    minutes = array([datetime(1985, 12, 31, 18, 29), datetime(1985, 12, 31, 18, 30), datetime(1986, 1, 1)])
+    local = to_local(minutes, "Asia/Kathmandu")
+    assert local.astype(str).tolist() == ["1985-12-31T23:59", "1986-01-01T00:15", "1986-01-01T05:45"]
+    np.testing.assert_array_equal(to_utc(local, "Asia/Kathmandu"), minutes)
+
+
 def test_no_time_stays_no_time() -> None:
     nothing = np.array(["NaT"], dtype="datetime64[m]")
     assert np.isnat(to_local(nothing, "America/Chicago")).all()
