@@ -17,6 +17,7 @@ from tasks import tables
 from tasks.config_file import load_settings
 from tasks.errors import ConfigError, HistoryError
 from tasks.minutes import last_minute
+from tasks.roots import local_folder
 from tasks.settings import Settings
 from tasks.store import Store
 
@@ -45,7 +46,7 @@ def settle(
         ConfigError: if a source is neither `simulate` nor a file, or the data root is no folder of this machine.
     """
     base = load_settings(config, None if config else data_root)
-    tree = base.model_dump(mode="json", exclude_defaults=True, exclude={"data_root"})
+    tree = base.model_dump(mode="json", exclude_unset=True, exclude={"data_root"})
     if sources:
         tree["sources"] = [_source(text, i) for i, text in enumerate(sources)]
         files = [s["path"] for s in tree["sources"] if "path" in s]
@@ -55,7 +56,7 @@ def settle(
         network["timezone"] = timezone
     if interval:
         network["interval_minutes"] = interval
-    root = Store(data_root or base.data_root).local
+    root = local_folder(data_root or base.data_root)
     if root is None:
         raise ConfigError(f"demo needs a folder of this machine as data root, not {data_root or base.data_root}")
     Settings(**{**tree, "data_root": str(root)})
@@ -75,7 +76,7 @@ def _source(text: str, number: int) -> dict[str, Any]:
 
 def _seen(files: Sequence[str]) -> dict[str, Any]:
     """Interval and targets as the first file shows them."""
-    from tasks.ingest.reading import peek
+    from tasks.ingest.peek import peek
 
     found = peek(files[0])
     return {k: v for k, v in (("interval_minutes", found.interval), ("targets", list(found.targets))) if v}

@@ -154,7 +154,7 @@ def test_a_forecast_before_any_model_exists_falls_to_a_baseline_and_says_so(next
     assert latest["degraded_reason"] == issue["degraded_reason"]
 
 
-def test_help_and_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect_nor_pandas(network: Path) -> None:
+def test_help_and_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect(network: Path) -> None:
     script = (
         "import sys\nfrom flows.cli import main\n"
         "for words in (['backfill'], ['forecast', '--as-of', '2024-03-05T09:00']):\n"

@@ -1,0 +1,101 @@
+"""Flows as Prefect runs them: their states, their task runs, and what a person reads at their end."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.usefixtures("prefect_harness")
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> dict[str, str]:
+    """Parameters of a network with two days of counts, one row of which is refused."""
+    rows = ["station_id,minute,entries,exits"]
+    for day in ("04", "05"):
+        rows += [f"A,2024-03-{day}T{h:02d}:{m:02d}Z,{h},{m % 3}" for h in range(24) for m in range(60)]
+    (tmp_path / "a.csv").write_text("\n".join([*rows, "A,2024-03-05T08:30Z,many,1"]) + "\n")
+    (tmp_path / "net.toml").write_text(
+        'data_root = "root"\n[[sources]]\nname = "gates"\nkind = "counts"\npath = "a.csv"\n'
+    )
+    return {"config": str(tmp_path / "net.toml")}
+
+
+def artifact(key: str) -> str:
+    from prefect.artifacts import Artifact
+
+    found = Artifact.get(key)
+    assert found is not None
+    return str(found.data)
+
+
+def test_ingest_tells_what_came_in_and_what_was_refused(where: dict[str, str]) -> None:
+    from flows.ingest import ingest
+
+    state = ingest(**where, backfill=True, return_state=True)
+    assert state.is_completed()
+    said = artifact("ingest")
+    assert "2,880" in said
+    assert "not_a_number" in said
+    assert "many" in said
+
+
+def test_forecast_shows_the_next_hour_as_a_table_and_a_picture_and_why_it_is_degraded(where: dict[str, str]) -> None:
+    from flows.forecast import forecast
+    from flows.ingest import ingest
+
+    ingest(**where, backfill=True)
+    state = forecast(**where, as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
+    assert state.is_completed()
+    said = artifact("forecast")
+    assert "busiest stations" in said
+    assert "Degraded" in said
+    assert "data:image/png;base64," in said
+
+
+def test_retrain_with_too_little_history_waits_and_says_how_much_is_needed(where: dict[str, str]) -> None:
+    from flows.ingest import ingest
+    from flows.retrain import retrain
+
+    ingest(**where, backfill=True)
+    state = retrain(**where, as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
+    assert state.name == "Waiting"
+    assert "days" in state.message
+
+
+def test_maintain_mends_a_minute_table_that_is_not_what_the_observations_say(where: dict[str, str], tmp_path) -> None:
+    from flows.ingest import ingest
+    from flows.maintain import maintain
+
+    ingest(**where, backfill=True)
+    file = tmp_path / "root/minutes/service_date=2024-03-05/part.parquet"
+    good = file.read_bytes()
+    file.write_bytes((tmp_path / "root/minutes/service_date=2024-03-04/part.parquet").read_bytes())
+    assert maintain(**where, return_state=True).is_completed()
+    assert file.read_bytes() == good
+    assert "2024-03-05 was folded anew" in artifact("maintain")
+
+
+def test_a_schedule_makes_runs_in_the_database_of_the_installed_versions() -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.schedules import CronSchedule
+
+    with get_client(sync_client=True) as client:
+        flow = client.create_flow_from_name("scheduled")
+        made = client.create_deployment(
+            flow, "scheduled", schedules=[DeploymentScheduleCreate(schedule=CronSchedule(cron="* * * * *"))]
+        )
+        reply = client._client.post(f"/deployments/{made}/schedule", json={})
+        assert reply.status_code == 200
+        found = client._client.post("/flow_runs/filter", json={"deployments": {"id": {"any_": [str(made)]}}}).json()
+    assert {run["state"]["type"] for run in found} == {"SCHEDULED"}
+
+
+def test_times_of_parameters_are_utc_unless_they_say_otherwise() -> None:
+    from flows.common import to_utc
+
+    assert to_utc(datetime(2024, 3, 5, 6, 7)) == np.datetime64("2024-03-05T06:07", "us")
+    assert to_utc(datetime.fromisoformat("2024-03-05T06:07-06:00")) == np.datetime64("2024-03-05T12:07", "us")
+    assert to_utc(None) is None
