@@ -85,15 +85,11 @@ def pull_files(
     """
     files = find_files(config.name, config.path, pull.paths)
     for number, file in enumerate(files, 1):
-        known = pull.done.stamp(config.name, file.key) if pull.done else None
-        if known is not None and known == file.stamp:
-            yield _unchanged(config, network, file)
-            continue
         try:
             for piece in _one_file(config, network, pull, file, parse):
                 yield replace(piece, done=number, total=len(files))
         except FileProblem as problem:
-            yield _failed(config, network, file, problem)
+            yield replace(_failed(config, network, file, problem), done=number, total=len(files))
 
 
 def _one_file(
@@ -103,6 +99,10 @@ def _one_file(
     file: SourceFile,
     parse: Callable[[OpenFile, Pull], Iterator[Piece]],
 ) -> Iterator[Piece]:
+    known = pull.done.stamp(config.name, file.key) if pull.done else None
+    if known is not None and known == file.stamp:
+        yield _unchanged(config, network, file)
+        return
     content, digest = read_content(file)
     if pull.done and pull.done.digest(config.name, file.key) == digest:
         yield _unchanged(config, network, file)

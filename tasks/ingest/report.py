@@ -99,7 +99,7 @@ class Tally:
         warnings = list(dict.fromkeys(self.warnings))
         if self.old:
             warnings.append(
-                f"{self.old:,} rows of {source} are older than a day, and count as known only from now: "
+                f"{self.old:,} rows are older than a day, and count as known only from now: "
                 f"for history use nexthour backfill --source {source}"
             )
         return SourceReport(

@@ -32,8 +32,9 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
     bare = Pull(writer.as_of, writer.start, writer.end, paths, ledger.cursor)
     pull = replace(bare, done=LedgerView(ledger, bare, writer.setup, writer.backfill))
     receipt, tally, entries = _first_receipt(writer.as_of, ledger), Tally(), []
-    for key, pieces in groupby(map(as_piece, source.pull(pull)), key=lambda piece: piece.key):
-        entry = _one_key(writer, ledger.get(key), pieces, receipt, tally, progress)
+    pulled = _told(map(as_piece, source.pull(pull)), progress)
+    for key, pieces in groupby(pulled, key=lambda piece: piece.key):
+        entry = _one_key(writer, ledger.get(key), pieces, receipt, tally)
         if entry:
             entries.append(entry)
             receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
@@ -55,13 +56,20 @@ def _first_receipt(as_of: np.datetime64, ledger: SourceLedger) -> np.datetime64:
     return now if last is None else max(now, last + _TICK)
 
 
+def _told(pieces: Iterator[Piece], progress: Progress | None) -> Iterator[Piece]:
+    """The pieces, with word to `progress` of each that has landed."""
+    for piece in pieces:
+        yield piece
+        if progress and piece.done:
+            progress(f"{piece.source}: reading", piece.done, piece.total)
+
+
 def _one_key(
     writer: Writer,
     before: Entry | None,
     pieces: Iterator[Piece],
     receipt: np.datetime64,
     tally: Tally,
-    progress: Progress | None,
 ) -> Entry | None:
     """Land the pieces of a key; its entry for the ledger, None where that has nothing to learn."""
     first = next(pieces)
@@ -73,7 +81,7 @@ def _one_key(
     if first.unchanged:
         tally.skipped += 1
         return replace(before, stamp=first.stamp) if before and before.stamp != first.stamp else None
-    return _land(writer, before, chain([first], pieces), receipt, tally, progress)
+    return _land(writer, before, chain([first], pieces), receipt, tally)
 
 
 def _land(
@@ -82,7 +90,6 @@ def _land(
     pieces: Iterator[Piece],
     receipt: np.datetime64,
     tally: Tally,
-    progress: Progress | None,
 ) -> Entry:
     landing, own, rejects = Landing(), Tally(), None
     for piece in pieces:
@@ -90,8 +97,6 @@ def _land(
         refused = Rejects.listed(piece.source, piece.origin, piece.rejects)
         rejects = refused if rejects is None else rejects.joined(refused)
         own.landed(piece.accepted, _span(piece), piece.warnings)
-        if progress and piece.done:
-            progress(f"{piece.source}: reading", piece.done, piece.total)
     assert rejects is not None  # a group has a first piece
     if before and piece.silence_is_zero:
         landing += writer.silence(piece, before, landing.stated, receipt)

@@ -105,6 +105,8 @@ def test_progress_is_told_of_files_and_days(tmp_path: Path) -> None:
     bench = Bench.counts(tmp_path)
     for name in "abc":
         bench.put(f"{name}.csv", TEXT.format(name))
+    bench.ingest(paths=(str(tmp_path / "feed" / "a.csv"),))
+    bench.put("b.csv", "")
     told: list[tuple[str, int, int]] = []
     bench.ingest(progress=lambda what, done, total: told.append((what, done, total)))
     assert told == [*(("gates: reading", n, 3) for n in (1, 2, 3)), ("gates: folding", 1, 1)]

@@ -99,7 +99,7 @@ def test_history_ingested_live_and_then_backfilled_was_known_in_time(tmp_path: P
     bench.put_rows("f.csv", HEADER, [("A", "2024-05-08T10:00Z", 5, 1)])
     report = bench.ingest()
     assert report.warnings == [
-        "1 rows of gates are older than a day, and count as known only from now: "
+        "1 rows are older than a day, and count as known only from now: "
         "for history use nexthour backfill --source gates"
     ]
     then = np.datetime64("2024-05-08T11:00:00", "s")
