@@ -30,14 +30,15 @@ def settings(data_root: str = ".nexthour") -> Settings:
 
 @cache
 def grid() -> Grid:
-    """Counts with two peaks a day, quiet weekends, and days that run at levels of their own."""
+    """Counts with two peaks a day, quiet weekends, days at levels of their own, and people who come in groups."""
     rng = np.random.default_rng(11)
     step = np.arange(7 * WEEKS * DAY)
     turn = 2 * np.pi * (step % DAY) / DAY
     shape = np.maximum(0.1, 1 - np.cos(turn) - 0.8 * np.cos(2 * turn)) * np.where(step // DAY % 7 < 5, 1, 0.5)
     level = np.repeat(rng.lognormal(0, 0.25, 7 * WEEKS), DAY)
     rates = np.array([12, 4, 1])[:, None] * shape * level
-    values = rng.poisson(np.stack([rates, np.roll(rates, 6, axis=1)])).astype(np.float32)
+    both = np.stack([rates, np.roll(rates, 6, axis=1)])
+    values = rng.poisson(both * rng.gamma(3, 1 / 3, both.shape)).astype(np.float32)
     values[:, 1, 10 * DAY : 11 * DAY] = np.nan
     values[:, 2, 9 * DAY + 30 : 9 * DAY + 60] = np.nan
     return Grid(values, START, INTERVAL, STATIONS, TARGETS)

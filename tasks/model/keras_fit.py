@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -109,10 +108,12 @@ def fit_network(
 ) -> None:
     """Fit a compiled network; it ends with the weights of its best epoch by validation loss, 0 being before any.
 
-    Writes `loss`, `val_loss` and every metric by the epoch into `notes`, and best epoch, rows and speed into its notes.
+    Writes `loss`, `val_loss` and every metric by the epoch into `notes`; into its notes the best epoch, the validation
+    loss before any, rows and speed.
     """
     rng, begun = np.random.default_rng(plan.seed), perf_counter()
-    best, best_epoch, best_weights = _evaluate(model, validation, notes), 0, model.get_weights()
+    untrained = _loss(_evaluate(model, validation))
+    best, best_epoch, best_weights = untrained, 0, model.get_weights()
     trained, spent = 0, 0.0
     for epoch in range(1, plan.epochs + 1):
         order = rng.permutation(len(train)) if plan.shuffle else None
@@ -121,7 +122,10 @@ def fit_network(
         spent, trained = spent + perf_counter() - started, trained + len(train)
         for name, values in history.items():
             notes.epochs.setdefault(name, []).append(float(values[0]))
-        loss = _evaluate(model, validation, notes)
+        figures = _evaluate(model, validation)
+        for name, value in figures.items():
+            notes.epochs.setdefault(f"val_{name}", []).append(value)
+        loss = _loss(figures)
         if progress:
             progress("epochs", epoch, plan.epochs)
         if loss < best:
@@ -131,6 +135,7 @@ def fit_network(
     model.set_weights(best_weights)
     notes.notes |= {
         "best_epoch": best_epoch,
+        "untrained_loss": untrained,
         "training_rows": len(train),
         "validation_rows": len(validation),
         "fit_seconds": round(perf_counter() - begun, 1),
@@ -140,13 +145,11 @@ def fit_network(
     log.info("fitted in %.0f s; best epoch %d", perf_counter() - begun, best_epoch)
 
 
-def _evaluate(model: keras.Model, rows: Rows, notes: FitLog) -> float:
-    """Validation loss, infinite where it is not a number; noted by the epoch, the first one before any."""
+def _evaluate(model: keras.Model, rows: Rows) -> dict[str, float]:
     figures = model.evaluate(batches(rows, VALIDATION_BATCH), verbose=0, return_dict=True)
-    for name, value in figures.items():
-        notes.epochs.setdefault(f"val_{name}", []).append(float(value))
-    loss = float(figures["loss"])
-    return loss if math.isfinite(loss) else math.inf
+    return {name: float(value) for name, value in figures.items()}
 
 
-Loss = Callable[[Any, Any], Any]
+def _loss(figures: dict[str, float]) -> float:
+    """The loss, infinite where it is not a number."""
+    return figures["loss"] if math.isfinite(figures["loss"]) else math.inf

@@ -95,6 +95,7 @@ class OnnxNetwork:
 
 def export_network(model: keras.Model) -> OnnxNetwork:
     """A built Keras model with named inputs, as ONNX."""
+    model({tensor.name: np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / FILE
         model.export(str(path), format="onnx", verbose=False)

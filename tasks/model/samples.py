@@ -1,7 +1,7 @@
 """Training rows of the default network: a bounded, seeded draw of (origin, station) pairs, made to look like live ones.
 
-Feeds come late, gates go silent, young networks have few weeks: training hides recent minutes and whole weeks at
-random, and computes the level from what is left, as a live forecast would.
+Feeds come late, gates go silent, young networks have few weeks, demand drifts with the seasons: training hides recent
+minutes and whole weeks, lets the past weeks rise or fall, and computes the level from that, as a live forecast would.
 """
 
 from __future__ import annotations
@@ -20,18 +20,22 @@ CHUNK_VALUES = 6_000_000
 """Lag values in memory at once while rows are made."""
 SPREAD = 2
 """At least one in this many stations of an origin that is looked at becomes a row."""
+MIDDLE_WEEK = 4.4
+"""How many weeks ago the profile stands, on average, at the default recency."""
 HIDDEN = np.float32(-1)
 """Stands in the truth for what was not observed."""
 
 
 class Augment(BaseModel):
-    """What training hides."""
+    """What training hides and bends."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the rows.")
     silent: float = Field(0.02, ge=0, le=1, description="Share of rows whose station shows nothing of today.")
     weeks: float = Field(0.1, ge=0, lt=1, description="Share of weeks hidden.")
+    drift: float = Field(0.04, ge=0, description="Log change a week of past demand, standard deviation.")
+    shift: float = Field(0.1, ge=0, description="Log error of the profile as a whole, standard deviation.")
     unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station pretends to be unknown.")
 
 
@@ -76,8 +80,8 @@ def draw(
         most: bound on rows.
         known: stations with an embedding.
         settings: see `prepare`.
-        rng: chooses origins, stations, and what is hidden.
-        augment: what to hide; nothing without it.
+        rng: chooses origins, stations, and what is hidden and bent.
+        augment: what to hide and bend; nothing without it.
         progress: told of origins done.
     """
     stations = len(features.grid.stations)
@@ -87,7 +91,7 @@ def draw(
     rows, done = _Rows(looked * each), 0
     for part in chunks(origins[chosen], features):
         tensors = features.tensors(part)
-        tensors = hide(tensors, augment, settings, rng) if augment else tensors
+        tensors = disturb(tensors, augment, settings, rng) if augment else tensors
         windows, truth = prepare(tensors, known, settings), features.truth(part).transpose(1, 2, 0, 3)
         pick = np.argsort(rng.random((len(part), stations)), axis=1) < each
         pick &= np.isfinite(truth).any(axis=(2, 3))
@@ -101,23 +105,42 @@ def draw(
     return samples
 
 
-def hide(tensors: Tensors, augment: Augment, settings: InputSettings, rng: np.random.Generator) -> Tensors:
-    """The tensors as they would be with late minutes, silent stations and missing weeks."""
+def disturb(tensors: Tensors, augment: Augment, settings: InputSettings, rng: np.random.Generator) -> Tensors:
+    """The tensors as they would be with late minutes, silent stations, missing weeks and a past that ran otherwise."""
+    bent = drift(hide(tensors, augment, rng), augment, rng)
+    before, after = _level(tensors, settings), _level(bent, settings)
+    return replace(bent, level=tensors.level * after / before)
+
+
+def hide(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensors:
+    """Without the last minutes at half of the origins, all of today at some stations, some weeks; the level stays."""
     weeks, _, origins, stations, _ = tensors.lags.shape
     steps, most = tensors.recent.shape[-1], augment.late_minutes // tensors.interval
     late = rng.integers(1, most + 1, origins) if most else np.zeros(origins, np.int64)
     hidden = np.broadcast_to(np.where(rng.random(origins) < 0.5, late, 0)[:, None], (origins, stations)).copy()
     hidden[rng.random((origins, stations)) < augment.silent] = steps
     recent = np.where(np.arange(steps)[::-1] < hidden[:, :, None], np.float32(np.nan), tensors.recent)
-    before, after = (_level(tensors, recent_, settings) for recent_ in (tensors.recent, recent))
     lags = tensors.lags.copy()
     lags.swapaxes(1, 2)[rng.random((weeks, origins)) < augment.weeks] = np.nan
-    return replace(tensors, lags=lags, recent=recent, level=tensors.level * after / before)
+    return replace(tensors, lags=lags, recent=recent)
 
 
-def _level(tensors: Tensors, recent: Float, settings: InputSettings) -> Float:
+def drift(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensors:
+    """As if demand had risen or fallen by a constant rate from week to week; the profile follows the middle weeks."""
+    weeks, _, origins = tensors.lags.shape[:3]
+    rate, error = rng.normal(0, augment.drift, origins), rng.normal(0, augment.shift, origins)
+    factor = np.exp(np.arange(1, weeks + 1)[:, None] * rate).astype(np.float32)
+    profile = np.exp(MIDDLE_WEEK * rate + error).astype(np.float32)
+    return replace(
+        tensors,
+        lags=tensors.lags * factor[:, None, :, None, None],
+        profile=tensors.profile * profile[:, None, None],
+    )
+
+
+def _level(tensors: Tensors, settings: InputSettings) -> Float:
     """Level of today, float32 [C, O, S], as the features compute it."""
-    steps = recent.shape[-1]
+    recent, steps = tensors.recent, tensors.recent.shape[-1]
     window = min(settings.level_minutes // tensors.interval, steps)
     counts, profile = recent[..., steps - window :], tensors.profile[..., steps - window : steps]
     both = ~(np.isnan(counts) | np.isnan(profile))

@@ -42,12 +42,12 @@ def time_split(
         HistoryError: says how much history there is and how much is needed.
     """
     _require(as_of, first_minute, settings)
-    step, horizon = np.timedelta64(interval, "m"), np.timedelta64(HORIZON_MINUTES, "m")
-    end = _whole(as_of.astype("datetime64[m]"), interval) - horizon + step
+    step = np.timedelta64(interval, "m")
+    end = _whole(as_of.astype("datetime64[m]"), interval) - np.timedelta64(HORIZON_MINUTES, "m") + step
     begin = _whole(first_minute.astype("datetime64[m]"), interval) + LAG_DAYS * DAY
     usable = (end - begin) / DAY
     held = max(math.floor(usable / HELD_SHARE), 1)
-    gap = max(np.timedelta64(gap_minutes, "m"), horizon) - step
+    gap = -(-max(gap_minutes, HORIZON_MINUTES) // interval) * step - step
     holdout = end - min(settings.holdout_days, held) * DAY
     validation_end = holdout - gap if holdout < end else end
     validation = validation_end - min(settings.validation_days, held) * DAY
