@@ -83,11 +83,12 @@ class SourceLedger:
 
     def __init__(self, store: Store, source: str) -> None:
         self._store, self._folder = store, f"ledger/{source}"
-        known = {f.name for f in fields(Entry)}
         self._entries: dict[str, Entry] = {}
+        names = {f.name for f in fields(Entry)}
         for path in store.files(self._folder, ".json"):
             for key, values in (store.read_json(path) or {}).items():
-                self._entries[key] = Entry(**{k: v for k, v in values.items() if k in known})
+                if values.keys() == names:  # what another version wrote counts as never written
+                    self._entries[key] = Entry(**values)
 
     def get(self, key: str) -> Entry | None:
         """Entry of a key."""

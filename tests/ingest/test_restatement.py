@@ -160,6 +160,19 @@ def test_a_file_is_read_again_when_its_configuration_is_mended(tmp_path: Path) -
     assert bench.ingest().skipped == 1
 
 
+def test_a_ledger_that_another_version_wrote_costs_a_repetition(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path)
+    put(bench, 5)
+    bench.ingest()
+    before = bench.files("ledger")
+    for path in (tmp_path / "root" / "ledger").rglob("*.json"):
+        entries = json.loads(path.read_text())
+        path.write_text(json.dumps({key: {"key": key, "new": entry} for key, entry in entries.items()}))
+    assert bench.ingest().rows == 1
+    assert bench.files("ledger") == before
+    assert bench.ingest().skipped == 1
+
+
 @dataclass(frozen=True)
 class Plain:
     """A source that yields plain batches and keeps no books."""

@@ -43,6 +43,15 @@ def test_a_feed_followed_in_steps_ends_where_one_that_was_read_at_once_does(tmp_
         assert followed.truth(then) == at_once.truth(then)
 
 
+def test_a_later_ingest_brings_only_what_has_become_known_since(tmp_path: Path) -> None:
+    bench = city(tmp_path)
+    bench.ingest()
+    report = bench.ingest(NOW + np.timedelta64(1, "h"))
+    said = [(row["station_id"], row["minute_utc"], row["available_at"]) for row in bench.table("observations")]
+    assert len(said) == len(set(said))
+    assert 4 * 3 <= report.rows <= 4 * 12
+
+
 def test_rows_keep_the_moment_at_which_they_were_known(tmp_path: Path) -> None:
     bench = city(tmp_path)
     bench.ingest(backfill=True)
