@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest_bench import NOW, TRIPS, Bench, Failing, at
+from ingest_bench import NOW, TRIPS, Bench, Failing, at, naive
 from oracles import slow_events
 
 from tasks.contracts import Batch, Pull, Reject
@@ -142,6 +142,7 @@ def test_a_file_that_says_when_it_was_known_is_believed_but_not_before_the_minut
     assert bench.truth(np.datetime64("2024-05-10T10:01:00")) == {KEY: (3, 3)}
     assert bench.truth(np.datetime64("2024-05-10T11:00:00")) == {KEY: (4, 4)}
     assert bench.truth() == {KEY: (4, 4), ("B", KEY[1]): (5, 5)}
+    assert min(naive(row["available_at"]) for row in bench.table("observations")) == at("2024-05-10T10:01")
     bench.put_rows("f.csv", (*HEADER, "available_at"), [("A", "2024-05-10T10:00Z", 9, 3, "2024-05-10T10:01Z"), *rows])
     bench.ingest(NOW + MINUTE)
     assert bench.truth()[KEY] == (4, 4)
