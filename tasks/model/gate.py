@@ -89,24 +89,22 @@ class Decision:
 
     def to_markdown(self) -> str:
         """The decision as people read it: the sentence, then both tables."""
-        lines = [f"{'Promoted' if self.promoted else 'Not promoted'}. {self.reason}", ""]
-        lines += [
+        lines = [
+            f"{'Promoted' if self.promoted else 'Not promoted'}. {self.reason}",
+            "",
             f"| rival | role | challenger's loss | rival's loss | difference | sure, {self.days} days | verdict |",
             "|---|---|---:|---:|---:|---:|---|",
         ]
-        lines += [
-            f"| {r.rival} | {r.role} | {r.challenger:.4g} | {r.loss:.4g} | {r.difference:+.1f} % "
-            f"| {r.confidence:.2f} | {r.verdict} |"
-            for r in self.table
-        ]
+        for r in self.table:
+            own = f"{r.challenger:.4g} | {r.loss:.4g} | {r.difference:+.1f} % | {r.confidence:.2f} | {r.verdict}"
+            lines.append(f"| {r.rival} | {r.role} | {own} |")
         if self.tiers:
-            lines += ["", "| stations | number | rival | challenger's loss | rival's loss | difference | verdict |"]
+            lines += ["", "By thirds of the stations:", ""]
+            lines += ["| stations | number | rival | challenger's loss | rival's loss | difference | verdict |"]
             lines += ["|---|---:|---|---:|---:|---:|---|"]
-            lines += [
-                f"| {t.tier} | {t.stations} | {t.rival} | {t.challenger:.4g} | {t.loss:.4g} "
-                f"| {t.difference:+.1f} % | {t.verdict} |"
-                for t in self.tiers
-            ]
+        for t in self.tiers:
+            own = f"{t.challenger:.4g} | {t.loss:.4g} | {t.difference:+.1f} % | {t.verdict}"
+            lines.append(f"| {t.tier} | {t.stations} | {t.rival} | {own} |")
         return "\n".join(lines) + "\n"
 
 

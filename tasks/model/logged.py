@@ -32,6 +32,7 @@ FIGURES = (
     "coverage_80",
     "coverage_90",
 )
+SHARES = ("wape", "bias", "coverage_80", "coverage_90")
 STEP_FIGURES = ("mae_step", "poisson_deviance", "pinball")
 
 
@@ -146,9 +147,13 @@ def note(trained: Trained, decision: Decision) -> str:
         "|---|" + "---:|" * 8,
     ]
     for row in metric_rows(trained):
-        cells = (f"{row[figure]:.3g}" if figure in row else "" for figure in FIGURES)
+        cells = (_shown(figure, row[figure]) if figure in row else "" for figure in FIGURES)
         lines.append(f"| {row['model']} | {' | '.join(cells)} |")
     return roomy("\n".join(lines) + "\n")
+
+
+def _shown(figure: str, value: float) -> str:
+    return f"{value:.1%}" if figure in SHARES else f"{value:.1f}" if figure.endswith("hour") else f"{value:.3f}"
 
 
 def roomy(markdown: str) -> str:

@@ -40,7 +40,7 @@ def new_figure(
     figure = Figure(figsize=size, facecolor="white")
     grid = figure.subplots(1, panels, sharey=True, squeeze=False)
     right = ends if panels == 1 else 0.985
-    top = 1 - (1.1 if legend else 0.8) / size[1]
+    top = 1 - (0.8 + 0.3 * legend + 0.15 * (panels > 1)) / size[1]
     figure.subplots_adjust(left=0.75 / size[0], right=right, top=top, bottom=0.6 / size[1], wspace=0.06)
     left = 0.12 / size[0]
     figure.text(left, 1 - 0.13 / size[1], title, fontsize=14, fontweight="bold", color=INK, va="top")

@@ -90,6 +90,8 @@ def test_no_words_stand_on_others_or_leave_the_picture(name: str) -> None:
         t.get_window_extent() for a in figure.axes for t in a.texts
     ]
     boxes += [legend.get_window_extent() for legend in figure.legends]
+    boxes += [axes.title.get_window_extent() for axes in figure.axes if axes.title.get_text()]
+    boxes += [axes._left_title.get_window_extent() for axes in figure.axes if axes._left_title.get_text()]
     frame = figure.bbox
     assert all(frame.x0 <= b.x0 and b.x1 <= frame.x1 and frame.y0 <= b.y0 and b.y1 <= frame.y1 for b in boxes)
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :]]
