@@ -44,14 +44,15 @@ def ingest_markdown(report: IngestReport) -> str:
 def forecast_markdown(report: ForecastReport, picture: str = "") -> str:
     """The next hour as a table and a picture."""
     s = report.issue.summary
-    head = f"# {s['network']}: {s['origin_local']} to {s['end_local']}\n"
+    head = f"# {s['network']}, {s['origin_local'][:16].replace('T', ' ')} to {s['end_local'][11:16]}\n"
     state = f"**Degraded:** {s['degraded_reason']}" if s["degraded_reason"] else "All is well."
+    who = f"version {s['model_version']}" if s["model_version"].isdecimal() else f"`{s['model_version']}`"
     totals = ", ".join(f"**{count:,.0f}** {target}" for target, count in s["totals"].items())
     targets = list(s["totals"])
     rows = [(b["station_id"], *(b[t] for t in targets)) for b in s["busiest"]]
     parts = [
         head,
-        f"{totals} expected in the hour at {s['stations']:,} stations, by `{s['model_version']}`. {state}\n",
+        f"{totals} expected in the hour at {s['stations']:,} stations, by {who}. {state}\n",
         table(("busiest stations", *(f"{t}, people in the hour" for t in targets)), rows),
         picture,
         table(("published to", "where"), report.published.items()),

@@ -83,7 +83,7 @@ def _seen(files: Sequence[str]) -> dict[str, Any]:
 
 
 def _toml(tree: dict[str, Any]) -> str:
-    ordered = {"data_root": ".", **{k: tree[k] for k in ("network", "sources") if k in tree}}
+    ordered: dict[str, Any] = {"data_root": ".", **{k: tree[k] for k in ("network", "sources") if k in tree}}
     ordered.update({k: v for k, v in tree.items() if k not in ordered})
     return tomli_w.dumps(_without_none(ordered))
 
@@ -109,20 +109,20 @@ def run(settings: Settings, config: str, tell: Callable[[str], None]) -> DemoRep
     from flows.score import score
 
     started = datetime.now(UTC)
-    where = {"config": config, "data_root": settings.data_root}
+    root = settings.data_root
     tell("ingest: reading history")
-    ingest(**where, backfill=True)
+    ingest(config=config, data_root=root, backfill=True)
     end = _end(settings)
     first = end - SCORED_HOURS * HOUR
     tell("features: writing the lag table of the last two days")
-    features(**where, as_of=_aware(end))
+    features(config=config, data_root=root, as_of=_aware(end))
     tell("retrain: fitting a challenger, holding it against the baselines")
-    retrain(**where, as_of=_aware(first))
+    retrain(config=config, data_root=root, as_of=_aware(first))
     tell(f"forecast: the last {SCORED_HOURS} hours as they would have been issued, then the next one")
     for hour in range(SCORED_HOURS + 1):
-        forecast(**where, as_of=_aware(first + hour * HOUR))
+        forecast(config=config, data_root=root, as_of=_aware(first + hour * HOUR))
     tell("score: holding them against what then happened")
-    score(**where, as_of=_aware(end))
+    score(config=config, data_root=root, as_of=_aware(end))
     store = Store(settings.data_root)
     store.write_bytes("forecast.png", _picture(settings, end - HOUR))
     seconds = (datetime.now(UTC) - started).total_seconds()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tasks.score.report import ScoreReport
 
 
+SIMPLE = (str, int, float, bool, Mapping, Sequence, np.generic, frozenset)
 WIDTH = 120
 """Columns of a table where stderr is no terminal."""
 
@@ -39,8 +40,7 @@ def plain(value: Any) -> Any:
 
 
 def _is_plain(value: Any) -> bool:
-    simple = str | int | float | bool | Mapping | Sequence | np.generic | frozenset
-    return value is None or isinstance(value, simple) or dataclasses.is_dataclass(value)
+    return value is None or isinstance(value, SIMPLE) or dataclasses.is_dataclass(value)
 
 
 def _scalar(value: Any) -> Any:

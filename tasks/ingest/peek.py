@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.contracts import Int
 from tasks.errors import SourceError
 from tasks.ingest.decoding import Decoded, decode
 from tasks.ingest.reading import find_files, read_content
@@ -45,5 +46,5 @@ def _interval(rows: Decoded) -> int:
     if name is None or not rows.rows:
         return 1
     minutes = read_times(rows.column(name), "UTC").utc
-    minutes = minutes[~np.isnat(minutes)].astype("datetime64[m]").astype(np.int64)
-    return next((n for n in INTERVALS if len(minutes) and not (minutes % n).any()), 1)
+    known: Int = minutes[~np.isnat(minutes)].astype("datetime64[m]").astype(np.int64)
+    return next((n for n in INTERVALS if len(known) and not (known % n).any()), 1)

@@ -31,9 +31,7 @@ def central_differences(function: Callable[[], float], array: Array, eps: float 
     return slopes
 
 
-def assert_gradients_agree(
-    lstm: NumpyLSTM, inputs: Array, loss: Callable[[Array], tuple[float, Array]]
-) -> None:
+def assert_gradients_agree(lstm: NumpyLSTM, inputs: Array, loss: Callable[[Array], tuple[float, Array]]) -> None:
     outputs, steps = lstm.forward(inputs)
     d_inputs, d_weights, d_biases = lstm.backward(steps, loss(outputs)[1])
 
