@@ -36,5 +36,12 @@ check: setup     ## lint, types, layering
 test: setup      ## the whole test suite
 	$(BIN)/python -m pytest
 
+bench: setup     ## the figures of the README (RIVAL=python of an environment with benchmarks/requirements.txt)
+	$(BIN)/python benchmarks/table_size.py
+	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
+	$(BIN)/python benchmarks/forecast_start.py --data-root .nexthour
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/accuracy.py
+
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) .nexthour
