@@ -40,7 +40,6 @@ bench: setup     ## the figures of the README (RIVAL=python of an environment wi
 	$(BIN)/python benchmarks/table_size.py
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/forecast_start.py --data-root .nexthour
-	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/accuracy.py
 
 clean:           ## remove what the targets above made

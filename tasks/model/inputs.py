@@ -41,7 +41,7 @@ class Windows:
 
     Attributes:
         weeks: float32 [row, day, feature]: the weekly lags, oldest first, and today last.
-        context: float32 [row, feature]: level, calendar, size.
+        context: float32 [row, feature]: log size of each target (times `SIZE`) first, level, calendar, shape of the hour.
         station: int32 [row, 1]: 1 + position in the stations that were trained on, 0 for others.
         base: float32 [row, target, step]: the forecast that the network corrects.
     """
@@ -89,7 +89,11 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings) -
     rows = origins * stations
     at = {name: i + 1 for i, name in enumerate(known)}
     ids = np.array([at.get(name, UNKNOWN) for name in tensors.stations], np.int32)
-    base, weeks, context = WeekdayLevel.mean(tensors), days.features(coarse, settings), _context(tensors, days, size)
+    base, weeks, context = (
+        WeekdayLevel.mean(tensors),
+        days.features(coarse, settings),
+        _context(tensors, days, size, settings.count_prior),
+    )
     return Windows(
         weeks=weeks.reshape(rows, *weeks.shape[2:]),
         context=context.reshape(rows, context.shape[-1]),
@@ -169,18 +173,18 @@ def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
     return np.log((people + np.float32(prior)) / (expected + np.float32(prior)))
 
 
-def _context(tensors: Tensors, days: _Days, size: int) -> Float:
-    """Levels, calendar of the first step, and how many people are expected: [O, S, F]."""
+def _context(tensors: Tensors, days: _Days, size: int, prior: float) -> Float:
+    """Size of each target first; then its levels, the calendar of the first step, the shape of the hour: [O, S, F]."""
     level, shape = tensors.level, tensors.level.shape[1:]
     whole = days.level(*(part[-1] for part in days.network()))
     profile = np.nan_to_num(tensors.profile[..., -tensors.horizon :], nan=0.0)
-    expected = bin_sums(profile, size)
-    by_bin = np.log1p(expected * level[..., None]) * np.float32(SIZE)
+    expected = bin_sums(profile, size) * level[..., None]
+    by_bin = _log_ratio(expected, expected.mean(axis=-1, keepdims=True), prior)
     parts = (
+        (np.log1p(expected.sum(axis=-1)) * np.float32(SIZE)).transpose(1, 2, 0),
         np.log(level).transpose(1, 2, 0),
         np.broadcast_to(np.log(whole), level.shape).transpose(1, 2, 0),
         np.broadcast_to(tensors.calendar[:, None, 0], (*shape, tensors.calendar.shape[-1])),
-        (np.log1p(expected.sum(axis=-1)) * np.float32(SIZE)).transpose(1, 2, 0),
         by_bin.transpose(1, 2, 0, 3).reshape(*shape, by_bin.shape[0] * by_bin.shape[-1]),
     )
     return np.concatenate(parts, axis=-1, dtype=np.float32)

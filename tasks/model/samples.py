@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Features, Float, Minutes, Progress, Tensors
-from tasks.model.inputs import InputSettings, Station, Windows, prepare
+from tasks.model.inputs import SIZE, UNKNOWN, InputSettings, Station, Windows, prepare
 
 CHUNK_VALUES = 6_000_000
 """Lag values in memory at once while rows are made."""
@@ -34,8 +34,9 @@ class Augment(BaseModel):
     late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the rows.")
     silent: float = Field(0.02, ge=0, le=1, description="Share of rows whose station shows nothing of today.")
     weeks: float = Field(0.1, ge=0, lt=1, description="Share of weeks hidden.")
-    drift: float = Field(0.04, ge=0, description="Log change a week of past demand, standard deviation.")
-    shift: float = Field(0.1, ge=0, description="Log error of the profile as a whole, standard deviation.")
+    size: float = Field(0.5, ge=0, description="Log error of the size of a station, standard deviation.")
+    drift: float = Field(0.08, ge=0, description="Log change a week of past demand, standard deviation.")
+    shift: float = Field(0.2, ge=0, description="Log error of the profile as a whole, standard deviation.")
     unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station pretends to be unknown.")
 
 
@@ -101,8 +102,15 @@ def draw(
             progress("training rows", done, looked)
     samples = rows.samples()
     if augment:
-        samples.windows.station[rng.random(len(samples.place)) < augment.unknown] = 0
+        blur(samples, augment, len(features.grid.targets), rng)
     return samples
+
+
+def blur(samples: Samples, augment: Augment, targets: int, rng: np.random.Generator) -> None:
+    """Keep the network from knowing too well, in place, which station and how busy a one a row is."""
+    windows, rows = samples.windows, len(samples.place)
+    windows.station[rng.random(rows) < augment.unknown] = UNKNOWN
+    windows.context[:, :targets] += rng.normal(0, augment.size * SIZE, (rows, 1)).astype(np.float32)
 
 
 def disturb(tensors: Tensors, augment: Augment, settings: InputSettings, rng: np.random.Generator) -> Tensors:
