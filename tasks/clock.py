@@ -47,9 +47,7 @@ def to_local(minutes: Minutes, timezone: str) -> Minutes:
     return np.where(known, local, np.datetime64("NaT")).astype("datetime64[m]")
 
 
-def to_utc(
-    local: npt.NDArray[np.datetime64], timezone: str, fold: npt.NDArray[np.bool_] | Literal[0, 1] = 0
-) -> npt.NDArray[np.datetime64]:
+def to_utc(local: Minutes, timezone: str, fold: npt.NDArray[np.bool_] | Literal[0, 1] = 0) -> Minutes:
     """UTC of naive local times, in seconds; NaT where the wall clock skipped them.
 
     Args:
@@ -63,9 +61,7 @@ def to_utc(
     return np.where(known & ~skipped, utc.astype("datetime64[s]"), np.datetime64("NaT"))
 
 
-def _runs(
-    moments: npt.NDArray[np.datetime64], timezone: str
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64], Offsets]:
+def _runs(moments: Minutes, timezone: str) -> tuple[npt.NDArray[np.bool_], Int, Offsets]:
     """Which moments are known, their seconds since 1970 (0 for the others), and the offsets that cover them."""
     known = ~np.isnat(moments)
     seconds = np.where(known, moments, np.datetime64(0, "s")).astype(np.int64)
