@@ -151,10 +151,13 @@ def score(
     start: np.datetime64 | None = None,
     end: np.datetime64 | None = None,
 ) -> ScoreReport:
-    """Join matured forecasts with the truth, log live metrics, and let serving follow the registry's champion."""
-    from tasks.score.steps import score_forecasts
+    """Join matured forecasts with the truth, and log how they did."""
+    from tasks.score.steps import log_live, score_forecasts
 
-    return score_forecasts(settings, as_of, start, end)
+    report = score_forecasts(settings, as_of, start, end)
+    if report.origins:
+        log_live(settings, report, as_of)
+    return report
 
 
 def follow_champion(settings: Settings, as_of: np.datetime64) -> str | None:
@@ -162,6 +165,13 @@ def follow_champion(settings: Settings, as_of: np.datetime64) -> str | None:
     from tasks.model.steps import follow_registry
 
     return follow_registry(settings, as_of)
+
+
+def rollback(settings: Settings, as_of: np.datetime64) -> str:
+    """Let the previous champion publish again; returns its version."""
+    from tasks.model.steps import rollback as roll_back
+
+    return roll_back(settings, as_of)
 
 
 def backtest(

@@ -18,9 +18,9 @@ QUIET = {
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # two processes instead of eleven
     "TF_CPP_MIN_LOG_LEVEL": "2",
 }
-RECORDER = {  # a server of one command must write every task run down before it goes
+RECORDER = {  # a server of one command must write every task run down before it goes; below 1 s the recorder spins
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "100",
-    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "0.5",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
 }
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from flows import compose
 from flows.cli import output
 from flows.cli.app import AsJson, Config, DataRoot, app, now, settings_of
 
@@ -55,6 +56,13 @@ def up(
         f"Prefect  http://{host}:{prefect_port}\nMLflow   http://{host}:{mlflow_port}\nlogs     {supervisor.logs}"
     )
     machine.run(supervisor)
+
+
+@app.command()
+def rollback(config: Config = None, data_root: DataRoot = None, json: AsJson = False) -> None:
+    """Let the previous champion publish again."""
+    version = compose.rollback(settings_of(config, data_root), now())
+    output.emit({"version": version}, json, [f"version {version} is the champion again"])
 
 
 @app.command()

@@ -167,5 +167,5 @@ def demo_lines(report: DemoReport) -> list[str]:
         f"forecast   {report.latest}",
         f"picture    {report.picture}",
         f"see its runs, artifacts and model:  nexthour up --data-root {report.data_root}",
-        "  then Prefect at http://127.0.0.1:4200 and MLflow at http://127.0.0.1:5000",
+        "  then Prefect at http://127.0.0.1:4200 and MLflow at http://127.0.0.1:5000/?workflowType=machine_learning",
     ]

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
-from tasks import metrics, tables
+from tasks import metrics, tables, tracking
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import HORIZON_MINUTES, Grid
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, NexthourError
 from tasks.minutes import read_minutes, to_grid
 from tasks.score import backtest
 from tasks.score.report import ScoreReport as ScoreReport
@@ -59,6 +59,19 @@ def score_forecasts(
     report = tally.report(days)
     log.info("scored %d issues of %d days, %d pending", report.origins, len(days), report.pending)
     return report
+
+
+@step("log live metrics", timeout_seconds=300)
+def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> str | None:
+    """Add the figures of a scoring to the long-lived MLflow run; its id, None where MLflow does not answer."""
+    figures = {f"live/{name}": value for name, value in report.metrics.items()}
+    figures |= {f"live_network/{name}": value for name, value in report.network.items()}
+    hour = int(as_of.astype("datetime64[h]").astype(np.int64))
+    try:
+        return tracking.log_live_metrics(settings, metrics.finite(figures), hour, as_of)
+    except NexthourError as error:
+        log.warning("the live metrics were not logged: %s", error)
+        return None
 
 
 def _score_day(

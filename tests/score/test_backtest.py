@@ -239,7 +239,7 @@ def test_progress_ends_with_everything_done(tmp_path: Path) -> None:
         timezone=ZONE,
         progress=lambda *said: told.append(said),
     )
-    assert told[0] == ("fitting m as of 2024-03-10T03:00Z", 0, 20)
+    assert told[0] == ("replaying", 0, 20)
     assert told[-1][1:] == (20, 20)
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
 
