@@ -41,7 +41,7 @@ class Windows:
 
     Attributes:
         weeks: float32 [row, day, feature]: the weekly lags, oldest first, and today last.
-        context: float32 [row, feature]: log size of each target (times `SIZE`) first, level, calendar, shape of the hour.
+        context: float32 [row, feature]: log size of each target (times `SIZE`) first; levels, calendar, shape of hour.
         station: int32 [row, 1]: 1 + position in the stations that were trained on, 0 for others.
         base: float32 [row, target, step]: the forecast that the network corrects.
     """
@@ -136,20 +136,23 @@ class _Days:
         recent = people.shape[-1] - tensors.horizon // size
         return cls(share, people, bin_sums(expected, size), recent, min(window, recent), settings.level_prior)
 
-    def level(self, people: Float, expected: Float) -> Float:
-        """How each day ran before the hour: [...], from [..., B]."""
-        at = slice(self.recent - self.window, self.recent)
-        sums = people[..., at].sum(axis=-1), expected[..., at].sum(axis=-1)
-        return np.asarray((sums[0] + self.prior) / (sums[1] + self.prior), dtype=np.float32)
-
     def network(self) -> tuple[Float, Float]:
         """People and expectation of all stations together, [D, C, O, 1, B]."""
         return self.people.sum(axis=3, keepdims=True), self.expected.sum(axis=3, keepdims=True)
 
+    def levels(self) -> tuple[Float, Float]:
+        """How each day ran before the hour: stations (drawn to the network), [D, C, O, S]; network, [D, C, O, 1]."""
+        network = self._level(*self.network(), np.float32(1))
+        return self._level(self.people, self.expected, network), network
+
+    def _level(self, people: Float, expected: Float, towards: Float | np.float32) -> Float:
+        at = slice(self.recent - self.window, self.recent)
+        sums = people[..., at].sum(axis=-1), expected[..., at].sum(axis=-1)
+        return np.asarray((sums[0] + self.prior * towards) / (sums[1] + self.prior), dtype=np.float32)
+
     def features(self, coarse: int, settings: InputSettings) -> Float:
         """Log ratios to the profile at the day's level, the same of the network, levels, masks: [O, S, D, F]."""
-        level, whole = self.level(self.people, self.expected), self.network()
-        both = self.level(*whole)
+        (level, both), whole = self.levels(), self.network()
         own = _log_ratio(self.people, self.expected * level[..., None], settings.count_prior)
         network = bin_sums(_log_ratio(whole[0], whole[1] * both[..., None], settings.count_prior), coarse) / coarse
         bins, groups = own.shape[-1], network.shape[-1]
@@ -174,16 +177,20 @@ def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
 
 
 def _context(tensors: Tensors, days: _Days, size: int, prior: float) -> Float:
-    """Size of each target first; then its levels, the calendar of the first step, the shape of the hour: [O, S, F]."""
+    """Size of each target first; then levels, the calendar of the first step, the shape of the hour: [O, S, F].
+
+    The second level is what drawing towards the network instead of 1 would change: what a quiet station's level lacks.
+    """
     level, shape = tensors.level, tensors.level.shape[1:]
-    whole = days.level(*(part[-1] for part in days.network()))
+    today, network = (part[-1] for part in days.levels())
     profile = np.nan_to_num(tensors.profile[..., -tensors.horizon :], nan=0.0)
     expected = bin_sums(profile, size) * level[..., None]
     by_bin = _log_ratio(expected, expected.mean(axis=-1, keepdims=True), prior)
     parts = (
         (np.log1p(expected.sum(axis=-1)) * np.float32(SIZE)).transpose(1, 2, 0),
         np.log(level).transpose(1, 2, 0),
-        np.broadcast_to(np.log(whole), level.shape).transpose(1, 2, 0),
+        (np.log(today) - np.log(level)).transpose(1, 2, 0),
+        np.broadcast_to(np.log(network), level.shape).transpose(1, 2, 0),
         np.broadcast_to(tensors.calendar[:, None, 0], (*shape, tensors.calendar.shape[-1])),
         by_bin.transpose(1, 2, 0, 3).reshape(*shape, by_bin.shape[0] * by_bin.shape[-1]),
     )

@@ -34,8 +34,8 @@ class Augment(BaseModel):
     late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the rows.")
     silent: float = Field(0.02, ge=0, le=1, description="Share of rows whose station shows nothing of today.")
     weeks: float = Field(0.1, ge=0, lt=1, description="Share of weeks hidden.")
-    size: float = Field(0.5, ge=0, description="Log error of the size of a station, standard deviation.")
-    drift: float = Field(0.08, ge=0, description="Log change a week of past demand, standard deviation.")
+    size: float = Field(1.0, ge=0, description="Log error of the size of a station, standard deviation.")
+    drift: float = Field(0.1, ge=0, description="Log change a week of past demand, standard deviation.")
     shift: float = Field(0.2, ge=0, description="Log error of the profile as a whole, standard deviation.")
     unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station pretends to be unknown.")
 

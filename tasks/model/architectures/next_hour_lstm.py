@@ -26,7 +26,7 @@ class NextHourConfig(ModelConfig):
     units: int = Field(64, ge=2, le=1024, description="Cells of the LSTM, and width of the layers around it.")
     embedding: int = Field(8, ge=1, le=64, description="Numbers that stand for a station.")
     dropout: float = Field(0.1, ge=0, lt=1)
-    epochs: int = Field(8, ge=1, le=1000)
+    epochs: int = Field(6, ge=1, le=1000)
     patience: int = Field(3, ge=1, description="Epochs without gain on the validation days before it ends.")
     batch: int = Field(256, ge=1)
     learning_rate: float = Field(4e-3, gt=0, description="Of Adam at the start; it falls to a twentieth.")
