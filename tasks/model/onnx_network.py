@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from tasks.contracts import Float
 from tasks.errors import ModelError
+from tasks.roots import one_line
 
 if TYPE_CHECKING:
     import keras
@@ -64,39 +66,48 @@ class OnnxNetwork:
     @cached_property
     def _session(self) -> onnxruntime.InferenceSession:
         import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
 
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.log_severity_level = 3
         try:
             return onnxruntime.InferenceSession(self.data, options, providers=["CPUExecutionProvider"])
-        except (
-            state.Fail,
-            state.InvalidProtobuf,
-            state.InvalidGraph,
-            state.InvalidArgument,
-            state.NotImplemented,
-        ) as e:
+        except _refusals() as e:
             raise ModelError(f"{self._where} is no network that this onnxruntime runs ({e}): retrain it") from None
 
     def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Float:
-        """The output of every row, some thousand rows at a time."""
+        """The output of every row, some thousand rows at a time.
+
+        Raises:
+            ModelError: if the inputs are not those that it was trained on.
+        """
         rows = len(next(iter(inputs.values())))
         if not rows:
             return self({name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in inputs.items()})[:0]
         names = [node.name for node in self._session.get_inputs()]
-        parts = [
-            self._session.run(None, {name: inputs[name][a : a + ROWS] for name in names})[0]
-            for a in range(0, rows, ROWS)
-        ]
+        refusals: tuple[type[Exception], ...] = (KeyError, *_refusals())
+        try:
+            parts = [
+                self._session.run(None, {name: inputs[name][a : a + ROWS] for name in names})[0]
+                for a in range(0, rows, ROWS)
+            ]
+        except refusals as e:
+            raise ModelError(f"{self._where} was trained on other inputs ({one_line(e)}): retrain it") from None
         return np.concatenate(parts)
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises for a network, or inputs, that it cannot run; they share no base but `Exception`."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument, state.NotImplemented)
 
 
 def export_network(model: keras.Model) -> OnnxNetwork:
     """A built Keras model with named inputs, as ONNX."""
     model({tensor.name: np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs})
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of tf2onnx about NumPy
         path = Path(folder) / FILE
         model.export(str(path), format="onnx", verbose=False)
         return OnnxNetwork(path.read_bytes())

@@ -13,6 +13,7 @@ import tiny_city
 
 from tasks.errors import ModelError
 from tasks.model.bundle import load_bundle, read_head, save_bundle
+from tasks.model.onnx_network import OnnxNetwork
 from tasks.model.train import Trained
 
 ROOT = Path(__file__).parents[2]
@@ -106,3 +107,16 @@ def test_a_bundle_that_cannot_be_used_says_why(tmp_path: Path, text: str | None,
         (tmp_path / "bundle.json").write_text(text)
     with pytest.raises(ModelError, match=complaint):
         load_bundle(tmp_path)
+
+
+def test_inputs_that_a_network_was_not_trained_on_are_refused_by_name(bundle: Path) -> None:
+    network = OnnxNetwork.read(bundle)
+    shapes = {node.name: node.shape for node in network._session.get_inputs()}
+    wider = {
+        name: np.zeros((2, *(width + 1 for width in shape[1:])), np.int32 if name == "station" else np.float32)
+        for name, shape in shapes.items()
+    }
+    with pytest.raises(ModelError, match="was trained on other inputs"):
+        network(wider)
+    with pytest.raises(ModelError, match="was trained on other inputs"):
+        network({name: array for name, array in wider.items() if name != "station"})
