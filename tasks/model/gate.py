@@ -53,7 +53,7 @@ class TierRow:
         rival: the reference: the champion, or the best baseline where there is none.
         challenger, loss: mean loss of the group's stations.
         difference: challenger over reference, less one, in percent.
-        verdict: "within margin" or "worse".
+        verdict: "within margin", "worse", or "not told apart" from chance.
     """
 
     tier: str
@@ -129,7 +129,7 @@ def decide(
 
     Returns:
         With a champion, promoted if better than it and every baseline with `confidence` and no tier is worse by more
-        than `margin`. Without one, promoted unless worse than a baseline with `confidence`, or in a tier.
+        than `margin`, with `confidence`. Without one, promoted unless worse than a baseline, or in a tier, likewise.
 
     Raises:
         ValueError: if there is nothing to compare with.
@@ -150,7 +150,7 @@ def decide(
         for i, (name, loss) in enumerate(theirs.items())
     )
     reference = table[0] if champion is not None else min(table, key=lambda row: row.loss)
-    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings.margin)
+    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings)
     promoted, reason = _verdict(table, tiers, reference, len(days), settings)
     return Decision(promoted, reason, len(days), table, tiers)
 
@@ -194,14 +194,19 @@ def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: flo
     return Row(name, role, mean, other, _percent(mean, other), sure, verdict)
 
 
-def _tiers(rival: str, challenger: Losses, loss: Losses, volume: Losses, margin: float) -> tuple[TierRow, ...]:
+def _tiers(rival: str, challenger: Losses, loss: Losses, volume: Losses, settings: GateSettings) -> tuple[TierRow, ...]:
+    """A tier is hurt where it is worse by more than the margin and its days bear that out: one burst is no proof."""
     rows = []
     groups = station_tiers(volume)
     for name, group in zip(TIERS, groups, strict=False):
         if np.isnan(loss[:, group]).all():
             continue
+        days = np.isfinite(loss[:, group]).any(axis=1)
+        mine, other = np.nanmean(challenger[days][:, group], axis=1), np.nanmean(loss[days][:, group], axis=1)
         ours, theirs = float(np.nanmean(challenger[:, group])), float(np.nanmean(loss[:, group]))
-        verdict = "worse" if ours > theirs * (1 + margin) else "within margin"
+        beyond = ours > theirs * (1 + settings.margin)
+        sure = better_confidence(mine, other) <= 1 - settings.confidence
+        verdict = "worse" if beyond and sure else "not told apart" if beyond else "within margin"
         rows.append(TierRow(name, len(group), rival, ours, theirs, _percent(ours, theirs), verdict))
     return tuple(rows)
 
