@@ -63,20 +63,18 @@ def build(shape: Shape, units: int, embedding: int, dropout: float) -> keras.Mod
 
     def head(rows: int) -> Any:
         flat = layers.Dense(rows * shape.targets * shape.bins, kernel_initializer="zeros")(hidden)
-        return ops.reshape(flat, (-1, rows, shape.targets, shape.bins))
+        by_bin = ops.reshape(flat, (-1, rows, shape.targets, shape.bins, 1))
+        by_step = ops.repeat(by_bin, shape.steps // shape.bins, axis=-1)
+        return ops.reshape(by_step, (-1, rows, shape.targets, shape.steps))
 
-    def by_step(by_bin: Any) -> Any:
-        return ops.repeat(by_bin, shape.steps // shape.bins, axis=-1)
-
-    mean = ops.expand_dims(base, 1) * by_step(ops.exp(REACH * ops.tanh(head(1) / REACH)))
-    root = ops.sqrt(ops.stop_gradient(mean) + TINY * TINY)
-    offsets = by_step(_offsets(head(len(QUANTILES))))
-    quantiles = ops.square(ops.relu(root + offsets * (root / (root + QUIET))))
+    residual = REACH * ops.tanh(head(1) / REACH)
+    mean = ops.expand_dims(base, 1) * ops.exp(residual)
+    quantiles = _quantiles(ops.stop_gradient(mean), head(len(QUANTILES)))
     return Model([weeks, context, station, base], ops.concatenate([mean, quantiles], axis=1))
 
 
-def _offsets(raw: Any) -> Any:
-    """Offsets of quantile = (max(sqrt(mean) + offset, 0))², ascending: one is free, each later a softplus above it.
+def _quantiles(mean: Any, raw: Any) -> Any:
+    """(max(sqrt(mean) + offset, 0))², the offsets ascending: the first free, each later one a softplus above it.
 
     At raw 0 the offsets are half a normal quantile: the square root of a Poisson count has standard deviation 1/2
     (M. S. Bartlett, "The square root transformation in analysis of variance", 1936).
@@ -86,7 +84,9 @@ def _offsets(raw: Any) -> Any:
     start = poisson_offsets()
     first = raw[:, :1] + float(start[0])
     steps = ops.softplus(raw[:, 1:] + inverse_softplus(np.diff(start)).reshape(1, -1, 1, 1))
-    return ops.cumsum(ops.concatenate([first, steps], axis=1), axis=1)
+    offsets = ops.cumsum(ops.concatenate([first, steps], axis=1), axis=1)
+    root = ops.sqrt(mean + TINY * TINY)
+    return ops.square(ops.relu(root + offsets * root / (root + QUIET)))
 
 
 def poisson_offsets() -> Float:
