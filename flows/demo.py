@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,8 @@ from tasks.store import Store
 
 HOUR = np.timedelta64(60, "m")
 SCORED_HOURS = 3
+RECORDER_SECONDS = 2.5
+"""The server of this command writes task runs down every second; it ends with the command."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,7 @@ def run(settings: Settings, config: str, tell: Callable[[str], None]) -> DemoRep
         forecast(config=config, data_root=root, as_of=_aware(first + hour * HOUR))
     tell("score: holding them against what then happened")
     score(config=config, data_root=root, as_of=_aware(end))
+    time.sleep(RECORDER_SECONDS)
     store = Store(settings.data_root)
     store.write_bytes("forecast.png", _picture(settings, end - HOUR))
     seconds = (datetime.now(UTC) - started).total_seconds()
