@@ -12,7 +12,8 @@ from pydantic_settings import SettingsError
 
 from tasks.errors import ConfigError
 from tasks.roots import local_folder
-from tasks.settings import Settings, SourceSettings, nearest_key
+from tasks.settings import Settings, nearest_key
+from tasks.source_settings import SourceSettings
 
 DEFAULT_CONFIG = "deployments/nexthour.toml"
 PREFIX = "NEXTHOUR_"

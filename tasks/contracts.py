@@ -5,7 +5,7 @@ Stages never import one another; they meet here. Array axes are named in the ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
@@ -26,87 +26,6 @@ HORIZON_MINUTES = 60
 WEEKS = 14
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 QUANTILE_COLUMNS = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
-
-
-@dataclass(frozen=True)
-class Reject:
-    """One row that was refused: where it stood, why, and what it said."""
-
-    source: str
-    origin: str
-    line: int
-    reason: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What one read of a source brought.
-
-    Attributes:
-        source: name of the source in the configuration.
-        part: the share that this batch counts ("" for feeds of totals); see the fold.
-        origin: file or cursor it came from, for people.
-        key: what the ledger files it under: one key, one successive state.
-        digest: fingerprint of the input that the batch was made of.
-        observations: table of `store.OBSERVATION_COLUMNS` less `received_at`; `available_at` null where the
-            source does not say when it was known.
-        rejects: rows refused, in the order of the input.
-        warnings: sentences for the person who reads the run.
-    """
-
-    source: str
-    part: str
-    origin: str
-    key: str
-    digest: str
-    observations: pa.Table
-    rejects: Sequence[Reject] = ()
-    warnings: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class Pull:
-    """What a source is asked for.
-
-    Attributes:
-        as_of: now, UTC seconds; nothing later exists yet.
-        start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
-        paths: read these files instead of the configured ones.
-        cursor: where the last pull of a source without files ended (UTC minute), None at first.
-        done: digest and stamp of what the ledger holds, by key; a source skips what has not changed.
-    """
-
-    as_of: np.datetime64
-    start: np.datetime64 | None = None
-    end: np.datetime64 | None = None
-    paths: tuple[str, ...] = ()
-    cursor: np.datetime64 | None = None
-    done: Ledger | None = None
-
-
-class Ledger(Protocol):
-    """What has been ingested, by source and key."""
-
-    def stamp(self, source: str, key: str) -> str | None:
-        """Cheap identity (size, time or etag) of the input last ingested under this key."""
-
-    def digest(self, source: str, key: str) -> str | None:
-        """Fingerprint of the content last ingested under this key."""
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Where observations come from. One file in `tasks/ingest/sources` each."""
-
-    name: str
-
-    def pull(self, pull: Pull) -> Iterator[Batch]:
-        """Yield what is new, in bounded pieces.
-
-        Raises:
-            SourceError: if nothing can be read at all.
-        """
 
 
 @dataclass(frozen=True)

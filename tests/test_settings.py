@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 
 from tasks.config_file import KINDS, config_path, load_settings
 from tasks.errors import ConfigError
-from tasks.settings import CountsSource, EventsSource, Settings, SimulateSource
+from tasks.settings import Settings
+from tasks.source_settings import CountsSource, EventsSource, SimulateSource
 
 Write = Callable[[str], Path]
 

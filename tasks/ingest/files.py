@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from tasks.contracts import Pull
 from tasks.ingest.decoding import Decoded, column_list, decode
 from tasks.ingest.pieces import Piece, empty_piece
 from tasks.ingest.reading import SourceFile, find_files, read_content
 from tasks.ingest.rejects import FileProblem, Rejects, Verdicts
-from tasks.settings import FileSource, Network
+from tasks.ingest.source import Pull
+from tasks.settings import Network
+from tasks.source_settings import FileSource
 
 
 @dataclass(frozen=True)

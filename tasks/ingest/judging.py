@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Int, Pull
+from tasks.contracts import Int
 from tasks.ingest.rejects import Verdicts
+from tasks.ingest.source import Pull
 from tasks.ingest.times import Moments
 
 

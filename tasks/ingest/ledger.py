@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import Pull
+from tasks.ingest.source import Pull
 from tasks.store import Store
 
 
@@ -21,7 +21,7 @@ class Entry:
     """What was last ingested under a key. Times are ISO 8601, UTC, without an offset.
 
     Attributes:
-        key, origin: see `Batch`.
+        key, origin: see `Piece`.
         digest: fingerprint of the input.
         stamp: cheap identity of the input.
         state: fingerprint of all inputs that the key has had, in their order.
@@ -95,12 +95,6 @@ class SourceLedger:
         return self._entries.get(key)
 
     @property
-    def cursor(self) -> np.datetime64 | None:
-        """Where the last pull of a source without files ended."""
-        cursors = [entry.cursor for entry in self._entries.values() if entry.cursor]
-        return np.datetime64(max(cursors), "s") if cursors else None
-
-    @property
     def received_at(self) -> np.datetime64 | None:
         """Latest receipt of the source, microseconds."""
         latest = [entry.received_at for entry in self._entries.values()]
@@ -135,6 +129,11 @@ class LedgerView:
         """Fingerprint of the content last ingested under this key."""
         entry = self._settled(key)
         return entry.digest if entry else None
+
+    def cursor(self, source: str, key: str) -> str | None:
+        """Where the last pull of this key ended."""
+        entry = self.ledger.get(key)
+        return entry.cursor if entry else None
 
     def _settled(self, key: str) -> Entry | None:
         entry = self.ledger.get(key)

@@ -1,61 +1,70 @@
-"""What a source of the project yields: a batch, and what the ledger should know of it."""
+"""What a source yields: statements, what was refused, and what the ledger should know of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from tasks import tables
-from tasks.contracts import Batch, Int, Reject
+from tasks.contracts import Int
+from tasks.ingest.rejects import Reject
 
 Names = tuple[npt.NDArray[np.int32], Sequence[str]]
 Counts = Mapping[str, tuple[npt.NDArray[np.integer], npt.NDArray[np.bool_] | None]]
 
 
 @dataclass(frozen=True)
-class Piece(Batch):
-    """A batch with its book-keeping. Pieces of one key come one after the other.
+class Piece:
+    """What one read of a source brought, and its book-keeping. Pieces of one key come one after the other.
 
     All rows that a restatable key has of a service day come in one piece.
 
     Attributes:
+        source: name of the source in the configuration.
+        part: the share that this piece counts ("" for feeds of totals); see the fold.
+        origin: file or address it came from, for people.
+        key: what the ledger files it under: one key, one successive state.
+        digest: fingerprint of the input that the piece was made of.
+        observations: table of `statement_schema`; `available_at` null where the source does not say when it was known.
+        rejects: rows refused, in the order of the input.
+        warnings: sentences for the person who reads the run.
         stamp: cheap identity of the input, None where there is none.
         accepted: rows of the input that landed with this piece.
         failure: one line on a file that could not be used; nothing of it lands, and it is tried again.
         unchanged: the ledger knows this state; nothing to do.
         appends: it adds to what its key said; otherwise it restates it.
         silence_is_zero: what its key said before and says no more has become zero.
-        cursor: where the next pull of a source without files begins.
+        cursor: text from which the next pull of a source without files goes on; None leaves it where it is.
         recheck_at: moment from which the same input may say more; None where it has said all.
         done, total: how far the pull is, for people; total 0 where nobody knows.
     """
 
+    source: str
+    part: str
+    origin: str
+    key: str
+    digest: str
+    observations: pa.Table
+    rejects: Sequence[Reject] = ()
+    warnings: Sequence[str] = ()
     stamp: str | None = None
     accepted: int = 0
     failure: str | None = None
     unchanged: bool = False
     appends: bool = False
     silence_is_zero: bool = False
-    cursor: np.datetime64 | None = None
+    cursor: str | None = None
     recheck_at: np.datetime64 | None = None
     done: int = 0
     total: int = 0
 
 
-def as_piece(batch: Batch) -> Piece:
-    """A piece as it is; a plain batch as a piece that restates its key."""
-    if isinstance(batch, Piece):
-        return batch
-    values = {field.name: getattr(batch, field.name) for field in fields(Batch)}
-    return Piece(**values, accepted=int(batch.observations.num_rows))
-
-
 def statement_schema(targets: Sequence[str]) -> pa.Schema:
-    """Columns of `Batch.observations`: those of the table less `received_at`."""
+    """Columns of `Piece.observations`: those of the table less `received_at`."""
     schema = tables.observations(targets)
     return schema.remove(schema.get_field_index("received_at"))
 
@@ -63,7 +72,7 @@ def statement_schema(targets: Sequence[str]) -> pa.Schema:
 def statements(
     source: str, station: Names, minute: Int, part: Names, available: Int | None, counts: Counts, targets: Sequence[str]
 ) -> pa.Table:
-    """A table of `Batch.observations`.
+    """A table of `Piece.observations`.
 
     Args:
         source: its name.

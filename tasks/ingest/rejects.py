@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
@@ -12,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks import tables
-from tasks.contracts import Reject
 from tasks.errors import SourceError
 from tasks.store import Store
 
@@ -35,6 +35,17 @@ ROW_REASONS = (
 FILE_REASONS = ("unreadable_file", "empty_file", "not_utf8", "missing_column", "too_large", "span_too_long")
 TEXT_LENGTH = 500
 _SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
+
+
+@dataclass(frozen=True)
+class Reject:
+    """One row that was refused: where it stood, why, and what it said."""
+
+    source: str
+    origin: str
+    line: int
+    reason: str
+    text: str
 
 
 class FileProblem(SourceError):

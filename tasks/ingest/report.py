@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.contracts import Reject
-from tasks.ingest.rejects import Rejects
+from tasks.ingest.rejects import Reject, Rejects
 
 Span = tuple[np.datetime64, np.datetime64]
 EXAMPLES = 5

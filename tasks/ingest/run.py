@@ -9,12 +9,13 @@ from itertools import chain, groupby
 import numpy as np
 
 from tasks import tables
-from tasks.contracts import Progress, Pull, Source
+from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
-from tasks.ingest.pieces import Piece, as_piece
+from tasks.ingest.pieces import Piece
 from tasks.ingest.rejects import Rejects, write_rejects
 from tasks.ingest.report import SourceReport, Span, Tally
+from tasks.ingest.source import Pull, Source
 from tasks.ingest.writer import Landing, Writer
 from tasks.minutes import rebuild_day
 
@@ -29,10 +30,10 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
         StoreError: if the data root cannot be written.
     """
     ledger = SourceLedger(writer.store, source.name)
-    bare = Pull(writer.as_of, writer.start, writer.end, paths, ledger.cursor)
+    bare = Pull(writer.as_of, writer.start, writer.end, paths)
     pull = replace(bare, done=LedgerView(ledger, bare, writer.setup, writer.backfill))
     receipt, tally, entries = _first_receipt(writer.as_of, ledger), Tally(), []
-    pulled = _told(map(as_piece, source.pull(pull)), progress)
+    pulled = _told(source.pull(pull), progress)
     for key, pieces in groupby(pulled, key=lambda piece: piece.key):
         entry = _one_key(writer, ledger.get(key), pieces, receipt, tally)
         if entry:
@@ -116,7 +117,6 @@ def _entry(
 ) -> Entry:
     """What the ledger should know of a key, seen from its last piece."""
     span = _widest(own.span, before)
-    cursor = text_of(piece.cursor)
     return Entry(
         key=piece.key,
         origin=piece.origin,
@@ -133,7 +133,7 @@ def _entry(
         last_minute=text_of(span[1]) if span else None,
         start=text_of(writer.start),
         end=text_of(writer.end),
-        cursor=cursor if cursor or not before else before.cursor,
+        cursor=piece.cursor if piece.cursor or not before else before.cursor,
         recheck_at=text_of(piece.recheck_at),
     )
 

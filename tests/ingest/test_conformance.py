@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from ingest_bench import NOW, Bench, Failing
 
-from tasks.contracts import Pull, Source
 from tasks.errors import StoreError
-from tasks.ingest.pieces import as_piece, statement_schema
+from tasks.ingest.pieces import statement_schema
+from tasks.ingest.source import Pull, Source
 from tasks.ingest.sources import kinds, make_source, named_source
 from tasks.tables import numpy_times
 
@@ -82,7 +82,7 @@ def test_every_kind_has_an_example() -> None:
 def test_what_it_yields_fits_the_contract(tmp_path: Path, kind: str) -> None:
     bench = example(kind, tmp_path)
     source = made(bench)
-    pieces = [as_piece(batch) for batch in source.pull(Pull(NOW))]
+    pieces = list(source.pull(Pull(NOW)))
     assert isinstance(source, Source)
     assert sum(piece.observations.num_rows for piece in pieces) > 100
     seen: list[str] = []

@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 from ingest_bench import NOW, TRIPS, Bench, Failing, at, naive
 from oracles import slow_events
 
-from tasks.contracts import Batch, Pull, Reject
 from tasks.errors import StoreError
-from tasks.ingest.pieces import statements
+from tasks.ingest.pieces import Piece, statements
+from tasks.ingest.rejects import Reject
 from tasks.ingest.run import run
+from tasks.ingest.source import Pull
 from tasks.ingest.writer import Writer
 from tasks.store import Store
 
@@ -176,18 +177,25 @@ def test_a_ledger_that_another_version_wrote_costs_a_repetition(tmp_path: Path) 
 
 @dataclass(frozen=True)
 class Plain:
-    """A source that yields plain batches and keeps no books."""
+    """A source that keeps no books."""
 
     table: pa.Table
     name: str = "gates"
 
-    def pull(self, pull: Pull) -> Iterator[Batch]:
-        yield Batch(
-            self.name, "", "a wire", "wire", str(pull.as_of), self.table, [Reject("gates", "a wire", 7, "odd", "?")]
+    def pull(self, pull: Pull) -> Iterator[Piece]:
+        yield Piece(
+            self.name,
+            "",
+            "a wire",
+            "wire",
+            str(pull.as_of),
+            self.table,
+            [Reject("gates", "a wire", 7, "odd", "?")],
+            accepted=self.table.num_rows,
         )
 
 
-def test_a_source_may_yield_plain_batches(tmp_path: Path) -> None:
+def test_a_source_may_yield_the_bare_minimum(tmp_path: Path) -> None:
     minutes = np.arange("2024-05-10T10:00", "2024-05-10T10:03", dtype="datetime64[m]").astype(np.int64)
     codes = np.zeros(3, dtype=np.int32)
     said = statements("gates", (codes, ["A"]), minutes, (codes, [""]), None, {"exits": (codes + 4, None)}, ("exits",))

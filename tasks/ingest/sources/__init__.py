@@ -10,9 +10,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
-from tasks.contracts import Source
 from tasks.errors import ConfigError
-from tasks.settings import BaseSource, Network, Settings, nearest_key
+from tasks.ingest.source import Source
+from tasks.settings import Network, Settings, nearest_key
+from tasks.source_settings import BaseSource
 
 _KINDS: dict[str, Callable[[Any, Network], Source]] = {}
 Kind = TypeVar("Kind", bound=Callable[[Any, Network], Source])

@@ -10,16 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import Int, Pull
+from tasks.contracts import Int
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
 from tasks.ingest.numbers import read_counts, read_names
 from tasks.ingest.pieces import Piece, statements
 from tasks.ingest.rejects import Verdicts
 from tasks.ingest.rows import UNKNOWN, in_order
+from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.times import Moments, read_times
-from tasks.settings import CountsSource, Network
+from tasks.settings import Network
+from tasks.source_settings import CountsSource
 
 
 @source_kind("counts")

@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.clock import day_bounds, parse_moment, service_dates
-from tasks.contracts import Int, Pull
+from tasks.contracts import Int
 from tasks.ingest.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
 from tasks.ingest.numbers import read_counts, read_names
 from tasks.ingest.pieces import Piece, statement_schema, statements
 from tasks.ingest.rejects import FileProblem, Verdicts
+from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.times import Moments, read_times
-from tasks.settings import EventColumns, EventsSource, Network
+from tasks.settings import Network
+from tasks.source_settings import EventColumns, EventsSource
 
 
 @source_kind("events")

@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from tasks.contracts import Int, Pull
+from tasks.contracts import Int
 from tasks.errors import ConfigError
 from tasks.ingest.city import City, Observed, simulate_days
 from tasks.ingest.pieces import Piece, empty_piece, statements
+from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
-from tasks.settings import Network, SimulateSource
+from tasks.settings import Network
+from tasks.source_settings import SimulateSource
 
 _KEY, _ORIGIN = "city", "the simulated city"
 _LATEST = np.timedelta64(3, "D")  # no count of the city becomes known later than this after its minute
@@ -43,13 +45,13 @@ class Simulate:
 
     def pull(self, pull: Pull) -> Iterator[Piece]:
         """One piece a UTC day: what became known since the last pull, the history of the city at first."""
-        bounded = pull.start is not None or pull.end is not None
-        since = None if bounded else pull.cursor
+        cursor = pull.done.cursor(self.name, _KEY) if pull.done and not pull.bounded else None
+        since = np.datetime64(cursor, "s") if cursor else None
         about = empty_piece(self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True)
         if since is not None and pull.as_of <= since:
             yield replace(about, unchanged=True)
             return
-        about = replace(about, cursor=None if bounded else pull.as_of.astype("datetime64[s]"))
+        about = replace(about, cursor=None if pull.bounded else str(pull.as_of.astype("datetime64[s]")))
         yield about
         start, end = self._span(pull, since)
         total = int((end - start) // np.timedelta64(1, "D")) + 2

@@ -1,0 +1,61 @@
+"""What a source is, and what it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from tasks.ingest.pieces import Piece
+
+
+class Ledger(Protocol):
+    """What has been ingested, by source and key."""
+
+    def stamp(self, source: str, key: str) -> str | None:
+        """Cheap identity (size, time or etag) of the input last ingested under this key."""
+
+    def digest(self, source: str, key: str) -> str | None:
+        """Fingerprint of the content last ingested under this key."""
+
+    def cursor(self, source: str, key: str) -> str | None:
+        """Where the last pull of this key ended, as the source put it."""
+
+
+@dataclass(frozen=True)
+class Pull:
+    """What a source is asked for.
+
+    Attributes:
+        as_of: now, UTC seconds; nothing later exists yet.
+        start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
+        paths: read these files instead of the configured ones.
+        done: what the ledger holds; a source skips what has not changed.
+    """
+
+    as_of: np.datetime64
+    start: np.datetime64 | None = None
+    end: np.datetime64 | None = None
+    paths: tuple[str, ...] = ()
+    done: Ledger | None = None
+
+    @property
+    def bounded(self) -> bool:
+        """Whether only a span is asked for, so that no cursor moves."""
+        return self.start is not None or self.end is not None
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where observations come from. One file in `tasks/ingest/sources` each."""
+
+    name: str
+
+    def pull(self, pull: Pull) -> Iterator[Piece]:
+        """Yield what is new, in bounded pieces.
+
+        Raises:
+            SourceError: if nothing can be read at all.
+        """
