@@ -85,12 +85,21 @@ def pull_files(
         SourceError: if no file matches.
     """
     files = find_files(config.name, config.path, pull.paths)
-    for number, file in enumerate(files, 1):
+    fresh = [file for file in files if not _settled(config, pull, file)]
+    if settled := len(files) - len(fresh):
+        yield empty_piece(config.name, "", "", network.targets, unchanged=True, files=settled)
+    for number, file in enumerate(fresh, settled + 1):
         try:
             for piece in _one_file(config, network, pull, file, parse):
                 yield replace(piece, done=number, total=len(files))
         except FileProblem as problem:
             yield replace(_failed(config, network, file, problem), done=number, total=len(files))
+
+
+def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
+    """Whether a file looks as it did when it was read last."""
+    known = pull.done.stamp(config.name, file.key) if pull.done else None
+    return known is not None and known == file.stamp
 
 
 def _one_file(
@@ -100,10 +109,6 @@ def _one_file(
     file: SourceFile,
     parse: Callable[[OpenFile, Pull], Iterator[Piece]],
 ) -> Iterator[Piece]:
-    known = pull.done.stamp(config.name, file.key) if pull.done else None
-    if known is not None and known == file.stamp:
-        yield _unchanged(config, network, file)
-        return
     content, digest = read_content(file)
     if pull.done and pull.done.digest(config.name, file.key) == digest:
         yield _unchanged(config, network, file)

@@ -36,6 +36,7 @@ class Piece:
         accepted: rows of the input that landed with this piece.
         failure: one line on a file that could not be used; nothing of it lands, and it is tried again.
         unchanged: the ledger knows this state; nothing to do.
+        files: files that it stands for; several only where all of them are unchanged.
         appends: it adds to what its key said; otherwise it restates it.
         silence_is_zero: what its key said before and says no more has become zero.
         cursor: text from which the next pull of a source without files goes on; None leaves it where it is.
@@ -55,6 +56,7 @@ class Piece:
     accepted: int = 0
     failure: str | None = None
     unchanged: bool = False
+    files: int = 1
     appends: bool = False
     silence_is_zero: bool = False
     cursor: str | None = None

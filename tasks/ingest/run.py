@@ -80,7 +80,7 @@ def _one_key(
         tally.failed(first.failure, rejects)
         return None
     if first.unchanged:
-        tally.skipped += 1
+        tally.skipped += first.files
         return replace(before, stamp=first.stamp) if before and before.stamp != first.stamp else None
     return _land(writer, before, chain([first], pieces), receipt, tally)
 
