@@ -223,7 +223,7 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
 def encode_table(table: pa.Table) -> bytes:
     """Content of the Parquet file of a table."""
     buffer = io.BytesIO()
-    delta = [name for name in DELTA_COLUMNS if name in table.column_names]
+    delta = [f.name for f in table.schema if f.name in DELTA_COLUMNS and pa.types.is_timestamp(f.type)]
     pq.write_table(
         table,
         buffer,

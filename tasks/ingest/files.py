@@ -87,7 +87,9 @@ def pull_files(
     files = find_files(config.name, config.path, pull.paths)
     fresh = [file for file in files if not _settled(config, pull, file)]
     if settled := len(files) - len(fresh):
-        yield empty_piece(config.name, "", "", network.targets, unchanged=True, files=settled)
+        yield empty_piece(
+            config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
+        )
     for number, file in enumerate(fresh, settled + 1):
         try:
             for piece in _one_file(config, network, pull, file, parse):

@@ -6,14 +6,19 @@ An entry that is lost, or was never written, costs a repetition and nothing more
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
+from tasks.errors import StoreError
 from tasks.ingest.source import Pull
-from tasks.store import Store
+from tasks.store import Store, decode_table
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,7 @@ class Entry:
         backfill: whether rows were taken as known when they happened.
         rows, rejected: rows of the input that landed, and that were refused.
         rejects: files that hold the refused ones.
+        failed: why the input could not be used the last time; what is said of it here is older then.
         first_minute, last_minute: span of what was stated.
         received_at: when it was.
         start, end: bounds that were asked for; both None for all of it.
@@ -53,10 +59,11 @@ class Entry:
     end: str | None = None
     cursor: str | None = None
     recheck_at: str | None = None
+    failed: str | None = None
 
     def settles(self, pull: Pull, setup: str, backfill: bool) -> bool:
         """Whether the same input has nothing to add for this pull."""
-        if setup != self.setup or (backfill and not self.backfill):
+        if self.failed or setup != self.setup or (backfill and not self.backfill):
             return False
         if self.recheck_at is not None and pull.as_of >= np.datetime64(self.recheck_at):
             return False
@@ -78,37 +85,90 @@ def text_of(moment: np.datetime64 | None) -> str | None:
     return None if moment is None else str(moment)
 
 
+_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("origin", pa.string()),
+        ("digest", pa.string()),
+        ("stamp", pa.string()),
+        ("state", pa.string()),
+        ("setup", pa.string()),
+        ("backfill", pa.bool_()),
+        ("rows", pa.int64()),
+        ("rejected", pa.int64()),
+        ("received_at", pa.string()),
+        ("rejects", pa.list_(pa.string())),
+        ("first_minute", pa.string()),
+        ("last_minute", pa.string()),
+        ("start", pa.string()),
+        ("end", pa.string()),
+        ("cursor", pa.string()),
+        ("recheck_at", pa.string()),
+        ("failed", pa.string()),
+    ]
+)
+
+
 class SourceLedger:
-    """Entries of one source, read once; spread over sixteen files by key."""
+    """Entries of one source, read once."""
 
     def __init__(self, store: Store, source: str) -> None:
-        self._store, self._folder = store, f"ledger/{source}"
-        self._entries: dict[str, Entry] = {}
-        names = {f.name for f in fields(Entry)}
-        for path in store.files(self._folder, ".json"):
-            for key, values in (store.read_json(path) or {}).items():
-                if values.keys() == names:  # what another version wrote counts as never written
-                    self._entries[key] = Entry(**values)
+        self._store, self._source = store, source
+        self._path, self._owing = f"ledger/{source}/entries.parquet", f"ledger/{source}/owed"
+        self._columns = {name: column.to_pylist() for name, column in _columns(self._read()).items()}
+        self._rows = {key: row for row, key in enumerate(self._columns["key"])}
 
     def get(self, key: str) -> Entry | None:
         """Entry of a key."""
-        return self._entries.get(key)
+        row = self._rows.get(key)
+        return None if row is None else Entry(**{name: values[row] for name, values in self._columns.items()})
+
+    def __iter__(self) -> Iterator[Entry]:
+        return (Entry(*values) for values in zip(*(self._columns[f.name] for f in fields(Entry)), strict=True))
 
     @property
     def received_at(self) -> np.datetime64 | None:
         """Latest receipt of the source, microseconds."""
-        latest = [entry.received_at for entry in self._entries.values()]
+        latest = self._columns["received_at"]
         return np.datetime64(max(latest), "us") if latest else None
 
     def write(self, entries: Sequence[Entry]) -> None:
-        """Add or replace entries."""
-        shards: dict[str, dict[str, Any]] = {}
-        for entry in entries:
-            shards.setdefault(_shard(entry.key), {})[entry.key] = asdict(entry)
-        for shard, values in sorted(shards.items()):
-            path = f"{self._folder}/{shard}.json"
-            with self._store.lock(path.replace("/", "-")):
-                self._store.write_json(path, {**(self._store.read_json(path) or {}), **values})
+        """Add or replace entries, sorted by key."""
+        if not entries:
+            return
+        fresh = pa.Table.from_pylist([asdict(entry) for entry in entries], _SCHEMA)
+        with self._store.lock(self._path.replace("/", "-")):
+            held = self._read()
+            kept = pc.invert(pc.is_in(held["key"], fresh["key"]))
+            whole = pa.concat_tables([held.filter(kept), fresh]).sort_by("key")
+            self._store.write_table(self._path, whole)
+
+    def _read(self) -> pa.Table:
+        """What stands in the file; one that cannot be read counts as never written."""
+        try:
+            data = self._store.read_bytes(self._path)
+            table = _SCHEMA.empty_table() if data is None else decode_table(data, _SCHEMA)
+        except StoreError as error:
+            log.warning("the ledger of %r is started anew, which reads its files again: %s", self._source, error)
+            return _SCHEMA.empty_table()
+        told = [not table[name].null_count for name in ("key", "digest", "state", "received_at", "rejects")]
+        return table if all(told) else _SCHEMA.empty_table()  # what another version wrote counts as never written
+
+    def owed(self) -> dict[str, list[str]]:
+        """Service days yet to be folded, by the file that says so: of runs at work, and of runs that were cut off."""
+        notes = {path: self._store.read_json(path) for path in self._store.files(self._owing, ".json")}
+        return {path: days for path, days in notes.items() if isinstance(days, list)}
+
+    def owe(self, run: str, days: Collection[str]) -> str:
+        """Note all days that a run has yet to fold, before the entries that rest on them; returns the file."""
+        path = f"{self._owing}/{run}.json"
+        self._store.write_json(path, sorted(days))
+        return path
+
+    def settle(self, notes: Iterable[str]) -> None:
+        """Forget notes whose days are folded."""
+        for path in notes:
+            self._store.delete(path)
 
 
 @dataclass(frozen=True)
@@ -140,5 +200,5 @@ class LedgerView:
         return entry if entry is not None and entry.settles(self.pull, self.setup, self.backfill) else None
 
 
-def _shard(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()[0]
+def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    return dict(zip(table.column_names, table.columns, strict=True))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, groupby
 
@@ -11,6 +13,7 @@ import numpy as np
 from tasks import tables
 from tasks.contracts import Progress
 from tasks.errors import SourceError
+from tasks.ingest.ahead import WORKERS, ahead
 from tasks.ingest.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
 from tasks.ingest.pieces import Piece
 from tasks.ingest.rejects import Rejects, write_rejects
@@ -20,6 +23,8 @@ from tasks.ingest.writer import Landing, Writer
 from tasks.rebuild import rebuild_day
 
 _TICK = np.timedelta64(1, "us")
+KEYS, ROWS = 256, 5_000_000
+"""After so many of either the ledger is written, so that a run that is cut off need not repeat them."""
 
 
 def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: Progress | None = None) -> SourceReport:
@@ -29,26 +34,60 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
         SourceError: if nothing of the source can be read.
         StoreError: if the data root cannot be written.
     """
-    ledger = SourceLedger(writer.store, source.name)
+    books = _Books(SourceLedger(writer.store, source.name))
     bare = Pull(writer.as_of, writer.start, writer.end, paths)
-    pull = replace(bare, done=LedgerView(ledger, bare, writer.setup, writer.backfill))
-    receipt, tally, entries = _first_receipt(writer.as_of, ledger), Tally(), []
-    pulled = _told(source.pull(pull), progress)
+    pull = replace(bare, done=LedgerView(books.ledger, bare, writer.setup, writer.backfill))
+    receipt, tally = _first_receipt(writer.as_of, books.ledger), Tally()
+    tally.days.update(day for days in books.others.values() for day in days)
+    pulled = _told(ahead(source.pull(pull)), progress)
     for key, pieces in groupby(pulled, key=lambda piece: piece.key):
-        entry = _one_key(writer, ledger.get(key), pieces, receipt, tally)
+        entry = _one_key(writer, books.ledger.get(key), pieces, receipt, tally)
         if entry:
-            entries.append(entry)
+            books.enter(entry, tally.days)
             receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
-    minutes = 0
-    for done, day in enumerate(sorted(tally.days)):
-        minutes += rebuild_day(writer.store, day, writer.targets)
-        if progress:
-            progress(f"{source.name}: folding", done + 1, len(tally.days))
-    ledger.write(entries)
+    minutes = _fold(writer, sorted(tally.days), progress)
+    books.close()
     if tally.failures and not (tally.files or tally.skipped):
         more = f" (and {len(tally.failures) - 1} more files)" if len(tally.failures) > 1 else ""
         raise SourceError(tally.failures[0] + more)
     return tally.report(source.name, minutes)
+
+
+class _Books:
+    """What a run enters in the ledger, and the days that it owes the minute table meanwhile."""
+
+    def __init__(self, ledger: SourceLedger) -> None:
+        self.ledger, self.others = ledger, ledger.owed()
+        self._name, self._entries, self._rows, self._own = uuid.uuid4().hex, list[Entry](), 0, list[str]()
+
+    def enter(self, entry: Entry, days: Collection[str]) -> None:
+        """Take an entry; now and then write all that there are, after a note of the `days` touched so far."""
+        self._entries.append(entry)
+        self._rows += entry.rows
+        if len(self._entries) >= KEYS or self._rows >= ROWS:
+            self._own = [self.ledger.owe(self._name, days)]
+            self._write()
+
+    def close(self) -> None:
+        """Write the rest: every day touched is folded."""
+        self._write()
+        self.ledger.settle([*self._own, *self.others])
+
+    def _write(self) -> None:
+        self.ledger.write(self._entries)
+        self._entries, self._rows = [], 0
+
+
+def _fold(writer: Writer, days: Sequence[str], progress: Progress | None) -> int:
+    """Fold service days, some at a time; returns the rows of the minute table that are written anew."""
+    minutes = 0
+    with ThreadPoolExecutor(WORKERS) as pool:
+        rebuilt = pool.map(lambda day: rebuild_day(writer.store, day, writer.targets), days)
+        for done, rows in enumerate(rebuilt, 1):
+            minutes += rows
+            if progress:
+                progress(f"{writer.source}: folding", done, len(days))
+    return minutes
 
 
 def _first_receipt(as_of: np.datetime64, ledger: SourceLedger) -> np.datetime64:
@@ -75,14 +114,31 @@ def _one_key(
     """Land the pieces of a key; its entry for the ledger, None where that has nothing to learn."""
     first = next(pieces)
     if first.failure:
-        rejects = Rejects.listed(first.source, first.origin, first.rejects)
-        write_rejects(writer.store, rejects, receipt, ())
-        tally.failed(first.failure, rejects)
-        return None
+        return _failed(writer, before, first, receipt, tally)
     if first.unchanged:
         tally.skipped += first.files
         return replace(before, stamp=first.stamp) if before and before.stamp != first.stamp else None
     return _land(writer, before, chain([first], pieces), receipt, tally)
+
+
+def _failed(writer: Writer, before: Entry | None, piece: Piece, receipt: np.datetime64, tally: Tally) -> Entry:
+    """Keep what an input looked like that could not be used; it is tried again, and what it said before stands."""
+    rejects = Rejects.listed(piece.source, piece.origin, piece.rejects)
+    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else ())
+    tally.failed(str(piece.failure), rejects)
+    blank = Entry(
+        key=piece.key,
+        origin=piece.origin,
+        digest="",
+        stamp=None,
+        state="",
+        setup=writer.setup,
+        backfill=writer.backfill,
+        rows=0,
+        rejected=0,
+        received_at=str(receipt),
+    )
+    return replace(before or blank, rejects=kept, failed=piece.failure)
 
 
 def _land(

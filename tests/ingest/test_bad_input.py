@@ -181,9 +181,9 @@ def test_a_file_that_cannot_be_used_fails_alone_in_one_line_and_is_tried_again(t
     assert str(failure.value).startswith(f"{tmp_path}/feed/{name} ")
     assert "\n" not in str(failure.value)
     assert [(row["line"], row["reason"]) for row in bench.table("rejects")] == [(0, reason)]
-    before = bench.files()
+    before = bench.files("ledger")
     bench.put_rows("good.csv", HEADER, [GOOD])
-    report = bench.ingest()
+    report = bench.ingest(NOW + np.timedelta64(2, "D"))
     assert (report.files, len(report.failures), report.reasons) == (1, 1, {reason: 1})
     assert bench.files("observations", "minutes", "ledger") == before
     put_raw(bench, name, b"station_id,minute_utc,entries\nZ,2024-05-10T10:00Z,9\n")

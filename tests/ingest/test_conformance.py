@@ -128,7 +128,7 @@ def test_a_lost_ledger_costs_a_repetition_and_nothing_more(tmp_path: Path, kind:
     bench = example(kind, tmp_path)
     bench.ingest()
     before = bench.files()
-    for path in (tmp_path / "root" / "ledger").rglob("*.json"):
+    for path in (tmp_path / "root" / "ledger").rglob("*.parquet"):
         path.unlink()
     bench.ingest()
     assert bench.files("ledger") == {k: v for k, v in before.items() if not k.startswith("ledger")}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -162,14 +163,25 @@ def test_a_file_is_read_again_when_its_configuration_is_mended(tmp_path: Path) -
     assert bench.ingest().skipped == 1
 
 
+def test_a_damaged_ledger_costs_a_repetition(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path)
+    put(bench, 5)
+    bench.ingest()
+    before = bench.files()
+    [path] = (tmp_path / "root" / "ledger").rglob("*.parquet")
+    path.write_bytes(b"PAR1 and no more")
+    assert bench.ingest().rows == 1
+    assert bench.files("ledger") == {name: data for name, data in before.items() if not name.startswith("ledger")}
+    assert bench.ingest().skipped == 1
+
+
 def test_a_ledger_that_another_version_wrote_costs_a_repetition(tmp_path: Path) -> None:
     bench = Bench.counts(tmp_path)
     put(bench, 5)
     bench.ingest()
     before = bench.files("ledger")
-    for path in (tmp_path / "root" / "ledger").rglob("*.json"):
-        entries = json.loads(path.read_text())
-        path.write_text(json.dumps({key: {"key": key, "new": entry} for key, entry in entries.items()}))
+    [path] = (tmp_path / "root" / "ledger").rglob("*.parquet")
+    pq.write_table(pq.read_table(path).rename_columns({"state": "condition"}), path)
     assert bench.ingest().rows == 1
     assert bench.files("ledger") == before
     assert bench.ingest().skipped == 1
