@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from tasks.errors import StoreError
 from tasks.roots import local_folder, one_line, remote, replace_file
 
+FILTERED = ("part", "source")
 DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
 
 
@@ -230,6 +231,7 @@ def encode_table(table: pa.Table) -> bytes:
         compression="zstd",
         use_dictionary=[name for name in table.column_names if name not in delta],
         column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
+        write_statistics=[name for name in table.column_names if name in (*delta, *FILTERED)],
     )
     return buffer.getvalue()
 

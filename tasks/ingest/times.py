@@ -100,17 +100,28 @@ def _by_kind(values: pa.Array) -> tuple[Times, Times, Flags]:
 
 def _parsed(text: pa.Array, chosen: pa.Array) -> Times:
     """The chosen texts as datetime64[s], UTC where they have an offset; NaT elsewhere."""
-    import pandas as pd
-
     out = np.full(len(text), np.datetime64("NaT"), dtype="datetime64[s]")
     rows = np.flatnonzero(chosen.to_numpy(zero_copy_only=False))
     if len(rows):
-        plain = pc.replace_substring(text.take(pa.array(rows)), ",", ".")
+        plain = pc.replace_substring(text if len(rows) == len(text) else text.take(pa.array(rows)), ",", ".")
         for pattern, put in ((" ?UTC$", "Z"), (" ([+-][0-9:]+)$", r"\1")):
             plain = pc.replace_substring_regex(plain, pattern, put)
-        times = pd.to_datetime(pd.Series(plain.to_pylist()), format="ISO8601", utc=True, errors="coerce")
-        out[rows] = _in_reach(times.dt.tz_localize(None).to_numpy().astype("datetime64[s]"))
+        out[rows] = _in_reach(_moments(plain))
     return out
+
+
+def _moments(text: pa.Array) -> Times:
+    """ISO 8601 texts, all with an offset or all without, as datetime64[s]; NaT for what the calendar lacks."""
+    for zone in ("UTC", None):
+        try:
+            times = text.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us"))
+            return np.asarray(times.to_numpy(zero_copy_only=False)).astype("datetime64[s]")
+        except pa.ArrowInvalid:
+            continue
+    import pandas as pd
+
+    some = pd.to_datetime(pd.Series(text.to_pylist()), format="ISO8601", utc=True, errors="coerce")
+    return np.asarray(some.dt.tz_localize(None).to_numpy()).astype("datetime64[s]")
 
 
 def _in_reach(times: Times) -> Times:
