@@ -32,16 +32,19 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     minute = tables.numpy_times(observations["minute_utc"]).astype(np.int64)
     available = tables.numpy_times(observations["available_at"]).astype(np.int64)
     received = tables.numpy_times(observations["received_at"]).astype(np.int64)
-    order = _order(station, minute, part, available, received)
-    if _tied(order, station, minute, part, available, received):
-        order = np.lexsort((*_by_content(observations, targets), received, available, part, minute, station))
-    station, minute, part = station[order], minute[order], part[order]
+    keys: list[npt.NDArray[np.integer]] = [station, minute, part, available, received]
+    if not _ascending(keys):
+        order = np.lexsort(keys[::-1])
+        if not _ascending([key[order] for key in keys]):
+            order = np.lexsort((*_by_content(observations, targets), *reversed(keys)))
+        station, minute, part = station[order], minute[order], part[order]
+        observations = observations.select(targets).take(pa.array(order))
     share = _starts(station, minute, part)
     key = _starts(station[share], minute[share])
-    if len(key) == len(order):  # everything is said once
-        columns = [observations[target].combine_chunks().take(pa.array(order)) for target in targets]
+    if len(key) == len(station):  # everything is said once
+        columns = [observations[target].combine_chunks() for target in targets]
     else:
-        columns = [_total(_last(observations[target], order, share), key) for target in targets]
+        columns = [_total(_last(observations[target], share), key) for target in targets]
     rows = share[key]
     return pa.Table.from_arrays(
         [
@@ -53,23 +56,16 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     )
 
 
-def _order(*keys: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
-    """Stable order by several keys, the first one first; skips the sort where they are in order already."""
+def _ascending(keys: Sequence[npt.NDArray[np.integer]]) -> bool:
+    """Whether rows are in order by several keys, the first one first, and no two equal in all."""
     tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
     for key in keys:
         if (tied & (key[1:] < key[:-1])).any():
-            return np.lexsort(keys[::-1])
+            return False
         tied &= key[1:] == key[:-1]
-    return np.arange(len(keys[0]))
-
-
-def _tied(order: npt.NDArray[np.int64], *keys: npt.NDArray[np.integer]) -> bool:
-    """Whether two rows that follow each other in the order are equal in all keys."""
-    same = np.ones(max(len(order) - 1, 0), dtype=bool)
-    for key in keys:
-        ordered = key[order]
-        same &= ordered[1:] == ordered[:-1]
-    return bool(same.any())
+        if not tied.any():
+            return True
+    return False
 
 
 def _by_content(observations: pa.Table, targets: Sequence[str]) -> list[npt.NDArray[np.integer]]:
@@ -89,12 +85,12 @@ def _starts(*keys: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
 
 
 def _last(
-    column: pa.ChunkedArray, order: npt.NDArray[np.int64], starts: npt.NDArray[np.int64]
+    column: pa.ChunkedArray, starts: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
     """Last non-null value of each group, and whether it has one."""
-    valid = column.is_valid().combine_chunks().to_numpy(zero_copy_only=False)[order]
-    values = column.fill_null(0).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)[order]
-    position = np.where(valid, np.arange(len(order)), -1)
+    valid = column.is_valid().combine_chunks().to_numpy(zero_copy_only=False)
+    values = column.fill_null(0).combine_chunks().to_numpy(zero_copy_only=False).astype(np.int64)
+    position = np.where(valid, np.arange(len(column)), -1)
     newest = np.maximum.reduceat(position, starts)
     return np.where(newest >= 0, values[newest], 0), newest >= 0
 

@@ -99,7 +99,9 @@ def to_time(moment: np.datetime64) -> pa.Scalar:
 
 def time_array(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
     """datetime64 of any unit as a column; NaT becomes null."""
-    return pa.array(moments.astype("datetime64[us]"), pa.timestamp("us")).cast(TIME)
+    ticks = moments.astype("datetime64[us]")
+    unknown = np.isnat(ticks)
+    return pa.array(ticks.view(np.int64), pa.int64(), mask=unknown if unknown.any() else None).cast(TIME)
 
 
 def numpy_times(column: pa.ChunkedArray | pa.Array) -> np.ndarray:  # type: ignore[type-arg]
@@ -116,16 +118,23 @@ def name_codes(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.int32
     held = np.asarray(whole.dictionary.to_pylist(), dtype=object)
     codes = whole.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
     used = np.zeros(len(held) + 1, dtype=bool)
-    used[codes] = True  # null marks the place after the last name
+    used[run_heads(codes)] = True  # null marks the place after the last name
     used[-1] = False
     used[:-1] &= np.array([name is not None for name in held], dtype=bool)
     names, ranks = np.unique(held[used[:-1]], return_inverse=True)
     place = np.full(len(held) + 1, -1, dtype=np.int32)
     place[used] = ranks
-    return place[codes], names.tolist()
+    as_they_are = np.array_equal(place[:-1], np.arange(len(held)))
+    return codes if as_they_are else place[codes], names.tolist()
+
+
+def run_heads(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The codes less those that equal the one before: every code is among them, and where they come in runs few are."""
+    return np.concatenate([codes[:1], codes[1:][codes[1:] != codes[:-1]]])
 
 
 def name_array(codes: npt.NDArray[np.integer], names: Sequence[str]) -> pa.DictionaryArray:
     """The reverse of `name_codes`."""
-    indices = pa.array(codes.astype(np.int32), mask=codes < 0)
+    unknown = codes < 0
+    indices = pa.array(codes.astype(np.int32), mask=unknown if unknown.any() else None)
     return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string())).cast(NAME)

@@ -159,7 +159,9 @@ def _common(
 def _used(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np.int32]]:
     """The codes that occur, ascending, and each row's place among them."""
     occurs = np.zeros(count, dtype=bool)
-    occurs[codes] = True
+    occurs[tables.run_heads(codes)] = True
+    if occurs.all():
+        return np.arange(count), codes
     return np.flatnonzero(occurs), (np.cumsum(occurs, dtype=np.int32) - 1).astype(np.int32)[codes]
 
 
@@ -170,4 +172,6 @@ def in_order(keys: Sequence[npt.NDArray[np.integer]]) -> bool:
         if (tied & (key[1:] < key[:-1])).any():
             return False
         tied &= key[1:] == key[:-1]
+        if not tied.any():
+            break
     return True
