@@ -34,29 +34,39 @@ class BaseSource(Section):
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
 
 
-class FileSource(BaseSource):
-    """A source of files: glob, local path or URL (s3://…), CSV, CSV.GZ or Parquet."""
+class RowSource(BaseSource):
+    """A source of rows, whatever carries them."""
 
-    path: str = Field(description="File, folder or glob; relative to the configuration's folder.")
     timezone: str | None = Field(None, description="Of times without an offset; default the network's.")
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are refused as absurd.")
 
     @model_validator(mode="after")
-    def _known_zone(self) -> FileSource:
+    def _known_zone(self) -> RowSource:
         if self.timezone is not None:
             with about(f"source {self.name!r}: timezone"):
                 zone(self.timezone)
         return self
 
 
-class CountsSource(FileSource):
+class FileSource(RowSource):
+    """A source of files: glob, local path or URL (s3://…), CSV, CSV.GZ or Parquet."""
+
+    path: str = Field(description="File, folder or glob; relative to the configuration's folder.")
+
+
+class CountColumns(RowSource):
     """One row a (station, minute)."""
 
-    kind: Literal["counts"] = "counts"
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="Our name -> the file's: station_id, minute or minute_utc, targets, part, available_at.",
+        description="Our name -> the source's: station_id, minute or minute_utc, targets, part, available_at.",
     )
+
+
+class CountsSource(FileSource, CountColumns):
+    """Files of one row a (station, minute)."""
+
+    kind: Literal["counts"] = "counts"
 
 
 class EventColumns(Section):
@@ -119,7 +129,7 @@ def _check_targets(source: BaseSource, targets: tuple[str, ...]) -> None:
         strange = sorted(set(source.events) - set(targets))
         if strange:
             raise ConfigError(f"source {source.name!r}: events.{strange[0]} is no target of [network] {list(targets)}")
-    if isinstance(source, CountsSource):
+    if isinstance(source, CountColumns):
         known = (*targets, "station_id", "minute", "minute_utc", "part", "available_at")
         for key in source.columns:
             if key not in known:

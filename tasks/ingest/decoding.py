@@ -42,8 +42,8 @@ class Decoded(Protocol):
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows equal to one before them: in all columns for CSV, in those of `columns` for Parquet."""
 
-    def malformed(self) -> list[tuple[int, str]]:
-        """Line and text of what has too many or too few fields to be a row."""
+    def malformed(self) -> list[tuple[int, str, str]]:
+        """Line, reason and text of what is no row, such as a line of too many fields."""
 
 
 def decode(origin: str, content: bytes) -> Decoded:
@@ -86,7 +86,7 @@ class _Parquet:
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         return _repeats(pa.table({name: self.column(name) for name in columns}))
 
-    def malformed(self) -> list[tuple[int, str]]:
+    def malformed(self) -> list[tuple[int, str, str]]:
         return []
 
 
@@ -134,12 +134,15 @@ class _Csv:
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         return _repeats(self.table)
 
-    def malformed(self) -> list[tuple[int, str]]:
+    def malformed(self) -> list[tuple[int, str, str]]:
         if not self.torn:
             return []
         after = np.searchsorted(self.numbers, [number for number, _ in self.torn])
         breaks = self._breaks()[after]
-        return [(number + int(ahead), text) for (number, text), ahead in zip(self.torn, breaks, strict=True)]
+        return [
+            (number + int(ahead), "wrong_number_of_fields", text)
+            for (number, text), ahead in zip(self.torn, breaks, strict=True)
+        ]
 
 
 def _csv(origin: str, content: bytes) -> Decoded:
