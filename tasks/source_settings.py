@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -28,8 +28,9 @@ class Section(BaseModel):
 
 
 class BaseSource(Section):
-    """What every source has."""
+    """What every source has; `beside` names what does not decide how an input is read."""
 
+    beside: ClassVar[frozenset[str]] = frozenset({"path"})
     name: Name
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.contracts import Int
-from tasks.ingest.judging import judge_times, next_look, repeated_hour
+from tasks.ingest.judging import judge_times, next_look, repeated_hour, set_early_aside
 from tasks.ingest.numbers import read_counts, read_names
 from tasks.ingest.open_rows import OpenRows
 from tasks.ingest.pieces import statements
@@ -20,25 +20,35 @@ from tasks.ingest.rows import UNKNOWN, in_order
 from tasks.ingest.source import Pull
 from tasks.ingest.times import Moments, read_times
 
+_NO_PATIENCE = np.timedelta64(0, "s")
+
 
 @dataclass(frozen=True)
 class CountRows:
-    """What rows of counts say, and what was refused of them; fields as of `Piece`."""
+    """What rows of counts say, and what was refused of them; fields as of `Piece`.
+
+    Attributes:
+        waiting: positions of the rows that are set aside until they are over, ascending.
+    """
 
     observations: pa.Table
     accepted: int
     rejects: Rejects
     warnings: tuple[str, ...]
     recheck_at: np.datetime64 | None
+    waiting: Int
 
 
-def count_rows(file: OpenRows, said: Mapping[str, str], pull: Pull) -> CountRows:
+def count_rows(
+    file: OpenRows, said: Mapping[str, str], pull: Pull, patience: np.timedelta64 = _NO_PATIENCE
+) -> CountRows:
     """Judge rows of counts: of several about one station, minute, part and availability the last one lands.
 
     Args:
         file: the rows.
         said: our name -> the column's, as configured; a column without an entry has our name.
         pull: what is asked for.
+        patience: rows that will be over within it are set aside, not refused.
 
     Raises:
         FileProblem: if a column is missing.
@@ -47,13 +57,17 @@ def count_rows(file: OpenRows, said: Mapping[str, str], pull: Pull) -> CountRows
     columns = _columns(file, said, targets)
     verdicts = Verdicts(file.rows.rows)
     rows = _read(file, columns, verdicts, pull)
+    judged = verdicts, rows.minute, file.network.interval_minutes, rows.available // 1_000_000
+    recheck_at = next_look(*judged)
+    waiting = set_early_aside(*judged, pull.as_of + patience)
     kept = _last_of_each(rows, verdicts)
     return CountRows(
         rows.table(file.config.name, kept, targets),
         len(kept),
         file.rejects([verdicts], list(columns.values())),
         repeated_hour(rows.moments, file.timezone, "in the order of the file"),
-        next_look(verdicts, rows.minute, file.network.interval_minutes, rows.available // 1_000_000),
+        recheck_at,
+        np.flatnonzero(waiting),
     )
 
 

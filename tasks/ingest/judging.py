@@ -53,8 +53,22 @@ def next_look(verdicts: Verdicts, minute: Int, interval: int, known: Int | None 
     early = verdicts.has("in_future")
     if not early.any():
         return None
-    over = (minute[early] + interval) * 60
-    return np.datetime64(int((over if known is None else np.maximum(over, known[early])).min()), "s")
+    return np.datetime64(int(_due(minute, interval, known)[early].min()), "s")
+
+
+def set_early_aside(
+    verdicts: Verdicts, minute: Int, interval: int, known: Int | None, until: np.datetime64
+) -> npt.NDArray[np.bool_]:
+    """Pardon the rows refused as future that will count by `until`, set them aside, and say which they are."""
+    waiting = verdicts.has("in_future") & (_due(minute, interval, known).astype("datetime64[s]") <= until)
+    verdicts.pardon(waiting)
+    return waiting
+
+
+def _due(minute: Int, interval: int, known: Int | None) -> Int:
+    """Seconds since 1970 from which each row counts."""
+    over = (minute + interval) * 60
+    return over if known is None else np.maximum(over, known)
 
 
 def repeated_hour(moments: Moments, timezone: str, taken: str) -> tuple[str, ...]:
