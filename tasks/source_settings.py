@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from tasks.clock import parse_moment, zone
 from tasks.errors import ConfigError, about, nearest_key
+from tasks.feed_address import check_url, check_values
 
 RESERVED = ("station_id", "minute", "minute_utc", "part", "source", "available_at", "received_at")
 
@@ -70,6 +71,53 @@ class CountsSource(FileSource, CountColumns):
     kind: Literal["counts"] = "counts"
 
 
+class HttpSource(CountColumns):
+    """A feed of one row a (station, minute), JSON or CSV, polled over HTTP.
+
+    A value of `headers` and `params` may end in env:NAME, which stands for that environment variable.
+    """
+
+    beside: ClassVar[frozenset[str]] = frozenset(
+        {"headers", "max_bytes", "max_pages", "timeout_seconds", "retries", "max_wait_seconds"}
+    )
+    kind: Literal["http"] = "http"
+    url: str = Field(description="http:// or https://, without a user or password.")
+    format: Literal["auto", "json", "csv"] = Field("auto", description="Of a reply; auto: as its content type says.")
+    records: str = Field("", description="Dotted path to the array of records in JSON; empty where it is the whole.")
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
+    params: dict[str, str] = Field(default_factory=dict, description="Query parameters of every request.")
+    cursor: str | None = Field(None, description="Query parameter of the cursor; one reply a pull without it.")
+    next: str | None = Field(
+        None, description="The next cursor: a dotted path in JSON, header:NAME, or column:NAME for its largest value."
+    )
+    first: Moment | None = Field(None, description="Cursor of the very first request; none without it.")
+    resume: bool = Field(True, description="Whether a pull goes on at the last cursor, or begins anew at `first`.")
+    start_param: str | None = Field(None, description="Query parameter of the first minute wanted, ISO 8601 UTC.")
+    end_param: str | None = Field(None, description="Query parameter of the end of the minutes wanted, exclusive.")
+    max_pages: int = Field(100, ge=1, le=100_000, description="Replies after which a pull ends.")
+    max_bytes: int = Field(32 << 20, ge=1000, description="Of a reply, unpacked; and of all of a pull but the last.")
+    timeout_seconds: float = Field(30, gt=0, le=600, description="For a whole reply.")
+    retries: int = Field(4, ge=0, le=20, description="After a lost connection, 429 or 5xx.")
+    max_wait_seconds: float = Field(60, ge=0, le=3600, description="Longest pause before a retry.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> HttpSource:
+        with about(f"source {self.name!r}"):
+            check_url(self.url)
+            check_values("headers", self.headers)
+            check_values("params", self.params)
+            self._check_cursor()
+        return self
+
+    def _check_cursor(self) -> None:
+        if (self.cursor is None) != (self.next is None):
+            raise ConfigError("cursor and next need one another: the parameter of a cursor, and where the next one is")
+        if self.first is not None and self.cursor is None:
+            raise ConfigError("first needs cursor: the query parameter that carries it")
+        if self.format == "csv" and self.next and not self.next.startswith(("header:", "column:")):
+            raise ConfigError(f"next = {self.next!r} is a path in JSON: a CSV feed has header:NAME or column:NAME")
+
+
 class EventColumns(Section):
     """Where an event's time and place stand."""
 
@@ -104,7 +152,7 @@ class SimulateSource(BaseSource):
     weeks: int = Field(20, ge=1, le=520, description="History of the first ingest.")
 
 
-SourceSettings = Annotated[CountsSource | EventsSource | SimulateSource, Field(discriminator="kind")]
+SourceSettings = Annotated[CountsSource | EventsSource | HttpSource | SimulateSource, Field(discriminator="kind")]
 
 
 def check_source(source: BaseSource, targets: tuple[str, ...], timezone: str) -> None:

@@ -29,6 +29,7 @@ class CountRows:
 
     Attributes:
         waiting: positions of the rows that are set aside until they are over, ascending.
+        settled_at: when all of those are over.
     """
 
     observations: pa.Table
@@ -37,6 +38,7 @@ class CountRows:
     warnings: tuple[str, ...]
     recheck_at: np.datetime64 | None
     waiting: Int
+    settled_at: np.datetime64 | None
 
 
 def count_rows(
@@ -59,7 +61,7 @@ def count_rows(
     rows = _read(file, columns, verdicts, pull)
     judged = verdicts, rows.minute, file.network.interval_minutes, rows.available // 1_000_000
     recheck_at = next_look(*judged)
-    waiting = set_early_aside(*judged, pull.as_of + patience)
+    waiting, settled_at = set_early_aside(*judged, pull.as_of + patience)
     kept = _last_of_each(rows, verdicts)
     return CountRows(
         rows.table(file.config.name, kept, targets),
@@ -67,7 +69,8 @@ def count_rows(
         file.rejects([verdicts], list(columns.values())),
         repeated_hour(rows.moments, file.timezone, "in the order of the file"),
         recheck_at,
-        np.flatnonzero(waiting),
+        waiting,
+        settled_at,
     )
 
 

@@ -84,7 +84,7 @@ class _Parquet:
         return _joined([self.column(name).take(pa.array(rows)) for name in columns])
 
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        return _repeats(pa.table({name: self.column(name) for name in columns}))
+        return repeated(pa.table({name: self.column(name) for name in columns}))
 
     def malformed(self) -> list[tuple[int, str, str]]:
         return []
@@ -132,7 +132,7 @@ class _Csv:
         return _joined([column.combine_chunks() for column in taken.columns])
 
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        return _repeats(self.table)
+        return repeated(self.table)
 
     def malformed(self) -> list[tuple[int, str, str]]:
         if not self.torn:
@@ -217,7 +217,8 @@ def _csv_problem(origin: str, why: str) -> FileProblem:
     return FileProblem("unreadable_file", f"{origin} cannot be read as CSV: {why}")
 
 
-def _repeats(table: pa.Table) -> npt.NDArray[np.bool_]:
+def repeated(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Rows equal to one before them."""
     numbered = table.append_column("row number", pa.array(np.arange(table.num_rows)))
     first = numbered.group_by(table.column_names).aggregate([("row number", "min")])["row number_min"]
     again = np.ones(table.num_rows, dtype=bool)

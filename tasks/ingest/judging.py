@@ -58,11 +58,17 @@ def next_look(verdicts: Verdicts, minute: Int, interval: int, known: Int | None 
 
 def set_early_aside(
     verdicts: Verdicts, minute: Int, interval: int, known: Int | None, until: np.datetime64
-) -> npt.NDArray[np.bool_]:
-    """Pardon the rows refused as future that will count by `until`, set them aside, and say which they are."""
-    waiting = verdicts.has("in_future") & (_due(minute, interval, known).astype("datetime64[s]") <= until)
+) -> tuple[Int, np.datetime64 | None]:
+    """Pardon the rows refused as future that will count by `until`, and set them aside.
+
+    Returns:
+        Their positions, ascending; and when the last of them counts, None where there are none.
+    """
+    over = _due(minute, interval, known)
+    waiting = verdicts.has("in_future") & (over.astype("datetime64[s]") <= until)
     verdicts.pardon(waiting)
-    return waiting
+    last = np.datetime64(int(over[waiting].max()), "s") if waiting.any() else None
+    return np.flatnonzero(waiting), last
 
 
 def _due(minute: Int, interval: int, known: Int | None) -> Int:

@@ -142,7 +142,9 @@ class LedgerView:
     def stands(self, source: str, key: str) -> bool:
         """Whether what was read of this key need not be read anew, so that a pull may go on at its cursor."""
         entry = self.ledger.get(key)
-        return entry is not None and entry.stands(self.setup, self.backfill)
+        if entry is None or not entry.stands(self.setup, self.backfill):
+            return False
+        return not self.backfill or (entry.start, entry.end) == (None, None)
 
     def _settled(self, key: str) -> Entry | None:
         entry = self.ledger.get(key)
