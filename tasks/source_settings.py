@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from tasks.clock import parse_moment, zone
 from tasks.errors import ConfigError, about, nearest_key
+from tasks.feed_address import check_url, check_values
 
 RESERVED = ("station_id", "minute", "minute_utc", "part", "source", "available_at", "received_at")
 
@@ -28,35 +29,93 @@ class Section(BaseModel):
 
 
 class BaseSource(Section):
-    """What every source has."""
+    """What every source has; `beside` names what does not decide how an input is read."""
 
+    beside: ClassVar[frozenset[str]] = frozenset({"path"})
     name: Name
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
 
 
-class FileSource(BaseSource):
-    """A source of files: glob, local path or URL (s3://…), CSV, CSV.GZ or Parquet."""
+class RowSource(BaseSource):
+    """A source of rows, whatever carries them."""
 
-    path: str = Field(description="File, folder or glob; relative to the configuration's folder.")
     timezone: str | None = Field(None, description="Of times without an offset; default the network's.")
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are refused as absurd.")
 
     @model_validator(mode="after")
-    def _known_zone(self) -> FileSource:
+    def _known_zone(self) -> RowSource:
         if self.timezone is not None:
             with about(f"source {self.name!r}: timezone"):
                 zone(self.timezone)
         return self
 
 
-class CountsSource(FileSource):
+class FileSource(RowSource):
+    """A source of files: glob, local path or URL (s3://…), CSV, CSV.GZ or Parquet."""
+
+    path: str = Field(description="File, folder or glob; relative to the configuration's folder.")
+
+
+class CountColumns(RowSource):
     """One row a (station, minute)."""
 
-    kind: Literal["counts"] = "counts"
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="Our name -> the file's: station_id, minute or minute_utc, targets, part, available_at.",
+        description="Our name -> the source's: station_id, minute or minute_utc, targets, part, available_at.",
     )
+
+
+class CountsSource(FileSource, CountColumns):
+    """Files of one row a (station, minute)."""
+
+    kind: Literal["counts"] = "counts"
+
+
+class HttpSource(CountColumns):
+    """A feed of one row a (station, minute), JSON or CSV, polled over HTTP.
+
+    A value of `headers` and `params` may end in env:NAME, which stands for that environment variable.
+    """
+
+    beside: ClassVar[frozenset[str]] = frozenset(
+        {"headers", "max_bytes", "max_pages", "timeout_seconds", "retries", "max_wait_seconds"}
+    )
+    kind: Literal["http"] = "http"
+    url: str = Field(description="http:// or https://, without a user or password.")
+    format: Literal["auto", "json", "csv"] = Field("auto", description="Of a reply; auto: as its content type says.")
+    records: str = Field("", description="Dotted path to the array of records in JSON; empty where it is the whole.")
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
+    params: dict[str, str] = Field(default_factory=dict, description="Query parameters of every request.")
+    cursor: str | None = Field(None, description="Query parameter of the cursor; one reply a pull without it.")
+    next: str | None = Field(
+        None, description="The next cursor: a dotted path in JSON, header:NAME, or column:NAME for its largest value."
+    )
+    first: Moment | None = Field(None, description="Cursor of the very first request; none without it.")
+    resume: bool = Field(True, description="Whether a pull goes on at the last cursor, or begins anew at `first`.")
+    start_param: str | None = Field(None, description="Query parameter of the first minute wanted, ISO 8601 UTC.")
+    end_param: str | None = Field(None, description="Query parameter of the end of the minutes wanted, exclusive.")
+    max_pages: int = Field(100, ge=1, le=100_000, description="Replies after which a pull ends.")
+    max_bytes: int = Field(32 << 20, ge=1000, description="Of a reply, unpacked; and of all of a pull but the last.")
+    timeout_seconds: float = Field(30, gt=0, le=600, description="For a whole reply.")
+    retries: int = Field(4, ge=0, le=20, description="After a lost connection, 429 or 5xx.")
+    max_wait_seconds: float = Field(60, ge=0, le=3600, description="Longest pause before a retry.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> HttpSource:
+        with about(f"source {self.name!r}"):
+            check_url(self.url)
+            check_values("headers", self.headers)
+            check_values("params", self.params)
+            self._check_cursor()
+        return self
+
+    def _check_cursor(self) -> None:
+        if (self.cursor is None) != (self.next is None):
+            raise ConfigError("cursor and next need one another: the parameter of a cursor, and where the next one is")
+        if self.first is not None and self.cursor is None:
+            raise ConfigError("first needs cursor: the query parameter that carries it")
+        if self.format == "csv" and self.next and not self.next.startswith(("header:", "column:")):
+            raise ConfigError(f"next = {self.next!r} is a path in JSON: a CSV feed has header:NAME or column:NAME")
 
 
 class EventColumns(Section):
@@ -93,7 +152,7 @@ class SimulateSource(BaseSource):
     weeks: int = Field(20, ge=1, le=520, description="History of the first ingest.")
 
 
-SourceSettings = Annotated[CountsSource | EventsSource | SimulateSource, Field(discriminator="kind")]
+SourceSettings = Annotated[CountsSource | EventsSource | HttpSource | SimulateSource, Field(discriminator="kind")]
 
 
 def check_source(source: BaseSource, targets: tuple[str, ...], timezone: str) -> None:
@@ -119,7 +178,7 @@ def _check_targets(source: BaseSource, targets: tuple[str, ...]) -> None:
         strange = sorted(set(source.events) - set(targets))
         if strange:
             raise ConfigError(f"source {source.name!r}: events.{strange[0]} is no target of [network] {list(targets)}")
-    if isinstance(source, CountsSource):
+    if isinstance(source, CountColumns):
         known = (*targets, "station_id", "minute", "minute_utc", "part", "available_at")
         for key in source.columns:
             if key not in known:

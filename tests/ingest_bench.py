@@ -19,6 +19,7 @@ from tasks import tables
 from tasks.errors import StoreError
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
+from tasks.ingest.source import Source
 from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.ingest.steps import ingest_source
 from tasks.ingest.writer import Writer
@@ -51,6 +52,10 @@ class Bench:
     def events(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Bench:
         path = f"{folder}/feed/*"
         return cls(folder, {"name": "trips", "kind": "events", "path": path, "events": TRIPS, **more}, network or {})
+
+    @classmethod
+    def http(cls, folder: Path, url: str, network: dict[str, Any] | None = None, **more: Any) -> Bench:
+        return cls(folder, {"name": "feed", "kind": "http", "url": url, **more}, network or {})
 
     @property
     def settings(self) -> Settings:
@@ -87,8 +92,10 @@ class Bench:
     def ingest(self, as_of: np.datetime64 = NOW, **more: Any) -> SourceReport:
         return ingest_source(self.settings, self.source["name"], as_of, **more)
 
-    def ingest_into(self, store: Store, as_of: np.datetime64 = NOW, backfill: bool = False) -> SourceReport:
-        """As `ingest`, into any store."""
+    def ingest_into(
+        self, store: Store, as_of: np.datetime64 = NOW, backfill: bool = False, source: Source | None = None
+    ) -> SourceReport:
+        """As `ingest`, into any store and from any source."""
         config, network = named_source(self.settings, self.source["name"]), self.settings.network
         writer = Writer(
             store,
@@ -101,7 +108,7 @@ class Bench:
             as_of,
             setup=setup_of(config, network),
         )
-        return run(writer, make_source(config, network))
+        return run(writer, source or make_source(config, network))
 
     def truth(self, as_of: np.datetime64 | None = None) -> Truth:
         """The minute table, today's or as it was known, by station and minute."""

@@ -42,8 +42,8 @@ class Decoded(Protocol):
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows equal to one before them: in all columns for CSV, in those of `columns` for Parquet."""
 
-    def malformed(self) -> list[tuple[int, str]]:
-        """Line and text of what has too many or too few fields to be a row."""
+    def malformed(self) -> list[tuple[int, str, str]]:
+        """Line, reason and text of what is no row, such as a line of too many fields."""
 
 
 def decode(origin: str, content: bytes) -> Decoded:
@@ -84,9 +84,9 @@ class _Parquet:
         return _joined([self.column(name).take(pa.array(rows)) for name in columns])
 
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        return _repeats(pa.table({name: self.column(name) for name in columns}))
+        return repeated(pa.table({name: self.column(name) for name in columns}))
 
-    def malformed(self) -> list[tuple[int, str]]:
+    def malformed(self) -> list[tuple[int, str, str]]:
         return []
 
 
@@ -132,14 +132,17 @@ class _Csv:
         return _joined([column.combine_chunks() for column in taken.columns])
 
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        return _repeats(self.table)
+        return repeated(self.table)
 
-    def malformed(self) -> list[tuple[int, str]]:
+    def malformed(self) -> list[tuple[int, str, str]]:
         if not self.torn:
             return []
         after = np.searchsorted(self.numbers, [number for number, _ in self.torn])
         breaks = self._breaks()[after]
-        return [(number + int(ahead), text) for (number, text), ahead in zip(self.torn, breaks, strict=True)]
+        return [
+            (number + int(ahead), "wrong_number_of_fields", text)
+            for (number, text), ahead in zip(self.torn, breaks, strict=True)
+        ]
 
 
 def _csv(origin: str, content: bytes) -> Decoded:
@@ -214,7 +217,8 @@ def _csv_problem(origin: str, why: str) -> FileProblem:
     return FileProblem("unreadable_file", f"{origin} cannot be read as CSV: {why}")
 
 
-def _repeats(table: pa.Table) -> npt.NDArray[np.bool_]:
+def repeated(table: pa.Table) -> npt.NDArray[np.bool_]:
+    """Rows equal to one before them."""
     numbered = table.append_column("row number", pa.array(np.arange(table.num_rows)))
     first = numbered.group_by(table.column_names).aggregate([("row number", "min")])["row number_min"]
     again = np.ones(table.num_rows, dtype=bool)

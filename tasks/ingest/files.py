@@ -2,72 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from tasks.ingest.decoding import Decoded, column_list, decode
+from tasks.ingest.decoding import decode
+from tasks.ingest.open_rows import OpenRows
 from tasks.ingest.pieces import Piece, empty_piece
 from tasks.ingest.reading import SourceFile, find_files, read_content
-from tasks.ingest.rejects import FileProblem, Rejects, Verdicts
+from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.source import Pull
 from tasks.settings import Network
 from tasks.source_settings import FileSource
 
 
 @dataclass(frozen=True)
-class OpenFile:
+class OpenFile(OpenRows):
     """A file that is to be read: its rows, and what a piece made of it needs."""
 
-    config: FileSource
-    network: Network
     file: SourceFile
     digest: str
-    rows: Decoded
-
-    @property
-    def timezone(self) -> str:
-        """Of times without an offset."""
-        return self.config.timezone or self.network.timezone
-
-    def require(self, name: str, toml: str) -> str:
-        """A column that must be there, once.
-
-        Raises:
-            FileProblem: if it is not; `toml` is the line that would name it.
-        """
-        count = list(self.rows.names).count(name)
-        if count == 1:
-            return name
-        what = f"no column {name!r}" if not count else f"{count} columns {name!r}"
-        raise FileProblem(
-            "missing_column",
-            f"{self.file.origin} has {what} (it has {column_list(self.rows.names)}): "
-            f"write {toml} in the [[sources]] table of {self.config.name!r}",
-        )
-
-    def rejects(self, verdicts: Sequence[Verdicts], columns: list[str]) -> Rejects:
-        """Refused rows by line, a row as often as it was refused; and lines that were no rows."""
-        name, origin = self.config.name, self.file.origin
-        refused = Rejects(name, origin)
-        for each in verdicts:
-            if len(rows := each.refused):
-                lines, texts = self.rows.lines(rows), self.rows.texts(rows, columns)
-                refused = refused.joined(Rejects.of(name, origin, lines, each.reasons(), texts))
-        if torn := self.rows.malformed():
-            why = ["wrong_number_of_fields"] * len(torn)
-            refused = refused.joined(
-                Rejects.of(name, origin, [line for line, _ in torn], why, [text for _, text in torn])
-            )
-        return refused
 
     def piece(self, part: str, observations: pa.Table, **more: object) -> Piece:
         """A piece of this file; `more` are fields of `Piece`."""
         return Piece(
             source=self.config.name,
             part=part,
-            origin=self.file.origin,
+            origin=self.origin,
             key=self.file.key,
             digest=self.digest,
             observations=observations,
@@ -115,7 +77,7 @@ def _one_file(
     if pull.done and pull.done.digest(config.name, file.key) == digest:
         yield _unchanged(config, network, file)
     else:
-        yield from parse(OpenFile(config, network, file, digest, decode(file.origin, content)), pull)
+        yield from parse(OpenFile(config, network, file.origin, decode(file.origin, content), file, digest), pull)
 
 
 def _unchanged(config: FileSource, network: Network, file: SourceFile) -> Piece:

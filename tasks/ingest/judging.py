@@ -53,8 +53,28 @@ def next_look(verdicts: Verdicts, minute: Int, interval: int, known: Int | None 
     early = verdicts.has("in_future")
     if not early.any():
         return None
-    over = (minute[early] + interval) * 60
-    return np.datetime64(int((over if known is None else np.maximum(over, known[early])).min()), "s")
+    return np.datetime64(int(_due(minute, interval, known)[early].min()), "s")
+
+
+def set_early_aside(
+    verdicts: Verdicts, minute: Int, interval: int, known: Int | None, until: np.datetime64
+) -> tuple[Int, np.datetime64 | None]:
+    """Pardon the rows refused as future that will count by `until`, and set them aside.
+
+    Returns:
+        Their positions, ascending; and when the last of them counts, None where there are none.
+    """
+    over = _due(minute, interval, known)
+    waiting = verdicts.has("in_future") & (over.astype("datetime64[s]") <= until)
+    verdicts.pardon(waiting)
+    last = np.datetime64(int(over[waiting].max()), "s") if waiting.any() else None
+    return np.flatnonzero(waiting), last
+
+
+def _due(minute: Int, interval: int, known: Int | None) -> Int:
+    """Seconds since 1970 from which each row counts."""
+    over = (minute + interval) * 60
+    return over if known is None else np.maximum(over, known)
 
 
 def repeated_hour(moments: Moments, timezone: str, taken: str) -> tuple[str, ...]:

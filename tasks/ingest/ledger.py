@@ -63,12 +63,16 @@ class Entry:
 
     def settles(self, pull: Pull, setup: str, backfill: bool) -> bool:
         """Whether the same input has nothing to add for this pull."""
-        if self.failed or setup != self.setup or (backfill and not self.backfill):
+        if self.failed or not self.stands(setup, backfill):
             return False
         if self.recheck_at is not None and pull.as_of >= np.datetime64(self.recheck_at):
             return False
         bounds = (text_of(pull.start), text_of(pull.end))
         return (self.start, self.end) in ((None, None), bounds)
+
+    def stands(self, setup: str, backfill: bool) -> bool:
+        """Whether what was read of this key need not be read anew: by this configuration, and known as early."""
+        return setup == self.setup and (self.backfill or not backfill)
 
     def next_state(self, digest: str) -> str:
         """State of the key after this input."""
@@ -194,6 +198,13 @@ class LedgerView:
         """Where the last pull of this key ended."""
         entry = self.ledger.get(key)
         return entry.cursor if entry else None
+
+    def stands(self, source: str, key: str) -> bool:
+        """Whether what was read of this key need not be read anew, so that a pull may go on at its cursor."""
+        entry = self.ledger.get(key)
+        if entry is None or not entry.stands(self.setup, self.backfill):
+            return False
+        return not self.backfill or (entry.start, entry.end) == (None, None)
 
     def _settled(self, key: str) -> Entry | None:
         entry = self.ledger.get(key)

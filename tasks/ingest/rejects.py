@@ -31,8 +31,17 @@ ROW_REASONS = (
     "superseded_in_file",
     "unfinished",
     "wrong_number_of_fields",
+    "not_a_record",
 )
-FILE_REASONS = ("unreadable_file", "empty_file", "not_utf8", "missing_column", "too_large", "span_too_long")
+FILE_REASONS = (
+    "unreadable_file",
+    "empty_file",
+    "not_utf8",
+    "missing_column",
+    "too_large",
+    "span_too_long",
+    "bad_reply",
+)
 TEXT_LENGTH = 500
 _SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
 
@@ -88,6 +97,11 @@ class Verdicts:
     def set_aside(self, where: npt.NDArray[np.bool_]) -> None:
         """Leave out rows that nobody asked for."""
         self.aside |= where & (self.codes < 0)
+
+    def pardon(self, where: npt.NDArray[np.bool_]) -> None:
+        """Set refused rows aside after all."""
+        self.codes[where] = -1
+        self.aside |= where
 
     def reasons(self) -> pa.Array:
         """Reason of each refused row, in their order."""

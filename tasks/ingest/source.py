@@ -23,6 +23,9 @@ class Ledger(Protocol):
     def cursor(self, source: str, key: str) -> str | None:
         """Where the last pull of this key ended, as the source put it."""
 
+    def stands(self, source: str, key: str) -> bool:
+        """Whether what was read of this key need not be read anew: by this configuration, and known as early."""
+
 
 @dataclass(frozen=True)
 class Pull:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from feed_server import serve_folder
 from ingest_bench import NOW, Bench, Failing
 
 from tasks.errors import StoreError
@@ -58,9 +60,30 @@ def more_city(bench: Bench) -> None:
     """The city goes on by itself."""
 
 
+def some_http(folder: Path) -> Bench:
+    minutes = np.arange("2024-05-08T22:00", "2024-05-10T12:00", 5, dtype="datetime64[m]")
+    rows = [count(station, f"{t}Z", i % 7, i % 3) for i, t in enumerate(minutes) for station in "AB"]
+    pages = Bench.http(folder, "", LONDON)
+    for number, page in enumerate([rows[:300], [*rows[300:600], count("A", "never", 1, 1)], rows[600:]]):
+        pages.put(f"{number}.json", json.dumps([*page, count("B", "never", 1, 1)] if number == 2 else page))
+    columns = {"station_id": "stop.id", "minute_utc": "at", "entries": "people.in", "exits": "people.out"}
+    paged = {"records": "data.counts", "cursor": "cursor", "next": "meta.next"}
+    return Bench.http(folder, serve_folder(folder / "feed").url, LONDON, columns=columns, **paged)
+
+
+def more_http(bench: Bench) -> None:
+    rows = [count("C", "2024-05-10T12:05Z", 1, None), count("A", "2024-05-10T10:05Z", 9, 9)]
+    bench.put("3.json", json.dumps(rows))
+
+
+def count(station: str, minute: str, entries: int, exits: int | None) -> dict[str, object]:
+    return {"stop": {"id": station}, "at": minute, "people": {"in": entries, "out": exits}}
+
+
 EXAMPLES: dict[str, tuple[Callable[[Path], Bench], Callable[[Bench], None]]] = {
     "counts": (some_counts, more_counts),
     "events": (some_events, more_events),
+    "http": (some_http, more_http),
     "simulate": (some_city, more_city),
 }
 every_kind = pytest.mark.parametrize("kind", kinds())
@@ -105,10 +128,9 @@ def test_rows_in_are_rows_landed_and_rejects(tmp_path: Path, kind: str) -> None:
     report = bench.ingest()
     assert report.minutes == len(bench.truth()) > 100
     assert report.rejected == sum(report.reasons.values()) == len(bench.rejects())
-    if kind != "simulate":
-        assert report.files == len(list((tmp_path / "feed").iterdir()))
-    assert report.rows == {"counts": 912, "events": 82}.get(kind, len(bench.table("observations")))
-    assert report.rejected == {"counts": 2, "events": 2}.get(kind, 0)
+    assert report.files == {"simulate": 1, "http": 1}.get(kind, 2)
+    assert report.rows == {"counts": 912, "events": 82, "http": 912}.get(kind, len(bench.table("observations")))
+    assert report.rejected == {"counts": 2, "events": 2, "http": 2}.get(kind, 0)
 
 
 @every_kind
@@ -214,9 +236,10 @@ def test_two_processes_at_once_end_in_the_same_minutes(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from tasks.ingest.steps import ingest_source; from tasks.config_file import *\n"
         "s = load_settings(sys.argv[1])\n"
-        "for name in ('gates', 'trips', 'city'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
+        "for name in ('gates', 'trips', 'city', 'feed'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
     )
     benches = [some_counts(tmp_path / "c"), some_events(tmp_path / "e"), some_city(tmp_path / "s")]
+    benches.append(some_http(tmp_path / "h"))
     parts = ['[network]\ntimezone = "Europe/London"\ninterval_minutes = 5\n']
     parts += [
         "[[sources]]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in bench.source.items())

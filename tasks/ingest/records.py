@@ -1,0 +1,235 @@
+"""Records of a JSON document as rows; and several documents as one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks.contracts import Int
+from tasks.ingest.decoding import Decoded, column_list, repeated
+from tasks.ingest.rejects import FileProblem
+
+MISSING = object()
+
+
+def read_json(origin: str, content: bytes) -> object:
+    """A JSON document. NaN and Infinity are read as text, so that they cost their record alone.
+
+    Raises:
+        FileProblem: if it is none, or nested too deep.
+    """
+    try:
+        return json.loads(content, parse_constant=str)
+    except RecursionError:
+        raise FileProblem("unreadable_file", f"{origin} is JSON that is nested too deep") from None
+    except UnicodeDecodeError:
+        raise FileProblem("not_utf8", f"{origin} is not UTF-8 text") from None
+    except ValueError as error:
+        raise FileProblem("unreadable_file", f"{origin} is not JSON: {error}") from None
+
+
+def at(document: object, path: str) -> object:
+    """What stands at a dotted path; `MISSING` where nothing does. A key with dots in it comes first."""
+    if isinstance(document, dict) and path in document:
+        return document[path]
+    here = document
+    for step in path.split(".") if path else ():
+        if not isinstance(here, dict) or step not in here:
+            return MISSING
+        here = here[step]
+    return here
+
+
+def find_records(origin: str, document: object, path: str) -> list[Any]:
+    """The array of records; null counts as empty.
+
+    Raises:
+        FileProblem: if there is none at that path.
+    """
+    found = at(document, path)
+    if isinstance(found, list):
+        return found
+    if found is None and path:
+        return []
+    where = f"at {path!r}" if path else "as a whole"
+    if found is MISSING:
+        fields = f"its fields are {column_list(list(document))}" if isinstance(document, dict) else "it is no object"
+        raise FileProblem("missing_column", f"{origin} has nothing {where} ({fields}): correct records")
+    hint = f"; its fields are {column_list(list(found))}" if isinstance(found, dict) else ""
+    raise FileProblem(
+        "missing_column", f'{origin} has no array {where}{hint}: write records = "..." with the path of the array'
+    )
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows of a JSON document, fields as text; see `Decoded`. A line is a record's number, from 1."""
+
+    names: Sequence[str]
+    rows: int
+    length: int
+    columns: dict[str, pa.Array]
+    numbers: Int
+    path: str
+    content: bytes = field(repr=False)
+    torn: list[tuple[int, str, str]]
+
+    @classmethod
+    def of(
+        cls, document: object, origin: str, content: bytes, path: str, wanted: Sequence[str], spare: Sequence[str] = ()
+    ) -> Records:
+        """The records at a path of a document, and of their fields the `wanted` and the `spare` ones.
+
+        What is no object, or has an object or array where a value is wanted, is no row.
+
+        Raises:
+            FileProblem: if there is no array of records.
+        """
+        records = find_records(origin, document, path)
+        numbers, torn = [], []
+        values: dict[str, list[str | None]] = {name: [] for name in (*wanted, *spare)}
+        seen: set[str] = set()
+        for number, record in enumerate(records, 1):
+            found = {name: at(record, name) for name in values} if isinstance(record, dict) else {}
+            if not found or any(isinstance(found[name], dict | list) for name in wanted):
+                torn.append((number, "not_a_record", compact(record)))
+                continue
+            numbers.append(number)
+            for name, value in found.items():
+                values[name].append(_text(value))
+                if value is not MISSING:
+                    seen.add(name)
+        columns = {name: _column(cells) for name, cells in values.items() if name in seen}
+        names = list(dict.fromkeys([*columns, *_fields(records)]))
+        order = np.array(numbers, dtype=np.int64)
+        return cls(names, len(numbers), len(records), columns, order, path, content, torn)
+
+    def column(self, name: str) -> pa.Array:
+        """One column, all null where no record has it."""
+        return self.columns[name] if name in self.columns else pa.nulls(self.rows, pa.string())
+
+    def lines(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Numbers of the records."""
+        return self.numbers[rows]
+
+    def texts(self, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Array:
+        """The records as compact JSON, read anew from the document."""
+        records = find_records("", read_json("", self.content), self.path)
+        return pa.array([compact(records[number - 1]) for number in self.numbers[rows]], pa.string())
+
+    def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows equal to one before them in these columns."""
+        return repeated(pa.table({name: self.column(name) for name in columns}))
+
+    def malformed(self) -> list[tuple[int, str, str]]:
+        """What is no record."""
+        return self.torn
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Rows of several documents, one after the other; see `Decoded`. Lines are counted on.
+
+    Attributes:
+        pages: the documents.
+        lengths: lines (or records) of each.
+    """
+
+    pages: Sequence[Decoded]
+    lengths: Sequence[int]
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Columns that any of them has; one that a document has twice is there twice."""
+        first = list(self.pages[0].names)
+        return first + list(dict.fromkeys(name for page in self.pages[1:] for name in page.names if name not in first))
+
+    @property
+    def rows(self) -> int:
+        """Of all of them."""
+        return int(self.edges[-1])
+
+    @property
+    def edges(self) -> Int:
+        """First row of each, and the number of all."""
+        return np.concatenate([[0], np.cumsum([page.rows for page in self.pages])]).astype(np.int64)
+
+    def column(self, name: str) -> pa.Array:
+        """One column as text, null where a document lacks it."""
+        parts = [page.column(name) if name in page.names else pa.nulls(page.rows, pa.string()) for page in self.pages]
+        return pa.concat_arrays([part.cast(pa.string()) for part in parts])
+
+    def lines(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Lines, counted over all of them."""
+        return np.concatenate([before + page.lines(own) for page, own, before in self._shares(rows)])
+
+    def texts(self, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Array:
+        """Texts of the rows."""
+        return pa.concat_arrays(
+            [
+                page.texts(own, [name for name in columns if name in page.names]).cast(pa.string())
+                for page, own, _ in self._shares(rows)
+            ]
+        )
+
+    def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows equal to one before them in these columns."""
+        return repeated(pa.table({name: self.column(name) for name in columns}))
+
+    def malformed(self) -> list[tuple[int, str, str]]:
+        """What is no row in any of them."""
+        starts = np.cumsum([0, *self.lengths])
+        return [
+            (int(start) + line, reason, text)
+            for page, start in zip(self.pages, starts, strict=False)
+            for line, reason, text in page.malformed()
+        ]
+
+    def _shares(self, rows: npt.NDArray[np.int64]) -> list[tuple[Decoded, npt.NDArray[np.int64], int]]:
+        """Each document that has some of the rows (ascending), their places in it, and the lines before it."""
+        edges, starts = self.edges, np.cumsum([0, *self.lengths])
+        shares = []
+        for number, page in enumerate(self.pages):
+            own = rows[(rows >= edges[number]) & (rows < edges[number + 1])] - edges[number]
+            if len(own):
+                shares.append((page, own, int(starts[number])))
+        return shares
+
+
+def compact(record: object) -> str:
+    """A record as JSON without spaces, in UTF-8 that can be written."""
+    try:
+        text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        return "(nested too deep to show)"
+    return _plain(text)
+
+
+def _text(value: object) -> str | None:
+    if value is None or value is MISSING or isinstance(value, dict | list):
+        return None
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _column(values: list[str | None]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([None if value is None else _plain(value) for value in values], pa.string())
+
+
+def _plain(text: str) -> str:
+    """Text without halves of surrogate pairs, which JSON can write and UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _fields(records: list[Any]) -> list[str]:
+    """Fields of the first record, for messages."""
+    first = next((record for record in records if isinstance(record, dict)), {})
+    return [str(name) for name in first]
