@@ -86,6 +86,7 @@ def pull_files(
     """
     files = find_files(config.name, config.path, pull.paths)
     for number, file in enumerate(files, 1):
+        file = file.stamped_by(pull.as_of)
         try:
             for piece in _one_file(config, network, pull, file, parse):
                 yield replace(piece, done=number, total=len(files))
