@@ -16,6 +16,7 @@ import numpy as np
 from flows.registry import DEPLOYMENTS
 from tasks.errors import NexthourError
 from tasks.minutes import last_minute
+from tasks.roots import shown
 from tasks.settings import Settings
 from tasks.store import Store
 
@@ -61,7 +62,7 @@ def _made(
 
 def _root(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     Store(settings.data_root).check_writable()
-    return True, f"{settings.data_root} can be written"
+    return True, f"{shown(settings.data_root)} can be written"
 
 
 def _disk(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +13,8 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from tasks.errors import StoreError
+
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def local_folder(root: str) -> Path | None:
@@ -44,8 +48,16 @@ def remote(root: str) -> tuple[pafs.FileSystem, str]:
             other, base = fsspec.core.url_to_fs(root)
             fs = pafs.PyFileSystem(pafs.FSSpecHandler(other))
     except (ValueError, ImportError, OSError) as error:
-        raise StoreError(f"data root {root} cannot be opened: {one_line(error)}") from None
+        why = one_line(error).replace(root, shown(root))
+        raise StoreError(f"data root {shown(root)} cannot be opened: {why}") from None
     return fs, base.rstrip("/")
+
+
+def shown(root: str) -> str:
+    """A root as messages show it, and as paths may be put behind it: no query, no credentials, no last slash."""
+    if "://" not in root:
+        return root
+    return _USER_INFO.sub("***@", root.partition("?")[0]).rstrip("/")
 
 
 def one_line(error: Exception) -> str:
@@ -75,3 +87,20 @@ def replace_file(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
+    """Write an object, in a thread of its own: what a stream holds becomes the object however the stream is left.
+
+    An exception that a signal raises here would else put an empty object in the place of a whole one.
+
+    Raises:
+        OSError: if that fails; the old object is there then.
+    """
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(_put, fs, path, data).result()
+
+
+def _put(fs: pafs.FileSystem, path: str, data: bytes) -> None:
+    with fs.open_output_stream(path, compression=None) as out:
+        out.write(data)

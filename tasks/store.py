@@ -17,7 +17,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
-from tasks.roots import local_folder, one_line, remote, replace_file
+from tasks.roots import local_folder, one_line, remote, replace_file, replace_object, shown
 
 FILTERED = ("part", "source")
 DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
@@ -44,7 +44,7 @@ class Store:
 
     def url(self, path: str = "") -> str:
         """Path as a person may open it."""
-        return str(self.local / path) if self.local else f"{self.root.rstrip('/')}/{path}"
+        return str(self.local / path) if self.local else f"{shown(self.root)}/{path}"
 
     def check_writable(self) -> None:
         """Write and remove a small file.
@@ -66,11 +66,10 @@ class Store:
             if self.local:
                 replace_file(self.local / path, data)
             else:
-                with self.fs.open_output_stream(self.at(path)) as out:
-                    out.write(data)
+                replace_object(self.fs, self.at(path), data)
         except OSError as error:
             raise StoreError(
-                f"data root {self.root} cannot be written ({path}: {one_line(error)}): "
+                f"data root {shown(self.root)} cannot be written ({path}: {one_line(error)}): "
                 "give --data-root a folder that you may write"
             ) from None
 
@@ -78,7 +77,7 @@ class Store:
         """Content of a file, None where there is none."""
         with self._reading(self.url(path)):
             try:
-                with self.fs.open_input_stream(self.at(path)) as stream:
+                with self.fs.open_input_stream(self.at(path), compression=None) as stream:
                     return bytes(stream.read())
             except FileNotFoundError:
                 return None
@@ -182,7 +181,7 @@ class Store:
             (self.local / ".locks").mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except OSError as error:
-            raise StoreError(f"data root {self.root} cannot be written: {one_line(error)}") from None
+            raise StoreError(f"data root {shown(self.root)} cannot be written: {one_line(error)}") from None
         try:
             yield
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.errors import ConfigError
+from tasks.roots import shown
 from tasks.settings import Settings
 
 
@@ -36,4 +37,4 @@ def artifact_root(settings: Settings) -> str | None:
 def _absolute(root: str) -> str:
     """The data root as a URL, or as an absolute path where it is local."""
     local = root.removeprefix("file://")
-    return root.rstrip("/") if "://" in local else str(Path(local).absolute())
+    return shown(root) if "://" in local else str(Path(local).absolute())

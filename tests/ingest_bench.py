@@ -37,7 +37,7 @@ Truth = dict[tuple[str, datetime], tuple[int | None, ...]]
 
 @dataclass
 class Bench:
-    """Everything below `folder`: sources in `feed`, the data root in `root`."""
+    """Everything below `folder`: sources in `feed`, the data root in `root` unless that is a URL."""
 
     folder: Path
     source: dict[str, Any]
@@ -58,12 +58,16 @@ class Bench:
         return cls(folder, {"name": "feed", "kind": "http", "url": url, **more}, network or {})
 
     @property
+    def data_root(self) -> str:
+        return self.root if "://" in self.root else str(self.folder / self.root)
+
+    @property
     def settings(self) -> Settings:
-        return Settings(data_root=str(self.folder / self.root), network=self.network, sources=[self.source])
+        return Settings(data_root=self.data_root, network=self.network, sources=[self.source])
 
     @property
     def store(self) -> Store:
-        return Store(str(self.folder / self.root))
+        return Store(self.data_root)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -132,9 +136,12 @@ class Bench:
 
     def files(self, *but: str) -> dict[str, bytes]:
         """Every file of the data root but those below some folders."""
-        root = self.folder / self.root
-        paths = [Path(a) / name for a, _, names in os.walk(root) for name in names]
-        shown = {str(p.relative_to(root)): p.read_bytes() for p in paths}
+        if self.store.local is None:
+            shown = {name: self.store.read_bytes(name) or b"" for name in self.store.files("")}
+        else:
+            root = self.folder / self.root
+            paths = [Path(a) / name for a, _, names in os.walk(root) for name in names]
+            shown = {str(p.relative_to(root)): p.read_bytes() for p in paths}
         return {name: data for name, data in shown.items() if not name.startswith((".locks", *but))}
 
     def minute_files(self) -> dict[str, bytes]:

@@ -46,7 +46,7 @@ def pull_files(
     Raises:
         SourceError: if no file matches.
     """
-    files = find_files(config.name, config.path, pull.paths)
+    files = [file.stamped_by(pull.as_of) for file in find_files(config.name, config.path, pull.paths)]
     fresh = [file for file in files if not _settled(config, pull, file)]
     if settled := len(files) - len(fresh):
         yield empty_piece(

@@ -7,13 +7,15 @@ import hashlib
 import io
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from tasks import roots
 from tasks.errors import SourceError
 from tasks.ingest.rejects import FileProblem
 
@@ -21,6 +23,7 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".tsv.gz", ".txt", ".t
 MAX_BYTES = 4 << 30
 _WILD = "*?["
 _CHUNK = 1 << 22
+_UNSETTLED = 10_000_000_000  # nanoseconds; object stores tell times of change by the second
 
 
 @dataclass(frozen=True)
@@ -31,14 +34,21 @@ class SourceFile:
         key: path relative to the fixed part of the glob; names the file's share in the fold.
         origin: path or URL as a person may open it.
         stamp: size and time of change, None where the file system tells none.
+        changed: time of change, nanoseconds since 1970; 0 where the file system tells none.
     """
 
     key: str
     origin: str
     stamp: str | None
     size: int
+    changed: int
     path: str = field(repr=False)
     fs: pafs.FileSystem = field(repr=False)
+
+    def stamped_by(self, as_of: np.datetime64) -> SourceFile:
+        """Without its stamp if it changed just now: it may yet change within one tick of the clock that stamps it."""
+        settled = int(as_of.astype("datetime64[ns]").astype(np.int64)) - _UNSETTLED
+        return self if self.changed < settled else replace(self, stamp=None)
 
 
 def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[SourceFile]:
@@ -48,15 +58,18 @@ def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[Source
     `paths` has the key that the configured path would give it, else its base name.
 
     Raises:
-        SourceError: if a path matches nothing, or two files would have one key.
+        SourceError: if a path cannot be listed or matches nothing, or two files would have one key.
     """
     found: list[SourceFile] = []
-    home = _home(path) if paths else None
     for pattern in paths or (path,):
-        matches = list(_match(_absolute(pattern), home))
+        try:
+            matches = list(_match(_absolute(pattern), _home(path) if paths else None))
+        except OSError as error:
+            raise SourceError(f"source {source!r}: {roots.shown(pattern)} cannot be listed: {_why(error)}") from None
         if not matches:
             raise SourceError(
-                f"source {source!r}: no file matches {pattern} (looked in {_absolute(pattern)}): "
+                f"source {source!r}: no file matches {roots.shown(pattern)} "
+                f"(looked in {roots.shown(_absolute(pattern))}): "
                 "correct `path` in the configuration, or give --path"
             )
         found += matches
@@ -122,8 +135,8 @@ def _absolute(path: str) -> str:
 
 def _home(path: str) -> str:
     """Folder that the keys of a configured path are relative to."""
-    base, pattern, _ = _split(_absolute(path))
-    fs, root, shown = _file_system(base, "")
+    base, pattern, query = _split(_absolute(path))
+    fs, root, shown = _file_system(base, query)
     whole = fs.get_file_info("/".join([root, *pattern]))
     return shown + (whole.path if whole.type == pafs.FileType.Directory else root)
 
@@ -165,7 +178,7 @@ def _file(fs: pafs.FileSystem, info: pafs.FileInfo, shown: str, root: str, home:
         key = origin[len(home) + 1 :] if origin.startswith(f"{home}/") else info.base_name
     changed = info.mtime_ns
     stamp = None if changed is None else f"{info.size}-{changed}"
-    return SourceFile(key, origin, stamp, info.size or 0, info.path, fs)
+    return SourceFile(key, origin, stamp, info.size or 0, changed or 0, info.path, fs)
 
 
 def _walk(fs: pafs.FileSystem, folder: str, pattern: list[str]) -> Iterator[pafs.FileInfo]:
@@ -199,5 +212,5 @@ def _by_fsspec(base: str) -> tuple[pafs.FileSystem, str]:
     try:
         fs, root = fsspec.core.url_to_fs(base)
     except (ImportError, ValueError, OSError) as error:
-        raise SourceError(f"{base} cannot be opened: {_why(error)}") from None
+        raise SourceError(f"{roots.shown(base)} cannot be opened: {_why(error)}") from None
     return pafs.PyFileSystem(pafs.FSSpecHandler(fs)), root

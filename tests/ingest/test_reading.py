@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import fsspec
@@ -110,3 +111,16 @@ def test_progress_is_told_of_files_and_days(tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
     bench.ingest(progress=lambda what, done, total: told.append((what, done, total)))
     assert told == [*(("gates: reading", n, 3) for n in (1, 2, 3)), ("gates: folding", 1, 1)]
+
+
+def test_a_file_that_changes_within_a_tick_of_its_clock_is_read_again(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path)
+    seconds = int(NOW.astype("int64"))
+    for number, entries in enumerate((5, 7)):
+        path = bench.put_rows(
+            "f.csv", ("station_id", "minute_utc", "entries", "exits"), [("A", "2024-05-10T10:00Z", entries, 1)]
+        )
+        os.utime(path, (seconds, seconds))
+        assert bench.ingest(NOW + np.timedelta64(number, "s")).rows == 1
+        assert set(bench.truth().values()) == {(entries, 1)}
+    assert bench.ingest(NOW + np.timedelta64(60, "s")).skipped == 1

@@ -1,0 +1,132 @@
+"""A data root and source files on object storage, reached by URLs with a query."""
+
+from __future__ import annotations
+
+import gzip
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+from ingest_bench import Bench
+from object_store import ObjectStore, object_store
+
+from tasks.errors import SourceError, StoreError
+from tasks.ingest.reading import find_files
+from tasks.store import Store
+
+HEADER = ("station_id", "minute_utc", "entries", "exits")
+NOWHERE = "scheme=http&endpoint_override=127.0.0.1:9&region=us-east-1&connect_timeout=0.1"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ObjectStore]:
+    with object_store() as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: ObjectStore) -> Store:
+    return Store(server.root())
+
+
+def test_what_was_written_is_read_back_listed_and_deleted(store: Store) -> None:
+    store.check_writable()
+    store.write_bytes("a/b.bin", b"\x00\xff")
+    store.write_json("a/day=1/c.json", [1])
+    assert store.files("") == ["a/b.bin", "a/day=1/c.json"]
+    assert store.partitions("a") == ["1"]
+    assert (store.read_bytes("a/b.bin"), store.read_json("a/day=1/c.json")) == (b"\x00\xff", [1])
+    store.write_bytes("a/b.bin", b"new")
+    assert store.read_bytes("a/b.bin") == b"new"
+    store.write_bytes("c.gz", gzip.compress(b"new"))
+    assert store.read_bytes("c.gz") == gzip.compress(b"new")
+    store.delete("a/b.bin")
+    store.delete("a/b.bin")
+    assert store.read_bytes("a/b.bin") is None
+    assert store.files("a") == ["a/day=1/c.json"]
+
+
+def test_a_url_with_a_query_is_shown_without_it_and_without_credentials(store: Store, server: ObjectStore) -> None:
+    assert "?" in store.root
+    assert store.url("a/b") == f"{store.root.partition('?')[0]}/a/b"
+    secret = Store(f"s3://key:secret@bucket/root/?{server.query}")
+    assert secret.url("a") == "s3://***@bucket/root/a"
+    with pytest.raises(StoreError) as caught:
+        secret.write_bytes("a", b"")
+    assert "s3://***@bucket/root cannot be written" in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+def test_source_files_are_found_by_glob_folder_and_name_with_the_same_keys(store: Store, server: ObjectStore) -> None:
+    for name in ("a.csv", "b.csv"):
+        store.write_bytes(f"feed/{name}", b"x")
+    feed, query = store.url("feed"), server.query
+    for path in (f"{feed}/*.csv?{query}", f"{feed}?{query}"):
+        assert [file.key for file in find_files("x", path)] == ["a.csv", "b.csv"]
+        one = find_files("x", path, (f"{feed}/b.csv?{query}",))
+        assert [(file.key, file.origin) for file in one] == [("b.csv", f"{feed}/b.csv")]
+
+
+def test_a_bucket_that_cannot_be_listed_is_a_source_error_of_one_line(server: ObjectStore) -> None:
+    for path in (f"s3://key:secret@bucket/feed/*.csv?{NOWHERE}", f"s3://key:secret@nobucket/feed?{server.query}"):
+        with pytest.raises(SourceError, match=r"s3://\*\*\*@") as caught:
+            find_files("x", path)
+        assert "secret" not in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_files_and_data_root_in_buckets_are_ingested_as_on_a_disk(server: ObjectStore, tmp_path: Path) -> None:
+    here = Bench.counts(tmp_path)
+    path = here.put_rows("f.csv.gz", HEADER, [("A", "2024-05-10T10:00Z", 3, 1), ("A", "never", 3, 1)])
+    there = Bench(tmp_path, dict(here.source), root=server.root())
+    there.store.write_bytes("feed/f.csv.gz", path.read_bytes())
+    there.source["path"] = f"{there.store.url('feed')}/*.csv.gz?{server.query}"
+    assert there.ingest().rows == here.ingest().rows == 1
+    assert there.minute_files() == here.minute_files() != {}
+    assert there.files("feed", "rejects", "ledger") == here.files("rejects", "ledger")
+    assert [line for line, _, _ in there.rejects()] == [3]
+    assert there.ingest().skipped == 1
+
+
+@pytest.mark.parametrize("size", [100, 12_000_000])
+def test_a_process_killed_before_its_stream_is_closed_leaves_the_old_object(store: Store, size: int) -> None:
+    store.write_bytes("f", b"old")
+    code = (
+        "import os, signal, sys; from tasks.store import Store; store = Store(sys.argv[1])\n"
+        "out = store.fs.open_output_stream(store.at('f')); out.write(bytes(int(sys.argv[2]))); out.flush()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, store.root, str(size)]).returncode == -signal.SIGKILL
+    assert store.read_bytes("f") == b"old"
+    assert store.files("") == ["f"]
+
+
+class Interrupted(Exception):
+    """What the signal raises."""
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(store: Store) -> None:
+    store.write_bytes("f", b"old")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    cut = 0
+    try:
+        for attempt in range(40):
+            signal.setitimer(signal.ITIMER_REAL, 0.0001 * (attempt + 1))
+            try:
+                store.write_bytes("f", b"new" * 100)
+            except Interrupted:
+                cut += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            assert store.read_bytes("f") in (b"old", b"new" * 100), attempt
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert cut > 0
