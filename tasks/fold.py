@@ -1,7 +1,7 @@
 """The fold: from everything that sources said to today's truth.
 
-Per (station, minute, part) and target the last statement counts, by availability, then receipt, then order of the
-rows given; a null says nothing. Parts are summed.
+Per (station, minute, part) and target the last statement counts, by availability, then receipt; of two that are equal
+in both the one of the later source by name, then the one of the higher counts. A null says nothing. Parts are summed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
         targets: counts to fold.
 
     Returns:
-        Rows of `tables.minutes(targets)`: the same observations give the same bytes, however they were batched.
+        Rows of `tables.minutes(targets)`: the same set of observations gives the same bytes, in whatever order.
     """
     if observations.num_rows == 0:
         return tables.minutes(targets).empty_table()
@@ -33,6 +33,8 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     available = tables.numpy_times(observations["available_at"]).astype(np.int64)
     received = tables.numpy_times(observations["received_at"]).astype(np.int64)
     order = _order(station, minute, part, available, received)
+    if _tied(order, station, minute, part, available, received):
+        order = np.lexsort((*_by_content(observations, targets), received, available, part, minute, station))
     station, minute, part = station[order], minute[order], part[order]
     share = _starts(station, minute, part)
     key = _starts(station[share], minute[share])
@@ -56,6 +58,22 @@ def _order(*keys: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
             return np.lexsort(keys[::-1])
         tied &= key[1:] == key[:-1]
     return np.arange(len(keys[0]))
+
+
+def _tied(order: npt.NDArray[np.int64], *keys: npt.NDArray[np.integer]) -> bool:
+    """Whether two rows that follow each other in the order are equal in all keys."""
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for key in keys:
+        ordered = key[order]
+        same &= ordered[1:] == ordered[:-1]
+    return bool(same.any())
+
+
+def _by_content(observations: pa.Table, targets: Sequence[str]) -> list[npt.NDArray[np.integer]]:
+    """Keys that settle what moments leave open, the last one first: source, then counts, a null lowest."""
+    source, _ = tables.name_codes(observations["source"])
+    counts = [observations[target].fill_null(-1).combine_chunks().to_numpy() for target in targets]
+    return [*reversed(counts), source]
 
 
 def _starts(*keys: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

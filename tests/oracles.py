@@ -272,7 +272,12 @@ def slow_fold(
 ) -> dict[tuple[str, datetime], tuple[int | None, ...]]:
     """Today's truth by (station, minute): of each part and target what was said last, parts added up."""
     last: dict[tuple[Any, ...], int] = {}
-    for said in sorted(statements, key=lambda s: (s["available"], s["received"])):  # stable: ties in their order
+
+    def rank(said: Statement) -> tuple[Any, ...]:
+        counts = [-1 if said[target] is None else said[target] for target in targets]
+        return said["available"], said["received"], said.get("source", ""), counts
+
+    for said in sorted(statements, key=rank):
         for target in targets:
             if said[target] is not None:
                 last[said["station"], said["minute"], target, said["part"]] = said[target]
