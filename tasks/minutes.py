@@ -1,12 +1,10 @@
-"""The minute table: rebuilt by the day from observations, read by span, at any moment of knowledge."""
+"""The minute table, read by span, at any moment of knowledge."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from functools import reduce
 from operator import or_
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,9 +12,9 @@ import pyarrow as pa
 from tasks import tables
 from tasks.clock import service_dates
 from tasks.contracts import Grid
-from tasks.errors import StoreError
 from tasks.fold import fold
-from tasks.store import Store, decode_table, encode_table
+from tasks.rebuild import batches, folded_from
+from tasks.store import Store
 
 
 def observed_days(store: Store, start: np.datetime64, end: np.datetime64, timezone: str) -> list[str]:
@@ -28,25 +26,6 @@ def _days(store: Store, table: str, start: np.datetime64, end: np.datetime64, ti
     edges = service_dates(np.array([start, end - np.timedelta64(1, "m")], dtype="datetime64[m]"), timezone)
     first, last = str(edges[0]), str(edges[1])
     return [day for day in store.partitions(table) if first <= day <= last]
-
-
-def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
-    """Fold one service day anew and replace its file; returns its rows.
-
-    Batches that land meanwhile are seen: the folder is listed again after the rename, until nothing new is there.
-    """
-    with store.lock(f"minutes-{day}"):
-        files = _batches(store, day)
-        while True:
-            observed = store.read_tables(files, tables.observations(targets))
-            table = fold(observed, targets)
-            data = encode_table(table)
-            store.write_bytes(tables.minutes_file(day), data)
-            store.write_json(_origin_file(day), _origin(files, observed["available_at"], targets, data))
-            again = _batches(store, day)
-            if again == files:
-                return int(table.num_rows)
-            files = again
 
 
 def read_minutes(
@@ -87,54 +66,13 @@ def _within(table: pa.Table, start: np.datetime64, end: np.datetime64) -> pa.Tab
 
 def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetime64) -> pa.Table:
     """Fold of what was available by then: the minute file itself where that is all, which is much faster."""
-    files = _batches(store, day)
-    settled = _settled(store, day, files, targets, as_of)
-    if settled is not None:
-        return settled
+    files = batches(store, day)
+    folded = folded_from(store, day)
+    if folded is not None and folded.batches == set(files) and folded.serves(targets, as_of):
+        return folded.table.select(tables.minutes(targets).names)
     observed = store.read_tables(files, tables.observations(targets))
     known = tables.numpy_times(observed["available_at"]) <= as_of
     return fold(observed.filter(pa.array(known)), targets)
-
-
-def _settled(
-    store: Store, day: str, files: Sequence[str], targets: Sequence[str], as_of: np.datetime64
-) -> pa.Table | None:
-    """The minute file of a day if it was made of these batches, every row of them available by then."""
-    try:
-        origin = store.read_json(_origin_file(day)) or {}
-    except StoreError:
-        return None
-    known_by = origin.get("known_by")
-    if known_by is None or np.datetime64(known_by) > as_of or not set(targets) <= set(origin["targets"]):
-        return None
-    data = store.read_bytes(tables.minutes_file(day))
-    if data is None or origin["batches"] != _digest("\n".join(files).encode()) or origin["minutes"] != _digest(data):
-        return None
-    return decode_table(data, tables.minutes(targets))
-
-
-def _origin_file(day: str) -> str:
-    """Beside the minute file, what it was made of; a name that readers of Parquet folders pass over."""
-    return f"{tables.day_folder('minutes', day)}/_origin.json"
-
-
-def _origin(files: Sequence[str], available: pa.ChunkedArray, targets: Sequence[str], data: bytes) -> dict[str, Any]:
-    """Batches and targets that a minute file was made of, when the last row was known, and the file's digest."""
-    last = None if available.null_count or not len(available) else tables.numpy_times(available).max()
-    return {
-        "batches": _digest("\n".join(files).encode()),
-        "known_by": None if last is None else str(last),
-        "minutes": _digest(data),
-        "targets": list(targets),
-    }
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def _batches(store: Store, day: str) -> list[str]:
-    return store.files(tables.day_folder("observations", day), ".parquet")
 
 
 def last_minute(store: Store, targets: Sequence[str], as_of: np.datetime64 | None = None) -> np.datetime64 | None:

@@ -17,7 +17,8 @@ from tasks import tables
 from tasks.clock import day_bounds, service_dates
 from tasks.errors import StoreError
 from tasks.fold import fold
-from tasks.minutes import last_minute, observed_days, read_minutes, rebuild_day, to_grid
+from tasks.minutes import last_minute, observed_days, read_minutes, to_grid
+from tasks.rebuild import rebuild_day
 from tasks.store import Store
 
 ZONE = "America/Chicago"

@@ -17,7 +17,7 @@ from tasks.ingest.rejects import Rejects, write_rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.writer import Landing, Writer
-from tasks.minutes import rebuild_day
+from tasks.rebuild import rebuild_day
 
 _TICK = np.timedelta64(1, "us")
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from tasks import tables
 from tasks.fold import fold
-from tasks.minutes import rebuild_day
+from tasks.rebuild import rebuild_day
 from tasks.store import Store
 
 STALE_SECONDS = 86_400

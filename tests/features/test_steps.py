@@ -15,7 +15,7 @@ from tasks.clock import day_bounds, parse_moment, service_dates
 from tasks.contracts import Minutes, Tensors
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.steps import load_features, write_lag_table
-from tasks.minutes import rebuild_day
+from tasks.rebuild import rebuild_day
 from tasks.settings import FeatureSettings, Network, Settings
 from tasks.source_settings import SimulateSource
 from tasks.store import Store

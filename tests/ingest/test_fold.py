@@ -14,7 +14,7 @@ from oracles import slow_fold
 
 from tasks import tables
 from tasks.fold import fold
-from tasks.minutes import rebuild_day
+from tasks.rebuild import rebuild_day
 from tasks.store import Store
 
 TARGETS = ("entries", "exits")

@@ -14,7 +14,7 @@ from tasks.clock import to_local
 from tasks.contracts import QUANTILE_COLUMNS, QUANTILES, Grid, Minutes, Prediction
 from tasks.errors import ConfigError
 from tasks.forecast_table import forecast_table
-from tasks.minutes import rebuild_day
+from tasks.rebuild import rebuild_day
 from tasks.score.scoring import hours, unpack, week_before
 from tasks.score.steps import _pieces, score_forecasts
 from tasks.settings import Network, ScoreSettings, Settings

@@ -1,0 +1,190 @@
+"""The minute file of a service day, made of the day's observations: whole, or from what is new where that is enough."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks import tables
+from tasks.contracts import Int
+from tasks.errors import StoreError
+from tasks.fold import fold
+from tasks.store import Store, decode_table, encode_table
+
+
+def batches(store: Store, day: str) -> list[str]:
+    """Files of a service day's observations, sorted."""
+    return store.files(tables.day_folder("observations", day), ".parquet")
+
+
+def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
+    """Make the minute file of one service day of its observations, and replace it; returns its rows.
+
+    Batches that land meanwhile are seen: the folder is listed again after the rename, until nothing new is there.
+
+    Raises:
+        StoreError: if the data root cannot be read or written.
+    """
+    with store.lock(f"minutes-{day}"):
+        files = batches(store, day)
+        while True:
+            folded = _extended(store, day, files, targets) or _folded(store, files, targets)
+            folded.write(store, day)
+            again = batches(store, day)
+            if again == files:
+                return int(folded.table.num_rows)
+            files = again
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A minute file, and what it was made of.
+
+    Attributes:
+        table: rows of `tables.minutes`.
+        batches: files of observations.
+        known_by: when the last of their rows was known, microseconds; None where some row does not say, or none is.
+        parts: whether some of their rows count a part.
+    """
+
+    table: pa.Table
+    batches: frozenset[str]
+    known_by: np.datetime64 | None
+    parts: bool
+
+    @property
+    def targets(self) -> list[str]:
+        """Its counts."""
+        return [str(name) for name in self.table.column_names[2:]]
+
+    def serves(self, targets: Sequence[str], as_of: np.datetime64) -> bool:
+        """Whether it is all that was known at a moment."""
+        return self.known_by is not None and bool(self.known_by <= as_of) and set(targets) <= set(self.targets)
+
+    def write(self, store: Store, day: str) -> None:
+        """Replace the minute file of a day, then what is noted of it."""
+        data = encode_table(self.table)
+        store.write_bytes(tables.minutes_file(day), data)
+        store.write_json(_origin_file(day), self._origin(data))
+
+    def _origin(self, data: bytes) -> dict[str, Any]:
+        return {
+            "batches": sorted(path.rsplit("/", 1)[1] for path in self.batches),
+            "known_by": None if self.known_by is None else str(self.known_by),
+            "minutes": _digest(data),
+            "parts": self.parts,
+            "targets": self.targets,
+        }
+
+
+def folded_from(store: Store, day: str) -> Folded | None:
+    """The minute file of a day; None where it is absent, or is not the one that the note beside it speaks of."""
+    try:
+        origin = store.read_json(_origin_file(day))
+        data = store.read_bytes(tables.minutes_file(day))
+        if not origin or data is None or origin["minutes"] != _digest(data):
+            return None
+        folder, known_by = tables.day_folder("observations", day), origin["known_by"]
+        return Folded(
+            decode_table(data, tables.minutes(origin["targets"])),
+            frozenset(f"{folder}/{name}" for name in origin["batches"]),
+            None if known_by is None else np.datetime64(known_by, "us"),
+            bool(origin["parts"]),
+        )
+    except (StoreError, KeyError, TypeError, ValueError):  # a note of another version, or damaged, is as good as none
+        return None
+
+
+def _origin_file(day: str) -> str:
+    """Beside the minute file, what it was made of; a name that readers of Parquet folders pass over."""
+    return f"{tables.day_folder('minutes', day)}/_origin.json"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _folded(store: Store, files: Sequence[str], targets: Sequence[str]) -> Folded:
+    """The fold of all of these batches."""
+    observed = store.read_tables(files, tables.observations(targets))
+    return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
+
+
+def _known_by(observed: pa.Table) -> np.datetime64 | None:
+    if not len(observed) or observed["available_at"].null_count:
+        return None
+    return np.datetime64(tables.numpy_times(observed["available_at"]).max(), "us")
+
+
+def _has_parts(observed: pa.Table) -> bool:
+    return any(tables.name_codes(observed["part"])[1])
+
+
+def _extended(store: Store, day: str, files: Sequence[str], targets: Sequence[str]) -> Folded | None:
+    """The present minute file and what is new since; None where that is not sure to be the fold of all.
+
+    It is where the new batches speak of other (station, minute) than the file, or where nobody counts a part and all
+    that is new became known after all that is old: then it replaces, count by count.
+    """
+    before = folded_from(store, day)
+    if before is None or before.targets != list(targets) or not before.batches <= set(files):
+        return None
+    observed = store.read_tables([path for path in files if path not in before.batches], tables.observations(targets))
+    known_by = _known_by(observed)
+    if before.known_by is None or known_by is None:
+        return before if not len(observed) else None
+    parts = before.parts or _has_parts(observed)
+    later = not parts and tables.numpy_times(observed["available_at"]).min() > before.known_by
+    table = merged(before.table, fold(observed, targets), targets, replace=bool(later))
+    if table is None:
+        return None
+    return Folded(table, frozenset(files), max(before.known_by, known_by), parts)
+
+
+def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], replace: bool) -> pa.Table | None:
+    """Rows of two minute tables, by station and minute.
+
+    Args:
+        old: rows of `tables.minutes(targets)`, sorted.
+        new: likewise.
+        targets: counts.
+        replace: where both have a row the counts of `new` stand, those that it has.
+
+    Returns:
+        None where both have a row and `replace` does not hold.
+    """
+    both = pa.concat_tables([old, new]).unify_dictionaries()
+    station, names = tables.name_codes(both["station_id"])
+    minute = tables.numpy_times(both["minute_utc"]).astype(np.int64) // 60_000_000
+    keys = station.astype(np.int64) << 32 | minute
+    known, fresh = keys[: len(old)], keys[len(old) :]
+    place = np.searchsorted(known, fresh)
+    there = np.zeros(len(fresh), dtype=bool) if not len(known) else known[np.minimum(place, len(known) - 1)] == fresh
+    if there.any() and not replace:
+        return None
+    rows = np.insert(np.arange(len(old)), place[~there], len(old) + np.flatnonzero(~there))
+    columns = [_column(both[target], rows, len(old), place, there) for target in targets]
+    return pa.Table.from_arrays(
+        [
+            tables.name_array(station[rows], names),
+            tables.time_array((minute[rows] * 60_000_000).astype("datetime64[us]")),
+            *columns,
+        ],
+        schema=tables.minutes(targets),
+    )
+
+
+def _column(column: pa.ChunkedArray, rows: Int, old: int, place: Int, there: npt.NDArray[np.bool_]) -> pa.Array:
+    """One count of `rows`; those of new rows stand in the place of the old ones that they replace."""
+    valid = column.is_valid().combine_chunks().to_numpy(zero_copy_only=False).copy()
+    values = column.fill_null(0).combine_chunks().to_numpy(zero_copy_only=False).copy()
+    says = np.flatnonzero(there & valid[old:])
+    values[place[says]] = values[old + says]
+    valid[place[says]] = True
+    return pa.array(values[rows], pa.int32(), mask=~valid[rows])
