@@ -68,7 +68,8 @@ def holds(store: Store, day: str, name: str) -> bool:
     def told(paths: list[str]) -> bool:
         return any(name in absorbed(store, path) for path in paths if is_compacted(path))
 
-    return _unmoved(store, day, told)[1]
+    files = batches(store, day)
+    return any(map(is_compacted, files)) and _unmoved(store, day, told, files)[1]
 
 
 def read_day(
@@ -91,13 +92,15 @@ def read_observations(
     return pa.concat_tables([schema.empty_table(), *pieces])
 
 
-def _unmoved(store: Store, day: str, read: Callable[[list[str]], T]) -> tuple[list[str], T]:
+def _unmoved(
+    store: Store, day: str, read: Callable[[list[str]], T], files: list[str] | None = None
+) -> tuple[list[str], T]:
     """What `read` makes of the files of a day, made anew where a compaction took them away under it.
 
     A listing that ran beside a compaction may lack both a batch and what stands for it; then a compacted file is there
     afterwards that it lacks, too.
     """
-    files = batches(store, day)
+    files = batches(store, day) if files is None else files
     for _ in range(ATTEMPTS):
         failure: StoreError | None = None
         try:

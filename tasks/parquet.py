@@ -23,11 +23,27 @@ def read_footer(store: Store, path: str) -> dict[str, str]:
     """
     try:
         with store.fs.open_input_file(store.at(path)) as file:
-            held = pq.ParquetFile(file).metadata.metadata or {}
+            return _texts(pq.ParquetFile(file))
     except FileNotFoundError:
         raise StoreError(f"{store.url(path)} cannot be read: it is gone") from None
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"{store.url(path)} cannot be read: {one_line(error)}") from None
+
+
+def footer_of(data: bytes) -> dict[str, str]:
+    """Key-value metadata of the content of a Parquet file.
+
+    Raises:
+        StoreError: if it is none.
+    """
+    try:
+        return _texts(pq.ParquetFile(pa.BufferReader(data)))
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"this is no Parquet file: {one_line(error)}") from None
+
+
+def _texts(file: pq.ParquetFile) -> dict[str, str]:
+    held = file.metadata.metadata or {}
     return {key.decode(): value.decode() for key, value in held.items() if key != b"ARROW:schema"}
 
 

@@ -15,6 +15,7 @@ from tasks import tables
 from tasks.contracts import Int
 from tasks.errors import StoreError
 from tasks.fold import fold
+from tasks.observations import read_day
 from tasks.store import Store, decode_table, encode_table
 
 
@@ -188,3 +189,37 @@ def _column(column: pa.ChunkedArray, rows: Int, old: int, place: Int, there: npt
     values[place[says]] = values[old + says]
     valid[place[says]] = True
     return pa.array(values[rows], pa.int32(), mask=~valid[rows])
+
+
+def refold_day(store: Store, day: str, targets: Sequence[str]) -> bool:
+    """Fold all of a service day anew, whatever is noted of its minute file; returns whether the file said otherwise.
+
+    A file with the same bytes is left in its place, so that nobody takes it for news.
+
+    Raises:
+        StoreError: if an observations file cannot be read, or the data root not be written.
+    """
+    with store.lock(f"minutes-{day}"):
+        differed = False
+        while True:
+            files, observed = read_day(store, day, tables.observations(targets))
+            folded = Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
+            data, held = encode_table(folded.table), store.read_bytes(tables.minutes_file(day))
+            if data == held:
+                store.write_json(_origin_file(day), folded._origin(data))
+            else:
+                differed |= not _says(held, folded.table)
+                folded.write(store, day)
+            if batches(store, day) == files:
+                return differed
+
+
+def _says(data: bytes | None, table: pa.Table) -> bool:
+    """Whether the content of a minute file is these rows, whichever way they are written down."""
+    if data is None:
+        return False
+    plain = pa.schema([(f.name, pa.string() if f.name == "station_id" else f.type) for f in table.schema])
+    try:
+        return bool(decode_table(data, table.schema).cast(plain).equals(table.cast(plain)))
+    except StoreError:
+        return False
