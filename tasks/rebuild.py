@@ -15,12 +15,8 @@ from tasks import tables
 from tasks.contracts import Int
 from tasks.errors import StoreError
 from tasks.fold import fold
+from tasks.observations import batches, is_compacted, read_day
 from tasks.store import Store, decode_table, encode_table
-
-
-def batches(store: Store, day: str) -> list[str]:
-    """Files of a service day's observations, sorted."""
-    return store.files(tables.day_folder("observations", day), ".parquet")
 
 
 def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
@@ -32,14 +28,11 @@ def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
         StoreError: if the data root cannot be read or written.
     """
     with store.lock(f"minutes-{day}"):
-        files = batches(store, day)
         while True:
-            folded = _extended(store, day, files, targets) or _folded(store, files, targets)
+            folded = _extended(store, day, targets) or _folded(store, day, targets)
             folded.write(store, day)
-            again = batches(store, day)
-            if again == files:
+            if folded.batches == set(batches(store, day)):
                 return int(folded.table.num_rows)
-            files = again
 
 
 @dataclass(frozen=True)
@@ -110,9 +103,9 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _folded(store: Store, files: Sequence[str], targets: Sequence[str]) -> Folded:
-    """The fold of all of these batches."""
-    observed = store.read_tables(files, tables.observations(targets))
+def _folded(store: Store, day: str, targets: Sequence[str]) -> Folded:
+    """The fold of all that there is."""
+    files, observed = read_day(store, day, tables.observations(targets))
     return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
 
 
@@ -126,16 +119,22 @@ def _has_parts(observed: pa.Table) -> bool:
     return any(tables.name_codes(observed["part"])[1])
 
 
-def _extended(store: Store, day: str, files: Sequence[str], targets: Sequence[str]) -> Folded | None:
+def _extended(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
     """The present minute file and what is new since; None where that is not sure to be the fold of all.
 
     It is where the new batches speak of other (station, minute) than the file, or where nobody counts a part and all
     that is new became known after all that is old: then it replaces, count by count.
     """
-    before = folded_from(store, day)
+    before, files = folded_from(store, day), batches(store, day)
     if before is None or before.targets != list(targets) or not before.batches <= set(files):
         return None
-    observed = store.read_tables([path for path in files if path not in before.batches], tables.observations(targets))
+    fresh = [path for path in files if path not in before.batches]
+    if any(map(is_compacted, fresh)):
+        return None
+    try:
+        observed = store.read_tables(fresh, tables.observations(targets))
+    except StoreError:  # upkeep took a file away meanwhile, or it is damaged: reading them all tells
+        return None
     known_by = _known_by(observed)
     if before.known_by is None or known_by is None:
         return before if not len(observed) else None
@@ -188,3 +187,36 @@ def _column(column: pa.ChunkedArray, rows: Int, old: int, place: Int, there: npt
     values[place[says]] = values[old + says]
     valid[place[says]] = True
     return pa.array(values[rows], pa.int32(), mask=~valid[rows])
+
+
+def refold_day(store: Store, day: str, targets: Sequence[str]) -> bool:
+    """Fold all of a service day anew, whatever is noted of its minute file; returns whether the file said otherwise.
+
+    A file with the same bytes is left in its place, so that nobody takes it for news.
+
+    Raises:
+        StoreError: if an observations file cannot be read, or the data root not be written.
+    """
+    with store.lock(f"minutes-{day}"):
+        differed = False
+        while True:
+            folded = _folded(store, day, targets)
+            data, held = encode_table(folded.table), store.read_bytes(tables.minutes_file(day))
+            if data == held:
+                store.write_json(_origin_file(day), folded._origin(data))
+            else:
+                differed |= not _says(held, folded.table)
+                folded.write(store, day)
+            if folded.batches == set(batches(store, day)):
+                return differed
+
+
+def _says(data: bytes | None, table: pa.Table) -> bool:
+    """Whether the content of a minute file is these rows, whichever way they are written down."""
+    if data is None:
+        return False
+    plain = pa.schema([(f.name, pa.string() if f.name == "station_id" else f.type) for f in table.schema])
+    try:
+        return bool(decode_table(data, table.schema).cast(plain).equals(table.cast(plain)))
+    except StoreError:
+        return False

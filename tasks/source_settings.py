@@ -134,6 +134,7 @@ class EventsSource(FileSource):
     covers: Literal["file", "day", "declared"] = "file"
     start: Moment | None = None
     end: Moment | None = None
+    id: str | None = Field(None, description="Column that names each event: one that comes again counts once.")
     duplicates: Literal["keep", "drop"] = Field("keep", description="Whether equal rows of one file are one event.")
 
     @model_validator(mode="after")

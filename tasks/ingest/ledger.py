@@ -121,10 +121,13 @@ class SourceLedger:
         self._path, self._owing = f"ledger/{source}/entries.parquet", f"ledger/{source}/owed"
         self._columns = {name: column.to_pylist() for name, column in _columns(self._read()).items()}
         self._rows = {key: row for row, key in enumerate(self._columns["key"])}
+        self._fresh: dict[str, Entry] = {}
 
     def get(self, key: str) -> Entry | None:
         """Entry of a key."""
         row = self._rows.get(key)
+        if key in self._fresh:
+            return self._fresh[key]
         return None if row is None else Entry(**{name: values[row] for name, values in self._columns.items()})
 
     def __iter__(self) -> Iterator[Entry]:
@@ -146,6 +149,7 @@ class SourceLedger:
             kept = pc.invert(pc.is_in(held["key"], fresh["key"]))
             whole = pa.concat_tables([held.filter(kept), fresh]).sort_by("key")
             self._store.write_table(self._path, whole)
+        self._fresh |= {entry.key: entry for entry in entries}
 
     def _read(self) -> pa.Table:
         """What stands in the file; one that cannot be read counts as never written."""

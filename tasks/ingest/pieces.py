@@ -41,6 +41,7 @@ class Piece:
         silence_is_zero: what its key said before and says no more has become zero.
         cursor: text from which the next pull of a source without files goes on; None leaves it where it is.
         recheck_at: moment from which the same input may say more; None where it has said all.
+        recheck: keys whose input is to be read again, since this one makes room for something that they say.
         done, total: how far the pull is, for people; total 0 where nobody knows.
     """
 
@@ -61,6 +62,7 @@ class Piece:
     silence_is_zero: bool = False
     cursor: str | None = None
     recheck_at: np.datetime64 | None = None
+    recheck: tuple[str, ...] = ()
     done: int = 0
     total: int = 0
 

@@ -29,6 +29,7 @@ ROW_REASONS = (
     "not_whole",
     "duplicate_row",
     "superseded_in_file",
+    "duplicate_event",
     "unfinished",
     "wrong_number_of_fields",
     "not_a_record",

@@ -14,6 +14,7 @@ from tasks import tables
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.ahead import WORKERS, ahead
+from tasks.ingest.claims import Claims
 from tasks.ingest.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
 from tasks.ingest.pieces import Piece
 from tasks.ingest.rejects import Rejects, write_rejects
@@ -36,12 +37,13 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
     """
     books = _Books(SourceLedger(writer.store, source.name))
     bare = Pull(writer.as_of, writer.start, writer.end, paths)
-    pull = replace(bare, done=LedgerView(books.ledger, bare, writer.setup, writer.backfill))
+    view = LedgerView(books.ledger, bare, writer.setup, writer.backfill)
+    pull = replace(bare, done=view, claims=Claims(writer.store, source.name))
     receipt, tally = _first_receipt(writer.as_of, books.ledger), Tally()
     tally.days.update(day for days in books.others.values() for day in days)
     pulled = _told(ahead(source.pull(pull)), progress)
     for key, pieces in groupby(pulled, key=lambda piece: piece.key):
-        entry = _one_key(writer, books.ledger.get(key), pieces, receipt, tally)
+        entry = _one_key(writer, books.get(key), _noting(pieces, books, writer.as_of, tally), receipt, tally)
         if entry:
             books.enter(entry, tally.days)
             receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
@@ -58,11 +60,15 @@ class _Books:
 
     def __init__(self, ledger: SourceLedger) -> None:
         self.ledger, self.others = ledger, ledger.owed()
-        self._name, self._entries, self._rows, self._own = uuid.uuid4().hex, list[Entry](), 0, list[str]()
+        self._name, self._entries, self._rows, self._own = uuid.uuid4().hex, dict[str, Entry](), 0, list[str]()
+
+    def get(self, key: str) -> Entry | None:
+        """What is known of a key."""
+        return self._entries.get(key) or self.ledger.get(key)
 
     def enter(self, entry: Entry, days: Collection[str]) -> None:
         """Take an entry; now and then write all that there are, after a note of the `days` touched so far."""
-        self._entries.append(entry)
+        self._entries[entry.key] = entry
         self._rows += entry.rows
         if len(self._entries) >= KEYS or self._rows >= ROWS:
             self._own = [self.ledger.owe(self._name, days)]
@@ -74,8 +80,17 @@ class _Books:
         self.ledger.settle([*self._own, *self.others])
 
     def _write(self) -> None:
-        self.ledger.write(self._entries)
-        self._entries, self._rows = [], 0
+        self.ledger.write(list(self._entries.values()))
+        self._entries, self._rows = {}, 0
+
+
+def _noting(pieces: Iterator[Piece], books: _Books, as_of: np.datetime64, tally: Tally) -> Iterator[Piece]:
+    """The pieces; what they make room for is marked in the ledger, to be read again by the next run."""
+    for piece in pieces:
+        for key in piece.recheck:
+            if waiting := books.get(key):
+                books.enter(replace(waiting, recheck_at=str(as_of)), tally.days)
+        yield piece
 
 
 def _fold(writer: Writer, days: Sequence[str], progress: Progress | None) -> int:

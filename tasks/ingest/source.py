@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from tasks.ingest.claims import Claims
 from tasks.ingest.pieces import Piece
 
 
@@ -36,6 +37,7 @@ class Pull:
         start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
         paths: read these files instead of the configured ones.
         done: what the ledger holds; a source skips what has not changed.
+        claims: which file counts which event.
     """
 
     as_of: np.datetime64
@@ -43,6 +45,7 @@ class Pull:
     end: np.datetime64 | None = None
     paths: tuple[str, ...] = ()
     done: Ledger | None = None
+    claims: Claims | None = None
 
     @property
     def bounded(self) -> bool:

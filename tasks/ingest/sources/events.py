@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from tasks.clock import day_bounds, parse_moment, service_dates
 from tasks.contracts import Int
+from tasks.ingest.claims import last_of_each, read_ids
 from tasks.ingest.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
@@ -44,11 +46,12 @@ class Events:
         if self._config.duplicates == "drop":
             again.refuse(file.rows.repeats(columns), "duplicate_row")
         sides = [_read(file, target, where, again, pull) for target, where in self._config.events.items()]
+        freed = self._claim(file, sides, again, pull) if self._config.id else ()
         stations = sorted({name for side in sides for name in side.heard_of()})
         listened = self._cover(file, sides)
         cover = listened.clipped(*_bounds(pull, self._network.interval_minutes))
         _check_size(file, cover, len(stations), self._network.interval_minutes)
-        about = self._piece(file, sides, listened, pull)
+        about = replace(self._piece(file, sides, listened, pull), recheck=freed)
         yield replace(
             about,
             accepted=int(np.logical_or.reduce([side.verdicts.good for side in sides]).sum()),
@@ -62,6 +65,25 @@ class Events:
             station = day.station, stations
             table = statements(self.name, station, day.minute, part, None, day.counts, network.targets)
             yield replace(about, observations=table)
+
+    def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Verdicts, pull: Pull) -> tuple[str, ...]:
+        """Refuse events that come again, in this file or in another; keys of files that get an event back."""
+        ids = read_ids(file.rows.column(file.require(str(self._config.id), 'id = "..."')))
+        heard = np.logical_or.reduce([side.verdicts.codes < 0 for side in sides]) & again.good
+        rows = np.flatnonzero(heard & np.asarray(ids.is_valid().to_numpy(zero_copy_only=False)))
+        mine, freed = last_of_each(ids, rows), tuple[str, ...]()
+        again.refuse_rows(np.setdiff1d(rows, mine), "duplicate_event")
+        if pull.claims:
+            minute = sides[0].minute.copy()
+            for side in sides[1:]:
+                minute = np.where(np.isnat(sides[0].moments.utc), side.minute, minute)
+            days = service_dates(minute[mine].astype("datetime64[m]"), self._network.timezone)
+            claimed = pull.claims.claim(file.file.key, ids.take(pa.array(mine)), days)
+            again.refuse_rows(mine[claimed.taken], "duplicate_event")
+            freed = claimed.freed
+        for side in sides:
+            side.verdicts.set_aside(~again.good)
+        return freed
 
     def _piece(self, file: OpenFile, sides: Sequence[_Side], listened: Cover, pull: Pull) -> Piece:
         """What all pieces of a file have in common."""

@@ -1,0 +1,116 @@
+"""The files of a service day of observations: batches as ingest wrote them, and the files that upkeep made of many.
+
+A compacted file, `all-<digest>.parquet`, holds the rows of the batches that it names in its footer. It is written
+before they are deleted, so that a day may hold both for a while: rows then come twice, which the fold does not mind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks import tables
+from tasks.errors import StoreError
+from tasks.parquet import read_footer
+from tasks.store import Store
+
+COMPACTED = "all-"
+"""How the names of compacted files begin; batches are named in hexadecimal digits."""
+ABSORBED = "nexthour.batches"
+"""Footer key of a compacted file: the names of the batches that it stands for, a JSON list."""
+ATTEMPTS = 8
+
+T = TypeVar("T")
+
+
+def batches(store: Store, day: str) -> list[str]:
+    """Paths of the files of a service day, compacted ones among them, sorted."""
+    return store.files(tables.day_folder("observations", day), ".parquet")
+
+
+def batch_name(path: str) -> str:
+    """Name of the batch in a file."""
+    return path.rsplit("/", 1)[-1].removesuffix(".parquet")
+
+
+def batch_path(day: str, name: str) -> str:
+    """Where the batch of that name lies."""
+    return f"{tables.day_folder('observations', day)}/{name}.parquet"
+
+
+def is_compacted(path: str) -> bool:
+    """Whether a file stands for other batches."""
+    return batch_name(path).startswith(COMPACTED)
+
+
+def absorbed(store: Store, path: str) -> frozenset[str]:
+    """Names of the batches that a compacted file stands for.
+
+    Raises:
+        StoreError: if it cannot be read.
+    """
+    return frozenset(json.loads(read_footer(store, path).get(ABSORBED, "[]")))
+
+
+def holds(store: Store, day: str, name: str) -> bool:
+    """Whether a batch has landed: its file is there, or a compacted file stands for it.
+
+    Raises:
+        StoreError: if a compacted file cannot be read.
+    """
+    if store.exists(batch_path(day, name)):
+        return True  # asked before the folder is listed: a batch is deleted after what stands for it is there
+
+    def told(paths: list[str]) -> bool:
+        return any(name in absorbed(store, path) for path in paths if is_compacted(path))
+
+    files = batches(store, day)
+    return any(map(is_compacted, files)) and _unmoved(store, day, told, files)[1]
+
+
+def read_day(
+    store: Store, day: str, schema: pa.Schema, filter: pc.Expression | None = None
+) -> tuple[list[str], pa.Table]:
+    """Files of a service day, and their rows as `Store.read_tables` gives them. Compaction may go on meanwhile.
+
+    Raises:
+        StoreError: if a file cannot be read; names it.
+    """
+    return _unmoved(store, day, lambda paths: store.read_tables(paths, schema, filter))
+
+
+def read_observations(
+    store: Store, days: str | Sequence[str], schema: pa.Schema, filter: pc.Expression | None = None
+) -> pa.Table:
+    """Rows of one or several service days; see `read_day`. A row may come twice."""
+    wanted = [days] if isinstance(days, str) else days
+    pieces = [read_day(store, day, schema, filter)[1] for day in wanted]
+    return pa.concat_tables([schema.empty_table(), *pieces])
+
+
+def _unmoved(
+    store: Store, day: str, read: Callable[[list[str]], T], files: list[str] | None = None
+) -> tuple[list[str], T]:
+    """What `read` makes of the files of a day, made anew where a compaction took them away under it.
+
+    A listing that ran beside a compaction may lack both a batch and what stands for it; then a compacted file is there
+    afterwards that it lacks, too.
+    """
+    files = batches(store, day) if files is None else files
+    for _ in range(ATTEMPTS):
+        failure: StoreError | None = None
+        try:
+            result = read(files)
+        except StoreError as error:
+            failure = error
+        again = batches(store, day)
+        if failure is None and {path for path in again if is_compacted(path)} <= set(files):
+            return files, result
+        if failure is not None and set(files) <= set(again):
+            raise failure
+        files = again
+    raise StoreError(f"{store.url(tables.day_folder('observations', day))} changes all the time: try again later")
