@@ -82,7 +82,9 @@ class HttpSource(CountColumns):
     )
     kind: Literal["http"] = "http"
     url: str = Field(description="http:// or https://, without a user or password.")
-    format: Literal["auto", "json", "csv"] = Field("auto", description="Of a reply; auto: as its content type says.")
+    format: Literal["auto", "json", "csv"] = Field(
+        "auto", description="Of a reply; auto: as its content type or first character says."
+    )
     records: str = Field("", description="Dotted path to the array of records in JSON; empty where it is the whole.")
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
     params: dict[str, str] = Field(default_factory=dict, description="Query parameters of every request.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,7 +27,10 @@ class Asked:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent; `length` other than that of the body breaks the promise, and `tag` makes it conditional."""
+    """What is sent; `length` other than that of the body breaks the promise, and `tag` makes it conditional.
+
+    With a `pause` each byte is sent so many seconds after the one before it.
+    """
 
     body: bytes | str | object = b""
     status: int = 200
@@ -34,6 +38,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     tag: bool = False
     length: int | None = None
+    pause: float = 0
 
     @property
     def data(self) -> bytes:
@@ -83,7 +88,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         self.end_headers()
         try:
-            self.wfile.write(data)
+            for part in (data[i : i + 1] for i in range(len(data))) if answer.pause else (data,):
+                self.wfile.write(part)
+                time.sleep(answer.pause)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 

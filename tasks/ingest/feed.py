@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 REDIRECTS = 5
 _START = 2000  # bytes of a refusal that are kept
 _PASSING = (408, 425, 429)
+_KEYS = ": correct its headers or params"
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,7 @@ class Feed:
         status = response.status_code
         start = _start_of(response)
         passing = status in _PASSING or status >= 500
-        hint = {401: ": correct its headers", 403: ": correct its headers", 404: ": correct its url"}.get(status, "")
+        hint = {401: _KEYS, 403: _KEYS, 404: ": correct its url"}.get(status, "")
         line = f"{self._origin} answers {status} {response.reason_phrase}".rstrip()
         wait = asked_rest(response.headers, self._as_of) if passing else None
         return ReplyProblem(line + hint, status, start, passing, wait)

@@ -15,7 +15,6 @@ from tasks.ingest.records import MISSING, Joined, Records, at, read_json
 from tasks.ingest.rejects import FileProblem
 from tasks.source_settings import HttpSource
 
-_CSV = ("text/csv", "application/csv", "text/tab-separated-values")
 _BOM = b"\xef\xbb\xbf"
 GONE = 410
 START = 2000
@@ -60,8 +59,6 @@ class Reading:
             raise FileProblem("unreadable_file", f"{reply.origin} answers with HTML or XML{media}, not JSON or CSV")
         if self.config.format != "auto":
             return self.config.format == "json"
-        if reply.media in _CSV:
-            return False
         return reply.media.endswith("json") or start in (b"{", b"[")
 
     def _next(self, reply: Reply, document: object, rows: Decoded, cursor: str | None) -> str | None:

@@ -92,20 +92,18 @@ class Records:
             FileProblem: if there is no array of records.
         """
         records = find_records(origin, document, path)
-        numbers, torn = [], []
-        values: dict[str, list[str | None]] = {name: [] for name in (*wanted, *spare)}
-        seen: set[str] = set()
-        for number, record in enumerate(records, 1):
-            found = {name: at(record, name) for name in values} if isinstance(record, dict) else {}
-            if not found or any(isinstance(found[name], dict | list) for name in wanted):
-                torn.append((number, "not_a_record", compact(record)))
-                continue
-            numbers.append(number)
-            for name, value in found.items():
-                values[name].append(_text(value))
-                if value is not MISSING:
-                    seen.add(name)
-        columns = {name: _column(cells) for name, cells in values.items() if name in seen}
+        numbers = [number for number, record in enumerate(records, 1) if isinstance(record, dict)]
+        whole = [records[number - 1] for number in numbers]
+        cells = {name: _cells(whole, name) for name in dict.fromkeys([*wanted, *spare])}
+        odd = {row for name in wanted for row, cell in enumerate(cells[name]) if type(cell) in (dict, list)}
+        if odd:
+            numbers = [number for row, number in enumerate(numbers) if row not in odd]
+            cells = {name: [c for row, c in enumerate(cell) if row not in odd] for name, cell in cells.items()}
+        rows = set(numbers)
+        torn = [
+            (number, "not_a_record", compact(record)) for number, record in enumerate(records, 1) if number not in rows
+        ]
+        columns = {name: _column(cell) for name, cell in cells.items() if any(c is not MISSING for c in cell)}
         names = list(dict.fromkeys([*columns, *_fields(records)]))
         order = np.array(numbers, dtype=np.int64)
         return cls(names, len(numbers), len(records), columns, order, path, content, torn)
@@ -211,17 +209,28 @@ def compact(record: object) -> str:
     return _plain(text)
 
 
+def _cells(records: list[dict[str, Any]], name: str) -> list[object]:
+    """What stands at a dotted path of each record."""
+    if "." not in name:
+        return [record.get(name, MISSING) for record in records]
+    return [at(record, name) for record in records]
+
+
 def _text(value: object) -> str | None:
-    if value is None or value is MISSING or isinstance(value, dict | list):
-        return None
-    return value if isinstance(value, str) else json.dumps(value)
+    kind = type(value)
+    if kind is str:
+        return str(value)
+    if kind is int:
+        return repr(value)
+    return None if value is None or value is MISSING or kind in (dict, list) else json.dumps(value)
 
 
-def _column(values: list[str | None]) -> pa.Array:
+def _column(cells: list[object]) -> pa.Array:
+    texts = [_text(cell) for cell in cells]
     try:
-        return pa.array(values, pa.string())
+        return pa.array(texts, pa.string())
     except UnicodeEncodeError:
-        return pa.array([None if value is None else _plain(value) for value in values], pa.string())
+        return pa.array([None if text is None else _plain(text) for text in texts], pa.string())
 
 
 def _plain(text: str) -> str:

@@ -17,6 +17,7 @@ from tasks.ingest.cursors import Place, conditions, cursor_text, largest, stamp_
 from tasks.ingest.rejects import FileProblem
 
 MINUTE = np.timedelta64(1, "m")
+RECORD = {"station_id": "A", "minute_utc": "2024-05-10T10:00Z", "entries": 1}
 HEADER = "station_id,minute_utc,entries,exits,seq"
 
 
@@ -54,6 +55,24 @@ def test_a_cursor_stands_in_a_header_or_is_the_largest_of_a_column(tmp_path: Pat
     assert bench.ingest(NOW + 2 * MINUTE).rows == 1
     assert sent(route, "after")[7:] == ["11", "11", "12"]
     assert len(bench.table("observations")) == 12
+
+
+def test_a_feed_that_gives_a_new_cursor_with_nothing_is_not_asked_for_more(tmp_path: Path) -> None:
+    tokens = iter(range(1, 100))
+    route = serve(lambda asked: Answer([], headers={"Token": str(next(tokens))}))
+    bench = Bench.http(tmp_path, route.url, cursor="after", next="header:token")
+    for poll in range(3):
+        assert bench.ingest(NOW + poll * MINUTE).rows == 0
+    assert sent(route, "after") == [None, "1", "2"]
+
+
+def test_pages_that_lead_back_to_one_that_was_read_end_the_pull(tmp_path: Path) -> None:
+    after = {None: "b", "b": "c", "c": "b"}
+    route = serve(lambda asked: Answer([RECORD], headers={"Next": after[asked.query.get("after")]}))
+    bench = Bench.http(tmp_path, route.url, cursor="after", next="header:next")
+    bench.ingest()
+    bench.ingest(NOW + MINUTE)
+    assert sent(route, "after") == [None, "b", "c", "c", "b"]
 
 
 def test_a_minute_that_is_not_over_is_no_fault_and_is_read_again_when_it_is(tmp_path: Path) -> None:
