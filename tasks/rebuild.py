@@ -15,13 +15,8 @@ from tasks import tables
 from tasks.contracts import Int
 from tasks.errors import StoreError
 from tasks.fold import fold
-from tasks.observations import read_day
+from tasks.observations import batches, read_day
 from tasks.store import Store, decode_table, encode_table
-
-
-def batches(store: Store, day: str) -> list[str]:
-    """Files of a service day's observations, sorted."""
-    return store.files(tables.day_folder("observations", day), ".parquet")
 
 
 def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
@@ -35,12 +30,11 @@ def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
     with store.lock(f"minutes-{day}"):
         files = batches(store, day)
         while True:
-            folded = _extended(store, day, files, targets) or _folded(store, files, targets)
+            folded = _extended(store, day, files, targets) or _folded(store, day, targets)
             folded.write(store, day)
-            again = batches(store, day)
-            if again == files:
+            files = batches(store, day)
+            if folded.batches == set(files):
                 return int(folded.table.num_rows)
-            files = again
 
 
 @dataclass(frozen=True)
@@ -111,9 +105,9 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _folded(store: Store, files: Sequence[str], targets: Sequence[str]) -> Folded:
-    """The fold of all of these batches."""
-    observed = store.read_tables(files, tables.observations(targets))
+def _folded(store: Store, day: str, targets: Sequence[str]) -> Folded:
+    """The fold of all that is there."""
+    files, observed = read_day(store, day, tables.observations(targets))
     return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
 
 
@@ -136,7 +130,11 @@ def _extended(store: Store, day: str, files: Sequence[str], targets: Sequence[st
     before = folded_from(store, day)
     if before is None or before.targets != list(targets) or not before.batches <= set(files):
         return None
-    observed = store.read_tables([path for path in files if path not in before.batches], tables.observations(targets))
+    new = [path for path in files if path not in before.batches]
+    try:
+        observed = store.read_tables(new, tables.observations(targets))
+    except StoreError:  # compacted meanwhile, or damaged: a fold of all says which
+        return None
     known_by = _known_by(observed)
     if before.known_by is None or known_by is None:
         return before if not len(observed) else None
@@ -202,15 +200,14 @@ def refold_day(store: Store, day: str, targets: Sequence[str]) -> bool:
     with store.lock(f"minutes-{day}"):
         differed = False
         while True:
-            files, observed = read_day(store, day, tables.observations(targets))
-            folded = Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
+            folded = _folded(store, day, targets)
             data, held = encode_table(folded.table), store.read_bytes(tables.minutes_file(day))
             if data == held:
                 store.write_json(_origin_file(day), folded._origin(data))
             else:
                 differed |= not _says(held, folded.table)
                 folded.write(store, day)
-            if batches(store, day) == files:
+            if folded.batches == set(batches(store, day)):
                 return differed
 
 

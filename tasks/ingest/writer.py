@@ -14,6 +14,7 @@ from tasks.ingest.ledger import Entry
 from tasks.ingest.pieces import Piece
 from tasks.ingest.restate import changes, silenced
 from tasks.ingest.rows import MICROSECONDS, UNKNOWN, Rows, joined
+from tasks.observations import batch_path, holds, read_observations
 from tasks.store import Store
 
 _SECOND, _DAY = 1_000_000, 86_400_000_000
@@ -126,8 +127,7 @@ class Writer:
             wanted &= pc.field("minute_utc") >= tables.to_time(self.start)
         if self.end is not None:
             wanted &= pc.field("minute_utc") < tables.to_time(self.end)
-        files = self.store.files(tables.day_folder("observations", day), ".parquet")
-        table = self.store.read_tables(files, tables.observations(self.targets), wanted)
+        table = read_observations(self.store, day, tables.observations(self.targets), wanted)
         receipts = tables.numpy_times(table["received_at"])
         last = receipts.max() if len(receipts) else np.datetime64(0, "us")
         order = [("available_at", "ascending"), ("received_at", "ascending")]
@@ -138,9 +138,8 @@ class Writer:
         state = before.state if before and not piece.appends else ""
         kind = "backfill" if self.backfill else "live"
         name = unnamed.fingerprint(self.source, piece.part, piece.key, kind, state)[:24]
-        path = f"{tables.day_folder('observations', day)}/{name}.parquet"
-        if not self.store.exists(path):
-            self.store.write_table(path, rows.to_table(self.source, received_at, self.targets))
+        if not holds(self.store, day, name):
+            self.store.write_table(batch_path(day, name), rows.to_table(self.source, received_at, self.targets))
 
     def _by_receipt(self, rows: Rows) -> npt.NDArray[np.bool_]:
         """Rows that are known from now."""
