@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.clock import day_bounds
 from tasks.errors import StoreError
+from tasks.observations import batches
 from tasks.rebuild import refold_day
 from tasks.store import Store
 
@@ -36,7 +37,7 @@ def sample(days: Sequence[str], newest: int, older: int, today: str) -> list[str
 
 
 def mend(store: Store, days: Sequence[str], targets: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Fold service days anew and replace the minute files that say otherwise.
+    """Fold service days anew and replace the minute files that say otherwise; a day without observations is let be.
 
     Returns:
         The days whose file did, and a line about each day that cannot be folded.
@@ -44,7 +45,7 @@ def mend(store: Store, days: Sequence[str], targets: Sequence[str]) -> tuple[lis
     differed, failures = [], []
     for day in days:
         try:
-            if refold_day(store, day, targets):
+            if batches(store, day) and refold_day(store, day, targets):
                 differed.append(day)
         except StoreError as error:
             failures.append(f"{day} cannot be folded and its minutes are left as they are: {error}")

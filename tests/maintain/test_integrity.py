@@ -15,7 +15,7 @@ from flows import compose
 from tasks import tables
 from tasks.maintain.checks import Files, check_files
 from tasks.maintain.compaction import compact_day
-from tasks.maintain.integrity import remedies, sample
+from tasks.maintain.integrity import mend, remedies, sample
 from tasks.maintain.manifest import manifest_path
 from tasks.maintain.steps import MaintainReport
 from tasks.observations import batches
@@ -155,6 +155,15 @@ def test_every_day_is_in_the_sample_within_as_many_nights_as_that_takes() -> Non
     assert sample(days, 0, 0, TODAY) == []
     assert sample(days, 70, 7, TODAY) == days
     assert sample([], 7, 7, TODAY) == []
+
+
+def test_a_day_whose_observations_are_all_gone_keeps_its_minutes(store: Store) -> None:
+    right = store.read_bytes(tables.minutes_file(DAY))
+    for path in batches(store, DAY):
+        store.delete(path)
+    store.write_bytes(f"{FOLDER}/note.txt", b"")
+    assert mend(store, [DAY], TARGETS) == ([], [])
+    assert store.read_bytes(tables.minutes_file(DAY)) == right
 
 
 # ----------------------------------------------------------------------------------------------- one whole run
