@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
     from tasks.features.steps import LagReport
+    from tasks.maintain.compaction import Compacted
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
     from tasks.score.backtest import BacktestReport
@@ -151,9 +152,27 @@ def backtest_markdown(report: BacktestReport) -> str:
 
 
 def maintain_markdown(report: MaintainReport) -> str:
-    """Whether the tables agree."""
+    """Whether the tables agree, and what was done to keep them small."""
     verdict = f"**{len(report.mended)} differed and were folded anew**" if report.mended else "all agree"
     span = f"{report.checked[0]} to {report.checked[-1]}" if report.checked else "none"
     lines = [f"# Integrity\n\n{len(report.checked)} service days ({span}) held against their observations: {verdict}."]
     lines += [f"- {day} was folded anew" for day in report.mended]
+    f = report.files
+    counts = (len(f.changed), len(f.lost), len(f.unreadable), len(f.unexpected))
+    columns = ("files", "new", "read again", "changed", "lost", "unreadable", "not ours")
+    lines += ["\n## Checksums\n", table(columns, [(f.files, f.new, f.checked, *counts)])]
+    lines += [f"- **{line}**" for line in report.needs_a_person]
+    if report.compacted:
+        before_after = ("days", "files", "files after", "bytes", "bytes after")
+        lines += ["\n## Compacted\n", table(before_after, [_compaction_row(report.compacted)])]
+    if report.removed:
+        gone = [(r.table, r.before, r.days, r.files, r.rows, r.bytes) for r in report.removed]
+        lines += ["\n## Removed\n", table(("table", "before", "days", "files", "rows", "bytes"), gone)]
     return "\n".join([*lines, f"\n{report.swept} stale temporary files swept."])
+
+
+def _compaction_row(days: Sequence[Compacted]) -> tuple[str, int, int, int, int]:
+    """Days, and their files and bytes before and after."""
+    span = days[0].day if len(days) == 1 else f"{len(days)}, {days[0].day} to {days[-1].day}"
+    files, bytes_ = sum(d.files_before for d in days), sum(d.bytes_before for d in days)
+    return span, files, sum(d.files_after for d in days), bytes_, sum(d.bytes_after for d in days)

@@ -198,11 +198,16 @@ def backtest(
     return replay(table, makers, origins, out, retrain_every, timezone=settings.network.timezone, progress=progress)
 
 
-def maintain(settings: Settings, as_of: np.datetime64, sample_days: int) -> MaintainReport:
-    """Hold the newest service days against their observations, mend what differs, sweep what crashes left."""
-    from tasks.maintain.steps import check_tables
+def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: bool = False) -> MaintainReport:
+    """Keep what is to be kept, make one file of each day, check files and folds, mend, sweep; one run at a time."""
+    from tasks.maintain import steps
 
-    return check_tables(settings, as_of, sample_days)
+    with Store(settings.data_root).lock("maintain"):
+        removed = steps.remove_old(settings, as_of)
+        compacted = steps.compact_days(settings, as_of)
+        files = steps.check_tables(settings, as_of, full)
+        folds = steps.check_folds(settings, as_of, files, sample_days, full)
+        return steps.report(settings, removed, compacted, files, folds, steps.sweep_up(settings, as_of))
 
 
 def _floor(settings: Settings, moment: np.datetime64) -> np.datetime64:

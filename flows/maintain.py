@@ -1,4 +1,4 @@
-"""Maintain: prove that the minute table is what the observations say, and sweep what crashes left."""
+"""Maintain: one file a day, nothing older than is kept, every file and every minute what it was."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows import artifacts, compose
 from flows.common import begin, run_name
+from tasks.errors import StoreError
 
 
 @flow(name="maintain", flow_run_name=run_name, timeout_seconds=3600)
@@ -16,18 +17,22 @@ def maintain(
     config: str | None = None,
     data_root: str | None = None,
     sample_days: int = 7,
+    full: bool = False,
     as_of: datetime | None = None,
 ) -> None:
-    """Fold recent days anew, hold the minute table against them, mend what differs, sweep stale temporary files.
+    """Remove what is not kept, compact days that are over, check files and folds, mend, sweep.
 
     Args:
         config: TOML of the network; default deployments/nexthour.toml.
         data_root: folder or URL of the tables; overrides the configuration's.
-        sample_days: how many of the newest service days are checked.
+        sample_days: how many of the newest service days are folded anew, and about how many of the others.
+        full: read every file and fold every day.
         as_of: pretend that it is this moment; default now.
     """
     settings, moment = begin(config, data_root, as_of)
-    report = compose.maintain(settings, moment, sample_days)
+    report = compose.maintain(settings, moment, sample_days, full)
     create_markdown_artifact(
         artifacts.maintain_markdown(report), key="maintain", description="Whether the tables agree"
     )
+    if report.needs_a_person:
+        raise StoreError("; ".join(report.needs_a_person))

@@ -40,6 +40,6 @@ DEPLOYMENTS = (
     Deployed("retrain", "30 3 * * *", True, "Fit a challenger; it becomes champion if it wins on held-out days."),
     Deployed("forecast", "*/5 * * * *", False, "Forecast the next hour of every station and publish it."),
     Deployed("score", "10 * * * *", False, "Join matured forecasts with what then happened."),
-    Deployed("maintain", "15 5 * * *", True, "Prove that the minute table is what the observations say."),
+    Deployed("maintain", "15 5 * * *", True, "Compact, remove what is not kept, check every file and minute."),
     Deployed("backtest", None, False, "Replay past moments with several models side by side."),
 )

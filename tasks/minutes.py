@@ -13,7 +13,7 @@ from tasks import tables
 from tasks.clock import service_dates
 from tasks.contracts import Grid
 from tasks.fold import fold
-from tasks.observations import batches, read_day
+from tasks.observations import batches, read_observations
 from tasks.rebuild import folded_from
 from tasks.store import Store
 
@@ -71,7 +71,7 @@ def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetim
     folded = folded_from(store, day)
     if folded is not None and folded.batches == set(files) and folded.serves(targets, as_of):
         return folded.table.select(tables.minutes(targets).names)
-    _, observed = read_day(store, day, tables.observations(targets))
+    observed = read_observations(store, day, tables.observations(targets))
     known = tables.numpy_times(observed["available_at"]) <= as_of
     return fold(observed.filter(pa.array(known)), targets)
 

@@ -21,9 +21,22 @@ def read_footer(store: Store, path: str) -> dict[str, str]:
     Raises:
         StoreError: if it is gone or is no Parquet file.
     """
+    return _texts(_footer(store, path))
+
+
+def row_count(store: Store, path: str) -> int:
+    """Rows of a Parquet file, as its footer says.
+
+    Raises:
+        StoreError: if it is gone or is no Parquet file.
+    """
+    return int(_footer(store, path).num_rows)
+
+
+def _footer(store: Store, path: str) -> pq.FileMetaData:
     try:
         with store.fs.open_input_file(store.at(path)) as file:
-            return _texts(pq.ParquetFile(file))
+            return pq.ParquetFile(file).metadata
     except FileNotFoundError:
         raise StoreError(f"{store.url(path)} cannot be read: it is gone") from None
     except (OSError, pa.ArrowException) as error:
@@ -37,13 +50,13 @@ def footer_of(data: bytes) -> dict[str, str]:
         StoreError: if it is none.
     """
     try:
-        return _texts(pq.ParquetFile(pa.BufferReader(data)))
+        return _texts(pq.ParquetFile(pa.BufferReader(data)).metadata)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"this is no Parquet file: {one_line(error)}") from None
 
 
-def _texts(file: pq.ParquetFile) -> dict[str, str]:
-    held = file.metadata.metadata or {}
+def _texts(footer: pq.FileMetaData) -> dict[str, str]:
+    held = footer.metadata or {}
     return {key.decode(): value.decode() for key, value in held.items() if key != b"ARROW:schema"}
 
 

@@ -8,7 +8,7 @@ import typer
 
 from flows import compose
 from flows.cli import output
-from flows.cli.app import AsJson, Config, DataRoot, app, now, settings_of
+from flows.cli.app import AsJson, AsOf, Config, DataRoot, app, moment, now, settings_of
 
 
 @app.command()
@@ -73,4 +73,21 @@ def doctor(config: Config = None, data_root: DataRoot = None, json: AsJson = Fal
     checks = examine(settings_of(config, data_root), now())
     output.emit(checks, json, [f"{'ok  ' if c.ok else 'LOOK'}  {c.name:16} {c.finding}" for c in checks])
     if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def maintain(
+    full: Annotated[bool, typer.Option("--full", help="Read every file and fold every day.")] = False,
+    sample_days: Annotated[int, typer.Option("--sample-days", min=0, help="Newest days to fold anew.")] = 7,
+    as_of: AsOf = None,
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Compact days, remove what is not kept, check files and minutes; exit code 1 when something needs a person."""
+    settings = settings_of(config, data_root)
+    report = compose.maintain(settings, moment(as_of, settings) or now(), sample_days, full)
+    output.emit(report, json, output.maintain_lines(report))
+    if report.needs_a_person:
         raise typer.Exit(1)

@@ -17,6 +17,7 @@ from tasks.contracts import Progress
 if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
     from flows.demo import DemoReport
+    from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
     from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
@@ -158,6 +159,25 @@ def backtest_lines(report: BacktestReport) -> list[str]:
         columns, rows = artifacts.backtest_rows(report, scope)
         table(f"backtest, {scope}", columns, rows)
     return [f"forecasts  {report.forecasts}", f"report     {report.report}"]
+
+
+def maintain_lines(report: MaintainReport) -> list[str]:
+    """What upkeep did, and what needs a person."""
+    lines = [
+        f"removed: {r.table} before {r.before}, {r.days:,} days, {r.files:,} files, {r.rows:,} rows, {r.bytes:,} bytes"
+        for r in report.removed
+    ]
+    if report.compacted:
+        before, after = (sum(getattr(d, name) for d in report.compacted) for name in ("files_before", "files_after"))
+        size, small = (sum(getattr(d, name) for d in report.compacted) for name in ("bytes_before", "bytes_after"))
+        lines.append(
+            f"compacted: {len(report.compacted):,} days, {before:,} files to {after:,}, {size:,} bytes to {small:,}"
+        )
+    f = report.files
+    lines.append(f"files: {f.files:,}, {f.new:,} new, {f.checked:,} read again, {len(f.damaged):,} damaged or lost")
+    lines.append(f"minutes: {len(report.checked):,} days folded anew, {len(report.mended):,} of them differed")
+    lines += [f"  {day} was replaced" for day in report.mended]
+    return lines + [f"LOOK {line}" for line in report.needs_a_person]
 
 
 def demo_lines(report: DemoReport) -> list[str]:

@@ -1,44 +1,102 @@
-"""Whether the minute table still is the fold of its observations."""
+"""Whether the minute table still is the fold of its observations, and what to do about a damaged file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 
 import numpy as np
-import pyarrow as pa
 
-from tasks import tables
-from tasks.fold import fold
-from tasks.rebuild import rebuild_day
+from tasks.clock import day_bounds
+from tasks.errors import StoreError
+from tasks.observations import batches
+from tasks.rebuild import refold_day
 from tasks.store import Store
 
 STALE_SECONDS = 86_400
+NAMED = 3
+"""Source files that a remedy names at most."""
 
 
-def differing_days(store: Store, days: Sequence[str], targets: Sequence[str]) -> list[str]:
-    """Service days whose minute file is absent or says other than the fold of the day's observations."""
-    schema = tables.minutes(targets)
-    differing = []
+def sample(days: Sequence[str], newest: int, older: int, today: str) -> list[str]:
+    """The newest days, and some older ones whose turn it is on this date; ascending.
+
+    Args:
+        days: all there are, ascending.
+        newest: how many of the newest.
+        older: about how many of the others; all have had their turn in as many nights as that takes.
+        today: date of the check.
+    """
+    split = max(len(days) - max(newest, 0), 0)
+    if older <= 0 or not split:
+        return list(days[split:])
+    nights = -(-split // older)
+    turn = int(np.datetime64(today, "D").astype(np.int64)) % nights
+    rest = [day for day in days[:split] if int(np.datetime64(day, "D").astype(np.int64)) % nights == turn]
+    return [*rest, *days[split:]]
+
+
+def mend(store: Store, days: Sequence[str], targets: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Fold service days anew and replace the minute files that say otherwise; a day without observations is let be.
+
+    Returns:
+        The days whose file did, and a line about each day that cannot be folded.
+    """
+    differed, failures = [], []
     for day in days:
-        files = store.files(tables.day_folder("observations", day), ".parquet")
-        truth = fold(store.read_tables(files, tables.observations(targets)), targets)
-        path = tables.minutes_file(day)
-        held = store.read_tables([path], schema) if store.exists(path) else schema.empty_table()
-        if not _same(held, truth):
-            differing.append(day)
-    return differing
+        try:
+            if batches(store, day) and refold_day(store, day, targets):
+                differed.append(day)
+        except StoreError as error:
+            failures.append(f"{day} cannot be folded and its minutes are left as they are: {error}")
+    return differed, failures
 
 
-def _same(held: pa.Table, truth: pa.Table) -> bool:
-    """Whether two minute tables hold the same rows in the same order, however their names are coded."""
-    plain = pa.schema([(f.name, pa.string() if f.name == "station_id" else f.type) for f in truth.schema])
-    return bool(held.cast(plain).equals(truth.cast(plain)))
+def day_of(path: str) -> str:
+    """Partition that a file lies in."""
+    return path.split("/")[1].split("=")[-1]
 
 
-def mend(store: Store, days: Sequence[str], targets: Sequence[str]) -> None:
-    """Fold these service days anew."""
-    for day in days:
-        rebuild_day(store, day, targets)
+def remedies(store: Store, damaged: Collection[str], timezone: str) -> list[str]:
+    """A line about each damaged file: what it was, and how it comes back."""
+    return [f"{path}: {_remedy(store, path, timezone)}" for path in sorted(damaged)]
+
+
+def _remedy(store: Store, path: str, timezone: str) -> str:
+    table, accept = path.split("/")[0], f"to accept what is there delete integrity/{path.rsplit('/', 1)[0]}.json"
+    if table == "scores":
+        return f"delete it and run nexthour score --start {day_of(path)}"
+    if table != "observations":
+        return f"restore it from a backup; {accept}"
+    again = "; ".join(_told(store, day_of(path), timezone)) or "no source file in the ledger speaks of that day"
+    return (
+        "the minutes of its day are left as they are; restore it from a backup, or move it away, forget its sources "
+        f"and read them again ({again}); {accept}"
+    )
+
+
+def _told(store: Store, day: str, timezone: str) -> list[str]:
+    """By source, the files that spoke of a service day, and the commands that read them again."""
+    first, stop = (str(moment.astype("datetime64[m]")) for moment in day_bounds(np.datetime64(day, "D"), timezone))
+    origins: dict[str, set[str]] = {}
+    for path in store.files("ledger", ".json"):
+        try:
+            entries = json.loads(store.read_bytes(path) or b"{}").values()
+            spans = [(e["origin"], e["first_minute"], e["last_minute"]) for e in entries]
+        except (StoreError, ValueError, KeyError, TypeError, AttributeError):
+            continue  # of another version, or damaged
+        told = {str(origin) for origin, begin, end in spans if begin and end and begin < stop and end >= first}
+        if told:
+            origins.setdefault(path.split("/")[1], set()).update(told)
+    return [
+        f"delete ledger/{source} and run nexthour backfill --source {source} while {_listed(files)} can be read"
+        for source, files in sorted(origins.items())
+    ]
+
+
+def _listed(files: Collection[str]) -> str:
+    shown = ", ".join(sorted(files)[:NAMED])
+    return shown if len(files) <= NAMED else f"{shown} and {len(files) - NAMED} more"
 
 
 def sweep(store: Store, as_of: np.datetime64) -> int:

@@ -2,30 +2,140 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.maintain.integrity import differing_days, mend, sweep
+from tasks.clock import day_bounds, service_dates
+from tasks.errors import StoreError
+from tasks.maintain.checks import Files, check_files
+from tasks.maintain.compaction import Compacted, compact_day
+from tasks.maintain.integrity import day_of, mend, remedies, sample, sweep
+from tasks.maintain.retention import Removed, cutoff_day, retain
+from tasks.observations import batches
 from tasks.settings import Settings
 from tasks.stepping import step
 from tasks.store import Store
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class MaintainReport:
-    """What was checked, what differed and was folded anew, and what was swept."""
+    """What upkeep did and found.
 
+    Attributes:
+        removed: what retention removed, by table.
+        compacted: days of observations that became one file.
+        files: the checksums.
+        checked: service days that were folded anew.
+        mended: those whose minute file said otherwise, and was replaced.
+        swept: temporary files that crashes left.
+        remedies: a line about each damaged or strange file.
+        failures: what could not be done; a line each.
+    """
+
+    removed: tuple[Removed, ...]
+    compacted: tuple[Compacted, ...]
+    files: Files
     checked: list[str]
     mended: list[str]
     swept: int
+    remedies: list[str]
+    failures: list[str]
+
+    @property
+    def needs_a_person(self) -> list[str]:
+        """What upkeep cannot mend by itself."""
+        return [*self.remedies, *self.failures]
 
 
-@step("check tables", timeout_seconds=3600)
-def check_tables(settings: Settings, as_of: np.datetime64, sample_days: int) -> MaintainReport:
-    """Fold the newest service days anew and mend the minute table where it differs."""
+@step("remove what is not kept", timeout_seconds=3600)
+def remove_old(settings: Settings, as_of: np.datetime64) -> tuple[Removed, ...]:
+    """Remove the days of each table that the settings no longer keep."""
+    return tuple(retain(settings, Store(settings.data_root), as_of))
+
+
+@step("compact observations", timeout_seconds=3600)
+def compact_days(settings: Settings, as_of: np.datetime64) -> tuple[tuple[Compacted, ...], list[str]]:
+    """Make one file of each service day that is over, or has many; days that cannot be are told of."""
+    store, plan = Store(settings.data_root), settings.maintain
+    today = _today(settings, as_of)
+    first_exact = cutoff_day(settings, store, as_of, "observations")
+    done, failures = [], []
+    for day in store.partitions("observations"):
+        if day >= today and len(batches(store, day)) <= plan.running_files:
+            continue
+        cutoff = None
+        if first_exact is not None and day < first_exact:
+            cutoff = day_bounds(np.datetime64(first_exact, "D"), settings.network.timezone)[0]
+        try:
+            if compacted := compact_day(store, day, settings.network.targets, cutoff):
+                done.append(compacted)
+        except StoreError as error:
+            log.error("%s was not compacted: %s", day, error)
+            failures.append(f"{day} was not compacted: {error}")
+    return tuple(done), failures
+
+
+@step("check files", timeout_seconds=3600)
+def check_tables(settings: Settings, as_of: np.datetime64, full: bool = False) -> Files:
+    """Hold every table's files, or those whose turn it is, against the checksums of the first time."""
+    today = str(as_of.astype("datetime64[D]"))
+    return check_files(Store(settings.data_root), today, settings.maintain.check_nights, full)
+
+
+@step("fold days anew", timeout_seconds=3600)
+def check_folds(
+    settings: Settings, as_of: np.datetime64, files: Files, sample_days: int, full: bool = False
+) -> tuple[list[str], list[str], list[str]]:
+    """Fold the newest days and some older ones anew, with those whose minute file is damaged.
+
+    Days with damaged observations are left alone: their minutes are the last that is known of them.
+
+    Returns:
+        Days folded, days whose minute file said otherwise, and a line about each that cannot be folded.
+    """
     store = Store(settings.data_root)
-    days = store.partitions("observations")[-sample_days:] if sample_days > 0 else []
-    differing = differing_days(store, days, settings.network.targets)
-    mend(store, differing, settings.network.targets)
-    return MaintainReport(days, differing, sweep(store, as_of))
+    days = store.partitions("observations")
+    chosen = days if full else sample(days, sample_days, sample_days, str(as_of.astype("datetime64[D]")))
+    hurt = {table: {day_of(path) for path in _of(files.damaged, table)} for table in ("minutes", "observations")}
+    wanted = sorted(({*chosen} | hurt["minutes"] & {*days}) - hurt["observations"])
+    differed, failures = mend(store, wanted, settings.network.targets)
+    return wanted, differed, failures
+
+
+@step("sweep")
+def sweep_up(settings: Settings, as_of: np.datetime64) -> int:
+    """Remove what crashes left."""
+    return sweep(Store(settings.data_root), as_of)
+
+
+def report(
+    settings: Settings,
+    removed: tuple[Removed, ...],
+    compacted: tuple[tuple[Compacted, ...], list[str]],
+    files: Files,
+    folds: tuple[list[str], list[str], list[str]],
+    swept: int,
+) -> MaintainReport:
+    """What the steps found, with a line about each thing that they cannot mend."""
+    done, failures = compacted
+    checked, differed, unfolded = folds
+    mended = sorted({*differed, *(day.day for day in done if day.mended)})
+    beyond = [path for path in files.damaged if not path.startswith("minutes/")]  # those are folded anew
+    lines = remedies(Store(settings.data_root), beyond, settings.network.timezone)
+    lines += [
+        f"{path}: not a file of ours, though readers may take it for one: move it away" for path in files.unexpected
+    ]
+    return MaintainReport(removed, done, files, checked, mended, swept, lines, [*failures, *unfolded])
+
+
+def _today(settings: Settings, as_of: np.datetime64) -> str:
+    return str(service_dates(np.array([as_of], dtype="datetime64[m]"), settings.network.timezone)[0])
+
+
+def _of(paths: Sequence[str], table: str) -> list[str]:
+    return [path for path in paths if path.startswith(f"{table}/")]

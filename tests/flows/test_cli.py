@@ -167,6 +167,27 @@ def test_help_and_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect(netw
     assert done.returncode == 0, done.stderr
 
 
+def test_maintain_tells_people_and_scripts_what_it_did_and_exits_1_where_a_person_is_needed(
+    nexthour, network: Path, tmp_path: Path
+) -> None:
+    nexthour("backfill", "--config", network)
+    day = tmp_path / "root/observations/service_date=2024-03-05"
+    [batch] = day.iterdir()
+    (day / f"{'0' * 24}.parquet").write_bytes(batch.read_bytes())
+    code, out, err = nexthour("maintain", "--config", network, "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert [(c["day"], c["files_before"], c["files_after"]) for c in report["compacted"]] == [("2024-03-05", 2, 1)]
+    assert report["checked"] == ["2024-03-05"]
+    assert "compacted: 1 days, 2 files to 1, " in err
+    assert "minutes: 1 days folded anew, 0 of them differed" in err
+    [batch] = day.iterdir()
+    batch.unlink()
+    code, _, err = nexthour("maintain", "--config", network, "--full", "--sample-days", 0)
+    assert code == 1
+    assert f"LOOK observations/service_date=2024-03-05/{batch.name}: " in err
+
+
 @pytest.mark.parametrize(("text", "minutes"), [("15min", 15), ("1h", 60), ("1d", 1440), ("2w", 20160)])
 def test_lengths_of_time_are_read(text: str, minutes: int) -> None:
     assert _span(text, "--every") == np.timedelta64(minutes, "m")

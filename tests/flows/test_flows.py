@@ -77,6 +77,25 @@ def test_maintain_mends_a_minute_table_that_is_not_what_the_observations_say(whe
     assert "2024-03-05 was folded anew" in artifact("maintain")
 
 
+def test_maintain_shows_what_it_did_and_fails_where_a_person_is_needed(where: dict[str, str], tmp_path) -> None:
+    from flows.ingest import ingest
+    from flows.maintain import maintain
+
+    ingest(**where, backfill=True)
+    day = tmp_path / "root/observations/service_date=2024-03-04"
+    [batch] = day.iterdir()
+    (day / f"{'0' * 24}.parquet").write_bytes(batch.read_bytes())
+    assert maintain(**where, return_state=True).is_completed()
+    said = artifact("maintain")
+    assert "| 2024-03-04 | 2 | 1 |" in said
+    assert "| files | new | read again | changed | lost | unreadable | not ours |" in said
+    [batch] = day.iterdir()
+    batch.write_bytes(b"PAR1")
+    state = maintain(**where, full=True, return_state=True)
+    assert state.is_failed()
+    assert "run nexthour backfill --source gates" in artifact("maintain")
+
+
 def test_a_schedule_makes_runs_in_the_database_of_the_installed_versions() -> None:
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import DeploymentScheduleCreate

@@ -1,0 +1,116 @@
+"""What is kept by table, and for how many observed days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.clock import service_dates
+from tasks.errors import StoreError
+from tasks.maintain.manifest import manifest_path
+from tasks.parquet import row_count
+from tasks.settings import Settings
+from tasks.store import Store
+
+KEYS = {"rejects": "received_date"}
+"""Partition keys other than service_date."""
+BY_ITSELF = ("rejects", "forecasts", "scores", "lag_table")
+"""Tables whose days go by their own setting alone."""
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What went of a table.
+
+    Attributes:
+        table: its name.
+        before: days before this one went, YYYY-MM-DD.
+        days, files, rows, bytes: how much it was.
+    """
+
+    table: str
+    before: str
+    days: int
+    files: int
+    rows: int
+    bytes: int
+
+
+def first_kept(observed: Sequence[str], today: str, days: int) -> str | None:
+    """First day of a table to be kept; None where nothing may go.
+
+    A day goes when it is more than `days` days before today *and* so many later days were observed, so that a clock
+    that runs ahead, or a feed that stopped, removes nothing that was not asked for.
+
+    Args:
+        observed: service days with observations, ascending.
+        today: service day of now.
+        days: how many are kept.
+    """
+    past = [day for day in observed if day <= today]
+    if len(past) <= days:
+        return None
+    by_clock = str(np.datetime64(today, "D") - days)
+    return min(by_clock, past[-days])
+
+
+def cutoff_day(settings: Settings, store: Store, as_of: np.datetime64, table: str) -> str | None:
+    """First day kept of a table by the settings; None where all are."""
+    days = getattr(settings.maintain.retention_days, table)
+    if days is None:
+        return None
+    today = str(service_dates(np.array([as_of], dtype="datetime64[m]"), settings.network.timezone)[0])
+    return first_kept(store.partitions("observations"), today, days)
+
+
+def retain(settings: Settings, store: Store, as_of: np.datetime64) -> list[Removed]:
+    """Remove the days that the settings no longer keep; days of observations before their minutes.
+
+    Raises:
+        StoreError: if a file cannot be read or removed.
+    """
+    removed = []
+    minutes = cutoff_day(settings, store, as_of, "minutes")
+    wanted = [(table, cutoff_day(settings, store, as_of, table)) for table in BY_ITSELF]
+    for table, first in [*wanted, ("observations", minutes), ("minutes", minutes)]:
+        if first is not None:
+            removed += _remove(store, table, first)
+    return removed
+
+
+def _remove(store: Store, table: str, first: str) -> list[Removed]:
+    days = files = rows = size = 0
+    for day in store.partitions(table):
+        folder = f"{table}/{KEYS.get(table, 'service_date')}={day}"
+        paths = store.files(folder) if day < first else []
+        if not paths:
+            continue
+        days, files = days + 1, files + len(paths)
+        for path in paths:
+            size += store.fs.get_file_info(store.at(path)).size or 0
+            rows += _rows(store, path)
+        store.delete(manifest_path(folder))  # before the files, so that none of them is missed
+        for path in paths:
+            store.delete(path)
+        _drop_folder(store, folder)
+    return [Removed(table, first, days, files, rows, size)] if days else []
+
+
+def _rows(store: Store, path: str) -> int:
+    """Rows of a Parquet file, 0 of any other and of a damaged one."""
+    try:
+        return row_count(store, path) if path.endswith(".parquet") else 0
+    except StoreError:
+        return 0
+
+
+def _drop_folder(store: Store, folder: str) -> None:
+    """Remove the folder of a partition where folders are things and nobody wrote into it meanwhile."""
+    if store.local is None:
+        return
+    try:
+        (store.local / folder).rmdir()
+    except OSError:
+        return
