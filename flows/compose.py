@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -101,10 +101,11 @@ def _sources(settings: Settings, wanted: str | None) -> list[str]:
 def features(
     settings: Settings, start_day: np.datetime64, end_day: np.datetime64, as_of: np.datetime64 | None = None
 ) -> LagReport:
-    """Write the lag table of the service days from `start_day` to `end_day`, both included."""
-    from tasks.features.steps import write_lag_table
+    """Write the lag table of the service days from `start_day` to `end_day`, both included, and what is stale of it."""
+    from tasks.features.steps import refresh_lag_table, write_lag_table
 
-    return write_lag_table(settings, str(start_day), str(end_day), as_of)
+    report = write_lag_table(settings, str(start_day), str(end_day), as_of)
+    return replace(report, late=refresh_lag_table(settings, as_of))
 
 
 def retrain(

@@ -100,6 +100,7 @@ class Bench:
             backfill,
             as_of,
             setup=setup_of(config, network),
+            weeks=self.settings.features.weeks,
         )
         return run(writer, make_source(config, network))
 

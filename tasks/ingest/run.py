@@ -17,6 +17,7 @@ from tasks.ingest.rejects import Rejects, write_rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.writer import Landing, Writer
+from tasks.late import mark_late
 from tasks.minutes import rebuild_day
 
 _TICK = np.timedelta64(1, "us")
@@ -44,11 +45,12 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
         minutes += rebuild_day(writer.store, day, writer.targets)
         if progress:
             progress(f"{source.name}: folding", done + 1, len(tally.days))
+    late = mark_late(writer.store, tally.days, writer.as_of, writer.timezone, writer.weeks, *writer.calendar)
     ledger.write(entries)
     if tally.failures and not (tally.files or tally.skipped):
         more = f" (and {len(tally.failures) - 1} more files)" if len(tally.failures) > 1 else ""
         raise SourceError(tally.failures[0] + more)
-    return tally.report(source.name, minutes)
+    return replace(tally.report(source.name, minutes), late=late)
 
 
 def _first_receipt(as_of: np.datetime64, ledger: SourceLedger) -> np.datetime64:

@@ -59,5 +59,7 @@ def ingest_source(
         start=start,
         end=end,
         setup=setup_of(config, network),
+        weeks=settings.features.weeks,
+        calendar=(network.country, network.subdivision),
     )
     return run(writer, make_source(config, network), paths, progress)
