@@ -32,6 +32,7 @@ class BaseSource(Section):
 
     name: Name
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
+    quiet_after_minutes: int = Field(30, ge=1, description="Silence that is reported by name.")
 
 
 class FileSource(BaseSource):

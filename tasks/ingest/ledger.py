@@ -100,6 +100,12 @@ class SourceLedger:
         latest = [entry.received_at for entry in self._entries.values()]
         return np.datetime64(max(latest), "us") if latest else None
 
+    @property
+    def last_minute(self) -> np.datetime64 | None:
+        """Latest minute that the source ever stated."""
+        latest = [entry.last_minute for entry in self._entries.values() if entry.last_minute is not None]
+        return np.datetime64(max(latest), "m") if latest else None
+
     def write(self, entries: Sequence[Entry]) -> None:
         """Add or replace entries."""
         shards: dict[str, dict[str, Any]] = {}

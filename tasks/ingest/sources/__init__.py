@@ -50,9 +50,9 @@ def make_source(config: BaseSource, network: Network) -> Source:
 
 
 def setup_of(config: BaseSource, network: Network) -> str:
-    """Fingerprint of all that decides how a file is read; where it lies does not."""
+    """Fingerprint of all that decides how a file is read; where it lies and when it is missed do not."""
     about = [
-        config.model_dump(mode="json", exclude={"path"}),
+        config.model_dump(mode="json", exclude={"path", "quiet_after_minutes"}),
         network.timezone,
         network.interval_minutes,
         network.targets,
