@@ -52,12 +52,20 @@ STATUS = {"warning": "**warning**", "not_run": "not run", "ok": "ok"}
 def quality_markdown(results: Sequence[QualityResult]) -> str:
     """Every result of the checks, warnings first."""
     ordered = sorted(results, key=lambda r: list(STATUS).index(r.status))
-    rows = [(r.check, STATUS[r.status], r.sentence, r.observed, r.limit, (r.since or "")[:16]) for r in ordered]
+    rows = [
+        (r.check, STATUS[r.status], r.sentence, _number(r.observed), _number(r.limit), (r.since or "")[:16])
+        for r in ordered
+    ]
     total = sum({r.check: r.total for r in results}.values())
     shown = sum(r.status == "warning" for r in results)
     more = f", the worst {shown:,} below" if total > shown else ""
     head = f"\n## Quality: {total:,} warning{'s' * (total != 1)}{more}\n"
     return "\n".join([head, table(("check", "result", "finding", "observed", "limit", "since (UTC)"), rows, left=3)])
+
+
+def _number(value: float | None) -> str:
+    """A number with no more decimals than it needs, three at most."""
+    return "" if value is None else f"{value:,.3f}".rstrip("0").rstrip(".")
 
 
 def late_lines(report: IngestReport) -> list[str]:

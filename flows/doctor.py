@@ -88,7 +88,7 @@ def _sources(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     from tasks.quality.steps import quiet_sources
 
     quiet = quiet_sources(settings, last_minutes(settings), now)
-    return not quiet, "; ".join(quiet) or f"all of {len(settings.sources)} have said something of late"
+    return not quiet, "; ".join(quiet) or "all have said something of late"
 
 
 def _quality(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

@@ -44,6 +44,11 @@ class Verdict:
     looked_at: str
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things for people: 1 source, 2 sources."""
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 class NotRun(Exception):
     """There is nothing to make a check on, or with; the message says why."""
 

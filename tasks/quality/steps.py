@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.clock import day_bounds
+from tasks.errors import StoreError
 from tasks.minutes import read_minutes
 from tasks.quality.checks import broken, run_check
 from tasks.quality.checks.quiet_source import check as quiet_source
@@ -81,14 +82,27 @@ def _checked(
         days_to_look_at(settings, touched, as_of),
         partial(_day, settings, store, as_of),
         last_said,
-        store.read_json(STATIONS),
+        _held(store, STATIONS),
         backfill,
     )
     results = [result for name in settings.quality.checks for result in run_check(name, seen)]
-    results = _dated(results, store.read_json(LATEST) or {}, as_of)
-    _note_stations(store, seen)
-    store.write_json(LATEST, {"as_of": _text(as_of), "results": [asdict(result) for result in results]})
+    results = _dated(results, _held(store, LATEST) or {}, as_of)
+    try:
+        _note_stations(store, seen)
+        store.write_json(LATEST, {"as_of": _text(as_of), "results": [asdict(result) for result in results]})
+    except StoreError as error:
+        results.append(broken("quality", settings.network.name, error))
     return tuple(results)
+
+
+def _held(store: Store, path: str) -> dict[str, Any] | None:
+    """What the run before left, None where there is none or it cannot be read: it is written anew."""
+    try:
+        held = store.read_json(path)
+    except StoreError as error:
+        log.warning("%s", error)
+        return None
+    return held if isinstance(held, dict) else None
 
 
 def _day(settings: Settings, store: Store, as_of: np.datetime64, day: str) -> pa.Table:
@@ -101,7 +115,9 @@ def _day(settings: Settings, store: Store, as_of: np.datetime64, day: str) -> pa
 def _dated(results: list[QualityResult], before: Mapping[str, Any], as_of: np.datetime64) -> list[QualityResult]:
     """Warnings with the moment since when every run has given them."""
     held: dict[Key, str] = {
-        (r["check"], r["kind"], r["subject"]): r["since"] for r in before.get("results", []) if r["since"]
+        (r.get("check"), r.get("kind"), r.get("subject")): r["since"]
+        for r in before.get("results", [])
+        if r.get("since")
     }
     dated = []
     for result in results:
@@ -116,7 +132,7 @@ def _note_stations(store: Store, seen: Seen) -> None:
     """Keep on which service day each station was last seen, so that a new one is told once."""
     try:
         here = seen.stations
-    except NotRun:
+    except (NotRun, StoreError):  # the checks have said so
         return
     known = dict(seen.known or {})
     noted = known | {name: max(day, known.get(name, day)) for name, day in here.items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.quality.results import Finding, NotRun, Verdict
+from tasks.quality.results import Finding, NotRun, Verdict, counted
 from tasks.quality.seen import Seen, SourceFacts
 
 HISTORY = np.timedelta64(1, "D")
@@ -17,7 +17,7 @@ def check(seen: Seen) -> Verdict:
     if not read:
         raise NotRun("no rows came in")
     findings = [finding for facts in read for finding in (_ahead(seen, facts), _behind(seen, facts)) if finding]
-    return Verdict(findings, f"the clocks of {len(read)} sources agree with ours")
+    return Verdict(findings, f"nothing speaks against the clock of {counted(len(read), 'source')}")
 
 
 def _ahead(seen: Seen, facts: SourceFacts) -> Finding | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tasks.quality.results import Finding, NotRun, Verdict
+from tasks.quality.results import Finding, NotRun, Verdict, counted
 from tasks.quality.seen import Seen
 
 REASONS = ("duplicate_row", "superseded_in_file")
@@ -25,4 +25,4 @@ def check(seen: Seen) -> Verdict:
             findings.append(
                 Finding("source", facts.source, round(share, 4), seen.config.duplicate_share, sentence, share)
             )
-    return Verdict(findings, f"{len(read)} sources say their rows once")
+    return Verdict(findings, f"{counted(len(read), 'source')} read, hardly a row twice")

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tasks.clock import day_bounds, to_utc
 from tasks.quality.hours import Double, Judged
-from tasks.quality.results import Finding, Verdict
+from tasks.quality.results import Finding, Verdict, counted
 from tasks.quality.seen import Seen
 
 Flags = npt.NDArray[np.bool_]
@@ -29,7 +29,7 @@ def check(seen: Seen) -> Verdict:
             findings.append(_finding(seen, each, None, everywhere, share.mean(axis=0)))
         owed &= ~everywhere
         findings += [_finding(seen, each, int(s), owed[s], share[s]) for s in np.flatnonzero(owed.any(axis=1))]
-    return Verdict(findings, f"no station misses more than usual in the {hours} hours looked at")
+    return Verdict(findings, f"no station lacks more than usual in {counted(hours, 'hour')}")
 
 
 def _excess(each: Judged) -> Double:

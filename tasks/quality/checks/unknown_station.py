@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tasks.quality.results import Finding, NotRun, Verdict
+from tasks.quality.results import Finding, NotRun, Verdict, counted
 from tasks.quality.seen import Seen
 
 
@@ -18,9 +18,9 @@ def check(seen: Seen) -> Verdict:
         strange = [
             (name, f"is on no list of stations; last seen on {here[name]}") for name in here if name not in listed
         ]
-        return Verdict(_findings(strange), f"all of {len(here)} stations are on the list")
+        return Verdict(_findings(strange), f"{counted(len(here), 'station')}, all on the list")
     if seen.known is None:
-        raise NotRun(f"first look: {len(seen.stations)} stations were noted")
+        raise NotRun(f"first look: {counted(len(seen.stations), 'station')} noted; new ones are told from now on")
     days = seen.config.new_station_days
     strange = []
     for name, day in here.items():
@@ -29,7 +29,7 @@ def check(seen: Seen) -> Verdict:
             strange.append((name, f"was never seen before {day}"))
         elif np.datetime64(day, "D") - np.datetime64(last, "D") > np.timedelta64(days, "D"):
             strange.append((name, f"is back on {day} after more than {days} days; it was last seen on {last}"))
-    return Verdict(_findings(strange), f"none of {len(here)} stations is new")
+    return Verdict(_findings(strange), f"{counted(len(here), 'station')}, none of them new")
 
 
 def _findings(strange: list[tuple[str, str]]) -> list[Finding]:
