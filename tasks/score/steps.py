@@ -15,7 +15,7 @@ from tasks import metrics, tables, tracking
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import HORIZON_MINUTES, Grid
 from tasks.errors import ConfigError, NexthourError
-from tasks.late import clear, due
+from tasks.late import Mark, clear, due
 from tasks.minutes import read_minutes, to_grid
 from tasks.score import backtest
 from tasks.score.report import ScoreReport as ScoreReport
@@ -55,7 +55,7 @@ def score_forecasts(
     steps = HORIZON_MINUTES // network.interval_minutes
     spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
     tally = Tally(network.targets, [span.name for span in spans])
-    marks = {mark.day: mark for mark in due(store, "scores", as_of)}
+    marks = _marks(store, as_of, network.timezone)
     days = _days(settings, store, as_of, start, end, frozenset(marks))
     for day in days:
         _score_day(settings, store, day, as_of, spans, tally)
@@ -164,6 +164,12 @@ def _days(
     days = store.partitions("forecasts")
     earlier = [day for day in days if day < first] if start is None else []
     return sorted({*_outdated(store, earlier), *marked.intersection(earlier), *(d for d in days if first <= d <= last)})
+
+
+def _marks(store: Store, as_of: np.datetime64, timezone: str) -> dict[str, Mark]:
+    """Days that late data marked and whose last hour is over: scored in part, a day would keep its mark."""
+    today = str(service_dates(np.array([as_of.astype("datetime64[m]") - HOUR]), timezone)[0])
+    return {mark.day: mark for mark in due(store, "scores") if mark.day < today}
 
 
 def _outdated(store: Store, days: list[str]) -> list[str]:

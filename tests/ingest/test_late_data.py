@@ -179,6 +179,14 @@ def test_a_score_that_crashes_leaves_the_marks_of_what_it_has_not_remade(town: T
     assert marks(town)["scores"] == []
 
 
+def test_a_score_in_the_middle_of_a_marked_day_leaves_its_mark(town: Town) -> None:
+    town.ingest(NOW)
+    noon = LATE.astype("datetime64[s]") + np.timedelta64(12, "h")
+    report = score_forecasts(town.settings, noon)
+    assert (str(LATE) in report.days, report.late) == (True, [str(LATE - 1)])
+    assert marks(town)["scores"] == [str(LATE), str(LATE + 7)]
+
+
 def test_marks_of_forecasts_that_were_removed_go_away(town: Town) -> None:
     town.ingest(NOW)
     shutil.rmtree(town.folder / "root" / tables.day_folder("forecasts", LATE))
