@@ -11,13 +11,17 @@ if TYPE_CHECKING:
     from tasks.maintain.compaction import Compacted
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
+    from tasks.quality.steps import QualityResult
     from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A Markdown table, the first column to the left, the others to the right."""
-    head = f"| {' | '.join(columns)} |\n|{'---|' + '---:|' * (len(columns) - 1)}\n"
+FEW_DAYS = 3
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], left: int = 1) -> str:
+    """A Markdown table, the first `left` columns to the left, the others to the right."""
+    head = f"| {' | '.join(columns)} |\n|{'---|' * left + '---:|' * (len(columns) - left)}\n"
     return head + "".join(f"| {' | '.join(_cell(c) for c in row)} |\n" for row in rows)
 
 
@@ -39,7 +43,48 @@ def ingest_markdown(report: IngestReport) -> str:
         parts += [f"\n- `{example}`" for s in report.sources for example in s.examples]
     parts += [f"\n- **{w}**" for s in report.sources for w in (*s.warnings, *s.failures)]
     parts += [f"\n- **{failure}**" for failure in report.failures]
-    return "\n".join(parts)
+    parts += [f"\n- {line}" for line in late_lines(report)]
+    return "\n".join([*parts, quality_markdown(report.quality)] if report.quality else parts)
+
+
+STATUS = {"warning": "**warning**", "not_run": "not run", "ok": "ok"}
+
+
+def quality_markdown(results: Sequence[QualityResult]) -> str:
+    """Every result of the checks, warnings first."""
+    ordered = sorted(results, key=lambda r: list(STATUS).index(r.status))
+    rows = [
+        (r.check, STATUS[r.status], r.sentence, _number(r.observed), _number(r.limit), (r.since or "")[:16])
+        for r in ordered
+    ]
+    total = sum({r.check: r.total for r in results}.values())
+    shown = sum(r.status == "warning" for r in results)
+    more = f", the worst {shown:,} below" if total > shown else ""
+    head = f"\n## Quality: {total:,} warning{'s' * (total != 1)}{more}\n"
+    return "\n".join([head, table(("check", "result", "finding", "observed", "limit", "since (UTC)"), rows, left=3)])
+
+
+def _number(value: float | None) -> str:
+    """A number with no more decimals than it needs, three at most."""
+    return "" if value is None else f"{value:,.3f}".rstrip("0").rstrip(".")
+
+
+def late_lines(report: IngestReport) -> list[str]:
+    """What late data touched, a line a source of which it touched anything."""
+    return [
+        f"{s.source}: late data of {_days(s.late.days)} touched the lags of {_days(s.late.lag_days)}, forecasts of "
+        f"{_days(s.late.forecast_days)} and scores of {_days(s.late.score_days)}; lags and scores are made anew when "
+        "features and score next run"
+        for s in report.sources
+        if s.late.lag_days or s.late.forecast_days or s.late.score_days
+    ]
+
+
+def _days(days: Sequence[str]) -> str:
+    """Service days in a few words."""
+    if len(days) > FEW_DAYS:
+        return f"{len(days):,} days ({days[0]} to {days[-1]})"
+    return ", ".join(days) or "no day"
 
 
 def forecast_markdown(report: ForecastReport, picture: str = "") -> str:
@@ -68,7 +113,8 @@ def lag_markdown(report: LagReport) -> str:
         f"in {report.files} files under `{report.place}`.\n"
     )
     rows = [(f"{week} weeks before", f"{share:.1%}") for week, share in report.valid_share.items()]
-    return head + "\n" + table(("lag", "share of values observed"), rows)
+    late = f"\nMade anew after late data: {_days(report.late)}." if report.late else ""
+    return head + "\n" + table(("lag", "share of values observed"), rows) + late
 
 
 FIGURES = ("rmse_hour", "mae_hour", "wape", "bias", "poisson_deviance", "coverage_80", "coverage_90", "skill")
@@ -131,7 +177,8 @@ def score_markdown(report: ScoreReport, followed: str | None) -> str:
     parts = [head, table(*figures_table("scope", {k: v for k, v in named.items() if v}))]
     parts.append(table(*figures_table("target", report.by_target)) if report.by_target else "")
     parts.append(table(*figures_table("model version", report.by_model)) if report.by_model else "")
-    return "\n".join([*parts, f"\n{LEGEND}", f"\n{followed}" if followed else ""])
+    late = f"\nMade anew after late data: {_days(report.late)}." if report.late else ""
+    return "\n".join([*parts, f"\n{LEGEND}", late, f"\n{followed}" if followed else ""])
 
 
 def backtest_rows(report: BacktestReport, scope: str) -> tuple[list[str], list[list[str]]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tasks.ingest.steps import SourceReport
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
+    from tasks.quality.steps import QualityResult
     from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 
@@ -36,10 +37,19 @@ HOUR = np.timedelta64(HORIZON_MINUTES, "m")
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What came in, a report a source; and the sources that could not be read."""
+    """What came in, a report a source; the sources that could not be read; and whether it can be believed."""
 
     sources: tuple[SourceReport, ...]
     failures: tuple[str, ...]
+    quality: tuple[QualityResult, ...] = ()
+
+
+class NothingRead(SourceError):
+    """No source could be read; `report` says what is known all the same."""
+
+    def __init__(self, report: IngestReport) -> None:
+        super().__init__("; ".join(report.failures))
+        self.report = report
 
 
 @dataclass(frozen=True)
@@ -62,13 +72,14 @@ def ingest(
     backfill: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """Pull every source (or one), each by itself: one that fails does not hold up the others.
+    """Pull every source (or one), each by itself, then look at what came in: a source that fails holds up no other.
 
     Raises:
         ConfigError: if `source` is not configured.
-        SourceError: if no source could be read.
+        NothingRead: if no source could be read; a SourceError.
     """
-    from tasks.ingest.steps import ingest_source
+    from tasks.ingest.steps import ingest_source, last_minutes
+    from tasks.quality.steps import check_quality
 
     Store(settings.data_root).check_writable()
     reports, failures = [], []
@@ -82,9 +93,11 @@ def ingest(
         except SourceError as error:
             log.error("%s", error)
             failures.append(str(error))
+    quality = check_quality(settings, reports, as_of, last_said=lambda: last_minutes(settings), backfill=backfill)
+    report = IngestReport(tuple(reports), tuple(failures), quality)
     if failures and not reports:
-        raise SourceError("; ".join(failures))
-    return IngestReport(tuple(reports), tuple(failures))
+        raise NothingRead(report)
+    return report
 
 
 def _sources(settings: Settings, wanted: str | None) -> list[str]:
@@ -101,10 +114,11 @@ def _sources(settings: Settings, wanted: str | None) -> list[str]:
 def features(
     settings: Settings, start_day: np.datetime64, end_day: np.datetime64, as_of: np.datetime64 | None = None
 ) -> LagReport:
-    """Write the lag table of the service days from `start_day` to `end_day`, both included."""
-    from tasks.features.steps import write_lag_table
+    """Write the lag table of the service days from `start_day` to `end_day`, both included, and what is stale of it."""
+    from tasks.features.steps import refresh_lag_table, write_lag_table
 
-    return write_lag_table(settings, str(start_day), str(end_day), as_of)
+    report = write_lag_table(settings, str(start_day), str(end_day), as_of)
+    return replace(report, late=refresh_lag_table(settings, as_of))
 
 
 def retrain(

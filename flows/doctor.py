@@ -23,6 +23,7 @@ from tasks.store import Store
 STALE_MINUTES = 60
 OLD_MODEL_DAYS = 3
 SMALLEST_FREE_BYTES = 2 * 10**9
+FINDINGS = 3
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ def examine(settings: Settings, now: np.datetime64) -> list[Check]:
         ("data root", _root),
         ("disk", _disk),
         ("minutes", _minutes),
+        ("sources", _sources),
+        ("quality", _quality),
         ("champion", _champion),
         ("latest forecast", _latest),
         ("MLflow", _mlflow),
@@ -79,6 +82,27 @@ def _minutes(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
         return False, "no minutes yet: run nexthour ingest or nexthour backfill"
     age = int((now.astype("datetime64[m]") - last).astype(np.int64))
     return age <= STALE_MINUTES, f"last observed {last}Z, {age:,} minutes ago"
+
+
+def _sources(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    from tasks.ingest.steps import last_minutes
+    from tasks.quality.steps import quiet_sources
+
+    quiet = quiet_sources(settings, last_minutes(settings), now)
+    return not quiet, "; ".join(quiet) or "all have said something of late"
+
+
+def _quality(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    from tasks.quality.steps import LATEST
+
+    latest = Store(settings.data_root).read_json(LATEST)
+    if latest is None:
+        return True, "no ingest was looked at yet"
+    said = [r for r in latest["results"] if r["status"] == "warning" and r["check"] != "quiet_source"]
+    failed = [r for r in latest["results"] if r["broken"]]
+    shown = "; ".join(f"{r['check']}: {r['sentence']}" for r in [*failed, *said][:FINDINGS])
+    more = f"; and {len(failed) + len(said) - FINDINGS} more" if len(failed) + len(said) > FINDINGS else ""
+    return not failed, (shown + more or "no warning") + f" (ingest of {latest['as_of']})"
 
 
 def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

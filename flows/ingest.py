@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
+from prefect.events import emit_event
 
 from flows import artifacts, compose
 from flows.common import begin, run_name, to_utc
 from tasks.errors import SourceError
+from tasks.quality.steps import QualityResult
+
+log = logging.getLogger(__name__)
 
 
 @flow(name="ingest", flow_run_name=run_name, timeout_seconds=3600)
@@ -34,9 +41,37 @@ def ingest(
         as_of: pretend that it is this moment; default now.
     """
     settings, moment = begin(config, data_root, as_of)
-    report = compose.ingest(settings, moment, source=source, start=to_utc(start), end=to_utc(end), backfill=backfill)
+    try:
+        report = compose.ingest(
+            settings, moment, source=source, start=to_utc(start), end=to_utc(end), backfill=backfill
+        )
+    except compose.NothingRead as error:
+        report = error.report
+    emit_warnings(report.quality, settings.network.name)
     create_markdown_artifact(
         artifacts.ingest_markdown(report), key="ingest", description="What came in and what was refused"
     )
     if report.failures:
         raise SourceError("; ".join(report.failures))
+
+
+def emit_warnings(results: Sequence[QualityResult], network: str) -> None:
+    """An event for every warning that the run before did not give, for automations to react to.
+
+    Named `nexthour.quality.<check>`, about the resource `nexthour.<source, station or network>.<name>`.
+    """
+    for result in results:
+        if result.status == "warning" and result.new:
+            try:
+                emit_event(
+                    event=f"nexthour.quality.{result.check}",
+                    resource={
+                        "prefect.resource.id": f"nexthour.{result.kind}.{result.subject}",
+                        "prefect.resource.name": result.subject,
+                        "nexthour.network": network,
+                    },
+                    payload=asdict(result),
+                )
+            # What came in has been written: that nobody hears of a warning must not fail the run.
+            except Exception:
+                log.exception("the event of the quality check %s was not sent", result.check)

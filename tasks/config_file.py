@@ -82,6 +82,8 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
 
     if "data_root" in tree:
         tree["data_root"] = absolute(tree["data_root"])
+    if isinstance(tree.get("quality"), dict) and "stations_file" in tree["quality"]:
+        tree["quality"]["stations_file"] = absolute(tree["quality"]["stations_file"])
     for source in tree.get("sources", []) if isinstance(tree.get("sources"), list) else []:
         if isinstance(source, dict) and "path" in source:
             source["path"] = absolute(source["path"])

@@ -16,6 +16,8 @@ from tasks.clock import zone
 from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, about
 from tasks.errors import nearest_key as nearest_key
+from tasks.maintain_settings import MaintainSettings
+from tasks.quality_settings import QualitySettings
 from tasks.source_settings import RESERVED, Name, Section, SimulateSource, SourceSettings, check_source
 
 
@@ -99,44 +101,6 @@ class ScoreSettings(Section):
         return self
 
 
-class Retention(Section):
-    """How many observed days of each table are kept; all where nothing is said. A day is removed when it is older.
-
-    `observations` removes no day: it thins what was said before, down to what is needed to know what is true today.
-    Days of observations go together with their `minutes`.
-    """
-
-    observations: int | None = Field(None, ge=1, description="Days whose every past moment can still be read.")
-    minutes: int | None = Field(None, ge=1)
-    rejects: int | None = Field(None, ge=1)
-    forecasts: int | None = Field(None, ge=1)
-    scores: int | None = Field(None, ge=1)
-    lag_table: int | None = Field(None, ge=1)
-
-
-class MaintainSettings(Section):
-    """What upkeep keeps, and how much it checks a night."""
-
-    retention_days: Retention = Retention()
-    check_nights: int = Field(14, ge=1, description="Nights in which every file's checksum is checked once.")
-    running_files: int = Field(500, ge=2, description="Files from which on the running day is compacted, too.")
-
-    @model_validator(mode="after")
-    def _consistent(self) -> MaintainSettings:
-        keep = self.retention_days
-        if keep.minutes and keep.observations and keep.observations > keep.minutes:
-            raise ConfigError(
-                f"[maintain] retention_days: observations = {keep.observations} outlive minutes = {keep.minutes}, "
-                "with which they go: raise minutes or lower observations"
-            )
-        if keep.scores and (keep.forecasts is None or keep.forecasts > keep.scores):
-            raise ConfigError(
-                f"[maintain] retention_days: scores = {keep.scores} without forecasts of at most as many days: what is "
-                "kept of the forecasts would be scored again every hour"
-            )
-        return self
-
-
 class Settings(BaseSettings):
     """The whole tree."""
 
@@ -156,6 +120,7 @@ class Settings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     score: ScoreSettings = ScoreSettings()
     maintain: MaintainSettings = MaintainSettings()
+    quality: QualitySettings = QualitySettings()
     mlflow: MlflowSettings = MlflowSettings()
 
     @classmethod
@@ -178,6 +143,11 @@ class Settings(BaseSettings):
         for source in self.sources:
             check_source(source, self.network.targets, self.network.timezone)
         self._check_retention()
+        for target in self.quality.ranges:
+            if target not in self.network.targets:
+                raise ConfigError(
+                    f"[quality] ranges: {target!r} is no target{nearest_key(target, self.network.targets)}"
+                )
         return self
 
     def _check_retention(self) -> None:

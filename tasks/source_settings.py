@@ -31,9 +31,10 @@ class Section(BaseModel):
 class BaseSource(Section):
     """What every source has; `beside` names what does not decide how an input is read."""
 
-    beside: ClassVar[frozenset[str]] = frozenset({"path"})
+    beside: ClassVar[frozenset[str]] = frozenset({"path", "quiet_after_minutes"})
     name: Name
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
+    quiet_after_minutes: int = Field(30, ge=1, description="Silence that is reported by name.")
 
 
 class RowSource(BaseSource):
@@ -78,7 +79,7 @@ class HttpSource(CountColumns):
     """
 
     beside: ClassVar[frozenset[str]] = frozenset(
-        {"headers", "max_bytes", "max_pages", "timeout_seconds", "retries", "max_wait_seconds"}
+        {"headers", "max_bytes", "max_pages", "quiet_after_minutes", "timeout_seconds", "retries", "max_wait_seconds"}
     )
     kind: Literal["http"] = "http"
     url: str = Field(description="http:// or https://, without a user or password.")

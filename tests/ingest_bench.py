@@ -111,6 +111,7 @@ class Bench:
             backfill,
             as_of,
             setup=setup_of(config, network),
+            weeks=self.settings.features.weeks,
         )
         return run(writer, source or make_source(config, network))
 

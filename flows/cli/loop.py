@@ -11,7 +11,7 @@ import typer
 from flows import compose
 from flows.cli import output
 from flows.cli.app import AsJson, AsOf, Config, DataRoot, End, Start, app, moment, now, required, settings_of
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, SourceError
 
 SourceName = Annotated[str | None, typer.Option("--source", help="Only this source.")]
 Paths = Annotated[list[str] | None, typer.Option("--path", help="Read these files instead of the configured ones.")]
@@ -58,17 +58,21 @@ def _ingest(
     backfill: bool,
 ) -> None:
     settings = settings_of(config, data_root)
-    with output.progress() as progress:
-        report = compose.ingest(
-            settings,
-            now(),
-            source=source,
-            paths=tuple(path or ()),
-            start=moment(start, settings),
-            end=moment(end, settings),
-            backfill=backfill,
-            progress=progress,
-        )
+    try:
+        with output.progress() as progress:
+            report = compose.ingest(
+                settings,
+                now(),
+                source=source,
+                paths=tuple(path or ()),
+                start=moment(start, settings),
+                end=moment(end, settings),
+                backfill=backfill,
+                progress=progress,
+            )
+    except compose.NothingRead as error:
+        output.emit(error.report, json, output.quality_lines(error.report.quality))
+        raise SourceError(str(error)) from None
     output.emit(report, json, output.ingest_lines(report))
     if report.failures or any(s.failures for s in report.sources):
         raise typer.Exit(1)
@@ -85,7 +89,8 @@ def features(
     """Write the lag table, the inspectable form of what the models see."""
     settings = settings_of(config, data_root)
     report = compose.features(settings, _day(start), _day(end))
-    output.emit(report, json, [f"lag table: {report.rows:,} rows in {report.files} files"])
+    anew = f", {len(report.late)} more days made anew after late data" if report.late else ""
+    output.emit(report, json, [f"lag table: {report.rows:,} rows in {report.files} files{anew}"])
 
 
 @app.command()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flows.demo import DemoReport
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
+    from tasks.quality.steps import QualityResult
     from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 
@@ -118,7 +119,19 @@ def ingest_lines(report: IngestReport) -> list[str]:
             lines.append(f"{s.source}: {s.rejected:,} rows refused and kept in rejects: {why}")
             lines += [f"  {example}" for example in s.examples]
         lines += [f"{s.source}: {w}" for w in s.warnings] + [f"{s.source}: FAILED {f}" for f in s.failures]
-    return lines + [f"FAILED {failure}" for failure in report.failures]
+    lines += [f"FAILED {failure}" for failure in report.failures]
+    return [*lines, *artifacts.late_lines(report), *quality_lines(report.quality)]
+
+
+def quality_lines(results: Sequence[QualityResult]) -> list[str]:
+    """Warnings of the checks, and checks that failed; what is well is not said."""
+    lines = []
+    for name in dict.fromkeys(r.check for r in results):
+        said = [r for r in results if r.check == name and (r.status == "warning" or r.broken)]
+        lines += [f"quality: {name}: {r.sentence}" for r in said]
+        hidden = said[0].total - len(said) if said else 0
+        lines += [f"quality: {name}: and {hidden:,} more"] if hidden > 0 else []
+    return lines
 
 
 def retrain_lines(report: RetrainReport) -> list[str]:
@@ -149,7 +162,8 @@ def score_lines(report: ScoreReport) -> list[str]:
         table("scores", columns, rows)
     return [
         f"{report.origins:,} forecasts scored over {len(report.days)} service days, {report.pending:,} not yet over, "
-        f"{report.unobserved:,} without truth"
+        f"{report.unobserved:,} without truth",
+        *([f"made anew after late data: {', '.join(report.late)}"] if report.late else []),
     ]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import numpy as np
+import pyarrow as pa
 
 from tasks import tables
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
@@ -14,6 +15,7 @@ from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.features import MinuteFeatures
 from tasks.features.lag_table import lag_rows, valid_rows
+from tasks.late import clear, due
 from tasks.minutes import read_minutes, to_grid
 from tasks.settings import Settings
 from tasks.stepping import step
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 FEW_ORIGINS = np.timedelta64(6, "h")
 """Origins that lie closer together are served from the days that they can see, not from the whole span."""
+SPAN_DAYS = 28
+"""Stale days of the lag table that lie closer together are made from one read of the minutes."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class LagReport:
         files, rows: how many.
         place: where a person finds the table.
         valid_share: share of values that are there, by weekly lag ("1" is last week), all targets together.
+        late: service days written anew besides, because late data had changed what they are made of.
     """
 
     start_day: str
@@ -42,6 +47,7 @@ class LagReport:
     rows: int
     place: str
     valid_share: dict[str, float]
+    late: list[str] = field(default_factory=list)
 
 
 @step("load features", retries=2)
@@ -84,19 +90,59 @@ def write_lag_table(settings: Settings, start_day: str, end_day: str, as_of: np.
     first, last = _day(start_day), _day(end_day)
     if last < first:
         raise ConfigError(f"lag table: the last day {end_day} comes before the first, {start_day}")
-    zone = settings.network.timezone
-    start, end = day_bounds(first, zone)[0], day_bounds(last, zone)[1]
-    features = load_features(settings, start, end, as_of)
+    features = load_features(settings, *_bounds(settings, first, last), as_of)
     store, targets, weeks = Store(settings.data_root), settings.network.targets, settings.features.weeks
     rows, valid = 0, np.zeros(weeks)
     days = np.arange(first, last + 1)
     for day in days:
-        table = lag_rows(features, day)
-        store.write_table(f"{tables.day_folder('lag_table', day)}/part.parquet", table)
+        table = _write_day(store, features, day)
         rows += table.num_rows
         valid += valid_rows(table, targets, weeks)
     share = {str(k + 1): round(float(valid[k]) / max(rows * len(targets), 1), 4) for k in range(weeks)}
     return LagReport(str(first), str(last), len(days), rows, store.url("lag_table"), share)
+
+
+@step("refresh stale lags", retries=2)
+def refresh_lag_table(settings: Settings, as_of: np.datetime64 | None = None) -> list[str]:
+    """Write anew the service days of the lag table that late data marked, and remove the marks.
+
+    Neighbours go along, as smoothing reaches over midnight; days that the table does not hold are not added.
+
+    Returns:
+        The service days written, ascending.
+
+    Raises:
+        StoreError: if a table cannot be read or written.
+    """
+    store = Store(settings.data_root)
+    marks, held = due(store, "lags", as_of), set(store.partitions("lag_table"))
+    around = {str(np.datetime64(mark.day, "D") + n) for mark in marks for n in (-1, 0, 1)}
+    days = np.array(sorted(around & held), dtype="datetime64[D]")
+    span = (days - days[:1]) // np.timedelta64(SPAN_DAYS, "D")
+    for number in np.unique(span):
+        group = days[span == number]
+        try:
+            features = load_features(settings, *_bounds(settings, group[0], group[-1]), as_of)
+        except HistoryError as error:  # the minutes have been removed since
+            log.warning("the lag table of %s to %s stays as it is: %s", group[0], group[-1], error)
+            continue
+        for day in group:
+            _write_day(store, features, day)
+    clear(store, marks)
+    return [str(day) for day in days]
+
+
+def _bounds(settings: Settings, first: np.datetime64, last: np.datetime64) -> tuple[np.datetime64, np.datetime64]:
+    """UTC minutes from the first of a service day to the end of another."""
+    zone = settings.network.timezone
+    return day_bounds(first, zone)[0], day_bounds(last, zone)[1]
+
+
+def _write_day(store: Store, features: MinuteFeatures, day: np.datetime64) -> pa.Table:
+    """Replace the file of a service day of the lag table; returns its rows."""
+    table = lag_rows(features, day)
+    store.write_table(f"{tables.day_folder('lag_table', day)}/part.parquet", table)
+    return table
 
 
 def _serving_days(

@@ -139,6 +139,12 @@ class SourceLedger:
         latest = self._columns["received_at"]
         return np.datetime64(max(latest), "us") if latest else None
 
+    @property
+    def last_minute(self) -> np.datetime64 | None:
+        """Latest minute that the source ever stated."""
+        latest = [minute for minute in self._columns["last_minute"] if minute is not None]
+        return np.datetime64(max(latest), "m") if latest else None
+
     def write(self, entries: Sequence[Entry]) -> None:
         """Add or replace entries, sorted by key."""
         if not entries:

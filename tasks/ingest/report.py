@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tasks.ingest.rejects import Reject, Rejects
+from tasks.late import LateReport
 
 Span = tuple[np.datetime64, np.datetime64]
 EXAMPLES = 5
@@ -30,6 +31,7 @@ class SourceReport:
         warnings: sentences for the person who reads the run.
         examples: the first few rejects as "origin:line reason text".
         failures: one line each on files that could not be used; they are tried again.
+        late: what service days of the past touched that changed.
     """
 
     source: str
@@ -45,6 +47,7 @@ class SourceReport:
     warnings: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    late: LateReport = field(default_factory=LateReport)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from tasks.ingest.rejects import Rejects, write_rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.writer import Landing, Writer
+from tasks.late import mark_late
 from tasks.rebuild import rebuild_day
 
 _TICK = np.timedelta64(1, "us")
@@ -48,11 +49,12 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
             books.enter(entry, tally.days)
             receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
     minutes = _fold(writer, sorted(tally.days), progress)
+    late = mark_late(writer.store, tally.days, writer.as_of, writer.timezone, writer.weeks, *writer.calendar)
     books.close()
     if tally.failures and not (tally.files or tally.skipped):
         more = f" (and {len(tally.failures) - 1} more files)" if len(tally.failures) > 1 else ""
         raise SourceError(tally.failures[0] + more)
-    return tally.report(source.name, minutes)
+    return replace(tally.report(source.name, minutes), late=late)
 
 
 class _Books:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.contracts import Progress
+from tasks.ingest.ledger import SourceLedger
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.sources import make_source, named_source, setup_of
@@ -13,7 +14,7 @@ from tasks.settings import Settings
 from tasks.stepping import step
 from tasks.store import Store
 
-__all__ = ["SourceReport", "ingest_source"]
+__all__ = ["SourceReport", "ingest_source", "last_minutes"]
 
 
 @step("ingest source", retries=2, timeout_seconds=3600)
@@ -59,5 +60,17 @@ def ingest_source(
         start=start,
         end=end,
         setup=setup_of(config, network),
+        weeks=settings.features.weeks,
+        calendar=(network.country, network.subdivision),
     )
     return run(writer, make_source(config, network), paths, progress)
+
+
+def last_minutes(settings: Settings) -> dict[str, np.datetime64 | None]:
+    """Latest minute that each configured source ever stated, whatever came in lately; None for never.
+
+    Raises:
+        StoreError: if the ledger cannot be read.
+    """
+    store = Store(settings.data_root)
+    return {source.name: SourceLedger(store, source.name).last_minute for source in settings.sources}

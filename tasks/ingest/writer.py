@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from tasks import tables
 from tasks.clock import service_dates
+from tasks.contracts import WEEKS
 from tasks.ingest.ledger import Entry
 from tasks.ingest.pieces import Piece
 from tasks.ingest.restate import changes, silenced
@@ -53,6 +54,8 @@ class Writer:
         as_of: now.
         start, end: bounds that were asked for.
         setup: fingerprint of the configuration; a file is read again when that changes.
+        weeks: weekly lags that there are; late data marks what it touched.
+        calendar: country and subdivision, for their holidays.
     """
 
     store: Store
@@ -66,6 +69,8 @@ class Writer:
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
     setup: str = ""
+    weeks: int = WEEKS
+    calendar: tuple[str | None, str | None] = (None, None)
 
     def land(self, piece: Piece, before: Entry | None, received_at: np.datetime64) -> Landing:
         """Write what a piece says beyond what its key said before.

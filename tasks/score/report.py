@@ -25,6 +25,7 @@ class ScoreReport:
             over that of the same wall-clock minutes a week before, where both are known) and coverage by band.
         network: figures of the network total.
         by_target, by_model: figures of the stations by target and by model version.
+        late: those of `days` that late data had marked.
     """
 
     days: list[str]
@@ -36,6 +37,7 @@ class ScoreReport:
     network: dict[str, float]
     by_target: dict[str, dict[str, float]]
     by_model: dict[str, dict[str, float]]
+    late: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from tasks import metrics, tables, tracking
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import HORIZON_MINUTES, Grid
 from tasks.errors import ConfigError, NexthourError
+from tasks.late import Mark, clear, due
 from tasks.minutes import read_minutes, to_grid
 from tasks.score import backtest
 from tasks.score.report import ScoreReport as ScoreReport
@@ -42,7 +44,7 @@ def score_forecasts(
         settings: the network, its bands, its data root.
         as_of: now, UTC; truth at or after it is not read.
         start: any moment of the first service day of origins. Without it: `score.back_days` before `as_of`, and any
-            earlier day whose truth was rewritten since it was scored, or that never was.
+            earlier day that late data marked, whose truth was rewritten since it was scored, or that never was.
         end: after the last origin wanted; `as_of` without it.
 
     Raises:
@@ -53,10 +55,15 @@ def score_forecasts(
     steps = HORIZON_MINUTES // network.interval_minutes
     spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
     tally = Tally(network.targets, [span.name for span in spans])
-    days = _days(settings, store, as_of, start, end)
+    marks = _marks(store, as_of, network.timezone)
+    days = _days(settings, store, as_of, start, end, frozenset(marks))
     for day in days:
         _score_day(settings, store, day, as_of, spans, tally)
-    report = tally.report(days)
+        clear(store, [marks[day]] if day in marks else [])
+    if start is None:
+        issued = set(store.partitions("forecasts"))
+        clear(store, (mark for day, mark in marks.items() if day not in issued))
+    report = replace(tally.report(days), late=[day for day in days if day in marks])
     log.info("scored %d issues of %d days, %d pending", report.origins, len(days), report.pending)
     return report
 
@@ -140,7 +147,12 @@ def _issue_ranges(issued: np.ndarray, rows_at_once: int) -> Iterator[pc.Expressi
 
 
 def _days(
-    settings: Settings, store: Store, as_of: np.datetime64, start: np.datetime64 | None, end: np.datetime64 | None
+    settings: Settings,
+    store: Store,
+    as_of: np.datetime64,
+    start: np.datetime64 | None,
+    end: np.datetime64 | None,
+    marked: frozenset[str],
 ) -> list[str]:
     """Service days with forecasts that are wanted, ascending."""
     begin = start if start is not None else as_of - settings.score.back_days * DAY
@@ -151,7 +163,13 @@ def _days(
     first, last = str(edges[0]), str(edges[1])
     days = store.partitions("forecasts")
     earlier = [day for day in days if day < first] if start is None else []
-    return sorted({*_outdated(store, earlier), *(day for day in days if first <= day <= last)})
+    return sorted({*_outdated(store, earlier), *marked.intersection(earlier), *(d for d in days if first <= d <= last)})
+
+
+def _marks(store: Store, as_of: np.datetime64, timezone: str) -> dict[str, Mark]:
+    """Days that late data marked and whose last hour is over: scored in part, a day would keep its mark."""
+    today = str(service_dates(np.array([as_of.astype("datetime64[m]") - HOUR]), timezone)[0])
+    return {mark.day: mark for mark in due(store, "scores") if mark.day < today}
 
 
 def _outdated(store: Store, days: list[str]) -> list[str]:

@@ -1,0 +1,46 @@
+"""What `[maintain]` may say."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from tasks.errors import ConfigError
+from tasks.source_settings import Section
+
+
+class Retention(Section):
+    """How many observed days of each table are kept; all where nothing is said. A day is removed when it is older.
+
+    `observations` removes no day: it thins what was said before, down to what is needed to know what is true today.
+    Days of observations go together with their `minutes`.
+    """
+
+    observations: int | None = Field(None, ge=1, description="Days whose every past moment can still be read.")
+    minutes: int | None = Field(None, ge=1)
+    rejects: int | None = Field(None, ge=1)
+    forecasts: int | None = Field(None, ge=1)
+    scores: int | None = Field(None, ge=1)
+    lag_table: int | None = Field(None, ge=1)
+
+
+class MaintainSettings(Section):
+    """What upkeep keeps, and how much it checks a night."""
+
+    retention_days: Retention = Retention()
+    check_nights: int = Field(14, ge=1, description="Nights in which every file's checksum is checked once.")
+    running_files: int = Field(500, ge=2, description="Files from which on the running day is compacted, too.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> MaintainSettings:
+        keep = self.retention_days
+        if keep.minutes and keep.observations and keep.observations > keep.minutes:
+            raise ConfigError(
+                f"[maintain] retention_days: observations = {keep.observations} outlive minutes = {keep.minutes}, "
+                "with which they go: raise minutes or lower observations"
+            )
+        if keep.scores and (keep.forecasts is None or keep.forecasts > keep.scores):
+            raise ConfigError(
+                f"[maintain] retention_days: scores = {keep.scores} without forecasts of at most as many days: what is "
+                "kept of the forecasts would be scored again every hour"
+            )
+        return self

@@ -1,0 +1,1 @@
+"""Whether what came in can be believed."""

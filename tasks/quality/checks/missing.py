@@ -1,0 +1,73 @@
+"""Minutes that stations owe: the share not observed, by station and hour, beyond what is usual for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.clock import day_bounds, to_utc
+from tasks.quality.hours import Double, Judged
+from tasks.quality.results import Finding, Verdict, counted
+from tasks.quality.seen import Seen
+
+Flags = npt.NDArray[np.bool_]
+FEW = 3
+"""Where more than half of so many stations or more are missing at once, that is one finding of the network."""
+
+
+def check(seen: Seen) -> Verdict:
+    """A finding a station with hours that miss more than `missing_share` over what they usually miss."""
+    findings: list[Finding] = []
+    hours, last = 0, seen.judged[-1].today.day
+    for each in seen.judged:
+        judged = _over(each, seen, bool(each.today.day < last))
+        hours += int(judged.sum())
+        owed = (_excess(each) > seen.config.missing_share) & judged
+        everywhere = owed.mean(axis=0) > 0.5 if len(each.stations) >= FEW else np.zeros(owed.shape[1], bool)
+        share = each.today.missing.max(axis=0)
+        if everywhere.any():
+            findings.append(_finding(seen, each, None, everywhere, share.mean(axis=0)))
+        owed &= ~everywhere
+        findings += [_finding(seen, each, int(s), owed[s], share[s]) for s in np.flatnonzero(owed.any(axis=1))]
+    return Verdict(findings, f"no station lacks more than usual in {counted(hours, 'hour')}")
+
+
+def _excess(each: Judged) -> Double:
+    """Share missing over what is usual [station, hour], the worst of the targets.
+
+    Usual is the mean of earlier days, or the newest of them where that is more, as a station may have gone; without
+    any, what the stations of the same hour mostly miss.
+    """
+    missing = each.today.missing
+    if each.before:
+        usual = np.maximum(np.mean([day.missing for day in each.before], axis=0), each.before[0].missing)
+    else:
+        usual = np.median(missing, axis=1, keepdims=True)
+    return np.asarray((missing - usual).max(axis=0))
+
+
+def _over(each: Judged, seen: Seen, followed: bool) -> Flags:
+    """Hours [hour] after which somebody was heard, and so long over that nothing late is to be expected."""
+    zone = seen.settings.network.timezone
+    midnight = each.today.day.astype("datetime64[m]")
+    ends = to_utc(midnight + np.arange(1, 25) * np.timedelta64(60, "m"), zone)
+    ends = np.where(np.isnat(ends), day_bounds(each.today.day, zone)[1], ends)
+    heard = each.today.seen.any(axis=(0, 1))
+    after = np.flip(np.logical_or.accumulate(np.flip(heard))) | followed
+    return np.asarray(after & (ends + np.timedelta64(seen.config.late_minutes, "m") <= seen.as_of))
+
+
+def _finding(seen: Seen, each: Judged, station: int | None, hours: Flags, share: Double) -> Finding:
+    """What is owed in some hours [hour] by one station, or by most of them at once."""
+    where = np.flatnonzero(hours)
+    runs = np.split(where, np.flatnonzero(np.diff(where) > 1) + 1)
+    spans = ", ".join(f"{run[0]:02d}:00 to {run[-1] + 1:02d}:00" for run in runs[:3]) + (" …" if len(runs) > 3 else "")
+    who = "most stations" if station is None else f"station {each.stations[station]!r}"
+    return Finding(
+        kind="network" if station is None else "station",
+        subject=seen.settings.network.name if station is None else each.stations[station],
+        observed=round(float(share[hours].max()), 3),
+        limit=seen.config.missing_share,
+        sentence=f"{who}: {share[hours].mean():.0%} of the minutes missing on {each.today.day} from {spans} local time",
+        weight=float(share[hours].sum()) + (len(hours) if station is None else 0),
+    )

@@ -1,0 +1,40 @@
+"""Sources that have said nothing for longer than they may."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.quality.results import Finding, Verdict, counted
+from tasks.quality.seen import Seen
+
+_TWO_DAYS = 2880
+
+
+def check(seen: Seen) -> Verdict:
+    """A finding a configured source whose last minute is older than its `quiet_after_minutes`, read or not."""
+    said, findings = seen.last_said(), []
+    for source in seen.settings.sources:
+        limit = source.quiet_after_minutes + source.latency_seconds / 60
+        minutes = silence(said.get(source.name), seen.as_of, seen.interval)
+        if minutes is None:
+            never = f"source {source.name!r} has never said anything"
+            findings.append(Finding("source", source.name, None, limit, never, np.inf))
+        elif minutes > limit:
+            sentence = (
+                f"source {source.name!r} has said nothing for {how_long(minutes)} (last minute {said[source.name]}Z)"
+            )
+            findings.append(Finding("source", source.name, float(minutes), limit, sentence, minutes / limit))
+    return Verdict(findings, f"{counted(len(seen.settings.sources), 'source')} heard of late")
+
+
+def silence(last: np.datetime64 | None, as_of: np.datetime64, interval: int) -> int | None:
+    """Whole minutes since the end of the last minute that was said; None if nothing ever was."""
+    if last is None:
+        return None
+    over = last.astype("datetime64[m]") + np.timedelta64(interval, "m")
+    return max(int((as_of.astype("datetime64[m]") - over).astype(np.int64)), 0)
+
+
+def how_long(minutes: int) -> str:
+    """Minutes for people, with the days where they are many."""
+    return f"{minutes:,} minutes" + (f", {minutes // 1440:,} days" if minutes >= _TWO_DAYS else "")

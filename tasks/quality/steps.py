@@ -1,0 +1,144 @@
+"""The step of the quality stage: every check on what an ingest has written. It never raises."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.clock import day_bounds
+from tasks.errors import StoreError
+from tasks.minutes import read_minutes
+from tasks.quality.checks import broken, run_check
+from tasks.quality.checks.quiet_source import check as quiet_source
+from tasks.quality.results import NotRun, QualityResult
+from tasks.quality.seen import Seen, SourceFacts, days_to_look_at
+from tasks.settings import Settings
+from tasks.stepping import step
+from tasks.store import Store
+
+__all__ = ["LATEST", "QualityResult", "check_quality", "quiet_sources"]
+
+log = logging.getLogger(__name__)
+
+LATEST, STATIONS = "quality/latest.json", "quality/stations.json"
+Key = tuple[str, str, str]
+
+
+@step("check quality")
+def check_quality(
+    settings: Settings,
+    sources: Sequence[SourceFacts],
+    as_of: np.datetime64,
+    *,
+    last_said: Callable[[], Mapping[str, np.datetime64 | None]],
+    backfill: bool = False,
+) -> tuple[QualityResult, ...]:
+    """Make every configured check on what this ingest touched; keep the results as `quality/latest.json`.
+
+    Args:
+        settings: the whole tree.
+        sources: what this ingest did, a report a source that was read.
+        as_of: now.
+        last_said: gives the latest minute that each configured source ever stated.
+        backfill: whether history was read.
+
+    Returns:
+        The results of each check, in the order configured, its worst findings first. Whatever goes wrong is one too.
+    """
+    network = settings.network.name
+    try:
+        return _checked(settings, sources, as_of, last_said, backfill)
+    # The ingest has already written: that what it wrote cannot be looked at must not fail it.
+    except Exception as error:
+        log.exception("the quality checks could not be made")
+        return (broken("quality", network, error),)
+
+
+def quiet_sources(settings: Settings, last_said: Mapping[str, np.datetime64 | None], as_of: np.datetime64) -> list[str]:
+    """A sentence for every source that has said nothing for longer than it may, the quietest first."""
+    findings = quiet_source(Seen(settings, as_of, last_said=lambda: last_said)).findings
+    return [finding.sentence for finding in sorted(findings, key=lambda f: -f.weight)]
+
+
+def _checked(
+    settings: Settings,
+    sources: Sequence[SourceFacts],
+    as_of: np.datetime64,
+    last_said: Callable[[], Mapping[str, np.datetime64 | None]],
+    backfill: bool,
+) -> tuple[QualityResult, ...]:
+    store = Store(settings.data_root)
+    touched = [day for facts in sources for day in facts.days]
+    seen = Seen(
+        settings,
+        as_of,
+        tuple(sources),
+        days_to_look_at(settings, touched, as_of),
+        partial(_day, settings, store, as_of),
+        last_said,
+        _held(store, STATIONS),
+        backfill,
+    )
+    results = [result for name in settings.quality.checks for result in run_check(name, seen)]
+    results = _dated(results, _held(store, LATEST) or {}, as_of)
+    try:
+        _note_stations(store, seen)
+        store.write_json(LATEST, {"as_of": _text(as_of), "results": [asdict(result) for result in results]})
+    except StoreError as error:
+        results.append(broken("quality", settings.network.name, error))
+    return tuple(results)
+
+
+def _held(store: Store, path: str) -> dict[str, Any] | None:
+    """What the run before left, None where there is none or it cannot be read: it is written anew."""
+    try:
+        held = store.read_json(path)
+    except StoreError as error:
+        log.warning("%s", error)
+        return None
+    return held if isinstance(held, dict) else None
+
+
+def _day(settings: Settings, store: Store, as_of: np.datetime64, day: str) -> pa.Table:
+    """Rows of the minute table of a service day, as known now."""
+    network = settings.network
+    start, end = day_bounds(np.datetime64(day, "D"), network.timezone)
+    return read_minutes(store, start, end, network.timezone, network.targets, as_of, {day})
+
+
+def _dated(results: list[QualityResult], before: Mapping[str, Any], as_of: np.datetime64) -> list[QualityResult]:
+    """Warnings with the moment since when every run has given them."""
+    held: dict[Key, str] = {
+        (r.get("check"), r.get("kind"), r.get("subject")): r["since"]
+        for r in before.get("results", [])
+        if r.get("since")
+    }
+    dated = []
+    for result in results:
+        since = held.get((result.check, result.kind, result.subject))
+        if result.status == "warning":
+            result = replace(result, since=since or _text(as_of), new=since is None)
+        dated.append(result)
+    return dated
+
+
+def _note_stations(store: Store, seen: Seen) -> None:
+    """Keep on which service day each station was last seen, so that a new one is told once."""
+    try:
+        here = seen.stations
+    except (NotRun, StoreError):  # the checks have said so
+        return
+    known = dict(seen.known or {})
+    noted = known | {name: max(day, known.get(name, day)) for name, day in here.items()}
+    if noted != seen.known:
+        store.write_json(STATIONS, noted)
+
+
+def _text(moment: np.datetime64) -> str:
+    return f"{moment.astype('datetime64[s]')}Z"
