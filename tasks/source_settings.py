@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -93,7 +94,52 @@ class SimulateSource(BaseSource):
     weeks: int = Field(20, ge=1, le=520, description="History of the first ingest.")
 
 
-SourceSettings = Annotated[CountsSource | EventsSource | SimulateSource, Field(discriminator="kind")]
+class SqlSource(BaseSource):
+    """A table or query of a database, one row a (station, minute)."""
+
+    kind: Literal["sql"] = "sql"
+    url: str = Field(description='SQLAlchemy URL without a password, or "env:NAME" of a variable that holds one.')
+    table: str | None = Field(None, min_length=1, description="Table or view: counts, or schema.counts.")
+    query: str | None = Field(None, min_length=1, description="SELECT to read from instead of a table.")
+    columns: dict[str, str] = Field(
+        default_factory=dict,
+        description="Our name -> the table's: station_id, minute or minute_utc, targets, part, available_at.",
+    )
+    watermark: str | None = Field(
+        None,
+        min_length=1,
+        description="Column that grows with every insert and update, a time or a whole number; "
+        "without it everything is read each time.",
+    )
+    overlap: int | None = Field(
+        None,
+        ge=0,
+        description="How far behind the largest watermark the next pull begins, for rows that were committed late: "
+        "seconds of a time (default 3600), else numbers (default 10000).",
+    )
+    chunk_rows: int = Field(20_000, ge=100, le=1_000_000, description="Rows fetched at a time.")
+    statement_timeout_seconds: int = Field(600, ge=1, description="PostgreSQL gives a statement up after it.")
+    timezone: str | None = Field(None, description="Of times without an offset; default the network's.")
+    maximum: int = Field(1_000_000, gt=0, description="Counts above it are refused as absurd.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SqlSource:
+        where = f"source {self.name!r}"
+        if (self.table is None) == (self.query is None):
+            raise ConfigError(f"{where}: give either table or query")
+        if self.overlap is not None and self.watermark is None:
+            raise ConfigError(f"{where}: overlap needs a watermark")
+        if _PASSWORD.search(self.url):
+            raise ConfigError(f'{where}: url holds a password: put it into a variable, and write url = "env:NAME"')
+        if self.timezone is not None:
+            with about(f"{where}: timezone"):
+                zone(self.timezone)
+        return self
+
+
+_PASSWORD = re.compile(r"^[^:/]+://[^:/@]*:[^@]*@|[?&](password|passwd|pwd|sslpassword)=", re.IGNORECASE)
+
+SourceSettings = Annotated[CountsSource | EventsSource | SimulateSource | SqlSource, Field(discriminator="kind")]
 
 
 def check_source(source: BaseSource, targets: tuple[str, ...], timezone: str) -> None:
@@ -119,7 +165,7 @@ def _check_targets(source: BaseSource, targets: tuple[str, ...]) -> None:
         strange = sorted(set(source.events) - set(targets))
         if strange:
             raise ConfigError(f"source {source.name!r}: events.{strange[0]} is no target of [network] {list(targets)}")
-    if isinstance(source, CountsSource):
+    if isinstance(source, CountsSource | SqlSource):
         known = (*targets, "station_id", "minute", "minute_utc", "part", "available_at")
         for key in source.columns:
             if key not in known:

@@ -15,6 +15,7 @@ from tasks.ingest.source import Source
 from tasks.settings import Network, Settings, nearest_key
 from tasks.source_settings import BaseSource
 
+_WHERE_AND_HOW = {"path", "url", "overlap", "chunk_rows", "statement_timeout_seconds"}  # not what rows mean
 _KINDS: dict[str, Callable[[Any, Network], Source]] = {}
 Kind = TypeVar("Kind", bound=Callable[[Any, Network], Source])
 
@@ -52,7 +53,7 @@ def make_source(config: BaseSource, network: Network) -> Source:
 def setup_of(config: BaseSource, network: Network) -> str:
     """Fingerprint of all that decides how a file is read; where it lies does not."""
     about = [
-        config.model_dump(mode="json", exclude={"path"}),
+        config.model_dump(mode="json", exclude=_WHERE_AND_HOW),
         network.timezone,
         network.interval_minutes,
         network.targets,
