@@ -27,6 +27,7 @@ _REMEDIES = (
     (r"no such column|column .* does not exist|ambiguous", "correct columns, watermark or query"),
     (r"syntax error|operator does not exist", "correct query"),
     (r"unable to open database file|database .* does not exist|not a database", "correct the path or database of url"),
+    (r"read-only", "let query only read"),
     (r"permission denied", "let the user SELECT"),
     (r"locked", "another program writes; try again"),
     (r"out of range|too large|too small", "correct the value, or leave its row out by a query"),
