@@ -204,3 +204,11 @@ def test_the_command_line_does_not_import_what_only_databases_need() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_password_that_the_database_repeats_is_masked(
+    postgres: Server, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = sql_bench(tmp_path, "env:OPS_URL", query=f"SELECT '{PASSWORD}'::int AS station_id")
+    line = refusal(bench, postgres.url(database), monkeypatch)
+    assert 'invalid input syntax for type integer: "***"' in line
