@@ -21,7 +21,8 @@ _BUSY_SECONDS = 30
 _LENGTH = 300
 _EXTRAS = {"psycopg": "postgresql"}
 _REMEDIES = (
-    (r"statement timeout|canceling statement", "raise statement_timeout_seconds, or index watermark and minute"),
+    (r"statement timeout", "raise statement_timeout_seconds, or index watermark and minute"),
+    (r"idle-in-transaction", "raise idle_in_transaction_session_timeout of the user"),
     (r"password|authentication|pg_hba|role .* does not exist", "correct user and password in the environment"),
     (r"no such table|relation .* does not exist|no such schema", "correct table or query"),
     (r"no such column|column .* does not exist|ambiguous", "correct columns, watermark or query"),
@@ -124,7 +125,8 @@ def _sqlite(url: URL) -> Engine:
     if url.database and not url.database.startswith((":", "file:")):
         query = {**url.query, "mode": "ro", "uri": "true"}
         url = url.set(database="file:" + quote(str(Path(url.database).absolute())), query=query)
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": _BUSY_SECONDS})
+    arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}  # pieces are made in one thread, or ahead of it
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments)
 
     def connected(raw: Any, _: object) -> None:
         raw.isolation_level = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.clock import service_dates
@@ -99,35 +100,39 @@ class Seen:
         return self.due <= self._now + SOON
 
     def dated(self, chunks: Iterable[Sequence[Row]]) -> Iterator[tuple[pa.Table, Int]]:
-        """Each chunk as columns, with the service day [row] of each row, days since 1970 or `NO_DAY`."""
+        """Each chunk as columns, with the service day [row] of each row, days since 1970 or `NO_DAY`.
+
+        Rows that count within a day are left out, unless only a span is asked for: the next pulls read them again.
+        """
         for rows in chunks:
             self.rows += len(rows)
             _hash(self._digest, (row for row in rows if row[-1]))
             table = as_table(self._layout.names, rows)
             times = read_times(_readable(table, self._layout.minute), self._layout.zone).utc
-            self._look_ahead(rows, table, times)
+            waiting = self._waiting(rows, table, times)
             day = service_dates(times.astype("datetime64[m]"), self._network.timezone).astype("datetime64[D]")
-            yield table, np.where(np.isnat(times), NO_DAY, day.astype(np.int64))
+            known = np.where(np.isnat(times), NO_DAY, day.astype(np.int64))
+            yield (table.filter(pa.array(~waiting)), known[~waiting]) if waiting.any() else (table, known)
 
     @property
     def _now(self) -> int:
         return int(self._pull.as_of.astype("datetime64[s]").astype(np.int64))
 
-    def _look_ahead(self, rows: Sequence[Row], table: pa.Table, times: Any) -> None:
-        """Note what does not count yet."""
+    def _waiting(self, rows: Sequence[Row], table: pa.Table, times: Any) -> npt.NDArray[np.bool_]:
+        """Which rows count within a day; notes when, and their marks."""
         if self._layout.watermark:
             self.unmarked += sum(row[-2] is None for row in rows)
         due = times.astype(np.int64) // 60 * 60 + self._network.interval_minutes * 60
         if self._layout.available:
             said = read_times(_readable(table, self._layout.available), self._layout.available_zone).utc
             due = np.maximum(due, np.where(np.isnat(said), 0, said.astype(np.int64)))
-        ahead = np.flatnonzero(~np.isnat(times) & (due > self._now))
-        if not len(ahead):
-            return
-        self.due = min(self.due, int(due[ahead].min()))
+        ahead = ~np.isnat(times) & (due > self._now) & (not self._pull.bounded)
+        soon = ahead & (due <= self._now + SOON)
+        self.due = min(self.due, int(due[ahead].min(initial=_NEVER)))
         if self._layout.watermark:
-            marks = [rows[i][-2] for i in ahead.tolist() if due[i] <= self._now + SOON]
+            marks = [rows[i][-2] for i in np.flatnonzero(soon).tolist()]
             self._wait_for([Mark.of(value) for value in marks if value is not None])
+        return np.asarray(soon)
 
     def _wait_for(self, marks: list[Mark]) -> None:
         for mark in marks:
