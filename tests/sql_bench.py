@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ingest_bench import Bench
+
+from tasks.ingest.ledger import SourceLedger
 
 SHORT = ("station_id", "minute_utc", "entries", "exits", "changed_at")
 
@@ -43,11 +45,9 @@ def fill(bench: Bench, rows: Iterable[Sequence[object]], columns: Sequence[str] 
 
 def entry(bench: Bench) -> dict[str, Any]:
     """What the ledger says of the source."""
-    files = list((bench.folder / bench.root / "ledger").rglob("*.json"))
-    entries = [value for path in files for value in json.loads(path.read_text()).values()]
-    assert len(entries) == 1
-    found: dict[str, Any] = entries[0]
-    return found
+    found = SourceLedger(bench.store, "ops").get("table")
+    assert found is not None
+    return asdict(found)
 
 
 def stated(bench: Bench) -> list[tuple[str, str, int | None, int | None]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +48,7 @@ class Fetched:
         """None."""
         return np.zeros(self.rows, dtype=bool)
 
-    def malformed(self) -> list[tuple[int, str]]:
+    def malformed(self) -> list[Any]:
         """None."""
         return []
 

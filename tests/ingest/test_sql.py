@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from ingest_bench import NOW, Bench, at
 from sql_bench import SHORT, entry, execute, fill, insert, sql_bench, stated
 
 from tasks.errors import SourceError
+from tasks.ingest.database import snapshot
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source, named_source
 
@@ -282,6 +284,26 @@ def test_a_pull_sees_one_state_while_others_write(tmp_path: Path) -> None:
     assert seen + sum(piece.observations.num_rows for piece in rest) == 384
     assert {v for piece in rest for v in piece.observations["entries"].to_pylist()} == {1}
     assert rest[-1].cursor == "1"
+
+
+def test_all_questions_of_a_pull_see_the_same_state(tmp_path: Path) -> None:
+    bench = sql_bench(tmp_path)
+    insert(bench, ("A", TEN, 1, 0, 1))
+    with closing(sqlite3.connect(tmp_path / "ops.db")) as writing:
+        writing.execute("PRAGMA journal_mode=WAL")
+        with snapshot(named_source(bench.settings, "ops")) as connection:  # type: ignore[arg-type]
+            for _ in range(2):
+                assert connection.exec_driver_sql("SELECT count(*) FROM counts").scalar() == 1
+                insert(bench, ("B", TEN, 1, 0, 2))
+
+
+def test_a_pull_may_begin_in_one_thread_and_end_in_another(tmp_path: Path) -> None:
+    bench = sql_bench(tmp_path, chunk_rows=100)
+    fill(bench, (("A", f"{t}Z", 1, 0, 1) for t in np.arange("2024-05-01", "2024-05-09", 30, dtype="datetime64[m]")))
+    pieces = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
+    with ThreadPoolExecutor(1) as pool:
+        rows = pool.submit(next, pieces).result().observations.num_rows
+    assert rows + sum(piece.observations.num_rows for piece in pieces) == 384
 
 
 def test_the_availability_that_a_row_states_is_kept(tmp_path: Path) -> None:

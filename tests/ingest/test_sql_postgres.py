@@ -14,6 +14,7 @@ from postgres_server import Server
 from sql_bench import entry, sql_bench, stated
 
 from tasks.errors import SourceError
+from tasks.ingest.database import snapshot
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source, named_source
 
@@ -110,6 +111,14 @@ def test_a_pull_sees_one_state_of_the_table_however_many_chunks_it_takes(
     rest = [row for piece in pieces for row in piece.observations.to_pylist()]
     assert len(rest) + first.observations.num_rows == 200
     assert {row["entries"] for row in rest} == {1}
+
+
+def test_all_questions_of_a_pull_see_the_same_state(make: Make, postgres: Server, database: str) -> None:
+    bench = make(TABLE, insert("A"))
+    with snapshot(named_source(bench.settings, "ops")) as connection:  # type: ignore[arg-type]
+        for _ in range(2):
+            assert connection.exec_driver_sql("SELECT count(*) FROM counts").scalar() == 1
+            postgres.run(database, insert("B"))
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@ class _Reading:
         until = largest.by(self.pull.as_of, self._timezone)
         text = self.pull.done.cursor(self.config.name, KEY) if self.pull.done and self._known is not None else None
         since = Mark.parsed(text, largest) if text else None
-        return _Marks(since, largest, since if since and until < since else until)
+        return _Marks(since, largest, until)
 
     def _from(self, mark: Mark | None) -> ColumnElement[bool] | None:
         """The rows that a pull reads whose cursor is this one."""
