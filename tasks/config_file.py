@@ -87,6 +87,8 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
     for source in tree.get("sources", []) if isinstance(tree.get("sources"), list) else []:
         if isinstance(source, dict) and "path" in source:
             source["path"] = absolute(source["path"])
+        if isinstance(source, dict) and (url := str(source.get("url"))).startswith("sqlite:///"):
+            source["url"] = f"sqlite:///{absolute(url.removeprefix('sqlite:///'))}"
 
 
 def _refuse_unknown(path: Path | None, tree: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -156,7 +157,48 @@ class SimulateSource(BaseSource):
     weeks: int = Field(20, ge=1, le=520, description="History of the first ingest.")
 
 
-SourceSettings = Annotated[CountsSource | EventsSource | HttpSource | SimulateSource, Field(discriminator="kind")]
+class SqlSource(CountColumns):
+    """A table or query of a database, one row a (station, minute)."""
+
+    beside: ClassVar[frozenset[str]] = frozenset(
+        {"url", "overlap", "chunk_rows", "statement_timeout_seconds", "quiet_after_minutes"}
+    )
+    kind: Literal["sql"] = "sql"
+    url: str = Field(description='SQLAlchemy URL without a password, or "env:NAME" of a variable that holds one.')
+    table: str | None = Field(None, min_length=1, description="Table or view: counts, or schema.counts.")
+    query: str | None = Field(None, min_length=1, description="SELECT to read from instead of a table.")
+    watermark: str | None = Field(
+        None,
+        min_length=1,
+        description="Column that grows with every insert and update, a time or a whole number; "
+        "without it everything is read each time.",
+    )
+    overlap: int | None = Field(
+        None,
+        ge=0,
+        description="How far behind the largest watermark the next pull begins, for rows that were committed late: "
+        "seconds of a time (default 3600), else numbers (default 10000).",
+    )
+    chunk_rows: int = Field(20_000, ge=100, le=1_000_000, description="Rows fetched at a time.")
+    statement_timeout_seconds: int = Field(600, ge=1, description="PostgreSQL gives a statement up after it.")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SqlSource:
+        where = f"source {self.name!r}"
+        if (self.table is None) == (self.query is None):
+            raise ConfigError(f"{where}: give either table or query")
+        if self.overlap is not None and self.watermark is None:
+            raise ConfigError(f"{where}: overlap needs a watermark")
+        if _PASSWORD.search(self.url):
+            raise ConfigError(f'{where}: url holds a password: put it into a variable, and write url = "env:NAME"')
+        return self
+
+
+_PASSWORD = re.compile(r"^[^:/]+://[^:/@]*:[^@]*@|[?&](password|passwd|pwd|sslpassword)=", re.IGNORECASE)
+
+SourceSettings = Annotated[
+    CountsSource | EventsSource | HttpSource | SimulateSource | SqlSource, Field(discriminator="kind")
+]
 
 
 def check_source(source: BaseSource, targets: tuple[str, ...], timezone: str) -> None:

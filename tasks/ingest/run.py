@@ -190,6 +190,16 @@ def _entry(
 ) -> Entry:
     """What the ledger should know of a key, seen from its last piece."""
     span = _widest(own.span, before)
+    asked = writer.start is not None or writer.end is not None
+    if before and before.cursor and asked:  # the cursor, and all that it rests on, stay where they are
+        return replace(
+            before,
+            state=before.next_state(piece.digest),
+            received_at=str(receipt),
+            rejects=kept,
+            first_minute=text_of(span[0]) if span else None,
+            last_minute=text_of(span[1]) if span else None,
+        )
     return Entry(
         key=piece.key,
         origin=piece.origin,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +82,36 @@ def count(station: str, minute: str, entries: int, exits: int | None) -> dict[st
     return {"stop": {"id": station}, "at": minute, "people": {"in": entries, "out": exits}}
 
 
+def some_rows(folder: Path) -> Bench:
+    url = f"sqlite:///{folder}/feed/ops.db"
+    bench = Bench(
+        folder, {"name": "ops", "kind": "sql", "url": url, "table": "counts", "watermark": "changed_at"}, LONDON
+    )
+    minutes = np.arange("2024-05-08T22:00", "2024-05-10T12:00", 5, dtype="datetime64[m]")
+    rows = [(s, f"{t}Z", i % 7, i % 3, f"{t + 5}Z") for s in "AB" for i, t in enumerate(minutes)]
+    put_rows(bench, [*rows, *((s, "never", 1, 1, "2024-05-10T11:00Z") for s in "AB")])
+    return bench
+
+
+def more_rows(bench: Bench) -> None:
+    late = "2024-05-10T13:00Z"
+    put_rows(bench, [("C", "2024-05-10T12:05Z", 1, None, late), ("A", "2024-05-10T10:05Z", 9, 9, late)])
+
+
+def put_rows(bench: Bench, rows: list[tuple[object, ...]]) -> None:
+    path = bench.folder / "feed" / "ops.db"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE IF NOT EXISTS counts (station_id, minute_utc, entries, exits, changed_at)")
+        database.executemany("INSERT INTO counts VALUES (?, ?, ?, ?, ?)", rows)
+
+
 EXAMPLES: dict[str, tuple[Callable[[Path], Bench], Callable[[Bench], None]]] = {
     "counts": (some_counts, more_counts),
     "events": (some_events, more_events),
     "http": (some_http, more_http),
     "simulate": (some_city, more_city),
+    "sql": (some_rows, more_rows),
 }
 every_kind = pytest.mark.parametrize("kind", kinds())
 
@@ -128,9 +155,11 @@ def test_rows_in_are_rows_landed_and_rejects(tmp_path: Path, kind: str) -> None:
     report = bench.ingest()
     assert report.minutes == len(bench.truth()) > 100
     assert report.rejected == sum(report.reasons.values()) == len(bench.rejects())
-    assert report.files == {"simulate": 1, "http": 1}.get(kind, 2)
-    assert report.rows == {"counts": 912, "events": 82, "http": 912}.get(kind, len(bench.table("observations")))
-    assert report.rejected == {"counts": 2, "events": 2, "http": 2}.get(kind, 0)
+    assert report.files == {"simulate": 1, "http": 1, "sql": 1}.get(kind, 2)
+    assert report.rows == {"counts": 912, "events": 82, "http": 912, "sql": 912}.get(
+        kind, len(bench.table("observations"))
+    )
+    assert report.rejected == {"simulate": 0}.get(kind, 2)
 
 
 @every_kind
@@ -236,10 +265,9 @@ def test_two_processes_at_once_end_in_the_same_minutes(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from tasks.ingest.steps import ingest_source; from tasks.config_file import *\n"
         "s = load_settings(sys.argv[1])\n"
-        "for name in ('gates', 'trips', 'city', 'feed'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
+        "for name in ('gates', 'trips', 'city', 'feed', 'ops'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
     )
-    benches = [some_counts(tmp_path / "c"), some_events(tmp_path / "e"), some_city(tmp_path / "s")]
-    benches.append(some_http(tmp_path / "h"))
+    benches = [some(tmp_path / kind) for kind, (some, _) in EXAMPLES.items()]
     parts = ['[network]\ntimezone = "Europe/London"\ninterval_minutes = 5\n']
     parts += [
         "[[sources]]\n" + "".join(f"{key} = {toml(value)}\n" for key, value in bench.source.items())
