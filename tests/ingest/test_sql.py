@@ -148,11 +148,13 @@ def test_a_row_that_waits_lands_although_nothing_in_the_database_changed(tmp_pat
 
 
 def test_a_stray_time_far_ahead_holds_nothing_up(tmp_path: Path) -> None:
-    bench = sql_bench(tmp_path)
-    insert(bench, ("A", "2099-01-01T00:00Z", 1, 0, 1), ("B", TEN, 1, 0, 2))
+    bench = sql_bench(tmp_path, overlap=0)
+    insert(bench, ("A", "2024-05-13T00:00Z", 1, 0, 1), ("B", TEN, 1, 0, 2))
     assert bench.ingest().reasons == {"in_future": 1}
     assert entry(bench)["cursor"] == "2"
     assert bench.ingest(NOW + MINUTE).skipped == 1
+    insert(bench, ("C", TEN, 1, 0, 3))
+    assert bench.ingest(NOW + 96 * HOUR).rows == 2  # B is read again, A is not: nothing of it changed
 
 
 def test_without_a_watermark_all_is_read_and_only_what_changed_is_written(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.ingest.fetched import NO_DAY, as_table, whole_days
@@ -70,6 +70,7 @@ def test_a_cursor_of_another_kind_counts_as_none() -> None:
     gaps=st.sets(st.integers(0, 199)),
     size=st.integers(1, 60),
 )
+@example(days=[4, 5, 5], jitter=[0, 1, 0], gaps=set(), size=1)
 def test_days_come_whole_and_nothing_is_lost(days: list[int], jitter: list[int], gaps: set[int], size: int) -> None:
     order = [day + late for day, late in zip(days, jitter, strict=False)]
     rows = [(None if i in gaps else day, i) for i, day in enumerate(order)]
