@@ -218,7 +218,7 @@ def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: b
 
     with Store(settings.data_root).lock("maintain"):
         removed = steps.remove_old(settings, as_of)
-        compacted = steps.compact_days(settings, as_of)
+        compacted = steps.compact_days(settings, as_of, None if full else steps.DAYS_AT_ONCE)
         files = steps.check_tables(settings, as_of, full)
         folds = steps.check_folds(settings, as_of, files, sample_days, full)
         return steps.report(settings, removed, compacted, files, folds, steps.sweep_up(settings, as_of))

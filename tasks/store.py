@@ -110,7 +110,8 @@ class Store:
         import pyarrow.dataset as ds
 
         with self._reading(f"a Parquet file under {self.url(paths[0].rsplit('/', 1)[0])}"):
-            data = ds.dataset([self.at(p) for p in paths], schema=schema, filesystem=self.fs, format="parquet")
+            whole = ds.ParquetFileFormat(page_checksum_verification=True)
+            data = ds.dataset([self.at(p) for p in paths], schema=schema, filesystem=self.fs, format=whole)
             return data.to_table(filter=filter)
 
     def _whole(self, path: str, schema: pa.Schema) -> pa.Table:
@@ -227,6 +228,7 @@ def encode_table(table: pa.Table) -> bytes:
     pq.write_table(
         table,
         buffer,
+        write_page_checksum=True,
         compression="zstd",
         use_dictionary=[name for name in table.column_names if name not in delta],
         column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
@@ -242,9 +244,9 @@ def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
         StoreError: if it is none.
     """
     try:
-        file = pq.ParquetFile(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
         held = file.read(columns=[name for name in schema.names if name in file.schema_arrow.names])
         columns = [held[f.name] if f.name in held.column_names else pa.nulls(len(held), f.type) for f in schema]
         return pa.table(columns, names=schema.names).cast(schema)
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"this is no Parquet file: {one_line(error)}") from None
+        raise StoreError(f"this is no Parquet file, or a damaged one: {one_line(error)}") from None

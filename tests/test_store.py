@@ -359,3 +359,21 @@ def test_an_error_under_a_lock_is_not_the_lock_s(store: Store) -> None:
         raise PermissionError("mine")
     with store.lock("x"):
         pass
+
+
+@pytest.mark.parametrize("filter", [None, pc.field("entries") > 0])
+def test_a_bit_that_turned_among_the_rows_is_an_error_and_never_another_count(store: Store, filter: object) -> None:
+    rng = np.random.default_rng(7)
+    table = minutes(*((f"s{n % 9}", f"2013-10-01T{n // 60:02d}:{n % 60:02d}", int(rng.integers(99))) for n in range(600)))  # fmt: skip
+    store.write_table("t.parquet", table)
+    data, wrong, caught = store.read_bytes("t.parquet"), 0, 0
+    assert data is not None
+    pages = len(data) - 8 - int.from_bytes(data[-8:-4], "little")  # the footer follows
+    for place in rng.choice(pages, 40, replace=False):
+        store.write_bytes("t.parquet", data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        try:
+            read = store.read_tables(["t.parquet"], SCHEMA, filter).to_pylist()
+            wrong += read != table.filter(pc.is_valid(table["entries"]) if filter is None else filter).to_pylist()
+        except StoreError:
+            caught += 1
+    assert (wrong, caught > 20) == (0, True)

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from tasks import tables
 from tasks.errors import StoreError
 from tasks.fold import fold
-from tasks.maintain.day_rows import fingerprint, thinned, united, with_columns
+from tasks.maintain.day_rows import counted, fingerprint, thinned, united, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
 from tasks.observations import ABSORBED, COMPACTED, absorbed, batch_name, batch_path, batches, is_compacted
 from tasks.parquet import decode_all, encode_grouped, footer_of, read_footer
@@ -150,7 +150,7 @@ def _content(store: Store, path: str, manifest: Manifest) -> bytes:
 def _decoded(store: Store, path: str, data: bytes) -> pa.Table:
     try:
         table = decode_all(data)
-        united([table.slice(0, 0)])
+        counted(table)
         return table
     except StoreError as error:
         raise StoreError(f"{store.url(path)}: {error}") from None

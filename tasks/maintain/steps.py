@@ -21,6 +21,9 @@ from tasks.store import Store
 
 log = logging.getLogger(__name__)
 
+DAYS_AT_ONCE = 100
+"""Days that one run compacts, so that the first one over a long history ends in time for the checks."""
+
 
 @dataclass(frozen=True)
 class MaintainReport:
@@ -59,13 +62,22 @@ def remove_old(settings: Settings, as_of: np.datetime64) -> tuple[Removed, ...]:
 
 
 @step("compact observations", timeout_seconds=3600)
-def compact_days(settings: Settings, as_of: np.datetime64) -> tuple[tuple[Compacted, ...], list[str]]:
-    """Make one file of each service day that is over, or has many; days that cannot be are told of."""
+def compact_days(
+    settings: Settings, as_of: np.datetime64, at_once: int | None = DAYS_AT_ONCE
+) -> tuple[tuple[Compacted, ...], list[str]]:
+    """Make one file of each service day that is over, or has many; newest first, and so many days a run.
+
+    Returns:
+        What was compacted, by day; and a line about each day that cannot be.
+    """
     store, plan = Store(settings.data_root), settings.maintain
     today = _today(settings, as_of)
     first_exact = cutoff_day(settings, store, as_of, "observations")
-    done, failures = [], []
-    for day in store.partitions("observations"):
+    done: list[Compacted] = []
+    failures: list[str] = []
+    for day in reversed(store.partitions("observations")):
+        if len(done) == at_once:
+            break
         if day >= today and len(batches(store, day)) <= plan.running_files:
             continue
         cutoff = None
@@ -77,7 +89,7 @@ def compact_days(settings: Settings, as_of: np.datetime64) -> tuple[tuple[Compac
         except StoreError as error:
             log.error("%s was not compacted: %s", day, error)
             failures.append(f"{day} was not compacted: {error}")
-    return tuple(done), failures
+    return tuple(reversed(done)), failures
 
 
 @step("check files", timeout_seconds=3600)

@@ -17,7 +17,7 @@ from tasks.maintain.checks import Files, check_files
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.integrity import mend, remedies, sample
 from tasks.maintain.manifest import manifest_path
-from tasks.maintain.steps import MaintainReport
+from tasks.maintain.steps import MaintainReport, compact_days
 from tasks.observations import batches
 from tasks.rebuild import rebuild_day
 from tasks.store import Store
@@ -200,6 +200,24 @@ def test_upkeep_compacts_days_and_what_was_ingested_is_not_ingested_again(bench:
     assert bench.minute_files() == before
     assert bench.truth(NOW) == truth
     assert upkeep(bench, 1).compacted == ()
+
+
+def test_a_run_compacts_the_newest_days_first_and_a_few_at_once(bench: Bench) -> None:
+    for day in ("07", "08", "09"):
+        for name in (A, B):
+            path = f"observations/service_date=2024-05-{day}/{name}.parquet"
+            bench.store.write_table(path, rows_of([Said(name, int(day) * 1440 - 10 * 1440)]))
+    first, second, third = (compact_days(bench.settings, NOW, 2)[0] for _ in range(3))
+    assert [[day.day[-2:] for day in run] for run in (first, second, third)] == [["09", "10"], ["07", "08"], []]
+
+
+def test_the_running_day_is_compacted_where_it_has_many_files(bench: Bench) -> None:
+    few = bench.settings
+    many = few.model_copy(update={"maintain": few.maintain.model_copy(update={"running_files": 2})})
+    running = np.datetime64("2024-05-10T13:00", "us")
+    land(bench.store, C, [Said("new", 3)])
+    assert compact_days(few, running)[0] == ()
+    assert [day.day for day in compact_days(many, running)[0]] == ["2024-05-10"]
 
 
 def test_minutes_that_are_not_the_fold_are_mended_though_their_note_agrees(bench: Bench) -> None:
