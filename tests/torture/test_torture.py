@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from torture.faults import FAULTS, NEEDS_A_MOUNT
 
 TRIES = int(os.environ.get("TORTURE_TRIES", "130"))
