@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check lock bench clean help
+.PHONY: setup demo test check lock bench torture clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/\t/'
@@ -41,6 +41,9 @@ bench: setup     ## the figures of the README (RIVAL=python of an environment wi
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/forecast_start.py --data-root .nexthour
 	$(BIN)/python benchmarks/accuracy.py
+
+torture: setup   ## thousands of disturbed ingests, and what was lost or doubled by them (TORTURE_TRIES=3000)
+	PYTHONPATH=.:tests OMP_NUM_THREADS=1 $(BIN)/python -m torture $(if $(TORTURE_TRIES),--tries $(TORTURE_TRIES))
 
 clean:           ## remove what the targets above made
 	rm -rf $(VENV) .nexthour

@@ -77,7 +77,10 @@ def _one_file(
     if pull.done and pull.done.digest(config.name, file.key) == digest:
         yield _unchanged(config, network, file)
     else:
-        yield from parse(OpenFile(config, network, file.origin, decode(file.origin, content), file, digest), pull)
+        content, look = file.whole_lines(content, pull.as_of)
+        for piece in parse(OpenFile(config, network, file.origin, decode(file.origin, content), file, digest), pull):
+            looks = [moment for moment in (look, piece.recheck_at) if moment is not None]
+            yield replace(piece, recheck_at=min(looks, default=None))
 
 
 def _unchanged(config: FileSource, network: Network, file: SourceFile) -> Piece:

@@ -23,7 +23,8 @@ SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".tsv.gz", ".txt", ".t
 MAX_BYTES = 4 << 30
 _WILD = "*?["
 _CHUNK = 1 << 22
-_UNSETTLED = 10_000_000_000  # nanoseconds; object stores tell times of change by the second
+_UNSETTLED = 10  # seconds; object stores tell times of change by the second
+_UNFINISHED = 300  # seconds in which whoever writes a file may be in the midst of a line
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,16 @@ class SourceFile:
 
     def stamped_by(self, as_of: np.datetime64) -> SourceFile:
         """Without its stamp if it changed just now: it may yet change within one tick of the clock that stamps it."""
-        settled = int(as_of.astype("datetime64[ns]").astype(np.int64)) - _UNSETTLED
-        return self if self.changed < settled else replace(self, stamp=None)
+        return self if self.changed < _nanoseconds(as_of, _UNSETTLED) else replace(self, stamp=None)
+
+    def whole_lines(self, content: bytes, as_of: np.datetime64) -> tuple[bytes, np.datetime64 | None]:
+        """Content without a last line that may still be in the making, and when that is to be looked at again."""
+        end = content.rfind(b"\n") + 1
+        text = not content.startswith(b"PAR1")
+        resting = abs(self.changed - _nanoseconds(as_of, 0)) >= _UNFINISHED * 10**9  # or `as_of` is not the present
+        if not text or end in (0, len(content)) or resting:
+            return content, None
+        return content[:end], np.datetime64(self.changed // 10**9 + _UNFINISHED + 1, "s")
 
 
 def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[SourceFile]:
@@ -82,6 +91,11 @@ def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[Source
                 "rename one, or ingest them from one folder"
             )
     return [by_key[key] for key in sorted(by_key)]
+
+
+def _nanoseconds(as_of: np.datetime64, before: int) -> int:
+    """Nanoseconds since 1970 of some seconds before a moment."""
+    return (int(as_of.astype("datetime64[s]").astype(np.int64)) - before) * 10**9
 
 
 def read_content(file: SourceFile) -> tuple[bytes, str]:

@@ -124,3 +124,25 @@ def test_a_file_that_changes_within_a_tick_of_its_clock_is_read_again(tmp_path: 
         assert bench.ingest(NOW + np.timedelta64(number, "s")).rows == 1
         assert set(bench.truth().values()) == {(entries, 1)}
     assert bench.ingest(NOW + np.timedelta64(60, "s")).skipped == 1
+
+
+def test_the_last_line_of_a_file_in_the_making_waits_until_it_ends_or_the_file_rests(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path)
+    now = int(NOW.astype("int64"))
+    begun = "entries,exits,minute_utc,station_id\n3,1,2024-05-10T10:00Z,North\n4,1,2024-05-10T10:00Z,South"
+
+    def put(text: str, changed: int) -> None:
+        os.utime(bench.put("f.csv", text), (changed, changed))
+
+    put(begun, now)
+    assert bench.ingest(NOW).rows == 1
+    put(f"{begun} Bridge\n", now + 20)
+    bench.ingest(NOW + np.timedelta64(30, "s"))
+    assert {station for station, _ in bench.truth()} == {"North", "South Bridge"}
+    put(f"{begun} Bridge\n5,1,2024-05-10T10:00Z,East", now + 40)
+    bench.ingest(NOW + np.timedelta64(60, "s"))
+    assert bench.ingest(NOW + np.timedelta64(339, "s")).skipped == 1
+    assert {station for station, _ in bench.truth()} == {"North", "South Bridge"}
+    bench.ingest(NOW + np.timedelta64(341, "s"))
+    assert {station for station, _ in bench.truth()} == {"North", "South Bridge", "East"}
+    assert bench.ingest(NOW + np.timedelta64(400, "s")).skipped == 1

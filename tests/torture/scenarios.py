@@ -1,0 +1,121 @@
+"""What is ingested: histories of a source in stages. A new kind of source needs one function and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ingest_bench import NOW, Bench
+
+NETWORK = {"timezone": "Europe/London", "interval_minutes": 5}
+HOUR = np.timedelta64(3600, "s")
+COUNTS = ("station_id", "minute_utc", "entries", "exits")
+TRIPS = ("started_at", "ended_at", "from", "to")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One change of the source, and the ingest after it."""
+
+    put: Callable[[Bench], object]
+    as_of: np.datetime64
+    backfill: bool = False
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A source and its history; `make` is given the folder of the try."""
+
+    name: str
+    make: Callable[[Path], Bench]
+    stages: tuple[Stage, ...]
+
+    @property
+    def moments(self) -> list[np.datetime64]:
+        """When one may look back from, at the end."""
+        return [stage.as_of for stage in self.stages] + [NOW - 30 * HOUR, NOW - 20 * HOUR]
+
+
+def minutes(start: str, count: int) -> list[str]:
+    first = np.datetime64(start, "m")
+    return [f"{first + np.timedelta64(5 * i, 'm')}Z" for i in range(count)]
+
+
+def counts_rows(station: str, start: str, count: int, seed: int) -> list[tuple[object, ...]]:
+    return [(station, t, (7 * i + seed) % 23, (5 * i + seed) % 19) for i, t in enumerate(minutes(start, count))]
+
+
+def counts_history(bench: Bench) -> None:
+    bench.put_rows("a.csv", COUNTS, counts_rows("A", "2024-05-08T20:00", 60, 1))
+    bench.put_rows("b.csv.gz", COUNTS, [*counts_rows("B", "2024-05-08T22:00", 50, 2), ("B", "never", 1, 1)])
+    bench.put_rows(
+        "c.csv", COUNTS, [("C", "2024-05-09T03:00Z", "many", 1), *counts_rows("C", "2024-05-09T01:00", 9, 3)]
+    )
+
+
+def counts_restated(bench: Bench) -> None:
+    changed = [
+        (s, t, int(str(e)) + i % 3, x) for i, (s, t, e, x) in enumerate(counts_rows("A", "2024-05-08T20:00", 60, 1))
+    ]
+    bench.put_rows("a.csv", COUNTS, [*changed[5:], *counts_rows("A", "2024-05-09T06:00", 4, 8)])
+    bench.put_rows("d.csv", COUNTS, [*counts_rows("D", "2024-05-10T00:00", 20, 4), ("", "2024-05-09T03:00Z", 1, 1)])
+
+
+def counts_grown(bench: Bench) -> None:
+    bench.put_rows("d.csv", COUNTS, [*counts_rows("D", "2024-05-10T00:00", 30, 4), ("", "2024-05-09T03:00Z", 1, 1)])
+    bench.put_rows("b.csv.gz", COUNTS, counts_rows("B", "2024-05-08T22:00", 40, 6))
+
+
+def trips(start: str, count: int, every: int, seed: int) -> list[tuple[object, ...]]:
+    moments = np.datetime64(start, "s") + np.arange(count) * np.timedelta64(every, "s")
+    return [
+        (f"{t}Z", f"{t + np.timedelta64(400, 's')}Z", "AB"[i % 2], "BCA"[(i + seed) % 3]) for i, t in enumerate(moments)
+    ]
+
+
+def events_history(bench: Bench) -> None:
+    bench.put_rows("1.csv", TRIPS, trips("2024-05-09T20:00:20", 40, 613, 0))
+    bench.put_rows(
+        "2.csv.gz", TRIPS, [*trips("2024-05-09T22:00:00", 12, 1713, 1), ("2024-05-09T22:00Z", "?", "A", "A")]
+    )
+
+
+def events_restated(bench: Bench) -> None:
+    bench.put_rows("1.csv", TRIPS, trips("2024-05-09T20:00:20", 25, 613, 2))
+    bench.put_rows("3.csv", TRIPS, trips("2024-05-10T02:00:00", 9, 999, 1))
+
+
+def events_grown(bench: Bench) -> None:
+    bench.put_rows("1.csv", TRIPS, trips("2024-05-09T20:00:20", 45, 613, 2))
+    bench.put_rows("2.csv.gz", TRIPS, trips("2024-05-09T22:30:00", 5, 1713, 1))
+
+
+def nothing(bench: Bench) -> None:
+    """The source goes on by itself."""
+
+
+def counts(folder: Path) -> Bench:
+    return Bench.counts(folder, NETWORK)
+
+
+def events(folder: Path) -> Bench:
+    return Bench.events(folder, NETWORK)
+
+
+def city(folder: Path) -> Bench:
+    source = {"name": "city", "kind": "simulate", "stations": 2, "weeks": 1}
+    return Bench(folder, source, {**NETWORK, "interval_minutes": 15})
+
+
+def history(*puts: Callable[[Bench], object], step: np.timedelta64 = HOUR) -> tuple[Stage, ...]:
+    """A backfill, then live ingests."""
+    return tuple(Stage(put, NOW + n * step, backfill=n == 0) for n, put in enumerate(puts))
+
+
+SCENARIOS = (
+    Scenario("counts", counts, history(counts_history, counts_restated, counts_grown)),
+    Scenario("events", events, history(events_history, events_restated, events_grown)),
+    Scenario("simulate", city, history(nothing, nothing)),
+)
