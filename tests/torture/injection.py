@@ -80,12 +80,12 @@ class HalfWriting(Store):
 
     def __init__(self, root: str, n: int | None, share: float, deadly: bool) -> None:
         super().__init__(root)
-        self.count, self._n, self._share, self._deadly = 0, n, share, deadly
+        self.count, self._n, self._share = 0, n, share
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL if deadly else signal.SIG_IGN)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         self.count += 1
         if self.count == self._n:
-            signal.signal(signal.SIGXFSZ, signal.SIG_DFL if self._deadly else signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
             limit = int(self._share * len(data))
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
