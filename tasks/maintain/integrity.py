@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from tasks.clock import day_bounds
 from tasks.errors import StoreError
@@ -14,6 +14,8 @@ from tasks.rebuild import refold_day
 from tasks.store import Store
 
 STALE_SECONDS = 86_400
+_SPANS = pa.schema([(name, pa.string()) for name in ("origin", "first_minute", "last_minute")])
+"""What is read of the ledger: inputs, and the minutes that they stated."""
 NAMED = 3
 """Source files that a remedy names at most."""
 
@@ -78,16 +80,15 @@ def _remedy(store: Store, path: str, timezone: str) -> str:
 def _told(store: Store, day: str, timezone: str) -> list[str]:
     """By source, the files that spoke of a service day, and the commands that read them again."""
     first, stop = (str(moment.astype("datetime64[m]")) for moment in day_bounds(np.datetime64(day, "D"), timezone))
-    origins: dict[str, set[str]] = {}
-    for path in store.files("ledger", ".json"):
+    origins: dict[str, list[str]] = {}
+    for path in store.files("ledger", "/entries.parquet"):
         try:
-            entries = json.loads(store.read_bytes(path) or b"{}").values()
-            spans = [(e["origin"], e["first_minute"], e["last_minute"]) for e in entries]
-        except (StoreError, ValueError, KeyError, TypeError, AttributeError):
-            continue  # of another version, or damaged
-        told = {str(origin) for origin, begin, end in spans if begin and end and begin < stop and end >= first}
+            rows = store.read_tables([path], _SPANS).drop_null().to_pylist()
+        except StoreError:
+            continue  # it is started anew by the next ingest
+        told = sorted({r["origin"] for r in rows if r["first_minute"] < stop and r["last_minute"] >= first})
         if told:
-            origins.setdefault(path.split("/")[1], set()).update(told)
+            origins[path.split("/")[1]] = told
     return [
         f"delete ledger/{source} and run nexthour backfill --source {source} while {_listed(files)} can be read"
         for source, files in sorted(origins.items())

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from batch_days import DAY, TARGETS, Said, land, path_of, remote_store, rows_of
 from ingest_bench import Bench
@@ -183,6 +184,13 @@ def bench(tmp_path: Path) -> Bench:
     return made
 
 
+def told(store: Store, spans: dict[str, tuple[str | None, str | None]]) -> None:
+    """A ledger that knows of these inputs, and the first and last minute that each stated."""
+    first, last = zip(*spans.values(), strict=True)
+    columns = {"origin": list(spans), "first_minute": list(first), "last_minute": list(last)}
+    store.write_table("ledger/gates/entries.parquet", pa.table(columns))
+
+
 def upkeep(bench: Bench, day: int = 0, full: bool = False) -> MaintainReport:
     return compose.maintain(bench.settings, NOW + np.timedelta64(day, "D") + np.timedelta64(1, "h"), 7, full)
 
@@ -242,6 +250,8 @@ def test_damaged_observations_leave_the_minutes_as_they_are_and_say_where_they_c
 ) -> None:
     if damage != "not Parquet":
         upkeep(bench)
+    spans = {"late": "2024-05-10", "10": "2024-05-10", "11": "2024-05-11"}
+    told(bench.store, {f"feed/{name}.csv": (f"{day}T10:00", f"{day}T10:59") for name, day in spans.items()})
     store, right = bench.store, bench.minute_files()
     path = batches(store, "2024-05-10")[0]
     kept = store.read_bytes(path)
@@ -278,9 +288,8 @@ def test_what_the_remedy_says_brings_the_day_back(bench: Bench) -> None:
 
 def test_a_remedy_names_a_few_files_and_the_command_of_each_table(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    entry = {"first_minute": "2024-05-10T10:00", "last_minute": "2024-05-10T11:00"}
-    store.write_json("ledger/gates/0.json", {str(n): {**entry, "origin": f"{n}.csv"} for n in range(5)})
-    store.write_bytes("ledger/gates/1.json", b"[]")
+    told(store, {f"{n}.csv": ("2024-05-10T10:00", "2024-05-10T11:00") for n in range(5)} | {"none.csv": (None, None)})
+    store.write_bytes("ledger/trips/entries.parquet", b"damaged")
     damaged = [path_of(A), f"scores/service_date={DAY}/part.parquet", "bundles/1/x.onnx", path_of(A, "2024-05-09")]
     lines = {line.split(": ")[0]: line for line in remedies(store, damaged, "UTC")}
     assert "0.csv, 1.csv, 2.csv and 2 more" in lines[damaged[0]]
