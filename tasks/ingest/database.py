@@ -125,8 +125,7 @@ def _sqlite(url: URL) -> Engine:
     if url.database and not url.database.startswith((":", "file:")):
         query = {**url.query, "mode": "ro", "uri": "true"}
         url = url.set(database="file:" + quote(str(Path(url.database).absolute())), query=query)
-    arguments = {"timeout": _BUSY_SECONDS, "check_same_thread": False}  # pieces are made in one thread, or ahead of it
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args=arguments)
+    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": _BUSY_SECONDS})
 
     def connected(raw: Any, _: object) -> None:
         raw.isolation_level = None

@@ -83,6 +83,7 @@ def test_a_sequence_that_starts_anew_is_told_of_and_a_backfill_of_the_span_reads
     assert "the largest changed_at is 1, behind 500000 that was read before" in report.warnings[0]
     assert "nexthour backfill --source ops --start" in report.warnings[0]
     assert entry(bench)["cursor"] == "500000"
+    assert bench.ingest(NOW + 1.5 * MINUTE).warnings == report.warnings
     bench.ingest(NOW + 2 * MINUTE, backfill=True, start=np.datetime64("2024-05-10T09:00", "m"))
     assert [row[0] for row in stated(bench)] == ["A", "B"]
     assert entry(bench)["cursor"] == "500000"
@@ -112,6 +113,12 @@ def test_rows_whose_minute_is_not_over_are_waited_for(tmp_path: Path) -> None:
     bench.ingest(NOW + MINUTE)
     assert [row[0] for row in stated(bench)] == ["A", "B", "C", "NOW"]
     assert entry(bench)["cursor"] == "4"
+
+
+def test_a_bounded_pull_refuses_what_it_will_not_read_again(tmp_path: Path) -> None:
+    bench = sql_bench(tmp_path)
+    insert(bench, ("NOW", "2024-05-10T12:00Z", 2, 0, 2))
+    assert bench.ingest(start=NOW - HOUR).reasons == {"in_future": 1}
 
 
 def test_the_cursor_never_goes_back(tmp_path: Path) -> None:
@@ -198,7 +205,7 @@ def test_a_change_of_the_configuration_reads_all_of_it_anew(tmp_path: Path) -> N
     bench.ingest()
     faster = sql_bench(tmp_path, overlap=20, chunk_rows=100, statement_timeout_seconds=9)
     assert faster.ingest(NOW + MINUTE).rows < 50
-    other = sql_bench(tmp_path, columns={"entries": "exits", "exits": "entries"})
+    other = sql_bench(tmp_path, overlap=10, columns={"entries": "exits", "exits": "entries"})
     assert other.ingest(NOW + 2 * MINUTE).rows == 50
     assert set(other.truth().values()) == {(4, 3)}
 
@@ -228,6 +235,21 @@ def test_values_of_every_kind_in_one_column_are_judged_one_by_one(tmp_path: Path
     report = bench.ingest()
     assert [row[0] for row in stated(bench)] == ["12", "A", "G\ufffd"]
     assert report.reasons == {"absurd": 1, "bad_time": 2, "missing_count": 1, "not_a_number": 1}
+
+
+def test_a_column_whose_kind_changes_between_chunks_is_judged_one_by_one(tmp_path: Path) -> None:
+    bench = sql_bench(tmp_path, chunk_rows=100)
+    minutes = np.arange("2024-05-09T00:00", "2024-05-09T05:00", dtype="datetime64[m]")
+    values = [*[None] * 100, *range(100), *["7", "many"] * 50]
+    fill(bench, ((i % 2 or "A", f"{t}Z", v, 1, 1) for i, (t, v) in enumerate(zip(minutes, values, strict=True))))
+    report = bench.ingest()
+    assert (report.rows, report.reasons) == (250, {"not_a_number": 50})
+    assert [counts[0] for _, counts in sorted(bench.truth().items(), key=lambda row: row[0][1])] == [
+        *[None] * 100,
+        *range(100),
+        *[7] * 50,
+    ]
+    assert {station for station, _ in bench.truth()} == {"A", "1"}
 
 
 def test_service_days_come_whole_where_text_does_not_sort_by_time(tmp_path: Path) -> None:
