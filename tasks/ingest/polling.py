@@ -47,7 +47,8 @@ class Reading:
             raise FileProblem("empty_file", f"{reply.origin} answers with an empty body")
         if not self._is_json(reply):
             rows = decode(reply.origin, reply.content)
-            return rows, reply.content.count(b"\n") + 1, self._next(reply, None, rows, cursor)
+            lines = reply.content.count(b"\n") + (not reply.content.endswith(b"\n"))
+            return rows, lines, self._next(reply, None, rows, cursor)
         document = read_json(reply.origin, reply.content)
         records = Records.of(document, reply.origin, reply.content, self.config.records, self.wanted, self.spare)
         return records, records.length, self._next(reply, document, records, cursor)

@@ -19,13 +19,13 @@ MISSING = object()
 
 
 def read_json(origin: str, content: bytes) -> object:
-    """A JSON document. NaN and Infinity are read as text, so that they cost their record alone.
+    """A JSON document; NaN and Infinity, which some write into it, cost their record alone.
 
     Raises:
         FileProblem: if it is none, or nested too deep.
     """
     try:
-        return json.loads(content, parse_constant=str)
+        return json.loads(content)
     except RecursionError:
         raise FileProblem("unreadable_file", f"{origin} is JSON that is nested too deep") from None
     except UnicodeDecodeError:

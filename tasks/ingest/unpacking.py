@@ -55,6 +55,8 @@ class Unpacker:
         """Some unpacked bytes, at most one over the limit; and the packed ones that are left."""
         if self._member.eof:
             data = data.lstrip(b"\x00")  # padding behind a member
+            if not data:
+                return b"", b""
             self._member = zlib.decompressobj(self._bits)
         if not self._size:
             self._head += data

@@ -201,6 +201,28 @@ def test_a_span_is_asked_for_by_its_bounds_and_moves_no_cursor(tmp_path: Path) -
     assert truth(bench) == {("A", "10:00"): (7, 7), ("A", "10:05"): (2, 2)}
 
 
+def test_a_span_is_no_matter_of_the_etag_of_the_whole(tmp_path: Path) -> None:
+    says = Says(document([("A", "10:00", 1, 1)]), headers={"ETag": '"of the whole"'})
+    bench = Bench.http(tmp_path, (route := serve(says)).url, **NESTED, start_param="from")
+    bench.ingest()
+    bench.ingest(NOW + MINUTE, start=NOW - 60 * MINUTE)
+    assert [asked.headers.get("if-none-match") for asked in route.asked] == [None, None]
+
+
+def test_recorded_replies_of_mixed_kinds_are_one_document(tmp_path: Path) -> None:
+    bench = Bench.http(tmp_path, "http://nobody.invalid/feed")
+    bench.put("1.csv", table([("A", "10:00", 1, 1), ("A", "never", 1, 1)]) + "torn\n")
+    bench.put("2.json", json.dumps([5, {"station_id": "B", "minute_utc": "2024-05-10T10:00Z", "entries": 2}, {}]))
+    bench.ingest(paths=(f"{tmp_path}/feed/*",))
+    assert truth(bench) == {("A", "10:00"): (1, 1), ("B", "10:00"): (2, None)}
+    assert bench.rejects() == [
+        (3, "bad_time", "A,2024-05-10TneverZ,1,1"),
+        (4, "wrong_number_of_fields", "torn"),
+        (5, "not_a_record", "5"),
+        (7, "missing_station", "{}"),
+    ]
+
+
 def test_recorded_replies_are_read_in_place_of_the_feed(tmp_path: Path) -> None:
     bench = Bench.http(tmp_path, "http://nobody.invalid/feed", **PAGED, headers={"Authorization": "env:NOT_SET"})
     bench.put("1.json", json.dumps(document([("A", "10:00", 1, 1)], 2)))

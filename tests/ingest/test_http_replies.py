@@ -18,6 +18,7 @@ from feed_server import Answer, Route, nobody, serve
 from ingest_bench import NOW, Bench
 
 from tasks.errors import SourceError
+from tasks.ingest.ledger import SourceLedger
 from tasks.ingest.report import SourceReport
 from tasks.ingest.sources.http import HttpFeed
 
@@ -252,6 +253,7 @@ def test_secrets_come_from_the_environment_and_go_to_the_feed_alone(
     assert asked.query == {"api_key": "k3y-in-address"}
     assert not {"x-token", "authorization"} & set(other.asked[0].headers)
     assert patient.bench.rejects() == [(0, "bad_reply", "you sent *** and ***")]
-    kept = b"".join(patient.bench.files().values())
-    told = [line, str(asdict(report)), caplog.text, kept.decode("latin-1")]
+    entry = SourceLedger(patient.bench.store, "feed").get("feed")
+    told = [line, str(asdict(report)), caplog.text, str(entry), str(patient.bench.table("observations"))]
+    assert "feed" in told[3]
     assert not [text for text in told if "s3cr3t" in text or "k3y-in" in text]
