@@ -173,9 +173,9 @@ class SourceLedger:
         notes = {path: self._store.read_json(path) for path in self._store.files(self._owing, ".json")}
         return {path: days for path, days in notes.items() if isinstance(days, list)}
 
-    def owe(self, run: str, days: Collection[str]) -> str:
+    def owe(self, note: str, days: Collection[str]) -> str:
         """Note all days that a run has yet to fold, before the entries that rest on them; returns the file."""
-        path = f"{self._owing}/{run}.json"
+        path = f"{self._owing}/{note}.json"
         self._store.write_json(path, sorted(days))
         return path
 

@@ -48,6 +48,7 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
         if entry:
             books.enter(entry, tally.days)
             receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
+    books.owe(tally.days)
     minutes = _fold(writer, sorted(tally.days), progress)
     late = mark_late(writer.store, tally.days, writer.as_of, writer.timezone, writer.weeks, *writer.calendar)
     books.close()
@@ -62,7 +63,7 @@ class _Books:
 
     def __init__(self, ledger: SourceLedger) -> None:
         self.ledger, self.others = ledger, ledger.owed()
-        self._name, self._entries, self._rows, self._own = uuid.uuid4().hex, dict[str, Entry](), 0, list[str]()
+        self._entries, self._rows, self._own = dict[str, Entry](), 0, list[str]()
 
     def get(self, key: str) -> Entry | None:
         """What is known of a key."""
@@ -73,8 +74,13 @@ class _Books:
         self._entries[entry.key] = entry
         self._rows += entry.rows
         if len(self._entries) >= KEYS or self._rows >= ROWS:
-            self._own = [self.ledger.owe(self._name, days)]
+            self.owe(days)
             self._write()
+
+    def owe(self, days: Collection[str]) -> None:
+        """Note the days that are to be folded; each time anew, since another run may have settled an earlier note."""
+        if days:
+            self._own.append(self.ledger.owe(uuid.uuid4().hex, days))
 
     def close(self) -> None:
         """Write the rest: every day touched is folded."""

@@ -98,14 +98,18 @@ class Writer:
     def _land_day(
         self, day: str, rows: Rows, parts: list[str], piece: Piece, before: Entry | None, received_at: np.datetime64
     ) -> Landing:
+        state = before.state if before and not piece.appends else ""
         if piece.appends or not (before or piece.silence_is_zero):
-            told, in_doubt = self._filled(rows), True
+            told, in_doubt = self._filled(rows).sorted(), True
+            if not piece.appends and holds(self.store, day, self._name(told, piece, state)):  # the ledger was lost:
+                base, last_receipt = self._said(day, parts)  # something else may have been said since
+                told, state = self._changed(rows, base, False).sorted(), f"after {last_receipt}"
         else:
             base, last_receipt = self._said(day, parts)
-            told = self._changed(rows, base, piece.silence_is_zero)
+            told = self._changed(rows, base, piece.silence_is_zero).sorted()
             in_doubt = before is None or bool(last_receipt > np.datetime64(before.received_at))  # a run that crashed
         if len(told):
-            self._write(day, told.sorted(), piece, before, received_at)
+            self._write(day, told, self._name(told, piece, state), received_at)
         touched = frozenset([day] if in_doubt or len(told) else [])
         return Landing(frozenset([day]), touched, self._old(told))
 
@@ -138,11 +142,13 @@ class Writer:
         order = [("available_at", "ascending"), ("received_at", "ascending")]
         return Rows.of(table.sort_by(order), self.targets), last
 
-    def _write(self, day: str, rows: Rows, piece: Piece, before: Entry | None, received_at: np.datetime64) -> None:
+    def _name(self, rows: Rows, piece: Piece, state: str) -> str:
+        """Name of a batch: what it says and in which state of its key, receipt aside."""
         unnamed = replace(rows, available=np.where(self._by_receipt(rows), UNKNOWN, rows.available))
-        state = before.state if before and not piece.appends else ""
         kind = "backfill" if self.backfill else "live"
-        name = unnamed.fingerprint(self.source, piece.part, piece.key, kind, state)[:24]
+        return unnamed.fingerprint(self.source, piece.part, piece.key, kind, state)[:24]
+
+    def _write(self, day: str, rows: Rows, name: str, received_at: np.datetime64) -> None:
         if not holds(self.store, day, name):
             self.store.write_table(batch_path(day, name), rows.to_table(self.source, received_at, self.targets))
 
