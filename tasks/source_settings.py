@@ -40,6 +40,7 @@ class FileSource(BaseSource):
     path: str = Field(description="File, folder or glob; relative to the configuration's folder.")
     timezone: str | None = Field(None, description="Of times without an offset; default the network's.")
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are refused as absurd.")
+    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is refused.")
 
     @model_validator(mode="after")
     def _known_zone(self) -> FileSource:

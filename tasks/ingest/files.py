@@ -10,7 +10,7 @@ import pyarrow as pa
 from tasks.ingest.decoding import Decoded, column_list, decode
 from tasks.ingest.pieces import Piece, empty_piece
 from tasks.ingest.reading import SourceFile, find_files, read_content
-from tasks.ingest.rejects import FileProblem, Rejects, Verdicts
+from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Verdicts
 from tasks.ingest.source import Pull
 from tasks.settings import Network
 from tasks.source_settings import FileSource
@@ -50,16 +50,13 @@ class OpenFile:
     def rejects(self, verdicts: Sequence[Verdicts], columns: list[str]) -> Rejects:
         """Refused rows by line, a row as often as it was refused; and lines that were no rows."""
         name, origin = self.config.name, self.file.origin
-        refused = Rejects(name, origin)
+        torn = self.rows.malformed()
+        refused = Rejects.of(name, origin, torn.lines, torn.reasons, torn.texts, torn.beyond)
         for each in verdicts:
             if len(rows := each.refused):
-                lines, texts = self.rows.lines(rows), self.rows.texts(rows, columns)
-                refused = refused.joined(Rejects.of(name, origin, lines, each.reasons(), texts))
-        if torn := self.rows.malformed():
-            why = ["wrong_number_of_fields"] * len(torn)
-            refused = refused.joined(
-                Rejects.of(name, origin, [line for line, _ in torn], why, [text for _, text in torn])
-            )
+                kept, beyond = rows[:KEPT], each.counts(rows[KEPT:])
+                lines, texts = self.rows.lines(kept), self.rows.texts(kept, columns)
+                refused = refused.joined(Rejects.of(name, origin, lines, each.reasons(kept), texts, beyond))
         return refused
 
     def piece(self, part: str, observations: pa.Table, **more: object) -> Piece:
@@ -104,11 +101,11 @@ def _one_file(
     if known is not None and known == file.stamp:
         yield _unchanged(config, network, file)
         return
-    content, digest = read_content(file)
+    content, digest = read_content(file, config.max_bytes)
     if pull.done and pull.done.digest(config.name, file.key) == digest:
         yield _unchanged(config, network, file)
     else:
-        yield from parse(OpenFile(config, network, file, digest, decode(file.origin, content)), pull)
+        yield from parse(OpenFile(config, network, file, digest, decode(file.origin, content, config.max_bytes)), pull)
 
 
 def _unchanged(config: FileSource, network: Network, file: SourceFile) -> Piece:

@@ -28,7 +28,8 @@ class Entry:
         setup: fingerprint of the configuration that it was read by.
         backfill: whether rows were taken as known when they happened.
         rows, rejected: rows of the input that landed, and that were refused.
-        rejects: files that hold the refused ones.
+        reasons: how many were refused for each reason.
+        rejects: files that hold those that stand refused, as many as are kept.
         first_minute, last_minute: span of what was stated.
         received_at: when it was.
         start, end: bounds that were asked for; both None for all of it.
@@ -47,6 +48,7 @@ class Entry:
     rejected: int
     received_at: str
     rejects: list[str] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
     first_minute: str | None = None
     last_minute: str | None = None
     start: str | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, groupby
@@ -101,9 +102,9 @@ def _land(
     assert rejects is not None  # a group has a first piece
     if before and piece.silence_is_zero:
         landing += writer.silence(piece, before, landing.stated, receipt)
-    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else ())
+    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else (), piece.appends)
     tally.add(own, rejects, landing.touched, landing.old)
-    return _entry(writer, before, piece, own, len(rejects), kept, receipt)
+    return _entry(writer, before, piece, own, rejects.counts(), kept, receipt)
 
 
 def _entry(
@@ -111,11 +112,13 @@ def _entry(
     before: Entry | None,
     piece: Piece,
     own: Tally,
-    rejected: int,
+    reasons: dict[str, int],
     kept: list[str],
     receipt: np.datetime64,
 ) -> Entry:
     """What the ledger should know of a key, seen from its last piece."""
+    if before and piece.appends:
+        reasons = dict(Counter(before.reasons) + Counter(reasons))
     span = _widest(own.span, before)
     return Entry(
         key=piece.key,
@@ -126,7 +129,8 @@ def _entry(
         setup=writer.setup,
         backfill=writer.backfill,
         rows=own.rows,
-        rejected=rejected,
+        rejected=sum(reasons.values()),
+        reasons=reasons,
         received_at=str(receipt),
         rejects=kept,
         first_minute=text_of(span[0]) if span else None,

@@ -52,7 +52,7 @@ def make_source(config: BaseSource, network: Network) -> Source:
 def setup_of(config: BaseSource, network: Network) -> str:
     """Fingerprint of all that decides how a file is read; where it lies does not."""
     about = [
-        config.model_dump(mode="json", exclude={"path"}),
+        config.model_dump(mode="json", exclude={"path", "max_bytes"}),
         network.timezone,
         network.interval_minutes,
         network.targets,

@@ -13,7 +13,7 @@ from tasks.contracts import Int
 from tasks.ingest.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
-from tasks.ingest.numbers import read_counts, read_names
+from tasks.ingest.numbers import BLANK, UNSAFE, read_counts, read_names
 from tasks.ingest.pieces import Piece, statement_schema, statements
 from tasks.ingest.rejects import FileProblem, Verdicts
 from tasks.ingest.source import Pull
@@ -138,7 +138,8 @@ def _read(file: OpenFile, target: str, where: EventColumns, again: Verdicts, pul
     verdicts.set_aside(~again.good)
     station, names = read_names(file.rows.column(where.station_id))
     moments = read_times(file.rows.column(where.time), file.timezone)
-    verdicts.refuse(moments.blank & (station < 0), "unfinished")
+    verdicts.refuse(moments.blank & (station == BLANK), "unfinished")
+    verdicts.refuse(station == UNSAFE, "unsafe_name")
     verdicts.refuse(station < 0, "missing_station")
     minute = judge_times(verdicts, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)
