@@ -62,8 +62,8 @@ class _Strays:
 
 @dataclass(frozen=True)
 class _Csv(Decoded):
-    origin: str
     names: Sequence[str]
+    delimiter: str
     table: pa.Table
     numbers: Int  # record of each row, the header being 1
     strays: _Strays
@@ -78,6 +78,13 @@ class _Csv(Decoded):
 
     def frame(self, columns: Sequence[str]) -> pa.Table:
         return self.table
+
+    def cells(self, rows: Int) -> list[list[str]]:
+        taken = [column.to_pylist() for column in self.table.take(pa.array(rows)).columns]
+        return [list(row) for row in zip(*taken, strict=True)]
+
+    def split(self, text: str) -> list[str]:
+        return next(csv.reader([text], delimiter=self.delimiter), [])
 
     def lines(self, rows: Int) -> Int:
         return np.asarray(self.numbers[rows] + self._breaks()[rows])
@@ -116,7 +123,7 @@ def read_csv(origin: str, content: bytes, limit: int) -> Decoded:
     table = _parsed(origin, content, len(names), delimiter, strays)
     if _never_closed(content, table, strays):
         raise FileProblem("unreadable_file", f"{origin} has a quote that is never closed: mend the file")
-    return _rows(origin, names, table, strays)
+    return _rows(names, delimiter, table, strays)
 
 
 def _parsed(origin: str, content: bytes, columns: int, delimiter: str, strays: _Strays) -> pa.Table:
@@ -174,7 +181,7 @@ def _mended(content: bytes) -> bytes:
     return b"".join([*pieces, decoder.decode(b"", final=True).encode()])
 
 
-def _rows(origin: str, names: list[str], table: pa.Table, strays: _Strays) -> Decoded:
+def _rows(names: list[str], delimiter: str, table: pa.Table, strays: _Strays) -> Decoded:
     """Without blank lines, and without the rows that are not UTF-8."""
     records = np.arange(2, 2 + table.num_rows + len(strays.numbers), dtype=np.int64)
     torn = np.frombuffer(strays.numbers, dtype=np.int64) if strays.numbers else records[:0]
@@ -186,7 +193,7 @@ def _rows(origin: str, names: list[str], table: pa.Table, strays: _Strays) -> De
         leave_out &= _flags(pc.equal(column, ""))
     if not strays.sound:
         leave_out |= _set_aside(table, numbers, strays)
-    return _Csv(origin, names, table.filter(pa.array(~leave_out)), numbers[~leave_out], strays)
+    return _Csv(names, delimiter, table.filter(pa.array(~leave_out)), numbers[~leave_out], strays)
 
 
 def _set_aside(table: pa.Table, numbers: Int, strays: _Strays) -> npt.NDArray[np.bool_]:

@@ -60,6 +60,22 @@ class Decoded(ABC):
         """Values of each of these rows, see `frame`, joined by commas; long ones are cut."""
         return _joined(self.frame(columns).take(pa.array(rows)))
 
+    def cells(self, rows: Int) -> list[list[str]]:
+        """Text of all columns of these rows, a list each; blank what has no text form."""
+        columns = [self._cells(name, pa.array(rows)) for name in self.names]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def _cells(self, name: str, rows: pa.Array) -> list[str]:
+        try:
+            text = as_text(self.column(name).take(rows))
+        except FileProblem:
+            text = None
+        return [""] * len(rows) if text is None else text.to_pylist()
+
+    def split(self, text: str) -> list[str]:
+        """Fields of a line that was no row."""
+        return [text]
+
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows equal to one before them, see `frame`."""
         frame = self.frame(columns)
@@ -90,6 +106,10 @@ def column_list(names: Sequence[str]) -> str:
 def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | None:
     """A column as text, blank for null; None where its values have no text form."""
     plain = column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
+    if pa.types.is_floating(plain.type):  # 7.0 is 7, as it is where numbers are names
+        whole = pc.and_(pc.equal(plain, pc.floor(plain)), pc.less(pc.abs(plain), 2.0**63))
+        digits = pc.if_else(whole, plain, None).cast(pa.int64(), safe=False).cast(pa.string())
+        return pc.fill_null(pc.coalesce(digits, plain.cast(pa.string())), "")
     try:
         return pc.fill_null(plain.cast(pa.string()), "")
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):

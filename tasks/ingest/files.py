@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from tasks.ingest.decoding import Decoded, column_list, decode
+from tasks.ingest.overlays import laid_over
 from tasks.ingest.pieces import Piece, empty_piece
 from tasks.ingest.reading import SourceFile, find_files, read_content
 from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Verdicts
@@ -97,15 +98,20 @@ def _one_file(
     file: SourceFile,
     parse: Callable[[OpenFile, Pull], Iterator[Piece]],
 ) -> Iterator[Piece]:
+    if pull.repairs and file.stamp is not None:
+        file = replace(file, stamp=file.stamp + pull.repairs.mark(file.key))
     known = pull.done.stamp(config.name, file.key) if pull.done else None
     if known is not None and known == file.stamp:
         yield _unchanged(config, network, file)
         return
     content, digest = read_content(file, config.max_bytes)
+    overlay = pull.repairs.of(file.key, digest) if pull.repairs else None
+    digest = overlay.fingerprint if overlay else digest
     if pull.done and pull.done.digest(config.name, file.key) == digest:
         yield _unchanged(config, network, file)
     else:
-        yield from parse(OpenFile(config, network, file, digest, decode(file.origin, content, config.max_bytes)), pull)
+        rows = laid_over(decode(file.origin, content, config.max_bytes), overlay)
+        yield from parse(OpenFile(config, network, file, digest, rows), pull)
 
 
 def _unchanged(config: FileSource, network: Network, file: SourceFile) -> Piece:

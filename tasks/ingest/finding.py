@@ -70,6 +70,25 @@ def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[Source
     return [by_key[key] for key in sorted(by_key)]
 
 
+def find_again(source: str, path: str, origin: str) -> SourceFile:
+    """The file that an earlier search of the configured path has shown as `origin`.
+
+    Raises:
+        SourceError: if it is gone.
+    """
+    return find_files(source, path, [as_path(path, origin)])[0]
+
+
+def as_path(path: str, origin: str) -> str:
+    """How to ask again for a file that a search of the configured path has shown as `origin`."""
+    if "://" not in origin:
+        return origin
+    base, _, query = _split(path)  # what is shown leaves out who asks, and how
+    scheme, _, rest = origin.partition("://")
+    who, mark, _ = base.partition("://")[2].partition("/")[0].rpartition("@")
+    return f"{scheme}://{who}{mark}{rest}" + (f"?{query}" if query else "")
+
+
 def why(error: Exception) -> str:
     """One line of an error."""
     said = str(getattr(error, "strerror", None) or error).splitlines()[0]

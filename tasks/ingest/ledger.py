@@ -97,6 +97,11 @@ class SourceLedger:
         return self._entries.get(key)
 
     @property
+    def entries(self) -> list[Entry]:
+        """All of them, by key."""
+        return [self._entries[key] for key in sorted(self._entries)]
+
+    @property
     def received_at(self) -> np.datetime64 | None:
         """Latest receipt of the source, microseconds."""
         latest = [entry.received_at for entry in self._entries.values()]

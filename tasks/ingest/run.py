@@ -13,6 +13,7 @@ from tasks import tables
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
+from tasks.ingest.overlays import Overlays
 from tasks.ingest.pieces import Piece
 from tasks.ingest.rejects import Rejects, write_rejects
 from tasks.ingest.report import SourceReport, Span, Tally
@@ -31,7 +32,8 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
         StoreError: if the data root cannot be written.
     """
     ledger = SourceLedger(writer.store, source.name)
-    bare = Pull(writer.as_of, writer.start, writer.end, paths)
+    repairs = Overlays(writer.store, source.name)
+    bare = Pull(writer.as_of, writer.start, writer.end, paths, repairs=repairs)
     pull = replace(bare, done=LedgerView(ledger, bare, writer.setup, writer.backfill))
     receipt, tally, entries = _first_receipt(writer.as_of, ledger), Tally(), []
     pulled = _told(source.pull(pull), progress)

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from tasks.ingest.overlays import Overlay
 from tasks.ingest.pieces import Piece
 
 
@@ -24,6 +25,16 @@ class Ledger(Protocol):
         """Where the last pull of this key ended, as the source put it."""
 
 
+class Repairs(Protocol):
+    """What people repaired of the files of a source."""
+
+    def mark(self, key: str) -> str:
+        """Fingerprint of all repairs of a key, after a +; "" where there are none."""
+
+    def of(self, key: str, digest: str) -> Overlay | None:
+        """Repairs of a state of a file."""
+
+
 @dataclass(frozen=True)
 class Pull:
     """What a source is asked for.
@@ -33,6 +44,7 @@ class Pull:
         start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
         paths: read these files instead of the configured ones.
         done: what the ledger holds; a source skips what has not changed.
+        repairs: what goes over the rows of its files.
     """
 
     as_of: np.datetime64
@@ -40,6 +52,7 @@ class Pull:
     end: np.datetime64 | None = None
     paths: tuple[str, ...] = ()
     done: Ledger | None = None
+    repairs: Repairs | None = None
 
     @property
     def bounded(self) -> bool:

@@ -84,7 +84,7 @@ class Events:
             edges = [parse_moment(str(text), file.timezone) for text in (self._config.start, self._config.end)]
             start, end = (int(edge.astype("datetime64[m]").astype(np.int64)) for edge in edges)
             return Cover(-(-start // step) * step, end // step * step)
-        heard = np.concatenate([side.minute[side.verdicts.codes < 0] for side in sides])
+        heard = np.concatenate([side.minute[side.heard] for side in sides])
         if not len(heard):
             return Cover(0, 0)
         start, end = int(heard.min()), int(heard.max()) + step
@@ -107,9 +107,14 @@ class _Side:
     people: Int
     verdicts: Verdicts
 
+    @property
+    def heard(self) -> npt.NDArray[np.bool_]:
+        """Rows that tell of somebody, asked for or not; a copy of a refused row tells nothing."""
+        return np.asarray((self.verdicts.codes < 0) & (self.station >= 0) & ~np.isnat(self.moments.utc))
+
     def heard_of(self) -> list[str]:
         """Names of the stations that somebody was counted at, asked for or not."""
-        return [self.names[code] for code in np.unique(self.station[self.verdicts.codes < 0])]
+        return [self.names[code] for code in np.unique(self.station[self.heard])]
 
     def ends(self, stations: Sequence[str]) -> Ends:
         """What counts of it, on common station codes."""
