@@ -90,7 +90,7 @@ def endless_line(folder: Path) -> str:
 
 
 def endless_zipped_line(folder: Path) -> str:
-    (folder / "endless.csv.gz").write_bytes(gzip.compress(b"x" * (60 * MIB), 1))
+    (folder / "endless.csv.gz").write_bytes(gzip.compress(b"x" * (100 * MIB), 1))
     return "line_too_long"
 
 

@@ -19,6 +19,8 @@ from flows.compose import IngestReport
 from tasks.errors import NexthourError, SourceError, visible
 from tasks.export import export_minutes
 from tasks.ingest.numbers import UNSAFE, read_names
+from tasks.ingest.source import Pull
+from tasks.ingest.sources import make_source
 
 TIME = "2024-05-10T10:00Z"
 HEADER = ("station_id", "minute_utc", "entries", "exits")
@@ -85,6 +87,15 @@ def test_an_unsafe_part_and_an_unsafe_place_of_a_trip_are_refused(tmp_path: Path
     trips.put_rows("f.csv", ("started_at", "ended_at", "from", "to"), [(TIME, TIME, "=A", "B"), ("", "", "=A", "")])
     assert trips.ingest().reasons == {"unsafe_name": 2, "unfinished": 1}
     assert {station for station, _ in trips.truth()} == {"B"}
+
+
+def test_a_copy_of_a_refused_trip_tells_nothing_of_when_its_file_listened(tmp_path: Path) -> None:
+    bench = Bench.events(tmp_path, duplicates="drop")
+    rows = [(TIME, TIME, "A", "A"), (TIME, "later", "A", "B"), (TIME, "later", "A", "B")]
+    bench.put_rows("f.csv", ("started_at", "ended_at", "from", "to"), rows)
+    pieces = make_source(bench.settings.sources[0], bench.settings.network).pull(Pull(NOW))
+    _, first = next(pieces), next(pieces)
+    assert min(first.observations["minute_utc"].to_pylist()).year == 2024
 
 
 def test_ordinary_names_of_all_scripts_land_as_they_are(tmp_path: Path) -> None:

@@ -54,6 +54,26 @@ def test_a_deleted_row_stays_refused_and_a_row_repaired_badly_has_its_new_reason
     assert bench.truth()["B", at("2024-05-10T10:00")] == (8, 1)
 
 
+def test_what_is_taken_back_as_it_was_changes_nothing(tmp_path: Path) -> None:
+    bench = counts(tmp_path)
+    bench.ingest()
+    before = bench.files()
+    report = replayed(bench, written(bench))
+    assert (report.repaired, report.unchanged, report.failures) == (0, 7, ())
+    assert bench.files() == before
+
+
+def test_repairs_of_a_file_add_up(tmp_path: Path) -> None:
+    bench = counts(tmp_path)
+    bench.ingest()
+    for step, line in enumerate(("3", "6")):
+        sheet = edited(written(bench), repair, lambda row, line=line: row["line"] == line)  # type: ignore[misc]
+        replayed(bench, sheet, LATER + np.timedelta64(step, "s"))
+    assert bench.truth()["B", at("2024-05-10T10:00")] == (8, 1)
+    assert bench.truth()["D", at("2024-05-10T10:00")] == (4, 4)
+    assert not {"not_a_number", "bad_time"} & set(rejects.standing(bench.settings).files[0].reasons)
+
+
 def test_a_lost_ledger_still_reads_the_repairs(tmp_path: Path) -> None:
     bench = counts(tmp_path)
     bench.ingest()
