@@ -20,7 +20,7 @@ from tasks.ingest.decoded import Decoded, Malformed, check_rows
 from tasks.ingest.reading import LONGEST_LINE, line_too_long
 from tasks.ingest.rejects import KEPT, TEXT_LENGTH, FileProblem
 
-MAX_COLUMNS = 2_000
+MAX_COLUMNS = 5_000
 _CHUNK = 1 << 22
 _BOM = b"\xef\xbb\xbf"
 _FIELDS, _UTF8 = "wrong_number_of_fields", "not_utf8"
