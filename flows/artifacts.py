@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from tasks.errors import visible
 
 if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
@@ -30,7 +34,20 @@ def _cell(value: object) -> str:
         return f"{value:,.2f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return "" if value is None else str(value).replace("|", "\\|").replace("\n", " ")
+    return "" if value is None else plain(str(value))
+
+
+def plain(text: str) -> str:
+    """Text as Markdown that shows just that: no markup, no HTML, one line."""
+    shown = html.escape(visible(text), quote=False)
+    return re.sub(r"([\\`*\[\]|])", r"\\\1", shown)
+
+
+def code(text: str) -> str:
+    """Text as Markdown code, whatever backticks it has."""
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    pad = " " if text[:1] in ("", "`", " ") or text.endswith("`") else ""
+    return f"{fence}{pad}{visible(text)}{pad}{fence}"
 
 
 def ingest_markdown(report: IngestReport) -> str:
@@ -40,10 +57,10 @@ def ingest_markdown(report: IngestReport) -> str:
     reasons = [(s.source, reason, count) for s in report.sources for reason, count in s.reasons.items()]
     if reasons:
         parts += ["\n## Refused, and why\n", table(("source", "reason", "rows"), reasons)]
-        parts += [f"\n- `{example}`" for s in report.sources for example in s.examples]
-    parts += [f"\n- **{w}**" for s in report.sources for w in (*s.warnings, *s.failures)]
-    parts += [f"\n- **{failure}**" for failure in report.failures]
-    parts += [f"\n- {line}" for line in late_lines(report)]
+        parts += [f"\n- {code(example)}" for s in report.sources for example in s.examples]
+    parts += [f"\n- **{plain(w)}**" for s in report.sources for w in (*s.warnings, *s.failures)]
+    parts += [f"\n- **{plain(failure)}**" for failure in report.failures]
+    parts += [f"\n- {plain(line)}" for line in late_lines(report)]
     return "\n".join([*parts, quality_markdown(report.quality)] if report.quality else parts)
 
 
@@ -90,8 +107,8 @@ def _days(days: Sequence[str]) -> str:
 def forecast_markdown(report: ForecastReport, picture: str = "") -> str:
     """The next hour as a table and a picture."""
     s = report.issue.summary
-    head = f"# {s['network']}, {s['origin_local'][:16].replace('T', ' ')} to {s['end_local'][11:16]}\n"
-    state = f"**Degraded:** {s['degraded_reason']}" if s["degraded_reason"] else "All is well."
+    head = f"# {plain(s['network'])}, {s['origin_local'][:16].replace('T', ' ')} to {s['end_local'][11:16]}\n"
+    state = f"**Degraded:** {plain(s['degraded_reason'])}" if s["degraded_reason"] else "All is well."
     who = f"version {s['model_version']}" if s["model_version"].isdecimal() else f"`{s['model_version']}`"
     totals = ", ".join(f"**{count:,.0f}** {target}" for target, count in s["totals"].items())
     targets = list(s["totals"])
@@ -103,7 +120,7 @@ def forecast_markdown(report: ForecastReport, picture: str = "") -> str:
         picture,
         table(("published to", "where"), report.published.items()),
     ]
-    return "\n".join([*parts, *(f"- **FAILED** {failure}" for failure in report.failures)])
+    return "\n".join([*parts, *(f"- **FAILED** {plain(failure)}" for failure in report.failures)])
 
 
 def lag_markdown(report: LagReport) -> str:
@@ -162,7 +179,7 @@ def retrain_markdown(report: RetrainReport) -> str:
     head = f"# Version {report.version}: {verdict}\n\n{report.reason}\n"
     run = f"run `{report.run_id}`" if report.run_id else "no run"
     columns, rows = figures_table("on held-out days", {str(row["model"]): row for row in report.metrics})
-    warnings = "\n".join(f"- **{warning}**" for warning in report.warnings)
+    warnings = "\n".join(f"- **{plain(warning)}**" for warning in report.warnings)
     where = f"\nMLflow: {run} at `{report.tracking_uri}`; bundle in `{report.bundle}`."
     return "\n".join([head, table(columns, rows), f"\n{LEGEND}\n", report.decision, warnings, where])
 

@@ -83,7 +83,7 @@ def ingest(
 
     Store(settings.data_root).check_writable()
     reports, failures = [], []
-    for name in _sources(settings, source):
+    for name in chosen_sources(settings, source):
         try:
             reports.append(
                 ingest_source(
@@ -100,7 +100,12 @@ def ingest(
     return report
 
 
-def _sources(settings: Settings, wanted: str | None) -> list[str]:
+def chosen_sources(settings: Settings, wanted: str | None) -> list[str]:
+    """Names of all sources, or that of the one wanted.
+
+    Raises:
+        ConfigError: if it is not configured.
+    """
     from tasks.errors import ConfigError
 
     names = [source.name for source in settings.sources]

@@ -11,6 +11,9 @@ class NexthourError(Exception):
 
     exit_code = 1
 
+    def __init__(self, line: object = "") -> None:
+        super().__init__(visible(str(line)))
+
 
 class ConfigError(NexthourError):
     """The configuration or the command line cannot be used."""
@@ -32,6 +35,13 @@ class HistoryError(NexthourError):
 
 class ModelError(NexthourError):
     """A model, bundle or registry version is missing or unusable."""
+
+
+def visible(text: str) -> str:
+    """Text that stays on its line and does nothing to a terminal: what does not print is spelt out."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 @contextmanager

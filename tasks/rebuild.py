@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -137,26 +137,26 @@ def _extended(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
         return None
     known_by = _known_by(observed)
     if before.known_by is None or known_by is None:
-        return before if not len(observed) else None
+        return replace(before, batches=frozenset(files)) if not len(observed) else None
     parts = before.parts or _has_parts(observed)
     later = not parts and tables.numpy_times(observed["available_at"]).min() > before.known_by
-    table = merged(before.table, fold(observed, targets), targets, replace=bool(later))
+    table = merged(before.table, fold(observed, targets), targets, over=bool(later))
     if table is None:
         return None
     return Folded(table, frozenset(files), max(before.known_by, known_by), parts)
 
 
-def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], replace: bool) -> pa.Table | None:
+def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], over: bool) -> pa.Table | None:
     """Rows of two minute tables, by station and minute.
 
     Args:
         old: rows of `tables.minutes(targets)`, sorted.
         new: likewise.
         targets: counts.
-        replace: where both have a row the counts of `new` stand, those that it has.
+        over: where both have a row the counts of `new` stand, those that it has.
 
     Returns:
-        None where both have a row and `replace` does not hold.
+        None where both have a row and `over` does not hold.
     """
     both = pa.concat_tables([old, new]).unify_dictionaries()
     station, names = tables.name_codes(both["station_id"])
@@ -165,7 +165,7 @@ def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], replace: bool) 
     known, fresh = keys[: len(old)], keys[len(old) :]
     place = np.searchsorted(known, fresh)
     there = np.zeros(len(fresh), dtype=bool) if not len(known) else known[np.minimum(place, len(known) - 1)] == fresh
-    if there.any() and not replace:
+    if there.any() and not over:
         return None
     rows = np.insert(np.arange(len(old)), place[~there], len(old) + np.flatnonzero(~there))
     columns = [_column(both[target], rows, len(old), place, there) for target in targets]

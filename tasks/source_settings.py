@@ -32,7 +32,7 @@ class Section(BaseModel):
 class BaseSource(Section):
     """What every source has; `beside` names what does not decide how an input is read."""
 
-    beside: ClassVar[frozenset[str]] = frozenset({"path", "quiet_after_minutes"})
+    beside: ClassVar[frozenset[str]] = frozenset({"max_bytes", "path", "quiet_after_minutes"})
     name: Name
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
     quiet_after_minutes: int = Field(30, ge=1, description="Silence that is reported by name.")
@@ -43,6 +43,7 @@ class RowSource(BaseSource):
 
     timezone: str | None = Field(None, description="Of times without an offset; default the network's.")
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are refused as absurd.")
+    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is refused.")
 
     @model_validator(mode="after")
     def _known_zone(self) -> RowSource:

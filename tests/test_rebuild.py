@@ -98,3 +98,11 @@ def test_a_minute_file_that_was_changed_by_hand_is_not_built_upon(tmp_path: Path
     rebuild_day(store, DAY, TARGETS)
     table = store.read_tables([tables.minutes_file(DAY)], tables.minutes(TARGETS))
     assert table["station_id"].to_pylist() == ["A", "A"]
+
+
+def test_a_batch_without_rows_ends_the_fold_too(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    put(store, "a", [said("A", 1, 2, 5)])
+    rebuild_day(store, DAY, TARGETS)
+    put(store, "b", [])
+    assert rebuild_day(store, DAY, TARGETS) == 1

@@ -24,11 +24,29 @@ def ingest(
     path: Paths = None,
     start: Start = None,
     end: End = None,
+    rejects: Annotated[
+        bool, typer.Option("--rejects", help="List what stands refused; with --out write it, with --path take it back.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", help="With --rejects: CSV to write for repair.")] = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Read the sources: what is new lands in the minute table, what is refused in the rejects."""
+    """Read the sources: what is new lands in the minute table, what is refused in the rejects.
+
+    Rows refused for the configuration (a time zone, maximum, columns) land with the next ingest once that is
+    corrected: files whose source is configured otherwise are read again. Rows that are wrong themselves are repaired
+    in a CSV: --rejects --out bad.csv writes it, --rejects --path bad.csv takes it back.
+    """
+    if rejects:
+        if start or end:
+            raise ConfigError("--rejects takes no --start and --end: it ingests files as they were ingested")
+        from flows.cli.rejects import run
+
+        run(settings_of(config, data_root), source, path or [], out, json)
+        return
+    if out:
+        raise ConfigError("--out goes with --rejects: nexthour ingest --rejects --out bad.csv")
     _ingest(source, path, start, end, config, data_root, json, backfill=False)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from flows import artifacts
 from tasks.contracts import Progress
+from tasks.errors import visible
 
 if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
@@ -65,7 +66,7 @@ def emit(report: Any, as_json: bool, lines: Sequence[str] = ()) -> None:
 
 def say(line: str) -> None:
     """One line for a person."""
-    sys.stderr.write(line + "\n")
+    sys.stderr.write(visible(line) + "\n")
     sys.stderr.flush()
 
 
@@ -73,12 +74,13 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     """A table for a person."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(title=title, title_justify="left", title_style="bold")
     for i, name in enumerate(columns):
         shown.add_column(name, justify="left" if i == 0 else "right", no_wrap=True)
     for row in rows:
-        shown.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+        shown.add_row(*(Text(f"{cell:,.2f}" if isinstance(cell, float) else visible(str(cell))) for cell in row))
     console = Console(stderr=True)
     (console if console.is_terminal else Console(stderr=True, width=WIDTH)).print(shown)
 
@@ -90,7 +92,7 @@ def progress() -> Iterator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     bars = Progress(
-        TextColumn("{task.description:32}"),
+        TextColumn("{task.description:32}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

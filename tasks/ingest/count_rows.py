@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tasks.contracts import Int
 from tasks.ingest.judging import judge_times, next_look, repeated_hour, set_early_aside
-from tasks.ingest.numbers import read_counts, read_names
+from tasks.ingest.numbers import UNSAFE, read_counts, read_names
 from tasks.ingest.open_rows import OpenRows
 from tasks.ingest.pieces import statements
 from tasks.ingest.rejects import Rejects, Verdicts
@@ -129,8 +129,9 @@ def _read(file: OpenRows, columns: dict[str, str], verdicts: Verdicts, pull: Pul
         part, parts = codes + np.int32(1), ["", *names]
     in_utc = "minute_utc" in columns
     times = file.rows.column(columns["minute_utc" if in_utc else "minute"])
-    place = station.astype(np.int64) * len(parts) + part
+    place = station.astype(np.int64) * (len(parts) + 1) + part
     moments = read_times(times, "UTC" if in_utc else file.timezone, place)
+    verdicts.refuse((station == UNSAFE) | (part < 0), "unsafe_name")
     verdicts.refuse(station < 0, "missing_station")
     minute = judge_times(verdicts, moments, file.network.interval_minutes, pull)
     available = _availability(file, columns.get("available_at"), verdicts, pull)

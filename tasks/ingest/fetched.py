@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +12,14 @@ import pyarrow.compute as pc
 
 from tasks.contracts import Int
 from tasks.errors import SourceError
+from tasks.ingest.decoding import Decoded, Malformed
 
 NO_DAY = np.iinfo(np.int64).min
 _UNREADY = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 
 
 @dataclass(frozen=True)
-class Fetched:
+class Fetched(Decoded):
     """Rows of a database as `Decoded`; they have no lines."""
 
     names: Sequence[str]
@@ -44,13 +44,13 @@ class Fetched:
         taken = [self.column(name).take(pa.array(rows)).cast(pa.string()) for name in columns]
         return pc.binary_join_element_wise(*(pc.fill_null(column, "") for column in taken), ",")
 
-    def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """None."""
-        return np.zeros(self.rows, dtype=bool)
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns."""
+        return self.table.select(list(columns))
 
-    def malformed(self) -> list[Any]:
+    def malformed(self) -> Malformed:
         """None."""
-        return []
+        return Malformed()
 
 
 def as_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> pa.Table:

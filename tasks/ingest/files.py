@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from tasks.ingest.decoding import decode
 from tasks.ingest.open_rows import OpenRows
+from tasks.ingest.overlays import laid_over
 from tasks.ingest.pieces import Piece, empty_piece
 from tasks.ingest.reading import SourceFile, find_files, read_content
 from tasks.ingest.rejects import FileProblem, Rejects
@@ -46,7 +47,7 @@ def pull_files(
     Raises:
         SourceError: if no file matches.
     """
-    files = [file.stamped_by(pull.as_of) for file in find_files(config.name, config.path, pull.paths)]
+    files = [_stamped(file, pull) for file in find_files(config.name, config.path, pull.paths)]
     fresh = [file for file in files if not _settled(config, pull, file)]
     if settled := len(files) - len(fresh):
         yield empty_piece(
@@ -58,6 +59,12 @@ def pull_files(
                 yield replace(piece, done=number, total=len(files))
         except FileProblem as problem:
             yield replace(_failed(config, network, file, problem), done=number, total=len(files))
+
+
+def _stamped(file: SourceFile, pull: Pull) -> SourceFile:
+    """With a stamp that tells its repairs, too; without one if it changed just now."""
+    file = file.stamped_by(pull.as_of)
+    return replace(file, stamp=file.stamp + pull.repairs.mark(file.key)) if pull.repairs and file.stamp else file
 
 
 def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
@@ -73,14 +80,17 @@ def _one_file(
     file: SourceFile,
     parse: Callable[[OpenFile, Pull], Iterator[Piece]],
 ) -> Iterator[Piece]:
-    content, digest = read_content(file)
+    content, digest = read_content(file, config.max_bytes)
+    overlay = pull.repairs.of(file.key, digest) if pull.repairs else None
+    digest = overlay.fingerprint if overlay else digest
     if pull.done and pull.done.digest(config.name, file.key) == digest:
         yield _unchanged(config, network, file)
-    else:
-        content, look = file.whole_lines(content, pull.as_of)
-        for piece in parse(OpenFile(config, network, file.origin, decode(file.origin, content), file, digest), pull):
-            looks = [moment for moment in (look, piece.recheck_at) if moment is not None]
-            yield replace(piece, recheck_at=min(looks, default=None))
+        return
+    content, look = file.whole_lines(content, pull.as_of)
+    rows = laid_over(decode(file.origin, content, config.max_bytes), overlay)
+    for piece in parse(OpenFile(config, network, file.origin, rows, file, digest), pull):
+        looks = [moment for moment in (look, piece.recheck_at) if moment is not None]
+        yield replace(piece, recheck_at=min(looks, default=None))
 
 
 def _unchanged(config: FileSource, network: Network, file: SourceFile) -> Piece:

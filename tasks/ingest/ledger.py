@@ -33,7 +33,8 @@ class Entry:
         setup: fingerprint of the configuration that it was read by.
         backfill: whether rows were taken as known when they happened.
         rows, rejected: rows of the input that landed, and that were refused.
-        rejects: files that hold the refused ones.
+        reasons: how many were refused for each reason.
+        rejects: files that hold those that stand refused, as many as are kept.
         failed: why the input could not be used the last time; what is said of it here is older then.
         first_minute, last_minute: span of what was stated.
         received_at: when it was.
@@ -53,6 +54,7 @@ class Entry:
     rejected: int
     received_at: str
     rejects: list[str] = field(default_factory=list)
+    reasons: dict[str, int] = field(default_factory=dict)
     first_minute: str | None = None
     last_minute: str | None = None
     start: str | None = None
@@ -102,6 +104,7 @@ _SCHEMA = pa.schema(
         ("rejected", pa.int64()),
         ("received_at", pa.string()),
         ("rejects", pa.list_(pa.string())),
+        ("reasons", pa.map_(pa.string(), pa.int64())),
         ("first_minute", pa.string()),
         ("last_minute", pa.string()),
         ("start", pa.string()),
@@ -120,6 +123,7 @@ class SourceLedger:
         self._store, self._source = store, source
         self._path, self._owing = f"ledger/{source}/entries.parquet", f"ledger/{source}/owed"
         self._columns = {name: column.to_pylist() for name, column in _columns(self._read()).items()}
+        self._columns["reasons"] = [dict(pairs) for pairs in self._columns["reasons"]]
         self._rows = {key: row for row, key in enumerate(self._columns["key"])}
         self._fresh: dict[str, Entry] = {}
 
@@ -132,6 +136,11 @@ class SourceLedger:
 
     def __iter__(self) -> Iterator[Entry]:
         return (Entry(*values) for values in zip(*(self._columns[f.name] for f in fields(Entry)), strict=True))
+
+    @property
+    def entries(self) -> list[Entry]:
+        """All of them, by key."""
+        return list(self)
 
     @property
     def received_at(self) -> np.datetime64 | None:
@@ -149,7 +158,7 @@ class SourceLedger:
         """Add or replace entries, sorted by key."""
         if not entries:
             return
-        fresh = pa.Table.from_pylist([asdict(entry) for entry in entries], _SCHEMA)
+        fresh = pa.Table.from_pylist([_row(entry) for entry in entries], _SCHEMA)
         with self._store.lock(self._path.replace("/", "-")):
             held = self._read()
             kept = pc.invert(pc.is_in(held["key"], fresh["key"]))
@@ -165,7 +174,7 @@ class SourceLedger:
         except StoreError as error:
             log.warning("the ledger of %r is started anew, which reads its files again: %s", self._source, error)
             return _SCHEMA.empty_table()
-        told = [not table[name].null_count for name in ("key", "digest", "state", "received_at", "rejects")]
+        told = [not table[name].null_count for name in ("key", "digest", "state", "received_at", "rejects", "reasons")]
         return table if all(told) else _SCHEMA.empty_table()  # what another version wrote counts as never written
 
     def owed(self) -> dict[str, list[str]]:
@@ -219,6 +228,10 @@ class LedgerView:
     def _settled(self, key: str) -> Entry | None:
         entry = self.ledger.get(key)
         return entry if entry is not None and entry.settles(self.pull, self.setup, self.backfill) else None
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    return {**asdict(entry), "reasons": sorted(entry.reasons.items())}
 
 
 def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:

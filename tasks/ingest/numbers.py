@@ -13,6 +13,16 @@ from tasks.ingest.rejects import Verdicts
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
 _BLANK = ("", "nan", "null")
+BLANK, UNSAFE = -1, -2
+"""Codes of a name that was not given, and of one that is refused."""
+LONGEST_NAME = 200
+_NO_NAME = "\x00"
+_SIGNED = r"^[+-]\d{1,18}([.,]\d{1,18})?$"
+_UNSAFE = (
+    r"[\p{Cc}\p{Zl}\p{Zp}\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}"
+    r"\x{FFF9}-\x{FFFB}\x{E0000}-\x{E007F}]"
+    r"|^[=@+\-\x{FF1D}\x{FF20}\x{FF0B}\x{FF0D}]|^\.+$"
+)
 
 
 def read_counts(column: pa.Array, maximum: int, verdicts: Verdicts) -> tuple[Int, npt.NDArray[np.bool_]]:
@@ -58,14 +68,23 @@ def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.
 
 
 def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
-    """Trimmed names of a column as codes into a list without duplicates; -1 where blank."""
+    """Trimmed names of a column as codes into a list without duplicates; `BLANK` or `UNSAFE` where there is none.
+
+    A name is unsafe if it is longer than `LONGEST_NAME` characters, has control or invisible formatting characters
+    (line breaks, overrides of the writing direction, zero-width spaces; joiners between letters are writing), is made
+    of dots alone, or begins as a formula of a spreadsheet does: with = or @, or with + or - and is no number.
+    """
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     values = coded.dictionary
     if pa.types.is_floating(values.type):  # whole numbers that met a null on their way
-        values = pc.if_else(pc.equal(values, pc.floor(values)), values.cast(pa.int64(), safe=False), None)
-    text = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.string())), "").to_pylist()
-    names = sorted({name for name in text if name})
-    place = {name: code for code, name in enumerate(names)} | {"": -1}
-    codes = np.array([*(place[name] for name in text), -1], dtype=np.int32)
+        whole = pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**63))
+        values = pc.if_else(whole, values.cast(pa.int64(), safe=False), None)
+    trimmed = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
+    unsafe = pc.or_(pc.match_substring_regex(trimmed, _UNSAFE), pc.greater(pc.utf8_length(trimmed), LONGEST_NAME))
+    unsafe = pc.and_not(unsafe, pc.match_substring_regex(trimmed, _SIGNED))
+    text = pc.if_else(unsafe, _NO_NAME, trimmed).to_pylist()
+    names = sorted({*text} - {"", _NO_NAME})
+    place = {name: code for code, name in enumerate(names)} | {"": BLANK, _NO_NAME: UNSAFE}
+    codes = np.array([*(place[name] for name in text), BLANK], dtype=np.int32)
     which = pc.fill_null(coded.indices.cast(pa.int64()), len(text)).to_numpy(zero_copy_only=False)
     return codes[which], names

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.ingest.decoding import Decoded, column_list
-from tasks.ingest.rejects import FileProblem, Rejects, Verdicts
+from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Verdicts
 from tasks.settings import Network
 from tasks.source_settings import RowSource
 
@@ -44,12 +44,11 @@ class OpenRows:
     def rejects(self, verdicts: Sequence[Verdicts], columns: list[str]) -> Rejects:
         """Refused rows by line, a row as often as it was refused; and lines that were no rows."""
         name, origin = self.config.name, self.origin
-        refused = Rejects(name, origin)
+        torn = self.rows.malformed()
+        refused = Rejects.of(name, origin, torn.lines, torn.reasons, torn.texts, torn.beyond)
         for each in verdicts:
             if len(rows := each.refused):
-                lines, texts = self.rows.lines(rows), self.rows.texts(rows, columns)
-                refused = refused.joined(Rejects.of(name, origin, lines, each.reasons(), texts))
-        if torn := self.rows.malformed():
-            numbers, why, whole = (list(each) for each in zip(*torn, strict=True))
-            refused = refused.joined(Rejects.of(name, origin, numbers, why, whole))
+                kept, beyond = rows[:KEPT], each.counts(rows[KEPT:])
+                lines, texts = self.rows.lines(kept), self.rows.texts(kept, columns)
+                refused = refused.joined(Rejects.of(name, origin, lines, each.reasons(kept), texts, beyond))
         return refused

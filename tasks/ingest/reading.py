@@ -1,4 +1,4 @@
-"""Files of a source: found by glob, local or remote, and read whole."""
+"""The bytes of a source's files: read once, unzipped, and never more of them than a limit."""
 
 from __future__ import annotations
 
@@ -6,225 +6,101 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from pathlib import Path
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.fs as pafs
-
-from tasks import roots
-from tasks.errors import SourceError
+from tasks.ingest.finding import SUFFIXES, SourceFile, find_files, why
 from tasks.ingest.rejects import FileProblem
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
-MAX_BYTES = 4 << 30
-_WILD = "*?["
+__all__ = ["LONGEST_LINE", "MAX_BYTES", "SUFFIXES", "SourceFile", "find_files", "read_content"]
+
+MAX_BYTES = 1 << 30
+LONGEST_LINE = 1 << 20
+"""Bytes of a line of text, above which it is none."""
 _CHUNK = 1 << 22
-_UNSETTLED = 10  # seconds; object stores tell times of change by the second
-_UNFINISHED = 300  # seconds in which whoever writes a file may be in the midst of a line
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
-@dataclass(frozen=True)
-class SourceFile:
-    """A file that a source consists of.
-
-    Attributes:
-        key: path relative to the fixed part of the glob; names the file's share in the fold.
-        origin: path or URL as a person may open it.
-        stamp: size and time of change, None where the file system tells none.
-        changed: time of change, nanoseconds since 1970; 0 where the file system tells none.
-    """
-
-    key: str
-    origin: str
-    stamp: str | None
-    size: int
-    changed: int
-    path: str = field(repr=False)
-    fs: pafs.FileSystem = field(repr=False)
-
-    def stamped_by(self, as_of: np.datetime64) -> SourceFile:
-        """Without its stamp if it changed just now: it may yet change within one tick of the clock that stamps it."""
-        return self if self.changed < _nanoseconds(as_of, _UNSETTLED) else replace(self, stamp=None)
-
-    def whole_lines(self, content: bytes, as_of: np.datetime64) -> tuple[bytes, np.datetime64 | None]:
-        """Content without a last line that may still be in the making, and when that is to be looked at again."""
-        end = content.rfind(b"\n") + 1
-        text = not content.startswith(b"PAR1")
-        resting = abs(self.changed - _nanoseconds(as_of, 0)) >= _UNFINISHED * 10**9  # or `as_of` is not the present
-        if not text or end in (0, len(content)) or resting:
-            return content, None
-        return content[:end], np.datetime64(self.changed // 10**9 + _UNFINISHED + 1, "s")
-
-
-def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[SourceFile]:
-    """Files that match the configured path, or `paths` instead, by key.
-
-    A path may be a file, a folder (its data files, at any depth) or a glob (`**` crosses folders). A file named by
-    `paths` has the key that the configured path would give it, else its base name.
-
-    Raises:
-        SourceError: if a path cannot be listed or matches nothing, or two files would have one key.
-    """
-    found: list[SourceFile] = []
-    for pattern in paths or (path,):
-        try:
-            matches = list(_match(_absolute(pattern), _home(path) if paths else None))
-        except OSError as error:
-            raise SourceError(f"source {source!r}: {roots.shown(pattern)} cannot be listed: {_why(error)}") from None
-        if not matches:
-            raise SourceError(
-                f"source {source!r}: no file matches {roots.shown(pattern)} "
-                f"(looked in {roots.shown(_absolute(pattern))}): "
-                "correct `path` in the configuration, or give --path"
-            )
-        found += matches
-    by_key: dict[str, SourceFile] = {}
-    for file in found:
-        other = by_key.setdefault(file.key, file)
-        if other.origin != file.origin:
-            raise SourceError(
-                f"source {source!r}: {other.origin} and {file.origin} would both count as {file.key!r}: "
-                "rename one, or ingest them from one folder"
-            )
-    return [by_key[key] for key in sorted(by_key)]
-
-
-def _nanoseconds(as_of: np.datetime64, before: int) -> int:
-    """Nanoseconds since 1970 of some seconds before a moment."""
-    return (int(as_of.astype("datetime64[s]").astype(np.int64)) - before) * 10**9
-
-
-def read_content(file: SourceFile) -> tuple[bytes, str]:
+def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
     """Bytes of a file, unzipped if they are gzip, and the SHA-256 of what is stored.
 
+    Args:
+        file: which.
+        limit: bytes, stored or unzipped, above which a file is refused; little more is ever held.
+
     Raises:
-        FileProblem: if it cannot be read, ends early, is empty or too large.
+        FileProblem: if it cannot be read, ends early, is empty, too large, or text without an end of line.
     """
+    if file.size > limit:
+        raise too_large(file.origin, limit)
+    digest, pieces, size, lined = hashlib.sha256(), [], 0, False
     try:
-        if file.size > MAX_BYTES:
-            raise _too_large(file)
         with file.fs.open_input_stream(file.path, compression=None) as stream:
-            stored = bytes(stream.read())
-    except OSError as error:
-        raise FileProblem("unreadable_file", f"{file.origin} cannot be read: {_why(error)}") from None
-    content = _unzipped(file, stored) if stored.startswith(b"\x1f\x8b") else stored
-    if not content.strip():
-        raise FileProblem("empty_file", f"{file.origin} is empty: it is read again when it has something")
-    return content, hashlib.sha256(stored).hexdigest()
-
-
-def _unzipped(file: SourceFile, stored: bytes) -> bytes:
-    pieces: list[bytes] = []
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(stored)) as stream:
-            while piece := stream.read(_CHUNK):
+            for piece in _unzipped(stream, digest):
                 pieces.append(piece)
-                if len(pieces) * _CHUNK > MAX_BYTES + _CHUNK:
-                    raise _too_large(file)
+                size += len(piece)
+                lined = lined or b"\n" in piece or b"\r" in piece or pieces[0].startswith(_PARQUET)
+                if size > limit:
+                    raise too_large(file.origin, limit)
+                if size > LONGEST_LINE and not lined:
+                    raise line_too_long(file.origin, 1)
     except EOFError:
         raise FileProblem(
             "unreadable_file", f"{file.origin} is a gzip file that ends early: it is read again when it changes"
         ) from None
-    except (zlib.error, OSError) as error:
-        raise FileProblem("unreadable_file", f"{file.origin} is a damaged gzip file: {_why(error)}") from None
-    return b"".join(pieces)
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise FileProblem("unreadable_file", f"{file.origin} is a damaged gzip file: {why(error)}") from None
+    except OSError as error:
+        raise FileProblem("unreadable_file", _unread(file, error)) from None
+    content = b"".join(pieces)
+    if not content or content.isspace():
+        raise FileProblem("empty_file", f"{file.origin} is empty: it is read again when it has something")
+    return content, digest.hexdigest()
 
 
-def _too_large(file: SourceFile) -> FileProblem:
-    return FileProblem("too_large", f"{file.origin} is larger than {MAX_BYTES >> 30} GiB: split it")
+class _Hashed(io.RawIOBase):
+    """A stream that is fingerprinted as it is read."""
+
+    def __init__(self, stream: BinaryIO, digest: Any) -> None:
+        self._stream, self._digest = stream, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        self._digest.update(data)
+        buffer[: len(data)] = data
+        return len(data)
 
 
-def _why(error: Exception) -> str:
-    """One line of an error."""
-    return str(getattr(error, "strerror", None) or error).splitlines()[0]
+def _unzipped(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
+    """What a stream holds, piece by piece."""
+    whole = io.BufferedReader(_Hashed(stream, digest), _CHUNK)
+    plain: Any = gzip.GzipFile(fileobj=whole) if whole.peek(2).startswith(_GZIP) else whole
+    while piece := plain.read(_CHUNK):
+        yield piece
 
 
-def _absolute(path: str) -> str:
-    return path if "://" in path else str(Path(path.removeprefix("file://")).expanduser().absolute())
+def line_too_long(origin: str, line: int | None) -> FileProblem:
+    """What is said of an endless line; None where it is a value of many lines."""
+    much = f"longer than {LONGEST_LINE >> 20} MiB"
+    what = f"a value {much}, or a quote that is never closed" if line is None else f"a line {much}, line {line:,}"
+    return FileProblem("line_too_long", f"{origin} has {what}: mend the file")
 
 
-def _home(path: str) -> str:
-    """Folder that the keys of a configured path are relative to."""
-    base, pattern, query = _split(_absolute(path))
-    fs, root, shown = _file_system(base, query)
-    whole = fs.get_file_info("/".join([root, *pattern]))
-    return shown + (whole.path if whole.type == pafs.FileType.Directory else root)
+def too_large(origin: str, limit: int) -> FileProblem:
+    return FileProblem("too_large", f"{origin} holds more than {_size(limit)}: {RAISE}")
 
 
-def _split(path: str) -> tuple[str, list[str], str]:
-    """The folder before the first wildcard (or before the file's name), the segments after it, a URL's query."""
-    scheme, mark, rest = path.rpartition("://")
-    query = ""
-    if mark:
-        rest, _, query = rest.partition("?")
-    segments = rest.split("/")
-    first = next((i for i, s in enumerate(segments) if any(c in s for c in _WILD)), len(segments) - 1)
-    return scheme + mark + "/".join(segments[:first]), segments[first:], query
+RAISE = "split it, or raise max_bytes in the [[sources]] table"
 
 
-def _match(path: str, home: str | None) -> Iterator[SourceFile]:
-    """Files of one absolute path, folder or glob; keys are relative to `home` where that holds them."""
-    base, pattern, query = _split(path)
-    fs, root, shown = _file_system(base, query)
-    literal = fs.get_file_info("/".join([root, *pattern]))
-    if literal.type == pafs.FileType.File:
-        infos: list[pafs.FileInfo] = [literal]
-    elif literal.type == pafs.FileType.Directory:
-        root = literal.path
-        inside = fs.get_file_info(pafs.FileSelector(root, recursive=True))
-        infos = [i for i in inside if i.type == pafs.FileType.File and i.base_name.lower().endswith(SUFFIXES)]
-    else:
-        infos = list(_walk(fs, root, pattern))
-    for info in infos:
-        if not info.base_name.startswith("."):
-            yield _file(fs, info, shown, root, home)
+def _size(count: int) -> str:
+    """Bytes in a unit that people read."""
+    return f"{count / 2**20:,.0f} MiB" if count >= 1 << 20 else f"{count:,} bytes"
 
 
-def _file(fs: pafs.FileSystem, info: pafs.FileInfo, shown: str, root: str, home: str | None) -> SourceFile:
-    origin = shown + info.path
-    if home is None:
-        key = info.path[len(root) :].lstrip("/")
-    else:
-        key = origin[len(home) + 1 :] if origin.startswith(f"{home}/") else info.base_name
-    changed = info.mtime_ns
-    stamp = None if changed is None else f"{info.size}-{changed}"
-    return SourceFile(key, origin, stamp, info.size or 0, changed or 0, info.path, fs)
-
-
-def _walk(fs: pafs.FileSystem, folder: str, pattern: list[str]) -> Iterator[pafs.FileInfo]:
-    head, rest = pattern[0], pattern[1:]
-    if head == "**" and rest:
-        yield from _walk(fs, folder, rest)
-    for info in fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)):
-        if head == "**" and info.type == pafs.FileType.Directory:
-            yield from _walk(fs, info.path, pattern)
-        elif fnmatchcase(info.base_name, head):
-            if rest and info.type == pafs.FileType.Directory:
-                yield from _walk(fs, info.path, rest)
-            elif not rest and info.type == pafs.FileType.File:
-                yield info
-
-
-def _file_system(base: str, query: str) -> tuple[pafs.FileSystem, str, str]:
-    """File system of a folder, the folder as that knows it, and what to put before its paths to show them."""
-    if "://" not in base:
-        return pafs.LocalFileSystem(), base, ""
-    try:
-        fs, root = pafs.FileSystem.from_uri(f"{base}?{query}" if query else base)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
-        fs, root = _by_fsspec(base)
-    return fs, root.rstrip("/"), f"{base.split('://')[0]}://"
-
-
-def _by_fsspec(base: str) -> tuple[pafs.FileSystem, str]:
-    import fsspec
-
-    try:
-        fs, root = fsspec.core.url_to_fs(base)
-    except (ImportError, ValueError, OSError) as error:
-        raise SourceError(f"{roots.shown(base)} cannot be opened: {_why(error)}") from None
-    return pafs.PyFileSystem(pafs.FSSpecHandler(fs)), root
+def _unread(file: SourceFile, error: OSError) -> str:
+    named = "; its name is not UTF-8: rename it" if isinstance(error, FileNotFoundError) and "\\x" in file.path else ""
+    return f"{file.origin} cannot be read: {why(error)}{named}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.contracts import Int
-from tasks.ingest.decoding import Decoded, column_list, repeated
-from tasks.ingest.rejects import FileProblem
+from tasks.ingest.decoding import Decoded, Malformed, column_list
+from tasks.ingest.rejects import KEPT, FileProblem
 
 MISSING = object()
 
@@ -68,11 +69,11 @@ def find_records(origin: str, document: object, path: str) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Records:
+class Records(Decoded):
     """Rows of a JSON document, fields as text; see `Decoded`. A line is a record's number, from 1."""
 
     names: Sequence[str]
-    rows: int
+    count: int
     length: int
     columns: dict[str, pa.Array]
     numbers: Int
@@ -108,6 +109,15 @@ class Records:
         order = np.array(numbers, dtype=np.int64)
         return cls(names, len(numbers), len(records), columns, order, path, content, torn)
 
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self.count
+
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns."""
+        return pa.table([self.column(name) for name in columns], names=list(columns))
+
     def column(self, name: str) -> pa.Array:
         """One column, all null where no record has it."""
         return self.columns[name] if name in self.columns else pa.nulls(self.rows, pa.string())
@@ -121,17 +131,13 @@ class Records:
         records = find_records("", read_json("", self.content), self.path)
         return pa.array([compact(records[number - 1]) for number in self.numbers[rows]], pa.string())
 
-    def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Rows equal to one before them in these columns."""
-        return repeated(pa.table({name: self.column(name) for name in columns}))
-
-    def malformed(self) -> list[tuple[int, str, str]]:
+    def malformed(self) -> Malformed:
         """What is no record."""
-        return self.torn
+        return _malformed(self.torn)
 
 
 @dataclass(frozen=True)
-class Joined:
+class Joined(Decoded):
     """Rows of several documents, one after the other; see `Decoded`. Lines are counted on.
 
     Attributes:
@@ -143,7 +149,7 @@ class Joined:
     lengths: Sequence[int]
 
     @property
-    def names(self) -> Sequence[str]:
+    def names(self) -> Sequence[str]:  # type: ignore[override]
         """Columns that any of them has; one that a document has twice is there twice."""
         first = list(self.pages[0].names)
         return first + list(dict.fromkeys(name for page in self.pages[1:] for name in page.names if name not in first))
@@ -157,6 +163,10 @@ class Joined:
     def edges(self) -> Int:
         """First row of each, and the number of all."""
         return np.concatenate([[0], np.cumsum([page.rows for page in self.pages])]).astype(np.int64)
+
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns."""
+        return pa.table([self.column(name) for name in columns], names=list(columns))
 
     def column(self, name: str) -> pa.Array:
         """One column as text, null where a document lacks it."""
@@ -176,18 +186,16 @@ class Joined:
             ]
         )
 
-    def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Rows equal to one before them in these columns."""
-        return repeated(pa.table({name: self.column(name) for name in columns}))
-
-    def malformed(self) -> list[tuple[int, str, str]]:
+    def malformed(self) -> Malformed:
         """What is no row in any of them."""
+        told = [page.malformed() for page in self.pages]
         starts = np.cumsum([0, *self.lengths])
-        return [
-            (int(start) + line, reason, text)
-            for page, start in zip(self.pages, starts, strict=False)
-            for line, reason, text in page.malformed()
-        ]
+        lines = [int(start) + int(line) for torn, start in zip(told, starts, strict=False) for line in torn.lines]
+        reasons, texts = ([one for torn in told for one in getattr(torn, name)] for name in ("reasons", "texts"))
+        return replace(
+            _malformed(list(zip(lines, reasons, texts, strict=True))),
+            beyond=dict(sum((Counter(torn.beyond) for torn in told), Counter[str]())),
+        )
 
     def _shares(self, rows: npt.NDArray[np.int64]) -> list[tuple[Decoded, npt.NDArray[np.int64], int]]:
         """Each document that has some of the rows (ascending), their places in it, and the lines before it."""
@@ -198,6 +206,13 @@ class Joined:
             if len(own):
                 shares.append((page, own, int(starts[number])))
         return shares
+
+
+def _malformed(torn: Sequence[tuple[int, str, str]]) -> Malformed:
+    """Line, reason and text of what is no row, the first that are kept."""
+    kept, more = torn[:KEPT], Counter(reason for _, reason, _ in torn[KEPT:])
+    lines, reasons, texts = (list(column) for column in zip(*kept, strict=True)) if kept else ([], [], [])
+    return Malformed(np.array(lines, dtype=np.int64), reasons, texts, dict(more))
 
 
 def compact(record: object) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
 
@@ -33,17 +34,24 @@ ROW_REASONS = (
     "unfinished",
     "wrong_number_of_fields",
     "not_a_record",
+    "not_utf8",
+    "unsafe_name",
 )
 FILE_REASONS = (
     "unreadable_file",
     "empty_file",
     "not_utf8",
     "missing_column",
+    "wrong_type",
+    "line_too_long",
+    "too_many_columns",
     "too_large",
     "span_too_long",
     "bad_reply",
 )
 TEXT_LENGTH = 500
+KEPT = 100_000
+"""Refused rows of an origin that are kept with their text; all are counted."""
 _SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
 
 
@@ -104,39 +112,59 @@ class Verdicts:
         self.codes[where] = -1
         self.aside |= where
 
-    def reasons(self) -> pa.Array:
-        """Reason of each refused row, in their order."""
-        return pa.DictionaryArray.from_arrays(
-            pa.array(self.codes[self.refused].astype(np.int32)), pa.array(ROW_REASONS)
-        ).cast(pa.string())
+    def reasons(self, rows: npt.NDArray[np.int64]) -> pa.Array:
+        """Reason of each of these refused rows."""
+        codes = pa.array(self.codes[rows].astype(np.int32))
+        return pa.DictionaryArray.from_arrays(codes, pa.array(ROW_REASONS)).cast(pa.string())
+
+    def counts(self, rows: npt.NDArray[np.int64]) -> dict[str, int]:
+        """How many of these refused rows have each reason."""
+        many = np.bincount(self.codes[rows], minlength=len(ROW_REASONS))
+        return {reason: int(n) for reason, n in zip(ROW_REASONS, many, strict=True) if n}
 
 
 class Rejects(Sequence[Reject]):
-    """Refused rows of one origin, held as a table of line, reason and text."""
+    """Refused rows of one origin: the first `KEPT` by line, held as a table of line, reason and text.
 
-    def __init__(self, source: str, origin: str, table: pa.Table | None = None) -> None:
+    Attributes:
+        beyond: how many more there were, by reason.
+    """
+
+    def __init__(
+        self, source: str, origin: str, table: pa.Table | None = None, beyond: Mapping[str, int] | None = None
+    ) -> None:
         self.source, self.origin = source, origin
         self.table = _SCHEMA.empty_table() if table is None else table
+        self.beyond = dict(beyond or {})
 
     @classmethod
-    def of(cls, source: str, origin: str, lines: object, reasons: object, texts: object) -> Rejects:
+    def of(
+        cls,
+        source: str,
+        origin: str,
+        lines: object,
+        reasons: object,
+        texts: object,
+        beyond: Mapping[str, int] | None = None,
+    ) -> Rejects:
         """From three columns of equal length; texts are cut to `TEXT_LENGTH` characters."""
         cut = pc.utf8_slice_codeunits(pa.array(texts, pa.string()), 0, TEXT_LENGTH)
         columns = [pa.array(lines, pa.int64()), pa.array(reasons, pa.string()), cut]
-        return cls(source, origin, pa.Table.from_arrays(columns, schema=_SCHEMA))
+        return cls(source, origin, pa.Table.from_arrays(columns, schema=_SCHEMA), beyond)
 
     @classmethod
     def listed(cls, source: str, origin: str, rejects: Sequence[Reject]) -> Rejects:
         """From any sequence of rejects of that origin."""
         if isinstance(rejects, cls):
             return rejects
-        columns = zip(*((r.line, r.reason, r.text) for r in rejects), strict=True) if rejects else ([], [], [])
-        return cls.of(source, origin, *map(list, columns))
+        lines, reasons, texts = ([getattr(r, name) for r in rejects] for name in _SCHEMA.names)
+        return cls.of(source, origin, lines, reasons, texts)
 
     def joined(self, other: Rejects) -> Rejects:
-        """Both, by line."""
+        """Both, by line, as many as are kept."""
         whole = pa.concat_tables([self.table, other.table]).sort_by("line")
-        return Rejects(self.source, self.origin, whole)
+        beyond = Counter(self.beyond) + Counter(other.beyond) + Counter(_counts(whole[KEPT:]))
+        return Rejects(self.source, self.origin, whole[:KEPT], beyond)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -159,17 +187,30 @@ class Rejects(Sequence[Reject]):
                 yield Reject(self.source, self.origin, row["line"], row["reason"], row["text"])
 
     def counts(self) -> dict[str, int]:
-        """How many of each reason."""
-        return {str(row["values"]): int(row["counts"]) for row in pc.value_counts(self.table["reason"]).to_pylist()}
+        """How many of each reason, kept or not."""
+        return dict(Counter(_counts(self.table)) + Counter(self.beyond))
 
 
-def write_rejects(store: Store, rejects: Rejects, received_at: np.datetime64, known: Sequence[str]) -> list[str]:
+def _counts(table: pa.Table) -> dict[str, int]:
+    return {str(row["values"]): int(row["counts"]) for row in pc.value_counts(table["reason"]).to_pylist()}
+
+
+def write_rejects(
+    store: Store, rejects: Rejects, received_at: np.datetime64, known: Sequence[str], adds: bool = False
+) -> list[str]:
     """Keep the rejects that the files `known` do not hold yet.
 
+    Args:
+        store: the data root.
+        rejects: all that stand refused; those that came anew where it `adds`.
+        received_at: when.
+        known: files of those that stood before.
+        adds: the earlier ones stand too.
+
     Returns:
-        The files that together hold all of them: `known`, and the one written.
+        The files that together hold those that stand, and no other: such of `known`, and the one written.
     """
-    held = [path for path in known if store.exists(path)]
+    held = [path for path in known if store.exists(path) and (adds or _all_stand(store, path, rejects))]
     fresh = _less(rejects, store.read_tables(held, tables.REJECTS))
     if not len(fresh):
         return held
@@ -178,6 +219,11 @@ def write_rejects(store: Store, rejects: Rejects, received_at: np.datetime64, kn
     if not store.exists(path):
         store.write_table(path, _as_table(fresh, received_at))
     return [*held, path] if path not in held else held
+
+
+def _all_stand(store: Store, path: str, rejects: Rejects) -> bool:
+    kept = store.read_tables([path], tables.REJECTS).select(_SCHEMA.names).cast(_SCHEMA)
+    return bool(kept.join(rejects.table, _SCHEMA.names, join_type="left anti").num_rows == 0)
 
 
 def _less(rejects: Rejects, held: pa.Table) -> Rejects:

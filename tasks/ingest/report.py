@@ -93,6 +93,11 @@ class Tally:
     def _refused(self, rejects: Rejects) -> None:
         for reason, count in rejects.counts().items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
+        if rejects.beyond:
+            kept, total = len(rejects), len(rejects) + sum(rejects.beyond.values())
+            self.warnings.append(
+                f"{rejects.origin}: kept the first {kept:,} of {total:,} rows refused; all are counted"
+            )
         self.examples += [_shown(r) for r in rejects[: EXAMPLES - len(self.examples)]]
 
     def report(self, source: str, minutes: int) -> SourceReport:

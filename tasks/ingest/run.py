@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,6 +17,7 @@ from tasks.errors import SourceError
 from tasks.ingest.ahead import WORKERS, ahead
 from tasks.ingest.claims import Claims
 from tasks.ingest.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
+from tasks.ingest.overlays import Overlays
 from tasks.ingest.pieces import Piece
 from tasks.ingest.rejects import Rejects, write_rejects
 from tasks.ingest.report import SourceReport, Span, Tally
@@ -37,7 +39,7 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
         StoreError: if the data root cannot be written.
     """
     books = _Books(SourceLedger(writer.store, source.name))
-    bare = Pull(writer.as_of, writer.start, writer.end, paths)
+    bare = Pull(writer.as_of, writer.start, writer.end, paths, repairs=Overlays(writer.store, source.name))
     view = LedgerView(books.ledger, bare, writer.setup, writer.backfill)
     pull = replace(bare, done=view, claims=Claims(writer.store, source.name))
     receipt, tally = _first_receipt(writer.as_of, books.ledger), Tally()
@@ -180,9 +182,9 @@ def _land(
     assert rejects is not None  # a group has a first piece
     if before and piece.silence_is_zero:
         landing += writer.silence(piece, before, landing.stated, receipt)
-    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else ())
+    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else (), piece.appends)
     tally.add(own, rejects, landing.touched, landing.old)
-    return _entry(writer, before, piece, own, len(rejects), kept, receipt)
+    return _entry(writer, before, piece, own, rejects.counts(), kept, receipt)
 
 
 def _entry(
@@ -190,11 +192,13 @@ def _entry(
     before: Entry | None,
     piece: Piece,
     own: Tally,
-    rejected: int,
+    reasons: dict[str, int],
     kept: list[str],
     receipt: np.datetime64,
 ) -> Entry:
     """What the ledger should know of a key, seen from its last piece."""
+    if before and piece.appends:
+        reasons = dict(Counter(before.reasons) + Counter(reasons))
     span = _widest(own.span, before)
     asked = writer.start is not None or writer.end is not None
     if before and before.cursor and asked:  # the cursor, and all that it rests on, stay where they are
@@ -215,7 +219,8 @@ def _entry(
         setup=writer.setup,
         backfill=writer.backfill,
         rows=own.rows,
-        rejected=rejected,
+        rejected=sum(reasons.values()),
+        reasons=reasons,
         received_at=str(receipt),
         rejects=kept,
         first_minute=text_of(span[0]) if span else None,

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 
 from tasks.ingest.claims import Claims
+from tasks.ingest.overlays import Overlay
 from tasks.ingest.pieces import Piece
 
 
@@ -28,6 +29,16 @@ class Ledger(Protocol):
         """Whether what was read of this key need not be read anew: by this configuration, and known as early."""
 
 
+class Repairs(Protocol):
+    """What people repaired of the files of a source."""
+
+    def mark(self, key: str) -> str:
+        """Fingerprint of all repairs of a key, after a +; "" where there are none."""
+
+    def of(self, key: str, digest: str) -> Overlay | None:
+        """Repairs of a state of a file."""
+
+
 @dataclass(frozen=True)
 class Pull:
     """What a source is asked for.
@@ -38,6 +49,7 @@ class Pull:
         paths: read these files instead of the configured ones.
         done: what the ledger holds; a source skips what has not changed.
         claims: which file counts which event.
+        repairs: what goes over the rows of its files.
     """
 
     as_of: np.datetime64
@@ -46,6 +58,7 @@ class Pull:
     paths: tuple[str, ...] = ()
     done: Ledger | None = None
     claims: Claims | None = None
+    repairs: Repairs | None = None
 
     @property
     def bounded(self) -> bool:

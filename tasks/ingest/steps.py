@@ -1,11 +1,20 @@
-"""The step of the ingest stage."""
+"""The steps of the ingest stage."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
 
 import numpy as np
 
 from tasks.contracts import Progress
+from tasks.ingest.failed import failed
 from tasks.ingest.ledger import SourceLedger
+from tasks.ingest.repair import Refused, Staged, Written, refused, stage, write_out
+from tasks.ingest.repair_sheet import read_sheet
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.sources import make_source, named_source, setup_of
@@ -14,7 +23,48 @@ from tasks.settings import Settings
 from tasks.stepping import step
 from tasks.store import Store
 
-__all__ = ["SourceReport", "ingest_source", "last_minutes"]
+__all__ = [
+    "RefusedReport",
+    "SourceReport",
+    "Staged",
+    "StagedReport",
+    "Written",
+    "ingest_source",
+    "last_minutes",
+    "list_rejects",
+    "stage_repairs",
+    "write_rejects_out",
+]
+
+
+@dataclass(frozen=True)
+class RefusedReport:
+    """What stands refused.
+
+    Attributes:
+        files: those with refused rows.
+        failures: one line on each file that could not be used at all.
+    """
+
+    files: tuple[Refused, ...]
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StagedReport:
+    """Repaired rows that lie over their files, which are to be ingested again.
+
+    Attributes:
+        files: which.
+        repaired: rows repaired since the last time.
+        unchanged: rows that are as they were.
+        failures: one line on each file or row that cannot be repaired this way.
+    """
+
+    files: tuple[Staged, ...]
+    repaired: int
+    unchanged: int
+    failures: tuple[str, ...]
 
 
 @step("ingest source", retries=2, timeout_seconds=3600)
@@ -74,3 +124,46 @@ def last_minutes(settings: Settings) -> dict[str, np.datetime64 | None]:
     """
     store = Store(settings.data_root)
     return {source.name: SourceLedger(store, source.name).last_minute for source in settings.sources}
+
+
+@step("list rejects", timeout_seconds=3600)
+def list_rejects(settings: Settings, sources: Sequence[str]) -> RefusedReport:
+    """What stands refused of some sources, by their last state; rows that landed since are not among it.
+
+    Raises:
+        StoreError: if the data root cannot be read.
+    """
+    store = Store(settings.data_root)
+    configs = [named_source(settings, name) for name in sources]
+    files = tuple(each for name in sources for each in refused(store, name))
+    return RefusedReport(files, tuple(line for config in configs for line in failed(store, config)))
+
+
+@step("write rejects out", timeout_seconds=3600)
+def write_rejects_out(settings: Settings, sources: Sequence[str], out: Path) -> Written:
+    """Write what stands refused of some sources as a CSV for repair.
+
+    Raises:
+        StoreError: if the data root cannot be read, or the file not be written.
+    """
+    return write_out(Store(settings.data_root), [named_source(settings, name) for name in sources], out)
+
+
+@step("stage repairs", timeout_seconds=3600)
+def stage_repairs(settings: Settings, sources: Sequence[str], path: Path) -> StagedReport:
+    """Lay the rows of a repaired CSV over the files that they are from; rows of other sources are left out.
+
+    Raises:
+        ConfigError: if the file is no such CSV.
+        StoreError: if the data root cannot be written.
+    """
+    store, rows = Store(settings.data_root), [row for row in read_sheet(path) if row.source in sources]
+    about = attrgetter("source", "file", "digest")
+    files: list[Staged] = []
+    failures: list[str] = []
+    repaired = 0
+    for (name, *_), group in groupby(sorted(rows, key=about), about):
+        staged, count, problems = stage(store, named_source(settings, name), list(group))
+        files += [staged] if staged else []
+        repaired, failures = repaired + count, failures + problems
+    return StagedReport(tuple(files), repaired, len(rows) - repaired, tuple(failures))

@@ -72,6 +72,27 @@ def test_the_export_shows_what_was_known_at_a_moment(nexthour, network: Path, tm
     assert (tmp_path / "then.csv").read_text().splitlines()[1] == "A,2024-03-05T12:00:00Z,6,0"
 
 
+def test_refused_rows_are_listed_written_out_repaired_and_taken_back(nexthour, network: Path, tmp_path: Path) -> None:
+    with (tmp_path / "feed/a.csv").open("a") as feed:
+        feed.write("A,2024-03-05T09:00,many,\x1b[31m1\n")
+    nexthour("backfill", "--config", network)
+    code, out, err = nexthour("ingest", "--rejects", "--config", network, "--json")
+    assert (code, json.loads(out)["files"][0]["reasons"]) == (0, {"not_a_number": 1})
+    assert "gates a.csv: 1 rows refused: not_a_number 1" in err
+    assert "many,\\x1b[31m1" in err
+    bad = tmp_path / "bad.csv"
+    assert nexthour("ingest", "--rejects", "--out", bad, "--config", network)[0] == 0
+    text = bad.read_text(encoding="utf-8")
+    bad.write_text(text.replace("many", "5").replace("\x1b[31m1", "1"), encoding="utf-8")
+    code, out, _ = nexthour("ingest", "--rejects", "--path", bad, "--config", network, "--json")
+    assert (code, json.loads(out)["repaired"], json.loads(out)["sources"][0]["rows"]) == (0, 1, 181)
+    assert json.loads(nexthour("ingest", "--rejects", "--config", network, "--json")[1])["files"] == []
+    (tmp_path / "feed/a.csv").write_text(HEADER)
+    code, _, err = nexthour("ingest", "--rejects", "--path", bad, "--config", network)
+    assert code == 1
+    assert "has changed since it was written out" in err.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -83,6 +104,10 @@ def test_the_export_shows_what_was_known_at_a_moment(nexthour, network: Path, tm
         (("ingest", "--start", "yesterday"), "not ISO 8601"),
         (("ingest", "--start", "2024-03-10T02:30"), "does not exist"),
         (("ingest", "--source", "gate"), "did you mean 'gates'?"),
+        (("ingest", "--out", "bad.csv"), "--out goes with --rejects"),
+        (("ingest", "--rejects", "--out", "a.csv", "--path", "b.csv"), "not both"),
+        (("ingest", "--rejects", "--start", "2024-03-05"), "takes no --start"),
+        (("ingest", "--rejects", "--source", "gate"), "did you mean 'gates'?"),
         (("features", "--start", "soon", "--end", "2024-03-05"), "not a date"),
         (
             ("backtest", "--start", "2024-03-05", "--end", "2024-03-06", "--every", "fast", "--out", "x"),

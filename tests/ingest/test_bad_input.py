@@ -110,12 +110,12 @@ def test_rejects_say_the_line_of_an_editor_past_blank_lines_and_line_breaks_in_v
     bench = Bench.counts(tmp_path)
     bench.put(
         "f.csv",
-        "\ufeffstation_id , minute_utc,entries,exits\r\n"
-        "A,2024-05-10T10:00Z,1,1\r\n"
+        "\ufeffstation_id , minute_utc,entries,exits,note\r\n"
+        "A,2024-05-10T10:00Z,1,1,\r\n"
         "\r\n"
-        '"B\nline two",2024-05-10T10:00Z,x,1\r\n'
+        'B,2024-05-10T10:00Z,x,1,"one\nline two"\r\n'
         "C,2024-05-10T10:00Z,1\r\n"
-        "D,2024-05-10T10:00Z,1,y",
+        "D,2024-05-10T10:00Z,1,y,",
     )
     report = bench.ingest()
     assert [(line, reason) for line, reason, _ in bench.rejects()] == [
@@ -150,7 +150,7 @@ def whole_file_cases() -> dict[str, tuple[str, bytes, str, str]]:
         "no bytes": ("x.csv", b"", "empty_file", "is empty"),
         "blank": ("x.csv", b"\n \n", "empty_file", "is empty"),
         "empty gzip": ("x.csv.gz", gzip.compress(b"", mtime=0), "empty_file", "is empty"),
-        "Latin-1": ("x.csv", text.replace(b"A,", b"\xc4,"), "not_utf8", "is not UTF-8"),
+        "Latin-1 header": ("x.csv", text.replace(b"entries", b"eintr\xe4ge"), "not_utf8", "is not UTF-8"),
         "UTF-16": ("x.csv", text.decode().encode("utf-16"), "not_utf8", "is not UTF-8"),
         "open quote": (
             "x.csv",

@@ -15,7 +15,7 @@ from tasks.ingest.claims import last_of_each, read_ids
 from tasks.ingest.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
-from tasks.ingest.numbers import read_counts, read_names
+from tasks.ingest.numbers import BLANK, UNSAFE, read_counts, read_names
 from tasks.ingest.pieces import Piece, statement_schema, statements
 from tasks.ingest.rejects import FileProblem, Verdicts
 from tasks.ingest.source import Pull
@@ -106,7 +106,7 @@ class Events:
             edges = [parse_moment(str(text), file.timezone) for text in (self._config.start, self._config.end)]
             start, end = (int(edge.astype("datetime64[m]").astype(np.int64)) for edge in edges)
             return Cover(-(-start // step) * step, end // step * step)
-        heard = np.concatenate([side.minute[side.verdicts.codes < 0] for side in sides])
+        heard = np.concatenate([side.minute[side.heard] for side in sides])
         if not len(heard):
             return Cover(0, 0)
         start, end = int(heard.min()), int(heard.max()) + step
@@ -129,9 +129,14 @@ class _Side:
     people: Int
     verdicts: Verdicts
 
+    @property
+    def heard(self) -> npt.NDArray[np.bool_]:
+        """Rows that tell of somebody, asked for or not; a copy of a refused row tells nothing."""
+        return np.asarray((self.verdicts.codes < 0) & (self.station >= 0) & ~np.isnat(self.moments.utc))
+
     def heard_of(self) -> list[str]:
         """Names of the stations that somebody was counted at, asked for or not."""
-        return [self.names[code] for code in np.unique(self.station[self.verdicts.codes < 0])]
+        return [self.names[code] for code in np.unique(self.station[self.heard])]
 
     def ends(self, stations: Sequence[str]) -> Ends:
         """What counts of it, on common station codes."""
@@ -160,7 +165,8 @@ def _read(file: OpenFile, target: str, where: EventColumns, again: Verdicts, pul
     verdicts.set_aside(~again.good)
     station, names = read_names(file.rows.column(where.station_id))
     moments = read_times(file.rows.column(where.time), file.timezone)
-    verdicts.refuse(moments.blank & (station < 0), "unfinished")
+    verdicts.refuse(moments.blank & (station == BLANK), "unfinished")
+    verdicts.refuse(station == UNSAFE, "unsafe_name")
     verdicts.refuse(station < 0, "missing_station")
     minute = judge_times(verdicts, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)

@@ -1,0 +1,126 @@
+"""Refused rows as a CSV that people repair: safe to open in a spreadsheet, and read back as it was written."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from tasks.errors import ConfigError, StoreError
+
+OWN = ("source", "file", "digest", "line", "reason", "text")
+_FORMULA = re.compile(r"'*[=+\-@\t\r\n]")
+_NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?(e[+-]?\d+)?", re.IGNORECASE)
+csv.field_size_limit(max(csv.field_size_limit(), 1 << 22))  # a value may be as long as a line of a source
+
+
+@dataclass(frozen=True)
+class SheetRow:
+    """A refused row.
+
+    Attributes:
+        source, file, digest: which state of which file.
+        line: where it stood.
+        reason: why, several with "; " between them.
+        text: what stood there if that was no row, else "".
+        cells: its values by heading.
+    """
+
+    source: str
+    file: str
+    digest: str
+    line: int
+    reason: str
+    text: str
+    cells: Mapping[str, str]
+
+
+def headings(names: Sequence[str]) -> list[str]:
+    """What the columns of a file are called beside our own: numbered where a name is taken."""
+    seen = Counter(OWN)
+    shown = []
+    for name in names:
+        seen[name] += 1
+        shown.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return shown
+
+
+def write_sheet(path: Path, rows: Iterable[SheetRow]) -> int:
+    """Write rows, with the columns of all of them beside our own; returns how many. The file appears whole.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
+    body, whole = path.with_name(f".{path.name}.body"), path.with_name(f".{path.name}.part")
+    try:
+        with body.open("w", newline="", encoding="utf-8") as out:
+            columns, written = _write_body(out, rows)
+        with body.open(newline="", encoding="utf-8") as held, whole.open("w", newline="", encoding="utf-8-sig") as out:
+            writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+            writer.writerow([*OWN, *map(guarded, columns)])
+            width = len(OWN) + len(columns)
+            writer.writerows(values + [""] * (width - len(values)) for values in csv.reader(held))
+        whole.replace(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        body.unlink(missing_ok=True)
+        whole.unlink(missing_ok=True)
+    return written
+
+
+def _write_body(out: IO[str], rows: Iterable[SheetRow]) -> tuple[list[str], int]:
+    """Rows without a heading; the columns that they have beside our own, and how many rows there are."""
+    writer, columns, written = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n"), dict[str, None](), 0
+    for row in rows:
+        written += 1
+        columns |= dict.fromkeys(row.cells)
+        own = [str(getattr(row, name)) for name in OWN]
+        writer.writerow([guarded(cell) for cell in (*own, *(row.cells.get(name, "") for name in columns))])
+    return list(columns), written
+
+
+def read_sheet(path: Path) -> Iterator[SheetRow]:
+    """Rows of a file that `write_sheet` wrote, whatever spreadsheet saved it since.
+
+    Raises:
+        ConfigError: if it is none.
+    """
+    where = f"--path {path}"
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as text:
+            first = text.readline()
+            text.seek(0)
+            rows = csv.reader(text, delimiter=max(",;\t", key=first.count))
+            names = [unguarded(name) for name in next(rows, [])]
+            for name in ("source", "file", "digest", "line"):
+                if name not in names:
+                    raise ConfigError(f"{where}: no column {name!r}: give a file that --rejects --out wrote")
+            for values in rows:
+                if any(values):
+                    yield _row(where, dict(zip(names, map(unguarded, values), strict=False)))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{where} cannot be read ({error}): save it as CSV in UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{where} cannot be read: {error.strerror or error}") from None
+
+
+def _row(where: str, cells: dict[str, str]) -> SheetRow:
+    own: dict[str, Any] = {name: cells.pop(name, "") for name in OWN}
+    if not own["line"].isdecimal():
+        raise ConfigError(f"{where}: line {own['line']!r} is no number: leave that column as it was")
+    return SheetRow(**{**own, "line": int(own["line"])}, cells=cells)
+
+
+def guarded(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
+
+
+def unguarded(cell: str) -> str:
+    """The reverse of `guarded`."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
