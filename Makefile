@@ -40,6 +40,8 @@ bench: setup     ## the figures of the README (RIVAL=python of an environment wi
 	$(BIN)/python benchmarks/table_size.py
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/forecast_start.py --data-root .nexthour
+	$(BIN)/python benchmarks/ingest.py
+	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/accuracy.py
 
 torture: setup   ## thousands of disturbed ingests, and what was lost or doubled by them (TORTURE_TRIES=3000)

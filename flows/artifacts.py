@@ -64,7 +64,7 @@ def ingest_markdown(report: IngestReport) -> str:
     return "\n".join([*parts, quality_markdown(report.quality)] if report.quality else parts)
 
 
-STATUS = {"warning": "**warning**", "not_run": "not run", "ok": "ok"}
+STATUS = {"warning": "⚠ warning", "not_run": "not run", "ok": "ok"}
 
 
 def quality_markdown(results: Sequence[QualityResult]) -> str:

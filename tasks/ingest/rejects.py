@@ -50,6 +50,7 @@ FILE_REASONS = (
     "bad_reply",
 )
 TEXT_LENGTH = 500
+_RECENT_DATES = 60
 KEPT = 100_000
 """Refused rows of an origin that are kept with their text; all are counted."""
 _SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
@@ -214,11 +215,17 @@ def write_rejects(
     fresh = _less(rejects, store.read_tables(held, tables.REJECTS))
     if not len(fresh):
         return held
-    day = received_at.astype("datetime64[D]")
-    path = f"{tables.day_folder('rejects', str(day)).replace('service_date', 'received_date')}/{_name(fresh)}.parquet"
+    path = _place(store, _name(fresh), str(received_at.astype("datetime64[D]")))
     if not store.exists(path):
         store.write_table(path, _as_table(fresh, received_at))
     return [*held, path] if path not in held else held
+
+
+def _place(store: Store, name: str, day: str) -> str:
+    """File of some rejects: where a run that was cut off put it, lately or before midnight; else that of the day."""
+    dates = [day, *(date for date in reversed(store.partitions("rejects")) if date != day)][:_RECENT_DATES]
+    paths = [f"rejects/received_date={date}/{name}.parquet" for date in dates]
+    return next((path for path in paths if store.exists(path)), paths[0])
 
 
 def _all_stand(store: Store, path: str, rejects: Rejects) -> bool:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from ingest_bench import NOW, Bench, at
+from ingest_bench import NOW, Bench, Failing, at
 
 from tasks.config_file import load_settings
-from tasks.errors import ConfigError, SourceError
+from tasks.errors import ConfigError, SourceError, StoreError
 from tasks.ingest.steps import ingest_source
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
@@ -245,3 +246,16 @@ def test_parquet_rows_are_refused_like_those_of_text(tmp_path: Path) -> None:
         (4, "negative"),
     ]
     assert report.rows + report.rejected == 4
+
+
+def test_a_run_cut_off_before_midnight_and_repeated_after_it_keeps_each_reject_once(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path)
+    bench.put_rows("f.csv", HEADER, [GOOD, ("A", "never", 1, 1)])
+    evening = np.datetime64("2024-05-10T23:59:30", "s")
+    for writes in range(1, 7):
+        try:
+            bench.ingest_into(Failing(str(tmp_path / "root"), writes), evening)
+        except StoreError:
+            bench.ingest_into(bench.store, evening + np.timedelta64(120, "s"))
+        assert [row["reason"] for row in bench.table("rejects")] == ["bad_time"]
+        shutil.rmtree(tmp_path / "root")

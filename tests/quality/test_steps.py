@@ -169,7 +169,7 @@ def test_people_read_warnings_on_the_terminal_and_every_result_in_the_artifact(t
     said = artifacts.ingest_markdown(report)
     assert "## Quality: 1 warning\n" in said
     assert "| check | result | finding | observed | limit | since (UTC) |\n|---|---|---|---:|---:|---:|\n" in said
-    assert said.index("**warning** | station 'B'") < said.index("| not run |") < said.index("| ok |")
+    assert said.index("⚠ warning | station 'B'") < said.index("| not run |") < said.index("| ok |")
     assert "| 900 | 100 | 2024-05-10T12:10 |" in said
 
 

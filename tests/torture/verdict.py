@@ -75,7 +75,9 @@ def difference(wanted: Held, got: Held, torn: bool = False) -> Difference:
             out.lost += max(want - have, 0)
             out.doubled += max(have - want, 0)
     out.lost += (wanted.rejects - got.rejects).total()
-    out.doubled += sum(n for row, n in (got.rejects - wanted.rejects).items() if not (torn and row[2] == 0))
+    extra = got.rejects - wanted.rejects
+    # a file that was seen at several lengths was refused as a whole, and its rows as often as they came anew
+    out.doubled += sum(n for row, n in extra.items() if not (torn and (row[2] == 0 or row in wanted.rejects)))
     if wanted.known != got.known:
         out.notes.append("what was known at a past moment differs")
     return out

@@ -1,0 +1,198 @@
+"""Ingest beside its rivals, in one run: bulk CSV, one more minute of a full day, events, memory, reading.
+
+Every figure is a process of its own, measured whole; `--rows` makes it smaller.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+from common import NEXTHOUR, Cost, measure, medians, report
+
+from tasks.ingest.steps import ingest_source
+from tasks.minutes import read_minutes
+from tasks.settings import Settings
+from tasks.store import Store
+
+STATIONS, DAY = 331, np.datetime64("2024-04-01T00:00", "m")
+ARROW = """
+import sys, pathlib, pyarrow as pa, pyarrow.csv as c, pyarrow.parquet as q
+files = sorted(pathlib.Path(sys.argv[1]).glob("*.csv"))
+q.write_table(pa.concat_tables([c.read_csv(f) for f in files]), sys.argv[2])
+"""
+PANDAS = """
+import sys, pathlib, pandas as pd
+files = sorted(pathlib.Path(sys.argv[1]).glob("*.csv"))
+pd.concat([pd.read_csv(f, parse_dates=["minute_utc"]) for f in files]).to_parquet(sys.argv[2])
+"""
+
+
+def write_day(path: Path, number: int, stations: int = STATIONS) -> None:
+    """A CSV of one day of minute counts."""
+    rng = np.random.default_rng(number)
+    minute = DAY + number * 1440 + np.tile(np.arange(1440), stations)
+    columns = {
+        "station_id": np.repeat([f"station-{i:03}" for i in range(stations)], 1440),
+        "minute_utc": np.char.add(np.datetime_as_string(minute), "Z"),
+        "entries": rng.poisson(4, len(minute)),
+        "exits": rng.poisson(3, len(minute)),
+    }
+    pacsv.write_csv(pa.table(columns), path, pacsv.WriteOptions(quoting_style="none"))
+
+
+def configured(root: Path, source: str) -> list[str]:
+    """The command that backfills a fresh root from a source."""
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir()
+    (root / "nexthour.toml").write_text(f'data_root = "."\n[network]\ntimezone = "UTC"\n[[sources]]\n{source}\n')
+    return [NEXTHOUR, "backfill", "--data-root", str(root)]
+
+
+def bulk(folder: Path, days: int) -> dict[str, object]:
+    """Days of CSV into the tables, beside pyarrow and pandas that write one Parquet file of it."""
+    feed = folder / "feed"
+    feed.mkdir()
+    for number in range(days):
+        write_day(feed / f"{number:03}.csv", number)
+    source = f'name = "gates"\nkind = "counts"\npath = "{feed}/*.csv"'
+    costs: dict[str, list[Cost]] = {"nexthour": [], "pyarrow": [], "pandas": []}
+    for _ in range(3):
+        costs["nexthour"].append(measure(configured(folder / "root", source)))
+        for name, code in (("pyarrow", ARROW), ("pandas", PANDAS)):
+            costs[name].append(measure([sys.executable, "-c", code, str(feed), str(folder / f"{name}.parquet")]))
+    middle = {name: medians(of_one) for name, of_one in costs.items()}
+    ours = middle["nexthour"]
+    return {
+        "bulk: rows": days * STATIONS * 1440,
+        **{f"bulk: {name} s": cost.wall for name, cost in middle.items()},
+        **{f"bulk: {name} CPU s": cost.cpu for name, cost in middle.items()},
+        "bulk: times pyarrow": ours.wall / middle["pyarrow"].wall,
+        "bulk: times pandas": ours.wall / middle["pandas"].wall,
+        "bulk: peak MiB": ours.peak_mib,
+    }
+
+
+def reading(folder: Path) -> dict[str, object]:
+    """Fifteen same weekdays of 300 stations from the minute table, beside pyarrow reading the same files."""
+    store, root = Store(str(folder / "weeks")), folder / "weeks"
+    feed = folder / "weekdays"
+    feed.mkdir()
+    for week in range(15):
+        write_day(feed / f"{week}.csv", 7 * week, 300)
+    measure(configured(root, f'name = "gates"\nkind = "counts"\npath = "{feed}/*.csv"'))
+    wanted = [str((DAY + 7 * 1440 * week).astype("datetime64[D]")) for week in range(15)]
+    files = sorted((root / "minutes").rglob("part.parquet"))
+    ends = DAY, DAY + 15 * 7 * 1440
+    ours, theirs = [], []
+    for _ in range(7):
+        began = time.perf_counter()
+        rows = read_minutes(store, *ends, "UTC", ("entries", "exits"), only=wanted).num_rows
+        ours.append(time.perf_counter() - began)
+        began = time.perf_counter()
+        assert rows == pa.concat_tables([pq.ParquetFile(f).read() for f in files]).num_rows
+        theirs.append(time.perf_counter() - began)
+    return {"reading: rows": rows, "reading: s": median(ours), "reading: times pyarrow": median(ours) / median(theirs)}
+
+
+def one_more_minute(folder: Path, stations: int = 500) -> dict[str, object]:
+    """A minute file a minute: our own work early and late in a day that fills up to 720,000 rows."""
+    feed, day, rng = folder / "live", np.datetime64("2024-05-10T00:00", "m"), np.random.default_rng(0)
+    feed.mkdir()
+    settings = Settings(
+        data_root=str(folder / "liveroot"),
+        network={"timezone": "UTC"},
+        sources=[{"name": "gates", "kind": "counts", "path": f"{feed}/*.csv"}],
+    )
+
+    def put(minute: int) -> None:
+        counts = rng.poisson(4, (stations, 2))
+        rows = [f"s{i:04},{day + minute}Z,{a},{b}" for i, (a, b) in enumerate(counts)]
+        (feed / f"{minute:04}.csv").write_text("\n".join(["station_id,minute_utc,entries,exits", *rows, ""]))
+
+    def take(minute: int) -> float:
+        began = time.perf_counter()
+        ingest_source(settings, "gates", (day + minute + 1).astype("datetime64[s]"))
+        return time.perf_counter() - began
+
+    def several(first: int) -> float:
+        spent = []
+        for minute in range(first, first + 9):
+            put(minute)
+            spent.append(take(minute))
+        return median(spent)
+
+    put(0)
+    take(0)
+    early = several(1)
+    for minute in range(10, 1430):
+        put(minute)
+    take(1429)
+    late = several(1430)
+    return {"one more minute at 00:01: s": early, "one more minute at 23:59: s": late, "late over early": late / early}
+
+
+def events(folder: Path, trips: int) -> dict[str, object]:
+    """Trips a minute."""
+    feed, rng = folder / "trips", np.random.default_rng(1)
+    feed.mkdir()
+    per_day = 100_000
+    for number in range(trips // per_day):
+        start = (DAY + number * 1440).astype("datetime64[s]") + np.sort(rng.integers(0, 86_000, per_day))
+        names = np.array([f"stop-{i:03}" for i in range(300)])
+        columns = {
+            "started_at": np.datetime_as_string(start),
+            "ended_at": np.datetime_as_string(start + rng.integers(60, 1800, per_day)),
+            "from": names[rng.integers(0, 300, per_day)],
+            "to": names[rng.integers(0, 300, per_day)],
+        }
+        pacsv.write_csv(pa.table(columns), feed / f"{number:03}.csv", pacsv.WriteOptions(quoting_style="none"))
+    sides = (
+        '{ entries = { time = "started_at", station_id = "from" }, exits = { time = "ended_at", station_id = "to" } }'
+    )
+    cost = measure(
+        configured(
+            folder / "triproot",
+            f'name = "trips"\nkind = "events"\npath = "{feed}/*.csv"\nevents = {sides}\nlatency_seconds = 0',
+        )
+    )
+    return {"events: trips": trips, "events: trips a minute": 60 * trips / cost.wall, "events: peak MiB": cost.peak_mib}
+
+
+def memory(folder: Path) -> dict[str, object]:
+    """Peak memory of one file and of a hundred like it."""
+    feed = folder / "many"
+    feed.mkdir()
+    for number in range(100):
+        write_day(feed / f"{number:03}.csv", number, 60)
+    peaks = {}
+    for count, pattern in ((1, "000.csv"), (10, "00?.csv"), (100, "*.csv")):
+        source = f'name = "gates"\nkind = "counts"\npath = "{feed}/{pattern}"'
+        peaks[count] = measure(configured(folder / f"many{count}", source)).peak_mib
+    return {f"memory: {count} files MiB": peak for count, peak in peaks.items()}
+
+
+def main() -> None:
+    """Measure all, print once."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--rows", type=int, default=10_000_000, help="rows of the bulk ingest")
+    options.add_argument("--trips", type=int, default=2_000_000, help="trips of the events")
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        figures = bulk(folder, max(asked.rows // (STATIONS * 1440), 1))
+        figures |= one_more_minute(folder) | events(folder, asked.trips) | memory(folder) | reading(folder)
+        report("ingest", figures)
+
+
+if __name__ == "__main__":
+    main()
