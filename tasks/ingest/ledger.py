@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
@@ -134,13 +134,10 @@ class SourceLedger:
             return self._fresh[key]
         return None if row is None else Entry(**{name: values[row] for name, values in self._columns.items()})
 
-    def __iter__(self) -> Iterator[Entry]:
-        return (Entry(*values) for values in zip(*(self._columns[f.name] for f in fields(Entry)), strict=True))
-
     @property
     def entries(self) -> list[Entry]:
-        """All of them, by key."""
-        return list(self)
+        """All that were there at first, by key."""
+        return [Entry(*values) for values in zip(*(self._columns[f.name] for f in fields(Entry)), strict=True)]
 
     @property
     def received_at(self) -> np.datetime64 | None:
