@@ -33,9 +33,9 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     available = tables.numpy_times(observations["available_at"]).astype(np.int64)
     received = tables.numpy_times(observations["received_at"]).astype(np.int64)
     keys: list[npt.NDArray[np.integer]] = [station, minute, part, available, received]
-    if not _ascending(keys):
+    if not tables.ascending(keys, strictly=True):
         order = np.lexsort(keys[::-1])
-        if not _ascending([key[order] for key in keys]):
+        if not tables.ascending([key[order] for key in keys], strictly=True):
             order = np.lexsort((*_by_content(observations, targets), *reversed(keys)))
         station, minute, part = station[order], minute[order], part[order]
         observations = observations.select(targets).take(pa.array(order))
@@ -54,18 +54,6 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
         ],
         schema=tables.minutes(targets),
     )
-
-
-def _ascending(keys: Sequence[npt.NDArray[np.integer]]) -> bool:
-    """Whether rows are in order by several keys, the first one first, and no two equal in all."""
-    tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
-    for key in keys:
-        if (tied & (key[1:] < key[:-1])).any():
-            return False
-        tied &= key[1:] == key[:-1]
-        if not tied.any():
-            return True
-    return False
 
 
 def _by_content(observations: pa.Table, targets: Sequence[str]) -> list[npt.NDArray[np.integer]]:

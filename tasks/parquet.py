@@ -1,18 +1,55 @@
-"""Parquet beyond whole tables: what a footer says, and files cut into row groups."""
+"""Tables as Parquet: whole, cut into row groups, or only what a footer says."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
 from tasks.roots import one_line
-from tasks.store import DELTA_COLUMNS, Store
 
+if TYPE_CHECKING:
+    from tasks.store import Store
+
+FILTERED = ("part", "source")
+DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
 ROWS_A_GROUP = 131_072
+
+
+def encode_table(table: pa.Table) -> bytes:
+    """Content of the Parquet file of a table."""
+    buffer = io.BytesIO()
+    delta = [f.name for f in table.schema if f.name in DELTA_COLUMNS and pa.types.is_timestamp(f.type)]
+    split = [f.name for f in table.schema if pa.types.is_int32(f.type)]  # counts: a third faster than by dictionary
+    pq.write_table(
+        table,
+        buffer,
+        write_page_checksum=True,
+        compression="zstd",
+        use_dictionary=[name for name in table.column_names if name not in (*delta, *split)],
+        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED") | dict.fromkeys(split, "BYTE_STREAM_SPLIT"),
+        write_statistics=[name for name in table.column_names if name in (*delta, *FILTERED)],
+    )
+    return buffer.getvalue()
+
+
+def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
+    """Rows of the content of a Parquet file; the schema's columns only, absent ones null.
+
+    Raises:
+        StoreError: if it is none.
+    """
+    try:
+        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
+        held = file.read(columns=[name for name in schema.names if name in file.schema_arrow.names])
+        columns = [held[f.name] if f.name in held.column_names else pa.nulls(len(held), f.type) for f in schema]
+        return pa.table(columns, names=schema.names).cast(schema)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"this is no Parquet file, or a damaged one: {one_line(error)}") from None
 
 
 def read_footer(store: Store, path: str) -> dict[str, str]:

@@ -16,7 +16,8 @@ from tasks.contracts import Int
 from tasks.errors import StoreError
 from tasks.fold import fold
 from tasks.observations import batches, is_compacted, read_day
-from tasks.store import Store, decode_table, encode_table
+from tasks.parquet import decode_table, encode_table
+from tasks.store import Store
 
 
 def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
@@ -160,29 +161,25 @@ def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], over: bool) -> 
     """
     both = pa.concat_tables([old, new]).unify_dictionaries()
     station, names = tables.name_codes(both["station_id"])
-    minute = tables.numpy_times(both["minute_utc"]).astype(np.int64) // 60_000_000
-    keys = station.astype(np.int64) << 32 | minute
+    time = tables.numpy_times(both["minute_utc"])
+    keys = station.astype(np.int64) << 32 | time.view(np.int64) // 60_000_000
     known, fresh = keys[: len(old)], keys[len(old) :]
     place = np.searchsorted(known, fresh)
     there = np.zeros(len(fresh), dtype=bool) if not len(known) else known[np.minimum(place, len(known) - 1)] == fresh
     if there.any() and not over:
         return None
     rows = np.insert(np.arange(len(old)), place[~there], len(old) + np.flatnonzero(~there))
-    columns = [_column(both[target], rows, len(old), place, there) for target in targets]
-    return pa.Table.from_arrays(
-        [
-            tables.name_array(station[rows], names),
-            tables.time_array((minute[rows] * 60_000_000).astype("datetime64[us]")),
-            *columns,
-        ],
-        schema=tables.minutes(targets),
-    )
+    columns = [_column(both[target].combine_chunks(), rows, len(old), place, there) for target in targets]
+    named, times = tables.name_array(station[rows], names), tables.time_array(time[rows])
+    return pa.Table.from_arrays([named, times, *columns], schema=tables.minutes(targets))
 
 
-def _column(column: pa.ChunkedArray, rows: Int, old: int, place: Int, there: npt.NDArray[np.bool_]) -> pa.Array:
+def _column(column: pa.Array, rows: Int, old: int, place: Int, there: npt.NDArray[np.bool_]) -> pa.Array:
     """One count of `rows`; those of new rows stand in the place of the old ones that they replace."""
-    valid = column.is_valid().combine_chunks().to_numpy(zero_copy_only=False).copy()
-    values = column.fill_null(0).combine_chunks().to_numpy(zero_copy_only=False).copy()
+    if not column.null_count and not there.any():
+        return pa.array(column.to_numpy()[rows])
+    valid = column.is_valid().to_numpy(zero_copy_only=False).copy()
+    values = column.fill_null(0).to_numpy(zero_copy_only=False).copy()
     says = np.flatnonzero(there & valid[old:])
     values[place[says]] = values[old + says]
     valid[place[says]] = True

@@ -66,6 +66,24 @@ def one_line(error: Exception) -> str:
     return " ".join(text.split())
 
 
+def local_files(folder: Path, suffix: str = "") -> list[str]:
+    """Files below a folder whose names end so, at any depth, relative to it; none where it is not there.
+
+    Raises:
+        OSError: if a folder cannot be listed.
+    """
+
+    def refused(error: OSError) -> None:
+        if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise error
+
+    top, found = str(folder), list[str]()
+    for here, _, names in os.walk(top, onerror=refused, followlinks=True):
+        before = f"{here[len(top) + 1 :]}/" if len(here) > len(top) else ""
+        found += [before + name for name in names if name.endswith(suffix)]
+    return found
+
+
 def replace_file(path: Path, data: bytes) -> None:
     """Write a file beside its place, under a name that starts with a dot, flush it and rename it.
 

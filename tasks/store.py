@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import uuid
@@ -17,10 +16,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
-from tasks.roots import local_folder, one_line, remote, replace_file, replace_object, shown
-
-FILTERED = ("part", "source")
-DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
+from tasks.parquet import DELTA_COLUMNS, decode_table, encode_table
+from tasks.roots import local_files, local_folder, one_line, remote, replace_file, replace_object, shown
 
 
 class Store:
@@ -95,7 +92,7 @@ class Store:
             raise StoreError(f"{self.url(path)} is not JSON: restore it or delete it") from None
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        """Replace a Parquet file whole: zstd, delta-packed times, dictionaries for the rest."""
+        """Replace a Parquet file whole: zstd, delta-packed times, counts byte by byte, dictionaries for the rest."""
         self.write_bytes(path, encode_table(table))
 
     def read_tables(self, paths: Sequence[str], schema: pa.Schema, filter: pc.Expression | None = None) -> pa.Table:
@@ -125,6 +122,10 @@ class Store:
 
     def files(self, folder: str, suffix: str = "") -> list[str]:
         """Paths of the files below a folder, sorted; what lies under a name that starts with a dot is not there."""
+        if self.local is not None:
+            with self._reading(self.url(folder)):
+                below = local_files(self.local / folder, suffix)
+            return sorted(f"{folder}/{p}" if folder else p for p in below if "/." not in f"/{p}")
         prefix = len(self.at(folder)) + 1
         infos = self._infos(folder, recursive=True, kind=pafs.FileType.File)
         below = [info.path[prefix:] for info in infos if info.path.endswith(suffix)]
@@ -219,34 +220,3 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {one_line(error)}") from None
-
-
-def encode_table(table: pa.Table) -> bytes:
-    """Content of the Parquet file of a table."""
-    buffer = io.BytesIO()
-    delta = [f.name for f in table.schema if f.name in DELTA_COLUMNS and pa.types.is_timestamp(f.type)]
-    pq.write_table(
-        table,
-        buffer,
-        write_page_checksum=True,
-        compression="zstd",
-        use_dictionary=[name for name in table.column_names if name not in delta],
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        write_statistics=[name for name in table.column_names if name in (*delta, *FILTERED)],
-    )
-    return buffer.getvalue()
-
-
-def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
-    """Rows of the content of a Parquet file; the schema's columns only, absent ones null.
-
-    Raises:
-        StoreError: if it is none.
-    """
-    try:
-        file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True)
-        held = file.read(columns=[name for name in schema.names if name in file.schema_arrow.names])
-        columns = [held[f.name] if f.name in held.column_names else pa.nulls(len(held), f.type) for f in schema]
-        return pa.table(columns, names=schema.names).cast(schema)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"this is no Parquet file, or a damaged one: {one_line(error)}") from None

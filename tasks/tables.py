@@ -99,7 +99,7 @@ def to_time(moment: np.datetime64) -> pa.Scalar:
 
 def time_array(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
     """datetime64 of any unit as a column; NaT becomes null."""
-    ticks = moments.astype("datetime64[us]")
+    ticks = moments.astype("datetime64[us]", copy=False)
     unknown = np.isnat(ticks)
     return pa.array(ticks.view(np.int64), pa.int64(), mask=unknown if unknown.any() else None).cast(TIME)
 
@@ -107,7 +107,8 @@ def time_array(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
 def numpy_times(column: pa.ChunkedArray | pa.Array) -> np.ndarray:  # type: ignore[type-arg]
     """A time column as datetime64[us]; null becomes NaT."""
     whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return np.asarray(whole.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False)).astype("datetime64[us]")
+    times = np.asarray(whole.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False))
+    return times.astype("datetime64[us]", copy=False)
 
 
 def name_codes(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
@@ -136,5 +137,17 @@ def run_heads(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 def name_array(codes: npt.NDArray[np.integer], names: Sequence[str]) -> pa.DictionaryArray:
     """The reverse of `name_codes`."""
     unknown = codes < 0
-    indices = pa.array(codes.astype(np.int32), mask=unknown if unknown.any() else None)
+    indices = pa.array(codes.astype(np.int32, copy=False), mask=unknown if unknown.any() else None)
     return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string())).cast(NAME)
+
+
+def ascending(keys: Sequence[npt.NDArray[np.integer]], strictly: bool = False) -> bool:
+    """Whether rows are in order by several keys, the first one first; and, `strictly`, no two equal in all."""
+    tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
+    for key in keys:
+        if (tied & (key[1:] < key[:-1])).any():
+            return False
+        tied &= key[1:] == key[:-1]
+        if not tied.any():
+            return True
+    return not strictly

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks import tables
 from tasks.contracts import Int
 from tasks.ingest.judging import judge_times, next_look, repeated_hour, set_early_aside
 from tasks.ingest.numbers import UNSAFE, read_counts, read_names
 from tasks.ingest.open_rows import OpenRows
 from tasks.ingest.pieces import statements
 from tasks.ingest.rejects import Rejects, Verdicts
-from tasks.ingest.rows import UNKNOWN, in_order
+from tasks.ingest.rows import UNKNOWN
 from tasks.ingest.source import Pull
 from tasks.ingest.times import Moments, read_times
 
@@ -59,7 +60,8 @@ def count_rows(
     columns = _columns(file, said, targets)
     verdicts = Verdicts(file.rows.rows)
     rows = _read(file, columns, verdicts, pull)
-    judged = verdicts, rows.minute, file.network.interval_minutes, rows.available // 1_000_000
+    available = None if "available_at" not in columns else rows.available // 1_000_000
+    judged = verdicts, rows.minute, file.network.interval_minutes, available
     recheck_at = next_look(*judged)
     waiting, settled_at = set_early_aside(*judged, pull.as_of + patience)
     kept = _last_of_each(rows, verdicts)
@@ -85,17 +87,20 @@ class _Read:
     moments: Moments
     minute: Int
     available: Int
-    counts: dict[str, tuple[Int, npt.NDArray[np.bool_]]]
+    counts: dict[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]]
 
     def table(self, source: str, rows: Int, targets: tuple[str, ...]) -> pa.Table:
         """Observations of some rows."""
+        all_in_order = len(rows) == len(self.minute) and bool((rows[1:] > rows[:-1]).all())
+        at = slice(None) if all_in_order else rows
+        said = None if (self.available == UNKNOWN).all() else self.available[at]
         return statements(
             source,
-            (self.station[rows], self.stations),
-            self.minute[rows],
-            (self.part[rows], self.parts),
-            self.available[rows],
-            {target: (values[rows], given[rows]) for target, (values, given) in self.counts.items()},
+            (self.station[at], self.stations),
+            self.minute[at],
+            (self.part[at], self.parts),
+            said,
+            {name: (values[at], None if given.all() else given[at]) for name, (values, given) in self.counts.items()},
             targets,
         )
 
@@ -129,8 +134,8 @@ def _read(file: OpenRows, columns: dict[str, str], verdicts: Verdicts, pull: Pul
         part, parts = codes + np.int32(1), ["", *names]
     in_utc = "minute_utc" in columns
     times = file.rows.column(columns["minute_utc" if in_utc else "minute"])
-    place = station.astype(np.int64) * (len(parts) + 1) + part
-    moments = read_times(times, "UTC" if in_utc else file.timezone, place)
+    zone = "UTC" if in_utc else file.timezone
+    moments = read_times(times, zone, lambda: station.astype(np.int64) * (len(parts) + 1) + part)
     verdicts.refuse((station == UNSAFE) | (part < 0), "unsafe_name")
     verdicts.refuse(station < 0, "missing_station")
     minute = judge_times(verdicts, moments, file.network.interval_minutes, pull)
@@ -158,8 +163,12 @@ def _availability(file: OpenRows, column: str | None, verdicts: Verdicts, pull: 
 def _last_of_each(rows: _Read, verdicts: Verdicts) -> Int:
     """Positions of the rows that land, by station, minute, part and availability: of several the last in the file."""
     good = np.flatnonzero(verdicts.good)
-    keys = [array[good] for array in (rows.available, rows.part, rows.minute, rows.station)]
-    order = good if in_order(keys) else good[np.lexsort(keys)]
+    keys: list[npt.NDArray[np.integer]] = [rows.available, rows.part, rows.minute, rows.station]
+    if len(good) < len(rows.minute):
+        keys = [array[good] for array in keys]
+    if tables.ascending(keys[::-1], strictly=True):
+        return good
+    order = good[np.lexsort(keys)]
     columns = [array for pair in rows.counts.values() for array in pair]
     same_key = _like_the_one_before(order, [rows.station, rows.minute, rows.part, rows.available])
     again = same_key & _like_the_one_before(order, columns)

@@ -116,7 +116,7 @@ def read_csv(origin: str, content: bytes, limit: int) -> Decoded:
         raise FileProblem(
             "too_many_columns", f"{origin} has {len(names):,} columns, more than {MAX_COLUMNS:,}: leave some out"
         )
-    check_rows(origin, max(content.count(b"\n"), content.count(b"\r")), limit)
+    check_rows(origin, max(_count(content, b"\n"), _count(content, b"\r")), limit)
     content = content if b"\n" in content or b"\r" in content else content + b"\n"
     strays = _Strays(_is_utf8(content))
     content = content if strays.sound else _mended(content)
@@ -164,6 +164,14 @@ def _header(origin: str, content: bytes) -> tuple[list[str], str]:
     return [name.strip() for name in names], delimiter
 
 
+def _count(content: bytes, byte: bytes) -> int:
+    """How often a byte occurs; `bytes.count` takes five times as long where it occurs often."""
+    if byte not in content:
+        return 0
+    data, wanted = np.frombuffer(content, dtype=np.uint8), ord(byte)
+    return sum(int(np.count_nonzero(data[i : i + _CHUNK] == wanted)) for i in range(0, len(data), _CHUNK))
+
+
 def _is_utf8(content: bytes) -> bool:
     edges = pa.py_buffer(np.array([0, len(content)], dtype=np.int64))
     try:
@@ -193,6 +201,8 @@ def _rows(names: list[str], delimiter: str, table: pa.Table, strays: _Strays) ->
         leave_out &= _flags(pc.equal(column, ""))
     if not strays.sound:
         leave_out |= _set_aside(table, numbers, strays)
+    if not leave_out.any():
+        return _Csv(names, delimiter, table, numbers, strays)
     return _Csv(names, delimiter, table.filter(pa.array(~leave_out)), numbers[~leave_out], strays)
 
 
@@ -215,7 +225,7 @@ def _flags(mask: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
 
 def _never_closed(content: bytes, table: pa.Table, strays: _Strays) -> bool:
     """Whether an open quote swallowed the rest of the file into one value."""
-    if content.count(b'"') % 2 == 0:
+    if _count(content, b'"') % 2 == 0:
         return False
     last = [column[-1].as_py() for column in table.columns] if table.num_rows else []
     return strays.broken or any("\n" in text for text in last)

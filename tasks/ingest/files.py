@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
+from tasks.ingest.ahead import ahead
 from tasks.ingest.decoding import decode
+from tasks.ingest.finding import settled_before
 from tasks.ingest.open_rows import OpenRows
 from tasks.ingest.overlays import laid_over
 from tasks.ingest.pieces import Piece, empty_piece
@@ -20,10 +23,15 @@ from tasks.source_settings import FileSource
 
 @dataclass(frozen=True)
 class OpenFile(OpenRows):
-    """A file that is to be read: its rows, and what a piece made of it needs."""
+    """A file that is to be read: its rows, and what a piece made of it needs.
+
+    Attributes:
+        look: when the file itself is to be looked at again, since its last line was left out.
+    """
 
     file: SourceFile
     digest: str
+    look: np.datetime64 | None = None
 
     def piece(self, part: str, observations: pa.Table, **more: object) -> Piece:
         """A piece of this file; `more` are fields of `Piece`."""
@@ -47,24 +55,33 @@ def pull_files(
     Raises:
         SourceError: if no file matches.
     """
-    files = [_stamped(file, pull) for file in find_files(config.name, config.path, pull.paths)]
+    files = _stamped(find_files(config.name, config.path, pull.paths), pull)
     fresh = [file for file in files if not _settled(config, pull, file)]
     if settled := len(files) - len(fresh):
         yield empty_piece(
             config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
         )
-    for number, file in enumerate(fresh, settled + 1):
+    opened = ahead(_opened(config, network, pull, file) for file in fresh)
+    for number, (file, found) in enumerate(zip(fresh, opened, strict=True), settled + 1):
         try:
-            for piece in _one_file(config, network, pull, file, parse):
+            for piece in _pieces(config, network, pull, file, found, parse):
                 yield replace(piece, done=number, total=len(files))
         except FileProblem as problem:
             yield replace(_failed(config, network, file, problem), done=number, total=len(files))
 
 
-def _stamped(file: SourceFile, pull: Pull) -> SourceFile:
-    """With a stamp that tells its repairs, too; without one if it changed just now."""
-    file = file.stamped_by(pull.as_of)
-    return replace(file, stamp=file.stamp + pull.repairs.mark(file.key)) if pull.repairs and file.stamp else file
+def _stamped(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
+    """With stamps that tell their repairs, too; without one where a file changed just now."""
+    settled = settled_before(pull.as_of)
+    marks = [pull.repairs.mark(file.key) if pull.repairs else "" for file in files]
+    return [
+        replace(file, stamp=None)
+        if file.changed >= settled
+        else replace(file, stamp=file.stamp + mark)
+        if mark and file.stamp
+        else file
+        for file, mark in zip(files, marks, strict=True)
+    ]
 
 
 def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
@@ -73,23 +90,41 @@ def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
     return known is not None and known == file.stamp
 
 
-def _one_file(
+@dataclass(frozen=True)
+class _Unchanged:
+    """A file that the ledger knows as it is."""
+
+
+def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) -> OpenFile | _Unchanged | FileProblem:
+    """The rows of a file; what is wrong with it is given back, for it is read ahead of its turn."""
+    try:
+        content, digest = read_content(file, config.max_bytes)
+        overlay = pull.repairs.of(file.key, digest) if pull.repairs else None
+        digest = overlay.fingerprint if overlay else digest
+        if pull.done and pull.done.digest(config.name, file.key) == digest:
+            return _Unchanged()
+        content, look = file.whole_lines(content, pull.as_of)
+        rows = laid_over(decode(file.origin, content, config.max_bytes), overlay)
+        return OpenFile(config, network, file.origin, rows, file, digest, look)
+    except FileProblem as problem:
+        return problem
+
+
+def _pieces(
     config: FileSource,
     network: Network,
     pull: Pull,
     file: SourceFile,
+    found: OpenFile | _Unchanged | FileProblem,
     parse: Callable[[OpenFile, Pull], Iterator[Piece]],
 ) -> Iterator[Piece]:
-    content, digest = read_content(file, config.max_bytes)
-    overlay = pull.repairs.of(file.key, digest) if pull.repairs else None
-    digest = overlay.fingerprint if overlay else digest
-    if pull.done and pull.done.digest(config.name, file.key) == digest:
+    if isinstance(found, FileProblem):
+        raise found
+    if isinstance(found, _Unchanged):
         yield _unchanged(config, network, file)
         return
-    content, look = file.whole_lines(content, pull.as_of)
-    rows = laid_over(decode(file.origin, content, config.max_bytes), overlay)
-    for piece in parse(OpenFile(config, network, file.origin, rows, file, digest), pull):
-        looks = [moment for moment in (look, piece.recheck_at) if moment is not None]
+    for piece in parse(found, pull):
+        looks = [moment for moment in (found.look, piece.recheck_at) if moment is not None]
         yield replace(piece, recheck_at=min(looks, default=None))
 
 

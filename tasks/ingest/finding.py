@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +13,7 @@ import pyarrow.fs as pafs
 
 from tasks import roots
 from tasks.errors import SourceError
-
-log = logging.getLogger(__name__)
+from tasks.ingest.walk import Seen, Walk
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 _WILD = "*?["
@@ -44,10 +39,6 @@ class SourceFile:
     changed: int
     path: str = field(repr=False)
     fs: pafs.FileSystem = field(repr=False)
-
-    def stamped_by(self, as_of: np.datetime64) -> SourceFile:
-        """Without its stamp if it changed just now: it may yet change within one tick of the clock that stamps it."""
-        return self if self.changed < _nanoseconds(as_of, _UNSETTLED) else replace(self, stamp=None)
 
     def whole_lines(self, content: bytes, as_of: np.datetime64) -> tuple[bytes, np.datetime64 | None]:
         """Content without a last line that may still be in the making, and when that is to be looked at again."""
@@ -90,6 +81,11 @@ def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[Source
                 "rename one, or ingest them from one folder"
             )
     return [by_key[key] for key in sorted(by_key)]
+
+
+def settled_before(as_of: np.datetime64) -> int:
+    """Time of change, in nanoseconds, from which on a file may yet change within one tick of the clock that stamps."""
+    return _nanoseconds(as_of, _UNSETTLED)
 
 
 def _nanoseconds(as_of: np.datetime64, before: int) -> int:
@@ -151,95 +147,33 @@ def _match(path: str, home: str | None) -> Iterator[SourceFile]:
     fs, root, shown = _file_system(base, query)
     literal = fs.get_file_info("/".join([root, *pattern]))
     if literal.type == pafs.FileType.File:
-        infos: list[pafs.FileInfo] = [literal]
+        infos = [Seen.of(literal)]
     elif literal.type == pafs.FileType.Directory:
         root = literal.path
-        infos = [i for i in _below(fs, root) if i.base_name.lower().endswith(SUFFIXES)]
+        infos = [i for i in _below(fs, root) if i.name.lower().endswith(SUFFIXES)]
     else:
-        infos = list(_Walk(fs, root).files(root, pattern))
+        infos = list(Walk(fs, root).files(root, pattern))
     for info in infos:
-        if not info.base_name.startswith("."):
+        if not info.name.startswith("."):
             yield _file(fs, info, shown, root, home)
 
 
-def _file(fs: pafs.FileSystem, info: pafs.FileInfo, shown: str, root: str, home: str | None) -> SourceFile:
+def _file(fs: pafs.FileSystem, info: Seen, shown: str, root: str, home: str | None) -> SourceFile:
     origin = shown + info.path
     if home is None:
         key = info.path[len(root) :].lstrip("/")
     else:
-        key = origin[len(home) + 1 :] if origin.startswith(f"{home}/") else info.base_name
-    changed = info.mtime_ns
-    stamp = None if changed is None else f"{info.size}-{changed}"
-    return SourceFile(key, origin, stamp, info.size or 0, changed or 0, info.path, fs)
+        key = origin[len(home) + 1 :] if origin.startswith(f"{home}/") else info.name
+    stamp = None if info.changed is None else f"{info.size}-{info.changed}"
+    return SourceFile(key, origin, stamp, info.size or 0, info.changed or 0, info.path, fs)
 
 
-def _below(fs: pafs.FileSystem, folder: str) -> Iterator[pafs.FileInfo]:
+def _below(fs: pafs.FileSystem, folder: str) -> Iterator[Seen]:
     """Files of a folder at any depth."""
     if isinstance(fs, pafs.LocalFileSystem):
-        return _Walk(fs, folder).files(folder, ["**", "*"])
+        return Walk(fs, folder).files(folder, ["**", "*"])
     found = fs.get_file_info(pafs.FileSelector(folder, recursive=True))
-    return (info for info in found if info.type == pafs.FileType.File)
-
-
-class _Walk:
-    """A walk below a folder. Links are followed, as what they show is only read, but none that leads back or up."""
-
-    def __init__(self, fs: pafs.FileSystem, top: str) -> None:
-        self._fs, self._entered = fs, set[tuple[str, int]]()
-        self._top = self._real(top)
-
-    def _real(self, folder: str) -> str:
-        return os.path.realpath(folder) if isinstance(self._fs, pafs.LocalFileSystem) else folder
-
-    def files(self, folder: str, pattern: list[str]) -> Iterator[pafs.FileInfo]:
-        """Files that match the segments of a pattern; no folder is entered twice for the same ones."""
-        here = self._real(folder)
-        if (here, len(pattern)) in self._entered or self._top.startswith(f"{here.rstrip('/')}/"):
-            return
-        self._entered.add((here, len(pattern)))
-        head, rest = pattern[0], pattern[1:]
-        if head == "**" and rest:
-            yield from self.files(folder, rest)
-        for info in _entries(self._fs, folder):
-            if head == "**" and info.type == pafs.FileType.Directory:
-                yield from self.files(info.path, pattern)
-            elif fnmatchcase(info.base_name, head):
-                if rest and info.type == pafs.FileType.Directory:
-                    yield from self.files(info.path, rest)
-                elif not rest and info.type == pafs.FileType.File:
-                    yield info
-
-
-def _entries(fs: pafs.FileSystem, folder: str) -> list[pafs.FileInfo]:
-    """What lies in a folder, links last; of a local one only files and folders, never pipes or devices."""
-    if not isinstance(fs, pafs.LocalFileSystem):
-        return list(fs.get_file_info(pafs.FileSelector(folder, allow_not_found=True)))
-    try:
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: (entry.is_symlink(), entry.name))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        log.warning("%s cannot be listed, and is left out: %s", shown_name(folder), why(error))
-        return []
-    return [info for entry in entries if (info := _local_info(entry)) is not None]
-
-
-def _local_info(entry: os.DirEntry[str]) -> pafs.FileInfo | None:
-    try:
-        about = entry.stat()
-    except OSError:  # a link that leads nowhere
-        return None
-    if stat.S_ISDIR(about.st_mode):
-        return pafs.FileInfo(shown_name(entry.path), pafs.FileType.Directory)
-    if not stat.S_ISREG(about.st_mode):
-        return None
-    return pafs.FileInfo(shown_name(entry.path), pafs.FileType.File, mtime_ns=about.st_mtime_ns, size=about.st_size)
-
-
-def shown_name(path: str) -> str:
-    """A path as valid text; bytes that are none are spelt out, so that no file is found under it."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    return (Seen.of(info) for info in found if info.type == pafs.FileType.File)
 
 
 def _file_system(base: str, query: str) -> tuple[pafs.FileSystem, str, str]:

@@ -24,7 +24,8 @@ def judge_times(verdicts: Verdicts, moments: Moments, interval: int, pull: Pull,
     minute = moments.minutes(interval if floor else 1)
     verdicts.refuse(moments.skipped, "nonexistent_local_time")
     verdicts.refuse(np.isnat(moments.utc), "bad_time")
-    verdicts.set_aside(~within(minute, pull))
+    if pull.start is not None or pull.end is not None:
+        verdicts.set_aside(~within(minute, pull))
     verdicts.refuse(minute % interval != 0, "off_grid")
     verdicts.refuse((minute + interval) * 60 > pull.as_of.astype("datetime64[s]").astype(np.int64), "in_future")
     return minute
@@ -64,8 +65,11 @@ def set_early_aside(
     Returns:
         Their positions, ascending; and when the last of them counts, None where there are none.
     """
+    early = verdicts.has("in_future")
+    if not early.any():
+        return np.zeros(0, dtype=np.int64), None
     over = _due(minute, interval, known)
-    waiting = verdicts.has("in_future") & (over.astype("datetime64[s]") <= until)
+    waiting = early & (over.astype("datetime64[s]") <= until)
     verdicts.pardon(waiting)
     last = np.datetime64(int(over[waiting].max()), "s") if waiting.any() else None
     return np.flatnonzero(waiting), last

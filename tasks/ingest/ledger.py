@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from tasks.errors import StoreError
 from tasks.ingest.source import Pull
-from tasks.store import Store, decode_table
+from tasks.parquet import decode_table
+from tasks.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -124,20 +125,21 @@ class SourceLedger:
         self._path, self._owing = f"ledger/{source}/entries.parquet", f"ledger/{source}/owed"
         self._columns = {name: column.to_pylist() for name, column in _columns(self._read()).items()}
         self._columns["reasons"] = [dict(pairs) for pairs in self._columns["reasons"]]
+        self._ordered = [self._columns[f.name] for f in fields(Entry)]
         self._rows = {key: row for row, key in enumerate(self._columns["key"])}
         self._fresh: dict[str, Entry] = {}
 
     def get(self, key: str) -> Entry | None:
         """Entry of a key."""
-        row = self._rows.get(key)
         if key in self._fresh:
             return self._fresh[key]
-        return None if row is None else Entry(**{name: values[row] for name, values in self._columns.items()})
+        row = self._rows.get(key)
+        return None if row is None else Entry(*(values[row] for values in self._ordered))
 
     @property
     def entries(self) -> list[Entry]:
         """All that were there at first, by key."""
-        return [Entry(*values) for values in zip(*(self._columns[f.name] for f in fields(Entry)), strict=True)]
+        return [Entry(*values) for values in zip(*self._ordered, strict=True)]
 
     @property
     def received_at(self) -> np.datetime64 | None:

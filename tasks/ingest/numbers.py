@@ -25,14 +25,16 @@ _UNSAFE = (
 )
 
 
-def read_counts(column: pa.Array, maximum: int, verdicts: Verdicts) -> tuple[Int, npt.NDArray[np.bool_]]:
+def read_counts(
+    column: pa.Array, maximum: int, verdicts: Verdicts
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     """Whole numbers of a column, and which rows have one; refuses what is none, negative or above `maximum`.
 
     A blank (also null and NaN) is no count, and no fault.
     """
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     numbers, blank = _numbers(pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]))
-    which = pc.fill_null(coded.indices.cast(pa.int64()), len(numbers) - 1).to_numpy(zero_copy_only=False)
+    which = places(coded)
     given = ~blank
     with np.errstate(invalid="ignore"):
         faults = (
@@ -46,8 +48,14 @@ def read_counts(column: pa.Array, maximum: int, verdicts: Verdicts) -> tuple[Int
         sound &= ~wrong
         if wrong.any():
             verdicts.refuse(wrong[which], reason)
-    whole = np.where(sound, numbers, 0).astype(np.int64)
-    return whole[which], sound[which]
+    whole = np.where(sound, numbers, 0).astype(np.int32)
+    return whole[which], np.ones(len(which), dtype=bool) if sound[:-1].all() and not coded.null_count else sound[which]
+
+
+def places(coded: pa.DictionaryArray) -> Int:
+    """Which of its distinct values each row has; the place after the last one where it is null."""
+    indices = coded.indices if not coded.null_count else pc.fill_null(coded.indices, len(coded.dictionary))
+    return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
@@ -86,5 +94,4 @@ def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     names = sorted({*text} - {"", _NO_NAME})
     place = {name: code for code, name in enumerate(names)} | {"": BLANK, _NO_NAME: UNSAFE}
     codes = np.array([*(place[name] for name in text), BLANK], dtype=np.int32)
-    which = pc.fill_null(coded.indices.cast(pa.int64()), len(text)).to_numpy(zero_copy_only=False)
-    return codes[which], names
+    return codes[places(coded)], names

@@ -54,7 +54,7 @@ class Overlays:
 
     def mark(self, key: str) -> str:
         """Fingerprint of all repairs of a key, after a +; "" where there are none."""
-        mark = self._marks.get(_name(key))
+        mark = self._marks.get(_name(key)) if self._marks else None
         return f"+{mark}" if mark else ""
 
     def of(self, key: str, digest: str) -> Overlay | None:

@@ -100,7 +100,7 @@ def statements(
         if values is None:
             columns.append(pa.nulls(rows, pa.int32()))
         else:
-            columns.append(pa.array(values.astype(np.int32), mask=None if given is None else ~given))
+            columns.append(pa.array(values.astype(np.int32, copy=False), mask=None if given is None else ~given))
     return pa.Table.from_arrays(columns, schema=schema)
 
 

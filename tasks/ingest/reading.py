@@ -58,26 +58,42 @@ def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
     return content, digest.hexdigest()
 
 
-class _Hashed(io.RawIOBase):
-    """A stream that is fingerprinted as it is read."""
+class _Stored(io.RawIOBase):
+    """A stream as it is stored, fingerprinted as it is read; its first piece can be looked at before."""
 
     def __init__(self, stream: BinaryIO, digest: Any) -> None:
         self._stream, self._digest = stream, digest
+        self.first = self._next(_CHUNK)
+        self._ahead = self.first
 
     def readable(self) -> bool:
         return True
 
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, as it comes."""
+        yield self.first
+        while piece := self._next(_CHUNK):
+            yield piece
+
     def readinto(self, buffer: Any) -> int:
-        data = self._stream.read(len(buffer))
-        self._digest.update(data)
+        data = self._ahead[: len(buffer)] or self._next(len(buffer))
+        self._ahead = self._ahead[len(data) :]
         buffer[: len(data)] = data
         return len(data)
+
+    def _next(self, size: int) -> bytes:
+        data = bytes(self._stream.read(size))
+        self._digest.update(data)
+        return data
 
 
 def _unzipped(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
     """What a stream holds, piece by piece."""
-    whole = io.BufferedReader(_Hashed(stream, digest), _CHUNK)
-    plain: Any = gzip.GzipFile(fileobj=whole) if whole.peek(2).startswith(_GZIP) else whole
+    stored = _Stored(stream, digest)
+    if not stored.first.startswith(_GZIP):
+        yield from stored.pieces()
+        return
+    plain = gzip.GzipFile(fileobj=io.BufferedReader(stored, _CHUNK))
     while piece := plain.read(_CHUNK):
         yield piece
 

@@ -94,7 +94,8 @@ class Verdicts:
 
     def refuse(self, where: npt.NDArray[np.bool_], reason: str) -> None:
         """Refuse the rows of a mask that are good so far."""
-        self.codes[where & self.good] = ROW_REASONS.index(reason)
+        if where.any():
+            self.codes[where & self.good] = ROW_REASONS.index(reason)
 
     def refuse_rows(self, rows: npt.NDArray[np.int64], reason: str) -> None:
         """Refuse some rows by position, good ones all."""

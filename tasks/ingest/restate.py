@@ -18,7 +18,7 @@ class _Standing:
     """What was said last, by key ascending; first and last moments of availability, in microseconds."""
 
     keys: Int
-    values: Int
+    values: npt.NDArray[np.int32]
     valid: Flags
     first: Int
     last: Int

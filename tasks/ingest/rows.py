@@ -27,7 +27,7 @@ class Rows:
         station, part: codes into the names, int32.
         minute: UTC minutes since 1970, int64.
         available: microseconds since 1970, `UNKNOWN` where the source does not say.
-        values: int64 [target, row].
+        values: int32 [target, row].
         valid: bool [target, row]; a target that is not valid was not stated.
         stations, parts: the names.
     """
@@ -36,7 +36,7 @@ class Rows:
     minute: Int
     part: npt.NDArray[np.int32]
     available: Int
-    values: Int
+    values: npt.NDArray[np.int32]
     valid: npt.NDArray[np.bool_]
     stations: Sequence[str]
     parts: Sequence[str]
@@ -55,7 +55,7 @@ class Rows:
             tables.numpy_times(table["minute_utc"]).astype(np.int64) // MICROSECONDS,
             part,
             tables.numpy_times(table["available_at"]).astype(np.int64),
-            np.stack([c.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64) for c in columns]),
+            np.stack([c.fill_null(0).to_numpy(zero_copy_only=False) for c in columns]),
             np.stack([c.is_valid().to_numpy(zero_copy_only=False) for c in columns]),
             stations,
             parts,
@@ -75,8 +75,8 @@ class Rows:
 
     def sorted(self) -> Rows:
         """By station, minute, part and availability."""
-        keys = (self.available, self.part, self.minute, self.station)
-        return self if in_order(keys) else self.take(np.lexsort(keys))
+        keys = (self.station, self.minute, self.part, self.available)
+        return self if tables.ascending(keys) else self.take(np.lexsort(keys[::-1]))
 
     def by_day(self, timezone: str) -> Iterator[tuple[str, Rows]]:
         """The rows of each service day, ascending, in their present order."""
@@ -102,7 +102,7 @@ class Rows:
             used, own = _used(codes, len(names))
             digest.update("\x00".join(names[i] for i in used).encode())
             digest.update(own.tobytes())
-        for array in (self.minute, self.available, np.where(self.valid, self.values, -1).astype(np.int32)):
+        for array in (self.minute, self.available, np.where(self.valid, self.values, np.int32(-1))):
             digest.update(array.tobytes())
         return digest.hexdigest()
 
@@ -118,7 +118,7 @@ class Rows:
             tables.name_array(same, [source]),
             tables.time_array(self.available.astype("datetime64[us]")),
             tables.time_array(received),
-            *(pa.array(v.astype(np.int32), mask=None if ok.all() else ~ok) for v, ok in counts),
+            *(pa.array(v, mask=None if ok.all() else ~ok) for v, ok in counts),
         ]
         return pa.Table.from_arrays(columns, schema=tables.observations(targets))
 
@@ -163,15 +163,3 @@ def _used(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np
     if occurs.all():
         return np.arange(count), codes
     return np.flatnonzero(occurs), (np.cumsum(occurs, dtype=np.int32) - 1).astype(np.int32)[codes]
-
-
-def in_order(keys: Sequence[npt.NDArray[np.integer]]) -> bool:
-    """Whether rows are sorted by the keys, the last one first."""
-    tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
-    for key in reversed(keys):
-        if (tied & (key[1:] < key[:-1])).any():
-            return False
-        tied &= key[1:] == key[:-1]
-        if not tied.any():
-            break
-    return True

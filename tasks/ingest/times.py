@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from tasks.clock import to_utc
 from tasks.contracts import Int
+from tasks.ingest.numbers import places
 
 EARLIEST, LATEST = np.datetime64("1990-01-01", "s"), np.datetime64("2200-01-01", "s")
 _FORM = (
@@ -44,7 +46,7 @@ class Moments:
         return np.asarray(seconds // (60 * interval) * interval)
 
 
-def read_times(column: pa.Array, timezone: str, place: Int | None = None) -> Moments:
+def read_times(column: pa.Array, timezone: str, place: Callable[[], Int] | None = None) -> Moments:
     """Times of a column; those without an offset stand on the wall clock of `timezone`.
 
     A wall-clock minute that happens twice is the first one where it comes first at its place in the order of the
@@ -53,7 +55,7 @@ def read_times(column: pa.Array, timezone: str, place: Int | None = None) -> Mom
     Args:
         column: text, timestamps or dates.
         timezone: IANA name.
-        place: code of each row's place; without it repeated times are the first occurrence.
+        place: gives the code of each row's place; without it repeated times are the first occurrence.
     """
     values, which = _distinct(column)
     aware, naive, blank = _by_kind(values)
@@ -68,7 +70,7 @@ def read_times(column: pa.Array, timezone: str, place: Int | None = None) -> Mom
     moments = Moments(utc[which], blank[which], skipped[which], twice[which])
     if place is not None and moments.repeated.any():
         rows = np.flatnonzero(moments.repeated)
-        later = rows[_occurrence(place[rows], naive[which[rows]].astype("datetime64[m]")) > 0]
+        later = rows[_occurrence(place()[rows], naive[which[rows]].astype("datetime64[m]")) > 0]
         moments.utc[later] = second[which[later]]
     return moments
 
@@ -76,9 +78,7 @@ def read_times(column: pa.Array, timezone: str, place: Int | None = None) -> Mom
 def _distinct(column: pa.Array) -> tuple[pa.Array, Int]:
     """Distinct values of a column (the last one null), and which one each row has."""
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values = pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)])
-    which = pc.fill_null(coded.indices.cast(pa.int64()), len(values) - 1).to_numpy(zero_copy_only=False)
-    return values, np.asarray(which, dtype=np.int64)
+    return pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]), places(coded)
 
 
 def _by_kind(values: pa.Array) -> tuple[Times, Times, Flags]:

@@ -100,18 +100,27 @@ class Writer:
     ) -> Landing:
         state = before.state if before and not piece.appends else ""
         if piece.appends or not (before or piece.silence_is_zero):
-            told, in_doubt = self._filled(rows).sorted(), True
-            if not piece.appends and holds(self.store, day, self._name(told, piece, state)):  # the ledger was lost:
-                base, last_receipt = self._said(day, parts)  # something else may have been said since
-                told, state = self._changed(rows, base, False).sorted(), f"after {last_receipt}"
+            told, name = self._first_word(day, rows, parts, piece, state)
+            in_doubt = True
         else:
             base, last_receipt = self._said(day, parts)
             told = self._changed(rows, base, piece.silence_is_zero).sorted()
+            name = self._name(told, piece, state)
             in_doubt = before is None or bool(last_receipt > np.datetime64(before.received_at))  # a run that crashed
         if len(told):
-            self._write(day, told, self._name(told, piece, state), received_at)
+            self._write(day, told, name, received_at)
         touched = frozenset([day] if in_doubt or len(told) else [])
         return Landing(frozenset([day]), touched, self._old(told))
+
+    def _first_word(self, day: str, rows: Rows, parts: list[str], piece: Piece, state: str) -> tuple[Rows, str]:
+        """What to write of a key that the ledger does not know, and the name of that batch."""
+        told = self._filled(rows).sorted()
+        name = self._name(told, piece, state)
+        if piece.appends or not holds(self.store, day, name):
+            return told, name
+        base, last_receipt = self._said(day, parts)  # the ledger was lost: something else may have been said since
+        told = self._changed(rows, base, False).sorted()
+        return told, self._name(told, piece, f"after {last_receipt}")
 
     @property
     def _now(self) -> int:

@@ -171,8 +171,9 @@ def _read(file: OpenFile, target: str, where: EventColumns, again: Verdicts, pul
     minute = judge_times(verdicts, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)
     if where.count is not None:
-        people, given = read_counts(file.rows.column(where.count), file.config.maximum, verdicts)
+        counted, given = read_counts(file.rows.column(where.count), file.config.maximum, verdicts)
         verdicts.refuse(~given, "missing_count")
+        people = counted.astype(np.int64)
     return _Side(target, station, names, moments, minute, people, verdicts)
 
 
