@@ -16,10 +16,10 @@ from tasks.contracts import Features, FitLog, Float, Forecaster, Grid, Minutes, 
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
+from tasks.model.chunks import chunks
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
-from tasks.model.quantiles import count_quantiles, dispersion
-from tasks.model.samples import chunks
+from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 
 HIGHEST = np.float32(1e7)
 Scales = dict[str, dict[str, tuple[float, float]]]
@@ -78,7 +78,7 @@ class WeeklyLagForecaster:
     network: OnnxNetwork
     weeks: int
     scales: Scales
-    phi: dict[str, dict[str, float]] = field(default_factory=dict)
+    phi: Spread = field(default_factory=dict)
     name: str = "weekly_lag_lstm"
 
     def predict(self, tensors: Tensors) -> Prediction:
@@ -87,10 +87,7 @@ class WeeklyLagForecaster:
         Raises:
             ModelError: if the tensors have other weeks than it was trained on.
         """
-        mean = self.mean(tensors)
-        known = [[self.phi.get(t, {}).get(s, 1.0) for s in tensors.stations] for t in tensors.targets]
-        phi = np.array(known, np.float32).reshape(len(tensors.targets), 1, len(tensors.stations), 1)
-        return Prediction(mean, count_quantiles(mean, phi))
+        return around(self.mean(tensors), self.phi, tensors)
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]; see `predict`."""
@@ -139,7 +136,7 @@ class WeeklyLagLstm:
         """
         config = self.config
         rng = np.random.default_rng(seed)
-        scales = training_scales(features, _some(split.train, config.fit_origins))
+        scales = training_scales(features, some(split.train, config.fit_origins))
         train = self._draw(features, split.train, scales, config.max_samples, rng, "training")
         held = self._draw(features, split.validation, scales, config.max_validation, rng, "validation")
         seed_everything(seed)
@@ -147,7 +144,9 @@ class WeeklyLagLstm:
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, shuffle=False, seed=seed)
         fit_network(model, train, held, plan, log, self.progress)
         forecaster = WeeklyLagForecaster(export_network(model), train.inputs["weeks"].shape[1], scales)
-        forecaster.phi = self._spread(forecaster, features, split.validation)
+        forecaster.phi = learn_spread(
+            forecaster.mean, features, some(split.validation, max(config.fit_origins // 4, 1))
+        )
         return forecaster
 
     def _network(self, train: Rows) -> Any:
@@ -166,7 +165,7 @@ class WeeklyLagLstm:
         self, features: Features, origins: Minutes, scales: Scales, most: int, rng: np.random.Generator, what: str
     ) -> Rows:
         """At most `most` series of evenly chosen origins, in the order of time."""
-        chosen = _some(origins, self.config.fit_origins)
+        chosen = some(origins, self.config.fit_origins)
         each = max(most // max(len(chosen), 1), 1)
         low, span = (part[:, None, :, None] for part in _ends(scales, features.grid))
         parts: list[tuple[Float, Float]] = []
@@ -183,14 +182,6 @@ class WeeklyLagLstm:
         weeks, counts = (np.concatenate(side)[:most] for side in zip(*parts, strict=True))
         return Rows({"weeks": weeks}, counts, np.ones(len(counts), np.float32))
 
-    def _spread(self, forecaster: WeeklyLagForecaster, features: Features, origins: Minutes) -> dict[str, Any]:
-        """Over-dispersion on the validation hours by target and station."""
-        chosen = _some(origins, max(self.config.fit_origins // 4, 1))
-        means = [forecaster.mean(features.tensors(part)) for part in chunks(chosen, features)]
-        phi = dispersion(features.truth(chosen), np.concatenate(means, axis=1))
-        rows = zip(features.grid.targets, phi.tolist(), strict=True)
-        return {target: dict(zip(features.grid.stations, row, strict=True)) for target, row in rows}
-
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:
         """The forecaster whose `export(folder)` returned `config`.
@@ -200,7 +191,8 @@ class WeeklyLagLstm:
         """
         try:
             scales = {t: {s: (float(a), float(b)) for s, (a, b) in row.items()} for t, row in config["scales"].items()}
-            return WeeklyLagForecaster(OnnxNetwork.read(folder), int(config["weeks"]), scales, config["phi"])
+            phi = read_spread(config, f"the bundle in {folder}")
+            return WeeklyLagForecaster(OnnxNetwork.read(folder), int(config["weeks"]), scales, phi)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
 
@@ -227,8 +219,3 @@ def _ends(scales: Scales, grid: Grid) -> tuple[Float, Float]:
     pairs = [[scales.get(t, {}).get(s, (0.0, 1.0)) for s in grid.stations] for t in grid.targets]
     ends = np.array(pairs, np.float32)
     return ends[..., 0], np.maximum(ends[..., 1] - ends[..., 0], np.float32(1))
-
-
-def _some(origins: Minutes, most: int) -> Minutes:
-    """At most `most` of the origins, evenly chosen."""
-    return origins[:: -(-len(origins) // most) or 1]
