@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,10 @@ from tasks.contracts import QUANTILES, FitLog, Forecaster, Grid, Prediction, Spl
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, load, names, unfitted
+from tasks.model.bundle import save_bundle
 
 FOLDER = Path(architectures.__file__).parent
-TINY = {"epochs": 1, "units": 4, "cells": 4, "batch": 64, "batch_size": 64, "seeds": 1, "train_origins": 120}
+TINY = {"epochs": 1, "units": 4, "cells": (4,), "batch": 64, "trees": 20, "max_samples": 2000}
 FEATURES = town.SmallFeatures(town.grid())
 
 
@@ -113,6 +117,37 @@ def test_stations_that_are_closed_lost_or_blank_are_survived(name: str) -> None:
             prediction = fitted(name).predict(town.blank(tensors, recent=recent, lags=lags))
             assert_sound(prediction, 8)
             assert prediction.mean[:, :, [closed, lost]].max() < 1
+
+
+@every
+def test_a_station_that_was_never_trained_on_gets_an_answer(name: str) -> None:
+    tensors = replace(FEATURES.tensors(town.SPLIT.holdout), stations=("new", *town.STATIONS[1:]))
+    prediction = fitted(name).predict(tensors)
+    assert_sound(prediction, len(town.SPLIT.holdout))
+    truth = FEATURES.truth(town.SPLIT.holdout)[:, :, 0]
+    assert np.nansum(prediction.mean[:, :, 0]) == pytest.approx(np.nansum(truth), rel=0.6)
+
+
+def test_no_bundle_needs_keras_or_whatever_else_trained_it(tmp_path: Path) -> None:
+    for name in names():
+        save_bundle(tmp_path / name, fitted(name), {})
+    script = (
+        "import sys; from pathlib import Path; import small_network as town; from tasks.model.bundle import load_bundle\n"
+        "tensors = town.SmallFeatures(town.grid()).tensors(town.SPLIT.holdout[:2])\n"
+        "models = [load_bundle(folder) for folder in Path(sys.argv[1]).iterdir()]\n"
+        "assert all(model.predict(tensors).mean.any() for model in models)\n"
+        "heavy = {'sklearn', 'statsmodels', 'onnx', 'keras', 'tensorflow', 'scipy', 'pandas'}\n"
+        "print(len(models), heavy & set(sys.modules))"
+    )
+    root = FOLDER.parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={"PYTHONPATH": f"{root}:{root / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == f"{len(names())} set()", done.stderr
 
 
 @every
