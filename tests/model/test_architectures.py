@@ -21,7 +21,7 @@ from tasks.model.architectures import architecture, architecture_class, load, na
 from tasks.model.bundle import save_bundle
 
 FOLDER = Path(architectures.__file__).parent
-TINY = {"epochs": 1, "units": 4, "cells": (4,), "batch": 64, "trees": 20, "max_samples": 2000}
+TINY = {"epochs": 1, "units": 4, "cells": (4,), "batch": 64, "trees": 20, "max_samples": 2000, "fit_series": 3}
 FEATURES = town.SmallFeatures(town.grid())
 
 

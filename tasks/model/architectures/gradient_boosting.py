@@ -26,7 +26,9 @@ from tasks.model.trees import Bins, export_trees
 
 HIGHEST = np.float32(1e7)
 TINY = 1e-6
-CHECKED = 2000
+SPREAD, FEW = 8, 300
+"""At least one in `SPREAD` rows of an origin that is looked at is taken, where that leaves `FEW` origins."""
+CHECKED, ENOUGH = 2000, 400
 LOOKED_AT = 20_000
 """Training rows from which the training loss is told, at most."""
 Sizes = dict[str, dict[str, float]]
@@ -43,7 +45,7 @@ class BoostingConfig(ModelConfig):
     l2: float = Field(20.0, ge=0, description="People that pull a leaf's correction towards none.")
     max_samples: int = Field(200_000, ge=1, description="Training rows (a bin of an hour at a station), at most.")
     max_validation: int = Field(60_000, ge=1, description="Validation rows, at most.")
-    fit_origins: int = Field(2000, ge=1, description="Origins from which rows are drawn, at most.")
+    fit_origins: int = Field(8000, ge=1, description="Origins from which rows are drawn, at most.")
     late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the training hours.")
     rows: RowSettings = Field(RowSettings(), description="How tensors become rows.")
 
@@ -116,7 +118,7 @@ class GradientBoosting:
             HistoryError: if training or validation has no hour with a count.
         """
         config, rng, begun = self.config, np.random.default_rng(seed), perf_counter()
-        sizes = training_sizes(features, some(split.train, config.fit_origins))
+        sizes = training_sizes(features, some(split.train, ENOUGH))
         train = self._draw(features, split.train, sizes, config.max_samples, rng, "training", config.late_minutes)
         held = self._draw(features, split.validation, sizes, config.max_validation, rng, "validation", 0)
         bins = Bins.of(train.features)
@@ -124,7 +126,7 @@ class GradientBoosting:
         best = self._watch(model, bins, train, held, log)
         network = export_trees(model, best, bins, held.features[:CHECKED])
         forecaster = BoostingForecaster(network, config.rows, sizes)
-        watched = some(split.validation, max(config.fit_origins // 8, 1))
+        watched = some(split.validation, ENOUGH)
         forecaster.phi = learn_spread(forecaster.mean, features, watched)
         log.notes |= {
             "best_epoch": best,
@@ -145,7 +147,9 @@ class GradientBoosting:
         late_minutes: int,
     ) -> Drawn:
         """At most `most` rows with a count and a base, of evenly chosen origins."""
-        chosen, parts = some(origins, min(self.config.fit_origins, most)), []
+        an_origin = len(features.grid.targets) * len(features.grid.stations) * 60 // self.config.rows.bin_minutes
+        looked = min(self.config.fit_origins, max(SPREAD * most // an_origin, FEW), most)
+        chosen, parts = some(origins, looked), []
         each = max(most // max(len(chosen), 1), 1)
         for part in chunks(chosen, features):
             tensors = hide_last(features.tensors(part), late_minutes, rng)
