@@ -10,7 +10,7 @@ import numpy as np
 from tasks.clock import day_bounds, service_dates, to_local
 from tasks.contracts import QUANTILES, Float, Minutes, Prediction
 from tasks.metrics import Double, Real, network_total
-from tasks.model import plots
+from tasks.model import plots, series_plots
 from tasks.model.holdout import Scores, bounded
 from tasks.model.plot_style import PART_COLOURS, people
 from tasks.model.train import CHALLENGER, CHAMPION, Trained
@@ -33,6 +33,9 @@ def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Fig
     if epochs.get("loss"):
         best = trained.log.notes.get("best_epoch")
         yield "loss_by_epoch", plots.loss_by_epoch(epochs["loss"], epochs.get("val_loss", []), best)
+    if fit := trained.log.notes.get("series_fit"):
+        local = to_local(fit.minutes, timezone)
+        yield "series_fit", series_plots.series_fit(fit, local, trained.features.grid.interval)
     if not len(trained.split.holdout):
         return
     yield "error_by_horizon", _by_horizon(trained)

@@ -125,7 +125,7 @@ def test_a_station_that_was_never_trained_on_gets_an_answer(name: str) -> None:
     prediction = fitted(name).predict(tensors)
     assert_sound(prediction, len(town.SPLIT.holdout))
     truth = FEATURES.truth(town.SPLIT.holdout)[:, :, 0]
-    assert np.nansum(prediction.mean[:, :, 0]) == pytest.approx(np.nansum(truth), rel=0.6)
+    assert 0.4 * np.nansum(truth) < np.nansum(prediction.mean[:, :, 0]) < 2.5 * np.nansum(truth)
 
 
 def test_no_bundle_needs_keras_or_whatever_else_trained_it(tmp_path: Path) -> None:

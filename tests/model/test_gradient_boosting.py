@@ -99,7 +99,7 @@ def test_trees_learn_what_the_profile_cannot_know() -> None:
     )
     features = town.SmallFeatures(replace(grid, values=values))
     log = FitLog()
-    fitted = architecture("gradient_boosting", {"trees": 60, "leaf_rows": 20}).fit(features, town.SPLIT, 3, log)
+    fitted = architecture("gradient_boosting", {"trees": 60, "l2": 20}).fit(features, town.SPLIT, 3, log)
     assert log.notes["best_epoch"] == 1 + int(np.argmin(log.epochs["val_loss"]))
     assert len(log.epochs["loss"]) == len(log.epochs["val_loss"]) == 60
     tensors, truth = features.tensors(town.SPLIT.holdout), features.truth(town.SPLIT.holdout)[:, :, 0]

@@ -39,10 +39,10 @@ class BoostingConfig(ModelConfig):
     """Table `[models.gradient_boosting]`."""
 
     trees: int = Field(300, ge=1, le=5000, description="Trees, at most; those after the best validation are dropped.")
-    leaves: int = Field(31, ge=2, le=1024, description="Leaves of a tree, at most.")
+    leaves: int = Field(15, ge=2, le=1024, description="Leaves of a tree, at most.")
     learning_rate: float = Field(0.05, gt=0, le=1, description="Share of a tree's correction that is taken.")
-    leaf_rows: int = Field(50, ge=1, description="Rows of a leaf, at least.")
-    l2: float = Field(20.0, ge=0, description="People that pull a leaf's correction towards none.")
+    leaf_share: float = Field(0.03, gt=0, lt=0.5, description="Share of all rows in a leaf, at least.")
+    l2: float = Field(1000.0, ge=0, description="People that pull a leaf's correction towards none.")
     max_samples: int = Field(200_000, ge=1, description="Training rows (a bin of an hour at a station), at most.")
     max_validation: int = Field(60_000, ge=1, description="Validation rows, at most.")
     fit_origins: int = Field(8000, ge=1, description="Origins from which rows are drawn, at most.")
@@ -171,7 +171,7 @@ class GradientBoosting:
             learning_rate=config.learning_rate,
             max_iter=config.trees,
             max_leaf_nodes=config.leaves,
-            min_samples_leaf=config.leaf_rows,
+            min_samples_leaf=max(round(config.leaf_share * len(train.ratio)), 1),
             l2_regularization=config.l2,
             early_stopping=False,
             random_state=seed,

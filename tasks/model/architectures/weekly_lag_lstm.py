@@ -16,14 +16,14 @@ from tasks.contracts import Features, FitLog, Float, Forecaster, Grid, Minutes, 
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
-from tasks.model.chunks import chunks
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
+from tasks.model.sequence_network import SequenceShape, build
+from tasks.model.series import Scales as Scales
+from tasks.model.series import training_scales as training_scales
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 
 HIGHEST = np.float32(1e7)
-Scales = dict[str, dict[str, tuple[float, float]]]
-"""Target -> station -> least and largest count of the training hours."""
 
 
 class WeeklyLagConfig(ModelConfig):
@@ -69,7 +69,7 @@ class WeeklyLagForecaster:
     """The network, the scales of its series and the spread around its means.
 
     Attributes:
-        network: outputs [row, 1], scaled.
+        network: outputs [row, 1, 1], scaled.
         weeks: it was fitted on.
         scales: a series that has none takes that of its own weeks.
         phi: over-dispersion by target and station, 1 (Poisson) without.
@@ -153,12 +153,10 @@ class WeeklyLagLstm:
         """LSTM, Dropout, Dense with ReLU; the last starts at the mean, since a ReLU that starts below 0 stays there."""
         import keras
 
-        start = keras.initializers.Constant(float(train.truth.mean()))
-        weeks = keras.Input(train.inputs["weeks"].shape[1:], name="weeks")
-        hidden = keras.layers.Dropout(self.config.dropout)(keras.layers.LSTM(self.config.units)(weeks))
-        output = keras.layers.Dense(1, activation="relu", bias_initializer=start)(hidden)
-        model = keras.Model({"weeks": weeks}, output)
-        compile_network(model, "mean_squared_error", keras.optimizers.Adam(self.config.learning_rate), ["mae"])
+        shape = SequenceShape(*train.inputs["weeks"].shape[1:])
+        mean, config = float(train.truth.mean()), self.config
+        model = build(shape, (config.units,), dropout=config.dropout, head="relu", start=mean, name="weeks")
+        compile_network(model, "mean_squared_error", keras.optimizers.Adam(config.learning_rate), ["mae"])
         return model
 
     def _draw(
@@ -175,7 +173,7 @@ class WeeklyLagLstm:
             series = weekly_series(lags[..., -truth.shape[-1] :], low, span)
             rows = np.flatnonzero(series.known & np.isfinite(truth))
             rows = rng.permutation(rows)[:each]
-            scaled = ((truth - low) / span).reshape(-1, 1)
+            scaled = ((truth - low) / span).reshape(-1, 1, 1)
             parts.append((series.weeks.reshape(-1, *series.weeks.shape[-2:])[rows], scaled[rows]))
         if not sum(len(truth) for _, truth in parts):
             raise HistoryError(f"{self.name}: no minute with an earlier week among the {what} origins: ingest more")
@@ -195,23 +193,6 @@ class WeeklyLagLstm:
             return WeeklyLagForecaster(OnnxNetwork.read(folder), int(config["weeks"]), scales, phi)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
-
-
-def training_scales(features: Features, origins: Minutes) -> Scales:
-    """Least and largest count of each target and station over the training hours; those never observed are absent."""
-    ends: list[Float] = []
-    for part in chunks(origins, features):
-        truth = features.truth(part)
-        seen = np.isfinite(truth)
-        ends.append(np.stack([np.where(seen, truth, np.inf).min((1, 3)), np.where(seen, truth, -np.inf).max((1, 3))]))
-    if not ends:
-        return {}
-    low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
-    grid = features.grid
-    return {
-        target: {s: (float(low[c, i]), float(high[c, i])) for i, s in enumerate(grid.stations) if low[c, i] < np.inf}
-        for c, target in enumerate(grid.targets)
-    }
 
 
 def _ends(scales: Scales, grid: Grid) -> tuple[Float, Float]:
