@@ -64,21 +64,18 @@ def series_fit(fit: SeriesFit, local: Minutes, interval: int) -> Figure:
 
 
 def weight_by_week(weights: Sequence[float]) -> Figure:
-    """Mean attention on each day that the network saw.
+    """How much each week counted.
 
     Args:
-        weights: oldest week first, today last; they sum to 1.
+        weights: mean attention, oldest week first; they sum to 1.
     """
     figure, (axes,) = new_figure(
-        "Attention by week",
-        "mean over held-out hours and stations; the dashed line is attention to all days alike",
-        ends=0.985,
+        "Attention by week", "mean over the validation hours of all stations; dashed: all weeks alike", ends=0.985
     )
     at = np.arange(len(weights))
     axes.bar(at, weights, color=BLUE, width=0.75)
     axes.axhline(1 / len(weights), color=QUIET, linewidth=1, linestyle="--")
-    names = [str(len(weights) - 1 - i) for i in at[:-1]] + ["today"]
-    axes.set_xticks(at, names)
+    axes.set_xticks(at, [str(len(weights) - i) for i in at])
     axes.set_xlabel("weeks ago")
     axes.set_ylabel("share of attention")
     return figure

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 import pytest
 import small_network as town
+from pydantic import BaseModel
 
 from tasks.contracts import QUANTILES, FitLog, Forecaster, Grid, Prediction, Split
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, load, names, unfitted
 from tasks.model.bundle import save_bundle
+from tasks.model.pictures import noted
 
 FOLDER = Path(architectures.__file__).parent
 TINY = {"epochs": 1, "units": 4, "cells": (4,), "batch": 64, "trees": 20, "max_samples": 2000, "fit_series": 3}
@@ -38,14 +40,18 @@ def tiny(name: str) -> dict[str, Any]:
     return {key: value for key, value in TINY.items() if key in architecture_class(name).config_type.model_fields}
 
 
-def fit(name: str, grid: Grid, split: Split = town.SPLIT) -> Forecaster:
-    return architecture(name, tiny(name)).fit(town.SmallFeatures(grid), split, 5, FitLog())
+def fit(name: str, grid: Grid, split: Split = town.SPLIT, log: FitLog | None = None) -> Forecaster:
+    return architecture(name, tiny(name)).fit(town.SmallFeatures(grid), split, 5, log or FitLog())
+
+
+LOGS: dict[str, FitLog] = {}
 
 
 @functools.cache
 def fitted(name: str) -> Forecaster:
-    """One fit a session and architecture."""
-    return fit(name, town.grid())
+    """One fit a session and architecture, its log in `LOGS`."""
+    LOGS[name] = FitLog()
+    return fit(name, town.grid(), log=LOGS[name])
 
 
 def assert_equal(a: Prediction, b: Prediction, tolerance: float = 1e-5) -> None:
@@ -148,6 +154,25 @@ def test_no_bundle_needs_keras_or_whatever_else_trained_it(tmp_path: Path) -> No
         check=False,
     )
     assert done.stdout.strip() == f"{len(names())} set()", done.stderr
+
+
+@every
+def test_what_a_fit_notes_can_be_logged_and_drawn(name: str) -> None:
+    fitted(name)
+    log = LOGS[name]
+    figures = [value for series in log.epochs.values() for value in series]
+    figures += [value for value in log.notes.values() if isinstance(value, float)]
+    assert np.isfinite(figures).all()
+    drawn = [picture for picture, _ in noted(log.notes, town.INTERVAL, "UTC")]
+    assert drawn == {"lookback_lstm": ["series_fit"], "attention_lstm": ["attention_by_week"]}.get(name, [])
+
+
+@every
+def test_every_key_of_its_config_says_what_it_is(name: str) -> None:
+    evident = {"dropout", "epochs", "batch"}
+    for key, field in architecture_class(name).config_type.model_fields.items():
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        assert field.description or nested or key in evident, f"{key} has no description"
 
 
 @every

@@ -41,8 +41,8 @@ class RecursiveConfig(ModelConfig):
         1, ge=1, le=60, description="Steps of one pass; passes are repeated until the hour is full."
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="After each LSTM layer.")
-    epochs: int = Field(10, ge=1, le=10_000)
-    batch: int = Field(512, ge=1)
+    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training windows, at most.")
+    batch: int = Field(512, ge=1, description="Windows a step.")
     patience: int = Field(10, ge=1, description="Epochs without a better validation loss before it ends.")
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
     validation_share: float = Field(0.05, gt=0, lt=1, description="The last share of the origins before the hold-out.")

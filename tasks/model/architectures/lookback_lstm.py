@@ -25,7 +25,7 @@ class LookbackConfig(RecursiveConfig):
 
     cells: tuple[int, ...] = Field((4,), min_length=1, description="Cells of each LSTM layer.")
     window: int = Field(1, ge=1, description="Look-back: minutes (steps of the interval) that are looked back on.")
-    epochs: int = Field(100, ge=1, le=10_000)
+    epochs: int = Field(100, ge=1, le=10_000, description="Passes over the training windows, at most.")
     batch: int = Field(1, ge=1, description="Windows a step; larger is faster.")
     validation_share: float = Field(0.33, gt=0, lt=1, description="The last share of the origins before the hold-out.")
     max_samples: int = Field(600, ge=1, description="Windows of training and validation together, at most.")

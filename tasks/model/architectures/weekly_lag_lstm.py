@@ -29,10 +29,10 @@ HIGHEST = np.float32(1e7)
 class WeeklyLagConfig(ModelConfig):
     """Table `[models.weekly_lag_lstm]`; the defaults are the notes'."""
 
-    units: int = Field(100, ge=1, le=1024)
-    dropout: float = Field(0.25, ge=0, lt=1)
-    epochs: int = Field(30, ge=1, le=10_000)
-    batch: int = Field(100, ge=1)
+    units: int = Field(100, ge=1, le=1024, description="Cells of the LSTM.")
+    dropout: float = Field(0.25, ge=0, lt=1, description="Share of the LSTM's answers hidden in training.")
+    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the training series, at most.")
+    batch: int = Field(100, ge=1, description="Series a step.")
     patience: int = Field(10, ge=1, description="Epochs without a better validation loss before it ends.")
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
     max_samples: int = Field(20_000, ge=1, description="Training series, at most.")
