@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tasks.clock import to_local
 from tasks.contracts import Features, Float, Forecaster, Minutes, Progress
 from tasks.metrics import Double, Span, add_up, cells, figures, network_total
-from tasks.model.samples import chunks
+from tasks.model.chunks import chunks
 
 log = logging.getLogger(__name__)
 

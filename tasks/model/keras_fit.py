@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 Arrays = dict[str, npt.NDArray[Any]]
 STEPS_PER_EXECUTION = 8
+MANY_STEPS = 64
+"""Batches of a fit from which on it pays to trace the loop over several of them."""
 VALIDATION_BATCH = 2048
 
 
@@ -34,7 +36,7 @@ class Rows:
     Attributes:
         inputs: by the network's input names.
         truth: what the loss holds the output against.
-        weight: float32 [row].
+        weight: float32 [row], with the other axes of the loss where it has any.
     """
 
     inputs: Arrays
@@ -112,6 +114,8 @@ def fit_network(
     loss before any, rows and speed.
     """
     rng, begun = np.random.default_rng(plan.seed), perf_counter()
+    if plan.epochs * len(train) < MANY_STEPS * plan.batch:
+        model.steps_per_execution = 1
     untrained = _loss(_evaluate(model, validation))
     best, best_epoch, best_weights = untrained, 0, model.get_weights()
     trained, spent = 0, 0.0

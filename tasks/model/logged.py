@@ -56,6 +56,8 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     run.text("tables/stations.csv", as_csv(station_rows(trained)))
     run.text("tables/horizon.csv", as_csv(horizon_rows(trained)))
     run.text("tables/calibration.csv", as_csv(calibration_rows(trained)))
+    if weights := trained.log.notes.get("attention"):
+        run.text("tables/attention.csv", as_csv(attention_rows(weights)))
     run.tags({"mlflow.note.content": note(trained, decision), "nexthour.promoted": str(decision.promoted).lower()})
 
 
@@ -127,6 +129,11 @@ def calibration_rows(trained: Trained) -> list[dict[str, Any]]:
         for name, scores in ordered(trained.scores)
         for level, share in zip(QUANTILES, scores.calibration, strict=True)
     ]
+
+
+def attention_rows(weights: Sequence[float]) -> list[dict[str, Any]]:
+    """A row a week, the oldest first: how much it counted."""
+    return [{"weeks_ago": len(weights) - i, "attention": weight} for i, weight in enumerate(weights)]
 
 
 def horizon_minutes(trained: Trained) -> list[int]:

@@ -21,12 +21,13 @@ if TYPE_CHECKING:
     import onnxruntime
 
 FILE = "network.onnx"
+SHOWN = "shown"
 ROWS = 4096
 THREADS = 2
 
 
 class OnnxNetwork:
-    """A network with named inputs and one output, the row axis first and free.
+    """A network with named inputs, the row axis first and free; what it shows beside its answer is output 1.
 
     Args:
         data: the ONNX file.
@@ -75,20 +76,21 @@ class OnnxNetwork:
         except _refusals() as e:
             raise ModelError(f"{self._where} is no network that this onnxruntime runs ({e}): retrain it") from None
 
-    def __call__(self, inputs: Mapping[str, npt.NDArray[Any]]) -> Float:
-        """The output of every row, some thousand rows at a time.
+    def __call__(self, inputs: Mapping[str, npt.NDArray[Any]], output: int = 0) -> Float:
+        """One output of every row, some thousand rows at a time.
 
         Raises:
             ModelError: if the inputs are not those that it was trained on.
         """
         rows = len(next(iter(inputs.values())))
         if not rows:
-            return self({name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in inputs.items()})[:0]
+            one = {name: np.zeros((1, *array.shape[1:]), array.dtype) for name, array in inputs.items()}
+            return self(one, output)[:0]
         names = [node.name for node in self._session.get_inputs()]
         refusals: tuple[type[Exception], ...] = (KeyError, *_refusals())
         try:
             parts = [
-                self._session.run(None, {name: inputs[name][a : a + ROWS] for name in names})[0]
+                self._session.run(None, {name: inputs[name][a : a + ROWS] for name in names})[output]
                 for a in range(0, rows, ROWS)
             ]
         except refusals as e:
@@ -104,7 +106,10 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 
 def export_network(model: keras.Model) -> OnnxNetwork:
-    """A built Keras model with named inputs, as ONNX."""
+    """A built Keras model with named inputs, as ONNX; what its layer `SHOWN` answers, if it has one, as output 1."""
+    shown = [layer.output for layer in model.layers if layer.name == SHOWN]
+    if shown:
+        model = type(model)(model.inputs, [model.output, *shown])
     model({tensor.name: np.zeros((1, *tensor.shape[1:]), tensor.dtype) for tensor in model.inputs})
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of tf2onnx about NumPy

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.clock import day_bounds, service_dates, to_local
 from tasks.contracts import QUANTILES, Float, Minutes, Prediction
 from tasks.metrics import Double, Real, network_total
-from tasks.model import plots
+from tasks.model import plots, series_plots
 from tasks.model.holdout import Scores, bounded
 from tasks.model.plot_style import PART_COLOURS, people
 from tasks.model.train import CHALLENGER, CHAMPION, Trained
@@ -33,12 +33,21 @@ def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Fig
     if epochs.get("loss"):
         best = trained.log.notes.get("best_epoch")
         yield "loss_by_epoch", plots.loss_by_epoch(epochs["loss"], epochs.get("val_loss", []), best)
+    yield from noted(trained.log.notes, trained.features.grid.interval, timezone)
     if not len(trained.split.holdout):
         return
     yield "error_by_horizon", _by_horizon(trained)
     yield "error_by_hour", _by_hour(trained)
     yield "training_validation_holdout", _days(trained, timezone)
     yield from _next_hours(trained, timezone)
+
+
+def noted(notes: Mapping[str, Any], interval: int, timezone: str) -> Iterator[tuple[str, Figure]]:
+    """What some architectures note of their fit: `series_fit`, a `SeriesFit`; `attention`, the weights of the weeks."""
+    if fit := notes.get("series_fit"):
+        yield "series_fit", series_plots.series_fit(fit, to_local(fit.minutes, timezone), interval)
+    if weights := notes.get("attention"):
+        yield "attention_by_week", series_plots.weight_by_week(weights)
 
 
 def ordered(scores: Mapping[str, Scores]) -> list[tuple[str, Scores]]:

@@ -20,6 +20,8 @@ REACH = 2.0
 QUIET = 0.1
 """Square root of a mean below which quantiles are drawn towards it, so that a closed station's are zero."""
 TINY = 1e-6
+Pool = Callable[[Any, int], Any]
+"""[row, day, feature] and a number of units to [row, ...]."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,18 @@ class Shape:
         return cls(days, features, inputs["context"].shape[1], stations, targets, steps, bins)
 
 
-def build(shape: Shape, units: int, embedding: int, dropout: float) -> keras.Model:
+def last_state(days: Any, units: int) -> Any:
+    """The state of an LSTM after all days: [row, unit] of [row, day, feature]."""
+    from keras import layers
+
+    return layers.LSTM(units)(days)
+
+
+def build(shape: Shape, units: int, embedding: int, dropout: float, pool: Pool = last_state) -> keras.Model:
     """The network, which before any training answers `base` with the quantiles of a Poisson count.
 
     Inputs `weeks`, `context`, `station`, `base` as in `inputs.Windows`; output [row, 1 + quantile, target, step], the
-    mean first. The corrections are one a bin of the hour.
+    mean first. The corrections are one a bin of the hour. `pool` makes one vector of all days.
     """
     from keras import Input, Model, layers, ops
 
@@ -58,7 +67,7 @@ def build(shape: Shape, units: int, embedding: int, dropout: float) -> keras.Mod
 
     seen = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(weeks))
     place = layers.Flatten()(layers.Embedding(shape.stations + 1, embedding)(station))
-    joined = layers.Concatenate()([layers.LSTM(units)(seen), context, place])
+    joined = layers.Concatenate()([pool(seen, units), context, place])
     hidden = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(joined))
 
     def head(rows: int) -> Any:

@@ -14,10 +14,9 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Features, Float, Minutes, Progress, Tensors
+from tasks.model.chunks import chunks as chunks
 from tasks.model.inputs import SIZE, UNKNOWN, InputSettings, Station, Windows, prepare
 
-CHUNK_VALUES = 6_000_000
-"""Lag values in memory at once while rows are made."""
 SPREAD = 2
 """At least one in this many stations of an origin that is looked at becomes a row."""
 MIDDLE_WEEK = 4.4
@@ -53,14 +52,6 @@ class Samples:
     windows: Windows
     truth: Float
     place: Station
-
-
-def chunks(origins: Minutes, features: Features, weeks: int = 15) -> list[Minutes]:
-    """Origins in runs whose tensors stay small."""
-    grid = features.grid
-    steps = 3 * 60 // grid.interval
-    size = max(CHUNK_VALUES // max(weeks * len(grid.targets) * len(grid.stations) * steps, 1), 1)
-    return [origins[a : a + size] for a in range(0, len(origins), size)]
 
 
 def draw(

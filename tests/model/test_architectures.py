@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import functools
 import json
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import small_network as town
+from pydantic import BaseModel
 
 from tasks.contracts import QUANTILES, FitLog, Forecaster, Grid, Prediction, Split
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, load, names, unfitted
+from tasks.model.bundle import save_bundle
+from tasks.model.pictures import noted
 
 FOLDER = Path(architectures.__file__).parent
-TINY = {"epochs": 1, "units": 4, "cells": 4, "batch": 64, "batch_size": 64, "seeds": 1, "train_origins": 120}
+TINY = {"epochs": 1, "units": 4, "cells": (4,), "batch": 64, "trees": 20, "max_samples": 2000, "fit_series": 3}
 FEATURES = town.SmallFeatures(town.grid())
 
 
@@ -34,14 +40,18 @@ def tiny(name: str) -> dict[str, Any]:
     return {key: value for key, value in TINY.items() if key in architecture_class(name).config_type.model_fields}
 
 
-def fit(name: str, grid: Grid, split: Split = town.SPLIT) -> Forecaster:
-    return architecture(name, tiny(name)).fit(town.SmallFeatures(grid), split, 5, FitLog())
+def fit(name: str, grid: Grid, split: Split = town.SPLIT, log: FitLog | None = None) -> Forecaster:
+    return architecture(name, tiny(name)).fit(town.SmallFeatures(grid), split, 5, log or FitLog())
+
+
+LOGS: dict[str, FitLog] = {}
 
 
 @functools.cache
 def fitted(name: str) -> Forecaster:
-    """One fit a session and architecture."""
-    return fit(name, town.grid())
+    """One fit a session and architecture, its log in `LOGS`."""
+    LOGS[name] = FitLog()
+    return fit(name, town.grid(), log=LOGS[name])
 
 
 def assert_equal(a: Prediction, b: Prediction, tolerance: float = 1e-5) -> None:
@@ -113,6 +123,56 @@ def test_stations_that_are_closed_lost_or_blank_are_survived(name: str) -> None:
             prediction = fitted(name).predict(town.blank(tensors, recent=recent, lags=lags))
             assert_sound(prediction, 8)
             assert prediction.mean[:, :, [closed, lost]].max() < 1
+
+
+@every
+def test_a_station_that_was_never_trained_on_gets_an_answer(name: str) -> None:
+    tensors = replace(FEATURES.tensors(town.SPLIT.holdout), stations=("new", *town.STATIONS[1:]))
+    prediction = fitted(name).predict(tensors)
+    assert_sound(prediction, len(town.SPLIT.holdout))
+    truth = FEATURES.truth(town.SPLIT.holdout)[:, :, 0]
+    assert 0.4 * np.nansum(truth) < np.nansum(prediction.mean[:, :, 0]) < 2.5 * np.nansum(truth)
+
+
+def test_no_bundle_needs_keras_or_whatever_else_trained_it(tmp_path: Path) -> None:
+    for name in names():
+        save_bundle(tmp_path / name, fitted(name), {})
+    script = (
+        "import sys; from pathlib import Path; import small_network as town; from tasks.model.bundle import load_bundle\n"
+        "tensors = town.SmallFeatures(town.grid()).tensors(town.SPLIT.holdout[:2])\n"
+        "models = [load_bundle(folder) for folder in Path(sys.argv[1]).iterdir()]\n"
+        "assert all(model.predict(tensors).mean.any() for model in models)\n"
+        "heavy = {'sklearn', 'statsmodels', 'onnx', 'keras', 'tensorflow', 'scipy', 'pandas'}\n"
+        "print(len(models), heavy & set(sys.modules))"
+    )
+    root = FOLDER.parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={"PYTHONPATH": f"{root}:{root / 'tests'}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.strip() == f"{len(names())} set()", done.stderr
+
+
+@every
+def test_what_a_fit_notes_can_be_logged_and_drawn(name: str) -> None:
+    fitted(name)
+    log = LOGS[name]
+    figures = [value for series in log.epochs.values() for value in series]
+    figures += [value for value in log.notes.values() if isinstance(value, float)]
+    assert np.isfinite(figures).all()
+    drawn = [picture for picture, _ in noted(log.notes, town.INTERVAL, "UTC")]
+    assert drawn == {"lookback_lstm": ["series_fit"], "attention_lstm": ["attention_by_week"]}.get(name, [])
+
+
+@every
+def test_every_key_of_its_config_says_what_it_is(name: str) -> None:
+    evident = {"dropout", "epochs", "batch"}
+    for key, field in architecture_class(name).config_type.model_fields.items():
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        assert field.description or nested or key in evident, f"{key} has no description"
 
 
 @every

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from tasks.model import plot_style, plots
+from tasks.model import plot_style, plots, series_plots
 
 NAMES = ("challenger", "champion", "weekday_level", "weekday_mean")
 LEVELS = (0.05, 0.5, 0.95)
@@ -28,6 +28,14 @@ def next_hour(timezone: str = "America/Chicago") -> Figure:
         DAY[:36], SHAPE[:36], DAY[24], SHAPE[:12], bands, where="Clark/Lake", interval=5, timezone=timezone
     )
 
+
+FIT = series_plots.SeriesFit(
+    DAY,
+    SHAPE,
+    np.where(DAY[150] > DAY, SHAPE, np.nan),
+    np.where(DAY[150] > DAY, np.nan, SHAPE),
+    "entries at Clark/Lake",
+)
 
 FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
     "loss": (
@@ -49,6 +57,14 @@ FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
     "calibration": (
         lambda: plots.calibration(LEVELS, {"challenger": (LEVELS, LEVELS), "champion": (LEVELS, LEVELS)}),
         ["level of the quantile", "share of minutes under the quantile", "challenger", "champion"],
+    ),
+    "series fit": (
+        lambda: series_plots.series_fit(FIT, DAY, 5),
+        ["local time", "people in 5 minutes", "counted", "fit (training)", "fit (validation)", "entries at Clark/Lake"],
+    ),
+    "attention": (
+        lambda: series_plots.weight_by_week([0.1, 0.2, 0.3, 0.4]),
+        ["weeks ago", "share of attention", "Attention by week", "4"],
     ),
     "next hour": (
         next_hour,

@@ -90,9 +90,11 @@ def test_scales_come_from_training_hours_alone() -> None:
 def test_the_defaults_are_the_recipe_s() -> None:
     config = WeeklyLagConfig()
     assert (config.units, config.dropout, config.epochs, config.batch, config.patience) == (100, 0.25, 30, 100, 10)
-    rows = Rows({"weeks": np.zeros((4, 14, 2), np.float32)}, np.full((4, 1), 0.3, np.float32), np.ones(4, np.float32))
+    rows = Rows(
+        {"weeks": np.zeros((4, 14, 2), np.float32)}, np.full((4, 1, 1), 0.3, np.float32), np.ones(4, np.float32)
+    )
     model = WeeklyLagLstm()._network(rows)
-    _, lstm, dropout, dense = model.layers
+    _, lstm, dropout, dense, _ = model.layers
     assert (lstm.units, dropout.rate, dense.units, dense.activation.__name__) == (100, 0.25, 1, "relu")
     assert (model.loss, type(model.optimizer).__name__) == ("mean_squared_error", "Adam")
 

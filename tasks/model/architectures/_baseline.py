@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,10 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import Features, FitLog, Float, Forecaster, Grid, Prediction, Split, Tensors
-from tasks.errors import HistoryError, ModelError
+from tasks.contracts import Features, FitLog, Float, Forecaster, Prediction, Split, Tensors
+from tasks.errors import HistoryError
 from tasks.model.architectures import ModelConfig
-from tasks.model.quantiles import count_quantiles, dispersion
-
-CHUNK = 32
+from tasks.model.spread import Mean, Spread, around, learn_spread, read_spread, some
 
 
 class BaselineConfig(ModelConfig):
@@ -25,23 +22,17 @@ class BaselineConfig(ModelConfig):
     dispersion_prior: float = Field(50.0, gt=0, description="People that pull the spread towards Poisson.")
 
 
-Mean = Callable[[Tensors], Float]
-
-
 @dataclass
 class BaselineForecaster:
-    """A mean and, by target and station, its over-dispersion; 1 (Poisson) where none was learnt."""
+    """A mean and the spread around it."""
 
     name: str
     mean: Mean
-    phi: dict[str, dict[str, float]] = field(default_factory=dict)
+    phi: Spread = field(default_factory=dict)
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin."""
-        mean = self.mean(tensors)
-        known = [[self.phi.get(t, {}).get(s, 1.0) for s in tensors.stations] for t in tensors.targets]
-        phi = np.array(known, np.float32).reshape(len(tensors.targets), 1, len(tensors.stations), 1)
-        return Prediction(mean, count_quantiles(mean, phi))
+        return around(self.mean(tensors), self.phi, tensors)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Nothing goes into the folder: the config is all."""
@@ -74,12 +65,11 @@ class Baseline:
         """
         if not len(split.train):
             raise HistoryError(f"{self.name}: no training origins: ingest more history, or train on fewer days")
-        chosen = split.train[:: -(-len(split.train) // self.config.fit_origins)]
-        parts = [chosen[a : a + CHUNK] for a in range(0, len(chosen), CHUNK)]
-        mean = np.concatenate([self.mean(features.tensors(part)) for part in parts], axis=1)
-        phi = dispersion(features.truth(chosen), mean, self.config.dispersion_prior)
-        log.notes["dispersion_median"] = float(np.median(phi)) if phi.size else 1.0
-        return BaselineForecaster(self.name, self.mean, _by_name(phi, features.grid))
+        phi = learn_spread(
+            self.mean, features, some(split.train, self.config.fit_origins), self.config.dispersion_prior
+        )
+        log.notes["dispersion_median"] = float(np.median([x for row in phi.values() for x in row.values()] or [1.0]))
+        return BaselineForecaster(self.name, self.mean, phi)
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:
@@ -88,10 +78,7 @@ class Baseline:
         Raises:
             ModelError: if the config holds no over-dispersions.
         """
-        phi = config.get("phi")
-        if not isinstance(phi, dict):
-            raise ModelError(f"{cls.name}: the bundle in {folder} has no phi: retrain it")
-        return BaselineForecaster(cls.name, cls.mean, phi)
+        return BaselineForecaster(cls.name, cls.mean, read_spread(config, f"{cls.name}: the bundle in {folder}"))
 
 
 def recent_mean(tensors: Tensors, steps: int | None = None) -> Float:
@@ -112,8 +99,3 @@ def recent_mean(tensors: Tensors, steps: int | None = None) -> Float:
 def hour_profile(tensors: Tensors) -> Float:
     """Profile of the hour, float32 [target, origin, station, step]; NaN where no week has a value."""
     return tensors.profile[..., -tensors.horizon :]
-
-
-def _by_name(phi: Float, grid: Grid) -> dict[str, dict[str, float]]:
-    rows = zip(grid.targets, phi.tolist(), strict=True)
-    return {target: dict(zip(grid.stations, row, strict=True)) for target, row in rows}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import Field
@@ -16,6 +16,9 @@ from tasks.model.inputs import InputSettings, prepare
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.samples import Augment, Samples, draw
+
+if TYPE_CHECKING:
+    from tasks.model.residual_network import Shape
 
 HIGHEST = np.float32(1e7)
 
@@ -123,7 +126,7 @@ class NextHourLstm:
         weights = station_weights(train, len(known), config.fairness)
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
-        model = networks.build(shape, config.units, config.embedding, config.dropout)
+        model = self._network(shape)
         compile_network(
             model,
             networks.loss_with(config.quantile_weight),
@@ -134,6 +137,11 @@ class NextHourLstm:
         rows, watched = (_rows(samples, weights) for samples in (train, held))
         fit_network(model, rows, watched, plan, log, self.progress)
         return self._forecaster(export_network(model), features)
+
+    def _network(self, shape: Shape) -> Any:
+        from tasks.model.residual_network import build
+
+        return build(shape, self.config.units, self.config.embedding, self.config.dropout)
 
     def _draw(
         self,

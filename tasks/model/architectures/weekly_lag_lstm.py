@@ -18,21 +18,21 @@ from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
-from tasks.model.quantiles import count_quantiles, dispersion
-from tasks.model.samples import chunks
+from tasks.model.sequence_network import SequenceShape, build
+from tasks.model.series import Scales as Scales
+from tasks.model.series import training_scales as training_scales
+from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 
 HIGHEST = np.float32(1e7)
-Scales = dict[str, dict[str, tuple[float, float]]]
-"""Target -> station -> least and largest count of the training hours."""
 
 
 class WeeklyLagConfig(ModelConfig):
     """Table `[models.weekly_lag_lstm]`; the defaults are the notes'."""
 
-    units: int = Field(100, ge=1, le=1024)
-    dropout: float = Field(0.25, ge=0, lt=1)
-    epochs: int = Field(30, ge=1, le=10_000)
-    batch: int = Field(100, ge=1)
+    units: int = Field(100, ge=1, le=1024, description="Cells of the LSTM.")
+    dropout: float = Field(0.25, ge=0, lt=1, description="Share of the LSTM's answers hidden in training.")
+    epochs: int = Field(30, ge=1, le=10_000, description="Passes over the training series, at most.")
+    batch: int = Field(100, ge=1, description="Series a step.")
     patience: int = Field(10, ge=1, description="Epochs without a better validation loss before it ends.")
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
     max_samples: int = Field(20_000, ge=1, description="Training series, at most.")
@@ -69,7 +69,7 @@ class WeeklyLagForecaster:
     """The network, the scales of its series and the spread around its means.
 
     Attributes:
-        network: outputs [row, 1], scaled.
+        network: outputs [row, 1, 1], scaled.
         weeks: it was fitted on.
         scales: a series that has none takes that of its own weeks.
         phi: over-dispersion by target and station, 1 (Poisson) without.
@@ -78,7 +78,7 @@ class WeeklyLagForecaster:
     network: OnnxNetwork
     weeks: int
     scales: Scales
-    phi: dict[str, dict[str, float]] = field(default_factory=dict)
+    phi: Spread = field(default_factory=dict)
     name: str = "weekly_lag_lstm"
 
     def predict(self, tensors: Tensors) -> Prediction:
@@ -87,10 +87,7 @@ class WeeklyLagForecaster:
         Raises:
             ModelError: if the tensors have other weeks than it was trained on.
         """
-        mean = self.mean(tensors)
-        known = [[self.phi.get(t, {}).get(s, 1.0) for s in tensors.stations] for t in tensors.targets]
-        phi = np.array(known, np.float32).reshape(len(tensors.targets), 1, len(tensors.stations), 1)
-        return Prediction(mean, count_quantiles(mean, phi))
+        return around(self.mean(tensors), self.phi, tensors)
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]; see `predict`."""
@@ -139,7 +136,7 @@ class WeeklyLagLstm:
         """
         config = self.config
         rng = np.random.default_rng(seed)
-        scales = training_scales(features, _some(split.train, config.fit_origins))
+        scales = training_scales(features, some(split.train, config.fit_origins))
         train = self._draw(features, split.train, scales, config.max_samples, rng, "training")
         held = self._draw(features, split.validation, scales, config.max_validation, rng, "validation")
         seed_everything(seed)
@@ -147,26 +144,26 @@ class WeeklyLagLstm:
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, shuffle=False, seed=seed)
         fit_network(model, train, held, plan, log, self.progress)
         forecaster = WeeklyLagForecaster(export_network(model), train.inputs["weeks"].shape[1], scales)
-        forecaster.phi = self._spread(forecaster, features, split.validation)
+        forecaster.phi = learn_spread(
+            forecaster.mean, features, some(split.validation, max(config.fit_origins // 4, 1))
+        )
         return forecaster
 
     def _network(self, train: Rows) -> Any:
         """LSTM, Dropout, Dense with ReLU; the last starts at the mean, since a ReLU that starts below 0 stays there."""
         import keras
 
-        start = keras.initializers.Constant(float(train.truth.mean()))
-        weeks = keras.Input(train.inputs["weeks"].shape[1:], name="weeks")
-        hidden = keras.layers.Dropout(self.config.dropout)(keras.layers.LSTM(self.config.units)(weeks))
-        output = keras.layers.Dense(1, activation="relu", bias_initializer=start)(hidden)
-        model = keras.Model({"weeks": weeks}, output)
-        compile_network(model, "mean_squared_error", keras.optimizers.Adam(self.config.learning_rate), ["mae"])
+        shape = SequenceShape(*train.inputs["weeks"].shape[1:])
+        mean, config = float(train.truth.mean()), self.config
+        model = build(shape, (config.units,), dropout=config.dropout, head="relu", start=mean, name="weeks")
+        compile_network(model, "mean_squared_error", keras.optimizers.Adam(config.learning_rate), ["mae"])
         return model
 
     def _draw(
         self, features: Features, origins: Minutes, scales: Scales, most: int, rng: np.random.Generator, what: str
     ) -> Rows:
         """At most `most` series of evenly chosen origins, in the order of time."""
-        chosen = _some(origins, self.config.fit_origins)
+        chosen = some(origins, self.config.fit_origins)
         each = max(most // max(len(chosen), 1), 1)
         low, span = (part[:, None, :, None] for part in _ends(scales, features.grid))
         parts: list[tuple[Float, Float]] = []
@@ -176,20 +173,12 @@ class WeeklyLagLstm:
             series = weekly_series(lags[..., -truth.shape[-1] :], low, span)
             rows = np.flatnonzero(series.known & np.isfinite(truth))
             rows = rng.permutation(rows)[:each]
-            scaled = ((truth - low) / span).reshape(-1, 1)
+            scaled = ((truth - low) / span).reshape(-1, 1, 1)
             parts.append((series.weeks.reshape(-1, *series.weeks.shape[-2:])[rows], scaled[rows]))
         if not sum(len(truth) for _, truth in parts):
             raise HistoryError(f"{self.name}: no minute with an earlier week among the {what} origins: ingest more")
         weeks, counts = (np.concatenate(side)[:most] for side in zip(*parts, strict=True))
         return Rows({"weeks": weeks}, counts, np.ones(len(counts), np.float32))
-
-    def _spread(self, forecaster: WeeklyLagForecaster, features: Features, origins: Minutes) -> dict[str, Any]:
-        """Over-dispersion on the validation hours by target and station."""
-        chosen = _some(origins, max(self.config.fit_origins // 4, 1))
-        means = [forecaster.mean(features.tensors(part)) for part in chunks(chosen, features)]
-        phi = dispersion(features.truth(chosen), np.concatenate(means, axis=1))
-        rows = zip(features.grid.targets, phi.tolist(), strict=True)
-        return {target: dict(zip(features.grid.stations, row, strict=True)) for target, row in rows}
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:
@@ -200,26 +189,10 @@ class WeeklyLagLstm:
         """
         try:
             scales = {t: {s: (float(a), float(b)) for s, (a, b) in row.items()} for t, row in config["scales"].items()}
-            return WeeklyLagForecaster(OnnxNetwork.read(folder), int(config["weeks"]), scales, config["phi"])
+            phi = read_spread(config, f"the bundle in {folder}")
+            return WeeklyLagForecaster(OnnxNetwork.read(folder), int(config["weeks"]), scales, phi)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
-
-
-def training_scales(features: Features, origins: Minutes) -> Scales:
-    """Least and largest count of each target and station over the training hours; those never observed are absent."""
-    ends: list[Float] = []
-    for part in chunks(origins, features):
-        truth = features.truth(part)
-        seen = np.isfinite(truth)
-        ends.append(np.stack([np.where(seen, truth, np.inf).min((1, 3)), np.where(seen, truth, -np.inf).max((1, 3))]))
-    if not ends:
-        return {}
-    low, high = np.min([e[0] for e in ends], axis=0), np.max([e[1] for e in ends], axis=0)
-    grid = features.grid
-    return {
-        target: {s: (float(low[c, i]), float(high[c, i])) for i, s in enumerate(grid.stations) if low[c, i] < np.inf}
-        for c, target in enumerate(grid.targets)
-    }
 
 
 def _ends(scales: Scales, grid: Grid) -> tuple[Float, Float]:
@@ -227,8 +200,3 @@ def _ends(scales: Scales, grid: Grid) -> tuple[Float, Float]:
     pairs = [[scales.get(t, {}).get(s, (0.0, 1.0)) for s in grid.stations] for t in grid.targets]
     ends = np.array(pairs, np.float32)
     return ends[..., 0], np.maximum(ends[..., 1] - ends[..., 0], np.float32(1))
-
-
-def _some(origins: Minutes, most: int) -> Minutes:
-    """At most `most` of the origins, evenly chosen."""
-    return origins[:: -(-len(origins) // most) or 1]

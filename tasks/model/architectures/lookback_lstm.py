@@ -1,0 +1,79 @@
+"""The passenger-flow article's recipe: four LSTM cells say the next minute from the last one.
+
+The first 67 % of the origins train, the rest validate; min-max by station; seed 7 (`[retrain] seed`), batches of 1. The
+hour is said minute by minute, each from the one said before. It notes the article's picture: a series with the fit of
+its training and of its validation part, and the root mean squared error of both in people. Trained with keras.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from tasks.contracts import Features, FitLog, Split
+from tasks.metrics import rmse
+from tasks.model.architectures._recursive import RecursiveConfig, RecursiveForecaster, RecursiveLstm
+from tasks.model.recursion import point_by_point, sliding_windows
+from tasks.model.series_plots import SeriesFit
+
+SHOWN_DAYS = 3
+"""Length of the picture: two days of training, one of validation."""
+
+
+class LookbackConfig(RecursiveConfig):
+    """Table `[models.lookback_lstm]`; the defaults are the article's, but for the number of windows."""
+
+    cells: tuple[int, ...] = Field((4,), min_length=1, description="Cells of each LSTM layer.")
+    window: int = Field(1, ge=1, description="Look-back: minutes (steps of the interval) that are looked back on.")
+    epochs: int = Field(100, ge=1, le=10_000, description="Passes over the training windows, at most.")
+    batch: int = Field(1, ge=1, description="Windows a step; larger is faster.")
+    validation_share: float = Field(0.33, gt=0, lt=1, description="The last share of the origins before the hold-out.")
+    max_samples: int = Field(600, ge=1, description="Windows of training and validation together, at most.")
+
+
+class LookbackLstm(RecursiveLstm):
+    """See the file's head."""
+
+    name = "lookback_lstm"
+    config_type = LookbackConfig
+
+    def show(self, forecaster: RecursiveForecaster, features: Features, split: Split, log: FitLog) -> None:
+        """Note the series at the busiest station around the end of its training part, with both fits and errors."""
+        origins = np.concatenate([split.train, split.validation])
+        border = origins[len(origins) - max(round(len(origins) * self.config.validation_share), 1)]
+        fit = step_by_step(forecaster, features, border, origins[-1])
+        log.notes |= {
+            "series_fit": fit,
+            "rmse_training": rmse(fit.training, fit.counts),
+            "rmse_validation": rmse(fit.validation, fit.counts),
+        }
+
+
+def step_by_step(
+    forecaster: RecursiveForecaster, features: Features, border: np.datetime64, end: np.datetime64
+) -> SeriesFit:
+    """The first target of the busiest station before and after `border`, each step from the true ones before it.
+
+    Args:
+        forecaster: fitted.
+        features: whose grid is shown.
+        border: first minute of the validation part.
+        end: nothing at or after it is looked at.
+    """
+    grid, day = features.grid, 1440 // features.grid.interval
+    stop = min(int(grid.index(end)), int(grid.index(border)) + day)
+    start = max(stop - SHOWN_DAYS * day, 0)
+    counts = grid.values[:, :, start:stop]
+    busiest = int(np.argmax(np.nansum(counts[0], axis=-1)))
+    pairs = [forecaster.scales.get(t, {}).get(grid.stations[busiest], (0.0, 1.0)) for t in grid.targets]
+    low, high = np.array(pairs, np.float32).T
+    scaled = (counts[:, busiest].T - low) / np.maximum(high - low, 1)
+    gap = sliding_windows(np.isnan(scaled[:-1]), forecaster.window).any(axis=(1, 2))
+    known = np.where(np.isnan(scaled), np.float32(0), scaled).astype(np.float32)
+    said = point_by_point(forecaster.next_steps(), known, forecaster.window)[:, 0]
+    people = np.where(gap, np.nan, said * max(high[0] - low[0], 1) + low[0])
+    fitted = np.concatenate([np.full(forecaster.window, np.nan), people])
+    minutes = grid.minutes[start:stop]
+    training, validation = (np.where(part, fitted, np.nan) for part in (minutes < border, minutes >= border))
+    where = f"{grid.targets[0]} at {grid.stations[busiest]}"
+    return SeriesFit(minutes, counts[0, busiest], training, validation, where)

@@ -1,0 +1,81 @@
+"""Pictures that some architectures ask for: a series with its fit, and how much each week counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tasks.contracts import Minutes
+from tasks.model.plot_style import BLUE, PART_COLOURS, QUIET, add_legend, new_figure, people
+from tasks.model.plots import Values
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class SeriesFit:
+    """A series and what a network said of each next step, every fit at its own place.
+
+    Attributes:
+        minutes: UTC, datetime64[m] [T].
+        counts: people an interval, [T]; NaN where not known.
+        training, validation: the fit, [T]; NaN outside of its part and where a window has no beginning.
+        where: target and station.
+    """
+
+    minutes: Minutes
+    counts: Values
+    training: Values
+    validation: Values
+    where: str
+
+
+def series_fit(fit: SeriesFit, local: Minutes, interval: int) -> Figure:
+    """The series, and the next step by step on its training part and on its validation part.
+
+    Args:
+        fit: what is shown.
+        local: its minutes by the wall clock.
+        interval: minutes a step.
+    """
+    from matplotlib.dates import ConciseDateFormatter
+
+    figure, (axes,) = new_figure(
+        f"Step by step, {fit.where}",
+        "each step said from the true ones before it",
+        size=(11, 4.6),
+        ends=0.985,
+        legend=True,
+    )
+    axes.plot(local, fit.counts, color=QUIET, linewidth=0.8, label="counted")
+    for name, values in (("training", fit.training), ("validation", fit.validation)):
+        axes.plot(local, values, color=PART_COLOURS[name], linewidth=1.4, label=f"fit ({name})")
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+    axes.set_ylim(bottom=0)
+    axes.margins(x=0)
+    axes.set_xlabel("local time")
+    axes.set_ylabel(people(interval))
+    add_legend(figure, [axes])
+    return figure
+
+
+def weight_by_week(weights: Sequence[float]) -> Figure:
+    """How much each week counted.
+
+    Args:
+        weights: mean attention, oldest week first; they sum to 1.
+    """
+    figure, (axes,) = new_figure(
+        "Attention by week", "mean over the validation hours of all stations; dashed: all weeks alike", ends=0.985
+    )
+    at = np.arange(len(weights))
+    axes.bar(at, weights, color=BLUE, width=0.75)
+    axes.axhline(1 / len(weights), color=QUIET, linewidth=1, linestyle="--")
+    axes.set_xticks(at, [str(len(weights) - i) for i in at])
+    axes.set_xlabel("weeks ago")
+    axes.set_ylabel("share of attention")
+    return figure
