@@ -52,6 +52,7 @@ class Baseline:
     """An architecture around `mean`, which subclasses give."""
 
     name: str = ""
+    unseeded = True
     config_type: type[ModelConfig] = BaselineConfig
 
     def __init__(self, config: BaselineConfig | None = None) -> None:

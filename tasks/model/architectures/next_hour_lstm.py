@@ -16,6 +16,7 @@ from tasks.model.inputs import InputSettings, prepare
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.samples import Augment, Samples, draw
+from tasks.model.warm import Weights, adopt
 
 HIGHEST = np.float32(1e7)
 
@@ -27,6 +28,8 @@ class NextHourConfig(ModelConfig):
     embedding: int = Field(8, ge=1, le=64, description="Numbers that stand for a station.")
     dropout: float = Field(0.1, ge=0, lt=1)
     epochs: int = Field(6, ge=1, le=1000)
+    fine_tune_epochs: int = Field(2, ge=1, le=1000, description="The same when it goes on from the night before.")
+    fine_tune_rate: float = Field(1e-3, gt=0, description="Learning rate then.")
     patience: int = Field(3, ge=1, description="Epochs without gain on the validation days before it ends.")
     batch: int = Field(256, ge=1)
     learning_rate: float = Field(4e-3, gt=0, description="Of Adam at the start; it falls to a twentieth.")
@@ -48,6 +51,7 @@ class NextHourForecaster:
         inputs: how tensors become its inputs.
         stations: with an embedding, in its order.
         targets, interval, weeks, recent: of the tensors it was fitted on.
+        weights: of the Keras network, from which a later fit may go on.
     """
 
     network: OnnxNetwork
@@ -58,6 +62,7 @@ class NextHourForecaster:
     weeks: int
     recent: int
     name: str = "next_hour_lstm"
+    weights: Weights | None = None
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin; stations that were never trained on share one embedding.
@@ -75,8 +80,10 @@ class NextHourForecaster:
         return Prediction(np.ascontiguousarray(answer[0]), np.ascontiguousarray(np.round(answer[1:])))
 
     def export(self, folder: Path) -> dict[str, Any]:
-        """Write `network.onnx`; return the rest."""
+        """Write `network.onnx` and `weights.npz`; return the rest."""
         self.network.write(folder)
+        if self.weights is not None:
+            self.weights.write(folder)
         return {
             "inputs": self.inputs.model_dump(),
             "stations": list(self.stations),
@@ -107,9 +114,12 @@ class NextHourLstm:
 
     def __init__(self, config: NextHourConfig | None = None, progress: Progress | None = None) -> None:
         self.config, self.progress = config or NextHourConfig(), progress
+        self.start: Forecaster | None = None
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
         """Fit on at most `max_samples` rows of the training origins; keep the epoch that validates best.
+
+        Goes on from `start` for fewer epochs where that is a network of the same layout.
 
         Raises:
             HistoryError: if training or validation has no hour with a count.
@@ -124,6 +134,10 @@ class NextHourLstm:
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
         model = networks.build(shape, config.units, config.embedding, config.dropout)
+        log.notes["fine_tuned"] = self._adopt(model, features)
+        if log.notes["fine_tuned"]:
+            tuned = {"epochs": config.fine_tune_epochs, "learning_rate": config.fine_tune_rate}
+            config = config.model_copy(update=tuned)
         compile_network(
             model,
             networks.loss_with(config.quantile_weight),
@@ -133,7 +147,17 @@ class NextHourLstm:
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
         rows, watched = (_rows(samples, weights) for samples in (train, held))
         fit_network(model, rows, watched, plan, log, self.progress)
-        return self._forecaster(export_network(model), features)
+        fitted = self._forecaster(export_network(model), features)
+        fitted.weights = Weights.of(model)
+        return fitted
+
+    def _adopt(self, model: Any, features: Features) -> bool:
+        """Give the network the weights of `start`, if that is one of the same layout."""
+        start, like = self.start, self._forecaster(None, features)
+        if not isinstance(start, NextHourForecaster) or start.weights is None:
+            return False
+        same = all(getattr(start, x) == getattr(like, x) for x in ("inputs", "targets", "interval", "weeks", "recent"))
+        return same and adopt(model, start.weights, start.stations, like.stations)
 
     def _draw(
         self,
@@ -152,7 +176,7 @@ class NextHourLstm:
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: OnnxNetwork, features: Features) -> NextHourForecaster:
+    def _forecaster(self, network: Any, features: Features) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -181,6 +205,7 @@ class NextHourLstm:
                 int(config["interval"]),
                 int(config["weeks"]),
                 int(config["recent"]),
+                weights=Weights.read(folder),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
