@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import queue
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -72,7 +71,7 @@ def _workers(bench: Bench, jobs: int) -> Iterator[tuple[ProcessPoolExecutor, Any
         today = bench.past.today
         blank = replace(grid, values=grid.values[:, :, :0])
         given = (bench.settings, bench.how, blank, today.holidays, bench.past.known, str(path))
-        heard: Any = context.Queue()
+        heard: Any = context.SimpleQueue()
         threads = max((os.cpu_count() or 1) // jobs, 1)
         pool = ProcessPoolExecutor(jobs, context, _start, (given, heard, threads))
         try:
@@ -108,11 +107,8 @@ def _result(future: Future[str]) -> None:
 
 
 def _listen(heard: Any, known: dict[str, Job], told: Told) -> None:
-    while True:
-        try:
-            key, done = heard.get_nowait()
-        except queue.Empty:
-            return
+    while not heard.empty():
+        key, done = heard.get()
         told(known[key], done)
 
 

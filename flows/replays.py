@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import logging
@@ -44,7 +45,13 @@ class Span:
 
 
 def backtest(
-    settings: Settings, span: Span, out: Path, *, jobs: int | None = None, progress: Progress | None = None
+    settings: Settings,
+    span: Span,
+    out: Path,
+    *,
+    jobs: int | None = None,
+    track: bool = True,
+    progress: Progress | None = None,
 ) -> BacktestReport:
     """Replay a span, models fitted on what was known at each retraining; see `tasks.score.backtest.replay`.
 
@@ -53,6 +60,7 @@ def backtest(
         span: what is replayed; without seeds that of `[retrain]`.
         out: folder for the forecasts, the report and the parts.
         jobs: worker processes, as many as cores by default; 1 works in this process.
+        track: whether MLflow shall hold it, too.
         progress: told how far it is.
 
     Raises:
@@ -60,14 +68,15 @@ def backtest(
         HistoryError: if there is too little history for a fit.
     """
     from tasks.score.replay_part import PARTS, How, in_turn
-    from tasks.score.steps import replay
+    from tasks.score.steps import log_backtest, replay
 
     past = load(settings, span)
     plan = planned(settings, span, past)
     bench = Bench(settings, past, How(out / PARTS, plan.bands))
     count = len(os.sched_getaffinity(0)) if jobs is None else jobs
     run = side_by_side(bench, count) if count > 1 else in_turn(past, bench.maker, bench.how)
-    return replay(plan, past.today.grid, out, run, progress)
+    report = replay(plan, past.today.grid, out, run, progress)
+    return dataclasses.replace(report, run_id=log_backtest(settings, report) if track else None)
 
 
 def load(settings: Settings, span: Span) -> Past:

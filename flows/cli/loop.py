@@ -167,6 +167,7 @@ def backtest(
     retrain_every: Annotated[str | None, typer.Option("--retrain-every", help="Such as 1d; default once.")] = None,
     seeds: Annotated[str | None, typer.Option("--seeds", help="Such as 7,8,9: means and spread in the report.")] = None,
     jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes; default: the cores.")] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Whether to log it in MLflow.")] = True,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
@@ -186,7 +187,7 @@ def backtest(
         _numbers(seeds, "--seeds"),
     )
     with output.progress() as progress:
-        report = replays.backtest(settings, span, out, jobs=jobs, progress=progress)
+        report = replays.backtest(settings, span, out, jobs=jobs, track=track, progress=progress)
     output.emit(report, json, output.backtest_lines(report))
 
 

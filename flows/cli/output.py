@@ -174,7 +174,8 @@ def backtest_lines(report: BacktestReport) -> list[str]:
     for scope in ("stations", "network"):
         columns, rows = artifacts.backtest_rows(report, scope)
         table(f"backtest, {scope}", columns, rows)
-    return [f"forecasts  {report.forecasts}", f"report     {report.report}"]
+    run = [f"MLflow run {report.run_id}"] if report.run_id else []
+    return [f"forecasts  {report.forecasts}", f"report     {report.report}", *run]
 
 
 def maintain_lines(report: MaintainReport) -> list[str]:

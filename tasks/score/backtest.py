@@ -42,12 +42,14 @@ class BacktestReport:
         report: JSON file of `figures`.
         rows: of the Parquet file.
         figures: see `ReplayTally.report`.
+        run_id: of MLflow; None where it was not logged.
     """
 
     forecasts: str
     report: str
     rows: int
     figures: dict[str, Any]
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)
