@@ -129,15 +129,17 @@ def retrain(
 ) -> RetrainReport:
     """Fit a challenger, hold it against champion and baselines, log it, and promote it if it earned it."""
     from tasks.features.steps import load_features
-    from tasks.model.steps import judge, load_forecaster, register, train_model
+    from tasks.model.steps import follow_registry, judge, load_forecaster, register, train_model
 
+    followed = follow_registry(settings, as_of)
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
     table = load_features(settings, floor(settings, as_of - span), floor(settings, as_of), as_of)
     champion = _optional(lambda: load_forecaster(settings, "champion"))
     trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
     decision = judge(settings, trained, champion)
-    return register(settings, trained, decision, as_of)
+    report = register(settings, trained, decision, as_of)
+    return replace(report, warnings=(followed, *report.warnings)) if followed else report
 
 
 def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") -> ForecastReport:

@@ -77,6 +77,9 @@ class GateSettings(Section):
     confidence: float = Field(0.8, gt=0.5, lt=1)
     margin: float = Field(0.03, ge=0, description="How much worse any station tier may get.")
     minimum_days: int = Field(3, ge=1)
+    baselines: tuple[Name, ...] = Field(
+        ("weekday_mean", "weekday_level"), min_length=1, description="Architectures that a challenger must not lose to."
+    )
 
 
 class PublishSettings(Section):

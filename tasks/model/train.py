@@ -20,7 +20,6 @@ from tasks.settings import RetrainSettings, Settings
 log = logging.getLogger(__name__)
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-BASELINES = ("weekday_mean", "weekday_level")
 DAY_STEPS = 1440
 
 
@@ -85,16 +84,13 @@ def train(
 
     Raises:
         HistoryError: if there is too little history; says how much there is.
-        ConfigError: if the architecture or its config is unknown.
+        ConfigError: if the architecture, a baseline, or its config is unknown.
     """
     name, notes = model or settings.retrain.model, notes or FitLog()
     split = split_of(features, settings, as_of, settings.retrain)
     start = champion if starts_warm(settings.retrain, as_of, settings.network.timezone) else None
     challenger = _made(settings, name, progress, start).fit(features, split, settings.retrain.seed, notes)
-    rivals = {
-        base: _made(settings, base, None).fit(features, split, settings.retrain.seed, FitLog()) for base in BASELINES
-    }
-    models = {CHALLENGER: challenger, **rivals}
+    models = {CHALLENGER: challenger, **_baselines(features, settings, split)}
     origins = bounded(split.holdout, len(features.grid.stations))
     if champion is not None and _can_forecast(champion, features, origins):
         models[CHAMPION] = champion
@@ -182,6 +178,17 @@ def _made(settings: Settings, name: str, progress: Progress | None, start: Forec
     if isinstance(made, Reporting):
         made.progress = progress
     return made
+
+
+def _baselines(features: Features, settings: Settings, split: Split) -> dict[str, Forecaster]:
+    """Every baseline of the gate that this history is enough for, by name."""
+    fitted = {}
+    for name in settings.gate.baselines:
+        try:
+            fitted[name] = _made(settings, name, None).fit(features, split, settings.retrain.seed, FitLog())
+        except HistoryError as error:
+            log.warning("the gate does without the baseline %s: %s", name, error)
+    return fitted
 
 
 def _can_forecast(champion: Forecaster, features: Features, origins: Any) -> bool:
