@@ -9,7 +9,7 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import artifacts, replays
+from flows import replay_artifacts, replays
 from flows.common import begin, run_name, shown_progress, to_utc
 from tasks.errors import ConfigError
 
@@ -55,5 +55,5 @@ def backtest(
     )
     report = replays.backtest(settings, span, Path(out), jobs=jobs, progress=shown_progress())
     create_markdown_artifact(
-        artifacts.backtest_markdown(report), key="backtest", description="Models side by side on past moments"
+        replay_artifacts.backtest_markdown(report), key="backtest", description="Models side by side on past moments"
     )

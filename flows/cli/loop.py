@@ -181,9 +181,9 @@ def backtest(
     span = replays.Span(
         required(start, settings),
         required(end, settings),
-        _span(every, "--every"),
+        span_of(every, "--every"),
         tuple(dict.fromkeys(name for name in names if name)),
-        _span(retrain_every, "--retrain-every") if retrain_every else None,
+        span_of(retrain_every, "--retrain-every") if retrain_every else None,
         _numbers(seeds, "--seeds"),
     )
     with output.progress() as progress:
@@ -216,7 +216,7 @@ def _day(text: str) -> np.datetime64:
         raise ConfigError(f"service day {text!r} is not a date: write it like 2013-10-09") from None
 
 
-def _span(text: str, option: str) -> np.timedelta64:
+def span_of(text: str, option: str) -> np.timedelta64:
     """A length of time such as 15min, 1h or 1d."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = {"min": 1, "m": 1, "h": 60, "d": 1440, "w": 10080}.get(text[len(number) :].strip())

@@ -162,6 +162,17 @@ def fine_tunes(settings: Settings, name: str) -> bool:
     return settings.retrain.mode != "scratch" and isinstance(made, FineTuning)
 
 
+def settled(settings: Settings, name: str) -> dict[str, Any]:
+    """The config of an architecture with its defaults, JSON-able.
+
+    Raises:
+        ConfigError: if it cannot be used.
+    """
+    made: Any = architectures.architecture(name, settings.models.get(name))
+    config: dict[str, Any] = made.config.model_dump(mode="json")
+    return config
+
+
 def is_unseeded(name: str) -> bool:
     """Whether no seed changes what a model answers: a bundle, or a baseline without chance."""
     return name not in architectures.names() or getattr(architectures.architecture_class(name), "unseeded", False)
@@ -171,17 +182,8 @@ def model_identity(settings: Settings, name: str) -> Any:
     """All that decides what a model of that name answers, besides data, seed and moment; JSON-able."""
     if name in architectures.names():
         return settings.models.get(name, {})
-    return read_head_of(Store(settings.data_root), name)
-
-
-def read_head_of(store: Store, name: str) -> dict[str, Any]:
-    """What the `bundle.json` of a version says; `name` as in `load_forecaster`.
-
-    Raises:
-        ModelError: if there is no such bundle.
-    """
-    head: dict[str, Any] = store.read_json(f"{_place(store, name)[1]}/bundle.json")
-    return head
+    store = Store(settings.data_root)
+    return store.read_json(f"{_place(store, name)[1]}/bundle.json")
 
 
 def _bundle_maker(settings: Settings, name: str) -> Maker:

@@ -19,7 +19,7 @@ from tasks.contracts import Grid, Minutes, Progress
 from tasks.errors import ConfigError
 from tasks.forecast_table import REPLAYED
 from tasks.parquet import table_pieces
-from tasks.score.backtest_report import ReplayTally, Training, write_report
+from tasks.score.backtest_report import ReplayTally, Training, whole_hour, write_report
 from tasks.score.replay_part import ABOUT, FORECASTS, PARTS, SUMS, Job
 from tasks.score.replay_sums import Sums, joined
 from tasks.store import table_writer
@@ -175,6 +175,11 @@ def periods(origins: Minutes, retrain_every: np.timedelta64 | None) -> list[Peri
         raise ConfigError("backtest: the time between retrainings must be positive")
     number = (origins - origins[0]) // retrain_every
     return [Period(origins[0] + n * retrain_every, origins[number == n]) for n in np.unique(number)]
+
+
+def loss_so_far(jobs: Sequence[Job], parts: Path, metric: str) -> float:
+    """One figure of every station's hour over some parts that are done."""
+    return float(whole_hour(joined([Sums.load(parts / job.key / SUMS) for job in jobs]))[metric])
 
 
 def _of(lanes: Mapping[tuple[str, int], list[Job]], seed: int) -> list[list[Job]]:

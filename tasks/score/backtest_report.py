@@ -148,6 +148,12 @@ class ReplayTally:
         }
 
 
+def whole_hour(sums: Sums) -> dict[str, float]:
+    """Figures of the hour over all targets, stations and origins."""
+    plain = finite(figures(sums.stations[:, :, -1].sum(axis=(0, 1))))
+    return plain | scaled_errors(sums.errors[:, :, -1])
+
+
 def mean_tree(trees: Sequence[Any]) -> Any:
     """Leaf by leaf the mean of trees of one shape; leaves that one of them lacks are left out."""
     first = trees[0]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from tasks.contracts import Features, FitLog, Float, Forecaster, Grid, Prediction, Split, Tensors
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import ModelConfig, Range, Space
 from tasks.model.quantiles import count_quantiles, dispersion
 
 CHUNK = 32
@@ -54,6 +54,7 @@ class Baseline:
     name: str = ""
     unseeded = True
     config_type: type[ModelConfig] = BaselineConfig
+    space: ClassVar[Space] = {"fit_origins": Range(50, 1000), "dispersion_prior": Range(1.0, 1000.0, log=True)}
 
     def __init__(self, config: BaselineConfig | None = None) -> None:
         self.config = config or BaselineConfig()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from tasks.contracts import QUANTILES, Features, FitLog, Float, Forecaster, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import ModelConfig, Range, Space
 from tasks.model.inputs import InputSettings, prepare
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
@@ -111,6 +111,18 @@ class NextHourLstm:
 
     name = "next_hour_lstm"
     config_type = NextHourConfig
+    space: ClassVar[Space] = {
+        "units": Range(24, 128, log=True),
+        "embedding": Range(2, 16, log=True),
+        "dropout": Range(0.0, 0.4),
+        "epochs": Range(4, 12),
+        "batch": (128, 256, 512),
+        "learning_rate": Range(1e-3, 1e-2, log=True),
+        "fairness": Range(0.0, 1.0),
+        "augment.weeks": Range(0.0, 0.3),
+        "augment.drift": Range(0.0, 0.2),
+        "augment.shift": Range(0.0, 0.4),
+    }
 
     def __init__(self, config: NextHourConfig | None = None, progress: Progress | None = None) -> None:
         self.config, self.progress = config or NextHourConfig(), progress
