@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
     from tasks.quality.steps import QualityResult
-    from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 
 
@@ -196,23 +195,6 @@ def score_markdown(report: ScoreReport, followed: str | None) -> str:
     parts.append(table(*figures_table("model version", report.by_model)) if report.by_model else "")
     late = f"\nMade anew after late data: {_days(report.late)}." if report.late else ""
     return "\n".join([*parts, f"\n{LEGEND}", late, f"\n{followed}" if followed else ""])
-
-
-def backtest_rows(report: BacktestReport, scope: str) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of a replay's figures; `scope` is "stations" or "network"."""
-    models = report.figures["models"]
-    named = {f"{name}, {target}": tree["overall"] for name, of in models.items() for target, tree in of[scope].items()}
-    return figures_table(scope, named)
-
-
-def backtest_markdown(report: BacktestReport) -> str:
-    """Models side by side on past moments."""
-    f = report.figures
-    head = (
-        f"# {f['origins']:,} origins, {f['first_origin']} to {f['last_origin']}\n\n"
-        f"{f['stations']:,} stations; forecasts in `{report.forecasts}`, figures in `{report.report}`.\n"
-    )
-    return "\n".join([head, *(table(*backtest_rows(report, s)) for s in ("stations", "network")), f"\n{LEGEND}"])
 
 
 def maintain_markdown(report: MaintainReport) -> str:

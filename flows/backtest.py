@@ -9,7 +9,7 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import artifacts, compose
+from flows import replay_artifacts, replays
 from flows.common import begin, run_name, shown_progress, to_utc
 from tasks.errors import ConfigError
 
@@ -22,6 +22,8 @@ def backtest(
     every_minutes: int = 15,
     models: tuple[str, ...] = ("weekday_mean", "weekday_level", "next_hour_lstm"),
     retrain_days: int | None = None,
+    seeds: tuple[int, ...] = (),
+    jobs: int | None = None,
     config: str | None = None,
     data_root: str | None = None,
 ) -> None:
@@ -34,6 +36,8 @@ def backtest(
         every_minutes: distance of the origins.
         models: architectures, or registry versions that were trained before `start`.
         retrain_days: days between retrainings; default once, at the start.
+        seeds: of the fits; default that of the configuration.
+        jobs: worker processes; default as many as cores.
         config: TOML of the network; default deployments/nexthour.toml.
         data_root: folder or URL of the tables; overrides the configuration's.
     """
@@ -41,17 +45,15 @@ def backtest(
     first, last = to_utc(start), to_utc(end)
     if first is None or last is None:
         raise ConfigError("backtest needs start and end")
-    again = np.timedelta64(retrain_days, "D") if retrain_days else None
-    report = compose.backtest(
-        settings,
+    span = replays.Span(
         first,
         last,
         np.timedelta64(every_minutes, "m"),
         models,
-        Path(out),
-        retrain_every=again,
-        progress=shown_progress(),
+        np.timedelta64(retrain_days, "D") if retrain_days else None,
+        seeds,
     )
+    report = replays.backtest(settings, span, Path(out), jobs=jobs, progress=shown_progress())
     create_markdown_artifact(
-        artifacts.backtest_markdown(report), key="backtest", description="Models side by side on past moments"
+        replay_artifacts.backtest_markdown(report), key="backtest", description="Models side by side on past moments"
     )

@@ -6,9 +6,8 @@ Stages do not know one another; what one makes is handed to the next here, in me
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
     from tasks.quality.steps import QualityResult
-    from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 
 log = logging.getLogger(__name__)
@@ -131,15 +129,17 @@ def retrain(
 ) -> RetrainReport:
     """Fit a challenger, hold it against champion and baselines, log it, and promote it if it earned it."""
     from tasks.features.steps import load_features
-    from tasks.model.steps import judge, load_forecaster, register, train_model
+    from tasks.model.steps import follow_registry, judge, load_forecaster, register, train_model
 
+    followed = follow_registry(settings, as_of)
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
-    table = load_features(settings, _floor(settings, as_of - span), _floor(settings, as_of), as_of)
+    table = load_features(settings, floor(settings, as_of - span), floor(settings, as_of), as_of)
     champion = _optional(lambda: load_forecaster(settings, "champion"))
     trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
     decision = judge(settings, trained, champion)
-    return register(settings, trained, decision, as_of)
+    report = register(settings, trained, decision, as_of)
+    return replace(report, warnings=(followed, *report.warnings)) if followed else report
 
 
 def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") -> ForecastReport:
@@ -149,7 +149,7 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     from tasks.model.steps import load_forecaster
     from tasks.publish.steps import publish
 
-    origin = _floor(settings, as_of)
+    origin = floor(settings, as_of)
     table = load_features(settings, origin, origin, as_of)
     rungs = LADDER if model == "champion" else tuple(dict.fromkeys((model, *LADDER[2:])))
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
@@ -193,30 +193,6 @@ def rollback(settings: Settings, as_of: np.datetime64) -> str:
     return roll_back(settings, as_of)
 
 
-def backtest(
-    settings: Settings,
-    start: np.datetime64,
-    end: np.datetime64,
-    every: np.timedelta64,
-    models: Sequence[str],
-    out: Path,
-    *,
-    retrain_every: np.timedelta64 | None = None,
-    progress: Progress | None = None,
-) -> BacktestReport:
-    """Replay origins from `start` to before `end`, models fitted only on what lay before each retraining."""
-    from tasks.features.steps import load_features
-    from tasks.model.steps import model_maker
-    from tasks.score.steps import replay
-
-    plan = settings.retrain
-    span = (plan.train_days + plan.validation_days + 1) * DAY
-    table = load_features(settings, _floor(settings, start - span), _floor(settings, end))
-    makers = {name: model_maker(settings, table, name) for name in models}
-    origins = np.arange(_floor(settings, start), end.astype("datetime64[m]"), every.astype("timedelta64[m]"))
-    return replay(table, makers, origins, out, retrain_every, timezone=settings.network.timezone, progress=progress)
-
-
 def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: bool = False) -> MaintainReport:
     """Keep what is to be kept, make one file of each day, check files and folds, mend, sweep; one run at a time."""
     from tasks.maintain import steps
@@ -229,7 +205,7 @@ def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: b
         return steps.report(settings, removed, compacted, files, folds, steps.sweep_up(settings, as_of))
 
 
-def _floor(settings: Settings, moment: np.datetime64) -> np.datetime64:
+def floor(settings: Settings, moment: np.datetime64) -> np.datetime64:
     """Start of the interval that a moment lies in."""
     step = settings.network.interval_minutes
     minute = moment.astype("datetime64[m]")

@@ -42,4 +42,5 @@ DEPLOYMENTS = (
     Deployed("score", "10 * * * *", False, "Join matured forecasts with what then happened."),
     Deployed("maintain", "15 5 * * *", True, "Compact, remove what is not kept, check every file and minute."),
     Deployed("backtest", None, False, "Replay past moments with several models side by side."),
+    Deployed("tune", None, False, "Find a better config of an architecture on past moments."),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -123,3 +124,17 @@ def decode_all(data: bytes) -> pa.Table:
         return pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True).read()
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"this is no Parquet file, or a damaged one: {one_line(error)}") from None
+
+
+def table_pieces(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Rows of a file of this machine, a row group at a time.
+
+    Raises:
+        StoreError: if it cannot be read.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            for number in range(file.num_row_groups):
+                yield file.read_row_group(number).select(schema.names).cast(schema)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{path} cannot be read: {one_line(error)}") from None

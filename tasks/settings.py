@@ -62,6 +62,12 @@ class RetrainSettings(Section):
     holdout_days: int = Field(7, ge=1)
     minimum_days: int = Field(21, ge=2, description="Days of history without which nothing is trained.")
     origin_minutes: int = Field(15, ge=1, le=1440, description="Distance of the training origins.")
+    mode: Literal["alternate", "fine_tune", "scratch"] = Field(
+        "scratch", description="Fits anew, or goes on from the champion's network; alternate: in turn by night."
+    )
+    half_life_days: float | None = Field(
+        None, gt=0, description="Age at which a training origin counts half; all alike without it."
+    )
     seed: int = 7
 
 
@@ -71,6 +77,9 @@ class GateSettings(Section):
     confidence: float = Field(0.8, gt=0.5, lt=1)
     margin: float = Field(0.03, ge=0, description="How much worse any station tier may get.")
     minimum_days: int = Field(3, ge=1)
+    baselines: tuple[Name, ...] = Field(
+        ("weekday_mean", "weekday_level"), min_length=1, description="Architectures that a challenger must not lose to."
+    )
 
 
 class PublishSettings(Section):

@@ -202,7 +202,9 @@ class Run:
 
 
 @contextmanager
-def open_run(tracking: Tracking, tag: str, value: str, name: str, tags: Mapping[str, str]) -> Iterator[Run]:
+def open_run(
+    tracking: Tracking, tag: str, value: str, name: str, tags: Mapping[str, str], parent: Run | None = None
+) -> Iterator[Run]:
     """The run that carries `tag = value`: resumed if it is there, else started; ends when the block does.
 
     Args:
@@ -211,6 +213,7 @@ def open_run(tracking: Tracking, tag: str, value: str, name: str, tags: Mapping[
         value: its value.
         name: what the UI shows.
         tags: more tags.
+        parent: run that it is shown beneath; its block is open.
     """
     import mlflow
 
@@ -220,8 +223,9 @@ def open_run(tracking: Tracking, tag: str, value: str, name: str, tags: Mapping[
     if found:
         run_id = str(found[0].info.run_id)
     else:
-        run_id = str(client.create_run(tracking.experiment, tags={tag: quoted}, run_name=name).info.run_id)
-    with mlflow.start_run(run_id=run_id):
+        own = {tag: quoted} | ({"mlflow.parentRunId": parent.run_id} if parent else {})
+        run_id = str(client.create_run(tracking.experiment, tags=own, run_name=name).info.run_id)
+    with mlflow.start_run(run_id=run_id, nested=parent is not None):
         run = Run(tracking, run_id)
         if tags:
             run.tags(tags)

@@ -63,4 +63,4 @@ def required(text: str, settings: Settings) -> np.datetime64:
     return parse_moment(text, settings.network.timezone)
 
 
-from flows.cli import loop, machine  # noqa: E402, F401  (they register their commands)
+from flows.cli import loop, machine, tune  # noqa: E402, F401  (they register their commands)

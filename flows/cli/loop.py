@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from flows import compose
+from flows import compose, replays
 from flows.cli import output
 from flows.cli.app import AsJson, AsOf, Config, DataRoot, End, Start, app, moment, now, required, settings_of
 from tasks.errors import ConfigError, SourceError
@@ -165,24 +165,29 @@ def backtest(
     every: Annotated[str, typer.Option("--every", help="Distance of the origins, such as 15min.")] = "15min",
     models: Annotated[str | None, typer.Option("--models", help="Comma-separated architectures.")] = None,
     retrain_every: Annotated[str | None, typer.Option("--retrain-every", help="Such as 1d; default once.")] = None,
+    seeds: Annotated[str | None, typer.Option("--seeds", help="Such as 7,8,9: means and spread in the report.")] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes; default: the cores.")] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Whether to log it in MLflow.")] = True,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Replay past moments as if they were now, and score them: the tool for every claim of accuracy."""
+    """Replay past moments as if they were now, and score them: the tool for every claim of accuracy.
+
+    What is done stays under OUT/parts: the same command takes up where it stopped.
+    """
     settings = settings_of(config, data_root)
     names = [m.strip() for m in (models or f"weekday_mean,weekday_level,{settings.retrain.model}").split(",")]
+    span = replays.Span(
+        required(start, settings),
+        required(end, settings),
+        span_of(every, "--every"),
+        tuple(dict.fromkeys(name for name in names if name)),
+        span_of(retrain_every, "--retrain-every") if retrain_every else None,
+        _numbers(seeds, "--seeds"),
+    )
     with output.progress() as progress:
-        report = compose.backtest(
-            settings,
-            required(start, settings),
-            required(end, settings),
-            _span(every, "--every"),
-            list(dict.fromkeys(name for name in names if name)),
-            out,
-            retrain_every=_span(retrain_every, "--retrain-every") if retrain_every else None,
-            progress=progress,
-        )
+        report = replays.backtest(settings, span, out, jobs=jobs, track=track, progress=progress)
     output.emit(report, json, output.backtest_lines(report))
 
 
@@ -211,10 +216,18 @@ def _day(text: str) -> np.datetime64:
         raise ConfigError(f"service day {text!r} is not a date: write it like 2013-10-09") from None
 
 
-def _span(text: str, option: str) -> np.timedelta64:
+def span_of(text: str, option: str) -> np.timedelta64:
     """A length of time such as 15min, 1h or 1d."""
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = {"min": 1, "m": 1, "h": 60, "d": 1440, "w": 10080}.get(text[len(number) :].strip())
     if unit is None or not number.isdigit() or int(number) == 0:
         raise ConfigError(f"{option} {text!r} is no length of time: write it like 15min, 1h or 1d")
     return np.timedelta64(int(number) * unit, "m")
+
+
+def _numbers(text: str | None, option: str) -> tuple[int, ...]:
+    """Whole numbers such as 7,8,9."""
+    parts = [part.strip() for part in (text or "").split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise ConfigError(f"{option} {text!r} are no whole numbers: write them like 7,8,9")
+    return tuple(int(part) for part in parts)

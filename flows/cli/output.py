@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flows import artifacts
+from flows import artifacts, replay_artifacts
 from tasks.contracts import Progress
 from tasks.errors import visible
 
 if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
     from flows.demo import DemoReport
+    from flows.tuning import TuneReport
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
     from tasks.quality.steps import QualityResult
@@ -172,9 +173,19 @@ def score_lines(report: ScoreReport) -> list[str]:
 def backtest_lines(report: BacktestReport) -> list[str]:
     """Where a replay lies; prints its figures as two tables."""
     for scope in ("stations", "network"):
-        columns, rows = artifacts.backtest_rows(report, scope)
+        columns, rows = replay_artifacts.backtest_rows(report, scope)
         table(f"backtest, {scope}", columns, rows)
-    return [f"forecasts  {report.forecasts}", f"report     {report.report}"]
+    run = [f"MLflow run {report.run_id}"] if report.run_id else []
+    return [f"forecasts  {report.forecasts}", f"report     {report.report}", *run]
+
+
+def tune_lines(report: TuneReport) -> list[str]:
+    """The best config, to be pasted."""
+    given_up = sum(trial.state == "pruned" for trial in report.trials)
+    return [
+        f"{len(report.trials)} trials, {given_up} given up early; best {report.metric} {report.best.loss:.4f}",
+        *report.toml.splitlines(),
+    ]
 
 
 def maintain_lines(report: MaintainReport) -> list[str]:

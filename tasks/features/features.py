@@ -14,6 +14,7 @@ from tasks.errors import HistoryError
 from tasks.features.calendar import calendar_features
 from tasks.features.lags import as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
 from tasks.features.profile import Smoothed, damped_level, weekly_profile
+from tasks.known import Known, unseen
 from tasks.settings import FeatureSettings
 
 
@@ -29,6 +30,7 @@ class MinuteFeatures:
         settings: weeks, windows, smoothing.
         holidays: dates that count as their own kind of day.
         delay_steps: how many steps before the origin have not arrived yet.
+        known: when each count was known; the recent steps are then those known at the origin. None for at once.
     """
 
     def __init__(
@@ -38,8 +40,10 @@ class MinuteFeatures:
         settings: FeatureSettings | None = None,
         holidays: frozenset[date] = frozenset(),
         delay_steps: int = 0,
+        known: Known | None = None,
     ) -> None:
         self.grid, self.settings, self.delay_steps = grid, settings or FeatureSettings(), delay_steps
+        self.known, self.holidays = known, holidays
         self.clock = WallClock(grid.start, grid.steps, grid.interval, timezone, holidays)
         self.horizon = HORIZON_MINUTES // grid.interval
         self.recent_steps = max(self.settings.recent_minutes // grid.interval, 1)
@@ -50,6 +54,12 @@ class MinuteFeatures:
         """The same features where the last `steps` before an origin have not arrived; shares all arrays."""
         other = copy.copy(self)
         other.delay_steps = steps
+        return other
+
+    def with_known(self, known: Known | None) -> MinuteFeatures:
+        """The same features where counts were known as told; shares all arrays."""
+        other = copy.copy(self)
+        other.known = known
         return other
 
     def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
@@ -70,7 +80,7 @@ class MinuteFeatures:
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
         dense = weekly_profile(self._smoothed, index, self.settings.recency, rows)
         profile = windows(dense, first, before + self.horizon)
-        recent = windows(self.grid.values, at - before, before, rows)
+        recent = self._recent(at, before)[:, :, rows]
         recent[..., before - min(self.delay_steps, before) :] = np.nan
         hour = slice(before - self._level_steps, before)
         return Tensors(
@@ -108,6 +118,15 @@ class MinuteFeatures:
         """Profile of ascending UTC minutes, float32 [target, station, minute]; NaN where no week has a value."""
         index = lag_index(self.clock, minutes, self.settings.weeks)
         return weekly_profile(self._smoothed, index, self.settings.recency)
+
+    def _recent(self, at: Int, before: int) -> Float:
+        """Counts of the steps before origins as they stood there, float32 [C, O, S, before]."""
+        recent = windows(self.grid.values, at - before, before)
+        if self.known is not None:
+            station, origin, place = unseen(self.known, at, before)
+            said = self.known.said(station, at[origin] - before + place, at[origin])
+            recent[:, origin, station, place] = said.T
+        return recent
 
     def _minutes(self, steps: Int) -> Minutes:
         return np.asarray(self.grid.start.astype("datetime64[m]") + steps * np.timedelta64(self.grid.interval, "m"))

@@ -15,6 +15,8 @@ from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.features import MinuteFeatures
 from tasks.features.lag_table import lag_rows, valid_rows
+from tasks.features.past import Past
+from tasks.known import known_when
 from tasks.late import clear, due
 from tasks.minutes import read_minutes, to_grid
 from tasks.settings import Settings
@@ -77,6 +79,17 @@ def load_features(
     grid = to_grid(table, begin, stop, network.interval_minutes, network.targets)
     log.info("features: %d stations, %d steps from %s to %s UTC", len(grid.stations), grid.steps, begin, stop)
     return MinuteFeatures(grid, network.timezone, settings.features, holidays)
+
+
+@step("load the past", retries=2)
+def load_past(settings: Settings, start: np.datetime64, end: np.datetime64) -> Past:
+    """Features of today's minutes for the origins from `start` to `end`, and when these minutes were known.
+
+    Raises:
+        HistoryError: if there are no minutes at all in that span.
+    """
+    today = load_features(settings, start, max(end, start + FEW_ORIGINS))
+    return Past(today, known_when(Store(settings.data_root), today.grid, settings.network.timezone))
 
 
 @step("write lag table", retries=2)

@@ -12,8 +12,8 @@ from tasks.contracts import QUANTILES, Float, Minutes, Prediction
 from tasks.metrics import Double, Real, network_total
 from tasks.model import plots, series_plots
 from tasks.model.holdout import Scores, bounded
-from tasks.model.plot_style import PART_COLOURS, people
 from tasks.model.train import CHALLENGER, CHAMPION, Trained
+from tasks.plot_style import PART_COLOURS, people
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.model.plot_style import (
+from tasks.plot_style import (
     BLUE,
     INK,
     PART_COLOURS,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tasks.contracts import Minutes
-from tasks.model.plot_style import BLUE, PART_COLOURS, QUIET, add_legend, new_figure, people
 from tasks.model.plots import Values
+from tasks.plot_style import BLUE, PART_COLOURS, QUIET, add_legend, new_figure, people
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

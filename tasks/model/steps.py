@@ -15,17 +15,22 @@ import numpy as np
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Tensors
 from tasks.errors import ConfigError, ModelError
 from tasks.model import architectures
-from tasks.model.bundle import load_bundle, read_head
+from tasks.model.bundle import load_bundle, read_head, save_bundle
 from tasks.model.champion import POINTER, bundle_folder, sync_champion
 from tasks.model.champion import rollback as roll_back
 from tasks.model.gate import Decision, decide
 from tasks.model.register import RetrainReport, register_trained
 from tasks.model.train import CHALLENGER, CHAMPION, Trained, fit_before, train
+from tasks.model.warm import FineTuning
 from tasks.settings import Settings, nearest_key
 from tasks.stepping import step
 from tasks.store import Store
 
 log = logging.getLogger(__name__)
+
+BUNDLE = "bundle"
+Before = Callable[[np.datetime64], Features]
+Maker = Callable[[np.datetime64, Path | None, Path], Forecaster]
 
 
 @dataclass
@@ -115,23 +120,77 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
     return architectures.unfitted(name, settings.models.get(name))
 
 
-def model_maker(settings: Settings, features: Features, name: str) -> Callable[[np.datetime64], Forecaster]:
+def model_maker(settings: Settings, name: str, before: Before, seed: int | None = None) -> Maker:
     """What makes the model `name` as it would have been at any past moment, for a backtest.
 
-    An architecture is fitted on what lay before the moment, nothing held out. A bundle serves moments after its
-    training only.
+    An architecture is fitted on what was known before the moment, nothing held out; it goes on from the part that is
+    given, and leaves its bundle for the next where it may be asked to. A bundle serves moments after its training only.
+
+    Args:
+        settings: the tree.
+        name: an architecture, "champion", "previous" or a version.
+        before: features for a fit at a moment.
+        seed: of the fits; `[retrain] seed` by default.
 
     Raises:
         ConfigError: if the name means nothing; when called, if the bundle was trained after the moment.
         ModelError: if there is no such bundle.
     """
+    if name not in architectures.names():
+        return _bundle_maker(settings, name)
+    kept = fine_tunes(settings, name)
+
+    def fitted(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
+        start = None if previous is None else load_bundle(previous / BUNDLE)
+        made = fit_before(before(moment), settings, moment, name, seed=seed, start=start)
+        if kept:
+            save_bundle(folder / BUNDLE, made, {"as_of": f"{moment}Z"})
+        return made
+
+    return fitted
+
+
+def fine_tunes(settings: Settings, name: str) -> bool:
+    """Whether a model is one that `[retrain] mode` may let go on from the night before.
+
+    Raises:
+        ConfigError: if an architecture's config cannot be used.
+    """
+    if name not in architectures.names():
+        return False
+    made = architectures.architecture(name, settings.models.get(name))
+    return settings.retrain.mode != "scratch" and isinstance(made, FineTuning)
+
+
+def settled(settings: Settings, name: str) -> dict[str, Any]:
+    """The config of an architecture with its defaults, JSON-able.
+
+    Raises:
+        ConfigError: if it cannot be used.
+    """
+    made: Any = architectures.architecture(name, settings.models.get(name))
+    config: dict[str, Any] = made.config.model_dump(mode="json")
+    return config
+
+
+def is_unseeded(name: str) -> bool:
+    """Whether no seed changes what a model answers: a bundle, or a baseline without chance."""
+    return name not in architectures.names() or getattr(architectures.architecture_class(name), "unseeded", False)
+
+
+def model_identity(settings: Settings, name: str) -> Any:
+    """All that decides what a model of that name answers, besides data, seed and moment; JSON-able."""
     if name in architectures.names():
-        architectures.architecture(name, settings.models.get(name))
-        return lambda moment: fit_before(features, settings, moment, name)
+        return settings.models.get(name, {})
+    store = Store(settings.data_root)
+    return store.read_json(f"{_place(store, name)[1]}/bundle.json")
+
+
+def _bundle_maker(settings: Settings, name: str) -> Maker:
     loaded = load_forecaster(settings, name)
     trained = np.datetime64(str(getattr(loaded, "meta", {}).get("as_of", "NaT")).removesuffix("Z"), "s")
 
-    def made(moment: np.datetime64) -> Forecaster:
+    def made(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
         if not trained <= moment:
             raise ConfigError(
                 f"model {name!r} was trained on minutes up to {trained}Z, after {moment.astype('datetime64[s]')}Z: "

@@ -14,12 +14,12 @@ from tasks.metrics import Double
 from tasks.model import architectures
 from tasks.model.holdout import Scores, bounded, day_of, score
 from tasks.model.split import time_split
+from tasks.model.warm import FineTuning, starts_warm
 from tasks.settings import RetrainSettings, Settings
 
 log = logging.getLogger(__name__)
 
 CHALLENGER, CHAMPION = "challenger", "champion"
-BASELINES = ("weekday_mean", "weekday_level")
 DAY_STEPS = 1440
 
 
@@ -79,19 +79,18 @@ def train(
         model: architecture; `[retrain] model` by default.
         notes: are filled by the fit.
         champion: present champion, scored on the same days; left out with a warning where it cannot forecast them.
+            By `[retrain] mode` the challenger goes on from it.
         progress: told of long work.
 
     Raises:
         HistoryError: if there is too little history; says how much there is.
-        ConfigError: if the architecture or its config is unknown.
+        ConfigError: if the architecture, a baseline, or its config is unknown.
     """
     name, notes = model or settings.retrain.model, notes or FitLog()
     split = split_of(features, settings, as_of, settings.retrain)
-    challenger = _made(settings, name, progress).fit(features, split, settings.retrain.seed, notes)
-    rivals = {
-        base: _made(settings, base, None).fit(features, split, settings.retrain.seed, FitLog()) for base in BASELINES
-    }
-    models = {CHALLENGER: challenger, **rivals}
+    start = champion if starts_warm(settings.retrain, as_of, settings.network.timezone) else None
+    challenger = _made(settings, name, progress, start).fit(features, split, settings.retrain.seed, notes)
+    models = {CHALLENGER: challenger, **_baselines(features, settings, split)}
     origins = bounded(split.holdout, len(features.grid.stations))
     if champion is not None and _can_forecast(champion, features, origins):
         models[CHAMPION] = champion
@@ -113,17 +112,31 @@ def train(
 
 
 def fit_before(
-    features: Features, settings: Settings, as_of: np.datetime64, model: str, progress: Progress | None = None
+    features: Features,
+    settings: Settings,
+    as_of: np.datetime64,
+    model: str,
+    *,
+    seed: int | None = None,
+    start: Forecaster | None = None,
 ) -> Forecaster:
     """A model fitted on all that lay before `as_of`, nothing held out: what a backtest replays.
+
+    Args:
+        features: see minutes before `as_of` only.
+        settings: the tree.
+        as_of: UTC.
+        model: architecture.
+        seed: of the fit; `[retrain] seed` by default.
+        start: fitted earlier, to go on from.
 
     Raises:
         HistoryError: if there is too little history.
         ConfigError: if the architecture or its config is unknown.
     """
-    made = _made(settings, model, progress)
+    made = _made(settings, model, None, start)
     split = split_of(features, settings, as_of, settings.retrain.model_copy(update={"holdout_days": 0}))
-    return made.fit(features, split, settings.retrain.seed, FitLog())
+    return made.fit(features, split, settings.retrain.seed if seed is None else seed, FitLog())
 
 
 def split_of(features: Features, settings: Settings, as_of: np.datetime64, retrain: RetrainSettings) -> Split:
@@ -158,11 +171,24 @@ def _seen(grid: Grid, start: int, stop: int) -> Any:
     return start + np.flatnonzero(np.isfinite(grid.values[:, :, start:stop]).any(axis=(0, 1)))
 
 
-def _made(settings: Settings, name: str, progress: Progress | None) -> Architecture:
+def _made(settings: Settings, name: str, progress: Progress | None, start: Forecaster | None = None) -> Architecture:
     made = architectures.architecture(name, settings.models.get(name))
+    if isinstance(made, FineTuning):
+        made.start = getattr(start, "forecaster", start)  # out of a bundle it comes with its version around it
     if isinstance(made, Reporting):
         made.progress = progress
     return made
+
+
+def _baselines(features: Features, settings: Settings, split: Split) -> dict[str, Forecaster]:
+    """Every baseline of the gate that this history is enough for, by name."""
+    fitted = {}
+    for name in settings.gate.baselines:
+        try:
+            fitted[name] = _made(settings, name, None).fit(features, split, settings.retrain.seed, FitLog())
+        except HistoryError as error:
+            log.warning("the gate does without the baseline %s: %s", name, error)
+    return fitted
 
 
 def _can_forecast(champion: Forecaster, features: Features, origins: Any) -> bool:

@@ -1,28 +1,34 @@
-"""Replay: what each model would have forecast at past origins, fitted only on what lay before them."""
+"""Replay: what each model would have forecast at past origins, fitted only on what was known by then."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
 from tasks import metrics
-from tasks.contracts import QUANTILES, Features, Float, Forecaster, Minutes, Prediction, Progress, Tensors
-from tasks.errors import ConfigError, ModelError
-from tasks.forecast_table import forecast_table, model_version, replay_writer
-from tasks.score.backtest_report import ReplayTally, Training, write_report
+from tasks.contracts import Grid, Minutes, Progress
+from tasks.errors import ConfigError
+from tasks.forecast_table import REPLAYED
+from tasks.parquet import table_pieces
+from tasks.score.backtest_report import ReplayTally, Training, whole_hour, write_report
+from tasks.score.replay_part import ABOUT, FORECASTS, PARTS, SUMS, Job
+from tasks.score.replay_sums import Sums, joined
+from tasks.store import table_writer
 
 log = logging.getLogger(__name__)
 
-Maker = Callable[[np.datetime64], Forecaster]
+Run = Callable[[Sequence[Job], Callable[[Job, int], None]], None]
+"""Leaves the part of every job; those that start from another come after it. Told of origins done."""
 
-CHUNK_BYTES = 128 << 20
-"""Size of the lag tensor of the origins that are predicted together."""
 BANDS = (5, 15, 30, 60)
 FORECASTS_FILE, REPORT_FILE = "forecasts.parquet", "report.json"
 
@@ -32,16 +38,18 @@ class BacktestReport:
     """Where a replay lies, and what it says.
 
     Attributes:
-        forecasts: Parquet file of `forecast_table.REPLAYED` rows.
+        forecasts: Parquet file of `forecast_table.REPLAYED` rows, of the first seed.
         report: JSON file of `figures`.
         rows: of the Parquet file.
         figures: see `ReplayTally.report`.
+        run_id: of MLflow; None where it was not logged.
     """
 
     forecasts: str
     report: str
     rows: int
     figures: dict[str, Any]
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,58 +65,101 @@ class Period:
     origins: Minutes
 
 
-def replay(
-    features: Features,
-    forecasters: Mapping[str, Maker],
-    origins: Minutes,
-    out: Path,
-    retrain_every: np.timedelta64 | None = None,
-    *,
-    timezone: str,
-    bands: Sequence[int] = BANDS,
-    chunk_bytes: int = CHUNK_BYTES,
-    progress: Progress | None = None,
-) -> BacktestReport:
+@dataclass(frozen=True)
+class Replay:
+    """What is replayed.
+
+    Attributes:
+        identity: model name -> all that decides its fits and forecasts but seed and moments; the same identity in the
+            same folder is taken up where it stopped. None: nothing is.
+        origins: UTC, on the grid.
+        timezone: the network's, for the hour and day of an origin.
+        retrain_every: how long a fit is used, counted from the first origin; None fits once.
+        seeds: of the fits.
+        unseeded: models that no seed changes.
+        starts_warm: whether a model's fit of that moment starts from its fit before.
+        bands: last horizon minute of each band.
+    """
+
+    identity: Mapping[str, str | None]
+    origins: Minutes
+    timezone: str
+    retrain_every: np.timedelta64 | None = None
+    seeds: tuple[int, ...] = (7,)
+    unseeded: frozenset[str] = frozenset()
+    starts_warm: Callable[[str, np.datetime64], bool] = lambda model, moment: False
+    bands: tuple[int, ...] = BANDS
+    _nonce: str = field(default_factory=lambda: uuid4().hex)
+
+    def lanes(self) -> dict[tuple[str, int], list[Job]]:
+        """Jobs of every (model, seed), in the order of time.
+
+        Raises:
+            ConfigError: if there is no model or no origin, or a span between fits that is not positive.
+        """
+        origins = np.unique(np.asarray(self.origins, dtype="datetime64[m]"))
+        if not len(origins) or not self.identity:
+            raise ConfigError("backtest: give at least one model, and an end after the start")
+        cut = periods(origins, self.retrain_every)
+        return {(m, seed): self._lane(m, seed, cut) for seed in self.seeds for m in self.identity}
+
+    def _lane(self, model: str, seed: int, cut: Sequence[Period]) -> list[Job]:
+        lane: list[Job] = []
+        seed = self.seeds[0] if model in self.unseeded else seed
+        for period in cut:
+            warm = bool(lane) and self.starts_warm(model, period.as_of)
+            after = lane[-1].key if warm else None
+            identity = self.identity[model] or self._nonce
+            moments = (str(period.as_of), period.origins.astype("datetime64[m]").astype(np.int64).tolist(), self.bands)
+            told = json.dumps([model, identity, seed, after, moments])
+            key = hashlib.sha256(told.encode()).hexdigest()[:24]
+            lane.append(Job(key, model, seed, period.as_of, period.origins, after))
+        return lane
+
+
+def replay(plan: Replay, grid: Grid, out: Path, run: Run, progress: Progress | None = None) -> BacktestReport:
     """Forecast every origin with every model; write `out/forecasts.parquet` and `out/report.json`.
 
-    Both appear when all is done; an interruption leaves what was there before.
+    Both appear when all is done; an interruption leaves what was there before, and the parts that are done under
+    `out/parts`. Other seeds' forecasts go to `forecasts-seed-N.parquet`.
 
     Args:
-        features: hold history before the first origin and the hour after the last.
-        forecasters: model name -> maker of a forecaster fitted on minutes before the moment it is given.
-        origins: UTC, on the grid.
+        plan: what is replayed.
+        grid: today's minutes.
         out: folder, made if it is not there.
-        retrain_every: how long a fit is used, counted from the first origin; None fits once.
-        timezone: the network's, for the hour and day of an origin.
-        bands: last horizon minute of each band.
-        chunk_bytes: how large the lag tensor of origins predicted together may be.
-        progress: told how many (model, origin) pairs are done.
+        run: does the work.
+        progress: told how many (model, seed, origin) are done.
 
     Raises:
-        ConfigError: if there is no model or no origin, or a span between fits that is not positive.
+        ConfigError: see `Replay.lanes`.
         ModelError: if a model cannot be made, or its answer is malformed.
         StoreError: if `out` cannot be written.
     """
-    origins = np.unique(np.asarray(origins, dtype="datetime64[m]"))
-    if not len(origins) or not forecasters:
-        raise ConfigError("backtest: give at least one model, and an end after the start")
-    spans = metrics.horizon_spans(bands, 60 // features.grid.interval, features.grid.interval)
-    tally = ReplayTally(tuple(forecasters), features.grid.targets, origins, [s.name for s in spans], timezone)
-    done = 0
-    with replay_writer(out / FORECASTS_FILE) as write:
-        for period in periods(origins, retrain_every):
-            made = _make(forecasters, period, tally, progress, done)
-            for tensors in _chunks(features, period.origins, chunk_bytes):
-                truth = _timed(tally, "truth", features.truth, tensors.origins)
-                for name, forecaster in made.items():
-                    prediction = _timed(tally, "predict", _answer, name, forecaster, tensors)
-                    _timed(tally, "score", _score, tally, name, tensors, prediction, truth, spans)
-                    _timed(tally, "write", _write, write, name, forecaster, tensors, prediction)
-                    done += len(tensors.origins)
-                    _tell(progress, "replaying", done, tally)
-        (out / REPORT_FILE).unlink(missing_ok=True)
-    figures = tally.report(features.grid.stations, features.grid.interval, retrain_every)
+    lanes, parts = plan.lanes(), out / PARTS
+    jobs = {job.key: job for lane in zip(*lanes.values(), strict=True) for job in lane}
+    waiting = [job for job in jobs.values() if not (parts / job.key).is_dir()]
+    total = sum(len(job.origins) for job in jobs.values())
+    done = total - sum(len(job.origins) for job in waiting)
+
+    def told(job: Job, origins: int) -> None:
+        nonlocal done
+        done += origins
+        if progress:
+            progress("replaying", done, total)
+
+    if progress:
+        progress("replaying", done, total)
+    if waiting:
+        run(waiting, told)
+    tally = _tally(plan, grid, lanes, parts)
+    for number, seed in enumerate(plan.seeds):
+        name = FORECASTS_FILE if not number else f"forecasts-seed-{seed}.parquet"
+        _gather(parts, [job for lane in zip(*_of(lanes, seed), strict=True) for job in lane], out / name)
+    (out / REPORT_FILE).unlink(missing_ok=True)
+    figures = tally.report(grid, plan.retrain_every)
     write_report(out / REPORT_FILE, figures)
+    if None in plan.identity.values():
+        shutil.rmtree(parts, ignore_errors=True)
     return BacktestReport(str(out / FORECASTS_FILE), str(out / REPORT_FILE), int(figures["rows"]), figures)
 
 
@@ -126,71 +177,37 @@ def periods(origins: Minutes, retrain_every: np.timedelta64 | None) -> list[Peri
     return [Period(origins[0] + n * retrain_every, origins[number == n]) for n in np.unique(number)]
 
 
-def _make(
-    forecasters: Mapping[str, Maker], period: Period, tally: ReplayTally, progress: Progress | None, done: int
-) -> dict[str, Forecaster]:
-    made = {}
-    for name, maker in forecasters.items():
-        _tell(progress, "replaying", done, tally)
-        began = perf_counter()
-        made[name] = maker(period.as_of)
-        seconds = perf_counter() - began
-        log.info("%s fitted as of %sZ in %.1f s", name, period.as_of, seconds)
+def loss_so_far(jobs: Sequence[Job], parts: Path, metric: str) -> float:
+    """One figure of every station's hour over some parts that are done."""
+    return float(whole_hour(joined([Sums.load(parts / job.key / SUMS) for job in jobs]))[metric])
+
+
+def _of(lanes: Mapping[tuple[str, int], list[Job]], seed: int) -> list[list[Job]]:
+    return [lane for (_, s), lane in lanes.items() if s == seed]
+
+
+def _tally(plan: Replay, grid: Grid, lanes: Mapping[tuple[str, int], list[Job]], parts: Path) -> ReplayTally:
+    """Sums of every model and seed, and what the fits took."""
+    spans = metrics.horizon_spans(plan.bands, 60 // grid.interval, grid.interval)
+    first = next(iter(lanes.values()))
+    origins = np.concatenate([job.origins for job in first])
+    tally = ReplayTally(tuple(plan.identity), plan.seeds, grid.targets, origins, [s.name for s in spans], plan.timezone)
+    for who, lane in lanes.items():
+        tally.sums[who] = joined([Sums.load(parts / job.key / SUMS) for job in lane])
+    for job in {job.key: job for turn in zip(*lanes.values(), strict=True) for job in turn}.values():
+        about = json.loads((parts / job.key / ABOUT).read_text(encoding="utf-8"))
+        moment, warm = f"{job.as_of}Z", job.after is not None
         tally.trainings.append(
-            Training(name, f"{period.as_of}Z", len(period.origins), model_version(made[name]), seconds)
+            Training(job.model, job.seed, moment, len(job.origins), about["model_version"], warm, about["fit"])
         )
-    return made
+        for what, spent in about["seconds"].items():
+            tally.seconds[what] = tally.seconds.get(what, 0.0) + spent
+    return tally
 
 
-def _chunks(features: Features, origins: Minutes, chunk_bytes: int) -> Iterator[Tensors]:
-    """Tensors of some origins at a time, so many that their lags take about `chunk_bytes`."""
-    first = features.tensors(origins[:1])
-    size = max(1, chunk_bytes // max(first.lags.nbytes, 1))
-    for at in range(0, len(origins), size):
-        yield features.tensors(origins[at : at + size])
-
-
-def _answer(name: str, forecaster: Forecaster, tensors: Tensors) -> Prediction:
-    prediction = forecaster.predict(tensors)
-    shape = (len(tensors.targets), len(tensors.origins), len(tensors.stations), tensors.horizon)
-    if prediction.mean.shape != shape or prediction.quantiles.shape != (len(QUANTILES), *shape):
-        raise ModelError(f"{name} answered shapes {prediction.mean.shape} and {prediction.quantiles.shape} for {shape}")
-    for array in (prediction.mean, prediction.quantiles):
-        if not np.isfinite(array).all() or array.min(initial=0) < 0:
-            raise ModelError(
-                f"{name} answered values that are negative or not finite at {tensors.origins[0]}Z or later"
-            )
-    return Prediction(prediction.mean, np.sort(prediction.quantiles, axis=0))
-
-
-def _score(
-    tally: ReplayTally,
-    name: str,
-    tensors: Tensors,
-    prediction: Prediction,
-    truth: Float,
-    spans: Sequence[metrics.Span],
-) -> None:
-    stations = metrics.cells(prediction.mean, truth, prediction.quantiles, spans)
-    network = metrics.cells(*metrics.network_total(prediction.mean, truth), None, spans)
-    tally.add(name, tensors.origins, metrics.add_up(stations, (2,)), metrics.add_up(network, (2,)))
-
-
-def _write(
-    write: Callable[[str, Any], None], name: str, forecaster: Forecaster, tensors: Tensors, prediction: Prediction
-) -> None:
-    origins, version = tensors.origins, model_version(forecaster)
-    rows = forecast_table(prediction, origins, origins, tensors.stations, tensors.targets, tensors.interval, version)
-    write(name, rows)
-
-
-def _timed(tally: ReplayTally, what: str, function: Callable[..., Any], *arguments: Any) -> Any:
-    began = perf_counter()
-    answer = function(*arguments)
-    tally.seconds[what] = tally.seconds.get(what, 0.0) + perf_counter() - began
-    return answer
-
-
-def _tell(progress: Progress | None, what: str, done: int, tally: ReplayTally) -> None:
-    if progress is not None:
-        progress(what, done, len(tally.models) * len(tally.origins))
+def _gather(parts: Path, jobs: Sequence[Job], path: Path) -> None:
+    """One Parquet file of the forecasts of some parts, in their order."""
+    with table_writer(path, REPLAYED) as write:
+        for job in jobs:
+            for piece in table_pieces(parts / job.key / FORECASTS, REPLAYED):
+                write(piece)

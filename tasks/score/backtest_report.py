@@ -1,4 +1,4 @@
-"""The report of a replay: sums by origin while it runs, figures by band, hour of day and day at its end."""
+"""The report of a replay: figures by band, tier, width, hour of day and day, averaged over seeds with their spread."""
 
 from __future__ import annotations
 
@@ -12,92 +12,129 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.clock import service_dates, to_local
-from tasks.contracts import Int, Minutes
+from tasks.contracts import QUANTILES, Grid, Int, Minutes
 from tasks.errors import StoreError
-from tasks.metrics import SUMS, Double, figures, finite
+from tasks.metrics import Double, figures, finite
+from tasks.score.replay_figures import band_coverage, scaled_errors, tier_figures, width_figures
+from tasks.score.replay_sums import Sums, widths
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 POOLED = "all"
 
 
 @dataclass(frozen=True)
 class Training:
-    """One fit: who, on minutes before when, for how many origins, under what name, in how many seconds."""
+    """One fit: who, on minutes before when, for how many origins, under what name, from what, in how many seconds."""
 
     model: str
+    seed: int
     as_of: str
     origins: int
     model_version: str
+    fine_tuned: bool
     seconds: float
 
 
 @dataclass
 class ReplayTally:
-    """Sums of a replay, float64 [C, O, B, K] a model; a few kB an origin, whatever the number of stations.
+    """Sums of a replay, of every model and seed; a few kB an origin.
 
     Attributes:
-        models, targets: names.
+        models, seeds, targets: names.
         origins: all that are replayed, datetime64[m], ascending.
         bands: names of the axis B, the whole hour last.
         timezone: the network's.
         trainings: every fit.
         seconds: spent by kind of work.
+        sums: by model and seed.
     """
 
     models: Sequence[str]
+    seeds: Sequence[int]
     targets: Sequence[str]
     origins: Minutes
     bands: Sequence[str]
     timezone: str
     trainings: list[Training] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
-    _stations: dict[str, Double] = field(init=False)
-    _network: dict[str, Double] = field(init=False)
+    sums: dict[tuple[str, int], Sums] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        shape = (len(self.targets), len(self.origins), len(self.bands), len(SUMS))
-        self._stations = {name: np.zeros(shape) for name in self.models}
-        self._network = {name: np.zeros(shape) for name in self.models}
-
-    def add(self, model: str, origins: Minutes, stations: Double, network: Double) -> None:
-        """Add the sums [C, O, B, K] of some origins, over stations and of the network total."""
-        at = np.searchsorted(self.origins, origins)
-        self._stations[model][:, at] += stations
-        self._network[model][:, at] += network
-
-    def report(self, stations: Sequence[str], interval: int, retrain_every: np.timedelta64 | None) -> dict[str, Any]:
+    def report(self, grid: Grid, retrain_every: np.timedelta64 | None) -> dict[str, Any]:
         """Everything that `report.json` says; figures that nothing supports are absent.
 
         Returns:
             What was replayed, and `models` -> name -> "stations" or "network" -> "all" or a target -> `overall`,
-            `by_band`, `by_hour_of_day` (local hour of the origin), `by_day` (service day of the origin) -> figures.
+            `by_band`, `by_width` (minutes summed), `by_hour_of_day` (local hour of the origin), `by_day` (service day
+            of the origin), and of the stations `by_tier` and `calibration` -> figures, means over the seeds. With
+            several seeds `spread` (their standard deviation) and `by_seed` hold the overall figures likewise.
+            All that depends on the machine stands under `timing`.
         """
         minutes = None if retrain_every is None else int(retrain_every / np.timedelta64(1, "m"))
+        rows = len(self.models) * len(self.targets) * len(self.origins) * len(grid.stations) * (60 // grid.interval)
+        fits = [asdict(training) for training in self.trainings]
         return {
             "schema_version": SCHEMA_VERSION,
             "timezone": self.timezone,
-            "interval_minutes": interval,
+            "interval_minutes": grid.interval,
             "targets": list(self.targets),
-            "stations": len(stations),
+            "stations": len(grid.stations),
             "origins": len(self.origins),
             "first_origin": f"{self.origins[0]}Z",
             "last_origin": f"{self.origins[-1]}Z",
-            "rows": len(self.models) * len(self.targets) * len(self.origins) * len(stations) * (60 // interval),
+            "rows": rows,
             "retrain_every_minutes": minutes,
-            "trainings": [asdict(training) for training in self.trainings],
-            "seconds": {what: round(spent, 3) for what, spent in self.seconds.items()},
-            "models": {name: self._model(name) for name in self.models},
+            "seeds": list(self.seeds),
+            "trainings": [{k: v for k, v in fit.items() if k != "seconds"} for fit in fits],
+            "models": {name: self._model(name, grid.interval) for name in self.models},
+            "timing": {
+                "seconds": {what: round(spent, 3) for what, spent in self.seconds.items()},
+                "fits": [round(fit["seconds"], 3) for fit in fits],
+            },
         }
 
-    def _model(self, name: str) -> dict[str, Any]:
-        scopes = {"stations": self._stations[name], "network": self._network[name]}
-        return {scope: self._scope(sums) for scope, sums in scopes.items()}
+    def _model(self, name: str, interval: int) -> dict[str, Any]:
+        """Figures of one model: means over its seeds, and what they spread."""
+        trees = {str(seed): self._tree(self.sums[name, seed], interval) for seed in self.seeds}
+        whole: dict[str, Any] = mean_tree(list(trees.values()))
+        if len(trees) == 1:
+            return whole
+        overall = {seed: _overall(tree) for seed, tree in trees.items()}
+        return {**whole, "spread": spread_tree(list(overall.values())), "by_seed": overall}
 
-    def _scope(self, sums: Double) -> dict[str, Any]:
-        by_target = {POOLED: sums.sum(axis=0)} | {target: sums[c] for c, target in enumerate(self.targets)}
-        return {target: self._tree(part) for target, part in by_target.items()}
+    def _tree(self, sums: Sums, interval: int) -> dict[str, Any]:
+        """Figures of one fit after the other, by scope and target."""
+        of: dict[str, Any] = {"stations": {}, "network": {}}
+        for target, c in {POOLED: slice(None), **{t: slice(i, i + 1) for i, t in enumerate(self.targets)}}.items():
+            of["stations"][target] = self._stations(sums, c, interval)
+            of["network"][target] = self._network(sums, c, interval)
+        return of
 
-    def _tree(self, sums: Double) -> dict[str, Any]:
+    def _stations(self, sums: Sums, c: slice, interval: int) -> dict[str, Any]:
+        tree = self._figures(sums.stations[c].sum(axis=0))
+        by_width = width_figures(sums.errors[c].sum(axis=(0, 1)), widths(interval))
+        covered = sums.covered[c].sum(axis=(0, 1))
+        bands = zip(self.bands, covered, strict=True)
+        for band, row in bands:
+            tree["by_band"][band] |= band_coverage(row)
+        whole = by_width[str(widths(interval)[-1])]
+        shared = {name: whole[name] for name in ("noise_floor", "noise_share", "headroom", "skill") if name in whole}
+        tree["overall"] |= band_coverage(covered[-1]) | scaled_errors(sums.errors[c, :, -1]) | shared
+        return tree | {
+            "by_width": by_width,
+            "by_tier": tier_figures(sums.errors[c], sums.covered[c], sums.errors[..., -1, :]),
+            "calibration": _calibration(sums.below[c].sum(axis=(0, 1))),
+        }
+
+    def _network(self, sums: Sums, c: slice, interval: int) -> dict[str, Any]:
+        tree = self._figures(sums.network[c].sum(axis=0))
+        by_width = width_figures(sums.network_errors[c].sum(axis=0), widths(interval))
+        whole = by_width[str(widths(interval)[-1])]
+        scaled = scaled_errors(sums.network_errors[c, None, -1])
+        shared = {name: whole[name] for name in ("noise_floor", "noise_share", "headroom", "skill") if name in whole}
+        tree["overall"] |= scaled | shared
+        return tree | {"by_width": by_width}
+
+    def _figures(self, sums: Double) -> dict[str, Any]:
         """Figures of the sums [O, B, K] of one target."""
         whole = sums[:, -1]
         hour = to_local(self.origins, self.timezone).astype("datetime64[h]").astype(np.int64) % 24
@@ -109,6 +146,30 @@ class ReplayTally:
             "by_hour_of_day": _grouped(whole, hour, [f"{h:02d}" for h in np.unique(hour)]),
             "by_day": _grouped(whole, day.astype(np.int64), [str(d) for d in np.unique(day)]),
         }
+
+
+def whole_hour(sums: Sums) -> dict[str, float]:
+    """Figures of the hour over all targets, stations and origins."""
+    plain = finite(figures(sums.stations[:, :, -1].sum(axis=(0, 1))))
+    return plain | scaled_errors(sums.errors[:, :, -1])
+
+
+def mean_tree(trees: Sequence[Any]) -> Any:
+    """Leaf by leaf the mean of trees of one shape; leaves that one of them lacks are left out."""
+    first = trees[0]
+    if isinstance(first, dict):
+        shared = [key for key in first if all(key in tree for tree in trees)]
+        return {key: mean_tree([tree[key] for tree in trees]) for key in shared}
+    return first if len(trees) == 1 else float(np.mean(trees))
+
+
+def spread_tree(trees: Sequence[Any]) -> Any:
+    """Leaf by leaf the standard deviation over trees of one shape."""
+    first = trees[0]
+    if isinstance(first, dict):
+        shared = [key for key in first if all(key in tree for tree in trees)]
+        return {key: spread_tree([tree[key] for tree in trees]) for key in shared}
+    return float(np.std(trees, ddof=1))
 
 
 def write_report(path: Path, report: dict[str, Any]) -> None:
@@ -123,6 +184,17 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
         temporary.replace(path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def _overall(tree: dict[str, Any]) -> dict[str, Any]:
+    """The overall figures of a tree, by scope and target."""
+    return {scope: {target: {"overall": of["overall"]} for target, of in by.items()} for scope, by in tree.items()}
+
+
+def _calibration(below: Double) -> dict[str, float]:
+    """Share of the observed minutes at or below each quantile."""
+    shares = below[:-1] / below[-1] if below[-1] else np.full(len(below) - 1, np.nan)
+    return finite({f"{level:.2f}": float(share) for level, share in zip(QUANTILES, shares, strict=True)})
 
 
 def _grouped(sums: Double, group: Int, names: Sequence[str]) -> dict[str, dict[str, float]]:

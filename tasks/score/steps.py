@@ -17,7 +17,7 @@ from tasks.contracts import HORIZON_MINUTES, Grid
 from tasks.errors import ConfigError, NexthourError
 from tasks.late import Mark, clear, due
 from tasks.minutes import read_minutes, to_grid
-from tasks.score import backtest
+from tasks.score import backtest, backtest_logged, study_logged
 from tasks.score.report import ScoreReport as ScoreReport
 from tasks.score.report import Tally
 from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
@@ -32,6 +32,8 @@ CLOCK_CHANGE = np.timedelta64(3, "h")
 MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 
 replay = step("replay past origins")(backtest.replay)
+log_study = step("log the study")(study_logged.log_study)
+log_backtest = step("log the backtest")(backtest_logged.log_backtest)
 
 
 @step("score forecasts", retries=2)

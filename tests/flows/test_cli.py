@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli import main
-from flows.cli.loop import _span
+from flows.cli.loop import span_of
 from flows.cli.output import plain
 from tasks.errors import ConfigError
 
@@ -215,13 +215,13 @@ def test_maintain_tells_people_and_scripts_what_it_did_and_exits_1_where_a_perso
 
 @pytest.mark.parametrize(("text", "minutes"), [("15min", 15), ("1h", 60), ("1d", 1440), ("2w", 20160)])
 def test_lengths_of_time_are_read(text: str, minutes: int) -> None:
-    assert _span(text, "--every") == np.timedelta64(minutes, "m")
+    assert span_of(text, "--every") == np.timedelta64(minutes, "m")
 
 
 @pytest.mark.parametrize("text", ["", "0min", "15", "-5min", "1.5h", "h"])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--every"):
-        _span(text, "--every")
+        span_of(text, "--every")
 
 
 def test_reports_become_json_without_arrays_and_without_nan() -> None:

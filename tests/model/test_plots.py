@@ -10,7 +10,8 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from tasks.model import plot_style, plots, series_plots
+from tasks import plot_style
+from tasks.model import plots, series_plots
 
 NAMES = ("challenger", "champion", "weekday_level", "weekday_mean")
 LEVELS = (0.05, 0.5, 0.95)

@@ -12,13 +12,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tasks.contracts import Forecaster, Prediction, Tensors
-from tasks.errors import HistoryError, ModelError
+from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.metrics import hour_metrics, total_metrics
 from tasks.model.architectures import unfitted
 from tasks.model.holdout import bounded, day_of, score
 from tasks.model.split import time_split
 from tasks.model.train import Trained, fit_before, observed_span, train
-from tasks.settings import RetrainSettings
+from tasks.settings import GateSettings, RetrainSettings
 
 HOUR = np.timedelta64(60, "m")
 DAY = np.timedelta64(1440, "m")
@@ -229,3 +229,12 @@ def test_a_feed_that_went_silent_is_judged_on_its_last_days() -> None:
     trained = train(tiny_city.features(values), tiny_city.settings(), tiny_city.AS_OF, "weekday_mean")
     assert trained.split.holdout[-1] == tiny_city.AS_OF - 5 * DAY - HOUR
     assert np.isfinite(trained.scores["challenger"].daily).all()
+
+
+def test_the_gate_s_baselines_are_those_that_are_configured() -> None:
+    settings = tiny_city.settings().model_copy(update={"gate": GateSettings(baselines=("last_known",))})
+    trained = train(tiny_city.features(), settings, tiny_city.AS_OF, "weekday_level")
+    assert set(trained.scores) == {"challenger", "last_known"}
+    wrong = settings.model_copy(update={"gate": GateSettings(baselines=("weekday_men",))})
+    with pytest.raises(ConfigError, match="weekday_mean"):
+        train(tiny_city.features(), wrong, tiny_city.AS_OF, "weekday_level")

@@ -6,10 +6,11 @@ Files that begin with `_` are helpers.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -24,8 +25,23 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Range(NamedTuple):
+    """Values that tuning may try, whole numbers between whole numbers; evenly by their logarithm if `log`."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Space = Mapping[str, Range | tuple[Any, ...]]
+"""Dotted key of a config -> a `Range`, or a tuple of choices."""
+
+
 class ArchitectureClass(Protocol):
-    """What a file of this folder defines. One that can forecast without a fit also has `unfitted()`."""
+    """What a file of this folder defines.
+
+    One that can forecast without a fit also has `unfitted()`; one that can be tuned, `space: Space`.
+    """
 
     name: str
     config_type: type[ModelConfig]
@@ -80,6 +96,18 @@ def unfitted(name: str, config: dict[str, Any] | None = None) -> Forecaster:
     if not hasattr(made, "unfitted"):
         raise ModelError(f"model {name!r} needs a fit before it forecasts: run nexthour retrain --model {name}")
     return cast(Forecaster, made.unfitted())
+
+
+def space(name: str) -> Space:
+    """What of an architecture's config may be tuned.
+
+    Raises:
+        ConfigError: if the name is unknown, or nothing of it may.
+    """
+    declared: Space = getattr(architecture_class(name), "space", {})
+    if not declared:
+        raise ConfigError(f"model {name!r} declares no space: there is nothing to tune")
+    return declared
 
 
 def load(name: str, folder: Path, config: dict[str, Any]) -> Forecaster:

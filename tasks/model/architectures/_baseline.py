@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from tasks.contracts import Features, FitLog, Float, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import ModelConfig, Range, Space
 from tasks.model.spread import Mean, Spread, around, learn_spread, read_spread, some
 
 
@@ -43,7 +43,9 @@ class Baseline:
     """An architecture around `mean`, which subclasses give."""
 
     name: str = ""
+    unseeded = True
     config_type: type[ModelConfig] = BaselineConfig
+    space: ClassVar[Space] = {"fit_origins": Range(50, 1000), "dispersion_prior": Range(1.0, 1000.0, log=True)}
 
     def __init__(self, config: BaselineConfig | None = None) -> None:
         self.config = config or BaselineConfig()

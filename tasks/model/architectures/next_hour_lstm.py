@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
 from tasks.contracts import QUANTILES, Features, FitLog, Float, Forecaster, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import ModelConfig, Range, Space
 from tasks.model.inputs import InputSettings, prepare
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.samples import Augment, Samples, draw
+from tasks.model.warm import Weights, adopt
 
 if TYPE_CHECKING:
     from tasks.model.residual_network import Shape
@@ -30,6 +31,8 @@ class NextHourConfig(ModelConfig):
     embedding: int = Field(8, ge=1, le=64, description="Numbers that stand for a station.")
     dropout: float = Field(0.1, ge=0, lt=1)
     epochs: int = Field(6, ge=1, le=1000)
+    fine_tune_epochs: int = Field(2, ge=1, le=1000, description="The same when it goes on from the night before.")
+    fine_tune_rate: float = Field(1e-3, gt=0, description="Learning rate then.")
     patience: int = Field(3, ge=1, description="Epochs without gain on the validation days before it ends.")
     batch: int = Field(256, ge=1)
     learning_rate: float = Field(4e-3, gt=0, description="Of Adam at the start; it falls to a twentieth.")
@@ -51,6 +54,7 @@ class NextHourForecaster:
         inputs: how tensors become its inputs.
         stations: with an embedding, in its order.
         targets, interval, weeks, recent: of the tensors it was fitted on.
+        weights: of the Keras network, from which a later fit may go on.
     """
 
     network: OnnxNetwork
@@ -61,6 +65,7 @@ class NextHourForecaster:
     weeks: int
     recent: int
     name: str = "next_hour_lstm"
+    weights: Weights | None = None
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin; stations that were never trained on share one embedding.
@@ -78,8 +83,10 @@ class NextHourForecaster:
         return Prediction(np.ascontiguousarray(answer[0]), np.ascontiguousarray(np.round(answer[1:])))
 
     def export(self, folder: Path) -> dict[str, Any]:
-        """Write `network.onnx`; return the rest."""
+        """Write `network.onnx` and `weights.npz`; return the rest."""
         self.network.write(folder)
+        if self.weights is not None:
+            self.weights.write(folder)
         return {
             "inputs": self.inputs.model_dump(),
             "stations": list(self.stations),
@@ -107,12 +114,27 @@ class NextHourLstm:
 
     name = "next_hour_lstm"
     config_type = NextHourConfig
+    space: ClassVar[Space] = {
+        "units": Range(24, 128, log=True),
+        "embedding": Range(2, 16, log=True),
+        "dropout": Range(0.0, 0.4),
+        "epochs": Range(4, 12),
+        "batch": (128, 256, 512),
+        "learning_rate": Range(1e-3, 1e-2, log=True),
+        "fairness": Range(0.0, 1.0),
+        "augment.weeks": Range(0.0, 0.3),
+        "augment.drift": Range(0.0, 0.2),
+        "augment.shift": Range(0.0, 0.4),
+    }
 
     def __init__(self, config: NextHourConfig | None = None, progress: Progress | None = None) -> None:
         self.config, self.progress = config or NextHourConfig(), progress
+        self.start: Forecaster | None = None
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
         """Fit on at most `max_samples` rows of the training origins; keep the epoch that validates best.
+
+        Goes on from `start` for fewer epochs where that is a network of the same layout.
 
         Raises:
             HistoryError: if training or validation has no hour with a count.
@@ -127,6 +149,10 @@ class NextHourLstm:
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
         model = self._network(shape)
+        log.notes["fine_tuned"] = self._adopt(model, features)
+        if log.notes["fine_tuned"]:
+            tuned = {"epochs": config.fine_tune_epochs, "learning_rate": config.fine_tune_rate}
+            config = config.model_copy(update=tuned)
         compile_network(
             model,
             networks.loss_with(config.quantile_weight),
@@ -136,7 +162,17 @@ class NextHourLstm:
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
         rows, watched = (_rows(samples, weights) for samples in (train, held))
         fit_network(model, rows, watched, plan, log, self.progress)
-        return self._forecaster(export_network(model), features)
+        fitted = self._forecaster(export_network(model), features)
+        fitted.weights = Weights.of(model)
+        return fitted
+
+    def _adopt(self, model: Any, features: Features) -> bool:
+        """Give the network the weights of `start`, if that is one of the same layout."""
+        start, like = self.start, self._forecaster(None, features)
+        if not isinstance(start, NextHourForecaster) or start.weights is None:
+            return False
+        same = all(getattr(start, x) == getattr(like, x) for x in ("inputs", "targets", "interval", "weeks", "recent"))
+        return same and adopt(model, start.weights, start.stations, like.stations)
 
     def _network(self, shape: Shape) -> Any:
         from tasks.model.residual_network import build
@@ -160,7 +196,7 @@ class NextHourLstm:
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: OnnxNetwork, features: Features) -> NextHourForecaster:
+    def _forecaster(self, network: Any, features: Features) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -189,6 +225,7 @@ class NextHourLstm:
                 int(config["interval"]),
                 int(config["weeks"]),
                 int(config["recent"]),
+                weights=Weights.read(folder),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None

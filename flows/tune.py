@@ -1,0 +1,56 @@
+"""Tune: find a better config of an architecture on past moments."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from flows import replay_artifacts, tuning
+from flows.common import begin, run_name, shown_progress, to_utc
+from flows.replays import Span
+from tasks.errors import ConfigError
+
+
+@flow(name="tune", flow_run_name=run_name, timeout_seconds=48 * 3600)
+def tune(
+    start: datetime,
+    end: datetime,
+    out: str,
+    model: str | None = None,
+    trials: int = 30,
+    every_minutes: int = 60,
+    retrain_days: int = 7,
+    metric: str = "rmsse",
+    config: str | None = None,
+    data_root: str | None = None,
+) -> None:
+    """Try configs of an architecture, each by a backtest; the same again goes on where it stopped.
+
+    Args:
+        start: first origin.
+        end: origins end before it.
+        out: folder for best.toml.
+        model: architecture; default the configuration's [retrain] model.
+        trials: in all.
+        every_minutes: distance of the origins.
+        retrain_days: days between retrainings; a hopeless trial is given up after one of them.
+        metric: rmsse, mase, rmse_hour, mae_hour, poisson_deviance or pinball.
+        config: TOML of the network; default deployments/nexthour.toml.
+        data_root: folder or URL of the tables; overrides the configuration's.
+    """
+    settings, _ = begin(config, data_root, None)
+    first, last = to_utc(start), to_utc(end)
+    if first is None or last is None:
+        raise ConfigError("tune needs start and end")
+    again = np.timedelta64(retrain_days, "D")
+    span = Span(first, last, np.timedelta64(every_minutes, "m"), (), again)
+    report = tuning.tune(
+        settings, model or settings.retrain.model, span, trials, metric, Path(out), progress=shown_progress()
+    )
+    create_markdown_artifact(
+        replay_artifacts.tune_markdown(report), key="tune", description="Configs tried, the best first"
+    )

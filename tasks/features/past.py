@@ -1,0 +1,70 @@
+"""Features at past moments: what was known then, not what is known today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tasks.contracts import Int, Minutes
+from tasks.features.features import MinuteFeatures
+from tasks.known import Known
+
+RECENT_MINUTES = 720
+"""Nothing within so many minutes before an origin serves as its lag: lags lie most of a day back, or more."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """Features of today's minutes, and when these were known.
+
+    Attributes:
+        today: see all that was ever said; the truth of scores.
+        known: None where every count was known as soon as its interval ended.
+    """
+
+    today: MinuteFeatures
+    known: Known | None = None
+
+    def before(self, moment: np.datetime64) -> MinuteFeatures:
+        """Features for a fit at a moment: minutes before it as they were known then; nothing at or after it."""
+        grid = self.today.grid
+        at = int(grid.index(moment.astype("datetime64[m]")))
+        values = grid.values.copy()
+        values[:, :, max(at, 0) :] = np.nan
+        if self.known is not None:
+            station, step, since = self.known.late(0)
+            self._rewind(values, station, step, since, at)
+        return self._like(values, None)
+
+    def at(self, origins: Minutes) -> Iterator[tuple[MinuteFeatures, Minutes]]:
+        """Runs of ascending origins with the features to forecast them from."""
+        if self.known is None or not len(origins):
+            yield self.today, origins
+            return
+        station, step, since = self.known.late(RECENT_MINUTES // self.today.grid.interval)
+        at = self.today.grid.index(origins)
+        run = np.searchsorted(np.unique(since), at, side="right")
+        for number in np.unique(run):
+            part, last = origins[run == number], int(at[run == number][-1])
+            if (since <= last).all():
+                yield self._like(self.today.grid.values, self.known), part
+                continue
+            values = self.today.grid.values.copy()
+            self._rewind(values, station, step, since, last)
+            yield self._like(values, self.known), part
+
+    def _rewind(self, values: np.ndarray, station: Int, step: Int, since: Int, at: int) -> None:  # type: ignore[type-arg]
+        """Put into some cells what stood in them at origin `at`."""
+        assert self.known is not None
+        open_ = (since > at) & (step < at)
+        station, step = station[open_], step[open_]
+        values[:, station, step] = self.known.said(station, step, np.full(len(station), at)).T
+
+    def _like(self, values: np.ndarray, known: Known | None) -> MinuteFeatures:  # type: ignore[type-arg]
+        t = self.today
+        if values is t.grid.values:
+            return t.with_known(known)
+        grid = replace(t.grid, values=values)
+        return MinuteFeatures(grid, t.clock.timezone, t.settings, t.holidays, t.delay_steps, known)

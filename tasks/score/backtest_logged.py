@@ -1,0 +1,116 @@
+"""A replay in MLflow: a run with its report and pictures, and beneath it one run a model with figures to chart.
+
+Metric names are a contract: `<scope>/<figure>` of scope "stations" or "network"; `spread/<scope>.<figure>` over seeds;
+`horizon/<figure>`, step: last minute of the band; `width/<figure>`, step: minutes summed; `hour/<figure>`, step: local
+hour of the origin; `day/<figure>`, step: number of the service day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks import provenance, tracking
+from tasks.score.backtest import BacktestReport
+from tasks.score.backtest_plots import pictures
+from tasks.settings import Settings
+from tasks.tracking import Run
+
+log = logging.getLogger(__name__)
+
+SUFFIX, TAG = "-backtest", "nexthour.backtest_id"
+COLUMNS = ("rmse_hour", "mae_hour", "wape", "bias", "poisson_deviance", "pinball", "coverage_50", "coverage_80",
+           "coverage_90", "mase", "rmsse", "noise_share")  # fmt: skip
+HEADINGS = ("RMSE/h", "MAE/h", "WAPE", "bias", "deviance/min", "pinball", "in 50 %", "in 80 %", "in 90 %",
+            "MASE", "RMSSE", "noise share")  # fmt: skip
+SHARES = {"wape", "bias", "coverage_50", "coverage_80", "coverage_90", "noise_share"}
+
+
+def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True) -> str | None:
+    """Log a replay, once however often it is called; returns the id of its run, None where MLflow does not answer."""
+    figures = report.figures
+    told = {name: value for name, value in figures.items() if name != "timing"}
+    identity = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    first, last = figures["first_origin"][:10], figures["last_origin"][:10]
+    tags = {"mlflow.note.content": note(figures), "mlflow.user": "nexthour", "mlflow.source.name": "nexthour backtest"}
+    try:
+        with (
+            tracking.connect(settings, SUFFIX) as mlflow,
+            tracking.open_run(mlflow, TAG, identity, f"{first} to {last}", tags) as run,
+        ):
+            run.params(_params(settings, figures))
+            run.text("report.json", Path(report.report).read_text(encoding="utf-8"))
+            run.json("config.json", provenance.resolved(settings))
+            for name, of in figures["models"].items():
+                own = {"nexthour.model": name, "mlflow.user": "nexthour", "mlflow.source.name": "nexthour backtest"}
+                with tracking.open_run(mlflow, TAG, f"{identity}-{name}", name, own, run) as child:
+                    _log_model(child, settings, figures, name, of)
+            for name, figure in pictures(figures) if plots else ():
+                run.figure(f"plots/{name}.png", figure)
+            return run.run_id
+    except tracking.TrackingError as error:
+        log.warning("%s; the backtest is not logged", error)
+        return None
+
+
+def note(figures: Mapping[str, Any]) -> str:
+    """What the run says first: a table of stations and one of the network, a row a model, best first."""
+    parts = []
+    for scope, what in (("stations", "A station's hour"), ("network", "The network's hour")):
+        rows = {name: of[scope]["all"]["overall"] for name, of in figures["models"].items()}
+        shown = [c for c in COLUMNS if any(c in row for row in rows.values())]
+        heads = dict(zip(COLUMNS, HEADINGS, strict=True))
+        lines = [f"**{what}**", "", "| model | " + " | ".join(heads[c] for c in shown) + " |"]
+        lines.append("|---|" + "---:|" * len(shown))
+        for name in sorted(rows, key=lambda n: rows[n].get("rmse_hour", np.inf)):
+            lines.append(f"| {name} | " + " | ".join(_shown(c, rows[name].get(c)) for c in shown) + " |")
+        parts.append("\n".join(lines).replace(" |", "&ensp; |"))
+    legend = (
+        "MASE, RMSSE: error over that of repeating last week. Noise share: of the squared error, what chance alone "
+        "(Poisson) would make."
+    )
+    return "\n\n".join([*parts, legend]) + "\n"
+
+
+def _log_model(run: Run, settings: Settings, figures: Mapping[str, Any], name: str, of: Mapping[str, Any]) -> None:
+    at = np.datetime64(str(figures["last_origin"]).removesuffix("Z"), "m")
+    run.params({"model": name, **_params(settings, figures), **_config(settings, name)})
+    for scope in ("stations", "network"):
+        run.metrics({f"{scope}/{k}": v for k, v in of[scope]["all"]["overall"].items()}, at)
+        spread = of["spread"][scope]["all"]["overall"] if "spread" in of else {}
+        run.metrics({f"spread/{scope}.{k}": v for k, v in spread.items()}, at)
+    tree = of["stations"]["all"]
+    _series(run, "horizon", list(tree["by_band"].values())[:-1], [int(b.split("-")[1]) for b in tree["by_band"]], at)
+    _series(run, "width", list(tree["by_width"].values()), [int(w) for w in tree["by_width"]], at)
+    _series(run, "hour", list(tree["by_hour_of_day"].values()), [int(h) for h in tree["by_hour_of_day"]], at)
+    days = [int(np.datetime64(day, "D").astype(np.int64)) for day in tree["by_day"]]
+    _series(run, "day", list(tree["by_day"].values()), [day - min(days) for day in days], at)
+
+
+def _series(
+    run: Run, section: str, rows: Sequence[Mapping[str, float]], steps: Sequence[int], at: np.datetime64
+) -> None:
+    for name in dict.fromkeys(name for row in rows for name in row if name not in ("spans", "minutes")):
+        run.series({f"{section}/{name}": [row.get(name, np.nan) for row in rows]}, at, steps)
+
+
+def _params(settings: Settings, figures: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("first_origin", "last_origin", "origins", "stations", "interval_minutes", "retrain_every_minutes", "seeds")
+    retrain = provenance.flattened({"retrain": settings.retrain.model_dump(mode="json")})
+    return {"network": settings.network.name, **{name: figures[name] for name in names}, **retrain}
+
+
+def _config(settings: Settings, name: str) -> dict[str, str]:
+    return provenance.flattened({"config": settings.models.get(name, {})})
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if name in SHARES else f"{value:.2f}" if name.endswith("hour") else f"{value:.3f}"

@@ -1,0 +1,179 @@
+"""One part of a replay: one model, made at one moment, over the origins until the next; it stays on disk when done.
+
+A part is a folder named by the digest of all that it came from: `forecasts.parquet`, `sums.npz`, `part.json`, and
+what the next part's model starts from. It appears whole, by a rename.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+
+from tasks import metrics
+from tasks.contracts import QUANTILES, Features, Forecaster, Minutes, Prediction, Tensors
+from tasks.errors import ModelError, StoreError
+from tasks.forecast_table import forecast_table, model_version, replay_writer
+from tasks.score.replay_sums import Sums, joined, sums_of
+
+log = logging.getLogger(__name__)
+
+PARTS, FORECASTS, SUMS, ABOUT = "parts", "forecasts.parquet", "sums.npz", "part.json"
+CHUNK_BYTES = 128 << 20
+"""Size of the lag tensor of the origins that are predicted together."""
+
+Maker = Callable[[np.datetime64, Path | None, Path], Forecaster]
+"""Makes a model on minutes before a moment, from the part before it where one is given; the last is its own folder."""
+Told = Callable[[int], None]
+
+
+class Past(Protocol):
+    """Features as they were known at past moments."""
+
+    @property
+    def today(self) -> Features:
+        """Features of all that is known today: the truth."""
+
+    def at(self, origins: Minutes) -> Iterator[tuple[Features, Minutes]]:
+        """Runs of ascending origins with the features to forecast them from."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one part replays.
+
+    Attributes:
+        key: name of its folder.
+        model, seed: who.
+        as_of: when it is made, UTC.
+        origins: datetime64[m], ascending, none before `as_of`.
+        after: the part whose model it starts from; None from scratch.
+    """
+
+    key: str
+    model: str
+    seed: int
+    as_of: np.datetime64
+    origins: Minutes
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class How:
+    """What all parts share.
+
+    Attributes:
+        parts: folder of the parts.
+        bands: last horizon minute of each band.
+        chunk_bytes: how large the lag tensor of origins predicted together may be.
+    """
+
+    parts: Path
+    bands: tuple[int, ...]
+    chunk_bytes: int = CHUNK_BYTES
+
+
+def replay_part(job: Job, past: Past, maker: Maker, how: How, told: Told | None = None) -> None:
+    """Make the model, forecast its origins, and leave the part; one that is there already is left alone.
+
+    Raises:
+        ModelError: if the model cannot be made, or its answer is malformed.
+        StoreError: if the folder cannot be written.
+    """
+    final, folder = how.parts / job.key, how.parts / f".{job.key}.{os.getpid()}"
+    if final.is_dir():
+        return
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        began = perf_counter()
+        forecaster = maker(job.as_of, None if job.after is None else how.parts / job.after, folder)
+        fit = perf_counter() - began
+        log.info("%s fitted as of %sZ in %.1f s", job.model, job.as_of, fit)
+        about = {"model_version": model_version(forecaster), "fit": fit} | _forecast(
+            job, past, forecaster, how, folder, told
+        )
+        (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        folder.rename(final)
+    except OSError as error:
+        if not final.is_dir():
+            raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _forecast(
+    job: Job, past: Past, forecaster: Forecaster, how: How, folder: Path, told: Told | None
+) -> dict[str, Any]:
+    """Write forecasts and sums; returns the seconds by kind of work."""
+    grid = past.today.grid
+    spans = metrics.horizon_spans(how.bands, 60 // grid.interval, grid.interval)
+    seconds = {"tensors": 0.0, "predict": 0.0, "score": 0.0, "write": 0.0}
+    sums: list[Sums] = []
+
+    def timed(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        began = perf_counter()
+        answer = function(*arguments)
+        seconds[what] += perf_counter() - began
+        return answer
+
+    with replay_writer(folder / FORECASTS) as write:
+        for features, origins in _chunks(past, job.origins, how.chunk_bytes):
+            tensors = timed("tensors", features.tensors, origins)
+            truth = past.today.truth(origins)
+            prediction = timed("predict", _answer, job.model, forecaster, tensors)
+            sums.append(timed("score", sums_of, tensors, prediction, truth, spans))
+            timed("write", _write, write, job.model, forecaster, tensors, prediction)
+            if told:
+                told(len(origins))
+    joined(sums).save(folder / SUMS)
+    return {"seconds": seconds}
+
+
+def _chunks(past: Past, origins: Minutes, chunk_bytes: int) -> Iterator[tuple[Features, Minutes]]:
+    """Some origins at a time, so many that their lags take about `chunk_bytes`."""
+    for features, run in past.at(origins):
+        size = max(1, chunk_bytes // max(features.tensors(run[:1]).lags.nbytes, 1))
+        for at in range(0, len(run), size):
+            yield features, run[at : at + size]
+
+
+def _answer(name: str, forecaster: Forecaster, tensors: Tensors) -> Prediction:
+    prediction = forecaster.predict(tensors)
+    shape = (len(tensors.targets), len(tensors.origins), len(tensors.stations), tensors.horizon)
+    if prediction.mean.shape != shape or prediction.quantiles.shape != (len(QUANTILES), *shape):
+        raise ModelError(f"{name} answered shapes {prediction.mean.shape} and {prediction.quantiles.shape} for {shape}")
+    for array in (prediction.mean, prediction.quantiles):
+        if not np.isfinite(array).all() or array.min(initial=0) < 0:
+            raise ModelError(
+                f"{name} answered values that are negative or not finite at {tensors.origins[0]}Z or later"
+            )
+    return Prediction(prediction.mean, np.sort(prediction.quantiles, axis=0))
+
+
+def _write(
+    write: Callable[[str, Any], None], name: str, forecaster: Forecaster, tensors: Tensors, prediction: Prediction
+) -> None:
+    origins, version = tensors.origins, model_version(forecaster)
+    rows = forecast_table(prediction, origins, origins, tensors.stations, tensors.targets, tensors.interval, version)
+    write(name, rows)
+
+
+def in_turn(
+    past: Past, maker: Callable[[Job], Maker], how: How
+) -> Callable[[Sequence[Job], Callable[[Job, int], None]], None]:
+    """What replays parts one after the other in this process."""
+
+    def run(jobs: Sequence[Job], told: Callable[[Job, int], None]) -> None:
+        for job in jobs:
+            replay_part(job, past, maker(job), how, lambda done, job=job: told(job, done))  # type: ignore[misc]
+
+    return run

@@ -1,0 +1,133 @@
+"""Sums of a replayed stretch, from which every figure of its report is made; sums of sums are sums.
+
+Axes: C targets, O origins, S stations, H steps, B bands (the hour last), K `metrics.SUMS`, W widths, E `ERRORS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from tasks import metrics
+from tasks.contracts import QUANTILES, Float, Prediction, Tensors
+from tasks.metrics import Double, Real
+
+WIDTHS = (1, 5, 15, 60)
+"""Minutes that are summed before they are compared; those that the interval does not divide are left out."""
+ERRORS = (
+    "spans", "actual", "forecast", "absolute", "squared",
+    "paired", "paired_absolute", "paired_squared", "naive_absolute", "naive_squared",
+)  # fmt: skip
+COVERED = ("minutes", "coverage_50", "coverage_80", "coverage_90")
+_INTERVALS = ((0.25, 0.75), (0.10, 0.90), (0.05, 0.95))
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Sums of one model over some origins; float64.
+
+    Attributes:
+        stations: [C, O, B, K], over stations.
+        network: [C, O, B, K], of the network total.
+        errors: [C, S, W, E], over origins, at every width; "paired" are those that last week has a count for, too.
+        network_errors: [C, W, E], of the network total.
+        covered: [C, S, B, 4], minutes observed, and within 50, 80 and 90 % intervals.
+        below: [C, S, Q + 1], minutes at or below each quantile, and minutes observed.
+    """
+
+    stations: Double
+    network: Double
+    errors: Double
+    network_errors: Double
+    covered: Double
+    below: Double
+
+    def save(self, path: Path) -> None:
+        """Write them as plain arrays."""
+        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: Path) -> Sums:
+        """The reverse of `save`."""
+        with np.load(path, allow_pickle=False) as held:
+            return cls(**{field.name: held[field.name] for field in fields(cls)})
+
+
+def widths(interval: int) -> tuple[int, ...]:
+    """Widths in minutes that steps of so many minutes add up to."""
+    return tuple(w for w in sorted({interval, *WIDTHS}) if w % interval == 0 and 60 % w == 0)
+
+
+def sums_of(tensors: Tensors, prediction: Prediction, truth: Float, spans: Sequence[metrics.Span]) -> Sums:
+    """Sums of a prediction at the origins of its tensors; last week's hour is the rival that figures are scaled by."""
+    naive = tensors.lags[0][..., -tensors.horizon :]
+    scored = metrics.cells(prediction.mean, truth, prediction.quantiles, spans)
+    total, actual = metrics.network_total(prediction.mean, truth)
+    whole = np.isfinite(truth).all(axis=-1, keepdims=True)
+    before = np.where(whole, naive, 0).sum(axis=2, keepdims=True, dtype=np.float64)
+    sizes = [width // tensors.interval for width in widths(tensors.interval)]
+    return Sums(
+        metrics.add_up(scored, (2,)),
+        metrics.add_up(metrics.cells(total, actual, None, spans), (2,)),
+        np.stack([errors(prediction.mean, truth, naive, size) for size in sizes], axis=2),
+        np.stack([errors(total, actual, before, size)[:, 0] for size in sizes], axis=1),
+        covered(prediction.quantiles, truth, spans),
+        below(prediction.quantiles, truth),
+    )
+
+
+def joined(parts: Sequence[Sums]) -> Sums:
+    """Sums of consecutive stretches as those of the whole."""
+    first, rest = parts[0], parts[1:]
+    if not rest:
+        return first
+    along = {"stations", "network"}
+    whole = {
+        field.name: np.concatenate([getattr(p, field.name) for p in parts], axis=1)
+        if field.name in along
+        else np.sum([getattr(p, field.name) for p in parts], axis=0)
+        for field in fields(Sums)
+    }
+    return Sums(**whole)
+
+
+def errors(mean: Real, truth: Real, naive: Real, size: int) -> Double:
+    """Errors of sums over `size` steps, float64 [C, S, E]; spans with a minute missing are left out."""
+    forecast, actual, before = (_blocks(values, size) for values in (mean, truth, naive))
+    seen = np.isfinite(actual)
+    paired = seen & np.isfinite(before)
+    miss = np.where(seen, forecast - actual, 0)
+    theirs = np.where(paired, before - actual, 0)
+    ours = np.where(paired, miss, 0)
+    terms = (
+        seen, np.where(seen, actual, 0), np.where(seen, forecast, 0), np.abs(miss), miss**2,
+        paired, np.abs(ours), ours**2, np.abs(theirs), theirs**2,
+    )  # fmt: skip
+    return np.stack([np.sum(term, axis=(1, 3), dtype=np.float64) for term in terms], axis=-1)
+
+
+def covered(quantiles: Float, truth: Float, spans: Sequence[metrics.Span]) -> Double:
+    """Minutes observed and minutes within each interval, float64 [C, S, B, 4]."""
+    seen = np.isfinite(truth)
+    inside = [seen]
+    for low, high in _INTERVALS:
+        at = quantiles[QUANTILES.index(low)], quantiles[QUANTILES.index(high)]
+        inside.append(seen & (truth >= at[0]) & (truth <= at[1]))
+    by_span = [np.stack([part[..., s.steps].sum(axis=(1, 3)) for s in spans], axis=-1) for part in inside]
+    return np.stack(by_span, axis=-1).astype(np.float64)
+
+
+def below(quantiles: Float, truth: Float) -> Double:
+    """Minutes at or below each quantile, and observed ones, float64 [C, S, Q + 1]."""
+    seen = np.isfinite(truth)
+    counts = [(seen & (truth <= quantile)).sum(axis=(1, 3)) for quantile in quantiles]
+    return np.stack([*counts, seen.sum(axis=(1, 3))], axis=-1).astype(np.float64)
+
+
+def _blocks(values: Real, size: int) -> Double:
+    """Sums over `size` steps, float64 [C, O, S, H / size]."""
+    shape = (*values.shape[:-1], values.shape[-1] // size, size)
+    return np.asarray(values.reshape(shape).sum(axis=-1, dtype=np.float64))
