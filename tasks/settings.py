@@ -63,7 +63,7 @@ class RetrainSettings(Section):
     minimum_days: int = Field(21, ge=2, description="Days of history without which nothing is trained.")
     origin_minutes: int = Field(15, ge=1, le=1440, description="Distance of the training origins.")
     mode: Literal["alternate", "fine_tune", "scratch"] = Field(
-        "scratch", description="Fits anew, or goes on from the champion's network; alternate: in turn by night."
+        "alternate", description="Fits anew, or goes on from the champion's network; alternate: in turn by night."
     )
     half_life_days: float | None = Field(
         None, gt=0, description="Age at which a training origin counts half; all alike without it."

@@ -16,9 +16,10 @@ import numpy as np
 from tasks import provenance
 from tasks.contracts import QUANTILES
 from tasks.metrics import finite
+from tasks.model.changes import changes, changes_markdown
 from tasks.model.gate import Decision
 from tasks.model.pictures import ordered
-from tasks.model.train import CHAMPION, Trained
+from tasks.model.train import CHALLENGER, CHAMPION, Trained
 from tasks.settings import Settings
 from tasks.tracking import Run
 
@@ -33,12 +34,14 @@ FIGURES = (
     "coverage_90",
 )
 SHARES = ("wape", "bias", "coverage_80", "coverage_90")
+WORST = 3
+"""Stations that are named where the challenger gains, and where it loses."""
 STEP_FIGURES = ("mae_step", "poisson_deviance", "pinball")
 
 
-def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, data: str) -> None:
-    """Log parameters, metrics, tables and the decision of one training, on data of that fingerprint, into a run."""
-    as_of = trained.as_of
+def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> None:
+    """Log parameters, metrics, tables and the decision of one training, whose bundle says `meta`, into a run."""
+    as_of, data = trained.as_of, str(meta["data"])
     tree = provenance.resolved(settings)
     run.params(params(settings, trained, data))
     run.json("config.json", tree)
@@ -58,7 +61,10 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     run.text("tables/calibration.csv", as_csv(calibration_rows(trained)))
     if weights := trained.log.notes.get("attention"):
         run.text("tables/attention.csv", as_csv(attention_rows(weights)))
-    run.tags({"mlflow.note.content": note(trained, decision), "nexthour.promoted": str(decision.promoted).lower()})
+    run.json("changes.json", changes(trained.champion, meta) if trained.champion else [])
+    run.tags(
+        {"mlflow.note.content": note(trained, decision, meta), "nexthour.promoted": str(decision.promoted).lower()}
+    )
 
 
 def params(settings: Settings, trained: Trained, data: str) -> dict[str, Any]:
@@ -142,8 +148,8 @@ def horizon_minutes(trained: Trained) -> list[int]:
     return list(range(interval, 60 + interval, interval))
 
 
-def note(trained: Trained, decision: Decision) -> str:
-    """Description of run and version, markdown: the decision, then the figures of every model."""
+def note(trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> str:
+    """Description of run and version, markdown: the decision, the figures of every model, where, data, changes."""
     lines = [
         decision.to_markdown(),
         "Loss: Poisson deviance of a station's hour, mean over stations; the tests are paired by held-out day.",
@@ -156,7 +162,44 @@ def note(trained: Trained, decision: Decision) -> str:
     for row in metric_rows(trained):
         cells = (_shown(figure, row[figure]) if figure in row else "" for figure in FIGURES)
         lines.append(f"| {row['model']} | {' | '.join(cells)} |")
+    lines += ["", *_where(trained), "", *_about_data(trained, meta)]
+    if trained.champion:
+        lines += ["", changes_markdown(trained.champion, meta, trained.champion["version"])]
     return roomy("\n".join(lines) + "\n")
+
+
+def _where(trained: Trained) -> list[str]:
+    """Stations where the challenger gained and lost most people's worth of error against the best rival."""
+    rivals = {name: s for name, s in trained.scores.items() if name != CHALLENGER and s.by_station}
+    ours = trained.scores[CHALLENGER].by_station if CHALLENGER in trained.scores else {}
+    if not rivals or len(ours) < 2:
+        return []
+    name = CHAMPION if CHAMPION in rivals else min(rivals, key=lambda n: rivals[n].overall["mae_hour"])
+    saved = {s: rivals[name].by_station[s]["mae_hour"] - row["mae_hour"] for s, row in ours.items()}
+    order = sorted((s for s in saved if np.isfinite(saved[s])), key=lambda s: saved[s])
+    worse = [s for s in order[:WORST] if saved[s] < 0]
+    lines = [
+        f"**Where**, against {name}: {sum(saved[s] > 0 for s in order)} of {len(order)} stations are better. People an "
+        "hour, MAE:",
+        "",
+        "| | station | challenger | " + name + " |",
+        "|---|---|---:|---:|",
+    ]
+    for what, stations in (("better", reversed(order[-WORST:])), ("worse", worse)):
+        shown = [s for s in stations if (saved[s] > 0) == (what == "better")]
+        theirs = rivals[name].by_station
+        lines += [f"| {what} | {s} | {ours[s]['mae_hour']:.2f} | {theirs[s]['mae_hour']:.2f} |" for s in shown]
+    return lines
+
+
+def _about_data(trained: Trained, meta: Mapping[str, Any]) -> list[str]:
+    """Which data, in a sentence."""
+    grid, split = trained.features.grid, trained.split
+    parts = (("training", split.train), ("validation", split.validation), ("held out", split.holdout))
+    spans = "; ".join(f"{name} {str(o[0])[:10]} to {str(o[-1])[:10]}" for name, o in parts if len(o))
+    seen = float(np.isfinite(grid.values).mean())
+    size = f"{len(grid.stations):,} stations, {seen:.1%} of the minutes observed"
+    return [f"**Data** `{meta['data']}`: {size}; {spans} (UTC)."]
 
 
 def _shown(figure: str, value: float) -> str:

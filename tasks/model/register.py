@@ -88,15 +88,15 @@ def register_trained(
     uri, store, warnings = tracking.tracking_uri(settings), Store(settings.data_root), []
     run_id, url, alias, as_of = None, None, None, trained.as_of
     version = f"local-{_compact(as_of)}"
-    meta = bundle_meta(trained)
+    meta = bundle_meta(trained) | made_of(settings, trained)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made) / "bundle"
         save_bundle(folder, trained.forecaster, meta)
         try:
             with tracking.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
                 run_id, url = run.run_id, run.url
-                log_figures(run, settings, trained, decision, meta["data"])
-                version = registry.log_version(run, settings, served(trained, folder), *_words(trained, decision))
+                log_figures(run, settings, trained, decision, meta)
+                version = registry.log_version(run, settings, served(trained, folder), *_words(trained, decision, meta))
                 registry.describe_model(mlflow, settings, DESCRIPTION)
                 alias = _set_alias(mlflow, settings, version, decision.promoted)
         except tracking.TrackingError as error:
@@ -136,6 +136,19 @@ def bundle_meta(trained: Trained) -> dict[str, Any]:
         "interval": grid.interval,
         "data": provenance.data_fingerprint(grid),
         "holdout": finite(trained.scores[CHALLENGER].overall) if CHALLENGER in trained.scores else {},
+    }
+
+
+def made_of(settings: Settings, trained: Trained) -> dict[str, Any]:
+    """What else a later challenger is compared with: config, code, and whether it went on from another."""
+    tree = provenance.resolved(settings)
+    sections = {name: tree[name] for name in ("network", "features", "retrain", "gate")}
+    own = {"models": {trained.model: tree["models"].get(trained.model, {})}}
+    return {
+        "config": provenance.flattened({**sections, **own}),
+        "commit": provenance.git_commit(PROJECT) or "unknown",
+        "fine_tuned": bool(trained.log.notes.get("fine_tuned", False)),
+        "holdout_days": [trained.days[0], trained.days[-1]] if trained.days else [],
     }
 
 
@@ -192,10 +205,10 @@ def _run(
     return tracking.open_run(mlflow, tracking.RETRAIN_TAG, retrain_id, name, present)
 
 
-def _words(trained: Trained, decision: Decision) -> tuple[dict[str, str], str]:
+def _words(trained: Trained, decision: Decision, meta: dict[str, Any]) -> tuple[dict[str, str], str]:
     """Tags and description of the version."""
     tags = {"model": trained.model, "as_of": f"{trained.as_of}Z", "promoted": str(decision.promoted).lower()}
-    return tags, note(trained, decision)
+    return tags, note(trained, decision, meta)
 
 
 def _set_alias(mlflow: tracking.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,6 +47,7 @@ class Trained:
         scores: "challenger", "champion" (if there is one that can be scored) and the baselines by name.
         days: first origin of each held-out day, ISO, in the order of `Scores.daily`.
         volume: float64 [station], people a held-out day.
+        champion: what the present champion's bundle says of it, with its `version`; empty without one.
     """
 
     model: str
@@ -59,6 +61,7 @@ class Trained:
     scores: dict[str, Scores]
     days: tuple[str, ...] = ()
     volume: Double = field(default_factory=lambda: np.zeros(0))
+    champion: dict[str, Any] = field(default_factory=dict)
 
 
 def train(
@@ -88,7 +91,9 @@ def train(
     """
     name, notes = model or settings.retrain.model, notes or FitLog()
     split = split_of(features, settings, as_of, settings.retrain)
-    start = champion if starts_warm(settings.retrain, as_of, settings.network.timezone) else None
+    told = _told(champion)
+    warm = starts_warm(settings.retrain, as_of, settings.network.timezone) and _is_earlier(told, as_of)
+    start = champion if warm else None
     challenger = _made(settings, name, progress, start).fit(features, split, settings.retrain.seed, notes)
     models = {CHALLENGER: challenger, **_baselines(features, settings, split)}
     origins = bounded(split.holdout, len(features.grid.stations))
@@ -108,6 +113,7 @@ def train(
         scores=scores,
         days=tuple(f"{o}Z" for o in first),
         volume=_volume(features.grid, split),
+        champion=told,
     )
 
 
@@ -189,6 +195,17 @@ def _baselines(features: Features, settings: Settings, split: Split) -> dict[str
         except HistoryError as error:
             log.warning("the gate does without the baseline %s: %s", name, error)
     return fitted
+
+
+def _told(champion: Forecaster | None) -> dict[str, Any]:
+    """What the champion's bundle says, and its version."""
+    meta: dict[str, Any] = getattr(champion, "meta", {})
+    return {**meta, "version": champion.version} if champion is not None and hasattr(champion, "version") else {}
+
+
+def _is_earlier(told: Mapping[str, Any], as_of: np.datetime64) -> bool:
+    """Whether a champion knew nothing of the days that are held out now, which a later one has been fitted on."""
+    return "as_of" not in told or bool(np.datetime64(str(told["as_of"]).removesuffix("Z"), "s") <= as_of)
 
 
 def _can_forecast(champion: Forecaster, features: Features, origins: Any) -> bool:
