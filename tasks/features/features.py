@@ -12,8 +12,8 @@ from tasks.clock import MISSING, WallClock
 from tasks.contracts import HORIZON_MINUTES, Float, Grid, Int, Minutes, Tensors
 from tasks.errors import HistoryError
 from tasks.features.calendar import calendar_features
-from tasks.features.lags import as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
-from tasks.features.profile import Smoothed, damped_level, weekly_profile
+from tasks.features.lags import Rows, as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
+from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
 from tasks.settings import FeatureSettings
 
 
@@ -44,6 +44,7 @@ class MinuteFeatures:
         self.horizon = HORIZON_MINUTES // grid.interval
         self.recent_steps = max(self.settings.recent_minutes // grid.interval, 1)
         self._level_steps = max(self.settings.level_minutes // grid.interval, 1)
+        self._trail_steps = self.settings.trail_hours * self.horizon
         self._smoothed = Smoothed(grid.values, self.settings.smooth_minutes // (2 * grid.interval))
 
     def with_delay(self, steps: int) -> MinuteFeatures:
@@ -65,8 +66,10 @@ class MinuteFeatures:
         origins = np.asarray(origins, dtype="datetime64[m]")
         at, rows = self._positions(origins), as_rows(stations)
         before = max(self.recent_steps, self._level_steps)
+        far = max(before, self.recent_steps + self._trail_steps)
         skip = before - self.recent_steps
-        steps, first = compact(at - before, before + self.horizon)
+        steps, begin = compact(at - far, far + self.horizon)
+        first = begin + far - before
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
         dense = weekly_profile(self._smoothed, index, self.settings.recency, rows)
         profile = windows(dense, first, before + self.horizon)
@@ -83,6 +86,7 @@ class MinuteFeatures:
             stations=tuple(np.array(self.grid.stations, dtype=object)[rows]),
             targets=self.grid.targets,
             interval=self.grid.interval,
+            trail=self._trail(dense, steps, begin + far - self.recent_steps, rows),
         )
 
     def truth(self, origins: Minutes) -> Float:
@@ -108,6 +112,17 @@ class MinuteFeatures:
         """Profile of ascending UTC minutes, float32 [target, station, minute]; NaN where no week has a value."""
         index = lag_index(self.clock, minutes, self.settings.weeks)
         return weekly_profile(self._smoothed, index, self.settings.recency)
+
+    def _trail(self, dense: Float, steps: Int, stop: Int, rows: Rows) -> Float:
+        """See `Tensors.trail`; the hours end at positions `stop` of `steps`, at which `dense` is the profile."""
+        inside = np.where((steps >= 0) & (steps < self.grid.steps), steps, MISSING).astype(np.int32)
+        counts = gather(self.grid.values, inside, np.empty_like(dense), rows)
+        both = ~(np.isnan(counts) | np.isnan(dense))
+        ends = np.arange(self.settings.trail_hours)[::-1] * self.horizon
+        at = stop[:, None] - ends - self.horizon
+        trail = np.stack([hourly(np.where(both, x, np.float32(0)), at, self.horizon) for x in (counts, dense)])
+        trail[..., self.recent_steps + ends < self.delay_steps] = 0
+        return trail
 
     def _minutes(self, steps: Int) -> Minutes:
         return np.asarray(self.grid.start.astype("datetime64[m]") + steps * np.timedelta64(self.grid.interval, "m"))

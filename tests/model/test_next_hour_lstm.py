@@ -133,7 +133,7 @@ def test_weights_of_stations_run_from_people_to_stations() -> None:
     rng = np.random.default_rng(1)
     place = np.repeat(np.arange(3, dtype=np.int32), 50)
     truth = rng.poisson(np.array([100, 10, 1])[place][:, None, None], (150, 2, STEPS)).astype(np.float32)
-    samples = Samples(windows(), truth, place)
+    samples = Samples(windows(), truth, place, np.repeat(ORIGINS[:1], len(place)))
     np.testing.assert_allclose(station_weights(samples, 4, 0.0), 1)
     one = station_weights(samples, 4, 1.0)
     np.testing.assert_allclose(one[:2] * [100, 10], one[2] * 1, rtol=0.05)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import QUANTILES, Features, FitLog, Float, Forecaster, Prediction, Progress, Split, Tensors
+from tasks.contracts import (
+    QUANTILES,
+    Features,
+    FitLog,
+    Float,
+    Forecaster,
+    Minutes,
+    Prediction,
+    Progress,
+    Split,
+    Tensors,
+)
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.inputs import InputSettings, prepare
-from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
+from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, joined, seed_everything, train_network
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.samples import Augment, Samples, draw
 
@@ -32,6 +43,8 @@ class NextHourConfig(ModelConfig):
     learning_rate: float = Field(4e-3, gt=0, description="Of Adam at the start; it falls to a twentieth.")
     quantile_weight: float = Field(1.0, ge=0, description="Weight of the quantiles' loss beside the mean's.")
     fairness: float = Field(0.25, ge=0, le=1, description="0: every person counts alike; 1: every station does.")
+    half_life_days: float = Field(21.0, ge=0, description="Age at which a training row counts half; 0: all alike.")
+    refit: bool = Field(True, description="Train anew, validation days included, for as many epochs as were best.")
     max_samples: int = Field(30_000, ge=1, description="Training rows (an origin at a station), at most.")
     max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
@@ -124,16 +137,34 @@ class NextHourLstm:
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
         model = networks.build(shape, config.units, config.embedding, config.dropout)
+        start = model.get_weights()
+        plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
+        age = Age(split, config.half_life_days)
+        rows, watched = _rows(train, weights, age), _rows(held, weights)
+        self._compile(model, len(rows))
+        fit_network(model, rows, watched, plan, log, self.progress)
+        if config.refit and log.notes["best_epoch"]:
+            rows = joined(rows, self._fresh(features, split, weights, age, rng))
+            model.set_weights(start)
+            self._compile(model, len(rows))
+            train_network(model, rows, replace(plan, epochs=log.notes["best_epoch"]), log, self.progress)
+        return self._forecaster(export_network(model), features)
+
+    def _compile(self, model: Any, rows: int) -> None:
+        from tasks.model import residual_network as networks
+
         compile_network(
             model,
-            networks.loss_with(config.quantile_weight),
-            _adam(config, len(train.truth)),
+            networks.loss_with(self.config.quantile_weight),
+            _adam(self.config, rows),
             [networks.likelihood, networks.quantile_loss],
         )
-        plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
-        rows, watched = (_rows(samples, weights) for samples in (train, held))
-        fit_network(model, rows, watched, plan, log, self.progress)
-        return self._forecaster(export_network(model), features)
+
+    def _fresh(self, features: Features, split: Split, weights: Float, age: Age, rng: np.random.Generator) -> Rows:
+        """Training rows of the validation origins, as many to the origin as the others have."""
+        share = len(split.validation) / len(split.train)
+        most = max(round(self.config.max_samples * share), 1)
+        return _rows(self._draw(features, split.validation, most, "validation", rng, self.config.augment), weights, age)
 
     def _draw(
         self,
@@ -199,8 +230,24 @@ def station_weights(samples: Samples, stations: int, fairness: float) -> Float:
     return np.asarray(weight / weight[samples.place].mean(), np.float32)
 
 
-def _rows(samples: Samples, weights: Float) -> Rows:
-    return Rows(samples.windows.inputs(), samples.truth[:, None], weights[samples.place])
+@dataclass(frozen=True)
+class Age:
+    """Weight of a row by its age: half after every `half_life` days before the end of a split; 0 is for ever."""
+
+    split: Split
+    half_life: float
+
+    def weight(self, origins: Minutes) -> Float:
+        """Weight of every origin, float32."""
+        if not self.half_life:
+            return np.ones(len(origins), np.float32)
+        days = (self.split.validation[-1] - origins) / np.timedelta64(1440, "m")
+        return np.asarray(0.5 ** (days / self.half_life), np.float32)
+
+
+def _rows(samples: Samples, weights: Float, age: Age | None = None) -> Rows:
+    weight = weights[samples.place] * (age.weight(samples.origin) if age else np.float32(1))
+    return Rows(samples.windows.inputs(), samples.truth[:, None], weight)
 
 
 def _adam(config: NextHourConfig, rows: int) -> Any:
