@@ -15,7 +15,6 @@ from tasks.contracts import (
     FitLog,
     Float,
     Forecaster,
-    Minutes,
     Prediction,
     Progress,
     Split,
@@ -23,9 +22,19 @@ from tasks.contracts import (
 )
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
+from tasks.model.conformal import Calibration, calibrate_network
 from tasks.model.inputs import InputSettings, prepare
-from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, joined, seed_everything, train_network
+from tasks.model.keras_fit import (
+    Plan,
+    Rows,
+    compile_network,
+    fit_network,
+    joined,
+    seed_everything,
+    train_network,
+)
 from tasks.model.onnx_network import OnnxNetwork, export_network
+from tasks.model.row_weights import Age, station_weights, weighted_rows
 from tasks.model.samples import Augment, Samples, draw
 
 HIGHEST = np.float32(1e7)
@@ -44,7 +53,11 @@ class NextHourConfig(ModelConfig):
     quantile_weight: float = Field(1.0, ge=0, description="Weight of the quantiles' loss beside the mean's.")
     fairness: float = Field(0.25, ge=0, le=1, description="0: every person counts alike; 1: every station does.")
     half_life_days: float = Field(21.0, ge=0, description="Age at which a training row counts half; 0: all alike.")
-    refit: bool = Field(True, description="Train anew, validation days included, for as many epochs as were best.")
+    refit: bool = Field(
+        True,
+        description="Train anew, validation days included, for as many epochs as were best (half of them at least).",
+    )
+    calibrate: bool = Field(True, description="Calibrate the quantiles on the validation days.")
     max_samples: int = Field(30_000, ge=1, description="Training rows (an origin at a station), at most.")
     max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
@@ -60,7 +73,8 @@ class NextHourForecaster:
         network: outputs [row, 1 + quantile, target, step].
         inputs: how tensors become its inputs.
         stations: with an embedding, in its order.
-        targets, interval, weeks, recent: of the tensors it was fitted on.
+        targets, interval, weeks, recent, trail: of the tensors it was fitted on.
+        calibration: of its quantiles; without one they are rounded.
     """
 
     network: OnnxNetwork
@@ -71,11 +85,13 @@ class NextHourForecaster:
     weeks: int
     recent: int
     name: str = "next_hour_lstm"
+    calibration: Calibration | None = None
+    trail: int = 0
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin; stations that were never trained on share one embedding.
 
-        Quantiles are rounded: those of counts are whole numbers, which lowers their pinball loss by a fiftieth.
+        Quantiles are whole numbers, as those of counts are, or a hundredth short of one; see `conformal`.
 
         Raises:
             ModelError: if the tensors have other targets, weeks or steps than it was trained on.
@@ -85,7 +101,9 @@ class NextHourForecaster:
         output = self.network(windows.inputs())
         shape = (len(tensors.origins), len(tensors.stations), 1 + len(QUANTILES), len(tensors.targets), tensors.horizon)
         answer = np.clip(output.reshape(shape), 0, HIGHEST).transpose(2, 3, 0, 1, 4)
-        return Prediction(np.ascontiguousarray(answer[0]), np.ascontiguousarray(np.round(answer[1:])))
+        mean, quantiles = np.ascontiguousarray(answer[0]), np.ascontiguousarray(answer[1:])
+        calibrated = self.calibration.apply(mean, quantiles) if self.calibration else np.round(quantiles)
+        return Prediction(mean, calibrated)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write `network.onnx`; return the rest."""
@@ -97,6 +115,8 @@ class NextHourForecaster:
             "interval": self.interval,
             "weeks": self.weeks,
             "recent": self.recent,
+            "trail": self.trail,
+            "calibration": self.calibration.model_dump() if self.calibration else None,
         }
 
     def _check(self, tensors: Tensors) -> None:
@@ -105,6 +125,7 @@ class NextHourForecaster:
             ("interval", self.interval, tensors.interval),
             ("weeks", self.weeks, len(tensors.lags)),
             ("recent steps", self.recent, tensors.recent.shape[-1]),
+            ("trail hours", self.trail, tensors.hours.shape[-1] if self.inputs.windows else 0),
         ):
             if ours != theirs:
                 raise ModelError(
@@ -140,15 +161,18 @@ class NextHourLstm:
         start = model.get_weights()
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
         age = Age(split, config.half_life_days)
-        rows, watched = _rows(train, weights, age), _rows(held, weights)
+        rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
         self._compile(model, len(rows))
         fit_network(model, rows, watched, plan, log, self.progress)
+        calibration = calibrate_network(model, watched, features.grid.interval) if config.calibrate else None
         if config.refit and log.notes["best_epoch"]:
             rows = joined(rows, self._fresh(features, split, weights, age, rng))
             model.set_weights(start)
             self._compile(model, len(rows))
-            train_network(model, rows, replace(plan, epochs=log.notes["best_epoch"]), log, self.progress)
-        return self._forecaster(export_network(model), features)
+            train_network(
+                model, rows, replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2)), log, self.progress
+            )
+        return self._forecaster(export_network(model), features, calibration)
 
     def _compile(self, model: Any, rows: int) -> None:
         from tasks.model import residual_network as networks
@@ -164,7 +188,9 @@ class NextHourLstm:
         """Training rows of the validation origins, as many to the origin as the others have."""
         share = len(split.validation) / len(split.train)
         most = max(round(self.config.max_samples * share), 1)
-        return _rows(self._draw(features, split.validation, most, "validation", rng, self.config.augment), weights, age)
+        return weighted_rows(
+            self._draw(features, split.validation, most, "validation", rng, self.config.augment), weights, age
+        )
 
     def _draw(
         self,
@@ -183,7 +209,9 @@ class NextHourLstm:
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: OnnxNetwork, features: Features) -> NextHourForecaster:
+    def _forecaster(
+        self, network: OnnxNetwork, features: Features, calibration: Calibration | None
+    ) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -194,6 +222,8 @@ class NextHourLstm:
             grid.interval,
             len(tensors.lags),
             tensors.recent.shape[-1],
+            calibration=calibration,
+            trail=tensors.hours.shape[-1] if self.config.inputs.windows else 0,
         )
 
     @classmethod
@@ -206,48 +236,17 @@ class NextHourLstm:
         try:
             return NextHourForecaster(
                 OnnxNetwork.read(folder),
-                InputSettings(**config["inputs"]),
+                InputSettings(**{"windows": (), **config["inputs"]}),
                 tuple(config["stations"]),
                 tuple(config["targets"]),
                 int(config["interval"]),
                 int(config["weeks"]),
                 int(config["recent"]),
+                calibration=Calibration(**kept) if (kept := config.get("calibration")) else None,
+                trail=int(config.get("trail", 0)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
-
-
-def station_weights(samples: Samples, stations: int, fairness: float) -> Float:
-    """Weight of each station, float32 [station]: its mean training count to the power of -fairness, one on average.
-
-    Likelihood weighs a station by its people; without this the largest alone would shape the network.
-    """
-    seen = samples.truth >= 0
-    people = np.bincount(samples.place, np.where(seen, samples.truth, 0).sum(axis=(1, 2)), stations)
-    steps = np.bincount(samples.place, seen.sum(axis=(1, 2)), stations)
-    mean = people / np.maximum(steps, 1)
-    weight = (mean + 0.01) ** -fairness
-    return np.asarray(weight / weight[samples.place].mean(), np.float32)
-
-
-@dataclass(frozen=True)
-class Age:
-    """Weight of a row by its age: half after every `half_life` days before the end of a split; 0 is for ever."""
-
-    split: Split
-    half_life: float
-
-    def weight(self, origins: Minutes) -> Float:
-        """Weight of every origin, float32."""
-        if not self.half_life:
-            return np.ones(len(origins), np.float32)
-        days = (self.split.validation[-1] - origins) / np.timedelta64(1440, "m")
-        return np.asarray(0.5 ** (days / self.half_life), np.float32)
-
-
-def _rows(samples: Samples, weights: Float, age: Age | None = None) -> Rows:
-    weight = weights[samples.place] * (age.weight(samples.origin) if age else np.float32(1))
-    return Rows(samples.windows.inputs(), samples.truth[:, None], weight)
 
 
 def _adam(config: NextHourConfig, rows: int) -> Any:
