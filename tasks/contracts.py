@@ -77,6 +77,8 @@ class Tensors:
         calendar: float32 [O, H, F]: see `CALENDAR`; local wall clock of each target minute.
         stations, targets: names of the axes.
         interval: minutes a step.
+        trail: float32 [2, C, O, S, T], people and what the profile expected in each of the T hours before the recent
+            steps, oldest first, over the steps that have both; zeros where none has. None where it is not made.
     """
 
     CALENDAR: ClassVar[tuple[str, ...]] = (
@@ -93,11 +95,17 @@ class Tensors:
     stations: tuple[str, ...]
     targets: tuple[str, ...]
     interval: int
+    trail: Float | None = None
 
     @property
     def horizon(self) -> int:
         """Steps in the forecast hour."""
         return int(self.calendar.shape[1])
+
+    @property
+    def hours(self) -> Float:
+        """The trail, with no hours where it is not made."""
+        return np.zeros((2, *self.level.shape, 0), np.float32) if self.trail is None else self.trail
 
 
 class Features(Protocol):

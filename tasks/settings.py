@@ -48,6 +48,7 @@ class FeatureSettings(Section):
     weeks: int = Field(14, ge=1, le=52)
     recent_minutes: int = Field(120, ge=15, le=720)
     level_minutes: int = Field(60, ge=5, le=720)
+    trail_hours: int = Field(24, ge=0, le=168, description="Hours before the recent minutes, told by the hour.")
     level_prior: float = Field(10.0, gt=0, description="People added to observed and expected.")
     smooth_minutes: int = Field(11, ge=1, le=61)
     recency: float = Field(0.82, gt=0, le=1, description="Weight of a week over the one after it.")
@@ -64,9 +65,6 @@ class RetrainSettings(Section):
     origin_minutes: int = Field(15, ge=1, le=1440, description="Distance of the training origins.")
     mode: Literal["alternate", "fine_tune", "scratch"] = Field(
         "alternate", description="Fits anew, or goes on from the champion's network; alternate: in turn by night."
-    )
-    half_life_days: float | None = Field(
-        None, gt=0, description="Age at which a training origin counts half; all alike without it."
     )
     seed: int = 7
 

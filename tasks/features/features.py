@@ -12,8 +12,8 @@ from tasks.clock import MISSING, WallClock
 from tasks.contracts import HORIZON_MINUTES, Float, Grid, Int, Minutes, Tensors
 from tasks.errors import HistoryError
 from tasks.features.calendar import calendar_features
-from tasks.features.lags import as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
-from tasks.features.profile import Smoothed, damped_level, weekly_profile
+from tasks.features.lags import Rows, as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
+from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
 from tasks.known import Known, unseen
 from tasks.settings import FeatureSettings
 
@@ -48,6 +48,7 @@ class MinuteFeatures:
         self.horizon = HORIZON_MINUTES // grid.interval
         self.recent_steps = max(self.settings.recent_minutes // grid.interval, 1)
         self._level_steps = max(self.settings.level_minutes // grid.interval, 1)
+        self._trail_steps = self.settings.trail_hours * self.horizon
         self._smoothed = Smoothed(grid.values, self.settings.smooth_minutes // (2 * grid.interval))
 
     def with_delay(self, steps: int) -> MinuteFeatures:
@@ -75,8 +76,10 @@ class MinuteFeatures:
         origins = np.asarray(origins, dtype="datetime64[m]")
         at, rows = self._positions(origins), as_rows(stations)
         before = max(self.recent_steps, self._level_steps)
+        far = max(before, self.recent_steps + self._trail_steps)
         skip = before - self.recent_steps
-        steps, first = compact(at - before, before + self.horizon)
+        steps, begin = compact(at - far, far + self.horizon)
+        first = begin + far - before
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
         dense = weekly_profile(self._smoothed, index, self.settings.recency, rows)
         profile = windows(dense, first, before + self.horizon)
@@ -93,6 +96,7 @@ class MinuteFeatures:
             stations=tuple(np.array(self.grid.stations, dtype=object)[rows]),
             targets=self.grid.targets,
             interval=self.grid.interval,
+            trail=self._trail(dense, steps, begin + far - self.recent_steps, at, rows),
         )
 
     def truth(self, origins: Minutes) -> Float:
@@ -128,6 +132,38 @@ class MinuteFeatures:
             recent[:, origin, station, place] = said.T
         return recent
 
+    def _trail(self, dense: Float, steps: Int, stop: Int, at: Int, rows: Rows) -> Float:
+        """See `Tensors.trail`; the hours end at positions `stop` of `steps`, at which `dense` is the profile."""
+        inside = np.where((steps >= 0) & (steps < self.grid.steps), steps, MISSING).astype(np.int32)
+        counts = gather(self.grid.values, inside, np.empty_like(dense), rows)
+        ends = np.arange(self.settings.trail_hours)[::-1] * self.horizon
+        trail = _hours(counts, dense, stop[:, None] - ends - self.horizon, self.horizon)
+        if self.known is not None:
+            self._rewind(trail, dense, stop, at, rows)
+        trail[..., self.recent_steps + ends < self.delay_steps] = 0
+        return trail
+
+    def _rewind(self, trail: Float, dense: Float, stop: Int, at: Int, rows: Rows) -> None:
+        """Put into a trail what was known at its origin, where that is not what is known today."""
+        assert self.known is not None
+        length, wanted = self._trail_steps, np.full(len(self.grid.stations), MISSING, np.int64)
+        wanted[rows] = np.arange(len(wanted[rows]))
+        station, origin, place = unseen(self.known, at, self.recent_steps + length)
+        open_ = (place < length) & (wanted[station] != MISSING)
+        station, origin, place = station[open_], origin[open_], place[open_]
+        if not len(station):
+            return
+        (of, here), pair = np.unique(np.stack([origin, station]), axis=1, return_inverse=True)
+        begin = at[of] - self.recent_steps - length
+        window = begin[:, None] + np.arange(length)
+        there = (window >= 0) & (window < self.grid.steps)
+        counts = np.where(there, self.grid.values[:, here[:, None], np.where(there, window, 0)], np.float32(np.nan))
+        pair = pair.reshape(-1)
+        counts[:, pair, place] = self.known.said(station, begin[pair] + place, at[origin]).T
+        expected = dense[:, wanted[here][:, None], stop[of][:, None] - length + np.arange(length)]
+        first = np.arange(self.settings.trail_hours)[None] * self.horizon
+        trail[:, :, of, wanted[here]] = _hours(counts, expected, first, self.horizon)[:, :, 0]
+
     def _minutes(self, steps: Int) -> Minutes:
         return np.asarray(self.grid.start.astype("datetime64[m]") + steps * np.timedelta64(self.grid.interval, "m"))
 
@@ -145,3 +181,9 @@ class MinuteFeatures:
                 span = f"{self.grid.start} to {self._minutes(np.array([self.grid.steps]))[0]}"
                 raise HistoryError(f"origin {origins[wrong][0]}Z {why} ({span}, UTC): ask for one that is")
         return at
+
+
+def _hours(counts: Float, expected: Float, first: Int, width: int) -> Float:
+    """Sums of counts and of expectation over the steps that have both; see `profile.hourly` for the rest."""
+    both = ~(np.isnan(counts) | np.isnan(expected))
+    return np.stack([hourly(np.where(both, x, np.float32(0)), first, width) for x in (counts, expected)])

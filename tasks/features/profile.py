@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.clock import Steps
-from tasks.contracts import Float
+from tasks.contracts import Float, Int
 from tasks.features.lags import Rows, count_rows, gather
 
 BLOCK = 256
@@ -103,6 +103,27 @@ def damped_level(observed: Float, expected: Float, prior: float) -> Float:
     both = ~(np.isnan(observed) | np.isnan(expected))
     sums = [_running_sum(np.where(both, x, 0)) for x in (observed, expected)]
     return np.asarray((sums[0] + prior) / (sums[1] + prior), dtype=np.float32)
+
+
+def hourly(values: Float, first: Int, width: int) -> Float:
+    """Sums of the `width` steps from every `first`, each added up in the same order wherever it stands.
+
+    Args:
+        values: float32 [target, station, step].
+        first: positions, int64 [window, hour].
+        width: steps a sum.
+
+    Returns:
+        float32 [target, window, station, hour].
+    """
+    total, done, power, span = np.zeros_like(values), 0, values.copy(), 1
+    while span <= width:
+        if width & span:
+            total[..., : values.shape[-1] - done] += power[..., done:]
+            done += span
+        power[..., : values.shape[-1] - span] += power[..., span:]
+        span *= 2
+    return np.ascontiguousarray(np.moveaxis(total[..., first], 1, 2))
 
 
 def _running_sum(values: Float) -> npt.NDArray[np.float64]:

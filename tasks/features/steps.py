@@ -161,27 +161,27 @@ def _write_day(store: Store, features: MinuteFeatures, day: np.datetime64) -> pa
 def _serving_days(
     settings: Settings, start: np.datetime64, stop: np.datetime64, holidays: frozenset[date]
 ) -> frozenset[str]:
-    """Service days that the tensors of a few origins can see: a dozen and a half in place of a hundred.
+    """Service days that the tensors of a few origins can see: two or three dozen in place of a hundred.
 
-    Those of the windows around the origins, the days that serve as their lags, and the neighbours of all, into which
-    smoothing reaches.
+    Those of the windows around the origins, the days that serve as their lags, and the neighbours of these where an
+    hour around the windows, and so any smoothing or clock change, reaches into them.
     """
-    features, zone = settings.features, settings.network.timezone
-    before = np.timedelta64(max(features.recent_minutes, features.level_minutes) + features.smooth_minutes, "m")
-    edges = service_dates(np.array([start.astype("datetime64[m]") - before, stop]), zone)
-    here = np.arange(edges[0], edges[1] + np.timedelta64(1, "D"))
-    lags = source_days(here, features.weeks, holidays).ravel()
-    days = np.concatenate([here, lags[~np.isnat(lags)]])
-    near_midnight = len(here) > 1 or _near_midnight(start, before, stop, zone)
-    reach = np.arange(-1, 2) if near_midnight else np.zeros(1, dtype=np.int64)
-    return frozenset(str(day) for day in np.unique(days[:, None] + reach.astype("timedelta64[D]")))
+    hour, zone = np.timedelta64(60, "m"), settings.network.timezone
+    first = start.astype("datetime64[m]") - _before(settings) - np.timedelta64(settings.features.smooth_minutes, "m")
+    edges = service_dates(np.array([first - hour, first, stop, stop + hour]), zone)
+    here = np.arange(edges[1], edges[2] + np.timedelta64(1, "D"))
+    days = np.concatenate([here[None], source_days(here, settings.features.weeks, holidays)])
+    one, inner = np.timedelta64(1, "D"), slice(None if edges[0] < edges[1] else 1, None if edges[3] > edges[2] else -1)
+    earlier, later = days[:, inner.start :] - one, days[:, : inner.stop] + one
+    wanted = np.unique(np.concatenate([days, earlier, later], axis=None))
+    return frozenset(str(day) for day in wanted[~np.isnat(wanted)])
 
 
-def _near_midnight(start: np.datetime64, before: np.timedelta64, stop: np.datetime64, zone: str) -> bool:
-    """Whether an hour around the windows, and so any smoothing or clock change, leaves their service day."""
-    hour = np.timedelta64(60, "m")
-    around = service_dates(np.array([start.astype("datetime64[m]") - before - hour, stop + hour]), zone)
-    return bool(around[0] != around[1])
+def _before(settings: Settings) -> np.timedelta64:
+    """How far the tensors of an origin look back on its own day and the one before."""
+    features = settings.features
+    recent = features.recent_minutes + 60 * features.trail_hours
+    return np.timedelta64(max(recent, features.level_minutes), "m")
 
 
 def _span(settings: Settings, start: np.datetime64) -> np.datetime64:
@@ -190,8 +190,7 @@ def _span(settings: Settings, start: np.datetime64) -> np.datetime64:
     Steps are whole intervals of UTC, as ingest has them.
     """
     features, network = settings.features, settings.network
-    before = np.timedelta64(max(features.recent_minutes, features.level_minutes), "m")
-    origin = np.array([start.astype("datetime64[m]") - before])
+    origin = np.array([start.astype("datetime64[m]") - _before(settings)])
     day = service_dates(origin, network.timezone)[0] - np.timedelta64(7 * features.weeks + 1, "D")
     begin = int(day_bounds(day, network.timezone)[0].astype("datetime64[m]").astype(np.int64))
     return np.datetime64(begin - begin % network.interval_minutes, "m")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Float, Tensors
 from tasks.model.architectures.weekday_level import WeekdayLevel
+from tasks.model.levels import level_features
 
 Station = npt.NDArray[np.int32]
 
@@ -32,6 +33,9 @@ class InputSettings(BaseModel):
     network_bin_minutes: int = Field(15, ge=1, le=60, description="The same for the sum over all stations.")
     level_minutes: int = Field(60, ge=5, le=720, description="Minutes before the hour that set a day's level.")
     level_prior: float = Field(10.0, gt=0, description="People added to observed and expected of a level.")
+    windows: tuple[int, ...] = Field(
+        (15, 30, 60, 120, 180, 360, 720, 1440), description="Minutes before the hour, each with a level of its own."
+    )
     count_prior: float = Field(2.0, gt=0, description="People added to both sides of a ratio.")
 
 
@@ -92,7 +96,7 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings) -
     base, weeks, context = (
         WeekdayLevel.mean(tensors),
         days.features(coarse, settings),
-        _context(tensors, days, size, settings.count_prior),
+        _context(tensors, days, size, settings),
     )
     return Windows(
         weeks=weeks.reshape(rows, *weeks.shape[2:]),
@@ -176,7 +180,7 @@ def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
     return np.log((people + np.float32(prior)) / (expected + np.float32(prior)))
 
 
-def _context(tensors: Tensors, days: _Days, size: int, prior: float) -> Float:
+def _context(tensors: Tensors, days: _Days, size: int, settings: InputSettings) -> Float:
     """Size of each target first; then levels, the calendar of the first step, the shape of the hour: [O, S, F].
 
     The second level is what drawing towards the network instead of 1 would change: what a quiet station's level lacks.
@@ -185,7 +189,8 @@ def _context(tensors: Tensors, days: _Days, size: int, prior: float) -> Float:
     today, network = (part[-1] for part in days.levels())
     profile = np.nan_to_num(tensors.profile[..., -tensors.horizon :], nan=0.0)
     expected = bin_sums(profile, size) * level[..., None]
-    by_bin = _log_ratio(expected, expected.mean(axis=-1, keepdims=True), prior)
+    by_bin = _log_ratio(expected, expected.mean(axis=-1, keepdims=True), settings.count_prior)
+    windows = level_features(tensors, settings.windows, settings.level_prior, settings.count_prior)
     parts = (
         (np.log1p(expected.sum(axis=-1)) * np.float32(SIZE)).transpose(1, 2, 0),
         np.log(level).transpose(1, 2, 0),
@@ -193,5 +198,6 @@ def _context(tensors: Tensors, days: _Days, size: int, prior: float) -> Float:
         np.broadcast_to(np.log(network), level.shape).transpose(1, 2, 0),
         np.broadcast_to(tensors.calendar[:, None, 0], (*shape, tensors.calendar.shape[-1])),
         by_bin.transpose(1, 2, 0, 3).reshape(*shape, by_bin.shape[0] * by_bin.shape[-1]),
+        np.clip(windows, -CLIP, CLIP),
     )
     return np.concatenate(parts, axis=-1, dtype=np.float32)

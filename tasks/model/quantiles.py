@@ -15,6 +15,8 @@ import numpy.typing as npt
 from tasks.contracts import QUANTILES, Float
 
 EXACT = 32.0
+HIGHEST = np.float32(1e7)
+"""People an interval above which no forecast goes."""
 Double = npt.NDArray[np.float64]
 
 

@@ -70,13 +70,14 @@ def build(shape: Shape, units: int, embedding: int, dropout: float, pool: Pool =
     joined = layers.Concatenate()([pool(seen, units), context, place])
     hidden = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(joined))
 
-    def head(rows: int) -> Any:
+    def head(rows: int, direct: Any = 0) -> Any:
         flat = layers.Dense(rows * shape.targets * shape.bins, kernel_initializer="zeros")(hidden)
-        by_bin = ops.reshape(flat, (-1, rows, shape.targets, shape.bins, 1))
+        by_bin = ops.reshape(flat, (-1, rows, shape.targets, shape.bins, 1)) + direct
         by_step = ops.repeat(by_bin, shape.steps // shape.bins, axis=-1)
         return ops.reshape(by_step, (-1, rows, shape.targets, shape.steps))
 
-    residual = REACH * ops.tanh(head(1) / REACH)
+    direct = layers.Dense(shape.targets, use_bias=False, kernel_initializer="zeros")(context)
+    residual = REACH * ops.tanh(head(1, ops.reshape(direct, (-1, 1, shape.targets, 1, 1))) / REACH)
     mean = ops.expand_dims(base, 1) * ops.exp(residual)
     quantiles = _quantiles(ops.stop_gradient(mean), head(len(QUANTILES)))
     return Model([weeks, context, station, base], ops.concatenate([mean, quantiles], axis=1))

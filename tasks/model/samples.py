@@ -47,11 +47,13 @@ class Samples:
         windows: inputs.
         truth: float32 [row, target, step], `HIDDEN` where not observed.
         place: int32 [row], position of the station in the grid.
+        origin: datetime64[m] [row].
     """
 
     windows: Windows
     truth: Float
     place: Station
+    origin: Minutes
 
 
 def draw(
@@ -87,7 +89,7 @@ def draw(
         windows, truth = prepare(tensors, known, settings), features.truth(part).transpose(1, 2, 0, 3)
         pick = np.argsort(rng.random((len(part), stations)), axis=1) < each
         pick &= np.isfinite(truth).any(axis=(2, 3))
-        rows.add(windows, truth.reshape(len(windows), *truth.shape[2:]), np.flatnonzero(pick), stations)
+        rows.add(windows, truth.reshape(len(windows), *truth.shape[2:]), part, np.flatnonzero(pick))
         done += len(part)
         if progress:
             progress("training rows", done, looked)
@@ -117,11 +119,13 @@ def hide(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensor
     steps, most = tensors.recent.shape[-1], augment.late_minutes // tensors.interval
     late = rng.integers(1, most + 1, origins) if most else np.zeros(origins, np.int64)
     hidden = np.broadcast_to(np.where(rng.random(origins) < 0.5, late, 0)[:, None], (origins, stations)).copy()
-    hidden[rng.random((origins, stations)) < augment.silent] = steps
+    silent = rng.random((origins, stations)) < augment.silent
+    hidden[silent] = steps
     recent = np.where(np.arange(steps)[::-1] < hidden[:, :, None], np.float32(np.nan), tensors.recent)
     lags = tensors.lags.copy()
     lags.swapaxes(1, 2)[rng.random((weeks, origins)) < augment.weeks] = np.nan
-    return replace(tensors, lags=lags, recent=recent)
+    trail = np.where(silent[:, :, None], np.float32(0), tensors.hours)
+    return replace(tensors, lags=lags, recent=recent, trail=trail)
 
 
 def drift(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensors:
@@ -134,6 +138,7 @@ def drift(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tenso
         tensors,
         lags=tensors.lags * factor[:, None, :, None, None],
         profile=tensors.profile * profile[:, None, None],
+        trail=np.stack([tensors.hours[0], tensors.hours[1] * profile[:, None, None]]),
     )
 
 
@@ -154,10 +159,11 @@ class _Rows:
         self._most, self._used = most, 0
         self._arrays: list[npt.NDArray[Any]] = []
 
-    def add(self, windows: Windows, truth: Float, pick: npt.NDArray[np.int64], stations: int) -> None:
-        truth = np.where(np.isnan(truth), HIDDEN, truth)
-        place = np.tile(np.arange(stations, dtype=np.int32), len(windows) // stations)
-        parts = (windows.weeks, windows.context, windows.station, windows.base, truth, place)
+    def add(self, windows: Windows, truth: Float, origins: Minutes, pick: npt.NDArray[np.int64]) -> None:
+        truth, stations = np.where(np.isnan(truth), HIDDEN, truth), len(windows) // len(origins)
+        place = np.tile(np.arange(stations, dtype=np.int32), len(origins))
+        origin = np.repeat(origins.astype("datetime64[m]"), stations)
+        parts = (windows.weeks, windows.context, windows.station, windows.base, truth, place, origin)
         if not self._arrays:
             self._arrays = [np.empty((self._most, *part.shape[1:]), part.dtype) for part in parts]
         stop = self._used + len(pick)
@@ -166,5 +172,5 @@ class _Rows:
         self._used = stop
 
     def samples(self) -> Samples:
-        weeks, context, station, base, truth, place = (array[: self._used] for array in self._arrays)
-        return Samples(Windows(weeks, context, station, base), truth, place)
+        weeks, context, station, base, truth, place, origin = (array[: self._used] for array in self._arrays)
+        return Samples(Windows(weeks, context, station, base), truth, place, origin)

@@ -26,6 +26,7 @@ FREE_AXES = {
     "profile": (0, 2),
     "level": (0, 2),
     "calendar": (0,),
+    "trail": (0, 3),
     "mean": (0, 2),
     "quantiles": (0, 3),
 }
@@ -61,7 +62,8 @@ def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:
 
     Returns:
         `origin` int64 [O], minutes since 1970 in UTC; `station` int64 [O, S]; float32 `lags` [O, K, C, S, R+H],
-        `recent` [O, C, S, R], `profile` [O, C, S, R+H], `level` [O, C, S], `calendar` [O, H, F].
+        `recent` [O, C, S, R], `profile` [O, C, S, R+H], `level` [O, C, S], `calendar` [O, H, F],
+        `trail` [O, 2, C, S, T].
     """
     place = {name: i for i, name in enumerate(stations)}
     ids = np.array([place[name] for name in tensors.stations], np.int64)
@@ -73,6 +75,7 @@ def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:
         "profile": np.moveaxis(tensors.profile, 1, 0),
         "level": np.moveaxis(tensors.level, 1, 0),
         "calendar": tensors.calendar,
+        "trail": np.moveaxis(tensors.hours, 2, 0),
     }
 
 
@@ -94,6 +97,7 @@ def to_tensors(
         stations=tuple(stations),
         targets=tuple(targets),
         interval=interval,
+        trail=floats("trail", 2),
     )
 
 

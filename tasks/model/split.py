@@ -55,21 +55,7 @@ def time_split(
     train = max(begin, train_end - settings.train_days * DAY)
     every = -(-settings.origin_minutes // interval) * step
     parts = ((train, train_end), (validation, validation_end), (holdout, end))
-    trained, watched, judged = (_origins(a, b, step, every) for a, b in parts)
-    return Split(recent_first(trained, settings.half_life_days), watched, judged)
-
-
-def recent_first(origins: Minutes, half_life_days: float | None) -> Minutes:
-    """The origins, of which the older ones are thinned evenly: half are left at the age of `half_life_days`.
-
-    Which origins a fit draws its rows from weighs them as well as weights on the rows would, at less cost.
-    """
-    if half_life_days is None or not len(origins):
-        return origins
-    age = (origins[-1] - origins) / DAY
-    weight = np.cumsum(0.5 ** (age[::-1] / half_life_days))[::-1]  # the newest is 1, so that it stays
-    whole = np.floor(weight + 1e-9)
-    return origins[whole > np.append(whole[1:], 0)]
+    return Split(*(_origins(a, b, step, every) for a, b in parts))
 
 
 def _require(as_of: np.datetime64, first_minute: np.datetime64, settings: RetrainSettings) -> None:

@@ -57,7 +57,7 @@ def cases(draw: st.DrawFn, origins: int = 2) -> Case:
     return Case(
         Grid(values, start, interval, ("a", "b"), ("entries",)),
         zone,
-        FeatureSettings(weeks=weeks, recent_minutes=45, level_minutes=draw(st.sampled_from([30, 60]))),
+        FeatureSettings(weeks=weeks, recent_minutes=45, level_minutes=draw(st.sampled_from([30, 60])), trail_hours=2),
         frozenset(draw(st.lists(near, max_size=3))),
         start + at * np.timedelta64(interval, "m"),
         draw(st.sampled_from([0, 0, 2])),
@@ -86,7 +86,27 @@ def row(tensors: Tensors, o: int) -> Tensors:
         tensors.stations,
         tensors.targets,
         tensors.interval,
+        tensors.hours[:, :, [o]],
     )
+
+
+def slow_trail(case: Case) -> np.ndarray:
+    """People and expectation of the first station in each hour before the recent steps, step by step, [2, hour]."""
+    grid, sizes = case.grid, case.settings
+    at, hour = int(grid.index(case.origins)[0]), 60 // grid.interval
+    end, series = at - sizes.recent_minutes // grid.interval, grid.values[0, 0].astype(float)
+    out = np.zeros((2, sizes.trail_hours))
+    for h in range(sizes.trail_hours):
+        begin = end - (sizes.trail_hours - h) * hour
+        steps = list(range(begin, begin + hour))
+        sources = slow_sources(
+            grid.steps, grid.start.item(), grid.interval, case.zone, case.holidays, sizes.weeks, steps
+        )
+        lags = np.array([[slow_smoothed(series, 5 // grid.interval, n) for n in week] for week in sources])
+        for n, expected in zip(steps, slow_profile(lags, sizes.recency), strict=True):
+            if 0 <= n < at - case.delay and np.isfinite(series[n]) and np.isfinite(expected):
+                out[:, h] += series[n], expected
+    return out
 
 
 @settings(max_examples=30)
@@ -112,6 +132,8 @@ def test_tensors_are_what_the_slow_reference_says(case: Case) -> None:
         np.testing.assert_allclose(tensors.profile[0, 0, s], profile[window - recent :], rtol=2e-6)
         np.testing.assert_array_equal(tensors.recent[0, 0, s], seen[window - recent :])
         np.testing.assert_allclose(tensors.level[0, 0, s], level, rtol=1e-6)
+    if grid.interval > 1:  # the slow one is very slow
+        np.testing.assert_allclose(tensors.hours[:, 0, 0, 0], slow_trail(case), rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=40)
@@ -132,7 +154,8 @@ def test_changing_any_minute_from_the_origin_on_changes_nothing(case: Case, seed
 def test_a_row_built_in_bulk_is_the_row_built_live_bit_for_bit(case: Case) -> None:
     bulk = case.features().tensors(case.origins)
     for o, origin in enumerate(case.origins):
-        local = to_local(np.array([origin - np.timedelta64(60, "m")]), case.zone)[0].astype("datetime64[D]")
+        reach = 45 + 60 * case.settings.trail_hours
+        local = to_local(np.array([origin - np.timedelta64(reach, "m")]), case.zone)[0].astype("datetime64[D]")
         start = max(day_bounds(local - (7 * case.settings.weeks + 1) * DAY, case.zone)[0], case.grid.start)
         first, at = int(case.grid.index(start)), int(case.grid.index(origin))
         live = Grid(
@@ -159,6 +182,7 @@ def test_axes_are_as_the_contract_names_them() -> None:
     assert tensors.profile.shape == (2, 3, 3, 8)
     assert tensors.level.shape == (2, 3, 3)
     assert tensors.calendar.shape == (3, 4, 12)
+    assert tensors.hours.shape == (2, 2, 3, 3, 24)
     assert {a.dtype for a in (tensors.lags, tensors.recent, tensors.profile, tensors.level, tensors.calendar)} == {
         np.dtype("float32")
     }
@@ -180,7 +204,7 @@ def test_some_stations_are_the_rows_of_all_stations(stations: list[int]) -> None
     features = MinuteFeatures(weekly_grid(), "UTC", SMALL)
     everything, some = features.tensors(ORIGINS), features.tensors(ORIGINS, stations)
     assert some.stations == tuple(everything.stations[n] for n in stations)
-    for name, axis in (("lags", 3), ("recent", 2), ("profile", 2), ("level", 2)):
+    for name, axis in (("lags", 3), ("recent", 2), ("profile", 2), ("level", 2), ("trail", 3)):
         assert np.array_equal(getattr(some, name), np.take(getattr(everything, name), stations, axis))
 
 

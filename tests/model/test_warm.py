@@ -9,15 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import tiny_city
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from tasks.contracts import FitLog, Grid
 from tasks.errors import ModelError
 from tasks.features.features import MinuteFeatures
-from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourForecaster, NextHourLstm
+from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.bundle import load_bundle, save_bundle
-from tasks.model.split import recent_first
+from tasks.model.residual_forecaster import NextHourForecaster
 from tasks.model.train import Trained, split_of
 from tasks.model.warm import Weights, adopt, starts_warm
 from tasks.settings import FeatureSettings, RetrainSettings
@@ -104,18 +102,3 @@ def test_fine_tuning_and_fits_from_scratch_take_turns_by_service_day() -> None:
     assert starts_warm(RetrainSettings(mode="alternate"), same_day, "America/Chicago") == turns[0]
     assert all(starts_warm(RetrainSettings(mode="fine_tune"), night, "UTC") for night in nights)
     assert not any(starts_warm(RetrainSettings(mode="scratch"), night, "UTC") for night in nights)
-
-
-@settings(max_examples=30)
-@given(st.integers(1, 120), st.floats(0.5, 60), st.sampled_from([60, 240]))
-def test_older_origins_are_thinned_by_half_each_half_life(days: int, half_life: float, every: int) -> None:
-    origins = np.datetime64("2024-01-01", "m") + np.arange(0, days * 1440, every) * np.timedelta64(1, "m")
-    kept = recent_first(origins, half_life)
-    assert kept[-1] == origins[-1]
-    assert set(kept) <= set(origins)
-    age = (origins[-1] - origins) / DAY
-    for edge in (0.25, 0.5, 1.0):
-        young = age <= edge * days
-        wanted = (0.5 ** (age[young] / half_life)).sum()
-        assert abs((kept >= origins[young][0]).sum() - wanted) <= 1.01
-    assert recent_first(origins, None) is origins

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.contracts import Features, FitLog, Float, Forecaster, Minutes, Split, Tensors
-from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourForecaster, NextHourLstm
+from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.chunks import chunks
 from tasks.model.inputs import prepare
 from tasks.model.onnx_network import SHOWN
+from tasks.model.residual_forecaster import NextHourForecaster
 from tasks.model.spread import some
 
 if TYPE_CHECKING:

@@ -21,10 +21,10 @@ from tasks.model.boosting_inputs import BoostingRows, RowSettings, boosting_rows
 from tasks.model.chunks import chunks
 from tasks.model.inputs import bin_sums
 from tasks.model.onnx_network import OnnxNetwork
+from tasks.model.quantiles import HIGHEST
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 from tasks.model.trees import Bins, export_trees
 
-HIGHEST = np.float32(1e7)
 TINY = 1e-6
 SPREAD, FEW = 8, 300
 """At least one in `SPREAD` rows of an origin that is looked at is taken, where that leaves `FEW` origins."""

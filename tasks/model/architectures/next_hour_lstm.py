@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import QUANTILES, Features, FitLog, Float, Forecaster, Prediction, Progress, Split, Tensors
+from tasks.contracts import (
+    Features,
+    FitLog,
+    Float,
+    Forecaster,
+    Progress,
+    Split,
+)
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig, Range, Space
-from tasks.model.inputs import InputSettings, prepare
-from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
+from tasks.model.conformal import Calibration, calibrate_network
+from tasks.model.inputs import InputSettings
+from tasks.model.keras_fit import (
+    Plan,
+    Rows,
+    compile_network,
+    fit_network,
+    joined,
+    seed_everything,
+    train_network,
+)
 from tasks.model.onnx_network import OnnxNetwork, export_network
+from tasks.model.residual_forecaster import NextHourForecaster
+from tasks.model.row_weights import Age, station_weights, weighted_rows
 from tasks.model.samples import Augment, Samples, draw
 from tasks.model.warm import Weights, adopt
 
 if TYPE_CHECKING:
     from tasks.model.residual_network import Shape
-
-HIGHEST = np.float32(1e7)
 
 
 class NextHourConfig(ModelConfig):
@@ -38,75 +54,17 @@ class NextHourConfig(ModelConfig):
     learning_rate: float = Field(4e-3, gt=0, description="Of Adam at the start; it falls to a twentieth.")
     quantile_weight: float = Field(1.0, ge=0, description="Weight of the quantiles' loss beside the mean's.")
     fairness: float = Field(0.25, ge=0, le=1, description="0: every person counts alike; 1: every station does.")
+    half_life_days: float = Field(21.0, ge=0, description="Age at which a training row counts half; 0: all alike.")
+    refit: bool = Field(
+        True,
+        description="Train anew, validation days included, for as many epochs as were best (half of them at least).",
+    )
+    calibrate: bool = Field(True, description="Calibrate the quantiles on the validation days.")
     max_samples: int = Field(30_000, ge=1, description="Training rows (an origin at a station), at most.")
     max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
     inputs: InputSettings = InputSettings()
     augment: Augment = Augment()
-
-
-@dataclass
-class NextHourForecaster:
-    """A fitted network and what it must be given.
-
-    Attributes:
-        network: outputs [row, 1 + quantile, target, step].
-        inputs: how tensors become its inputs.
-        stations: with an embedding, in its order.
-        targets, interval, weeks, recent: of the tensors it was fitted on.
-        weights: of the Keras network, from which a later fit may go on.
-    """
-
-    network: OnnxNetwork
-    inputs: InputSettings
-    stations: tuple[str, ...]
-    targets: tuple[str, ...]
-    interval: int
-    weeks: int
-    recent: int
-    name: str = "next_hour_lstm"
-    weights: Weights | None = None
-
-    def predict(self, tensors: Tensors) -> Prediction:
-        """Forecast the hour after every origin; stations that were never trained on share one embedding.
-
-        Quantiles are rounded: those of counts are whole numbers, which lowers their pinball loss by a fiftieth.
-
-        Raises:
-            ModelError: if the tensors have other targets, weeks or steps than it was trained on.
-        """
-        self._check(tensors)
-        windows = prepare(tensors, self.stations, self.inputs)
-        output = self.network(windows.inputs())
-        shape = (len(tensors.origins), len(tensors.stations), 1 + len(QUANTILES), len(tensors.targets), tensors.horizon)
-        answer = np.clip(output.reshape(shape), 0, HIGHEST).transpose(2, 3, 0, 1, 4)
-        return Prediction(np.ascontiguousarray(answer[0]), np.ascontiguousarray(np.round(answer[1:])))
-
-    def export(self, folder: Path) -> dict[str, Any]:
-        """Write `network.onnx` and `weights.npz`; return the rest."""
-        self.network.write(folder)
-        if self.weights is not None:
-            self.weights.write(folder)
-        return {
-            "inputs": self.inputs.model_dump(),
-            "stations": list(self.stations),
-            "targets": list(self.targets),
-            "interval": self.interval,
-            "weeks": self.weeks,
-            "recent": self.recent,
-        }
-
-    def _check(self, tensors: Tensors) -> None:
-        for what, ours, theirs in (
-            ("targets", self.targets, tensors.targets),
-            ("interval", self.interval, tensors.interval),
-            ("weeks", self.weeks, len(tensors.lags)),
-            ("recent steps", self.recent, tensors.recent.shape[-1]),
-        ):
-            if ours != theirs:
-                raise ModelError(
-                    f"{self.name} was trained on {what} {ours}, the configuration gives {theirs}: run nexthour retrain"
-                )
 
 
 class NextHourLstm:
@@ -153,22 +111,37 @@ class NextHourLstm:
         if log.notes["fine_tuned"]:
             tuned = {"epochs": config.fine_tune_epochs, "learning_rate": config.fine_tune_rate}
             config = config.model_copy(update=tuned)
-        compile_network(
-            model,
-            networks.loss_with(config.quantile_weight),
-            _adam(config, len(train.truth)),
-            [networks.likelihood, networks.quantile_loss],
-        )
+        start = model.get_weights()
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
-        rows, watched = (_rows(samples, weights) for samples in (train, held))
+        age = Age(split, config.half_life_days)
+        rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
+        self._compile(model, config, len(rows))
         fit_network(model, rows, watched, plan, log, self.progress)
-        fitted = self._forecaster(export_network(model), features)
+        calibration = calibrate_network(model, watched, features.grid.interval) if config.calibrate else None
+        if config.refit and log.notes["best_epoch"]:
+            rows = joined(rows, self._fresh(features, split, weights, age, rng))
+            model.set_weights(start)
+            self._compile(model, config, len(rows))
+            train_network(
+                model, rows, replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2)), log, self.progress
+            )
+        fitted = self._forecaster(export_network(model), features, calibration)
         fitted.weights = Weights.of(model)
         return fitted
 
+    def _compile(self, model: Any, config: NextHourConfig, rows: int) -> None:
+        from tasks.model import residual_network as networks
+
+        compile_network(
+            model,
+            networks.loss_with(config.quantile_weight),
+            _adam(config, rows),
+            [networks.likelihood, networks.quantile_loss],
+        )
+
     def _adopt(self, model: Any, features: Features) -> bool:
         """Give the network the weights of `start`, if that is one of the same layout."""
-        start, like = self.start, self._forecaster(None, features)
+        start, like = self.start, self._forecaster(None, features, None)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
             return False
         same = all(getattr(start, x) == getattr(like, x) for x in ("inputs", "targets", "interval", "weeks", "recent"))
@@ -178,6 +151,14 @@ class NextHourLstm:
         from tasks.model.residual_network import build
 
         return build(shape, self.config.units, self.config.embedding, self.config.dropout)
+
+    def _fresh(self, features: Features, split: Split, weights: Float, age: Age, rng: np.random.Generator) -> Rows:
+        """Training rows of the validation origins, as many to the origin as the others have."""
+        share = len(split.validation) / len(split.train)
+        most = max(round(self.config.max_samples * share), 1)
+        return weighted_rows(
+            self._draw(features, split.validation, most, "validation", rng, self.config.augment), weights, age
+        )
 
     def _draw(
         self,
@@ -196,7 +177,7 @@ class NextHourLstm:
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: Any, features: Features) -> NextHourForecaster:
+    def _forecaster(self, network: Any, features: Features, calibration: Calibration | None) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -207,6 +188,8 @@ class NextHourLstm:
             grid.interval,
             len(tensors.lags),
             tensors.recent.shape[-1],
+            calibration=calibration,
+            trail=tensors.hours.shape[-1] if self.config.inputs.windows else 0,
         )
 
     @classmethod
@@ -219,33 +202,18 @@ class NextHourLstm:
         try:
             return NextHourForecaster(
                 OnnxNetwork.read(folder),
-                InputSettings(**config["inputs"]),
+                InputSettings(**{"windows": (), **config["inputs"]}),
                 tuple(config["stations"]),
                 tuple(config["targets"]),
                 int(config["interval"]),
                 int(config["weeks"]),
                 int(config["recent"]),
                 weights=Weights.read(folder),
+                calibration=Calibration(**kept) if (kept := config.get("calibration")) else None,
+                trail=int(config.get("trail", 0)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
-
-
-def station_weights(samples: Samples, stations: int, fairness: float) -> Float:
-    """Weight of each station, float32 [station]: its mean training count to the power of -fairness, one on average.
-
-    Likelihood weighs a station by its people; without this the largest alone would shape the network.
-    """
-    seen = samples.truth >= 0
-    people = np.bincount(samples.place, np.where(seen, samples.truth, 0).sum(axis=(1, 2)), stations)
-    steps = np.bincount(samples.place, seen.sum(axis=(1, 2)), stations)
-    mean = people / np.maximum(steps, 1)
-    weight = (mean + 0.01) ** -fairness
-    return np.asarray(weight / weight[samples.place].mean(), np.float32)
-
-
-def _rows(samples: Samples, weights: Float) -> Rows:
-    return Rows(samples.windows.inputs(), samples.truth[:, None], weights[samples.place])
 
 
 def _adam(config: NextHourConfig, rows: int) -> Any:

@@ -18,12 +18,11 @@ from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.onnx_network import OnnxNetwork, export_network
+from tasks.model.quantiles import HIGHEST
 from tasks.model.sequence_network import SequenceShape, build
 from tasks.model.series import Scales as Scales
 from tasks.model.series import training_scales as training_scales
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
-
-HIGHEST = np.float32(1e7)
 
 
 class WeeklyLagConfig(ModelConfig):
