@@ -36,7 +36,14 @@ def network() -> Network:
     before, rng = np.asarray(model(inputs, training=False)), np.random.default_rng(3)
     model.set_weights([rng.normal(0, 0.4, w.shape) for w in model.get_weights()])
     forecaster = AttentionForecaster(
-        export_network(model), InputSettings(), tiny_city.STATIONS, tiny_city.TARGETS, tiny_city.INTERVAL, WEEKS, 24
+        export_network(model),
+        InputSettings(),
+        tiny_city.STATIONS,
+        tiny_city.TARGETS,
+        tiny_city.INTERVAL,
+        WEEKS,
+        24,
+        trail=FEATURES.tensors(ORIGINS[:1]).hours.shape[-1],
     )
     return Network(before, model, forecaster)
 
