@@ -75,6 +75,27 @@ def test_relu_cells_of_two_layers_are_the_same_in_onnx() -> None:
     )
 
 
+def test_two_stacked_layers_follow_a_sine_point_by_point_and_as_sequences() -> None:
+    import keras
+
+    keras.utils.set_random_seed(7)
+    sine, config = np.sin(np.arange(-50, 50, dtype=np.float32))[:, None], StackedConfig()
+    model = build(SequenceShape(config.window), config.cells)
+    model.compile(keras.optimizers.Adam(0.02), loss="mse")
+    windows = np.stack([sine[a : a + config.window] for a in range(50)])
+    for _ in range(120):
+        model.train_on_batch({"series": windows}, sine[config.window :, None])
+
+    def network(given: Float) -> Float:
+        return np.asarray(model.predict_on_batch({"series": given}))
+
+    truth = sine[config.window :]
+    assert np.abs(point_by_point(network, sine, config.window) - truth).mean() < 0.1
+    assert np.abs(full_sequence(network, windows[:1], 10)[0] - truth[:10]).mean() < 0.2
+    several = windowed_sequences(network, sine, config.window, 10)
+    assert np.abs(several - truth.reshape(5, 10, 1)).mean() < 0.2
+
+
 def rise(windows: Float) -> Float:
     """A network that says the last value plus one, and for the step after it plus two."""
     return windows[:, -1:] + np.array([1, 2], np.float32)[:, None]
