@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 Arrays = dict[str, npt.NDArray[Any]]
 STEPS_PER_EXECUTION = 8
-MANY_STEPS = 64
+MANY_STEPS = 500
 """Batches of a fit from which on it pays to trace the loop over several of them."""
 VALIDATION_BATCH = 2048
 

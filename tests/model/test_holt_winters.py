@@ -82,6 +82,16 @@ def test_a_busier_day_raises_the_forecast_and_a_late_feed_does_not_sink_it() -> 
     assert FORECASTER.mean(replace(TENSORS, recent=late))[0, :, 0].sum() == pytest.approx(plain.sum(), rel=0.1)
 
 
+def test_the_newest_week_counts_most() -> None:
+    blind = town.blank(TENSORS, recent=True)
+    sums = []
+    for week in (0, town.WEEKS - 1):
+        lags = blind.lags.copy()
+        lags[week] *= 3
+        sums.append(float(FORECASTER.mean(replace(blind, lags=lags))[0, :, 0].sum()))
+    assert sums[0] > 1.1 * sums[1]
+
+
 def test_a_bin_is_spread_to_its_minutes_as_the_profile_is() -> None:
     wide = replace(FORECASTER, bin_minutes=30)
     mean, profile = wide.mean(TENSORS)[0, :, 0], TENSORS.profile[0, :, 0, -town.HORIZON :]

@@ -13,6 +13,7 @@ from pydantic import Field
 from tasks.contracts import Features, FitLog, Split
 from tasks.metrics import rmse
 from tasks.model.architectures._recursive import RecursiveConfig, RecursiveForecaster, RecursiveLstm
+from tasks.model.plots import Values
 from tasks.model.recursion import point_by_point, sliding_windows
 from tasks.model.series_plots import SeriesFit
 
@@ -28,7 +29,7 @@ class LookbackConfig(RecursiveConfig):
     epochs: int = Field(100, ge=1, le=10_000, description="Passes over the training windows, at most.")
     batch: int = Field(1, ge=1, description="Windows a step; larger is faster.")
     validation_share: float = Field(0.33, gt=0, lt=1, description="The last share of the origins before the hold-out.")
-    max_samples: int = Field(600, ge=1, description="Windows of training and validation together, at most.")
+    max_samples: int = Field(200, ge=1, description="Windows of training and validation together, at most.")
 
 
 class LookbackLstm(RecursiveLstm):
@@ -44,8 +45,8 @@ class LookbackLstm(RecursiveLstm):
         fit = step_by_step(forecaster, features, border, origins[-1])
         log.notes |= {
             "series_fit": fit,
-            "rmse_training": rmse(fit.training, fit.counts),
-            "rmse_validation": rmse(fit.validation, fit.counts),
+            "rmse_training": _rmse(fit.training, fit.counts),
+            "rmse_validation": _rmse(fit.validation, fit.counts),
         }
 
 
@@ -77,3 +78,9 @@ def step_by_step(
     training, validation = (np.where(part, fitted, np.nan) for part in (minutes < border, minutes >= border))
     where = f"{grid.targets[0]} at {grid.stations[busiest]}"
     return SeriesFit(minutes, counts[0, busiest], training, validation, where)
+
+
+def _rmse(fit: Values, counts: Values) -> float:
+    """In people, over the steps that have both."""
+    said = np.isfinite(fit)
+    return rmse(fit[said], counts[said])
