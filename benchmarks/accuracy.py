@@ -24,7 +24,19 @@ def replay(source: Path, models: str, retrain_every: str | None) -> dict[str, di
             f'[[sources]]\nname = "zones"\nkind = "counts"\npath = "{source}"\n'
         )
         measure([NEXTHOUR, "backfill", "--data-root", folder])
-        words = ["--start", SPAN[0], "--end", SPAN[1], "--every", "15min", "--models", models, "--out", f"{folder}/out"]
+        words = [
+            "--start",
+            SPAN[0],
+            "--end",
+            SPAN[1],
+            "--every",
+            "15min",
+            "--models",
+            models,
+            "--out",
+            f"{folder}/out",
+            "--no-track",
+        ]
         words += ["--retrain-every", retrain_every] if retrain_every else []
         measure([NEXTHOUR, "backtest", "--data-root", folder, *words])
         report = json.loads((Path(folder) / "out" / "report.json").read_text())
