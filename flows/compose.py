@@ -137,6 +137,8 @@ def retrain(
     table = load_features(settings, floor(settings, as_of - span), floor(settings, as_of), as_of)
     champion = _optional(lambda: load_forecaster(settings, "champion"))
     trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
+    if followed:
+        trained.log.notes["champion"] = followed
     decision = judge(settings, trained, champion)
     report = register(settings, trained, decision, as_of)
     return replace(report, warnings=(followed, *report.warnings)) if followed else report

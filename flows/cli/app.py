@@ -12,6 +12,7 @@ import typer
 
 from tasks.clock import parse_moment
 from tasks.config_file import load_settings
+from tasks.errors import ConfigError
 from tasks.settings import Settings
 
 app = typer.Typer(
@@ -61,6 +62,15 @@ def moment(text: str | None, settings: Settings) -> np.datetime64 | None:
 def required(text: str, settings: Settings) -> np.datetime64:
     """A time that a command cannot do without."""
     return parse_moment(text, settings.network.timezone)
+
+
+def span_of(text: str, option: str) -> np.timedelta64:
+    """A length of time such as 15min, 1h or 1d."""
+    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
+    unit = {"min": 1, "m": 1, "h": 60, "d": 1440, "w": 10080}.get(text[len(number) :].strip())
+    if unit is None or not number.isdigit() or int(number) == 0:
+        raise ConfigError(f"{option} {text!r} is no length of time: write it like 15min, 1h or 1d")
+    return np.timedelta64(int(number) * unit, "m")
 
 
 from flows.cli import loop, machine, tune  # noqa: E402, F401  (they register their commands)

@@ -10,7 +10,7 @@ import typer
 
 from flows import compose, replays
 from flows.cli import output
-from flows.cli.app import AsJson, AsOf, Config, DataRoot, End, Start, app, moment, now, required, settings_of
+from flows.cli.app import AsJson, AsOf, Config, DataRoot, End, Start, app, moment, now, required, settings_of, span_of
 from tasks.errors import ConfigError, SourceError
 
 SourceName = Annotated[str | None, typer.Option("--source", help="Only this source.")]
@@ -214,15 +214,6 @@ def _day(text: str) -> np.datetime64:
         return np.datetime64(text, "D")
     except ValueError:
         raise ConfigError(f"service day {text!r} is not a date: write it like 2013-10-09") from None
-
-
-def span_of(text: str, option: str) -> np.timedelta64:
-    """A length of time such as 15min, 1h or 1d."""
-    number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
-    unit = {"min": 1, "m": 1, "h": 60, "d": 1440, "w": 10080}.get(text[len(number) :].strip())
-    if unit is None or not number.isdigit() or int(number) == 0:
-        raise ConfigError(f"{option} {text!r} is no length of time: write it like 15min, 1h or 1d")
-    return np.timedelta64(int(number) * unit, "m")
 
 
 def _numbers(text: str | None, option: str) -> tuple[int, ...]:

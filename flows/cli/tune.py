@@ -9,8 +9,7 @@ import typer
 
 from flows import tuning
 from flows.cli import output
-from flows.cli.app import AsJson, Config, DataRoot, app, required, settings_of
-from flows.cli.loop import span_of
+from flows.cli.app import AsJson, Config, DataRoot, app, required, settings_of, span_of
 from flows.replays import Span
 
 

@@ -47,7 +47,7 @@ def _spans(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change
 
 
 def _span(value: Any) -> str:
-    return " to ".join(value) if isinstance(value, list) else str(value)
+    return " to ".join(str(moment)[:10] for moment in value) if isinstance(value, list) else str(value)
 
 
 def _stations(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:

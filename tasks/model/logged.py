@@ -178,6 +178,8 @@ def _where(trained: Trained) -> list[str]:
     saved = {s: rivals[name].by_station[s]["mae_hour"] - row["mae_hour"] for s, row in ours.items()}
     order = sorted((s for s in saved if np.isfinite(saved[s])), key=lambda s: saved[s])
     worse = [s for s in order[:WORST] if saved[s] < 0]
+    if not any(saved.values()):
+        return []
     lines = [
         f"**Where**, against {name}: {sum(saved[s] > 0 for s in order)} of {len(order)} stations are better. People an "
         "hour, MAE:",
@@ -207,8 +209,8 @@ def _shown(figure: str, value: float) -> str:
 
 
 def roomy(markdown: str) -> str:
-    """Markdown whose table cells stand apart where they are shown without any padding, as MLflow does."""
-    return markdown.replace(" |", "&ensp; |")
+    """Markdown whose table cells, and what follows a table, stand apart where nothing is padded, as in MLflow."""
+    return markdown.replace(" |\n\n", " |\n\n&nbsp;\n\n").replace(" |", "&ensp; |")
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:

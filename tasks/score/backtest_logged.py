@@ -75,7 +75,7 @@ def note(figures: Mapping[str, Any]) -> str:
         "MASE, RMSSE: error over that of repeating last week. Noise share: of the squared error, what chance alone "
         "(Poisson) would make."
     )
-    return "\n\n".join([*parts, legend]) + "\n"
+    return "\n\n&nbsp;\n\n".join([*parts, legend]) + "\n"
 
 
 def _log_model(run: Run, settings: Settings, figures: Mapping[str, Any], name: str, of: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli import main
-from flows.cli.loop import span_of
+from flows.cli.app import span_of
 from flows.cli.output import plain
 from tasks.errors import ConfigError
 
@@ -112,6 +112,14 @@ def test_refused_rows_are_listed_written_out_repaired_and_taken_back(nexthour, n
         (
             ("backtest", "--start", "2024-03-05", "--end", "2024-03-06", "--every", "fast", "--out", "x"),
             "length of time",
+        ),
+        (
+            ("backtest", "--start", "2024-03-05", "--end", "2024-03-06", "--seeds", "7,eight", "--out", "x"),
+            "no whole numbers",
+        ),
+        (
+            ("tune", "--start", "2024-03-05", "--end", "2024-03-06", "--metric", "rmse", "--out", "x"),
+            "it may be rmsse",
         ),
         (("forecast", "--model", "next_hour_lsm", "--as-of", "2024-03-05T08:30"), "next_hour_lstm"),
     ],

@@ -66,6 +66,7 @@ def test_a_hopeless_trial_is_given_up_and_one_that_was_killed_counts_for_nothing
     with open_study(town, "toy", 1) as study:
         optimize(study, space, {"x": 3.0}, loss, 25, lambda done: None)
         trials, winner = finished(study), best(study)
+        assert study.get_trials()[0].state.name == "FAIL"
     assert len(trials) == 25
     assert winner is not None
     assert winner.loss == min(t.loss for t in trials if t.state == "complete")
