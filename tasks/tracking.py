@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 RETRAIN_TAG = "nexthour.retrain_id"
 LIVE_TAG = "nexthour.live"
 ABOUT = (
-    "Next-hour ridership. A run is a retraining: its description is the gate's decision, its artifacts are pictures "
-    "and tables. The experiment that ends in `-live` holds one run, which follows how the published forecasts do."
+    "Next-hour ridership. A run is a retraining, described by the gate's decision; in `-live` the one that follows the "
+    "published forecasts; in `-backtest` a backtest, with its models beneath; in `-tune` a study, with its trials."
 )
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",

@@ -1,8 +1,9 @@
 """A replay in MLflow: a run with its report and pictures, and beneath it one run a model with figures to chart.
 
-Metric names are a contract: `<scope>/<figure>` of scope "stations" or "network"; `spread/<scope>.<figure>` over seeds;
-`horizon/<figure>`, step: last minute of the band; `width/<figure>`, step: minutes summed; `hour/<figure>`, step: local
-hour of the origin; `day/<figure>`, step: number of the service day.
+Metric names are a contract. Of the run: `<scope>/<model>.<figure>`, of scope "stations" or "network". Of those
+beneath: `<scope>/<figure>`; `spread/<scope>.<figure>` over seeds; `horizon/<figure>`, step: last minute of the band;
+`width/<figure>`, step: minutes summed; `hour/<figure>`, step: local hour of the origin; `day/<figure>`, step: number of
+the service day.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ log = logging.getLogger(__name__)
 SUFFIX, TAG = "-backtest", "nexthour.backtest_id"
 COLUMNS = ("rmse_hour", "mae_hour", "wape", "bias", "poisson_deviance", "pinball", "coverage_50", "coverage_80",
            "coverage_90", "mase", "rmsse", "noise_share")  # fmt: skip
-HEADINGS = ("RMSE/h", "MAE/h", "WAPE", "bias", "deviance/min", "pinball", "in 50 %", "in 80 %", "in 90 %",
-            "MASE", "RMSSE", "noise share")  # fmt: skip
+HEADINGS = ("RMSE/h", "MAE/h", "WAPE", "bias", "deviance/min", "pinball", "in 50%", "in 80%", "in 90%",
+            "MASE", "RMSSE", "noise")  # fmt: skip
 SHARES = {"wape", "bias", "coverage_50", "coverage_80", "coverage_90", "noise_share"}
 
 
@@ -45,6 +46,7 @@ def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True)
             tracking.open_run(mlflow, TAG, identity, f"{first} to {last}", tags) as run,
         ):
             run.params(_params(settings, figures))
+            run.metrics(_side_by_side(figures), np.datetime64(figures["last_origin"].removesuffix("Z"), "m"))
             run.text("report.json", Path(report.report).read_text(encoding="utf-8"))
             run.json("config.json", provenance.resolved(settings))
             for name, of in figures["models"].items():
@@ -72,10 +74,21 @@ def note(figures: Mapping[str, Any]) -> str:
             lines.append(f"| {name} | " + " | ".join(_shown(c, rows[name].get(c)) for c in shown) + " |")
         parts.append("\n".join(lines).replace(" |", "&ensp; |"))
     legend = (
-        "MASE, RMSSE: error over that of repeating last week. Noise share: of the squared error, what chance alone "
+        "MASE, RMSSE: error over that of repeating last week. Noise: share of the squared error, what chance alone "
         "(Poisson) would make."
     )
     return "\n\n&nbsp;\n\n".join([*parts, legend]) + "\n"
+
+
+def _side_by_side(figures: Mapping[str, Any]) -> dict[str, float]:
+    """Overall figures of every model by `<scope>/<model>.<figure>`."""
+    return {
+        f"{scope}/{name}.{figure}": of[scope]["all"]["overall"][figure]
+        for scope in ("stations", "network")
+        for name, of in figures["models"].items()
+        for figure in COLUMNS
+        if figure in of[scope]["all"]["overall"]
+    }
 
 
 def _log_model(run: Run, settings: Settings, figures: Mapping[str, Any], name: str, of: Mapping[str, Any]) -> None:

@@ -39,6 +39,8 @@ def test_a_run_holds_the_report_and_a_child_a_model_the_figures(
     assert {"report.json", "config.json", "plots"} <= set(files)
     assert len(plots) == 5
     assert parent.data.tags["mlflow.note.content"].startswith("**A station's hour**")
+    whole = report.figures["models"]["b"]["network"]["all"]["overall"]
+    assert parent.data.metrics["network/b.rmse_hour"] == pytest.approx(whole["rmse_hour"])
     tree: dict[str, Any] = report.figures["models"]["a"]
     metrics = children["a"].data.metrics
     for scope in ("stations", "network"):
