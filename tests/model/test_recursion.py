@@ -168,6 +168,7 @@ def test_all_targets_and_several_steps_train_and_forecast_on_ridership() -> None
     fitted = architecture("stacked_lstm", config | {"learning_rate": 0.02, "max_samples": 800}).fit(
         FEATURES, town.SPLIT, 3, log
     )
+    assert 0 < log.notes["training_rows"] + log.notes["validation_rows"] <= 800
     assert min(log.epochs["val_loss"]) < 0.7 * log.notes["untrained_loss"]
     mean, truth = fitted.predict(TENSORS).mean, FEATURES.truth(town.SPLIT.holdout)
     still = unfitted("last_known").predict(TENSORS).mean

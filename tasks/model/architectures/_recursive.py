@@ -28,6 +28,8 @@ CEILING = 2.0
 """Scaled counts stay under it, so that a recursion cannot run away; 1 is the largest of the training hours."""
 HALF = 0.5
 SPREAD_ORIGINS = 100
+SPREAD, FEW = 8, 300
+"""At least one in `SPREAD` series of an origin that is looked at gives a window, where that leaves `FEW` origins."""
 
 
 class RecursiveConfig(ModelConfig):
@@ -41,13 +43,13 @@ class RecursiveConfig(ModelConfig):
         1, ge=1, le=60, description="Steps of one pass; passes are repeated until the hour is full."
     )
     dropout: float = Field(0.0, ge=0, lt=1, description="After each LSTM layer.")
-    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training windows, at most.")
+    epochs: int = Field(20, ge=1, le=10_000, description="Passes over the training windows, at most.")
     batch: int = Field(512, ge=1, description="Windows a step.")
     patience: int = Field(10, ge=1, description="Epochs without a better validation loss before it ends.")
     learning_rate: float = Field(1e-3, gt=0, description="Of Adam.")
     validation_share: float = Field(0.05, gt=0, lt=1, description="The last share of the origins before the hold-out.")
     max_samples: int = Field(20_000, ge=1, description="Windows of training and validation together, at most.")
-    fit_origins: int = Field(1000, ge=1, description="Origins from which windows are drawn, at most.")
+    fit_origins: int = Field(8000, ge=1, description="Origins from which windows are drawn, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
 
     @model_validator(mode="after")
@@ -141,7 +143,9 @@ class RecursiveLstm:
             HistoryError: if there are no windows with a count after them.
         """
         config, rng = self.config, np.random.default_rng(seed)
-        origins = some(np.concatenate([split.train, split.validation]), config.fit_origins)
+        series = len(features.grid.targets) * len(features.grid.stations)
+        looked = min(config.fit_origins, max(SPREAD * config.max_samples // series, FEW), config.max_samples)
+        origins = some(np.concatenate([split.train, split.validation]), looked)
         cut = len(origins) - max(round(len(origins) * config.validation_share), 1)
         scales = training_scales(features, origins[: max(cut, 0)])
         each = max(config.max_samples // max(len(origins), 1), 1)
