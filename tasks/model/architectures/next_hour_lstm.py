@@ -30,8 +30,8 @@ from tasks.model.keras_fit import (
     compile_network,
     fit_network,
     joined,
+    refit_network,
     seed_everything,
-    train_network,
 )
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.row_weights import Age, station_weights, weighted_rows
@@ -162,27 +162,15 @@ class NextHourLstm:
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
         age = Age(split, config.half_life_days)
         rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
-        self._compile(model, len(rows))
+        metrics = [networks.likelihood, networks.quantile_loss]
+        compile_network(model, networks.loss_with(config.quantile_weight), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
         calibration = calibrate_network(model, watched, features.grid.interval) if config.calibrate else None
         if config.refit and log.notes["best_epoch"]:
             rows = joined(rows, self._fresh(features, split, weights, age, rng))
-            model.set_weights(start)
-            self._compile(model, len(rows))
-            train_network(
-                model, rows, replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2)), log, self.progress
-            )
+            again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
+            refit_network(model, start, rows, watched, again, log, self.progress)
         return self._forecaster(export_network(model), features, calibration)
-
-    def _compile(self, model: Any, rows: int) -> None:
-        from tasks.model import residual_network as networks
-
-        compile_network(
-            model,
-            networks.loss_with(self.config.quantile_weight),
-            _adam(self.config, rows),
-            [networks.likelihood, networks.quantile_loss],
-        )
 
     def _fresh(self, features: Features, split: Split, weights: Float, age: Age, rng: np.random.Generator) -> Rows:
         """Training rows of the validation origins, as many to the origin as the others have."""
