@@ -158,15 +158,34 @@ def joined(first: Rows, second: Rows) -> Rows:
     )
 
 
-def train_network(model: keras.Model, rows: Rows, plan: Plan, notes: FitLog, progress: Progress | None = None) -> None:
-    """Train a compiled network for all epochs of the plan, watched by no one; notes `refit_rows`, `refit_seconds`."""
-    rng, begun = np.random.default_rng(plan.seed), perf_counter()
+def refit_network(
+    model: keras.Model,
+    start: list[npt.NDArray[Any]],
+    rows: Rows,
+    watched: Rows,
+    plan: Plan,
+    notes: FitLog,
+    progress: Progress | None = None,
+) -> None:
+    """Fit a fitted network once more from the weights `start`, on rows that hold the newest days as well.
+
+    It runs for all epochs of the plan. What comes out has seen the days of `watched`: where it is no better on them
+    than the network was that had not, something went astray, and that one stays. Notes `refit_rows`, `refit_kept`.
+    """
+    fitted, before = model.get_weights(), _loss(_evaluate(model, watched))
+    model.set_weights(start)
+    for variable in model.optimizer.variables:  # the rate is a schedule, which starts over with the iterations
+        variable.assign(np.zeros(variable.shape, variable.dtype))
+    rng = np.random.default_rng(plan.seed)
     for epoch in range(1, plan.epochs + 1):
         order = rng.permutation(len(rows)) if plan.shuffle else None
         model.fit(batches(rows, plan.batch, order), epochs=1, shuffle=False, verbose=0)
         if progress:
             progress("epochs with the newest days", epoch, plan.epochs)
-    notes.notes |= {"refit_rows": len(rows), "refit_seconds": round(perf_counter() - begun, 1)}
+    kept = _loss(_evaluate(model, watched)) < before
+    if not kept:
+        model.set_weights(fitted)
+    notes.notes |= {"refit_rows": len(rows), "refit_kept": kept}
 
 
 def _evaluate(model: keras.Model, rows: Rows) -> dict[str, float]:

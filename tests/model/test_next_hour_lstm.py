@@ -214,6 +214,7 @@ def test_a_bundle_keeps_the_calibration_and_one_from_before_it_still_forecasts(
 def test_the_newest_days_are_trained_on_at_last_and_older_rows_count_less(tiny_champion: Trained) -> None:
     notes = tiny_champion.log.notes
     assert notes["refit_rows"] > notes["training_rows"]
+    assert notes["refit_kept"]
     age = Age(tiny_champion.split, 10.0)
     last = tiny_champion.split.validation[-1]
     np.testing.assert_allclose(age.weight(last - np.array([0, 10, 20]) * np.timedelta64(1, "D")), [1, 0.5, 0.25])

@@ -27,8 +27,8 @@ from tasks.model.keras_fit import (
     compile_network,
     fit_network,
     joined,
+    refit_network,
     seed_everything,
-    train_network,
 )
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.residual_forecaster import NextHourForecaster
@@ -38,6 +38,10 @@ from tasks.model.warm import Weights, adopt
 
 if TYPE_CHECKING:
     from tasks.model.residual_network import Shape
+
+
+LAYOUT = ("inputs", "targets", "interval", "weeks", "recent", "trail")
+"""What two networks must share for one to go on from the weights of the other."""
 
 
 class NextHourConfig(ModelConfig):
@@ -115,36 +119,24 @@ class NextHourLstm:
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, seed=seed)
         age = Age(split, config.half_life_days)
         rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
-        self._compile(model, config, len(rows))
+        metrics = [networks.likelihood, networks.quantile_loss]
+        compile_network(model, networks.loss_with(config.quantile_weight), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
         calibration = calibrate_network(model, watched, features.grid.interval) if config.calibrate else None
         if config.refit and log.notes["best_epoch"]:
             rows = joined(rows, self._fresh(features, split, weights, age, rng))
-            model.set_weights(start)
-            self._compile(model, config, len(rows))
-            train_network(
-                model, rows, replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2)), log, self.progress
-            )
+            again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
+            refit_network(model, start, rows, watched, again, log, self.progress)
         fitted = self._forecaster(export_network(model), features, calibration)
         fitted.weights = Weights.of(model)
         return fitted
-
-    def _compile(self, model: Any, config: NextHourConfig, rows: int) -> None:
-        from tasks.model import residual_network as networks
-
-        compile_network(
-            model,
-            networks.loss_with(config.quantile_weight),
-            _adam(config, rows),
-            [networks.likelihood, networks.quantile_loss],
-        )
 
     def _adopt(self, model: Any, features: Features) -> bool:
         """Give the network the weights of `start`, if that is one of the same layout."""
         start, like = self.start, self._forecaster(None, features, None)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
             return False
-        same = all(getattr(start, x) == getattr(like, x) for x in ("inputs", "targets", "interval", "weeks", "recent"))
+        same = all(getattr(start, x) == getattr(like, x) for x in LAYOUT)
         return same and adopt(model, start.weights, start.stations, like.stations)
 
     def _network(self, shape: Shape) -> Any:

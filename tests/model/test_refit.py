@@ -1,0 +1,45 @@
+"""The second fit, on the newest days as well: it starts over, and is dropped where it goes astray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tasks.contracts import FitLog
+from tasks.model.keras_fit import Plan, Rows, compile_network, joined, refit_network, seed_everything
+
+PLAN = Plan(epochs=2, batch=16, patience=1, seconds=60)
+
+
+def rows(seed: int) -> Rows:
+    x = np.random.default_rng(seed).normal(size=(64, 2)).astype(np.float32)
+    return Rows({"x": x}, x @ np.array([[1.0], [-2.0]], np.float32), np.ones(64, np.float32))
+
+
+def line() -> Any:
+    from keras import Input, Model, layers, optimizers
+
+    seed_everything(1)
+    x = Input((2,), name="x")
+    model = Model([x], layers.Dense(1)(x))
+    rate = optimizers.schedules.CosineDecay(0.05, 1000)
+    compile_network(model, "mse", optimizers.Adam(rate))
+    return model
+
+
+def test_a_refit_starts_over_and_is_kept_if_better_and_dropped_if_astray() -> None:
+    model, log, watched = line(), FitLog(), rows(2)
+    start = model.get_weights()
+    refit_network(model, start, joined(rows(1), watched), watched, PLAN, log)
+    once = model.get_weights()
+    assert log.notes == {"refit_rows": 128, "refit_kept": True}
+    assert (once[0] != start[0]).all()
+    model.set_weights([w + 5 for w in start])  # neither weights nor the optimizer's memory outlive a new start
+    refit_network(model, start, joined(rows(1), watched), watched, PLAN, log)
+    for first, again in zip(once, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, again)
+    refit_network(model, [w * np.nan for w in start], watched, watched, PLAN, log)
+    assert not log.notes["refit_kept"]
+    for first, again in zip(once, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(first, again)
