@@ -33,8 +33,8 @@ check: setup     ## lint, types, layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup      ## the whole test suite
-	$(BIN)/python -m pytest
+test: setup      ## the whole test suite, on two cores (JOBS=0 for one process)
+	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
 
 bench: setup     ## the figures of the README (RIVAL=python of an environment with benchmarks/requirements.txt)
 	$(BIN)/python benchmarks/table_size.py
