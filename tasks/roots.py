@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -80,7 +80,7 @@ def local_files(folder: Path, suffix: str = "") -> list[str]:
     top, found = str(folder), list[str]()
     for here, _, names in os.walk(top, onerror=refused, followlinks=True):
         before = f"{here[len(top) + 1 :]}/" if len(here) > len(top) else ""
-        found += [before + name for name in names if name.endswith(suffix)]
+        found += [before + name for name in names if f"/{before}{name}".endswith(suffix)]
     return found
 
 
@@ -115,8 +115,22 @@ def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
     Raises:
         OSError: if that fails; the old object is there then.
     """
-    with ThreadPoolExecutor(1) as apart:
-        apart.submit(_put, fs, path, data).result()
+    failed: list[BaseException] = []
+
+    def put() -> None:
+        try:
+            _put(fs, path, data)
+        except BaseException as error:
+            failed.append(error)
+
+    apart = Thread(target=put)
+    try:
+        apart.start()
+    finally:
+        if apart.is_alive():  # a signal may have cut the start short, too
+            apart.join()
+    if failed:
+        raise failed[0]
 
 
 def _put(fs: pafs.FileSystem, path: str, data: bytes) -> None:
