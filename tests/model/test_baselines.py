@@ -27,7 +27,22 @@ def test_the_weekday_mean_is_the_profile() -> None:
 
 def test_the_weekday_level_is_the_profile_at_today_s_level() -> None:
     mean = unfitted("weekday_level").predict(TENSORS).mean
-    assert np.array_equal(mean[:, :, LIVE], (HOUR * TENSORS.level[..., None])[:, :, LIVE])
+    expected = (HOUR * TENSORS.level[..., None])[:, :, LIVE]
+    np.testing.assert_allclose(mean[:, :, LIVE].sum(axis=-1), expected.sum(axis=-1), rtol=1e-5)
+    busy = replace(TENSORS, profile=TENSORS.profile * np.float32(1e6))
+    np.testing.assert_allclose(
+        unfitted("weekday_level").predict(busy).mean[:, :, LIVE], expected * 1e6, rtol=1e-4, atol=10
+    )
+
+
+@pytest.mark.parametrize("people", [0.01, 2.0, 500.0])
+def test_few_people_spread_evenly_over_the_hour_and_many_as_the_profile_does(people: float) -> None:
+    profile = np.zeros_like(TENSORS.profile)
+    profile[..., -1] = people  # all of the hour in its last step
+    mean = unfitted("weekday_level").predict(replace(TENSORS, profile=profile)).mean / TENSORS.level[..., None]
+    even = people / HOUR.shape[-1] * 2 / (people + 2)
+    np.testing.assert_allclose(mean[..., 0], even, rtol=1e-5)
+    np.testing.assert_allclose(mean[..., -1], people * people / (people + 2) + even, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["weekday_mean", "weekday_level"])
