@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.contracts import FitLog, Progress
+from tasks.model.quiet import stderr_aside
 
 if TYPE_CHECKING:
     import keras
@@ -69,7 +70,8 @@ class Plan:
 
 def seed_everything(seed: int) -> None:
     """Fix every source of chance that Keras knows, and make the operations deterministic."""
-    import keras
+    with stderr_aside():  # TensorFlow tells which instructions the processor has
+        import keras
 
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
