@@ -120,7 +120,7 @@ def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
     def put() -> None:
         try:
             _put(fs, path, data)
-        except BaseException as error:
+        except BaseException as error:  # whatever it is, the thread that waits raises it
             failed.append(error)
 
     apart = Thread(target=put)

@@ -30,6 +30,8 @@ DataRoot = Annotated[
     str | None, typer.Option("--data-root", help="Folder or URL of the tables; overrides the configuration's.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
+FirstOrigin = Annotated[str, typer.Option("--start", help="First origin.")]
+LastOrigin = Annotated[str, typer.Option("--end", help="Origins end before it.")]
 Start = Annotated[str | None, typer.Option("--start", help="ISO 8601; local time of the network without an offset.")]
 End = Annotated[str | None, typer.Option("--end", help="ISO 8601, exclusive.")]
 AsOf = Annotated[str | None, typer.Option("--as-of", help="Pretend that it is this moment; default now.")]

@@ -10,7 +10,22 @@ import typer
 
 from flows import compose, replays
 from flows.cli import output
-from flows.cli.app import AsJson, AsOf, Config, DataRoot, End, Start, app, moment, now, required, settings_of, span_of
+from flows.cli.app import (
+    AsJson,
+    AsOf,
+    Config,
+    DataRoot,
+    End,
+    FirstOrigin,
+    LastOrigin,
+    Start,
+    app,
+    moment,
+    now,
+    required,
+    settings_of,
+    span_of,
+)
 from tasks.errors import ConfigError, SourceError
 
 SourceName = Annotated[str | None, typer.Option("--source", help="Only this source.")]
@@ -159,8 +174,8 @@ def score(
 
 @app.command()
 def backtest(
-    start: Annotated[str, typer.Option("--start", help="First origin.")],
-    end: Annotated[str, typer.Option("--end", help="Origins end before it.")],
+    start: FirstOrigin,
+    end: LastOrigin,
     out: Annotated[Path, typer.Option("--out", help="Folder for forecasts.parquet and report.json.")],
     every: Annotated[str, typer.Option("--every", help="Distance of the origins, such as 15min.")] = "15min",
     models: Annotated[str | None, typer.Option("--models", help="Comma-separated architectures.")] = None,

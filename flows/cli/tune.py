@@ -9,16 +9,18 @@ import typer
 
 from flows import tuning
 from flows.cli import output
-from flows.cli.app import AsJson, Config, DataRoot, app, required, settings_of, span_of
+from flows.cli.app import AsJson, Config, DataRoot, FirstOrigin, LastOrigin, app, required, settings_of, span_of
 from flows.replays import Span
 
 
 @app.command()
 def tune(
-    start: Annotated[str, typer.Option("--start", help="First origin.")],
-    end: Annotated[str, typer.Option("--end", help="Origins end before it.")],
+    start: FirstOrigin,
+    end: LastOrigin,
     out: Annotated[Path, typer.Option("--out", help="Folder for best.toml.")],
-    model: Annotated[str | None, typer.Option("--model", help="An architecture; default [retrain] model.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help="An architecture; default the one of the nights.")
+    ] = None,
     trials: Annotated[int, typer.Option("--trials", min=1, help="In all, with those of earlier commands.")] = 30,
     every: Annotated[str, typer.Option("--every", help="Distance of the origins, such as 1h.")] = "1h",
     retrain_every: Annotated[str, typer.Option("--retrain-every", help="Such as 7d; prunes after each.")] = "7d",

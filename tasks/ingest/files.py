@@ -74,13 +74,12 @@ def _stamped(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
     """With stamps that tell their repairs, too; without one where a file changed just now."""
     settled = settled_before(pull.as_of)
     marks = [pull.repairs.mark(file.key) if pull.repairs else "" for file in files]
-    return [
-        replace(file, stamp=None)
-        if file.changed >= settled
-        else replace(file, stamp=file.stamp + mark)
-        if mark and file.stamp
-        else file
+    stamps = [
+        None if file.changed >= settled else file.stamp and file.stamp + mark
         for file, mark in zip(files, marks, strict=True)
+    ]
+    return [
+        file if stamp == file.stamp else replace(file, stamp=stamp) for file, stamp in zip(files, stamps, strict=True)
     ]
 
 

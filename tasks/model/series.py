@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,16 @@ from tasks.model.chunks import chunks
 
 Scales = dict[str, dict[str, tuple[float, float]]]
 """Target -> station -> least and largest count of the training hours."""
+
+
+def read_scales(config: dict[str, Any]) -> Scales:
+    """The scales that an export wrote as `scales`.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: if there are none.
+    """
+    held = config["scales"].items()
+    return {target: {s: (float(low), float(high)) for s, (low, high) in row.items()} for target, row in held}
 
 
 class History(NamedTuple):

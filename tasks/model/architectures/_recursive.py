@@ -18,7 +18,7 @@ from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.recursion import NextSteps, by_channel, by_target, full_sequence
 from tasks.model.sequence_network import SequenceShape, build
-from tasks.model.series import Scales, history, training_scales
+from tasks.model.series import Scales, history, read_scales, training_scales
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ class RecursiveLstm:
             ModelError: if the folder does not hold it.
         """
         try:
-            scales = {t: {s: (float(a), float(b)) for s, (a, b) in row.items()} for t, row in config["scales"].items()}
+            scales = read_scales(config)
             spread = read_spread(config, f"the bundle in {folder}")
             window, targets = int(config["window"]), tuple(config["targets"])
             sides = str(config["inputs"]), str(config["outputs"])

@@ -21,6 +21,7 @@ from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.quantiles import HIGHEST
 from tasks.model.sequence_network import SequenceShape, build
 from tasks.model.series import Scales as Scales
+from tasks.model.series import read_scales
 from tasks.model.series import training_scales as training_scales
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 
@@ -187,7 +188,7 @@ class WeeklyLagLstm:
             ModelError: if the folder does not hold it.
         """
         try:
-            scales = {t: {s: (float(a), float(b)) for s, (a, b) in row.items()} for t, row in config["scales"].items()}
+            scales = read_scales(config)
             phi = read_spread(config, f"the bundle in {folder}")
             return WeeklyLagForecaster(OnnxNetwork.read(folder), int(config["weeks"]), scales, phi)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
