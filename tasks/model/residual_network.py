@@ -20,6 +20,8 @@ REACH = 2.0
 QUIET = 0.1
 """Square root of a mean below which quantiles are drawn towards it, so that a closed station's are zero."""
 TINY = 1e-6
+DISPERSION_FLOOR = 1e-5
+"""Variance of a shared factor below which float32 would lose it; an hour of 1,000 people then varies as a Poisson."""
 Pool = Callable[[Any, int], Any]
 """[row, day, feature] and a number of units to [row, ...]."""
 
@@ -109,14 +111,31 @@ def inverse_softplus(values: Float) -> Float:
     return np.asarray(np.log(np.expm1(values)), np.float32)
 
 
-def likelihood(truth: Any, output: Any) -> Any:
-    """Poisson deviance a step of the mean, by row, float32 [row]; steps of negative truth are not observed."""
+def likelihood(truth: Any, output: Any, dispersion: Float | None = None) -> Any:
+    """Deviance a step of the mean, by row, float32 [row]; steps of negative truth are not observed.
+
+    Poisson; with a `dispersion` [target] the counts of an hour share a gamma factor of that variance, and the hour's
+    sum is negative binomial (the negative multinomial of Johnson, Kotz, Balakrishnan, "Discrete Multivariate
+    Distributions", 1997, chapter 36). A dispersion of 0 is Poisson.
+    """
     from keras import ops
 
     seen = ops.cast(truth >= 0, output.dtype)
-    count, mean = ops.relu(truth), ops.maximum(output[:, :1], TINY)
-    deviance = 2 * (count * (ops.log(ops.maximum(count, TINY)) - ops.log(mean)) - (count - mean))
-    return ops.sum(seen * deviance, axis=(1, 2, 3)) / (truth.shape[2] * truth.shape[3])
+    count, mean = seen * ops.relu(truth), seen * ops.maximum(output[:, :1], TINY)
+    deviance = count * (ops.log(ops.maximum(count, TINY)) - ops.log(ops.maximum(mean, TINY)))
+    by_target = ops.sum(deviance, axis=3) - _shared(ops.sum(count, axis=3), ops.sum(mean, axis=3), dispersion)
+    return 2 * ops.sum(by_target, axis=(1, 2)) / (truth.shape[2] * truth.shape[3])
+
+
+def _shared(count: Any, mean: Any, dispersion: Float | None) -> Any:
+    """What an hour's sum takes off its steps' deviance, [row, 1, target]; its limit at no dispersion is the excess."""
+    from keras import ops
+
+    excess = count - mean
+    if dispersion is None:
+        return excess
+    spread = np.maximum(np.asarray(dispersion, np.float32), DISPERSION_FLOOR)
+    return (count + 1 / spread) * ops.log1p(spread * excess / (1 + spread * mean))
 
 
 def quantile_loss(truth: Any, output: Any) -> Any:
@@ -130,10 +149,10 @@ def quantile_loss(truth: Any, output: Any) -> Any:
     return 2 * ops.sum(seen * pinball, axis=(1, 2, 3)) / (len(QUANTILES) * truth.shape[2] * truth.shape[3])
 
 
-def loss_with(weight: float) -> Callable[[Any, Any], Any]:
+def loss_with(weight: float, dispersion: Float | None = None) -> Callable[[Any, Any], Any]:
     """Likelihood of the mean plus `weight` times the loss of the quantiles."""
 
     def loss(truth: Any, output: Any) -> Any:
-        return likelihood(truth, output) / 2 + weight * quantile_loss(truth, output)
+        return likelihood(truth, output, dispersion) / 2 + weight * quantile_loss(truth, output)
 
     return loss

@@ -43,3 +43,14 @@ def weighted_rows(samples: Samples, weights: Float, age: Age | None = None) -> R
     """Rows of a fit, each weighing as its station does, and by its age if one is given."""
     weight = weights[samples.place] * (age.weight(samples.origin) if age else np.float32(1))
     return Rows(samples.windows.inputs(), samples.truth[:, None], weight)
+
+
+def dispersion(samples: Samples) -> Float:
+    """Variance of the factor that the steps of an hour share beside their base, by the method of moments, [target].
+
+    Source: N. E. Breslow, "Extra-Poisson variation in log-linear models", 1984, for the hours' sums.
+    """
+    seen = samples.truth >= 0
+    count, mean = (np.where(seen, x, 0).sum(axis=-1, dtype=np.float64) for x in (samples.truth, samples.windows.base))
+    excess = ((count - mean) ** 2 - mean).sum(axis=0)
+    return np.asarray(np.maximum(excess, 0) / np.maximum((mean**2).sum(axis=0), 1e-9), np.float32)

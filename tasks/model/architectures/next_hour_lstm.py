@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
@@ -32,7 +32,7 @@ from tasks.model.keras_fit import (
 )
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.residual_forecaster import NextHourForecaster
-from tasks.model.row_weights import Age, station_weights, weighted_rows
+from tasks.model.row_weights import Age, dispersion, station_weights, weighted_rows
 from tasks.model.samples import Augment, Samples, draw
 from tasks.model.warm import Weights, adopt
 
@@ -56,6 +56,7 @@ class NextHourConfig(ModelConfig):
     patience: int = Field(3, ge=1, description="Epochs without gain on the validation days before it ends.")
     batch: int = Field(256, ge=1)
     learning_rate: float = Field(4e-3, gt=0, description="Of Adam at the start; it falls to a twentieth.")
+    likelihood: Literal["poisson", "negative_binomial"] = Field("poisson", description="Of the counts, for the mean.")
     quantile_weight: float = Field(1.0, ge=0, description="Weight of the quantiles' loss beside the mean's.")
     fairness: float = Field(0.25, ge=0, le=1, description="0: every person counts alike; 1: every station does.")
     half_life_days: float = Field(21.0, ge=0, description="Age at which a training row counts half; 0: all alike.")
@@ -120,7 +121,8 @@ class NextHourLstm:
         age = Age(split, config.half_life_days)
         rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
         metrics = [networks.likelihood, networks.quantile_loss]
-        compile_network(model, networks.loss_with(config.quantile_weight), _adam(config, len(rows)), metrics)
+        spread = dispersion(train) if config.likelihood == "negative_binomial" else None
+        compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
         calibration = calibrate_network(model, watched, features.grid.interval) if config.calibrate else None
         if config.refit and log.notes["best_epoch"]:
