@@ -11,7 +11,6 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows import replay_artifacts, replays
 from flows.common import begin, run_name, shown_progress, to_utc
-from tasks.errors import ConfigError
 
 
 @flow(name="backtest", flow_run_name=run_name, timeout_seconds=24 * 3600)
@@ -42,12 +41,9 @@ def backtest(
         data_root: folder or URL of the tables; overrides the configuration's.
     """
     settings, _ = begin(config, data_root, None)
-    first, last = to_utc(start), to_utc(end)
-    if first is None or last is None:
-        raise ConfigError("backtest needs start and end")
     span = replays.Span(
-        first,
-        last,
+        to_utc(start),
+        to_utc(end),
         np.timedelta64(every_minutes, "m"),
         models,
         np.timedelta64(retrain_days, "D") if retrain_days else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from typing import overload
 
 import numpy as np
 from prefect.runtime import flow_run
@@ -22,6 +23,10 @@ def begin(config: str | None, data_root: str | None, as_of: datetime | None) -> 
     return settings, to_utc(as_of) or np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
 
 
+@overload
+def to_utc(moment: datetime) -> np.datetime64: ...
+@overload
+def to_utc(moment: None) -> None: ...
 def to_utc(moment: datetime | None) -> np.datetime64 | None:
     """UTC microseconds of a flow parameter; one without an offset is UTC."""
     if moment is None:

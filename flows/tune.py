@@ -12,7 +12,6 @@ from prefect.artifacts import create_markdown_artifact
 from flows import replay_artifacts, tuning
 from flows.common import begin, run_name, shown_progress, to_utc
 from flows.replays import Span
-from tasks.errors import ConfigError
 
 
 @flow(name="tune", flow_run_name=run_name, timeout_seconds=48 * 3600)
@@ -43,11 +42,8 @@ def tune(
         data_root: folder or URL of the tables; overrides the configuration's.
     """
     settings, _ = begin(config, data_root, None)
-    first, last = to_utc(start), to_utc(end)
-    if first is None or last is None:
-        raise ConfigError("tune needs start and end")
     again = np.timedelta64(retrain_days, "D")
-    span = Span(first, last, np.timedelta64(every_minutes, "m"), (), again)
+    span = Span(to_utc(start), to_utc(end), np.timedelta64(every_minutes, "m"), (), again)
     report = tuning.tune(
         settings, model or settings.retrain.model, span, trials, metric, Path(out), progress=shown_progress()
     )
