@@ -43,9 +43,11 @@ def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Fig
 
 
 def noted(notes: Mapping[str, Any], interval: int, timezone: str) -> Iterator[tuple[str, Figure]]:
-    """What some architectures note of their fit: `series_fit`, a `SeriesFit`; `attention`, the weights of the weeks."""
+    """What some architectures note of their fit: `series_fit`, `three_ways`; `attention`, the weights of the weeks."""
     if fit := notes.get("series_fit"):
         yield "series_fit", series_plots.series_fit(fit, to_local(fit.minutes, timezone), interval)
+    if ways := notes.get("three_ways"):
+        yield "three_ways", series_plots.three_ways(ways, to_local(ways.minutes, timezone), interval)
     if weights := notes.get("attention"):
         yield "attention_by_week", series_plots.weight_by_week(weights)
 

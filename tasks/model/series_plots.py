@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.contracts import Minutes
 from tasks.model.plots import Values
-from tasks.plot_style import BLUE, PART_COLOURS, QUIET, add_legend, new_figure, people
+from tasks.plot_style import BLUE, INK, ORANGE, PART_COLOURS, QUIET, add_legend, clock_axis, date, new_figure, people
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +32,59 @@ class SeriesFit:
     training: Values
     validation: Values
     where: str
+
+
+@dataclass(frozen=True)
+class ThreeWays:
+    """A series, and a network that knows the next step of a window left to forecast it in three ways.
+
+    Attributes:
+        minutes: UTC, datetime64[m] [T].
+        counts: people an interval, [T]; NaN where not known.
+        points: each step from the true ones before it, [T].
+        sequences: as many steps as a row has, each from the one said before, every row starting from truth, [N, H]; the
+            first row at the first minute.
+        whole: all steps from what was known before the first, [T].
+        where: target and station.
+    """
+
+    minutes: Minutes
+    counts: Values
+    points: Values
+    sequences: Values
+    whole: Values
+    where: str
+
+
+def three_ways(ways: ThreeWays, local: Minutes, interval: int) -> Figure:
+    """Three panels, the ways side by side over what was counted.
+
+    Args:
+        ways: what is shown.
+        local: its minutes by the wall clock.
+        interval: minutes a step.
+    """
+    length = ways.sequences.shape[1]
+    figure, panels = new_figure(
+        f"Three ways to forecast {date(local)}, {ways.where}",
+        "orange: said by the network; grey: counted",
+        panels=3,
+        size=(13, 4.6),
+    )
+    hours = [(local[i * length : (i + 1) * length], row) for i, row in enumerate(ways.sequences)]
+    for axes, title, lines in (
+        (panels[0], "point by point: from the true steps before", [(local, ways.points)]),
+        (panels[1], f"sequences of {length * interval} minutes, each from truth", hours),
+        (panels[2], "one sequence: from its own steps", [(local, ways.whole)]),
+    ):
+        axes.plot(local, ways.counts, color=QUIET, linewidth=0.7, alpha=0.7)
+        for times, values in lines:
+            axes.plot(times, values, color=ORANGE, linewidth=1.8)
+        axes.set_title(title, fontsize=10, color=INK, loc="left")
+        axes.set_ylim(bottom=0)
+        clock_axis(axes, local)
+    panels[0].set_ylabel(people(interval))
+    return figure
 
 
 def series_fit(fit: SeriesFit, local: Minutes, interval: int) -> Figure:

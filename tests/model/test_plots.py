@@ -38,6 +38,15 @@ FIT = series_plots.SeriesFit(
     "entries at Clark/Lake",
 )
 
+WAYS = series_plots.ThreeWays(
+    DAY,
+    SHAPE,
+    SHAPE + 1,
+    SHAPE[: len(SHAPE) // 12 * 12].reshape(-1, 12),
+    np.full(len(SHAPE), 3.0),
+    "entries at Clark/Lake",
+)
+
 FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
     "loss": (
         lambda: plots.loss_by_epoch([3, 2, 1], [4, 3, 1, 2], best=2),
@@ -62,6 +71,10 @@ FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
     "series fit": (
         lambda: series_plots.series_fit(FIT, DAY, 5),
         ["local time", "people in 5 minutes", "counted", "fit (training)", "fit (validation)", "entries at Clark/Lake"],
+    ),
+    "three ways": (
+        lambda: series_plots.three_ways(WAYS, DAY, 5),
+        ["people in 5 minutes", "sequences of 60 minutes", "point by point", "one sequence", "entries at Clark/Lake"],
     ),
     "attention": (
         lambda: series_plots.weight_by_week([0.1, 0.2, 0.3, 0.4]),

@@ -14,7 +14,7 @@ from tasks.errors import ConfigError, HistoryError
 from tasks.model.architectures import architecture, unfitted
 from tasks.model.architectures._recursive import RecursiveForecaster
 from tasks.model.architectures.lookback_lstm import LookbackConfig, step_by_step
-from tasks.model.architectures.stacked_lstm import StackedConfig, StackedLstm
+from tasks.model.architectures.stacked_lstm import StackedConfig, StackedLstm, three_ways
 from tasks.model.recursion import full_sequence, point_by_point, windowed_sequences
 from tasks.model.sequence_network import SequenceShape, build
 from tasks.model.series import history, training_scales
@@ -227,3 +227,29 @@ def test_the_picture_s_fits_stand_where_their_steps_are() -> None:
     both = np.isfinite(said[1:])
     assert both.mean() > 0.9
     np.testing.assert_allclose(said[1:][both], fit.counts[:-1][both], rtol=1e-5)
+
+
+def test_three_ways_start_where_they_say() -> None:
+    class Last:
+        def __call__(self, given: dict[str, Float]) -> Float:
+            return given["series"][:, -1:]
+
+    network: Any = Last()
+    scales = {t: {"big": (0.0, 1000.0)} for t in town.TARGETS}
+    forecaster = RecursiveForecaster("stacked_lstm", network, 3, "own", "own", town.TARGETS, scales)
+    end = town.SPLIT.validation[-1]
+    ways = three_ways(forecaster, FEATURES, end)
+    assert (ways.where, len(ways.minutes)) == ("entries at big", 24 * 60 // town.INTERVAL)
+    assert ways.minutes[-1] < end
+    at = int(FEATURES.grid.index(ways.minutes[0]))
+    station = FEATURES.grid.stations.index("big")
+    before = FEATURES.grid.values[0, station, at - 1 : at - 1 + len(ways.minutes)]
+    assert np.isfinite(before).mean() > 0.9
+    np.testing.assert_allclose(ways.points[np.isfinite(ways.points)], before[np.isfinite(ways.points)], rtol=1e-5)
+    assert np.isfinite(ways.points).mean() > 0.8
+    hour = 60 // town.INTERVAL
+    starts = before[::hour]
+    said = np.isfinite(ways.sequences[:, 0])
+    assert said.sum() > 20
+    np.testing.assert_allclose(ways.sequences[said], np.tile(starts[said, None], hour), rtol=1e-5)
+    np.testing.assert_allclose(ways.whole, before[0], rtol=1e-5)

@@ -11,9 +11,8 @@ import numpy as np
 from pydantic import Field
 
 from tasks.contracts import Features, FitLog, Split
-from tasks.metrics import rmse
 from tasks.model.architectures._recursive import RecursiveConfig, RecursiveForecaster, RecursiveLstm
-from tasks.model.plots import Values
+from tasks.model.architectures._shown import Shown, error
 from tasks.model.recursion import point_by_point, sliding_windows
 from tasks.model.series_plots import SeriesFit
 
@@ -45,8 +44,8 @@ class LookbackLstm(RecursiveLstm):
         fit = step_by_step(forecaster, features, border, origins[-1])
         log.notes |= {
             "series_fit": fit,
-            "rmse_training": _rmse(fit.training, fit.counts),
-            "rmse_validation": _rmse(fit.validation, fit.counts),
+            "rmse_training": error(fit.training, fit.counts),
+            "rmse_validation": error(fit.validation, fit.counts),
         }
 
 
@@ -64,23 +63,11 @@ def step_by_step(
     grid, day = features.grid, 1440 // features.grid.interval
     stop = min(int(grid.index(end)), int(grid.index(border)) + day)
     start = max(stop - SHOWN_DAYS * day, 0)
-    counts = grid.values[:, :, start:stop]
-    busiest = int(np.argmax(np.nansum(counts[0], axis=-1)))
-    pairs = [forecaster.scales.get(t, {}).get(grid.stations[busiest], (0.0, 1.0)) for t in grid.targets]
-    low, high = np.array(pairs, np.float32).T
-    scaled = (counts[:, busiest].T - low) / np.maximum(high - low, 1)
-    gap = sliding_windows(np.isnan(scaled[:-1]), forecaster.window).any(axis=(1, 2))
-    known = np.where(np.isnan(scaled), np.float32(0), scaled).astype(np.float32)
-    said = point_by_point(forecaster.next_steps(), known, forecaster.window)[:, 0]
-    people = np.where(gap, np.nan, said * max(high[0] - low[0], 1) + low[0])
-    fitted = np.concatenate([np.full(forecaster.window, np.nan), people])
-    minutes = grid.minutes[start:stop]
-    training, validation = (np.where(part, fitted, np.nan) for part in (minutes < border, minutes >= border))
-    where = f"{grid.targets[0]} at {grid.stations[busiest]}"
-    return SeriesFit(minutes, counts[0, busiest], training, validation, where)
-
-
-def _rmse(fit: Values, counts: Values) -> float:
-    """In people, over the steps that have both."""
-    said = np.isfinite(fit)
-    return rmse(fit[said], counts[said])
+    shown = Shown.of(forecaster, features, start, stop)
+    gap = sliding_windows(shown.gaps[:-1, None], forecaster.window).any(axis=(1, 2))
+    said = shown.people(point_by_point(forecaster.next_steps(), shown.known, forecaster.window))
+    fitted = np.concatenate([np.full(forecaster.window, np.nan), np.where(gap, np.nan, said)])
+    training, validation = (
+        np.where(part, fitted, np.nan) for part in (shown.minutes < border, shown.minutes >= border)
+    )
+    return SeriesFit(shown.minutes, shown.counts, training, validation, shown.where)
