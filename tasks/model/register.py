@@ -18,8 +18,10 @@ from tasks.clock import to_local
 from tasks.metrics import finite
 from tasks.model.bundle import save_bundle
 from tasks.model.champion import move_pointer, store_bundle
+from tasks.model.figure_rows import metric_rows
 from tasks.model.gate import Decision
-from tasks.model.logged import log_figures, metric_rows, note
+from tasks.model.logged import log_figures
+from tasks.model.note import note
 from tasks.model.pictures import retrain_pictures
 from tasks.model.served import FREE_AXES, answer, to_arrays
 from tasks.model.train import CHALLENGER, Trained

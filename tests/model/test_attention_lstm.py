@@ -10,8 +10,8 @@ import tiny_city
 
 from tasks.model.architectures import unfitted
 from tasks.model.architectures.attention_lstm import AttentionForecaster, attend, mean_attention
+from tasks.model.figure_rows import attention_rows
 from tasks.model.inputs import InputSettings, prepare
-from tasks.model.logged import attention_rows
 
 FEATURES = tiny_city.features()
 ORIGINS = tiny_city.START + np.timedelta64(36, "D") + np.arange(20) * np.timedelta64(95, "m")
