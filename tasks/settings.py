@@ -30,6 +30,7 @@ class Network(Section):
     subdivision: str | None = None
     interval_minutes: Literal[1, 5, 10, 15] = 1
     targets: tuple[Name, ...] = Field(("entries", "exits"), min_length=1, max_length=8)
+    total: Name | None = Field(None, description="Name of a series of its own, the sum of all stations.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Network:

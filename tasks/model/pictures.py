@@ -115,7 +115,7 @@ def _by_hour(trained: Trained) -> Figure:
 
 
 def _days(trained: Trained, timezone: str) -> Figure:
-    grid, busiest = trained.features.grid, int(np.argmax(trained.volume))
+    grid, busiest = trained.features.grid, int(np.argmax(trained.volume[trained.features.grid.parts]))
     days = []
     for part in PART_COLOURS:
         origins = getattr(trained.split, part.replace("training", "train").replace("-", ""))
@@ -137,7 +137,7 @@ def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]
     """Calibration; then the busiest hour of the last held-out day, at the busiest station and for the whole network."""
     hours, truth, prediction = held_out_hours(trained)
     yield "calibration", plots.calibration(QUANTILES, {CHALLENGER: quantile_shares(prediction.quantiles, truth)})
-    grid, busiest = trained.features.grid, int(np.argmax(trained.volume))
+    grid, busiest = trained.features.grid, int(np.argmax(trained.volume[trained.features.grid.parts]))
     last = max(len(hours) - 24, 0)
     at = last + int(np.nansum(truth[0, last:], axis=(1, 2)).argmax())
     seen = hours[at] - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP

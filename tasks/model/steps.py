@@ -76,7 +76,8 @@ def judge(settings: Settings, trained: Trained, champion: Forecaster | None) -> 
     losses = {name: scores.daily for name, scores in trained.scores.items()}
     name = f"champion {champion.version}" if isinstance(champion, Versioned) else CHAMPION
     challenger, present = losses.pop(CHALLENGER), losses.pop(CHAMPION, None)
-    return decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name)
+    total = trained.features.grid.total is not None
+    return decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name, total=total)
 
 
 @step("register", retries=1)

@@ -46,7 +46,7 @@ class Trained:
         features: the maker of tensors, for pictures and examples.
         scores: "challenger", "champion" (if there is one that can be scored) and the baselines by name.
         days: first origin of each held-out day, ISO, in the order of `Scores.daily`.
-        volume: float64 [station], people a held-out day.
+        volume: float64 [station], people a held-out day; that of their total last, where there is one.
         champion: what the present champion's bundle says of it, with its `version`; empty without one.
     """
 

@@ -65,7 +65,7 @@ def step_by_step(
     stop = min(int(grid.index(end)), int(grid.index(border)) + day)
     start = max(stop - SHOWN_DAYS * day, 0)
     counts = grid.values[:, :, start:stop]
-    busiest = int(np.argmax(np.nansum(counts[0], axis=-1)))
+    busiest = int(np.argmax(np.nansum(counts[0, grid.parts], axis=-1)))
     pairs = [forecaster.scales.get(t, {}).get(grid.stations[busiest], (0.0, 1.0)) for t in grid.targets]
     low, high = np.array(pairs, np.float32).T
     scaled = (counts[:, busiest].T - low) / np.maximum(high - low, 1)
