@@ -106,6 +106,13 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings) -
     )
 
 
+def seen_columns(tensors: Tensors, settings: InputSettings) -> slice:
+    """Columns of `Windows.weeks` that tell which share of each bin was observed."""
+    size = divisor(tensors.horizon, settings.bin_minutes // tensors.interval)
+    bins = tensors.lags.shape[-1] // size
+    return slice(len(tensors.targets) * bins, (len(tensors.targets) + 1) * bins)
+
+
 @dataclass(frozen=True)
 class _Days:
     """Binned counts of every day; axes D days (oldest first, today last), C, O, S, B bins.

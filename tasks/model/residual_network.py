@@ -20,8 +20,8 @@ REACH = 2.0
 QUIET = 0.1
 """Square root of a mean below which quantiles are drawn towards it, so that a closed station's are zero."""
 TINY = 1e-6
-Pool = Callable[[Any, int], Any]
-"""[row, day, feature] and a number of units to [row, ...]."""
+Pool = Callable[[Any, Any, int], Any]
+"""Days as the network reads them, [row, day, unit]; as they came, [row, day, feature]; units: to [row, ...]."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,8 @@ class Shape:
         return cls(days, features, inputs["context"].shape[1], stations, targets, steps, bins)
 
 
-def last_state(days: Any, units: int) -> Any:
-    """The state of an LSTM after all days: [row, unit] of [row, day, feature]."""
+def last_state(days: Any, weeks: Any, units: int) -> Any:
+    """The state of an LSTM after all days: [row, unit] of [row, day, unit]."""
     from keras import layers
 
     return layers.LSTM(units)(days)
@@ -67,7 +67,7 @@ def build(shape: Shape, units: int, embedding: int, dropout: float, pool: Pool =
 
     seen = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(weeks))
     place = layers.Flatten()(layers.Embedding(shape.stations + 1, embedding)(station))
-    joined = layers.Concatenate()([pool(seen, units), context, place])
+    joined = layers.Concatenate()([pool(seen, weeks, units), context, place])
     hidden = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(joined))
 
     def head(rows: int, direct: Any = 0) -> Any:
