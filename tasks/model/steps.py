@@ -217,7 +217,9 @@ def _bundled(store: Store, name: str) -> Forecaster:
         return _load(store.local / folder, version)
     with tempfile.TemporaryDirectory() as local:
         for path in store.files(folder):
-            (Path(local) / path.rsplit("/", 1)[1]).write_bytes(store.read_bytes(path) or b"")
+            copy = Path(local) / path.removeprefix(f"{folder}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(store.read_bytes(path) or b"")
         return _load(Path(local), version)
 
 
