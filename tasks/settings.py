@@ -68,7 +68,7 @@ class RetrainSettings(Section):
         "alternate", description="Fits anew, or goes on from the champion's network; alternate: in turn by night."
     )
     seed: int = 7
-    members: int = Field(1, ge=1, le=20, description="Networks that forecast as one, of the seeds from `seed` on.")
+    members: int = Field(1, ge=1, le=20, description="Networks of the seeds from `seed` on that forecast as one.")
 
 
 class GateSettings(Section):

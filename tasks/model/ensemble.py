@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import Float, Forecaster, Prediction, Tensors
+from tasks.contracts import QUANTILES, Float, Forecaster, Prediction, Tensors
 from tasks.errors import ModelError
 
+MIDDLE = QUANTILES.index(0.5)
 NEARLY = 0.011
 """Quantiles that lie so near to whole numbers are those of counts: see `conformal`."""
 
@@ -48,13 +49,18 @@ class Ensemble:
 
 
 def averaged(quantiles: Sequence[Float]) -> Float:
-    """Mean of quantiles [quantile, ...], non-decreasing; whole, or as far from it as most are, where all are so."""
+    """Mean of quantiles [quantile, ...], non-decreasing.
+
+    Where all are nearly whole it is whole, or as far from that as most members are; as far out where half of them are.
+    """
     given = np.stack(quantiles)
     whole = np.round(given)
     short = given - whole
     mean = given.mean(axis=0, dtype=np.float64)
     if np.abs(short).max(initial=0) < NEARLY:
-        mean = np.round(whole.mean(axis=0, dtype=np.float64)) + np.median(short, axis=0)
+        order, half = np.sort(short, axis=0), len(given) // 2
+        most = np.concatenate([order[(len(given) - 1) // 2][:MIDDLE], order[half][MIDDLE:]])
+        mean = np.round(whole.mean(axis=0, dtype=np.float64)) + most
     return np.asarray(np.maximum(np.sort(mean, axis=0), 0), np.float32)
 
 

@@ -130,5 +130,12 @@ def test_quantiles_are_averaged_level_by_level() -> None:
 
 
 def test_counts_stay_whole_and_those_a_hundredth_short_of_one_do_where_most_members_say_so() -> None:
-    said = [np.array([[2.0, 1.99, 5.0]]), np.array([[2.0, 1.99, 6.0]]), np.array([[3.0, 2.0, 6.0]])]
-    np.testing.assert_allclose(averaged([q.astype(np.float32) for q in said]), [[2.0, 1.99, 6.0]], atol=1e-6)
+    said = [[0, 1.01, 3, 5, 6, 6.99, 9], [0, 2.01, 3, 5, 6, 6.99, 10], [1, 2, 4, 5, 7, 7, 10]]
+    made = averaged([np.array(q, np.float32)[:, None] for q in said])
+    np.testing.assert_allclose(made[:, 0], [0, 2.01, 3, 5, 6, 6.99, 10], atol=1e-6)
+
+
+def test_where_two_members_differ_over_the_hundredth_the_interval_keeps_the_count() -> None:
+    said = [[0, 1.01, 2, 4, 5, 6.99, 8], [1, 1, 2, 4, 6, 7, 9]]
+    made = averaged([np.array(q, np.float32)[:, None] for q in said])
+    np.testing.assert_allclose(made[:, 0], [0, 1, 2, 4, 6, 7, 8], atol=1e-6)
