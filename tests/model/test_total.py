@@ -18,6 +18,8 @@ from tasks.model.boosting_inputs import RowSettings, boosting_rows
 from tasks.model.gate import TOTAL, decide
 from tasks.model.holdout import Scores, score
 from tasks.model.inputs import InputSettings, prepare
+from tasks.model.row_weights import station_weights
+from tasks.model.samples import draw
 from tasks.settings import FeatureSettings, GateSettings
 from tasks.total import with_total
 
@@ -117,3 +119,17 @@ def test_the_total_is_a_tier_of_its_own_that_can_stop_a_promotion_and_no_part_of
     stopped = decide(bad, rival, {"weekday_level": rival}, volume, GATE, total=True)
     assert not stopped.promoted
     assert "The network total would get" in stopped.reason
+
+
+@pytest.mark.parametrize("fairness", [0.0, 0.25, 1.0])
+def test_the_total_weighs_in_a_fit_as_a_station_does_on_average(fairness: float) -> None:
+    rng, most = np.random.default_rng(0), 4 * len(ORIGINS)
+    with_it, without = (
+        draw(features(t, missing=False), ORIGINS, most, tiny_city.STATIONS, InputSettings(), rng) for t in ("ALL", None)
+    )
+    ours, theirs = station_weights(with_it, PARTS + 1, fairness, total=True), station_weights(without, PARTS, fairness)
+    people = np.bincount(with_it.place, with_it.truth.sum(axis=(1, 2)))
+    assert people[-1] == people[:-1].sum()
+    assert ours[-1] * people[-1] == pytest.approx(np.mean(ours[:-1] * people[:-1]), rel=1e-5)
+    np.testing.assert_allclose(ours[:-1] / ours[0], theirs / theirs[0], rtol=1e-5)
+    assert ours[with_it.place].mean() == pytest.approx(1, rel=1e-5)

@@ -108,7 +108,7 @@ class NextHourLstm:
         rng = np.random.default_rng(seed)
         train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment)
         held = self._draw(features, split.validation, config.max_validation, "validation", rng, None)
-        weights = station_weights(train, len(known), config.fairness)
+        weights = station_weights(train, len(known), config.fairness, features.grid.total is not None)
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
         model = self._network(shape, features)
