@@ -19,7 +19,7 @@ from tasks.contracts import Grid, Minutes, Progress
 from tasks.errors import ConfigError
 from tasks.forecast_table import REPLAYED
 from tasks.parquet import table_pieces
-from tasks.score.backtest_report import ReplayTally, Training, whole_hour, write_report
+from tasks.score.backtest_report import ReplayTally, Training, scopes, whole_hour, write_report
 from tasks.score.replay_part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job
 from tasks.score.replay_sums import Sums, joined
 from tasks.store import table_writer
@@ -50,6 +50,11 @@ class BacktestReport:
     rows: int
     figures: dict[str, Any]
     run_id: str | None = None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What the figures are of; see `backtest_report.scopes`."""
+        return scopes(self.figures)
 
 
 @dataclass(frozen=True)

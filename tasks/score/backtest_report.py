@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,6 +154,11 @@ class ReplayTally:
             "by_hour_of_day": _grouped(whole, hour, [f"{h:02d}" for h in np.unique(hour)]),
             "by_day": _grouped(whole, day.astype(np.int64), [str(d) for d in np.unique(day)]),
         }
+
+
+def scopes(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a report has figures of: stations, their sum, and the total's own forecasts where there are any."""
+    return ("stations", "network", *(("total",) if "total" in report else ()))
 
 
 def whole_hour(sums: Sums) -> dict[str, float]:

@@ -12,7 +12,9 @@ from jsonschema import Draft202012Validator
 
 import tasks.publish
 from flows import compose, replays
+from flows.replay_artifacts import backtest_markdown
 from tasks.score.backtest import BacktestReport
+from tasks.score.backtest_logged import side_by_side
 from tasks.score.steps import score_forecasts
 from tasks.settings import Network, Settings
 from tasks.source_settings import SimulateSource
@@ -46,6 +48,9 @@ def replayed(city: Settings, tmp_path_factory: pytest.TempPathFactory) -> Backte
 def test_a_backtest_shows_the_total_beside_the_stations(replayed: BacktestReport) -> None:
     report = json.loads(Path(replayed.report).read_text())
     assert (report["total"], report["stations"]) == ("ALL", 4)
+    assert replayed.scopes == ("stations", "network", "total")
+    assert "total" in backtest_markdown(replayed)
+    assert "total/weekday_mean.coverage_80" in side_by_side(replayed.figures)
     for of in report["models"].values():
         own, network = of["total"]["all"]["overall"], of["network"]["all"]["overall"]
         assert own["rmse_hour"] == pytest.approx(network["rmse_hour"], rel=1e-5)
