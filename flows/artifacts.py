@@ -189,7 +189,7 @@ def score_markdown(report: ScoreReport, followed: str | None) -> str:
         f"# Scores of {len(report.days)} service days\n\n{report.origins:,} forecasts scored, "
         f"{report.pending:,} whose hour is not over, {report.unobserved:,} whose truth is not there.\n"
     )
-    named = {"all stations": report.metrics, "network total": report.network}
+    named = {"all stations": report.metrics, "network total": report.network, "its own forecast": report.total}
     parts = [head, table(*figures_table("scope", {k: v for k, v in named.items() if v}))]
     parts.append(table(*figures_table("target", report.by_target)) if report.by_target else "")
     parts.append(table(*figures_table("model version", report.by_model)) if report.by_model else "")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def backtest_rows(report: BacktestReport, scope: str) -> tuple[list[str], list[list[str]]]:
-    """Columns and rows of a replay's figures; `scope` is "stations" or "network"."""
+    """Columns and rows of a replay's figures; `scope` is one of the report's."""
     models = report.figures["models"]
     named = {f"{name}, {target}": tree["overall"] for name, of in models.items() for target, tree in of[scope].items()}
     return artifacts.figures_table(scope, named)
@@ -26,7 +26,7 @@ def backtest_markdown(report: BacktestReport) -> str:
         f"{f['stations']:,} stations; forecasts in `{report.forecasts}`, figures in `{report.report}`.\n"
     )
     return "\n".join(
-        [head, *(artifacts.table(*backtest_rows(report, s)) for s in ("stations", "network")), f"\n{artifacts.LEGEND}"]
+        [head, *(artifacts.table(*backtest_rows(report, s)) for s in report.scopes), f"\n{artifacts.LEGEND}"]
     )
 
 

@@ -28,6 +28,11 @@ QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 QUANTILE_COLUMNS = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
 
 
+def parts_of(stations: Sequence[str], total: str | None) -> slice:
+    """Positions of the stations but for a total at their end."""
+    return slice(0, len(stations) - (total is not None and tuple(stations[-1:]) == (total,)))
+
+
 @dataclass(frozen=True)
 class Grid:
     """The minute table of a span as a dense array.
@@ -37,6 +42,7 @@ class Grid:
         start: first minute, UTC.
         interval: minutes a step.
         stations, targets: names of the axes.
+        total: the last station, where that is the sum of all others; None without.
     """
 
     values: Float
@@ -44,6 +50,12 @@ class Grid:
     interval: int
     stations: tuple[str, ...]
     targets: tuple[str, ...]
+    total: str | None = None
+
+    @property
+    def parts(self) -> slice:
+        """Stations but for their total."""
+        return parts_of(self.stations, self.total)
 
     @property
     def steps(self) -> int:
@@ -79,6 +91,7 @@ class Tensors:
         interval: minutes a step.
         trail: float32 [2, C, O, S, T], people and what the profile expected in each of the T hours before the recent
             steps, oldest first, over the steps that have both; zeros where none has. None where it is not made.
+        total: the last station, where that is the sum of all others; None without.
     """
 
     CALENDAR: ClassVar[tuple[str, ...]] = (
@@ -96,6 +109,12 @@ class Tensors:
     targets: tuple[str, ...]
     interval: int
     trail: Float | None = None
+    total: str | None = None
+
+    @property
+    def parts(self) -> slice:
+        """Stations but for their total, over which the network is summed."""
+        return parts_of(self.stations, self.total)
 
     @property
     def horizon(self) -> int:

@@ -30,6 +30,7 @@ class Network(Section):
     subdivision: str | None = None
     interval_minutes: Literal[1, 5, 10, 15] = 1
     targets: tuple[Name, ...] = Field(("entries", "exits"), min_length=1, max_length=8)
+    total: Name | None = Field(None, description="Name of a series of its own, the sum of all stations.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Network:
@@ -67,6 +68,7 @@ class RetrainSettings(Section):
         "alternate", description="Fits anew, or goes on from the champion's network; alternate: in turn by night."
     )
     seed: int = 7
+    members: int = Field(1, ge=1, le=20, description="Networks of the seeds from `seed` on that forecast as one.")
 
 
 class GateSettings(Section):

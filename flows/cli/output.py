@@ -159,7 +159,7 @@ def forecast_lines(report: ForecastReport) -> list[str]:
 
 def score_lines(report: ScoreReport) -> list[str]:
     """How the live forecasts did; prints the figures as a table."""
-    named = {"all stations": report.metrics, "network total": report.network}
+    named = {"all stations": report.metrics, "network total": report.network, "its own forecast": report.total}
     if report.origins:
         columns, rows = artifacts.figures_table("scope", named)
         table("scores", columns, rows)
@@ -171,8 +171,8 @@ def score_lines(report: ScoreReport) -> list[str]:
 
 
 def backtest_lines(report: BacktestReport) -> list[str]:
-    """Where a replay lies; prints its figures as two tables."""
-    for scope in ("stations", "network"):
+    """Where a replay lies; prints its figures, a table a scope."""
+    for scope in report.scopes:
         columns, rows = replay_artifacts.backtest_rows(report, scope)
         table(f"backtest, {scope}", columns, rows)
     run = [f"MLflow run {report.run_id}"] if report.run_id else []

@@ -14,6 +14,7 @@ from tasks.errors import HistoryError
 from tasks.features.calendar import calendar_features
 from tasks.features.lags import Rows, as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
 from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
+from tasks.features.total import total_as_known
 from tasks.known import Known, unseen
 from tasks.settings import FeatureSettings
 
@@ -75,6 +76,7 @@ class MinuteFeatures:
         """
         origins = np.asarray(origins, dtype="datetime64[m]")
         at, rows = self._positions(origins), as_rows(stations)
+        names = tuple(np.array(self.grid.stations, dtype=object)[rows])
         before = max(self.recent_steps, self._level_steps)
         far = max(before, self.recent_steps + self._trail_steps)
         skip = before - self.recent_steps
@@ -93,10 +95,11 @@ class MinuteFeatures:
             profile=profile[..., skip:],
             level=damped_level(recent[..., hour], profile[..., hour], self.settings.level_prior),
             calendar=self._calendar(at),
-            stations=tuple(np.array(self.grid.stations, dtype=object)[rows]),
+            stations=names,
             targets=self.grid.targets,
             interval=self.grid.interval,
             trail=self._trail(dense, steps, begin + far - self.recent_steps, at, rows),
+            total=self.grid.total if names[-1:] == (self.grid.total,) else None,
         )
 
     def truth(self, origins: Minutes) -> Float:
@@ -130,6 +133,8 @@ class MinuteFeatures:
             station, origin, place = unseen(self.known, at, before)
             said = self.known.said(station, at[origin] - before + place, at[origin])
             recent[:, origin, station, place] = said.T
+            if self.grid.total is not None:
+                recent[:, :, -1] = total_as_known(self.grid, self.known, at, before)
         return recent
 
     def _trail(self, dense: Float, steps: Int, stop: Int, at: Int, rows: Rows) -> Float:
@@ -148,6 +153,11 @@ class MinuteFeatures:
         assert self.known is not None
         length, wanted = self._trail_steps, np.full(len(self.grid.stations), MISSING, np.int64)
         wanted[rows] = np.arange(len(wanted[rows]))
+        first = np.arange(self.settings.trail_hours)[None] * self.horizon
+        if self.grid.total is not None and wanted[-1] != MISSING:
+            counts = total_as_known(self.grid, self.known, at, self.recent_steps + length)[..., :length]
+            expected = dense[:, wanted[-1], stop[:, None] - length + np.arange(length)]
+            trail[:, :, :, wanted[-1]] = _hours(counts, expected, first, self.horizon)[:, :, 0]
         station, origin, place = unseen(self.known, at, self.recent_steps + length)
         open_ = (place < length) & (wanted[station] != MISSING)
         station, origin, place = station[open_], origin[open_], place[open_]
@@ -161,7 +171,6 @@ class MinuteFeatures:
         pair = pair.reshape(-1)
         counts[:, pair, place] = self.known.said(station, begin[pair] + place, at[origin]).T
         expected = dense[:, wanted[here][:, None], stop[of][:, None] - length + np.arange(length)]
-        first = np.arange(self.settings.trail_hours)[None] * self.horizon
         trail[:, :, of, wanted[here]] = _hours(counts, expected, first, self.horizon)[:, :, 0]
 
     def _minutes(self, steps: Int) -> Minutes:

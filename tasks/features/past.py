@@ -10,6 +10,7 @@ import numpy as np
 from tasks.contracts import Int, Minutes
 from tasks.features.features import MinuteFeatures
 from tasks.known import Known
+from tasks.total import sum_up
 
 RECENT_MINUTES = 720
 """Nothing within so many minutes before an origin serves as its lag: lags lie most of a day back, or more."""
@@ -61,6 +62,8 @@ class Past:
         open_ = (since > at) & (step < at)
         station, step = station[open_], step[open_]
         values[:, station, step] = self.known.said(station, step, np.full(len(station), at)).T
+        if self.today.grid.total is not None and len(station):
+            sum_up(values, self.today.grid.interval)
 
     def _like(self, values: np.ndarray, known: Known | None) -> MinuteFeatures:  # type: ignore[type-arg]
         t = self.today

@@ -22,6 +22,7 @@ from tasks.minutes import read_minutes, to_grid
 from tasks.settings import Settings
 from tasks.stepping import step
 from tasks.store import Store
+from tasks.total import with_total
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ def load_features(
 
     Raises:
         HistoryError: if there are no minutes at all in that span.
+        ConfigError: if a station has the name of the network's total.
     """
     network, store = settings.network, Store(settings.data_root)
     begin, stop = _span(settings, start), end.astype("datetime64[m]") + np.timedelta64(HORIZON_MINUTES, "m")
@@ -76,7 +78,7 @@ def load_features(
     table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of, only)
     if not table.num_rows:
         raise HistoryError(_nothing(store, begin, stop, as_of))
-    grid = to_grid(table, begin, stop, network.interval_minutes, network.targets)
+    grid = with_total(to_grid(table, begin, stop, network.interval_minutes, network.targets), network.total)
     log.info("features: %d stations, %d steps from %s to %s UTC", len(grid.stations), grid.steps, begin, stop)
     return MinuteFeatures(grid, network.timezone, settings.features, holidays)
 
@@ -164,7 +166,7 @@ def _serving_days(
     """Service days that the tensors of a few origins can see: two or three dozen in place of a hundred.
 
     Those of the windows around the origins, the days that serve as their lags, and the neighbours of these where an
-    hour around the windows, and so any smoothing or clock change, reaches into them.
+    hour around the windows, and so any smoothing or clock change, reaches into them. A total looks a day further back.
     """
     hour, zone = np.timedelta64(60, "m"), settings.network.timezone
     first = start.astype("datetime64[m]") - _before(settings) - np.timedelta64(settings.features.smooth_minutes, "m")
@@ -174,6 +176,8 @@ def _serving_days(
     one, inner = np.timedelta64(1, "D"), slice(None if edges[0] < edges[1] else 1, None if edges[3] > edges[2] else -1)
     earlier, later = days[:, inner.start :] - one, days[:, : inner.stop] + one
     wanted = np.unique(np.concatenate([days, earlier, later], axis=None))
+    if settings.network.total is not None:
+        wanted = np.union1d(wanted, wanted - one)
     return frozenset(str(day) for day in wanted[~np.isnat(wanted)])
 
 
@@ -185,13 +189,14 @@ def _before(settings: Settings) -> np.timedelta64:
 
 
 def _span(settings: Settings, start: np.datetime64) -> np.datetime64:
-    """First step of the service day at which the history of an origin begins, with a day to spare.
+    """First step of the service day at which the history of an origin begins, with a day to spare, or two for a total.
 
     Steps are whole intervals of UTC, as ingest has them.
     """
     features, network = settings.features, settings.network
     origin = np.array([start.astype("datetime64[m]") - _before(settings)])
-    day = service_dates(origin, network.timezone)[0] - np.timedelta64(7 * features.weeks + 1, "D")
+    spare = 1 if network.total is None else 2
+    day = service_dates(origin, network.timezone)[0] - np.timedelta64(7 * features.weeks + spare, "D")
     begin = int(day_bounds(day, network.timezone)[0].astype("datetime64[m]").astype(np.int64))
     return np.datetime64(begin - begin % network.interval_minutes, "m")
 

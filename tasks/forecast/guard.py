@@ -11,6 +11,7 @@ import numpy as np
 from tasks.contracts import QUANTILES, Float, Forecaster, Grid, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError, StoreError
 from tasks.forecast_table import model_version
+from tasks.reconcile import coherent
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ class Answer:
 
     Attributes:
         rung, model_version: who answered.
-        prediction: mean [C, O, S, H] and quantiles [Q, C, O, S, H], none negative, none crossing.
+        prediction: mean [C, O, S, H] and quantiles [Q, C, O, S, H], none negative, none crossing; coherent.
         falls: the rungs above it.
     """
 
@@ -76,7 +77,8 @@ def climb_down(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD_F
         else:
             fault = implausible(prediction, tensors, absurd_factor)
             if fault is None:
-                return Answer(rung, model_version(forecaster), settled(prediction), tuple(falls))
+                answer = coherent(settled(prediction), tensors)
+                return Answer(rung, model_version(forecaster), answer, tuple(falls))
             falls.append(Fall(rung, f"{rung} implausible", fault))
         log.warning("rung %s did not answer: %s", rung, falls[-1].detail)
     told = "; ".join(f"{fall.rung}: {fall.detail}" for fall in falls) or "the ladder is empty"

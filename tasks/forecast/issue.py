@@ -85,11 +85,11 @@ def summarise(
     Returns:
         Network, times (UTC, and local with their offset), model, `falls` (rungs that did not answer, and why),
         `totals` (target -> people in the network in the hour), `busiest` (stations with the most people, all
-        targets together) and the number of stations.
+        targets together), the number of stations, and `total`, the name of their total's own rows, where it has any.
     """
     origin = tensors.origins[0]
     minutes = np.timedelta64(tensors.horizon * tensors.interval, "m")
-    people = answer.prediction.mean[:, 0].sum(axis=-1, dtype=np.float64)
+    people = answer.prediction.mean[:, 0, tensors.parts].sum(axis=-1, dtype=np.float64)
     busiest = np.argsort(-people.sum(axis=0), kind="stable")[:BUSIEST]
     return {
         "network": network.name,
@@ -104,7 +104,8 @@ def summarise(
         "rung": answer.rung,
         "degraded_reason": reason,
         "falls": [{"rung": f.rung, "reason": f.reason, "detail": f.detail} for f in answer.falls],
-        "stations": len(tensors.stations),
+        "stations": people.shape[1],
+        **({"total": tensors.total} if tensors.total is not None else {}),
         "totals": {t: round(float(n), 1) for t, n in zip(tensors.targets, people.sum(axis=1), strict=True)},
         "busiest": [
             {

@@ -13,7 +13,7 @@ import pyarrow as pa
 from tasks import tables
 from tasks.contracts import Int
 from tasks.ingest.judging import judge_times, next_look, repeated_hour, set_early_aside
-from tasks.ingest.numbers import UNSAFE, read_counts, read_names
+from tasks.ingest.numbers import UNSAFE, code_of, read_counts, read_names
 from tasks.ingest.open_rows import OpenRows
 from tasks.ingest.pieces import statements
 from tasks.ingest.rejects import Rejects, Verdicts
@@ -138,6 +138,7 @@ def _read(file: OpenRows, columns: dict[str, str], verdicts: Verdicts, pull: Pul
     moments = read_times(times, zone, lambda: station.astype(np.int64) * (len(parts) + 1) + part)
     verdicts.refuse((station == UNSAFE) | (part < 0), "unsafe_name")
     verdicts.refuse(station < 0, "missing_station")
+    verdicts.refuse(station == code_of(stations, file.network.total), "name_of_total")
     minute = judge_times(verdicts, moments, file.network.interval_minutes, pull)
     available = _availability(file, columns.get("available_at"), verdicts, pull)
     counts = {

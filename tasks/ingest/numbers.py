@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -13,8 +15,8 @@ from tasks.ingest.rejects import Verdicts
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
 _BLANK = ("", "nan", "null")
-BLANK, UNSAFE = -1, -2
-"""Codes of a name that was not given, and of one that is refused."""
+BLANK, UNSAFE, NOWHERE = -1, -2, -3
+"""Codes of a name that was not given, of one that is refused, and of one that no row has."""
 LONGEST_NAME = 200
 _NO_NAME = "\x00"
 _SIGNED = r"^[+-]\d{1,18}([.,]\d{1,18})?$"
@@ -95,3 +97,8 @@ def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     place = {name: code for code, name in enumerate(names)} | {"": BLANK, _NO_NAME: UNSAFE}
     codes = np.array([*(place[name] for name in text), BLANK], dtype=np.int32)
     return codes[places(coded)], names
+
+
+def code_of(names: Sequence[str], name: str | None) -> int:
+    """Code of a name among those of a column, `NOWHERE` where it is not there."""
+    return names.index(name) if name is not None and name in names else NOWHERE

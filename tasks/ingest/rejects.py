@@ -36,6 +36,7 @@ ROW_REASONS = (
     "not_a_record",
     "not_utf8",
     "unsafe_name",
+    "name_of_total",
 )
 FILE_REASONS = (
     "unreadable_file",

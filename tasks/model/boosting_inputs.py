@@ -90,8 +90,9 @@ def _today(tensors: Tensors, prior: float) -> list[Float]:
     columns = [np.isfinite(tensors.recent).mean(axis=-1, dtype=np.float32)]
     for minutes in WINDOWS:
         people, expected = _recent(tensors, minutes)
-        for axis in (None, 2, 0):
-            sums = (x if axis is None else x.sum(axis=axis, keepdims=True) for x in (people, expected))
+        both = people, expected
+        network = (x[:, :, tensors.parts].sum(axis=2, keepdims=True) for x in both)
+        for sums in (both, network, (x.sum(axis=0, keepdims=True) for x in both)):
             over, under = (np.broadcast_to(x, people.shape) + np.float32(prior) for x in sums)
             columns.append(np.log(over / under))
     return [column[..., None] for column in columns]

@@ -10,6 +10,7 @@ from typing import Any
 from tasks.contracts import Forecaster
 from tasks.errors import ModelError
 from tasks.model import architectures
+from tasks.model.ensemble import Ensemble, configs_of, member_folder
 
 FILE = "bundle.json"
 FORMAT = 1
@@ -25,7 +26,8 @@ def save_bundle(folder: Path, forecaster: Forecaster, meta: dict[str, Any]) -> N
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = forecaster.export(folder)
-    files = {p.name: _digest(p) for p in sorted(folder.iterdir()) if p.is_file() and p.name != FILE}
+    below = (p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / FILE)
+    files = {p.relative_to(folder).as_posix(): _digest(p) for p in below}
     head = {"format": FORMAT, "architecture": forecaster.name, "config": config, "meta": meta, "files": files}
     (folder / FILE).write_text(json.dumps(head, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
 
@@ -43,7 +45,11 @@ def load_bundle(folder: Path) -> Forecaster:
             raise ModelError(f"{path} is missing or damaged: restore the bundle, or run nexthour retrain")
     if head["architecture"] not in architectures.names():
         raise ModelError(f"{folder / FILE} wants model {head['architecture']!r}, which is not installed here")
-    return architectures.load(head["architecture"], folder, head["config"])
+    name, members = head["architecture"], configs_of(head["config"], folder)
+    if members is None:
+        return architectures.load(name, folder, head["config"])
+    parts = enumerate(members)
+    return Ensemble(name, [architectures.load(name, member_folder(folder, i), config) for i, config in parts])
 
 
 def read_head(folder: Path) -> dict[str, Any]:

@@ -48,6 +48,15 @@ class Calibration(BaseModel):
     interval: int
     reach: tuple[tuple[tuple[float | None, ...], ...], ...]
 
+    def over(self, other: Calibration) -> Calibration:
+        """This one, with another's reach where it has none."""
+        cells = ((mine, theirs) for mine, theirs in zip(self.reach, other.reach, strict=True))
+        reach = [
+            [[a if b is None else b for a, b in zip(*rows, strict=True)] for rows in zip(theirs, mine, strict=True)]
+            for mine, theirs in cells
+        ]
+        return Calibration.model_validate({"interval": self.interval, "reach": reach})
+
     def apply(self, mean: Float, quantiles: Float) -> Float:
         """Calibrated quantiles, >= 0 and non-decreasing; whole numbers, or a hundredth to the middle of one.
 
@@ -85,11 +94,25 @@ def calibrate(mean: Float, quantiles: Float, truth: Float, interval: int) -> Cal
     return Calibration.model_validate({"interval": interval, "reach": reach})
 
 
-def calibrate_network(model: keras.Model, held: Rows, interval: int) -> Calibration:
-    """Learn from the rows that a network was not fitted on; its output is [row, 1 + quantile, target, step]."""
+def calibrate_network(
+    model: keras.Model, held: Rows, interval: int, own: Cell | None = None
+) -> tuple[Calibration, Calibration | None]:
+    """Learn from the rows that a network was not fitted on; its output is [row, 1 + quantile, target, step].
+
+    Returns:
+        One of all rows; and one of the rows `own`, bool [row], whose counts spread otherwise than others of their size,
+        which is that of all rows where these are too few.
+    """
     output = np.asarray(model.predict(held.inputs, batch_size=VALIDATION_BATCH, verbose=0))
-    quantiles = np.ascontiguousarray(output[:, 1:].swapaxes(0, 1))
-    return calibrate(output[:, 0], quantiles, held.truth[:, 0], interval)
+
+    def of(rows: Cell | slice) -> Calibration:
+        quantiles = np.ascontiguousarray(output[rows, 1:].swapaxes(0, 1))
+        return calibrate(output[rows, 0], quantiles, held.truth[rows, 0], interval)
+
+    if own is None:
+        return of(slice(None)), None
+    others = of(~own)
+    return others, of(own).over(others)
 
 
 def _cells(mean: Float, interval: int) -> Iterator[tuple[int, int, Cell]]:

@@ -9,104 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tasks.model.decision import TOTAL as TOTAL
+from tasks.model.decision import Decision as Decision
+from tasks.model.decision import Row, TierRow
 from tasks.settings import GateSettings
 
 Losses = npt.NDArray[np.float64]
 
 TIERS = ("busiest third", "middle third", "quietest third")
-
-
-@dataclass(frozen=True)
-class Row:
-    """The challenger against one rival over all days that both were scored on.
-
-    Attributes:
-        rival: name of the other model.
-        role: "champion" or "baseline".
-        challenger, loss: mean daily loss of the challenger and of the rival, lower is better.
-        difference: challenger over rival, less one, in percent; negative is better.
-        confidence: probability, by the paired t-test, that the challenger is better.
-        verdict: "better", "worse" or "not told apart".
-    """
-
-    rival: str
-    role: str
-    challenger: float
-    loss: float
-    difference: float
-    confidence: float
-    verdict: str
-
-
-@dataclass(frozen=True)
-class TierRow:
-    """One group of stations, by volume, against the reference.
-
-    Attributes:
-        tier: name of the group.
-        stations: how many there are.
-        rival: the reference: the champion, or the best baseline where there is none.
-        challenger, loss: mean loss of the group's stations.
-        difference: challenger over reference, less one, in percent.
-        verdict: "within margin", "worse", or "not told apart" from chance.
-    """
-
-    tier: str
-    stations: int
-    rival: str
-    challenger: float
-    loss: float
-    difference: float
-    verdict: str
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the gate said.
-
-    Attributes:
-        promoted: whether the challenger becomes champion.
-        reason: one sentence.
-        days: service days that were compared.
-        table: the challenger against each rival.
-        tiers: the challenger against the reference, by station tier.
-    """
-
-    promoted: bool
-    reason: str
-    days: int
-    table: tuple[Row, ...]
-    tiers: tuple[TierRow, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The decision as JSON-able values."""
-        return asdict(self)
-
-    def to_markdown(self) -> str:
-        """The decision as people read it: the sentence, then both tables."""
-        lines = [
-            f"{'Promoted' if self.promoted else 'Not promoted'}. {self.reason}",
-            "",
-            f"| rival | role | challenger's loss | rival's loss | difference | sure, {self.days} days | verdict |",
-            "|---|---|---:|---:|---:|---:|---|",
-        ]
-        for r in self.table:
-            own = f"{r.challenger:.4g} | {r.loss:.4g} | {r.difference:+.1f} % | {r.confidence:.2f} | {r.verdict}"
-            lines.append(f"| {r.rival} | {r.role} | {own} |")
-        if self.tiers:
-            lines += ["", "By thirds of the stations:", ""]
-            lines += ["| stations | number | rival | challenger's loss | rival's loss | difference | verdict |"]
-            lines += ["|---|---:|---|---:|---:|---:|---|"]
-        for t in self.tiers:
-            own = f"{t.challenger:.4g} | {t.loss:.4g} | {t.difference:+.1f} % | {t.verdict}"
-            lines.append(f"| {t.tier} | {t.stations} | {t.rival} | {own} |")
-        return "\n".join(lines) + "\n"
 
 
 def decide(
@@ -117,6 +31,7 @@ def decide(
     settings: GateSettings,
     *,
     champion_name: str = "champion",
+    total: bool = False,
 ) -> Decision:
     """Judge a challenger on held-out days.
 
@@ -127,6 +42,7 @@ def decide(
         volume: float64 [station], people a day, by which the tiers are cut.
         settings: confidence, margin, minimum of days.
         champion_name: what to call the champion.
+        total: the last station is the sum of the others: a tier of its own, and no part of anything else.
 
     Returns:
         With a champion, promoted if better than it and every baseline with `confidence` and no tier is worse by more
@@ -139,19 +55,21 @@ def decide(
     if not rivals:
         raise ValueError("the gate needs a champion or a baseline to compare with")
     seen = np.logical_and.reduce([np.isfinite(loss) for loss in rivals.values()])
-    days = np.flatnonzero(seen.any(axis=1))
+    parts = slice(0, challenger.shape[1] - total)
+    days = np.flatnonzero(seen[:, parts].any(axis=1))
     if not len(days):
         return Decision(False, "No held-out day could be compared: there is no truth for any.", 0, (), ())
     if not np.isfinite(challenger[seen]).all():
         return Decision(False, "The challenger's forecasts are not finite everywhere.", len(days), (), ())
     ours = np.where(seen, challenger, np.nan)[days]
     theirs = {name: np.where(seen, loss, np.nan)[days] for name, loss in rivals.items()}
+    sure = settings.confidence
     table = tuple(
-        _row(name, "baseline" if champion is None or i else "champion", ours, loss, settings.confidence)
+        _row(name, "baseline" if champion is None or i else "champion", ours[:, parts], loss[:, parts], sure)
         for i, (name, loss) in enumerate(theirs.items())
     )
     reference = table[0] if champion is not None else min(table, key=lambda row: row.loss)
-    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings)
+    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings, parts)
     promoted, reason = _verdict(table, tiers, reference, len(days), settings)
     return Decision(promoted, reason, len(days), table, tiers)
 
@@ -195,10 +113,14 @@ def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: flo
     return Row(name, role, mean, other, _percent(mean, other), sure, verdict)
 
 
-def _tiers(rival: str, challenger: Losses, loss: Losses, volume: Losses, settings: GateSettings) -> tuple[TierRow, ...]:
+def _tiers(
+    rival: str, challenger: Losses, loss: Losses, volume: Losses, settings: GateSettings, parts: slice
+) -> tuple[TierRow, ...]:
     """A tier is hurt where it is worse by more than the margin and its days bear that out: one burst is no proof."""
-    rows = []
-    for name, group in zip(TIERS, station_tiers(volume), strict=False):
+    rows, groups = [], [*zip(TIERS, station_tiers(volume[parts]), strict=False)]
+    if parts.stop < len(volume):
+        groups.append((TOTAL, np.array([parts.stop])))
+    for name, group in groups:
         if np.isnan(loss[:, group]).all():
             continue
         days = np.isfinite(loss[:, group]).any(axis=1)
@@ -228,7 +150,7 @@ def _verdict(
     hurt = [t for t in tiers if t.verdict == "worse"]
     if hurt:
         return False, (
-            f"The {hurt[0].tier} of the stations would get {hurt[0].difference:.1f} % worse than with {hurt[0].rival}; "
+            f"The {_called(hurt[0])} would get {hurt[0].difference:.1f} % worse than with {hurt[0].rival}; "
             f"the margin is {100 * settings.margin:.1f} %."
         )
     if first:
@@ -238,6 +160,10 @@ def _verdict(
         f"The challenger is {_against(reference)} with confidence {reference.confidence:.2f} over {days} days, "
         "and better than every baseline."
     )
+
+
+def _called(tier: TierRow) -> str:
+    return tier.tier if tier.tier == TOTAL else f"{tier.tier} of the stations"
 
 
 def _against(row: Row) -> str:

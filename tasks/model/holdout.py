@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from tasks.clock import to_local
 from tasks.contracts import Features, Float, Forecaster, Minutes, Progress
-from tasks.metrics import Double, Span, add_up, cells, figures, network_total
+from tasks.metrics import Cells, Double, Span, add_up, cells, figures, network_total
 from tasks.model.chunks import chunks
+from tasks.reconcile import coherent
 
 log = logging.getLogger(__name__)
 
@@ -29,13 +30,15 @@ class Scores:
     """Figures of one model on the hold-out; see `metrics.figures`.
 
     Attributes:
-        overall: all targets and stations.
+        overall: all targets and stations; here and below but for their total, where the network asks for one.
         network: the network total.
-        by_target, by_station: by name.
+        by_target: by name.
+        by_station: by name, the total among them.
         by_horizon: by step of the hour.
         by_hour: by local hour of the day of the origin, 24.
         daily: float64 [day, station], Poisson deviance of the hour, mean over targets and origins; NaN without truth.
-            Days are 24 hours each, counted back from the last origin. The gate judges by it.
+            The total is the last station, where there is one. Days are 24 hours each, counted back from the last
+            origin. The gate judges by it.
         calibration: share of observed minutes at or below each quantile of `QUANTILES`.
     """
 
@@ -87,7 +90,7 @@ def score(
         tensors, truth = features.tensors(part), features.truth(part)
         at = slice(done, done + len(part))
         for name, model in models.items():
-            prediction = model.predict(tensors)
+            prediction = coherent(model.predict(tensors), tensors)
             sums[name].add(prediction.mean, prediction.quantiles, truth, at)
         done += len(part)
         if progress:
@@ -99,8 +102,7 @@ class _Sums:
     """Sums of one model while the origins go by; spans are the steps of the hour, then the hour."""
 
     def __init__(self, features: Features, day: npt.NDArray[np.int64], hour: npt.NDArray[np.int64]) -> None:
-        targets, stations = len(features.grid.targets), len(features.grid.stations)
-        steps = 60 // features.grid.interval
+        stations, steps = len(features.grid.stations), 60 // features.grid.interval
         self.spans = [Span(str(i), slice(i, i + 1)) for i in range(steps)] + [Span("hour", slice(0, steps))]
         self.day, self.hour = day, hour
         self.cells: Any = 0
@@ -108,13 +110,14 @@ class _Sums:
         self.by_hour: Any = 0
         self.loss, self.hours = (np.zeros((int(day.max(initial=-1)) + 1, stations)) for _ in range(2))
         self.below, self.minutes = np.zeros(7), 0
-        self.shape = (targets, stations)
+        self.parts = features.grid.parts
 
     def add(self, mean: Float, quantiles: Float, truth: Float, at: slice) -> None:
-        scored = cells(mean, truth, quantiles, self.spans)
+        scored, parts = cells(mean, truth, quantiles, self.spans), self.parts
         self.cells = self.cells + add_up(scored, (1,))  # [C, S, B, K]
-        self.total = self.total + add_up(cells(*network_total(mean, truth), None, self.spans[-1:]), (0, 1, 2))
-        by_origin = add_up(scored, (0, 2))[:, -1]  # [O, K]
+        total = network_total(mean[:, :, parts], truth[:, :, parts])
+        self.total = self.total + add_up(cells(*total, None, self.spans[-1:]), (0, 1, 2))
+        by_origin = add_up(Cells._make(x[:, :, parts] for x in scored), (0, 2))[:, -1]  # [O, K]
         hours = np.zeros((24, by_origin.shape[-1]))
         np.add.at(hours, self.hour[at], by_origin)
         self.by_hour = self.by_hour + hours
@@ -122,6 +125,7 @@ class _Sums:
         loss = hour_deviance(scored.forecast[..., -1], scored.actual[..., -1])
         np.add.at(self.loss, self.day[at], np.where(whole, loss, 0).sum(axis=0))
         np.add.at(self.hours, self.day[at], whole.sum(axis=0))
+        truth, quantiles = truth[:, :, parts], quantiles[:, :, :, parts]
         seen = np.isfinite(truth)
         self.below += [(seen & (truth <= quantile)).sum() for quantile in quantiles]
         self.minutes += int(seen.sum())
@@ -129,11 +133,12 @@ class _Sums:
     def scores(self, targets: tuple[str, ...], stations: tuple[str, ...]) -> Scores:
         """Close the sums."""
         hour = self.cells[..., -1, :]
-        steps = self.cells.sum(axis=(0, 1))
+        among = hour[:, self.parts]
+        steps = self.cells[:, self.parts].sum(axis=(0, 1))
         return Scores(
-            overall=figures(hour.sum(axis=(0, 1))),
+            overall=figures(among.sum(axis=(0, 1))),
             network=figures(self.total[0]),
-            by_target={name: figures(hour[c].sum(axis=0)) for c, name in enumerate(targets)},
+            by_target={name: figures(among[c].sum(axis=0)) for c, name in enumerate(targets)},
             by_station={name: figures(hour[:, s].sum(axis=0)) for s, name in enumerate(stations)},
             by_horizon=[figures(step, "step") for step in steps[:-1]],
             by_hour=[figures(row) for row in self.by_hour],

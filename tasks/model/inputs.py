@@ -106,6 +106,13 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings) -
     )
 
 
+def seen_columns(tensors: Tensors, settings: InputSettings) -> slice:
+    """Columns of `Windows.weeks` that tell which share of each bin was observed."""
+    size = divisor(tensors.horizon, settings.bin_minutes // tensors.interval)
+    bins = tensors.lags.shape[-1] // size
+    return slice(len(tensors.targets) * bins, (len(tensors.targets) + 1) * bins)
+
+
 @dataclass(frozen=True)
 class _Days:
     """Binned counts of every day; axes D days (oldest first, today last), C, O, S, B bins.
@@ -116,6 +123,7 @@ class _Days:
         recent: bins before the hour.
         window: of these the last ones, that set a level.
         prior: people added to both sides of a level.
+        parts: stations that make up the network.
     """
 
     seen: Float
@@ -124,6 +132,7 @@ class _Days:
     recent: int
     window: int
     prior: float
+    parts: slice
 
     @classmethod
     def of(cls, tensors: Tensors, size: int, settings: InputSettings) -> _Days:
@@ -138,11 +147,13 @@ class _Days:
         window = max(settings.level_minutes // (size * tensors.interval), 1)
         people = bin_sums(counts, size)
         recent = people.shape[-1] - tensors.horizon // size
-        return cls(share, people, bin_sums(expected, size), recent, min(window, recent), settings.level_prior)
+        window = min(window, recent)
+        return cls(share, people, bin_sums(expected, size), recent, window, settings.level_prior, tensors.parts)
 
     def network(self) -> tuple[Float, Float]:
         """People and expectation of all stations together, [D, C, O, 1, B]."""
-        return self.people.sum(axis=3, keepdims=True), self.expected.sum(axis=3, keepdims=True)
+        people, expected = (x[:, :, :, self.parts].sum(axis=3, keepdims=True) for x in (self.people, self.expected))
+        return people, expected
 
     def levels(self) -> tuple[Float, Float]:
         """How each day ran before the hour: stations (drawn to the network), [D, C, O, S]; network, [D, C, O, 1]."""

@@ -24,13 +24,14 @@ def level_features(tensors: Tensors, minutes: tuple[int, ...], level_prior: floa
         that one, against the level of the last day: each the stations' [C] and the network's [C].
     """
     people, expected = cumulated(tensors, windows := held(tensors, minutes))
-    parts = list(_levels(people, expected, level_prior) - np.log(np.tile(tensors.level, (2, 1, 1))))
+    network = tensors.parts
+    parts = list(_levels(people, expected, level_prior, network) - np.log(np.tile(tensors.level, (2, 1, 1))))
     hours, back = tensors.hours, tensors.hours.shape[-1] - (DAY_HOURS - tensors.recent.shape[-1] // tensors.horizon)
     if DAY_HOURS * 60 in windows and back >= 1:
         day = people[..., -1], expected[..., -1]
-        own = _levels(day[0][..., None], day[1][..., None], level_prior)
+        own = _levels(day[0][..., None], day[1][..., None], level_prior, network)
         for at in (back, back - 1):
-            parts.extend(_levels(hours[0, ..., at : at + 1], hours[1, ..., at : at + 1], count_prior) - own)
+            parts.extend(_levels(hours[0, ..., at : at + 1], hours[1, ..., at : at + 1], count_prior, network) - own)
     if not parts:
         return np.zeros((*tensors.level.shape[1:], 0), np.float32)
     return np.ascontiguousarray(np.concatenate(parts).transpose(1, 2, 0), dtype=np.float32)
@@ -66,11 +67,10 @@ def _window(near: Float, far: Float, minutes: int, interval: int) -> Float:
     return np.asarray(near.sum(axis=-1) + far[..., far.shape[-1] - -(-beyond // 60) :].sum(axis=-1))
 
 
-def _levels(people: Float, expected: Float, prior: float) -> Float:
-    """Logs of the stations' levels, then of the network's: float32 [W, 2 C, O, S]."""
-    network = (people.sum(axis=2, keepdims=True) + np.float32(prior)) / (
-        expected.sum(axis=2, keepdims=True) + np.float32(prior)
-    )
+def _levels(people: Float, expected: Float, prior: float, parts: slice) -> Float:
+    """Logs of the stations' levels, then of the network's, the stations `parts`: float32 [W, 2 C, O, S]."""
+    sums = [x[:, :, parts].sum(axis=2, keepdims=True) + np.float32(prior) for x in (people, expected)]
+    network = sums[0] / sums[1]
     own = (people + np.float32(prior) * network) / (expected + np.float32(prior))
     both = np.concatenate([np.log(own), np.broadcast_to(np.log(network), own.shape)])
     return np.moveaxis(both, -1, 0)

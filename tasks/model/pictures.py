@@ -14,6 +14,7 @@ from tasks.model import plots, series_plots
 from tasks.model.holdout import Scores, bounded
 from tasks.model.train import CHALLENGER, CHAMPION, Trained
 from tasks.plot_style import PART_COLOURS, people
+from tasks.reconcile import coherent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,7 +65,8 @@ def held_out_hours(trained: Trained) -> tuple[Minutes, Float, Prediction]:
     count = int((newest - trained.split.holdout[0]) // HOUR) + 1
     origins = newest - np.arange(min(count, CALIBRATION_ORIGINS))[::-1] * HOUR
     origins = bounded(origins, len(trained.features.grid.stations))
-    return origins, trained.features.truth(origins), trained.forecaster.predict(trained.features.tensors(origins))
+    tensors = trained.features.tensors(origins)
+    return origins, trained.features.truth(origins), coherent(trained.forecaster.predict(tensors), tensors)
 
 
 def quantile_shares(quantiles: Float, truth: Float) -> tuple[list[float], list[float]]:
@@ -117,7 +119,7 @@ def _by_hour(trained: Trained) -> Figure:
 
 
 def _days(trained: Trained, timezone: str) -> Figure:
-    grid, busiest = trained.features.grid, int(np.argmax(trained.volume))
+    grid, busiest = trained.features.grid, int(np.argmax(trained.volume[trained.features.grid.parts]))
     days = []
     for part in PART_COLOURS:
         origins = getattr(trained.split, part.replace("training", "train").replace("-", ""))
@@ -138,8 +140,10 @@ def _days(trained: Trained, timezone: str) -> Figure:
 def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]:
     """Calibration; then the busiest hour of the last held-out day, at the busiest station and for the whole network."""
     hours, truth, prediction = held_out_hours(trained)
-    yield "calibration", plots.calibration(QUANTILES, {CHALLENGER: quantile_shares(prediction.quantiles, truth)})
-    grid, busiest = trained.features.grid, int(np.argmax(trained.volume))
+    parts = trained.features.grid.parts
+    shares = quantile_shares(prediction.quantiles[:, :, :, parts], truth[:, :, parts])
+    yield "calibration", plots.calibration(QUANTILES, {CHALLENGER: shares})
+    grid, busiest = trained.features.grid, int(np.argmax(trained.volume[trained.features.grid.parts]))
     last = max(len(hours) - 24, 0)
     at = last + int(np.nansum(truth[0, last:], axis=(1, 2)).argmax())
     seen = hours[at] - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP
@@ -153,10 +157,10 @@ def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]
 
     own = prediction.mean[0, at, busiest], prediction.quantiles[:, 0, at, busiest]
     yield "next_hour_station", picture(f"at {grid.stations[busiest]}", counts[busiest], *own)
-    mean, actual = (total[0, :, 0] for total in network_total(prediction.mean, truth))
+    mean, actual = (total[0, :, 0] for total in network_total(prediction.mean[:, :, parts], truth[:, :, parts]))
     others = np.arange(len(hours)) != at
     band = network_bands(mean[others], actual[others], mean[at], QUANTILES)
-    total = np.where(np.isfinite(counts).any(axis=0), np.nansum(counts, axis=0), np.nan)
+    total = np.where(np.isfinite(counts[parts]).any(axis=0), np.nansum(counts[parts], axis=0), np.nan)
     yield (
         "next_hour_network",
         picture("of the whole network", total, mean[at], band, WIDTH),

@@ -134,6 +134,7 @@ def bundle_meta(trained: Trained) -> dict[str, Any]:
         "seed": trained.seed,
         "trained_on": [f"{train[0]}Z", f"{train[-1]}Z"] if len(train) else [],
         "stations": list(grid.stations),
+        "total": grid.total,
         "targets": list(grid.targets),
         "interval": grid.interval,
         "data": provenance.data_fingerprint(grid),
@@ -157,7 +158,7 @@ def made_of(settings: Settings, trained: Trained) -> dict[str, Any]:
 def served(trained: Trained, folder: Path) -> registry.Served:
     """The bundle with one small example: the last held-out (else training) origin at the busiest stations."""
     grid, split = trained.features.grid, trained.split
-    busiest = np.argsort(-trained.volume, kind="stable")[:EXAMPLE_STATIONS]
+    busiest = np.argsort(-trained.volume[grid.parts], kind="stable")[:EXAMPLE_STATIONS]
     origin = (split.holdout if len(split.holdout) else split.train)[-1:]
     tensors = trained.features.tensors(origin, [int(i) for i in np.sort(busiest)])
     return registry.Served(

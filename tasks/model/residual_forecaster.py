@@ -28,6 +28,7 @@ class NextHourForecaster:
         targets, interval, weeks, recent, trail: of the tensors it was fitted on.
         weights: of the Keras network, from which a later fit may go on.
         calibration: of its quantiles; without one they are rounded.
+        total_calibration: of those of the network's total, where it was fitted on one.
     """
 
     network: OnnxNetwork
@@ -41,6 +42,7 @@ class NextHourForecaster:
     weights: Weights | None = None
     calibration: Calibration | None = None
     trail: int = 0
+    total_calibration: Calibration | None = None
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin; stations that were never trained on share one embedding.
@@ -57,6 +59,9 @@ class NextHourForecaster:
         answer = np.clip(output.reshape(shape), 0, HIGHEST).transpose(2, 3, 0, 1, 4)
         mean, quantiles = np.ascontiguousarray(answer[0]), np.ascontiguousarray(answer[1:])
         calibrated = self.calibration.apply(mean, quantiles) if self.calibration else np.round(quantiles)
+        if self.total_calibration and tensors.total is not None:
+            own = mean[:, :, -1], np.ascontiguousarray(quantiles[:, :, :, -1])
+            calibrated[:, :, :, -1] = self.total_calibration.apply(*own)
         return Prediction(mean, calibrated)
 
     def export(self, folder: Path) -> dict[str, Any]:
@@ -73,6 +78,7 @@ class NextHourForecaster:
             "recent": self.recent,
             "trail": self.trail,
             "calibration": self.calibration.model_dump() if self.calibration else None,
+            **({"total_calibration": self.total_calibration.model_dump()} if self.total_calibration else {}),
         }
 
     def _check(self, tensors: Tensors) -> None:

@@ -22,8 +22,8 @@ QUIET = 0.1
 TINY = 1e-6
 DISPERSION_FLOOR = 1e-5
 """Variance of a shared factor below which float32 would lose it; an hour of 1,000 people then varies as a Poisson."""
-Pool = Callable[[Any, int], Any]
-"""[row, day, feature] and a number of units to [row, ...]."""
+Pool = Callable[[Any, Any, int], Any]
+"""Days as the network reads them, [row, day, unit]; as they came, [row, day, feature]; units: to [row, ...]."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class Shape:
         return cls(days, features, inputs["context"].shape[1], stations, targets, steps, bins)
 
 
-def last_state(days: Any, units: int) -> Any:
-    """The state of an LSTM after all days: [row, unit] of [row, day, feature]."""
+def last_state(days: Any, weeks: Any, units: int) -> Any:
+    """The state of an LSTM after all days: [row, unit] of [row, day, unit]."""
     from keras import layers
 
     return layers.LSTM(units)(days)
@@ -69,7 +69,7 @@ def build(shape: Shape, units: int, embedding: int, dropout: float, pool: Pool =
 
     seen = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(weeks))
     place = layers.Flatten()(layers.Embedding(shape.stations + 1, embedding)(station))
-    joined = layers.Concatenate()([pool(seen, units), context, place])
+    joined = layers.Concatenate()([pool(seen, weeks, units), context, place])
     hidden = layers.Dropout(dropout)(layers.Dense(units, activation="relu")(joined))
 
     def head(rows: int, direct: Any = 0) -> Any:

@@ -11,16 +11,19 @@ from tasks.model.keras_fit import Rows
 from tasks.model.samples import Samples
 
 
-def station_weights(samples: Samples, stations: int, fairness: float) -> Float:
+def station_weights(samples: Samples, stations: int, fairness: float, total: bool = False) -> Float:
     """Weight of each station, float32 [station]: its mean training count to the power of -fairness, one on average.
 
-    Likelihood weighs a station by its people; without this the largest alone would shape the network.
+    Likelihood weighs a station by its people; without this the largest alone would shape the network. Where the last
+    one is the total of all others, it counts as much as they do on average.
     """
     seen = samples.truth >= 0
     people = np.bincount(samples.place, np.where(seen, samples.truth, 0).sum(axis=(1, 2)), stations)
     steps = np.bincount(samples.place, seen.sum(axis=(1, 2)), stations)
     mean = people / np.maximum(steps, 1)
     weight = (mean + 0.01) ** -fairness
+    if total and mean[-1]:
+        weight[-1] = np.mean(weight[:-1] * mean[:-1]) / mean[-1]
     return np.asarray(weight / weight[samples.place].mean(), np.float32)
 
 

@@ -7,6 +7,7 @@ steps. `station` holds positions in the list of stations that `bundle.json` has 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,14 @@ class ServedBundle:
             params: none are known.
 
         Returns:
-            `mean` float32 [O, C, S, H] and `quantiles` float32 [O, Q, C, S, H], people an interval.
+            `mean` float32 [O, C, S, H] and `quantiles` float32 [O, Q, C, S, H], people an interval. Any stations may
+            be asked for, so that a total's own forecast is not made to be their sum.
         """
         names = [self._meta["stations"][i] for i in np.asarray(data["station"])[0]]
-        return answer(self._forecaster.predict(to_tensors(data, names, self._meta["targets"], self._meta["interval"])))
+        tensors = to_tensors(data, names, self._meta["targets"], self._meta["interval"])
+        total = self._meta.get("total")
+        tensors = replace(tensors, total=total if names[-1:] == [total] else None)
+        return answer(self._forecaster.predict(tensors))
 
 
 def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:

@@ -76,7 +76,8 @@ def judge(settings: Settings, trained: Trained, champion: Forecaster | None) -> 
     losses = {name: scores.daily for name, scores in trained.scores.items()}
     name = f"champion {champion.version}" if isinstance(champion, Versioned) else CHAMPION
     challenger, present = losses.pop(CHALLENGER), losses.pop(CHAMPION, None)
-    return decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name)
+    total = trained.features.grid.total is not None
+    return decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name, total=total)
 
 
 @step("register", retries=1)
@@ -216,7 +217,9 @@ def _bundled(store: Store, name: str) -> Forecaster:
         return _load(store.local / folder, version)
     with tempfile.TemporaryDirectory() as local:
         for path in store.files(folder):
-            (Path(local) / path.rsplit("/", 1)[1]).write_bytes(store.read_bytes(path) or b"")
+            copy = Path(local) / path.removeprefix(f"{folder}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(store.read_bytes(path) or b"")
         return _load(Path(local), version)
 
 

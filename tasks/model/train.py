@@ -5,30 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
-from tasks.contracts import HORIZON_MINUTES, Architecture, Features, FitLog, Forecaster, Grid, Progress, Split
+from tasks.contracts import HORIZON_MINUTES, Features, FitLog, Forecaster, Grid, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.metrics import Double
-from tasks.model import architectures
+from tasks.model.fitting import fitted, made
 from tasks.model.holdout import Scores, bounded, day_of, score
 from tasks.model.split import time_split
-from tasks.model.warm import FineTuning, starts_warm
+from tasks.model.warm import starts_warm
 from tasks.settings import RetrainSettings, Settings
 
 log = logging.getLogger(__name__)
 
 CHALLENGER, CHAMPION = "challenger", "champion"
 DAY_STEPS = 1440
-
-
-@runtime_checkable
-class Reporting(Protocol):
-    """An architecture that tells how far it is."""
-
-    progress: Progress | None
 
 
 @dataclass(frozen=True)
@@ -46,7 +39,7 @@ class Trained:
         features: the maker of tensors, for pictures and examples.
         scores: "challenger", "champion" (if there is one that can be scored) and the baselines by name.
         days: first origin of each held-out day, ISO, in the order of `Scores.daily`.
-        volume: float64 [station], people a held-out day.
+        volume: float64 [station], people a held-out day; that of their total last, where there is one.
         champion: what the present champion's bundle says of it, with its `version`; empty without one.
     """
 
@@ -94,7 +87,7 @@ def train(
     told = _told(champion)
     warm = starts_warm(settings.retrain, as_of, settings.network.timezone) and _is_earlier(told, as_of)
     start = champion if warm else None
-    challenger = _made(settings, name, progress, start).fit(features, split, settings.retrain.seed, notes)
+    challenger = fitted(settings, name, features, split, settings.retrain.seed, notes, start, progress)
     models = {CHALLENGER: challenger, **_baselines(features, settings, split)}
     origins = bounded(split.holdout, len(features.grid.stations))
     if champion is not None and _can_forecast(champion, features, origins):
@@ -140,9 +133,10 @@ def fit_before(
         HistoryError: if there is too little history.
         ConfigError: if the architecture or its config is unknown.
     """
-    made = _made(settings, model, None, start)
+    made(settings, model, None)  # a config that cannot be used is told before a history that is too short
     split = split_of(features, settings, as_of, settings.retrain.model_copy(update={"holdout_days": 0}))
-    return made.fit(features, split, settings.retrain.seed if seed is None else seed, FitLog())
+    seed = settings.retrain.seed if seed is None else seed
+    return fitted(settings, model, features, split, seed, FitLog(), start)
 
 
 def split_of(features: Features, settings: Settings, as_of: np.datetime64, retrain: RetrainSettings) -> Split:
@@ -177,21 +171,12 @@ def _seen(grid: Grid, start: int, stop: int) -> Any:
     return start + np.flatnonzero(np.isfinite(grid.values[:, :, start:stop]).any(axis=(0, 1)))
 
 
-def _made(settings: Settings, name: str, progress: Progress | None, start: Forecaster | None = None) -> Architecture:
-    made = architectures.architecture(name, settings.models.get(name))
-    if isinstance(made, FineTuning):
-        made.start = getattr(start, "forecaster", start)  # out of a bundle it comes with its version around it
-    if isinstance(made, Reporting):
-        made.progress = progress
-    return made
-
-
 def _baselines(features: Features, settings: Settings, split: Split) -> dict[str, Forecaster]:
     """Every baseline of the gate that this history is enough for, by name."""
     fitted = {}
     for name in settings.gate.baselines:
         try:
-            fitted[name] = _made(settings, name, None).fit(features, split, settings.retrain.seed, FitLog())
+            fitted[name] = made(settings, name, None).fit(features, split, settings.retrain.seed, FitLog())
         except HistoryError as error:
             log.warning("the gate does without the baseline %s: %s", name, error)
     return fitted

@@ -64,7 +64,7 @@ def latest(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MO
 
     Args:
         forecasts: rows of `tables.FORECASTS` of one origin, any order.
-        summary: of the same issue.
+        summary: of the same issue; where it names a `total`, the rows of that are the quantiles of `totals`.
         most_stations: above it only `FEW_QUANTILES` are carried.
     """
     station, stations = tables.name_codes(forecasts["station_id"])
@@ -74,16 +74,22 @@ def latest(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MO
     columns = ("mean", *(QUANTILE_COLUMNS if len(stations) <= most_stations else FEW_QUANTILES))
     shape = (len(stations), len(targets), -1)
     values = {name: forecasts[name].to_numpy()[order].astype(np.float64).reshape(shape) for name in columns}
-    totals = values["mean"].sum(axis=0)
+    own = next((stations.index(name) for name in (summary.get("total"),) if name in stations), None)
+    parts = [s for s in range(len(stations)) if s != own]
+    totals = {name: value[own] for name, value in values.items()} if own is not None else {}
+    totals["mean"] = values["mean"][parts].sum(axis=0)
     return {
         "schema_version": SCHEMA_VERSION,
         **{key: summary[key] for key in FROM_SUMMARY},
         "horizon_minutes": np.unique(horizon).tolist(),
         "quantiles": list(columns[1:]),
-        "totals": {t: {"mean": _rounded(totals[c]), "hour": _rounded(totals[c].sum())} for c, t in enumerate(targets)},
+        "totals": {
+            t: {key: _rounded(totals[key][c]) for key in totals} | {"hour": _rounded(totals["mean"][c].sum())}
+            for c, t in enumerate(targets)
+        },
         "stations": {
-            name: {t: {key: _rounded(values[key][s, c]) for key in columns} for c, t in enumerate(targets)}
-            for s, name in enumerate(stations)
+            stations[s]: {t: {key: _rounded(values[key][s, c]) for key in columns} for c, t in enumerate(targets)}
+            for s in parts
         },
     }
 

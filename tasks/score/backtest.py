@@ -19,8 +19,8 @@ from tasks.contracts import Grid, Minutes, Progress
 from tasks.errors import ConfigError
 from tasks.forecast_table import REPLAYED
 from tasks.parquet import table_pieces
-from tasks.score.backtest_report import ReplayTally, Training, whole_hour, write_report
-from tasks.score.replay_part import ABOUT, FORECASTS, PARTS, SUMS, Job
+from tasks.score.backtest_report import ReplayTally, Training, scopes, whole_hour, write_report
+from tasks.score.replay_part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job
 from tasks.score.replay_sums import Sums, joined
 from tasks.store import table_writer
 
@@ -50,6 +50,11 @@ class BacktestReport:
     rows: int
     figures: dict[str, Any]
     run_id: str | None = None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What the figures are of; see `backtest_report.scopes`."""
+        return scopes(self.figures)
 
 
 @dataclass(frozen=True)
@@ -194,6 +199,8 @@ def _tally(plan: Replay, grid: Grid, lanes: Mapping[tuple[str, int], list[Job]],
     tally = ReplayTally(tuple(plan.identity), plan.seeds, grid.targets, origins, [s.name for s in spans], plan.timezone)
     for who, lane in lanes.items():
         tally.sums[who] = joined([Sums.load(parts / job.key / SUMS) for job in lane])
+        if grid.total is not None:
+            tally.totals[who] = joined([Sums.load(parts / job.key / TOTAL) for job in lane])
     for job in {job.key: job for turn in zip(*lanes.values(), strict=True) for job in turn}.values():
         about = json.loads((parts / job.key / ABOUT).read_text(encoding="utf-8"))
         moment, warm = f"{job.as_of}Z", job.after is not None

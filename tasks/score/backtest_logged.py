@@ -1,6 +1,6 @@
 """A replay in MLflow: a run with its report and pictures, and beneath it one run a model with figures to chart.
 
-Metric names are a contract. Of the run: `<scope>/<model>.<figure>`, of scope "stations" or "network". Of those
+Metric names are a contract. Of the run: `<scope>/<model>.<figure>`, of scope "stations", "network" or "total". Of those
 beneath: `<scope>/<figure>`; `spread/<scope>.<figure>` over seeds; `horizon/<figure>`, step: last minute of the band;
 `width/<figure>`, step: minutes summed; `hour/<figure>`, step: local hour of the origin; `day/<figure>`, step: number of
 the service day.
@@ -20,6 +20,7 @@ import numpy as np
 from tasks import provenance, tracking
 from tasks.score.backtest import BacktestReport
 from tasks.score.backtest_plots import pictures
+from tasks.score.backtest_report import scopes
 from tasks.settings import Settings
 from tasks.tracking import Run
 
@@ -46,7 +47,7 @@ def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True)
             tracking.open_run(mlflow, TAG, identity, f"{first} to {last}", tags) as run,
         ):
             run.params(_params(settings, figures))
-            run.metrics(_side_by_side(figures), np.datetime64(figures["last_origin"].removesuffix("Z"), "m"))
+            run.metrics(side_by_side(figures), np.datetime64(figures["last_origin"].removesuffix("Z"), "m"))
             run.text("report.json", Path(report.report).read_text(encoding="utf-8"))
             run.json("config.json", provenance.resolved(settings))
             for name, of in figures["models"].items():
@@ -80,11 +81,11 @@ def note(figures: Mapping[str, Any]) -> str:
     return "\n\n&nbsp;\n\n".join([*parts, legend]) + "\n"
 
 
-def _side_by_side(figures: Mapping[str, Any]) -> dict[str, float]:
+def side_by_side(figures: Mapping[str, Any]) -> dict[str, float]:
     """Overall figures of every model by `<scope>/<model>.<figure>`."""
     return {
         f"{scope}/{name}.{figure}": of[scope]["all"]["overall"][figure]
-        for scope in ("stations", "network")
+        for scope in scopes(figures)
         for name, of in figures["models"].items()
         for figure in COLUMNS
         if figure in of[scope]["all"]["overall"]
@@ -94,7 +95,7 @@ def _side_by_side(figures: Mapping[str, Any]) -> dict[str, float]:
 def _log_model(run: Run, settings: Settings, figures: Mapping[str, Any], name: str, of: Mapping[str, Any]) -> None:
     at = np.datetime64(str(figures["last_origin"]).removesuffix("Z"), "m")
     run.params({"model": name, **_params(settings, figures), **_config(settings, name)})
-    for scope in ("stations", "network"):
+    for scope in scopes(figures):
         run.metrics({f"{scope}/{k}": v for k, v in of[scope]["all"]["overall"].items()}, at)
         spread = of["spread"][scope]["all"]["overall"] if "spread" in of else {}
         run.metrics({f"spread/{scope}.{k}": v for k, v in spread.items()}, at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -46,7 +46,8 @@ class ReplayTally:
         timezone: the network's.
         trainings: every fit.
         seconds: spent by kind of work.
-        sums: by model and seed.
+        sums: by model and seed, of the stations.
+        totals: the same of their total, where the network asks for one.
     """
 
     models: Sequence[str]
@@ -58,6 +59,7 @@ class ReplayTally:
     trainings: list[Training] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     sums: dict[tuple[str, int], Sums] = field(default_factory=dict)
+    totals: dict[tuple[str, int], Sums] = field(default_factory=dict)
 
     def report(self, grid: Grid, retrain_every: np.timedelta64 | None) -> dict[str, Any]:
         """Everything that `report.json` says; figures that nothing supports are absent.
@@ -65,9 +67,10 @@ class ReplayTally:
         Returns:
             What was replayed, and `models` -> name -> "stations" or "network" -> "all" or a target -> `overall`,
             `by_band`, `by_width` (minutes summed), `by_hour_of_day` (local hour of the origin), `by_day` (service day
-            of the origin), and of the stations `by_tier` and `calibration` -> figures, means over the seeds. With
-            several seeds `spread` (their standard deviation) and `by_seed` hold the overall figures likewise.
-            All that depends on the machine stands under `timing`.
+            of the origin), and of the stations `by_tier` and `calibration` -> figures, means over the seeds. Where
+            the network has a total of its own, `total` names it, and what the stations have is there for it, too,
+            under "total". With several seeds `spread` (their standard deviation) and `by_seed` hold the overall figures
+            likewise. All that depends on the machine stands under `timing`.
         """
         minutes = None if retrain_every is None else int(retrain_every / np.timedelta64(1, "m"))
         rows = len(self.models) * len(self.targets) * len(self.origins) * len(grid.stations) * (60 // grid.interval)
@@ -77,7 +80,8 @@ class ReplayTally:
             "timezone": self.timezone,
             "interval_minutes": grid.interval,
             "targets": list(self.targets),
-            "stations": len(grid.stations),
+            "stations": len(grid.stations[grid.parts]),
+            **({"total": grid.total} if grid.total is not None else {}),
             "origins": len(self.origins),
             "first_origin": f"{self.origins[0]}Z",
             "last_origin": f"{self.origins[-1]}Z",
@@ -94,19 +98,23 @@ class ReplayTally:
 
     def _model(self, name: str, interval: int) -> dict[str, Any]:
         """Figures of one model: means over its seeds, and what they spread."""
-        trees = {str(seed): self._tree(self.sums[name, seed], interval) for seed in self.seeds}
+        trees = {str(seed): self._tree((name, seed), interval) for seed in self.seeds}
         whole: dict[str, Any] = mean_tree(list(trees.values()))
         if len(trees) == 1:
             return whole
         overall = {seed: _overall(tree) for seed, tree in trees.items()}
         return {**whole, "spread": spread_tree(list(overall.values())), "by_seed": overall}
 
-    def _tree(self, sums: Sums, interval: int) -> dict[str, Any]:
+    def _tree(self, who: tuple[str, int], interval: int) -> dict[str, Any]:
         """Figures of one fit after the other, by scope and target."""
-        of: dict[str, Any] = {"stations": {}, "network": {}}
+        of: dict[str, Any] = {"stations": {}, "network": {}} | ({"total": {}} if who in self.totals else {})
+        sums = self.sums[who]
         for target, c in {POOLED: slice(None), **{t: slice(i, i + 1) for i, t in enumerate(self.targets)}}.items():
             of["stations"][target] = self._stations(sums, c, interval)
             of["network"][target] = self._network(sums, c, interval)
+            if who in self.totals:
+                tree = self._stations(self.totals[who], c, interval)
+                of["total"][target] = {name: part for name, part in tree.items() if name != "by_tier"}
         return of
 
     def _stations(self, sums: Sums, c: slice, interval: int) -> dict[str, Any]:
@@ -146,6 +154,11 @@ class ReplayTally:
             "by_hour_of_day": _grouped(whole, hour, [f"{h:02d}" for h in np.unique(hour)]),
             "by_day": _grouped(whole, day.astype(np.int64), [str(d) for d in np.unique(day)]),
         }
+
+
+def scopes(report: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a report has figures of: stations, their sum, and the total's own forecasts where there are any."""
+    return ("stations", "network", *(("total",) if "total" in report else ()))
 
 
 def whole_hour(sums: Sums) -> dict[str, float]:

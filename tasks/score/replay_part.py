@@ -22,11 +22,13 @@ from tasks import metrics
 from tasks.contracts import QUANTILES, Features, Forecaster, Minutes, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
 from tasks.forecast_table import forecast_table, model_version, replay_writer
+from tasks.reconcile import coherent
 from tasks.score.replay_sums import Sums, joined, sums_of
 
 log = logging.getLogger(__name__)
 
-PARTS, FORECASTS, SUMS, ABOUT = "parts", "forecasts.parquet", "sums.npz", "part.json"
+PARTS, FORECASTS, SUMS, TOTAL, ABOUT = "parts", "forecasts.parquet", "sums.npz", "total.npz", "part.json"
+WHOLE = slice(-1, None)
 CHUNK_BYTES = 128 << 20
 """Size of the lag tensor of the origins that are predicted together."""
 
@@ -118,6 +120,7 @@ def _forecast(
     spans = metrics.horizon_spans(how.bands, 60 // grid.interval, grid.interval)
     seconds = {"tensors": 0.0, "predict": 0.0, "score": 0.0, "write": 0.0}
     sums: list[Sums] = []
+    total: list[Sums] = []
 
     def timed(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         began = perf_counter()
@@ -131,10 +134,14 @@ def _forecast(
             truth = past.today.truth(origins)
             prediction = timed("predict", _answer, job.model, forecaster, tensors)
             sums.append(timed("score", sums_of, tensors, prediction, truth, spans))
+            if tensors.total is not None:
+                total.append(timed("score", sums_of, tensors, prediction, truth, spans, WHOLE))
             timed("write", _write, write, job.model, forecaster, tensors, prediction)
             if told:
                 told(len(origins))
     joined(sums).save(folder / SUMS)
+    if total:
+        joined(total).save(folder / TOTAL)
     return {"seconds": seconds}
 
 
@@ -156,7 +163,7 @@ def _answer(name: str, forecaster: Forecaster, tensors: Tensors) -> Prediction:
             raise ModelError(
                 f"{name} answered values that are negative or not finite at {tensors.origins[0]}Z or later"
             )
-    return Prediction(prediction.mean, np.sort(prediction.quantiles, axis=0))
+    return coherent(Prediction(prediction.mean, np.sort(prediction.quantiles, axis=0)), tensors)
 
 
 def _write(

@@ -61,21 +61,32 @@ def widths(interval: int) -> tuple[int, ...]:
     return tuple(w for w in sorted({interval, *WIDTHS}) if w % interval == 0 and 60 % w == 0)
 
 
-def sums_of(tensors: Tensors, prediction: Prediction, truth: Float, spans: Sequence[metrics.Span]) -> Sums:
-    """Sums of a prediction at the origins of its tensors; last week's hour is the rival that figures are scaled by."""
-    naive = tensors.lags[0][..., -tensors.horizon :]
-    scored = metrics.cells(prediction.mean, truth, prediction.quantiles, spans)
-    total, actual = metrics.network_total(prediction.mean, truth)
+def sums_of(
+    tensors: Tensors,
+    prediction: Prediction,
+    truth: Float,
+    spans: Sequence[metrics.Span],
+    stations: slice | None = None,
+) -> Sums:
+    """Sums of a prediction at the origins of its tensors; last week's hour is the rival that figures are scaled by.
+
+    Over some stations; without a choice over all but their total.
+    """
+    parts = tensors.parts if stations is None else stations
+    mean, quantiles, truth = prediction.mean[:, :, parts], prediction.quantiles[:, :, :, parts], truth[:, :, parts]
+    naive = tensors.lags[0][:, :, parts, -tensors.horizon :]
+    scored = metrics.cells(mean, truth, quantiles, spans)
+    total, actual = metrics.network_total(mean, truth)
     whole = np.isfinite(truth).all(axis=-1, keepdims=True)
     before = np.where(whole, naive, 0).sum(axis=2, keepdims=True, dtype=np.float64)
     sizes = [width // tensors.interval for width in widths(tensors.interval)]
     return Sums(
         metrics.add_up(scored, (2,)),
         metrics.add_up(metrics.cells(total, actual, None, spans), (2,)),
-        np.stack([errors(prediction.mean, truth, naive, size) for size in sizes], axis=2),
+        np.stack([errors(mean, truth, naive, size) for size in sizes], axis=2),
         np.stack([errors(total, actual, before, size)[:, 0] for size in sizes], axis=1),
-        covered(prediction.quantiles, truth, spans),
-        below(prediction.quantiles, truth),
+        covered(quantiles, truth, spans),
+        below(quantiles, truth),
     )
 
 

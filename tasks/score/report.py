@@ -21,11 +21,13 @@ class ScoreReport:
         rows: of the scores table.
         pending: issues whose hour is not over.
         unobserved: issues whose hour is over and whose truth is not there.
-        metrics: all targets and stations; see `metrics.figures`, with `skill` (1 less the absolute error of the hour
-            over that of the same wall-clock minutes a week before, where both are known) and coverage by band.
-        network: figures of the network total.
+        metrics: all targets, and all stations but for their total; see `metrics.figures`, with `skill` (1 less the
+            absolute error of the hour over that of the same wall-clock minutes a week before, where both are known) and
+            coverage by band.
+        network: figures of the sum over stations.
         by_target, by_model: figures of the stations by target and by model version.
         late: those of `days` that late data had marked.
+        total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
     """
 
     days: list[str]
@@ -38,6 +40,7 @@ class ScoreReport:
     by_target: dict[str, dict[str, float]]
     by_model: dict[str, dict[str, float]]
     late: list[str] = field(default_factory=list)
+    total: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,10 +60,11 @@ class Tally:
     unobserved: int = 0
     _by_model: dict[str, Double] = field(default_factory=dict)
     _network: Double = field(init=False)
+    _total: Double = field(init=False)
     _skill: Double = field(init=False)
 
     def __post_init__(self) -> None:
-        self._network = self._zero()
+        self._network, self._total = self._zero(), self._zero()
         self._skill = np.zeros((len(self.targets), 2))
 
     def add(self, issues: Issues, scored: Scored) -> None:
@@ -74,11 +78,13 @@ class Tally:
             before = self._by_model.get(str(version), self._zero())
             self._by_model[str(version)] = before + scored.stations[:, mine].sum(axis=1)
         self._network = self._network + scored.network.sum(axis=1)
+        self._total = self._total + scored.total.sum(axis=1)
         self._skill = self._skill + scored.skill.sum(axis=1)
 
     def report(self, days: Sequence[str]) -> ScoreReport:
         """The figures of all that was added."""
         total = sum(self._by_model.values(), start=self._zero())
+        own = self._total[:, -1].sum(axis=0)
         absolute, naive = self._skill.sum(axis=0)
         skill = {"skill": 1 - absolute / naive if naive else float("nan")}
         return ScoreReport(
@@ -91,6 +97,7 @@ class Tally:
             finite(figures(self._network[:, -1].sum(axis=0))),
             {target: finite(figures(total[c, -1])) for c, target in enumerate(self.targets)},
             {version: finite(figures(sums[:, -1].sum(axis=0))) for version, sums in sorted(self._by_model.items())},
+            total=finite(figures(own) | self._coverage(self._total.sum(axis=0))) if own.any() else {},
         )
 
     def _zero(self) -> Double:

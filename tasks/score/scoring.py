@@ -62,14 +62,16 @@ class Scored:
 
     Attributes:
         rows: of `tables.SCORES`, one a wholly observed (issue, station, target, band).
-        stations: sums over stations, float64 [C, O, B, K] by `metrics.SUMS`.
-        network: the same of the network total.
+        stations: sums over stations but for their total, float64 [C, O, B, K] by `metrics.SUMS`.
+        network: the same of the sum over stations.
+        total: the same of the total's own forecast; zeros without.
         skill: absolute error of the hour of (forecast, baseline) where there is a baseline, float64 [C, O, 2].
     """
 
     rows: pa.Table
     stations: metrics.Double
     network: metrics.Double
+    total: metrics.Double
     skill: metrics.Double
 
 
@@ -145,7 +147,9 @@ def hours(grid: Grid, origins: Minutes, stations: Sequence[str]) -> Float:
     return np.where(there, values, np.float32(np.nan))
 
 
-def score(issues: Issues, truth: Float, baseline: Float, spans: Sequence[metrics.Span]) -> Scored:
+def score(
+    issues: Issues, truth: Float, baseline: Float, spans: Sequence[metrics.Span], total: str | None = None
+) -> Scored:
     """Errors of issues.
 
     Args:
@@ -153,18 +157,23 @@ def score(issues: Issues, truth: Float, baseline: Float, spans: Sequence[metrics
         truth: [C, O, S, H], NaN where not observed.
         baseline: what the week before counted, [C, O, S, H]; NaN where that is not known.
         spans: bands, the whole hour last.
+        total: name of the station that is the sum of all others.
     """
     truth = np.where(np.isfinite(issues.mean), truth, np.float32(np.nan))
     cells = metrics.cells(issues.mean, truth, issues.quantiles, spans)
     week = metrics.cells(np.zeros_like(truth), np.where(np.isfinite(truth), baseline, np.nan), None, spans)
     naive = np.where(week.complete & cells.complete, np.abs(week.actual - cells.actual), np.nan)
     error = np.where(np.isfinite(naive), np.abs(cells.forecast - cells.actual), np.nan)[..., -1]
-    mean, actual = metrics.network_total(issues.mean, truth)
+    whole = np.array([name == total for name in issues.stations], dtype=bool)
+    parts = slice(None) if total is None else np.flatnonzero(~whole)
+    mean, actual = metrics.network_total(issues.mean[:, :, parts], truth[:, :, parts])
+    stations, own = (metrics.Cells._make(x[:, :, some] for x in cells) for some in (parts, np.flatnonzero(whole)))
     return Scored(
         _rows(issues, cells, naive, [span.name for span in spans]),
-        metrics.add_up(cells, (2,)),
+        metrics.add_up(stations, (2,)),
         metrics.add_up(metrics.cells(mean, actual, None, spans), (2,)),
-        np.stack([np.nansum(error, axis=2), np.nansum(naive[..., -1], axis=2)], axis=-1),
+        metrics.add_up(own, (2,)),
+        np.stack([np.nansum(error[:, :, parts], axis=2), np.nansum(naive[:, :, parts, -1], axis=2)], axis=-1),
     )
 
 

@@ -24,6 +24,7 @@ from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
 from tasks.settings import Settings
 from tasks.stepping import step
 from tasks.store import Store
+from tasks.total import with_total
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
     """Add the figures of a scoring to the long-lived MLflow run; its id, None where MLflow does not answer."""
     figures = {f"live/{name}": value for name, value in report.metrics.items()}
     figures |= {f"live_network/{name}": value for name, value in report.network.items()}
+    figures |= {f"live_total/{name}": value for name, value in report.total.items()}
     hour = int(as_of.astype("datetime64[h]").astype(np.int64))
     try:
         return tracking.log_live_metrics(settings, metrics.finite(figures), hour, as_of)
@@ -100,7 +102,7 @@ def _score_day(
         issues = issues.take(over)
         if len(issues.origins):
             actual, week = (hours(grid, issues.origins, issues.stations) for grid in (truth, baseline))
-            scored.append(score(issues, actual, week, spans))
+            scored.append(score(issues, actual, week, spans, network.total))
             tally.add(issues, scored[-1])
     if scored:
         rows = pa.concat_tables([piece.rows for piece in scored]).unify_dictionaries()
@@ -108,16 +110,20 @@ def _score_day(
 
 
 def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datetime64) -> tuple[Grid, Grid]:
-    """Counts of a service day and the hour after it, and what the week before counted at the same wall clock."""
+    """Counts of a service day and the hour after it, and what the week before counted at the same wall clock.
+
+    A day earlier, too, where a total has to know which stations are open.
+    """
     network = settings.network
     begin, stop = day_bounds(day, network.timezone)
     begin = begin - np.timedelta64(int(begin.astype(np.int64)) % network.interval_minutes, "m")
-    edge = as_of.astype("datetime64[m]")
+    edge, spare = as_of.astype("datetime64[m]"), np.timedelta64(0, "D") if network.total is None else DAY
     grids = []
     for first, last in ((begin, stop + HOUR), (begin - WEEK - CLOCK_CHANGE, stop + HOUR - WEEK + CLOCK_CHANGE)):
+        first = first - spare
         rows = read_minutes(store, first, max(min(last, edge), first + MINUTE), network.timezone, network.targets)
         rows = rows.filter(pc.field("minute_utc") < tables.to_time(edge))
-        grids.append(to_grid(rows, first, last, network.interval_minutes, network.targets))
+        grids.append(with_total(to_grid(rows, first, last, network.interval_minutes, network.targets), network.total))
     return grids[0], week_before(grids[0], grids[1], network.timezone)
 
 

@@ -27,19 +27,25 @@ FIRST, LAST = np.datetime64("2013-10-07"), np.datetime64("2013-11-12")
 
 
 def write_observations(
-    root: Path, minutes: Minutes, available: Minutes, seed: int, name: str, zone: str = ZONE
+    root: Path,
+    minutes: Minutes,
+    available: Minutes,
+    seed: int,
+    name: str,
+    zone: str = ZONE,
+    names: tuple[str, ...] = STATIONS,
 ) -> None:
     """One batch of every station at some minutes, by service day, and the minute table of those days."""
     rng, store = np.random.default_rng(seed), Store(str(root))
     days = service_dates(minutes, zone)
     for day in np.unique(days):
         mine = days == day
-        rows = int(mine.sum()) * len(STATIONS)
-        stations = tables.name_array(np.repeat(np.arange(len(STATIONS)), mine.sum()), STATIONS)
-        known = tables.time_array(np.tile(available[mine], len(STATIONS)))
+        rows = int(mine.sum()) * len(names)
+        stations = tables.name_array(np.repeat(np.arange(len(names)), mine.sum()), names)
+        known = tables.time_array(np.tile(available[mine], len(names)))
         counts = [pa.array(rng.poisson(4, rows).astype(np.int32)) for _ in TARGETS]
         blank = tables.name_array(np.zeros(rows, np.int32), [""])
-        times = tables.time_array(np.tile(minutes[mine], len(STATIONS)))
+        times = tables.time_array(np.tile(minutes[mine], len(names)))
         table = pa.table([stations, times, blank, blank, known, known, *counts], schema=tables.observations(TARGETS))
         store.write_table(f"{tables.day_folder('observations', day)}/{name}.parquet", table)
         rebuild_day(store, str(day), TARGETS)

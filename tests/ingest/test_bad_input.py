@@ -259,3 +259,9 @@ def test_a_run_cut_off_before_midnight_and_repeated_after_it_keeps_each_reject_o
             bench.ingest_into(bench.store, evening + np.timedelta64(120, "s"))
         assert [row["reason"] for row in bench.table("rejects")] == ["bad_time"]
         shutil.rmtree(tmp_path / "root")
+
+
+def test_a_station_by_the_name_of_the_networks_total_is_refused(tmp_path: Path) -> None:
+    report = counts(tmp_path, GOOD, ("ALL", "2024-05-10T10:01Z", 1, 2), network={"total": "ALL"}).ingest()
+    assert report.reasons == {"name_of_total": 1}
+    assert report.rows == 1

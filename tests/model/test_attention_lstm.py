@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +13,7 @@ import tiny_city
 from tasks.model.architectures import unfitted
 from tasks.model.architectures.attention_lstm import AttentionForecaster, attend, mean_attention
 from tasks.model.figure_rows import attention_rows
-from tasks.model.inputs import InputSettings, prepare
+from tasks.model.inputs import InputSettings, prepare, seen_columns
 
 FEATURES = tiny_city.features()
 ORIGINS = tiny_city.START + np.timedelta64(36, "D") + np.arange(20) * np.timedelta64(95, "m")
@@ -32,7 +34,8 @@ def network() -> Network:
     from tasks.model.residual_network import Shape, build
 
     inputs = prepare(FEATURES.tensors(ORIGINS), tiny_city.STATIONS, InputSettings()).inputs()
-    model = build(Shape.of(inputs, 3, tiny_city.INTERVAL, 5), 6, 3, 0.1, attend)
+    columns = seen_columns(FEATURES.tensors(ORIGINS[:1]), InputSettings())
+    model = build(Shape.of(inputs, 3, tiny_city.INTERVAL, 5), 6, 3, 0.1, partial(attend, seen=columns))
     before, rng = np.asarray(model(inputs, training=False)), np.random.default_rng(3)
     model.set_weights([rng.normal(0, 0.4, w.shape) for w in model.get_weights()])
     forecaster = AttentionForecaster(
@@ -82,6 +85,45 @@ def test_weeks_in_another_order_take_their_attention_along(network: Network) -> 
     weights = network.forecaster.network(odd, output=1)
     np.testing.assert_allclose(weights[:, [0, 1]], weights[:, [3, 3]], rtol=1e-4)
     assert np.abs(weights[:, 2] - weights[:, 0]).max() > 0.01
+
+
+def test_a_week_of_which_nothing_was_observed_is_not_asked_for(network: Network) -> None:
+    tensors = FEATURES.tensors(ORIGINS)
+    lags = tensors.lags.copy()
+    lags[1] = np.nan
+    lags[2, :, :, 0] = np.nan
+    gappy = replace(tensors, lags=lags)
+    weights = network.forecaster.attention(gappy)
+    assert (weights[..., WEEKS - 2] == 0).all()
+    assert (weights[:, 0, WEEKS - 3] == 0).all()
+    assert (weights[:, 1:, WEEKS - 3] > 0).all()
+    np.testing.assert_allclose(weights.sum(axis=-1), 1, rtol=1e-5)
+    inputs = prepare(gappy, tiny_city.STATIONS, InputSettings()).inputs()
+    answer = np.asarray(network.keras(inputs, training=False))
+    np.testing.assert_allclose(network.forecaster.network(inputs), answer, rtol=1e-4, atol=1e-5)
+
+
+def test_without_any_week_only_today_is_left(network: Network) -> None:
+    tensors = FEATURES.tensors(ORIGINS)
+    blank = replace(tensors, lags=np.full_like(tensors.lags, np.nan))
+    assert (network.forecaster.attention(blank) == 0).all()
+    made = network.forecaster.predict(blank)
+    assert np.isfinite(made.mean).all()
+    assert np.isfinite(made.quantiles).all()
+
+
+def test_the_columns_that_tell_what_was_seen_are_the_shares_of_the_bins() -> None:
+    tensors, settings = FEATURES.tensors(ORIGINS), InputSettings()
+    columns = seen_columns(tensors, settings)
+    lags = np.full_like(tensors.lags, np.nan)
+    lags[0, :, :, 1, 3] = 5
+    weeks = prepare(replace(tensors, lags=lags), tiny_city.STATIONS, settings).weeks
+    told = weeks.reshape(len(ORIGINS), 3, WEEKS + 1, -1)[..., columns]
+    assert told.shape[-1] == tensors.lags.shape[-1]
+    one = np.zeros(told.shape[-1], np.float32)
+    one[3] = 1
+    np.testing.assert_array_equal(told[:, 1, -2], np.broadcast_to(one, (len(ORIGINS), len(one))))
+    assert (told[:, :, :-2] == 0).all()
 
 
 def test_the_mean_attention_is_of_all_origins_and_oldest_week_first(network: Network) -> None:

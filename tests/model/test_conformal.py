@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tasks.contracts import QUANTILES
 from tasks.metrics import coverage, pinball
-from tasks.model.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate
+from tasks.model.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate, calibrate_network
+from tasks.model.keras_fit import Rows
 from tasks.model.quantiles import count_quantiles
 
 STEPS = 12
@@ -115,3 +116,39 @@ def test_calibrated_poisson_quantiles_stay_those_of_the_counts() -> None:
     exact = count_quantiles(mean)
     found = calibrate(mean, exact, counts, INTERVAL).apply(mean, exact)
     assert pinball(found, counts) <= 1.01 * pinball(exact, counts)
+
+
+class Fixed:
+    """A network that answers what it is given, means first."""
+
+    def predict(self, inputs: dict[str, np.ndarray], **options: object) -> np.ndarray:
+        return inputs["answer"]
+
+
+def test_rows_that_spread_otherwise_have_a_calibration_of_their_own() -> None:
+    """The network's total is as large as a busy station and spreads more; cells that it has too few of are theirs."""
+    calm, wild = hours(5.0, 1, phi=1.2, rows=4000), hours(5.0, 2, phi=6.0, rows=1500)
+    mean, quantiles, counts = (np.concatenate(pair, axis=-3) for pair in zip(calm, wild, strict=True))
+    answer = np.concatenate([mean[:, None], quantiles.swapaxes(0, 1)], axis=1)
+    own = np.arange(len(mean)) >= 4000
+    others, its = calibrate_network(
+        Fixed(), Rows({"answer": answer}, counts[:, None], np.ones(len(mean), np.float32)), INTERVAL, own
+    )  # type: ignore[arg-type]
+    assert its is not None
+    assert its == calibrate(*wild, INTERVAL).over(calibrate(*calm, INTERVAL))
+    low, high = PAIRS[1]
+    for learnt, (size, quantile, count) in ((others, hours(5.0, 3, phi=1.2)), (its, hours(5.0, 4, phi=6.0))):
+        found = learnt.apply(size, quantile)
+        assert coverage(found[low], found[high], count) == pytest.approx(0.8, abs=0.035)
+
+
+def test_a_calibration_over_another_has_the_others_reach_where_it_has_none() -> None:
+    reach = np.arange(len(PAIRS) * (len(SIZES) + 1) * len(BANDS)).reshape(len(PAIRS), len(SIZES) + 1, len(BANDS)) / 100
+    some = reach.astype(object)
+    some[0, 1, 2] = some[2, 0, 0] = None
+    mine, theirs = (Calibration.model_validate({"interval": 5, "reach": r.tolist()}) for r in (some, -reach))
+    both = np.array(mine.over(theirs).reach)
+    expected = reach.copy()
+    expected[0, 1, 2], expected[2, 0, 0] = -reach[0, 1, 2], -reach[2, 0, 0]
+    np.testing.assert_array_equal(both, expected)
+    assert mine.over(theirs).interval == 5

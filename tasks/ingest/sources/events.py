@@ -15,7 +15,7 @@ from tasks.ingest.claims import last_of_each, read_ids
 from tasks.ingest.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
-from tasks.ingest.numbers import BLANK, UNSAFE, read_counts, read_names
+from tasks.ingest.numbers import BLANK, UNSAFE, code_of, read_counts, read_names
 from tasks.ingest.pieces import Piece, statement_schema, statements
 from tasks.ingest.rejects import FileProblem, Verdicts
 from tasks.ingest.source import Pull
@@ -168,6 +168,7 @@ def _read(file: OpenFile, target: str, where: EventColumns, again: Verdicts, pul
     verdicts.refuse(moments.blank & (station == BLANK), "unfinished")
     verdicts.refuse(station == UNSAFE, "unsafe_name")
     verdicts.refuse(station < 0, "missing_station")
+    verdicts.refuse(station == code_of(names, file.network.total), "name_of_total")
     minute = judge_times(verdicts, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)
     if where.count is not None:

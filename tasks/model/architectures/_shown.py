@@ -39,7 +39,7 @@ class Shown:
         """Steps `start` to before `stop` of the features' grid."""
         grid = features.grid
         counts = grid.values[:, :, start:stop]
-        busiest = int(np.argmax(np.nansum(counts[0], axis=-1)))
+        busiest = int(np.argmax(np.nansum(counts[0, grid.parts], axis=-1)))
         pairs = [forecaster.scales.get(t, {}).get(grid.stations[busiest], (0.0, 1.0)) for t in grid.targets]
         low, high = np.array(pairs, np.float32).T
         span = np.maximum(high - low, 1)

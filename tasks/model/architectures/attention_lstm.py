@@ -1,12 +1,14 @@
 """The default network with attention over the weeks: the state after today asks each earlier week by itself.
 
-The weights are the softmax of a scaled dot product (A. Vaswani et al., "Attention Is All You Need", 2017). They are the
-second output of the bundle's network, and their mean by week is noted at every fit. Trained with keras.
+The weights are the softmax of a scaled dot product (A. Vaswani et al., "Attention Is All You Need", 2017) over the
+weeks of which anything was observed. They are the second output of the bundle's network, and their mean by week is
+noted at every fit. Trained with keras.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ import numpy as np
 from tasks.contracts import Features, FitLog, Float, Forecaster, Minutes, Split, Tensors
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.chunks import chunks
-from tasks.model.inputs import prepare
+from tasks.model.inputs import prepare, seen_columns
 from tasks.model.onnx_network import SHOWN
 from tasks.model.residual_forecaster import NextHourForecaster
 from tasks.model.spread import some
@@ -23,6 +25,8 @@ from tasks.model.spread import some
 if TYPE_CHECKING:
     from tasks.model.residual_network import Shape
 
+NEVER = 1e9
+"""Taken from the score of a week that is not there."""
 LOOKED_AT = 96
 """Validation origins from which the mean attention is told, at most."""
 
@@ -44,7 +48,9 @@ class AttentionForecaster(NextHourForecaster):
         return cls(**same)
 
     def attention(self, tensors: Tensors) -> Float:
-        """How much each week counts, float32 [origin, station, week], oldest week first; sums to 1 over the weeks.
+        """How much each week counts, float32 [origin, station, week], oldest week first.
+
+        A week of which nothing was observed counts 0; the others sum to 1, where there are any.
 
         Raises:
             ModelError: if the tensors have other targets, weeks or steps than it was trained on.
@@ -71,10 +77,12 @@ class AttentionLstm(NextHourLstm):
         log.notes["attention"] = mean_attention(forecaster, features, some(split.validation, LOOKED_AT))
         return forecaster
 
-    def _network(self, shape: Shape) -> Any:
+    def _network(self, shape: Shape, features: Features) -> Any:
         from tasks.model.residual_network import build
 
-        return build(shape, self.config.units, self.config.embedding, self.config.dropout, attend)
+        columns = seen_columns(features.tensors(features.grid.minutes[-1:]), self.config.inputs)
+        pool = partial(attend, seen=columns)
+        return build(shape, self.config.units, self.config.embedding, self.config.dropout, pool)
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:
@@ -86,15 +94,24 @@ class AttentionLstm(NextHourLstm):
         return AttentionForecaster.of(super().load(folder, config))  # type: ignore[arg-type]
 
 
-def attend(days: Any, units: int) -> Any:
-    """The state of an LSTM after all days, beside the weeks that it asks for: [row, 2 unit] of [row, day, feature]."""
+def attend(days: Any, weeks: Any, units: int, seen: slice) -> Any:
+    """The state of an LSTM after all days, beside the weeks that it asks for: [row, 2 unit].
+
+    Args:
+        days: as the network reads them, [row, day, unit], today last.
+        weeks: as they came, [row, day, feature].
+        units: of the state.
+        seen: features that are all 0 for a day of which nothing was observed: such a week is never asked for.
+    """
     from keras import layers, ops
 
     state = layers.LSTM(units)(days)
-    weeks = days[:, :-1]
-    keys, values = (layers.Dense(units, use_bias=False)(weeks) for _ in range(2))
+    past = days[:, :-1]
+    keys, values = (layers.Dense(units, use_bias=False)(past) for _ in range(2))
     score = ops.sum(keys * ops.expand_dims(layers.Dense(units, use_bias=False)(state), 1), axis=-1) / units**0.5
-    weight = layers.Softmax(name=SHOWN)(score)
+    there = ops.cast(ops.sum(weeks[:, :-1, seen], axis=-1) > 0, score.dtype)
+    asked = ops.softmax(score - NEVER * (1 - there), axis=-1)
+    weight = layers.Multiply(name=SHOWN)([asked, there])
     return ops.concatenate([state, ops.sum(ops.expand_dims(weight, -1) * values, axis=1)], axis=-1)
 
 
@@ -102,4 +119,4 @@ def mean_attention(forecaster: AttentionForecaster, features: Features, origins:
     """Mean weight of each week over origins and stations, oldest week first."""
     weights = [forecaster.attention(features.tensors(part)).sum(axis=(0, 1)) for part in chunks(origins, features)]
     total = np.sum(weights, axis=0)
-    return [float(weight) for weight in total / total.sum()]
+    return [float(weight) for weight in total / max(total.sum(), 1e-9)]

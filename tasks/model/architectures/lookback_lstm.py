@@ -67,7 +67,6 @@ def step_by_step(
     gap = sliding_windows(shown.gaps[:-1, None], forecaster.window).any(axis=(1, 2))
     said = shown.people(point_by_point(forecaster.next_steps(), shown.known, forecaster.window))
     fitted = np.concatenate([np.full(forecaster.window, np.nan), np.where(gap, np.nan, said)])
-    training, validation = (
-        np.where(part, fitted, np.nan) for part in (shown.minutes < border, shown.minutes >= border)
-    )
+    early = shown.minutes < border
+    training, validation = (np.where(part, fitted, np.nan) for part in (early, ~early))
     return SeriesFit(shown.minutes, shown.counts, training, validation, shown.where)

@@ -14,6 +14,7 @@ from tasks.contracts import (
     FitLog,
     Float,
     Forecaster,
+    Grid,
     Progress,
     Split,
 )
@@ -108,10 +109,10 @@ class NextHourLstm:
         rng = np.random.default_rng(seed)
         train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment)
         held = self._draw(features, split.validation, config.max_validation, "validation", rng, None)
-        weights = station_weights(train, len(known), config.fairness)
+        weights = station_weights(train, len(known), config.fairness, features.grid.total is not None)
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
-        model = self._network(shape)
+        model = self._network(shape, features)
         log.notes["fine_tuned"] = self._adopt(model, features)
         if log.notes["fine_tuned"]:
             tuned = {"epochs": config.fine_tune_epochs, "learning_rate": config.fine_tune_rate}
@@ -124,24 +125,34 @@ class NextHourLstm:
         spread = dispersion(train) if config.likelihood == "negative_binomial" else None
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
-        calibration = calibrate_network(model, watched, features.grid.interval) if config.calibrate else None
+        calibrated = self._calibrated(model, watched, held, features.grid)
         if config.refit and log.notes["best_epoch"]:
             rows = joined(rows, self._fresh(features, split, weights, age, rng))
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
             refit_network(model, start, rows, watched, again, log, self.progress)
-        fitted = self._forecaster(export_network(model), features, calibration)
+        fitted = self._forecaster(export_network(model), features)
+        fitted.calibration, fitted.total_calibration = calibrated
         fitted.weights = Weights.of(model)
         return fitted
 
+    def _calibrated(
+        self, model: Any, watched: Rows, held: Samples, grid: Grid
+    ) -> tuple[Calibration | None, Calibration | None]:
+        """Calibrations of the stations and of their total, None where they are not asked for or there is no total."""
+        if not self.config.calibrate:
+            return None, None
+        own = None if grid.total is None else held.place == len(grid.stations) - 1
+        return calibrate_network(model, watched, grid.interval, own)
+
     def _adopt(self, model: Any, features: Features) -> bool:
         """Give the network the weights of `start`, if that is one of the same layout."""
-        start, like = self.start, self._forecaster(None, features, None)
+        start, like = self.start, self._forecaster(None, features)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
             return False
         same = all(getattr(start, x) == getattr(like, x) for x in LAYOUT)
         return same and adopt(model, start.weights, start.stations, like.stations)
 
-    def _network(self, shape: Shape) -> Any:
+    def _network(self, shape: Shape, features: Features) -> Any:
         from tasks.model.residual_network import build
 
         return build(shape, self.config.units, self.config.embedding, self.config.dropout)
@@ -171,7 +182,7 @@ class NextHourLstm:
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: Any, features: Features, calibration: Calibration | None) -> NextHourForecaster:
+    def _forecaster(self, network: Any, features: Features) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -182,7 +193,6 @@ class NextHourLstm:
             grid.interval,
             len(tensors.lags),
             tensors.recent.shape[-1],
-            calibration=calibration,
             trail=tensors.hours.shape[-1] if self.config.inputs.windows else 0,
         )
 
@@ -205,6 +215,7 @@ class NextHourLstm:
                 weights=Weights.read(folder),
                 calibration=Calibration(**kept) if (kept := config.get("calibration")) else None,
                 trail=int(config.get("trail", 0)),
+                total_calibration=Calibration(**own) if (own := config.get("total_calibration")) else None,
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None

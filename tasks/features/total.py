@@ -1,0 +1,31 @@
+"""The network's total before an origin, as it stood there."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.contracts import Float, Grid, Int
+from tasks.features.lags import windows
+from tasks.known import Known, unseen
+from tasks.total import OPEN_MINUTES, total_of
+
+
+def total_as_known(grid: Grid, known: Known, at: Int, width: int) -> Float:
+    """The total of the steps before origins as it stood there, float32 [target, origin, width].
+
+    Args:
+        grid: with a total.
+        known: when its counts were known.
+        at: origins, in steps.
+        width: steps before them.
+    """
+    day = OPEN_MINUTES // grid.interval
+    out = windows(grid.values[:, -1:], at - width, width)[:, :, 0]
+    station, origin, place = unseen(known, at, width + day)
+    for o in np.unique(origin):
+        begin, mine = at[o] - width - day, origin == o
+        counts = windows(grid.values[:, :-1], np.array([begin]), width + day)[:, 0]
+        who, step = station[mine], begin + place[mine]
+        counts[:, who, place[mine]] = known.said(who, step, np.full(len(who), at[o])).T
+        out[:, o] = total_of(counts, grid.interval)[:, day:]
+    return out
