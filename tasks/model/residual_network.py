@@ -72,21 +72,22 @@ def build(shape: Shape, units: int, embedding: int, dropout: float, pool: Pool =
 
     def head(rows: int, direct: Any = 0) -> Any:
         flat = layers.Dense(rows * shape.targets * shape.bins, kernel_initializer="zeros")(hidden)
-        by_bin = ops.reshape(flat, (-1, rows, shape.targets, shape.bins, 1)) + direct
-        by_step = ops.repeat(by_bin, shape.steps // shape.bins, axis=-1)
-        return ops.reshape(by_step, (-1, rows, shape.targets, shape.steps))
+        return ops.reshape(flat, (-1, rows, shape.targets, shape.bins)) + direct
+
+    def by_step(binned: Any) -> Any:
+        return ops.repeat(binned, shape.steps // shape.bins, axis=-1)
 
     direct = layers.Dense(shape.targets, use_bias=False, kernel_initializer="zeros")(context)
-    residual = REACH * ops.tanh(head(1, ops.reshape(direct, (-1, 1, shape.targets, 1, 1))) / REACH)
-    mean = ops.expand_dims(base, 1) * ops.exp(residual)
-    quantiles = _quantiles(ops.stop_gradient(mean), head(len(QUANTILES)))
+    residual = REACH * ops.tanh(head(1, ops.reshape(direct, (-1, 1, shape.targets, 1))) / REACH)
+    mean = ops.expand_dims(base, 1) * by_step(ops.exp(residual))
+    quantiles = _quantiles(ops.stop_gradient(mean), by_step(_offsets(head(len(QUANTILES)))))
     return Model([weeks, context, station, base], ops.concatenate([mean, quantiles], axis=1))
 
 
-def _quantiles(mean: Any, raw: Any) -> Any:
-    """(max(sqrt(mean) + offset, 0))², the offsets ascending: the first free, each later one a softplus above it.
+def _offsets(raw: Any) -> Any:
+    """Ascending along axis 1: the first free, each later one a softplus above it.
 
-    At raw 0 the offsets are half a normal quantile: the square root of a Poisson count has standard deviation 1/2
+    At raw 0 they are half a normal quantile: the square root of a Poisson count has standard deviation 1/2
     (M. S. Bartlett, "The square root transformation in analysis of variance", 1936).
     """
     from keras import ops
@@ -94,7 +95,13 @@ def _quantiles(mean: Any, raw: Any) -> Any:
     start = poisson_offsets()
     first = raw[:, :1] + float(start[0])
     steps = ops.softplus(raw[:, 1:] + inverse_softplus(np.diff(start)).reshape(1, -1, 1, 1))
-    offsets = ops.cumsum(ops.concatenate([first, steps], axis=1), axis=1)
+    return ops.cumsum(ops.concatenate([first, steps], axis=1), axis=1)
+
+
+def _quantiles(mean: Any, offsets: Any) -> Any:
+    """(max(sqrt(mean) + offset, 0))², the offsets smaller where next to nobody is expected."""
+    from keras import ops
+
     root = ops.sqrt(mean + TINY * TINY)
     return ops.square(ops.relu(root + offsets * root / (root + QUIET)))
 
