@@ -1,140 +1,197 @@
-"""How fast the default model trains: rows a second, the share of a step spent waiting for input, seconds, memory.
+"""How fast networks train here: beside PyTorch, waiting for input, on another backend.
 
-    python benchmarks/training.py [--stations 20] [--weeks 20] [--model next_hour_lstm] [--json FILE]
+    python benchmarks/training.py [--rival-python PYTHON] [--backend jax --backend-python PYTHON]
+                                  [--stations 20] [--weeks 20] [--repeats 7] [--json FILE]
 
-The network is made up: counts a minute with daily and weekly shape, days at levels of their own. TensorFlow's import
-is timed apart. The wait is what an epoch takes longer than one whose batches are made already.
+Always: one training of `next_hour_lstm` on a made-up network, its rows a second, and the share of a step that its fit
+waits for input: what an epoch takes longer than one whose batches lie in TensorFlow's memory already.
+With a rival: windows a second of an LSTM with 100 units over 14 steps of 120 inputs, by the project's own fit and by a
+plain PyTorch loop, both warm, epoch by epoch in turn, two threads each. Wall clock is shared with whatever else the
+machine does, which is why the processor's seconds stand beside it.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
+import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from made_up import city
 
-from tasks.contracts import FitLog, Grid
+from tasks.contracts import FitLog
 from tasks.features.features import MinuteFeatures
-from tasks.model.keras_fit import Rows, batches, compile_network
+from tasks.model.architectures import next_hour_lstm
+from tasks.model.keras_fit import Plan, Rows, batches, compile_network, seed_everything, unroll
+from tasks.model.sequence_network import SequenceShape, build
 from tasks.model.train import train
 from tasks.settings import Settings
 
-DAY = 1440
-EPOCH_ROWS = 20_480
-BATCH = 256
+UNITS, STEPS, INPUTS, ROWS = 100, 14, 120, 16_384
+BATCHES = (256, 1024)
+THREADS = 2
+Took = tuple[float, float]
+"""Seconds of an epoch: wall clock, processor."""
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What was measured; seconds of wall clock, rows are (origin, station) windows."""
-
-    stations: int
-    weeks: int
-    model: str
-    import_seconds: float
-    train_seconds: float
-    fit_seconds: float
-    rows: int
-    rows_a_second: int
-    wait_share: float
-    peak_gigabytes: float
+def timed(work: Callable[[], object]) -> Took:
+    """What some work takes."""
+    wall, cpu = perf_counter(), process_time()
+    work()
+    return perf_counter() - wall, process_time() - cpu
 
 
-def city(stations: int, weeks: int, seed: int = 1) -> Grid:
-    """Counts of a made-up network, [2, stations, minutes]."""
-    rng = np.random.default_rng(seed)
-    days = 7 * weeks
-    turn = 2 * np.pi * np.arange(DAY) / DAY
-    shape = np.maximum(0.02, 1 - np.cos(turn) - 0.8 * np.cos(2 * turn)).astype(np.float32)
-    values = np.empty((2, stations, days * DAY), np.float32)
-    level = rng.lognormal(0, 0.2, days) * np.where(np.arange(days) % 7 < 5, 1, 0.5)
-    for station, size in enumerate(rng.lognormal(0, 1, stations)):
-        for target in range(2):
-            rate = (size * level[:, None] * np.roll(shape, 60 * target)).ravel()
-            values[target, station] = rng.poisson(rate)
-    return Grid(
-        values, np.datetime64("2024-01-01T06:00", "m"), 1, tuple(f"S{i:03d}" for i in range(stations)), ("in", "out")
-    )
+def in_turn(sides: dict[str, Callable[[], Took]], repeats: int) -> dict[str, list[Took]]:
+    """Each side's seconds, one epoch of each after the other; a first round, which warms both up, is dropped."""
+    took: dict[str, list[Took]] = {name: [] for name in sides}
+    for turn in range(repeats + 1):
+        for name, side in sides.items():
+            one = side()
+            if turn:
+                took[name].append(one)
+    return took
 
 
-def wait_share() -> float:
-    """What an epoch on `batches` takes longer than on batches that are made already, as a share of it."""
+class Rival:
+    """PyTorch in its own environment."""
+
+    def __init__(self, python: str) -> None:
+        words = [python, str(Path(__file__).with_name("training_rival.py"))]
+        sizes = {"--units": UNITS, "--steps": STEPS, "--inputs": INPUTS, "--rows": ROWS}
+        words += [str(word) for pair in sizes.items() for word in pair]
+        calm = os.environ | {"OMP_WAIT_POLICY": "passive"}  # spinning threads would lose on a shared machine
+        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=calm)
+
+    def epoch(self, batch: int) -> Took:
+        """One epoch with that batch."""
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(f"{batch}\n")
+        self.process.stdin.flush()
+        wall, cpu = self.process.stdout.readline().split()
+        return float(wall), float(cpu)
+
+    def close(self) -> None:
+        """Let it end."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def ours(batch: int) -> Callable[[], Took]:
+    """One epoch of the same network by the project's fit."""
     import keras
 
-    from tasks.model.residual_network import Shape, build, loss_with
-
     rng = np.random.default_rng(0)
-    inputs = {
-        "weeks": rng.normal(0, 0.5, (EPOCH_ROWS, 15, 136)).astype(np.float32),
-        "context": rng.normal(0, 0.5, (EPOCH_ROWS, 44)).astype(np.float32),
-        "station": rng.integers(0, 21, (EPOCH_ROWS, 1)).astype(np.int32),
-        "base": rng.gamma(2, 1, (EPOCH_ROWS, 2, 60)).astype(np.float32),
+    series = rng.normal(size=(ROWS, STEPS, INPUTS)).astype(np.float32)
+    rows = Rows({"series": series}, rng.normal(size=(ROWS, 1, 1)).astype(np.float32), np.ones(ROWS, np.float32))
+    model = build(SequenceShape(STEPS, INPUTS), [UNITS])
+    compile_network(model, "mse", keras.optimizers.Adam())
+    unroll(model)  # as `fit_network` does for a fit of this length
+
+    def epoch() -> Took:
+        order = rng.permutation(ROWS)
+        return timed(lambda: model.fit(batches(rows, batch, order), epochs=1, shuffle=False, verbose=0))
+
+    return epoch
+
+
+def beside_pytorch(python: str, repeats: int) -> dict[str, Any]:
+    """Windows a second of both, by batch; ratios are ours over PyTorch's."""
+    rival, found = Rival(python), {}
+    for batch in BATCHES:
+        took = in_turn({"ours": ours(batch), "pytorch": lambda b=batch: rival.epoch(b)}, repeats)
+        walls = {name: [wall for wall, _ in epochs] for name, epochs in took.items()}
+        cpus = {name: [cpu for _, cpu in epochs] for name, epochs in took.items()}
+        found[f"batch {batch}"] = {
+            **{f"{name} best": round(ROWS / min(wall)) for name, wall in walls.items()},
+            **{f"{name} median": round(ROWS / median(wall)) for name, wall in walls.items()},
+            **{f"{name} a processor second": round(ROWS / median(cpu)) for name, cpu in cpus.items()},
+            "ratio best": round(min(walls["pytorch"]) / min(walls["ours"]), 2),
+            "ratio median": round(median(walls["pytorch"]) / median(walls["ours"]), 2),
+            "ratio processor": round(median(cpus["pytorch"]) / median(cpus["ours"]), 2),
+        }
+    rival.close()
+    return found
+
+
+def wait_share(model: Any, rows: Rows, batch: int, repeats: int) -> dict[str, float]:
+    """Seconds of epochs as the fit feeds them, and of as many steps on a batch that TensorFlow holds already."""
+    import tensorflow as tf
+
+    rng, steps = np.random.default_rng(0), len(rows) // batch
+    order = rng.permutation(len(rows))[: steps * batch]
+    held = tf.data.Dataset.from_tensors(batches(rows, batch, order)[0]).repeat(steps)
+
+    def fit(feed: Any) -> Callable[[], Took]:
+        return lambda: timed(lambda: model.fit(feed, epochs=1, shuffle=False, verbose=0))
+
+    took = in_turn({"fed": fit(batches(rows, batch, order)), "held": fit(held)}, repeats)
+    best = {name: [min(column) for column in zip(*epochs, strict=True)] for name, epochs in took.items()}
+    return {
+        "fed_seconds": round(best["fed"][0], 2),
+        "held_seconds": round(best["held"][0], 2),
+        "wait_share": round(1 - best["held"][0] / best["fed"][0], 3),
+        "wait_share_processor": round(1 - best["held"][1] / best["fed"][1], 3),
     }
-    rows = Rows(inputs, rng.poisson(2, (EPOCH_ROWS, 1, 2, 60)).astype(np.float32), np.ones(EPOCH_ROWS, np.float32))
-    model = build(Shape.of(inputs, 20, 1, 5), 64, 8, 0.1)
-    compile_network(model, loss_with(1.0), keras.optimizers.Adam())
-    order = rng.permutation(EPOCH_ROWS)
-    one = batches(rows, BATCH, order)[0]
-
-    class Ready(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
-        def __len__(self) -> int:
-            return EPOCH_ROWS // BATCH
-
-        def __getitem__(self, _: int) -> Any:
-            return one
-
-    took: dict[str, list[float]] = {"fed": [], "ready": []}
-    for turn in range(4):
-        for name, feed in (("fed", batches(rows, BATCH, order)), ("ready", Ready())):
-            began = perf_counter()
-            model.fit(feed, epochs=1, shuffle=False, verbose=0)
-            if turn:  # the first one builds the graph
-                took[name].append(perf_counter() - began)
-    return max(1 - min(took["ready"]) / min(took["fed"]), 0.0)
 
 
-def measure(stations: int, weeks: int, model: str) -> Figures:
-    """Train once on a made-up network."""
-    began = perf_counter()
-    import tensorflow  # noqa: F401
+def real_fit(stations: int, weeks: int, repeats: int) -> dict[str, Any]:
+    """Train the default on a made-up network, then measure the wait on its own rows and network."""
+    seen: list[tuple[Any, Rows, Plan]] = []
+    fit = next_hour_lstm.fit_network
 
-    imported = perf_counter() - began
-    grid = city(stations, weeks)
-    began, notes = perf_counter(), FitLog()
+    def recorded(model: Any, rows: Rows, validation: Rows, plan: Plan, *rest: Any) -> None:
+        seen.append((model, rows, plan))
+        fit(model, rows, validation, plan, *rest)
+
+    next_hour_lstm.fit_network = recorded
+    grid, notes = city(stations, weeks), FitLog()
     features = MinuteFeatures(grid, "America/Chicago")
-    train(features, Settings(), grid.minutes[-1], model, notes)
-    return Figures(
-        stations=stations,
-        weeks=weeks,
-        model=model,
-        import_seconds=round(imported, 1),
-        train_seconds=round(perf_counter() - began, 1),
-        fit_seconds=notes.notes["fit_seconds"],
-        rows=notes.notes["training_rows"],
-        rows_a_second=notes.notes["rows_a_second"],
-        wait_share=round(wait_share(), 3),
-        peak_gigabytes=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
-    )
+    wall, cpu = timed(lambda: train(features, Settings(), grid.minutes[-1], "next_hour_lstm", notes))
+    next_hour_lstm.fit_network = fit
+    model, rows, plan = seen[0]
+    return {
+        "stations": stations,
+        "weeks": weeks,
+        "train_seconds": round(wall, 1),
+        "train_processor_seconds": round(cpu, 1),
+        **{name: notes.notes[name] for name in ("fit_seconds", "training_rows", "rows_a_second")},
+        **wait_share(model, rows, plan.batch, repeats),
+        "peak_gigabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+    }
 
 
 def main() -> None:
     """Print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rival-python", help="python of an environment with benchmarks/requirements.txt")
     parser.add_argument("--stations", type=int, default=20)
     parser.add_argument("--weeks", type=int, default=20)
-    parser.add_argument("--model", default="next_hour_lstm")
+    parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
-    found = json.dumps(asdict(measure(asked.stations, asked.weeks, asked.model)), indent=1)
+    seed_everything(7)
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(THREADS)
+    tf.config.threading.set_inter_op_parallelism_threads(THREADS)
+    found: dict[str, Any] = {"load": os.getloadavg()[0]}
+    if asked.rival_python:
+        found["windows a second"] = beside_pytorch(asked.rival_python, asked.repeats)
+    found["next_hour_lstm"] = real_fit(asked.stations, asked.weeks, asked.repeats)
+    text = json.dumps(found, indent=1)
     if asked.json:
-        asked.json.write_text(found)
-    sys.stdout.write(found + "\n")
+        asked.json.write_text(text)
+    sys.stdout.write(text + "\n")
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 STEPS_PER_EXECUTION = 8
 MANY_STEPS = 500
 """Batches of a fit from which on it pays to trace the loop over several of them."""
+UNROLLED_STEPS = 20
+"""Steps of a recurrent layer up to which such a fit runs them without a loop, which costs some seconds of tracing."""
 VALIDATION_BATCH = 2048
 
 
@@ -74,21 +76,37 @@ def seed_everything(seed: int) -> None:
         import keras
 
     keras.utils.set_random_seed(seed)
-    if keras.backend.backend() == "tensorflow":
+    if keras_backend() == "tensorflow":
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
 
 
+def keras_backend() -> str:
+    """What Keras computes with: "tensorflow", or another for which its environment is set."""
+    import keras
+
+    return str(keras.backend.backend())
+
+
 def compile_network(model: keras.Model, loss: Any, optimizer: Any, metrics: list[Any] | None = None) -> None:
-    """Compile for `fit_network`: several batches a call of the graph, no XLA."""
+    """Compile for `fit_network`: several batches a call of the graph."""
     model.compile(
         optimizer,
         loss=loss,
         weighted_metrics=metrics,
         steps_per_execution=STEPS_PER_EXECUTION,
-        jit_compile=False,
+        jit_compile=keras_backend() == "jax",  # without it JAX would run every operation by itself
     )
+
+
+def unroll(model: keras.Model, wanted: bool = True) -> None:
+    """From now on run short recurrent layers step after step, or else all in a loop; the answers are the same."""
+    from keras import layers
+
+    for layer in model.layers:
+        if isinstance(layer, layers.RNN):
+            layer.unroll = wanted and layer.input.shape[1] <= UNROLLED_STEPS
 
 
 def batches(rows: Rows, size: int, order: npt.NDArray[np.int64] | None = None) -> keras.utils.PyDataset:
@@ -118,6 +136,8 @@ def fit_network(
     rng, begun = np.random.default_rng(plan.seed), perf_counter()
     if plan.epochs * len(train) < MANY_STEPS * plan.batch:
         model.steps_per_execution = 1
+    else:
+        unroll(model)
     untrained = _loss(_evaluate(model, validation))
     best, best_epoch, best_weights = untrained, 0, model.get_weights()
     trained, spent = 0, 0.0

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tasks.contracts import Float
 from tasks.errors import ModelError
+from tasks.model.keras_fit import unroll
 from tasks.roots import one_line
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def _refusals() -> tuple[type[Exception], ...]:
 
 def export_network(model: keras.Model) -> OnnxNetwork:
     """A built Keras model with named inputs, as ONNX; what its layer `SHOWN` answers, if it has one, as output 1."""
+    unroll(model, False)  # a loop becomes ONNX's own LSTM
     shown = [layer.output for layer in model.layers if layer.name == SHOWN]
     if shown:
         model = type(model)(model.inputs, [model.output, *shown])

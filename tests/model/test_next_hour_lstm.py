@@ -219,3 +219,17 @@ def test_the_newest_days_are_trained_on_at_last_and_older_rows_count_less(tiny_c
     last = tiny_champion.split.validation[-1]
     np.testing.assert_allclose(age.weight(last - np.array([0, 10, 20]) * np.timedelta64(1, "D")), [1, 0.5, 0.25])
     assert (Age(tiny_champion.split, 0.0).weight(tiny_champion.split.train) == 1).all()
+
+
+def test_a_network_that_was_fitted_without_a_loop_is_exported_with_the_lstm_of_onnx() -> None:
+    import onnx
+
+    from tasks.model.keras_fit import unroll
+    from tasks.model.onnx_network import export_network
+
+    model, rows = untrained(), windows()
+    unroll(model)
+    answers = np.asarray(model(rows.inputs(), training=False))
+    exported = export_network(model)
+    assert "LSTM" in {node.op_type for node in onnx.load_from_string(exported.data).graph.node}
+    np.testing.assert_allclose(exported(rows.inputs()), answers, atol=1e-5)
