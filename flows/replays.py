@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.compose import DAY, floor
+from flows.compose import DAY, channels, floor
 from flows.replaying import Bench, side_by_side
+from tasks.channels import fingerprint
 from tasks.contracts import Progress
 from tasks.provenance import data_fingerprint
 from tasks.settings import Settings
@@ -85,7 +86,8 @@ def load(settings: Settings, span: Span) -> Past:
 
     plan = settings.retrain
     history = (plan.train_days + plan.validation_days + 1) * DAY
-    past = load_past(settings, floor(settings, span.start - history), floor(settings, span.end))
+    first, last = floor(settings, span.start - history), floor(settings, span.end)
+    past = load_past(settings, first, last, channels(settings))
     if past.known is not None:
         share = float((past.known.delay[:, :] * settings.network.interval_minutes > 1440).mean())
         if share > LATE_SHARE:
@@ -131,11 +133,12 @@ def code_digest() -> str:
 
 
 def _data(past: Past) -> str:
-    """Digest of the minutes and of when they were known."""
+    """Digest of the minutes, of when they were known, and of the channels."""
     digest = hashlib.sha256(data_fingerprint(past.today.grid).encode())
     if past.known is not None:
         for array in (past.known.delay, past.known.cells, past.known.since, past.known.values):
             digest.update(np.ascontiguousarray(array).data)
+    digest.update(fingerprint(past.today.channels.given).encode())
     return digest.hexdigest()
 
 
