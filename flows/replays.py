@@ -17,7 +17,6 @@ import numpy as np
 
 from flows.compose import DAY, channels, floor
 from flows.replaying import Bench, side_by_side
-from tasks.channels import fingerprint
 from tasks.contracts import Progress
 from tasks.provenance import data_fingerprint
 from tasks.settings import Settings
@@ -134,11 +133,10 @@ def code_digest() -> str:
 
 def _data(past: Past) -> str:
     """Digest of the minutes, of when they were known, and of the channels."""
-    digest = hashlib.sha256(data_fingerprint(past.today.grid).encode())
+    digest = hashlib.sha256(data_fingerprint(past.today.grid, past.today.extra).encode())
     if past.known is not None:
         for array in (past.known.delay, past.known.cells, past.known.since, past.known.values):
             digest.update(np.ascontiguousarray(array).data)
-    digest.update(fingerprint(past.today.channels.given).encode())
     return digest.hexdigest()
 
 

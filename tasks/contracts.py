@@ -16,6 +16,8 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from tasks.channels import Channel
+
 Float = npt.NDArray[np.float32]
 Int = npt.NDArray[np.int64]
 Minutes = npt.NDArray[np.datetime64]
@@ -116,9 +118,15 @@ class Tensors:
 
 
 class Features(Protocol):
-    """The one maker of tensors, for training and for serving."""
+    """The one maker of tensors, for training and for serving.
+
+    Attributes:
+        grid: the minutes.
+        extra: rows of the extra channels, in the order of `Tensors.channel_names`.
+    """
 
     grid: Grid
+    extra: tuple[Channel, ...]
 
     def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
         """Tensors at these origins (UTC), each seeing only what lies before it."""

@@ -48,6 +48,7 @@ class MinuteFeatures:
         self.grid, self.settings, self.delay_steps = grid, settings or FeatureSettings(), delay_steps
         self.known, self.holidays = known, holidays
         self.channels = channels or Channels((), grid)
+        self.extra = self.channels.given
         self.clock = WallClock(grid.start, grid.steps, grid.interval, timezone, holidays)
         self.horizon = HORIZON_MINUTES // grid.interval
         self.recent_steps = max(self.settings.recent_minutes // grid.interval, 1)

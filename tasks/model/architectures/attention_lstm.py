@@ -47,10 +47,10 @@ class AttentionForecaster(NextHourForecaster):
         """How much each week counts, float32 [origin, station, week], oldest week first; sums to 1 over the weeks.
 
         Raises:
-            ModelError: if the tensors have other targets, weeks or steps than it was trained on.
+            ModelError: if the tensors have other targets, weeks or steps than it was trained on, or lack a channel.
         """
         self._check(tensors)
-        windows = prepare(tensors, self.stations, self.inputs)
+        windows = prepare(tensors, self.stations, self.inputs, self.scales)
         shape = (len(tensors.origins), len(tensors.stations), self.weeks)
         return self.network(windows.inputs(), output=1).reshape(shape)
 

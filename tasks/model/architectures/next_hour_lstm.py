@@ -19,6 +19,7 @@ from tasks.contracts import (
 )
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig, Range, Space
+from tasks.model.channels import Scales, learn_scales
 from tasks.model.conformal import Calibration, calibrate_network
 from tasks.model.inputs import InputSettings
 from tasks.model.keras_fit import (
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from tasks.model.residual_network import Shape
 
 
-LAYOUT = ("inputs", "targets", "interval", "weeks", "recent", "trail")
+LAYOUT = ("inputs", "targets", "interval", "weeks", "recent", "trail", "channels")
 """What two networks must share for one to go on from the weights of the other."""
 
 
@@ -104,14 +105,14 @@ class NextHourLstm:
         from tasks.model import residual_network as networks
 
         config, known = self.config, features.grid.stations
-        rng = np.random.default_rng(seed)
-        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment)
-        held = self._draw(features, split.validation, config.max_validation, "validation", rng, None)
+        rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
+        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, scales)
+        held = self._draw(features, split.validation, config.max_validation, "validation", rng, None, scales)
         weights = station_weights(train, len(known), config.fairness)
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
         model = self._network(shape)
-        log.notes["fine_tuned"] = self._adopt(model, features)
+        log.notes["fine_tuned"] = self._adopt(model, features, scales)
         if log.notes["fine_tuned"]:
             tuned = {"epochs": config.fine_tune_epochs, "learning_rate": config.fine_tune_rate}
             config = config.model_copy(update=tuned)
@@ -124,16 +125,16 @@ class NextHourLstm:
         fit_network(model, rows, watched, plan, log, self.progress)
         calibration = calibrate_network(model, watched, features.grid.interval) if config.calibrate else None
         if config.refit and log.notes["best_epoch"]:
-            rows = joined(rows, self._fresh(features, split, weights, age, rng))
+            rows = joined(rows, self._fresh(features, split, weights, age, rng, scales))
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
             refit_network(model, start, rows, watched, again, log, self.progress)
-        fitted = self._forecaster(export_network(model), features, calibration)
+        fitted = self._forecaster(export_network(model), features, calibration, scales)
         fitted.weights = Weights.of(model)
         return fitted
 
-    def _adopt(self, model: Any, features: Features) -> bool:
+    def _adopt(self, model: Any, features: Features, scales: Scales) -> bool:
         """Give the network the weights of `start`, if that is one of the same layout."""
-        start, like = self.start, self._forecaster(None, features, None)
+        start, like = self.start, self._forecaster(None, features, None, scales)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
             return False
         same = all(getattr(start, x) == getattr(like, x) for x in LAYOUT)
@@ -144,13 +145,20 @@ class NextHourLstm:
 
         return build(shape, self.config.units, self.config.embedding, self.config.dropout)
 
-    def _fresh(self, features: Features, split: Split, weights: Float, age: Age, rng: np.random.Generator) -> Rows:
+    def _fresh(
+        self,
+        features: Features,
+        split: Split,
+        weights: Float,
+        age: Age,
+        rng: np.random.Generator,
+        scales: Scales,
+    ) -> Rows:
         """Training rows of the validation origins, as many to the origin as the others have."""
         share = len(split.validation) / len(split.train)
         most = max(round(self.config.max_samples * share), 1)
-        return weighted_rows(
-            self._draw(features, split.validation, most, "validation", rng, self.config.augment), weights, age
-        )
+        drawn = self._draw(features, split.validation, most, "validation", rng, self.config.augment, scales)
+        return weighted_rows(drawn, weights, age)
 
     def _draw(
         self,
@@ -160,16 +168,18 @@ class NextHourLstm:
         what: str,
         rng: np.random.Generator,
         augment: Augment | None,
+        scales: Scales,
     ) -> Samples:
         if len(origins):
-            samples = draw(
-                features, origins, most, features.grid.stations, self.config.inputs, rng, augment, self.progress
-            )
+            known, inputs = features.grid.stations, self.config.inputs
+            samples = draw(features, origins, most, known, inputs, rng, augment, self.progress, scales)
             if len(samples.truth):
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: Any, features: Features, calibration: Calibration | None) -> NextHourForecaster:
+    def _forecaster(
+        self, network: Any, features: Features, calibration: Calibration | None, scales: Scales
+    ) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -182,6 +192,7 @@ class NextHourLstm:
             tensors.recent.shape[-1],
             calibration=calibration,
             trail=tensors.hours.shape[-1] if self.config.inputs.windows else 0,
+            scales=scales,
         )
 
     @classmethod
@@ -203,6 +214,7 @@ class NextHourLstm:
                 weights=Weights.read(folder),
                 calibration=Calibration(**kept) if (kept := config.get("calibration")) else None,
                 trail=int(config.get("trail", 0)),
+                scales={name: (float(m), float(d)) for name, (m, d) in config.get("channels", {}).items()},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
