@@ -132,11 +132,12 @@ def retrain(
     from tasks.features.steps import load_features
     from tasks.model.steps import follow_registry, judge, load_forecaster, register, train_model
 
+    extra = channels(settings)
     followed = follow_registry(settings, as_of)
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
     first, last = floor(settings, as_of - span), floor(settings, as_of)
-    table = load_features(settings, first, last, as_of, channels(settings))
+    table = load_features(settings, first, last, as_of, extra)
     champion = _optional(lambda: load_forecaster(settings, "champion"))
     trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
     if followed:

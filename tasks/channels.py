@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Float, Int
+from tasks.contracts import HORIZON_MINUTES, Float, Int
 
 ALWAYS = 0
 """Availability of a row that was always known."""
@@ -44,6 +44,27 @@ class Channel:
         """A channel of which nothing is known."""
         none = np.zeros(0, np.int64)
         return cls(name, interval, none, none, np.zeros(0, np.float32), np.zeros(0, np.int32), unread=why)
+
+    @property
+    def is_calendar(self) -> bool:
+        """Whether every row was always known: such a channel may well be silent most of the time."""
+        return self.unread is None and len(self.available) > 0 and bool((self.available == ALWAYS).all())
+
+
+def gap(channel: Channel, origin: np.datetime64) -> str | None:
+    """A sentence where nothing is known at an origin of the hour from it; None where something is."""
+    if channel.unread is not None:
+        return channel.unread
+    at = int(origin.astype("datetime64[m]").astype(np.int64))
+    stands = (channel.start < at + HORIZON_MINUTES) & (channel.start + channel.interval > at)
+    if (stands & (channel.available <= at)).any():
+        return None
+    return f"channel {channel.name!r} has no value for the hour from {origin.astype('datetime64[m]')}Z"
+
+
+def missing(channels: Iterable[Channel], origin: np.datetime64) -> list[str]:
+    """Names of the channels that should say something of the hour from an origin, and do not."""
+    return [channel.name for channel in channels if gap(channel, origin) and not channel.is_calendar]
 
 
 def fingerprint(channels: Iterable[Channel]) -> str:
