@@ -10,6 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from tasks.channels import Channel
 from tasks.contracts import Progress
@@ -148,10 +149,10 @@ def read_channels(settings: Settings, *, forgiving: bool = False) -> tuple[Chann
     for config in settings.channels:
         try:
             read.append(read_channel(config, settings.network))
-        except SourceError as error:
+        except (SourceError, OSError, pa.ArrowException) as error:
             if not forgiving:
                 raise
-            log.warning("%s; it goes on without", error)
+            log.warning("%s: it goes on without channel %r", error, config.name)
             interval = config.interval_minutes or settings.network.interval_minutes
             read.append(Channel.unknown(config.name, interval, str(error)))
     return tuple(read)

@@ -16,6 +16,7 @@ from tasks.contracts import Features, FitLog, Forecaster, Tensors
 from tasks.errors import ModelError
 from tasks.metrics import poisson_deviance
 from tasks.model.architectures import architecture, load, unfitted
+from tasks.model.architectures.gradient_boosting import BoostingConfig, GradientBoosting, training_sizes
 from tasks.model.architectures.next_hour_lstm import LAYOUT, NextHourConfig, NextHourLstm
 from tasks.model.bundle import load_bundle, save_bundle
 from tasks.model.channels import channel_features, hide_channels, learn_scales
@@ -55,7 +56,8 @@ def test_with_the_channel_the_forecast_is_clearly_better_than_without() -> None:
     assert loss(trees(), RAINY) < 1.4  # 1 is what chance leaves
 
 
-def test_the_default_model_halves_what_the_best_baseline_loses() -> None:
+def test_the_default_model_halves_what_the_best_baseline_loses_and_keeps_the_scale_of_its_training() -> None:
+    assert network().scales == learn_scales(RAINY, town.SPLIT.train)  # type: ignore[attr-defined]
     assert loss(network(), RAINY) < 0.5 * loss(unfitted("weekday_level"), PLAIN)
 
 
@@ -141,6 +143,16 @@ def test_inputs_are_values_and_their_distance_to_the_lag_days_in_scale_beside_th
     assert channel_features(tensors, {}).shape == (1, 3, 0)
 
 
+def test_channels_are_taken_by_name_in_whatever_order_they_are_configured_or_kept() -> None:
+    one, two = town.features(town.rain("a"), town.rain("b")), town.features(town.rain("b"), town.rain("a"))
+    scales = {"a": (1.0, 2.0), "b": (3.0, 4.0)}
+    turned = dict(reversed(scales.items()))
+    every = [channel_features(x.tensors(HELD[:9]), kept) for x in (one, two) for kept in (scales, turned)]
+    assert len({features.tobytes() for features in every}) == 1
+    first, second = np.split(every[0], 2, axis=-1)
+    assert not np.array_equal(first, second)
+
+
 def test_inputs_without_channels_are_what_they_were() -> None:
     settings = InputSettings()
     plain, rainy = PLAIN.tensors(HELD[:3]), RAINY.tensors(HELD[:3])
@@ -158,8 +170,8 @@ def test_the_scale_is_that_of_the_training_hours_alone() -> None:
     assert scales["rain"][0] == pytest.approx(town.WET * town.wet()[22 * 24 : 35 * 24].mean(), rel=0.1)
     later = replace(rain, values=np.where(rain.start > last + 60, 1e6, rain.values).astype(np.float32))
     assert learn_scales(town.features(later), town.SPLIT.train) == scales
-    flat = replace(rain, values=np.full_like(rain.values, 1013.25))
-    assert learn_scales(town.features(flat), town.SPLIT.train) == {"rain": (pytest.approx(1013.25), 1.0)}
+    flat = replace(rain, values=np.full_like(rain.values, 1013.3))
+    assert learn_scales(town.features(flat), town.SPLIT.train) == {"rain": (pytest.approx(1013.3), 1.0)}
     assert learn_scales(MASKED, town.SPLIT.train) == {"rain": (0.0, 1.0)}
     assert learn_scales(PLAIN, town.SPLIT.train) == {}
 
@@ -177,3 +189,12 @@ def test_training_hides_a_channel_at_some_origins_whole_and_draws_nothing_where_
     known = samples.windows.context[:, -24:-8][:, 4:8].mean(axis=1)
     assert set(known) == {0, 1}
     assert 0.3 < known.mean() < 0.7
+
+
+def test_trees_are_trained_on_hours_without_the_channel_too_and_watched_on_all() -> None:
+    made, rng = GradientBoosting(BoostingConfig(unknown_channels=0.4)), np.random.default_rng(0)
+    sizes = training_sizes(RAINY, HELD)
+    for what, least, most in (("training", 0.2, 0.6), ("validation", 0, 0)):
+        unknown = np.isnan(made._draw(RAINY, HELD, sizes, 3000, rng, what, 0).features[:, -4:])
+        assert least <= unknown.all(axis=1).mean() <= most
+        assert (unknown.all(axis=1) == unknown.any(axis=1)).all()
