@@ -30,7 +30,6 @@ TINY = 1e-6
 SPREAD, FEW = 8, 300
 """At least one in `SPREAD` rows of an origin that is looked at is taken, where that leaves `FEW` origins."""
 CHECKED, ENOUGH = 2000, 400
-TRAINING = "training"
 LOOKED_AT = 20_000
 """Training rows from which the training loss is told, at most."""
 Sizes = dict[str, dict[str, float]]
@@ -62,7 +61,7 @@ class BoostingForecaster:
         settings: how tensors become rows.
         sizes: of the stations that were trained on.
         phi: the spread around its means.
-        channels: names of the extra channels that it takes; the tensors may have others.
+        channels: names of the extra ones that it takes; the tensors may have others.
     """
 
     network: OnnxNetwork
@@ -95,8 +94,8 @@ class BoostingForecaster:
     def export(self, folder: Path) -> dict[str, Any]:
         """Write `network.onnx`; return the rest."""
         self.network.write(folder)
-        held = {"rows": self.settings.model_dump(), "sizes": self.sizes, "phi": self.phi}
-        return held | ({"channels": list(self.channels)} if self.channels else {})
+        extra = {"channels": list(self.channels)} if self.channels else {}
+        return {"rows": self.settings.model_dump(), "sizes": self.sizes, "phi": self.phi, **extra}
 
 
 @dataclass(frozen=True)
@@ -125,7 +124,7 @@ class GradientBoosting:
         """
         config, rng, begun = self.config, np.random.default_rng(seed), perf_counter()
         sizes = training_sizes(features, some(split.train, ENOUGH))
-        train = self._draw(features, split.train, sizes, config.max_samples, rng, TRAINING, config.late_minutes)
+        train = self._draw(features, split.train, sizes, config.max_samples, rng, "training", config.late_minutes)
         held = self._draw(features, split.validation, sizes, config.max_validation, rng, "validation", 0)
         bins = Bins.of(train.features)
         model = self._boost(replace(train, features=bins.codes(train.features)), seed)
@@ -158,9 +157,9 @@ class GradientBoosting:
         chosen, parts = some(origins, looked), []
         each = max(most // max(len(chosen), 1), 1)
         for part in chunks(chosen, features):
-            tensors = hide_last(features.tensors(part), late_minutes, rng)
-            tensors = hide_channels(tensors, self.config.unknown_channels if what == TRAINING else 0, rng)
-            rows = boosting_rows(tensors, sizes, self.config.rows, names_of(features))
+            seen = hide_last(features.tensors(part), late_minutes, rng)
+            seen = hide_channels(seen, self.config.unknown_channels if what == "training" else 0, rng)
+            rows = boosting_rows(seen, sizes, self.config.rows, names_of(features))
             ratio, weight = _targets(rows, features.truth(part))
             pick = rng.permutation(np.flatnonzero(weight > TINY))[: each * len(part)]
             flat = rows.features.reshape(-1, rows.features.shape[-1])
@@ -205,8 +204,8 @@ class GradientBoosting:
         try:
             spread = read_spread(config, f"the bundle in {folder}")
             settings = RowSettings(**config["rows"])
-            network, channels = OnnxNetwork.read(folder), tuple(config.get("channels", ()))
-            return BoostingForecaster(network, settings, dict(config["sizes"]), spread, channels)
+            extra = tuple(config.get("channels", ()))
+            return BoostingForecaster(OnnxNetwork.read(folder), settings, dict(config["sizes"]), spread, extra)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
 
