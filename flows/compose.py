@@ -18,6 +18,7 @@ from tasks.settings import Settings, nearest_key
 from tasks.store import Store
 
 if TYPE_CHECKING:
+    from tasks.channels import Channel
     from tasks.features.steps import LagReport
     from tasks.forecast.issue import Issue
     from tasks.ingest.steps import SourceReport
@@ -131,10 +132,12 @@ def retrain(
     from tasks.features.steps import load_features
     from tasks.model.steps import follow_registry, judge, load_forecaster, register, train_model
 
+    extra = channels(settings)
     followed = follow_registry(settings, as_of)
     plan = settings.retrain
     span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
-    table = load_features(settings, floor(settings, as_of - span), floor(settings, as_of), as_of)
+    first, last = floor(settings, as_of - span), floor(settings, as_of)
+    table = load_features(settings, first, last, as_of, extra)
     champion = _optional(lambda: load_forecaster(settings, "champion"))
     trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
     if followed:
@@ -152,7 +155,7 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     from tasks.publish.steps import publish
 
     origin = floor(settings, as_of)
-    table = load_features(settings, origin, origin, as_of)
+    table = load_features(settings, origin, origin, as_of, channels(settings, forgiving=True))
     rungs = LADDER if model == "champion" else tuple(dict.fromkeys((model, *LADDER[2:])))
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
     issued = issue(settings, table, ladder, as_of, origin)
@@ -164,6 +167,15 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
             log.error("publishing to %s failed: %s", target, error)
             failures.append(f"{target}: {error}")
     return ForecastReport(issued, published, tuple(failures))
+
+
+def channels(settings: Settings, *, forgiving: bool = False) -> tuple[Channel, ...]:
+    """The extra channels that are configured; `forgiving` of those that cannot be read, which are unknown then."""
+    if not settings.channels:
+        return ()
+    from tasks.ingest.steps import read_channels
+
+    return read_channels(settings, forgiving=forgiving)
 
 
 def score(

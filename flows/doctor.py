@@ -13,7 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from flows.compose import channels
 from flows.registry import DEPLOYMENTS
+from tasks.channels import gap, missing
 from tasks.errors import NexthourError
 from tasks.minutes import last_minute
 from tasks.roots import shown
@@ -43,6 +45,7 @@ def examine(settings: Settings, now: np.datetime64) -> list[Check]:
         ("minutes", _minutes),
         ("sources", _sources),
         ("quality", _quality),
+        ("channels", _channels),
         ("champion", _champion),
         ("latest forecast", _latest),
         ("MLflow", _mlflow),
@@ -103,6 +106,14 @@ def _quality(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     shown = "; ".join(f"{r['check']}: {r['sentence']}" for r in [*failed, *said][:FINDINGS])
     more = f"; and {len(failed) + len(said) - FINDINGS} more" if len(failed) + len(said) > FINDINGS else ""
     return not failed, (shown + more or "no warning") + f" (ingest of {latest['as_of']})"
+
+
+def _channels(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    read = channels(settings, forgiving=True)
+    gaps = {channel.name: said for channel in read if (said := gap(channel, now))}
+    known = [channel.name for channel in read if channel.name not in gaps]
+    finding = "; ".join([*gaps.values(), *([f"{', '.join(known)} known for the next hour"] if known else [])])
+    return not missing(read, now), finding or "none configured"
 
 
 def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

@@ -70,7 +70,7 @@ def _workers(bench: Bench, jobs: int) -> Iterator[tuple[ProcessPoolExecutor, Any
         np.save(path, grid.values)
         today = bench.past.today
         blank = replace(grid, values=grid.values[:, :, :0])
-        given = (bench.settings, bench.how, blank, today.holidays, bench.past.known, str(path))
+        given = (bench.settings, bench.how, blank, today.holidays, bench.past.known, today.channels, str(path))
         heard: Any = context.SimpleQueue()
         threads = max((os.cpu_count() or 1) // jobs, 1)
         pool = ProcessPoolExecutor(jobs, context, _start, (given, heard, threads))
@@ -123,9 +123,9 @@ def _start(given: tuple[Any, ...], heard: Any, threads: int) -> None:
     from tasks.features.features import MinuteFeatures
     from tasks.features.past import Past
 
-    settings, how, blank, holidays, known, path = given
+    settings, how, blank, holidays, known, channels, path = given
     grid = replace(blank, values=np.load(path, mmap_mode="r"))
-    today = MinuteFeatures(grid, settings.network.timezone, settings.features, holidays)
+    today = MinuteFeatures(grid, settings.network.timezone, settings.features, holidays, channels=channels)
     _BENCH, _HEARD = Bench(settings, Past(today, known), how), heard
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.compose import DAY, floor
+from flows.compose import DAY, channels, floor
 from flows.replaying import Bench, side_by_side
 from tasks.contracts import Progress
 from tasks.provenance import data_fingerprint
@@ -85,7 +85,8 @@ def load(settings: Settings, span: Span) -> Past:
 
     plan = settings.retrain
     history = (plan.train_days + plan.validation_days + 1) * DAY
-    past = load_past(settings, floor(settings, span.start - history), floor(settings, span.end))
+    first, last = floor(settings, span.start - history), floor(settings, span.end)
+    past = load_past(settings, first, last, channels(settings))
     if past.known is not None:
         share = float((past.known.delay[:, :] * settings.network.interval_minutes > 1440).mean())
         if share > LATE_SHARE:
@@ -131,8 +132,8 @@ def code_digest() -> str:
 
 
 def _data(past: Past) -> str:
-    """Digest of the minutes and of when they were known."""
-    digest = hashlib.sha256(data_fingerprint(past.today.grid).encode())
+    """Digest of the minutes, of when they were known, and of the channels."""
+    digest = hashlib.sha256(data_fingerprint(past.today.grid, past.today.extra).encode())
     if past.known is not None:
         for array in (past.known.delay, past.known.cells, past.known.since, past.known.values):
             digest.update(np.ascontiguousarray(array).data)

@@ -84,11 +84,20 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
         tree["data_root"] = absolute(tree["data_root"])
     if isinstance(tree.get("quality"), dict) and "stations_file" in tree["quality"]:
         tree["quality"]["stations_file"] = absolute(tree["quality"]["stations_file"])
-    for source in tree.get("sources", []) if isinstance(tree.get("sources"), list) else []:
-        if isinstance(source, dict) and "path" in source:
+    for channel in _tables(tree, "channels"):
+        if "path" in channel:
+            channel["path"] = absolute(channel["path"])
+    for source in _tables(tree, "sources"):
+        if "path" in source:
             source["path"] = absolute(source["path"])
-        if isinstance(source, dict) and (url := str(source.get("url"))).startswith("sqlite:///"):
+        if (url := str(source.get("url"))).startswith("sqlite:///"):
             source["url"] = f"sqlite:///{absolute(url.removeprefix('sqlite:///'))}"
+
+
+def _tables(tree: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """Tables of an array of tables; none where it is something else."""
+    held = tree.get(name)
+    return [table for table in held if isinstance(table, dict)] if isinstance(held, list) else []
 
 
 def _refuse_unknown(path: Path | None, tree: dict[str, Any]) -> None:

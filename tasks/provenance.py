@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tasks.channels import Channel, fingerprint
 from tasks.contracts import Grid
 from tasks.settings import Settings
 
@@ -18,11 +19,12 @@ SECRET = re.compile(r"pass(word|wd)?$|secret|token|credential|api_?key|authoriza
 USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
 
 
-def data_fingerprint(grid: Grid) -> str:
-    """Sixteen hexadecimal digits that change whenever a count, a station or the span does."""
+def data_fingerprint(grid: Grid, extra: Sequence[Channel] = ()) -> str:
+    """Sixteen hexadecimal digits that change whenever a count, a station, the span or a row of a channel does."""
     digest = hashlib.sha256(repr((grid.stations, grid.targets, str(grid.start), grid.interval)).encode())
     for plane in grid.values:
         digest.update(np.ascontiguousarray(plane).data)
+    digest.update(fingerprint(extra).encode())
     return digest.hexdigest()[:16]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tasks.channel_settings import ChannelSettings, check_channels
 from tasks.clock import zone
 from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, about
@@ -120,6 +121,7 @@ class Settings(BaseSettings):
     data_root: str = Field(".nexthour", min_length=1, description="Folder or URL that holds every table.")
     network: Network = Network()
     sources: tuple[SourceSettings, ...] = Field((SimulateSource(name="city"),), min_length=1)
+    channels: tuple[ChannelSettings, ...] = ()
     features: FeatureSettings = FeatureSettings()
     retrain: RetrainSettings = RetrainSettings()
     models: dict[str, dict[str, Any]] = Field(
@@ -151,6 +153,7 @@ class Settings(BaseSettings):
             raise ConfigError(f"[[sources]] names must differ: {names}")
         for source in self.sources:
             check_source(source, self.network.targets, self.network.timezone)
+        check_channels(self.channels, self.network.targets, self.network.interval_minutes)
         self._check_retention()
         for target in self.quality.ranges:
             if target not in self.network.targets:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tasks.channels import Channel
 from tasks.contracts import QUANTILES, Float, Forecaster, Grid, Minutes, Prediction, Tensors
 from tasks.errors import ModelError
 
@@ -36,6 +37,7 @@ class FakeFeatures:
     grid: Grid
     weeks: int = 2
     asked: list[Minutes] = field(default_factory=list)
+    extra: tuple[Channel, ...] = ()
 
     def _read(self, origin: np.datetime64, first: int, last: int, before: int | None = None) -> Float:
         """Steps first..last-1 around an origin; NaN off the grid, and from step `before` on."""

@@ -261,6 +261,23 @@ def slow_level(observed: Array, expected: Array, prior: float) -> float:
     return float((sum(o for o, _ in both) + prior) / (sum(e for _, e in both) + prior))
 
 
+# ---------------------------------------------------------------------------------------------- channels
+def slow_channel(rows: list[tuple[int, int | None, float]], interval: int, minute: int, origin: int) -> float:
+    """What an origin knew of a minute: rows are (start, available, value); NaN for nothing.
+
+    Of the rows that stand at the minute and were available, those that begin last; of these the one available last; of
+    these the last one.
+    """
+    best: tuple[tuple[int, int, int], float] | None = None
+    for place, (start, available, value) in enumerate(rows):
+        known = -1 if available is None else available
+        if start <= minute < start + interval and known <= origin:
+            rank = (start, known, place)
+            if best is None or rank > best[0]:
+                best = rank, value
+    return float("nan") if best is None else best[1]
+
+
 # ------------------------------------------------------------------------------------------------- fold
 # A statement is a dict: station, minute, part, available, received and a count or None for each target.
 

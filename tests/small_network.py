@@ -40,7 +40,7 @@ class SmallFeatures:
     """`contracts.Features` over the grid, written plainly; the time zone is UTC and there are no holidays."""
 
     def __init__(self, grid: Grid) -> None:
-        self.grid = grid
+        self.grid, self.extra = grid, ()
 
     def tensors(self, origins: Minutes, stations: list[int] | None = None) -> Tensors:
         at = self.grid.index(origins)

@@ -8,10 +8,11 @@ from datetime import date
 
 import numpy as np
 
-from tasks.clock import MISSING, WallClock
+from tasks.clock import MISSING, Steps, WallClock
 from tasks.contracts import HORIZON_MINUTES, Float, Grid, Int, Minutes, Tensors
 from tasks.errors import HistoryError
 from tasks.features.calendar import calendar_features
+from tasks.features.channels import NEVER, Channels
 from tasks.features.lags import Rows, as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
 from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
 from tasks.features.total import total_as_known
@@ -32,6 +33,7 @@ class MinuteFeatures:
         holidays: dates that count as their own kind of day.
         delay_steps: how many steps before the origin have not arrived yet.
         known: when each count was known; the recent steps are then those known at the origin. None for at once.
+        channels: what else is known of minutes; nothing by default.
     """
 
     def __init__(
@@ -42,9 +44,12 @@ class MinuteFeatures:
         holidays: frozenset[date] = frozenset(),
         delay_steps: int = 0,
         known: Known | None = None,
+        channels: Channels | None = None,
     ) -> None:
         self.grid, self.settings, self.delay_steps = grid, settings or FeatureSettings(), delay_steps
         self.known, self.holidays = known, holidays
+        self.channels = channels or Channels((), grid)
+        self.extra = self.channels.given
         self.clock = WallClock(grid.start, grid.steps, grid.interval, timezone, holidays)
         self.horizon = HORIZON_MINUTES // grid.interval
         self.recent_steps = max(self.settings.recent_minutes // grid.interval, 1)
@@ -100,6 +105,8 @@ class MinuteFeatures:
             interval=self.grid.interval,
             trail=self._trail(dense, steps, begin + far - self.recent_steps, at, rows),
             total=self.grid.total if names[-1:] == (self.grid.total,) else None,
+            channels=self._channels(index, first + skip, at, rows),
+            channel_names=self.channels.names,
         )
 
     def truth(self, origins: Minutes) -> Float:
@@ -172,6 +179,17 @@ class MinuteFeatures:
         counts[:, pair, place] = self.known.said(station, begin[pair] + place, at[origin]).T
         expected = dense[:, wanted[here][:, None], stop[of][:, None] - length + np.arange(length)]
         trail[:, :, of, wanted[here]] = _hours(counts, expected, first, self.horizon)[:, :, 0]
+
+    def _channels(self, index: Steps, first: Int, at: Int, rows: Rows) -> Float | None:
+        """See `Tensors.channels`; the windows of the origins begin at `first` of `index` [week, step]."""
+        if not self.channels.names:
+            return None
+        window = np.arange(self.recent_steps + self.horizon)
+        lags = index[:, first[:, None] + window]
+        now = self._minutes(at[:, None] - self.recent_steps + window).astype(np.int64)
+        past = np.where(lags == MISSING, NEVER, self._minutes(lags.astype(np.int64)).astype(np.int64))
+        origins = self._minutes(at).astype(np.int64)
+        return self.channels.windows(origins, np.concatenate([now[None], past]), self.settings.recency, rows)
 
     def _minutes(self, steps: Int) -> Minutes:
         return np.asarray(self.grid.start.astype("datetime64[m]") + steps * np.timedelta64(self.grid.interval, "m"))

@@ -70,4 +70,4 @@ class Past:
         if values is t.grid.values:
             return t.with_known(known)
         grid = replace(t.grid, values=values)
-        return MinuteFeatures(grid, t.clock.timezone, t.settings, t.holidays, t.delay_steps, known)
+        return MinuteFeatures(grid, t.clock.timezone, t.settings, t.holidays, t.delay_steps, known, t.channels)

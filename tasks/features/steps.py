@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -10,9 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from tasks import tables
+from tasks.channels import Channel
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, HistoryError
+from tasks.features.channels import Channels
 from tasks.features.features import MinuteFeatures
 from tasks.features.lag_table import lag_rows, valid_rows
 from tasks.features.past import Past
@@ -55,7 +58,11 @@ class LagReport:
 
 @step("load features", retries=2)
 def load_features(
-    settings: Settings, start: np.datetime64, end: np.datetime64, as_of: np.datetime64 | None = None
+    settings: Settings,
+    start: np.datetime64,
+    end: np.datetime64,
+    as_of: np.datetime64 | None = None,
+    channels: Sequence[Channel] = (),
 ) -> MinuteFeatures:
     """Features for the origins from `start` to `end` (UTC, both included).
 
@@ -66,6 +73,7 @@ def load_features(
         start: first origin.
         end: last origin.
         as_of: what was known then; today's truth without it.
+        channels: what else is known of minutes; each origin sees the rows that were available by it.
 
     Raises:
         HistoryError: if there are no minutes at all in that span.
@@ -80,17 +88,18 @@ def load_features(
         raise HistoryError(_nothing(store, begin, stop, as_of))
     grid = with_total(to_grid(table, begin, stop, network.interval_minutes, network.targets), network.total)
     log.info("features: %d stations, %d steps from %s to %s UTC", len(grid.stations), grid.steps, begin, stop)
-    return MinuteFeatures(grid, network.timezone, settings.features, holidays)
+    extra = Channels(channels, grid)
+    return MinuteFeatures(grid, network.timezone, settings.features, holidays, channels=extra)
 
 
 @step("load the past", retries=2)
-def load_past(settings: Settings, start: np.datetime64, end: np.datetime64) -> Past:
+def load_past(settings: Settings, start: np.datetime64, end: np.datetime64, channels: Sequence[Channel] = ()) -> Past:
     """Features of today's minutes for the origins from `start` to `end`, and when these minutes were known.
 
     Raises:
         HistoryError: if there are no minutes at all in that span.
     """
-    today = load_features(settings, start, max(end, start + FEW_ORIGINS))
+    today = load_features(settings, start, max(end, start + FEW_ORIGINS), None, channels)
     return Past(today, known_when(Store(settings.data_root), today.grid, settings.network.timezone))
 
 

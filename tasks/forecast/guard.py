@@ -134,8 +134,10 @@ def minutes_since_seen(grid: Grid, origin: np.datetime64) -> int | None:
     return None
 
 
-def degraded_reason(answer: Answer, age: int | None, stale_minutes: int = STALE_MINUTES) -> str | None:
-    """Why this forecast is not the first rung's on fresh data; None when it is."""
+def degraded_reason(
+    answer: Answer, age: int | None, channels: Sequence[str] = (), stale_minutes: int = STALE_MINUTES
+) -> str | None:
+    """Why this forecast is not the first rung's on fresh data with all `channels`, less these; None when it is."""
     reasons = []
     if answer.falls:
         reasons.append(f"{', '.join(fall.reason for fall in answer.falls)}: used {answer.rung}")
@@ -143,6 +145,8 @@ def degraded_reason(answer: Answer, age: int | None, stale_minutes: int = STALE_
         reasons.append("stale_data: nothing was observed")
     elif age > stale_minutes:
         reasons.append(f"stale_data: last observation {age} min ago")
+    if channels:
+        reasons.append(f"missing_channel: {', '.join(channels)}")
     return "; ".join(reasons) or None
 
 

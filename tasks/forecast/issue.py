@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks import tables
+from tasks.channels import missing
 from tasks.clock import service_dates, to_local
 from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import HistoryError
@@ -60,7 +61,7 @@ def make_issue(
     tensors = features.tensors(np.array([origin], dtype="datetime64[m]"))
     answer = climb_down(ladder, tensors)
     age = minutes_since_seen(features.grid, origin)
-    reason = degraded_reason(answer, age)
+    reason = degraded_reason(answer, age, missing(features.extra, origin))
     table = forecast_table(
         answer.prediction,
         tensors.origins,

@@ -50,7 +50,7 @@ class SourceFile:
         return content[:end], np.datetime64(self.changed // 10**9 + _UNFINISHED + 1, "s")
 
 
-def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[SourceFile]:
+def find_files(source: str, path: str, paths: Sequence[str] = (), what: str = "source") -> list[SourceFile]:
     """Files that match the configured path, or `paths` instead, by key.
 
     A path may be a file, a folder (its data files, at any depth) or a glob (`**` crosses folders). A file named by
@@ -64,12 +64,12 @@ def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[Source
         try:
             matches = list(_match(_absolute(pattern), _home(path) if paths else None))
         except OSError as error:
-            raise SourceError(f"source {source!r}: {roots.shown(pattern)} cannot be listed: {why(error)}") from None
+            raise SourceError(f"{what} {source!r}: {roots.shown(pattern)} cannot be listed: {why(error)}") from None
         if not matches:
             raise SourceError(
-                f"source {source!r}: no file matches {roots.shown(pattern)} "
-                f"(looked in {roots.shown(_absolute(pattern))}): "
-                "correct `path` in the configuration, or give --path"
+                f"{what} {source!r}: no file matches {roots.shown(pattern)} "
+                f"(looked in {roots.shown(_absolute(pattern))}): correct `path` in the configuration"
+                + (", or give --path" if what == "source" else "")
             )
         found += matches
     by_key: dict[str, SourceFile] = {}
@@ -77,7 +77,7 @@ def find_files(source: str, path: str, paths: Sequence[str] = ()) -> list[Source
         other = by_key.setdefault(file.key, file)
         if other.origin != file.origin:
             raise SourceError(
-                f"source {source!r}: {other.origin} and {file.origin} would both count as {file.key!r}: "
+                f"{what} {source!r}: {other.origin} and {file.origin} would both count as {file.key!r}: "
                 "rename one, or ingest them from one folder"
             )
     return [by_key[key] for key in sorted(by_key)]

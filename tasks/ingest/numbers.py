@@ -54,6 +54,18 @@ def read_counts(
     return whole[which], np.ones(len(which), dtype=bool) if sound[:-1].all() and not coded.null_count else sound[which]
 
 
+def read_numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    """Numbers of a column, NaN where it has none, and which rows are blank; true is 1 and false 0."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    values = coded.dictionary
+    if pa.types.is_string(values.type):
+        for word, digit in (("true", "1"), ("false", "0")):
+            values = pc.replace_substring_regex(values, rf"(?i)^\s*{word}\s*$", digit)
+    numbers, blank = _numbers(pa.concat_arrays([values, pa.nulls(1, values.type)]))
+    which = places(coded)
+    return numbers[which], blank[which]
+
+
 def places(coded: pa.DictionaryArray) -> Int:
     """Which of its distinct values each row has; the place after the last one where it is null."""
     indices = coded.indices if not coded.null_count else pc.fill_null(coded.indices, len(coded.dictionary))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,8 +10,12 @@ from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
+from tasks.channels import Channel
 from tasks.contracts import Progress
+from tasks.errors import SourceError
+from tasks.ingest.channels import read_channel
 from tasks.ingest.failed import failed
 from tasks.ingest.ledger import SourceLedger
 from tasks.ingest.repair import Refused, Staged, Written, refused, stage, write_out
@@ -32,9 +37,12 @@ __all__ = [
     "ingest_source",
     "last_minutes",
     "list_rejects",
+    "read_channels",
     "stage_repairs",
     "write_rejects_out",
 ]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,30 @@ def last_minutes(settings: Settings) -> dict[str, np.datetime64 | None]:
     """
     store = Store(settings.data_root)
     return {source.name: SourceLedger(store, source.name).last_minute for source in settings.sources}
+
+
+@step("read channels", retries=1)
+def read_channels(settings: Settings, *, forgiving: bool = False) -> tuple[Channel, ...]:
+    """Every channel that is configured, in this order.
+
+    Args:
+        settings: the whole tree.
+        forgiving: whether one that cannot be read is a warning, and nothing of it known.
+
+    Raises:
+        SourceError: if one cannot be read.
+    """
+    read = []
+    for config in settings.channels:
+        try:
+            read.append(read_channel(config, settings.network))
+        except (SourceError, OSError, pa.ArrowException) as error:
+            if not forgiving:
+                raise
+            log.warning("%s: it goes on without channel %r", error, config.name)
+            interval = config.interval_minutes or settings.network.interval_minutes
+            read.append(Channel.unknown(config.name, interval, str(error)))
+    return tuple(read)
 
 
 @step("list rejects", timeout_seconds=3600)

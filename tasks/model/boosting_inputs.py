@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Float, Tensors
 from tasks.model.architectures.weekday_level import WeekdayLevel
-from tasks.model.inputs import bin_sums, divisor
+from tasks.model.bins import bin_means, bin_sums, divisor
+from tasks.model.channels import chosen
 
 WINDOWS = (5, 15, 30, 60, 120)
 """Minutes before the hour over which today is held against its profile."""
@@ -43,13 +44,19 @@ class BoostingRows:
     size: int
 
 
-def boosting_rows(tensors: Tensors, sizes: dict[str, dict[str, float]], settings: RowSettings) -> BoostingRows:
+def boosting_rows(
+    tensors: Tensors, sizes: dict[str, dict[str, float]], settings: RowSettings, channels: tuple[str, ...] = ()
+) -> BoostingRows:
     """Rows of tensors.
 
     Args:
         tensors: of all stations of the network, as each row is told how the whole network runs.
         sizes: people a minute by target and station, of training; NaN stands for stations without.
         settings: bins and priors.
+        channels: the extra channels that are taken.
+
+    Raises:
+        ModelError: if the tensors lack one of these channels.
     """
     tensors = replace(tensors, level=_level(tensors, settings.level_minutes, settings.level_prior))
     base = WeekdayLevel.mean(tensors)
@@ -62,6 +69,7 @@ def boosting_rows(tensors: Tensors, sizes: dict[str, dict[str, float]], settings
         *_calendar(tensors, size),
         _sizes(tensors, sizes),
         np.arange(len(tensors.targets), dtype=np.float32)[:, None, None, None],
+        *(_channels(tensors, size, settings.level_minutes, channels) if channels else ()),
     ]
     shape = by_bin.shape
     out = np.empty((shape[1], shape[2], shape[0], shape[3], len(columns)), np.float32)
@@ -133,6 +141,20 @@ def _calendar(tensors: Tensors, size: int) -> list[Float]:
     ahead = np.broadcast_to(np.arange(at.shape[1], dtype=np.float32) * size * tensors.interval, at.shape[:2])
     columns = [*np.moveaxis(at[..., :4], -1, 0), at[..., 4:11].argmax(axis=-1).astype(np.float32), at[..., 11], ahead]
     return [column[:, None] for column in columns]
+
+
+def _channels(tensors: Tensors, size: int, minutes: int, names: tuple[str, ...]) -> list[Float]:
+    """Of each channel its value, and how far that is from its lag days': in the bin and before the hour, [O, S, B]."""
+    values, usual = chosen(tensors, names)
+    recent = slice(
+        -tensors.horizon - min(max(minutes // tensors.interval, 1), tensors.recent.shape[-1]), -tensors.horizon
+    )
+    columns = []
+    for part in (values, values - usual):
+        ahead = bin_means(part[..., -tensors.horizon :], size)[0]
+        before = bin_means(part[..., recent], recent.stop - recent.start)[0]
+        columns += [*ahead, *np.broadcast_to(before, ahead.shape)]
+    return columns
 
 
 def _sizes(tensors: Tensors, sizes: dict[str, dict[str, float]]) -> Float:

@@ -14,6 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Float, Tensors
 from tasks.model.architectures.weekday_level import WeekdayLevel
+from tasks.model.bins import bin_sums as bin_sums
+from tasks.model.bins import divisor as divisor
+from tasks.model.channels import Scales, channel_features
 from tasks.model.levels import level_features
 
 Station = npt.NDArray[np.int32]
@@ -45,7 +48,8 @@ class Windows:
 
     Attributes:
         weeks: float32 [row, day, feature]: the weekly lags, oldest first, and today last.
-        context: float32 [row, feature]: log size of each target (times `SIZE`) first; levels, calendar, shape of hour.
+        context: float32 [row, feature]: log size of each target (times `SIZE`) first; levels, calendar, shape of hour;
+            extra channels.
         station: int32 [row, 1]: 1 + position in the stations that were trained on, 0 for others.
         base: float32 [row, target, step]: the forecast that the network corrects.
     """
@@ -63,28 +67,17 @@ class Windows:
         return {"weeks": self.weeks, "context": self.context, "station": self.station, "base": self.base}
 
 
-def divisor(steps: int, wanted: int) -> int:
-    """Largest divisor of `steps` that is at most `wanted`, at least 1."""
-    return next(n for n in range(max(min(wanted, steps), 1), 0, -1) if steps % n == 0)
-
-
-def bin_sums(values: Float, size: int) -> Float:
-    """Sums of `size` steps along the last axis, counted from its end; what is left over at its start is dropped."""
-    whole = values.shape[-1] // size * size
-    values = values[..., values.shape[-1] - whole :]
-    out = values[..., 0::size].copy()
-    for j in range(1, size):
-        out += values[..., j::size]
-    return out
-
-
-def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings) -> Windows:
+def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings, scales: Scales | None = None) -> Windows:
     """Inputs for every origin and station of the tensors.
 
     Args:
         tensors: of all stations of the network, because each row is told how the whole network runs.
         known: stations that were trained on, in the order of their embeddings.
         settings: bins and priors.
+        scales: of the extra channels that are taken; none by default.
+
+    Raises:
+        ModelError: if the tensors lack one of these channels.
     """
     size = divisor(tensors.horizon, settings.bin_minutes // tensors.interval)
     days = _Days.of(tensors, size, settings)
@@ -96,7 +89,7 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings) -
     base, weeks, context = (
         WeekdayLevel.mean(tensors),
         days.features(coarse, settings),
-        _context(tensors, days, size, settings),
+        _context(tensors, days, size, settings, scales or {}),
     )
     return Windows(
         weeks=weeks.reshape(rows, *weeks.shape[2:]),
@@ -191,8 +184,8 @@ def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
     return np.log((people + np.float32(prior)) / (expected + np.float32(prior)))
 
 
-def _context(tensors: Tensors, days: _Days, size: int, settings: InputSettings) -> Float:
-    """Size of each target first; then levels, the calendar of the first step, the shape of the hour: [O, S, F].
+def _context(tensors: Tensors, days: _Days, size: int, settings: InputSettings, scales: Scales) -> Float:
+    """Size of each target first; levels, calendar of the first step, shape of the hour; channels: [O, S, F].
 
     The second level is what drawing towards the network instead of 1 would change: what a quiet station's level lacks.
     """
@@ -210,5 +203,6 @@ def _context(tensors: Tensors, days: _Days, size: int, settings: InputSettings) 
         np.broadcast_to(tensors.calendar[:, None, 0], (*shape, tensors.calendar.shape[-1])),
         by_bin.transpose(1, 2, 0, 3).reshape(*shape, by_bin.shape[0] * by_bin.shape[-1]),
         np.clip(windows, -CLIP, CLIP),
+        channel_features(tensors, scales),
     )
     return np.concatenate(parts, axis=-1, dtype=np.float32)

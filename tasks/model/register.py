@@ -127,7 +127,7 @@ def register_trained(
 
 def bundle_meta(trained: Trained) -> dict[str, Any]:
     """What `bundle.json` says beside the network; the same training gives the same."""
-    grid, train = trained.features.grid, trained.split.train
+    grid, train, extra = trained.features.grid, trained.split.train, trained.features.extra
     return {
         "model": trained.model,
         "as_of": f"{trained.as_of.astype('datetime64[s]')}Z",
@@ -137,7 +137,8 @@ def bundle_meta(trained: Trained) -> dict[str, Any]:
         "total": grid.total,
         "targets": list(grid.targets),
         "interval": grid.interval,
-        "data": provenance.data_fingerprint(grid),
+        "data": provenance.data_fingerprint(grid, extra),
+        **({"channels": [channel.name for channel in extra]} if extra else {}),
         "holdout": finite(trained.scores[CHALLENGER].overall) if CHALLENGER in trained.scores else {},
     }
 
@@ -147,6 +148,7 @@ def made_of(settings: Settings, trained: Trained) -> dict[str, Any]:
     tree = provenance.resolved(settings)
     sections = {name: tree[name] for name in ("network", "features", "retrain", "gate")}
     own = {"models": {trained.model: tree["models"].get(trained.model, {})}}
+    own |= {"channels": tree["channels"]} if tree["channels"] else {}
     return {
         "config": provenance.flattened({**sections, **own}),
         "commit": provenance.git_commit(PROJECT) or "unknown",

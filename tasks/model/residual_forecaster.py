@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks.contracts import QUANTILES, Prediction, Tensors
 from tasks.errors import ModelError
+from tasks.model.channels import Scales
 from tasks.model.conformal import Calibration
 from tasks.model.inputs import InputSettings, prepare
 from tasks.model.onnx_network import OnnxNetwork
@@ -29,6 +30,7 @@ class NextHourForecaster:
         weights: of the Keras network, from which a later fit may go on.
         calibration: of its quantiles; without one they are rounded.
         total_calibration: of those of the network's total, where it was fitted on one.
+        scales: of the extra channels that it takes; the tensors may have others.
     """
 
     network: OnnxNetwork
@@ -43,6 +45,12 @@ class NextHourForecaster:
     calibration: Calibration | None = None
     trail: int = 0
     total_calibration: Calibration | None = None
+    scales: Scales = field(default_factory=dict)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """Names of the extra channels that it takes."""
+        return tuple(sorted(self.scales))
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin; stations that were never trained on share one embedding.
@@ -50,10 +58,10 @@ class NextHourForecaster:
         Quantiles are whole numbers, as those of counts are, or a hundredth short of one; see `conformal`.
 
         Raises:
-            ModelError: if the tensors have other targets, weeks or steps than it was trained on.
+            ModelError: if the tensors have other targets, weeks or steps than it was trained on, or lack a channel.
         """
         self._check(tensors)
-        windows = prepare(tensors, self.stations, self.inputs)
+        windows = prepare(tensors, self.stations, self.inputs, self.scales)
         output = self.network(windows.inputs())
         shape = (len(tensors.origins), len(tensors.stations), 1 + len(QUANTILES), len(tensors.targets), tensors.horizon)
         answer = np.clip(output.reshape(shape), 0, HIGHEST).transpose(2, 3, 0, 1, 4)
@@ -79,6 +87,7 @@ class NextHourForecaster:
             "trail": self.trail,
             "calibration": self.calibration.model_dump() if self.calibration else None,
             **({"total_calibration": self.total_calibration.model_dump()} if self.total_calibration else {}),
+            **({"channels": self.scales} if self.scales else {}),
         }
 
     def _check(self, tensors: Tensors) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Features, Float, Minutes, Progress, Tensors
+from tasks.model.channels import Scales, hide_channels
 from tasks.model.chunks import chunks as chunks
 from tasks.model.inputs import SIZE, UNKNOWN, InputSettings, Station, Windows, prepare
 
@@ -37,6 +38,7 @@ class Augment(BaseModel):
     drift: float = Field(0.1, ge=0, description="Log change a week of past demand, standard deviation.")
     shift: float = Field(0.2, ge=0, description="Log error of the profile as a whole, standard deviation.")
     unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station pretends to be unknown.")
+    channels: float = Field(0.1, ge=0, lt=1, description="Share of origins at which an extra channel is not known.")
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def draw(
     rng: np.random.Generator,
     augment: Augment | None = None,
     progress: Progress | None = None,
+    scales: Scales | None = None,
 ) -> Samples:
     """At most `most` rows at these origins, in the order of time; rows without any truth are left out.
 
@@ -77,6 +80,7 @@ def draw(
         rng: chooses origins, stations, and what is hidden and bent.
         augment: what to hide and bend; nothing without it.
         progress: told of origins done.
+        scales: see `prepare`.
     """
     stations = len(features.grid.stations)
     looked = min(len(origins), max(SPREAD * most // stations, 1))
@@ -86,7 +90,7 @@ def draw(
     for part in chunks(origins[chosen], features):
         tensors = features.tensors(part)
         tensors = disturb(tensors, augment, settings, rng) if augment else tensors
-        windows, truth = prepare(tensors, known, settings), features.truth(part).transpose(1, 2, 0, 3)
+        windows, truth = prepare(tensors, known, settings, scales), features.truth(part).transpose(1, 2, 0, 3)
         pick = np.argsort(rng.random((len(part), stations)), axis=1) < each
         pick &= np.isfinite(truth).any(axis=(2, 3))
         rows.add(windows, truth.reshape(len(windows), *truth.shape[2:]), part, np.flatnonzero(pick))
@@ -108,7 +112,7 @@ def blur(samples: Samples, augment: Augment, targets: int, rng: np.random.Genera
 
 def disturb(tensors: Tensors, augment: Augment, settings: InputSettings, rng: np.random.Generator) -> Tensors:
     """The tensors as they would be with late minutes, silent stations, missing weeks and a past that ran otherwise."""
-    bent = drift(hide(tensors, augment, rng), augment, rng)
+    bent = hide_channels(drift(hide(tensors, augment, rng), augment, rng), augment.channels, rng)
     before, after = _level(tensors, settings), _level(bent, settings)
     return replace(bent, level=tensors.level * after / before)
 

@@ -28,6 +28,7 @@ FREE_AXES = {
     "level": (0, 2),
     "calendar": (0,),
     "trail": (0, 3),
+    "channels": (0, 3),
     "mean": (0, 2),
     "quantiles": (0, 3),
 }
@@ -52,7 +53,8 @@ class ServedBundle:
             be asked for, so that a total's own forecast is not made to be their sum.
         """
         names = [self._meta["stations"][i] for i in np.asarray(data["station"])[0]]
-        tensors = to_tensors(data, names, self._meta["targets"], self._meta["interval"])
+        channels = self._meta.get("channels", ())
+        tensors = to_tensors(data, names, self._meta["targets"], self._meta["interval"], channels)
         total = self._meta.get("total")
         tensors = replace(tensors, total=total if names[-1:] == [total] else None)
         return answer(self._forecaster.predict(tensors))
@@ -68,10 +70,11 @@ def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:
     Returns:
         `origin` int64 [O], minutes since 1970 in UTC; `station` int64 [O, S]; float32 `lags` [O, K, C, S, R+H],
         `recent` [O, C, S, R], `profile` [O, C, S, R+H], `level` [O, C, S], `calendar` [O, H, F],
-        `trail` [O, 2, C, S, T].
+        `trail` [O, 2, C, S, T]; with extra channels `channels` [O, 2, N, S, R+H], NaN where nothing is known.
     """
     place = {name: i for i, name in enumerate(stations)}
     ids = np.array([place[name] for name in tensors.stations], np.int64)
+    extra = {} if tensors.channels is None else {"channels": np.moveaxis(tensors.channels, 2, 0)}
     return {
         "origin": tensors.origins.astype("datetime64[m]").astype(np.int64),
         "station": np.tile(ids, (len(tensors.origins), 1)),
@@ -81,11 +84,16 @@ def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:
         "level": np.moveaxis(tensors.level, 1, 0),
         "calendar": tensors.calendar,
         "trail": np.moveaxis(tensors.hours, 2, 0),
+        **extra,
     }
 
 
 def to_tensors(
-    data: Mapping[str, npt.NDArray[Any]], stations: Sequence[str], targets: Sequence[str], interval: int
+    data: Mapping[str, npt.NDArray[Any]],
+    stations: Sequence[str],
+    targets: Sequence[str],
+    interval: int,
+    channels: Sequence[str] = (),
 ) -> Tensors:
     """The reverse of `to_arrays`."""
 
@@ -103,6 +111,8 @@ def to_tensors(
         targets=tuple(targets),
         interval=interval,
         trail=floats("trail", 2),
+        channels=floats("channels", 2) if channels else None,
+        channel_names=tuple(channels),
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
 
 from tasks import tables
+from tasks.channels import ALWAYS, Channel
 from tasks.contracts import QUANTILE_COLUMNS, Grid
 from tasks.errors import HistoryError
 from tasks.forecast.issue import local_text, make_issue
@@ -121,3 +123,20 @@ def test_a_network_that_nobody_observed_is_an_error_with_a_remedy() -> None:
     )
     with pytest.raises(HistoryError, match="nexthour ingest"):
         make_issue(Network(), nobody, LADDER, ISSUED, ORIGIN)
+
+
+def test_channels_that_say_nothing_of_the_hour_are_told_unless_they_are_calendars(tmp_path: Path) -> None:
+    hour = int(ORIGIN.astype(np.int64))
+
+    def channel(name: str, start: int, available: int) -> Channel:
+        one = np.ones(1, np.int64)
+        return Channel(name, 60, start * one, available * one, np.ones(1, np.float32), np.zeros(1, np.int32))
+
+    fine = [channel("rain", hour + 59, hour), channel("wind", hour - 59, hour - 9), channel("match", hour + 60, ALWAYS)]
+    late = [channel("sun", hour, hour + 1), channel("snow", hour + 60, hour), Channel.unknown("fog", 60, "lost")]
+    whole, part = (
+        issue(config(tmp_path), replace(features(), extra=tuple(extra)), LADDER, ISSUED, ORIGIN)
+        for extra in (fine, [*fine, *late])
+    )
+    assert whole.degraded_reason is None
+    assert part.degraded_reason == "missing_channel: sun, snow, fog"

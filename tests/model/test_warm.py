@@ -64,7 +64,7 @@ def test_weights_of_another_layout_are_not_taken(tiny_champion: Trained) -> None
     architecture = NextHourLstm(NextHourConfig(**CONFIG))
     for other in (None, replace(start, weeks=5), replace(start, targets=("exits",)), replace(start, weights=None)):
         architecture.start = other
-        assert not architecture._adopt(None, features)
+        assert not architecture._adopt(None, features, {})
     fewer = Weights(arrays=start.weights.arrays[:-1])
     narrow = Weights(arrays=[a[..., :-1] for a in start.weights.arrays])
     network = NamedTuple("Network", [("weights", list[Any])])([Variable(a.shape) for a in start.weights.arrays])

@@ -53,10 +53,10 @@ class AttentionForecaster(NextHourForecaster):
         A week of which nothing was observed counts 0; the others sum to 1, where there are any.
 
         Raises:
-            ModelError: if the tensors have other targets, weeks or steps than it was trained on.
+            ModelError: if the tensors have other targets, weeks or steps than it was trained on, or lack a channel.
         """
         self._check(tensors)
-        windows = prepare(tensors, self.stations, self.inputs)
+        windows = prepare(tensors, self.stations, self.inputs, self.scales)
         shape = (len(tensors.origins), len(tensors.stations), self.weeks)
         return self.network(windows.inputs(), output=1).reshape(shape)
 

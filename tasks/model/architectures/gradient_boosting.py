@@ -17,9 +17,10 @@ from pydantic import Field
 from tasks.contracts import Features, FitLog, Float, Forecaster, Minutes, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
+from tasks.model.bins import bin_sums
 from tasks.model.boosting_inputs import BoostingRows, RowSettings, boosting_rows
+from tasks.model.channels import hide_channels, names_of
 from tasks.model.chunks import chunks
-from tasks.model.inputs import bin_sums
 from tasks.model.onnx_network import OnnxNetwork
 from tasks.model.quantiles import HIGHEST
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
@@ -47,6 +48,7 @@ class BoostingConfig(ModelConfig):
     max_validation: int = Field(60_000, ge=1, description="Validation rows, at most.")
     fit_origins: int = Field(8000, ge=1, description="Origins from which rows are drawn, at most.")
     late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the training hours.")
+    unknown_channels: float = Field(0.1, ge=0, lt=1, description="Share of training hours without a channel.")
     rows: RowSettings = Field(RowSettings(), description="How tensors become rows.")
 
 
@@ -59,19 +61,21 @@ class BoostingForecaster:
         settings: how tensors become rows.
         sizes: of the stations that were trained on.
         phi: the spread around its means.
+        channels: names of the extra ones that it takes; the tensors may have others.
     """
 
     network: OnnxNetwork
     settings: RowSettings
     sizes: Sizes
     phi: Spread = field(default_factory=dict)
+    channels: tuple[str, ...] = ()
     name: str = "gradient_boosting"
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin.
 
         Raises:
-            ModelError: if the tensors have other targets than it was trained on.
+            ModelError: if the tensors have other targets than it was trained on, or lack a channel.
         """
         if set(tensors.targets) != set(self.sizes):
             raise ModelError(
@@ -82,7 +86,7 @@ class BoostingForecaster:
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]."""
-        rows = boosting_rows(tensors, self.sizes, self.settings)
+        rows = boosting_rows(tensors, self.sizes, self.settings, self.channels)
         ratio = self.network({"rows": rows.features.reshape(-1, rows.features.shape[-1])})
         factor = ratio.reshape(rows.features.shape[:-1]).transpose(2, 0, 1, 3)
         return np.asarray(np.clip(rows.base * np.repeat(factor, rows.size, axis=-1), 0, HIGHEST), np.float32)
@@ -90,7 +94,8 @@ class BoostingForecaster:
     def export(self, folder: Path) -> dict[str, Any]:
         """Write `network.onnx`; return the rest."""
         self.network.write(folder)
-        return {"rows": self.settings.model_dump(), "sizes": self.sizes, "phi": self.phi}
+        extra = {"channels": list(self.channels)} if self.channels else {}
+        return {"rows": self.settings.model_dump(), "sizes": self.sizes, "phi": self.phi, **extra}
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ class GradientBoosting:
         model = self._boost(replace(train, features=bins.codes(train.features)), seed)
         best = self._watch(model, bins, train, held, log)
         network = export_trees(model, best, bins, held.features[:CHECKED])
-        forecaster = BoostingForecaster(network, config.rows, sizes)
+        forecaster = BoostingForecaster(network, config.rows, sizes, channels=names_of(features))
         watched = some(split.validation, ENOUGH)
         forecaster.phi = learn_spread(forecaster.mean, features, watched)
         log.notes |= {
@@ -152,8 +157,9 @@ class GradientBoosting:
         chosen, parts = some(origins, looked), []
         each = max(most // max(len(chosen), 1), 1)
         for part in chunks(chosen, features):
-            tensors = hide_last(features.tensors(part), late_minutes, rng)
-            rows = boosting_rows(tensors, sizes, self.config.rows)
+            seen = hide_last(features.tensors(part), late_minutes, rng)
+            seen = hide_channels(seen, self.config.unknown_channels if what == "training" else 0, rng)
+            rows = boosting_rows(seen, sizes, self.config.rows, names_of(features))
             ratio, weight = _targets(rows, features.truth(part))
             pick = rng.permutation(np.flatnonzero(weight > TINY))[: each * len(part)]
             flat = rows.features.reshape(-1, rows.features.shape[-1])
@@ -198,7 +204,8 @@ class GradientBoosting:
         try:
             spread = read_spread(config, f"the bundle in {folder}")
             settings = RowSettings(**config["rows"])
-            return BoostingForecaster(OnnxNetwork.read(folder), settings, dict(config["sizes"]), spread)
+            extra = tuple(config.get("channels", ()))
+            return BoostingForecaster(OnnxNetwork.read(folder), settings, dict(config["sizes"]), spread, extra)
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
 

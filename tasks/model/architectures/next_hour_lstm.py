@@ -20,6 +20,7 @@ from tasks.contracts import (
 )
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig, Range, Space
+from tasks.model.channels import Scales, learn_scales
 from tasks.model.conformal import Calibration, calibrate_network
 from tasks.model.inputs import InputSettings
 from tasks.model.keras_fit import (
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from tasks.model.residual_network import Shape
 
 
-LAYOUT = ("inputs", "targets", "interval", "weeks", "recent", "trail")
+LAYOUT = ("inputs", "targets", "interval", "weeks", "recent", "trail", "channels")
 """What two networks must share for one to go on from the weights of the other."""
 
 
@@ -106,14 +107,14 @@ class NextHourLstm:
         from tasks.model import residual_network as networks
 
         config, known = self.config, features.grid.stations
-        rng = np.random.default_rng(seed)
-        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment)
-        held = self._draw(features, split.validation, config.max_validation, "validation", rng, None)
+        rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
+        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, scales)
+        held = self._draw(features, split.validation, config.max_validation, "validation", rng, None, scales)
         weights = station_weights(train, len(known), config.fairness, features.grid.total is not None)
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
         model = self._network(shape, features)
-        log.notes["fine_tuned"] = self._adopt(model, features)
+        log.notes["fine_tuned"] = self._adopt(model, features, scales)
         if log.notes["fine_tuned"]:
             tuned = {"epochs": config.fine_tune_epochs, "learning_rate": config.fine_tune_rate}
             config = config.model_copy(update=tuned)
@@ -127,10 +128,10 @@ class NextHourLstm:
         fit_network(model, rows, watched, plan, log, self.progress)
         calibrated = self._calibrated(model, watched, held, features.grid)
         if config.refit and log.notes["best_epoch"]:
-            rows = joined(rows, self._fresh(features, split, weights, age, rng))
+            rows = joined(rows, self._fresh(features, split, weights, age, rng, scales))
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
             refit_network(model, start, rows, watched, again, log, self.progress)
-        fitted = self._forecaster(export_network(model), features)
+        fitted = self._forecaster(export_network(model), features, scales)
         fitted.calibration, fitted.total_calibration = calibrated
         fitted.weights = Weights.of(model)
         return fitted
@@ -144,9 +145,9 @@ class NextHourLstm:
         own = None if grid.total is None else held.place == len(grid.stations) - 1
         return calibrate_network(model, watched, grid.interval, own)
 
-    def _adopt(self, model: Any, features: Features) -> bool:
+    def _adopt(self, model: Any, features: Features, scales: Scales) -> bool:
         """Give the network the weights of `start`, if that is one of the same layout."""
-        start, like = self.start, self._forecaster(None, features)
+        start, like = self.start, self._forecaster(None, features, scales)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
             return False
         same = all(getattr(start, x) == getattr(like, x) for x in LAYOUT)
@@ -157,13 +158,20 @@ class NextHourLstm:
 
         return build(shape, self.config.units, self.config.embedding, self.config.dropout)
 
-    def _fresh(self, features: Features, split: Split, weights: Float, age: Age, rng: np.random.Generator) -> Rows:
+    def _fresh(
+        self,
+        features: Features,
+        split: Split,
+        weights: Float,
+        age: Age,
+        rng: np.random.Generator,
+        scales: Scales,
+    ) -> Rows:
         """Training rows of the validation origins, as many to the origin as the others have."""
         share = len(split.validation) / len(split.train)
         most = max(round(self.config.max_samples * share), 1)
-        return weighted_rows(
-            self._draw(features, split.validation, most, "validation", rng, self.config.augment), weights, age
-        )
+        drawn = self._draw(features, split.validation, most, "validation", rng, self.config.augment, scales)
+        return weighted_rows(drawn, weights, age)
 
     def _draw(
         self,
@@ -173,16 +181,16 @@ class NextHourLstm:
         what: str,
         rng: np.random.Generator,
         augment: Augment | None,
+        scales: Scales,
     ) -> Samples:
         if len(origins):
-            samples = draw(
-                features, origins, most, features.grid.stations, self.config.inputs, rng, augment, self.progress
-            )
+            known, inputs = features.grid.stations, self.config.inputs
+            samples = draw(features, origins, most, known, inputs, rng, augment, self.progress, scales)
             if len(samples.truth):
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: Any, features: Features) -> NextHourForecaster:
+    def _forecaster(self, network: Any, features: Features, scales: Scales) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -194,6 +202,7 @@ class NextHourLstm:
             len(tensors.lags),
             tensors.recent.shape[-1],
             trail=tensors.hours.shape[-1] if self.config.inputs.windows else 0,
+            scales=scales,
         )
 
     @classmethod
@@ -216,6 +225,7 @@ class NextHourLstm:
                 calibration=Calibration(**kept) if (kept := config.get("calibration")) else None,
                 trail=int(config.get("trail", 0)),
                 total_calibration=Calibration(**own) if (own := config.get("total_calibration")) else None,
+                scales={name: (float(m), float(d)) for name, (m, d) in config.get("channels", {}).items()},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
