@@ -141,7 +141,10 @@ def _picture(settings: Settings, origin: np.datetime64) -> bytes:
         store.files("forecasts", ".parquet"), tables.FORECASTS, pc.field("origin_utc") == tables.to_time(origin)
     )
     people = rows.group_by(["station_id", "target"]).aggregate([("mean", "sum")])
-    people = people.filter(pc.field("target") == settings.network.targets[0]).sort_by([("mean_sum", "descending")])
+    counted = (pc.field("target") == settings.network.targets[0]) & (
+        pc.field("station_id") != (settings.network.total or "")
+    )
+    people = people.filter(counted).sort_by([("mean_sum", "descending")])
     return hour_picture(settings, rows, people["station_id"][0].as_py(), settings.network.targets[0])
 
 

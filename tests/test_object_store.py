@@ -16,6 +16,12 @@ from object_store import ObjectStore, object_store
 
 from tasks.errors import SourceError, StoreError
 from tasks.ingest.reading import find_files
+from tasks.model.architectures import unfitted
+from tasks.model.bundle import save_bundle
+from tasks.model.champion import store_bundle
+from tasks.model.ensemble import Ensemble
+from tasks.model.steps import Versioned, load_forecaster
+from tasks.settings import Settings
 from tasks.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
@@ -130,3 +136,17 @@ def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(s
     finally:
         signal.signal(signal.SIGALRM, before)
     assert cut > 0
+
+
+def test_a_bundle_of_several_networks_comes_back_from_a_bucket_with_its_folders(
+    server: ObjectStore, tmp_path: Path
+) -> None:
+    settings = Settings(data_root=server.root())
+    (tmp_path / "member-1").mkdir()
+    (tmp_path / "member-1/network.onnx").write_bytes(b"of the second")
+    save_bundle(tmp_path, Ensemble("weekday_level", [unfitted("weekday_level")] * 2), {})
+    store_bundle(Store(settings.data_root), "3", tmp_path)
+    loaded = load_forecaster(settings, "3")
+    assert isinstance(loaded, Versioned)
+    assert isinstance(loaded.forecaster, Ensemble)
+    assert len(loaded.forecaster.members) == 2

@@ -161,7 +161,7 @@ def score_lines(report: ScoreReport) -> list[str]:
     """How the live forecasts did; prints the figures as a table."""
     named = {"all stations": report.metrics, "network total": report.network, "its own forecast": report.total}
     if report.origins:
-        columns, rows = artifacts.figures_table("scope", named)
+        columns, rows = artifacts.figures_table("scope", {scope: of for scope, of in named.items() if of})
         table("scores", columns, rows)
     return [
         f"{report.origins:,} forecasts scored over {len(report.days)} service days, {report.pending:,} not yet over, "

@@ -118,7 +118,7 @@ def gappy(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_a_replayed_total_is_the_one_that_a_live_forecast_saw(gappy: Settings) -> None:
     past, rng = load_past(gappy, START, STOP), np.random.default_rng(1)
     assert past.known is not None
-    origins = START + STEP * np.sort(rng.choice(int((STOP - START) / STEP), 40, replace=False))
+    origins = START + STEP * np.sort(rng.choice(int((STOP - START) / STEP), 24, replace=False))
     seen = []
     for features, part in past.at(origins):
         for origin in part:
