@@ -14,6 +14,7 @@ import argparse
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -94,6 +95,8 @@ def inside(root: Path, as_of: str) -> None:
         clocks.wrap(*place)
     settings = load_settings(str(root / "nexthour.toml"), str(root))
     report = compose.retrain(settings, np.datetime64(as_of, "m"))
+    if not report.version.isdecimal():
+        raise SystemExit(f"MLflow did not take the night: {report.warnings}")
     rows = {name: [round(x, 1) for x in (*took, clocks.peak[name])] for name, took in clocks.seconds.items()}
     print(json.dumps({"version": report.version, "phases": rows}))
 
@@ -119,6 +122,8 @@ def night(root: Path, stations: int, weeks: int, kept_weeks: int) -> dict[str, A
     place = root / f"{stations}x{kept_weeks}"
     if not (place / "nexthour.toml").exists():
         history(place, stations, kept_weeks)
+    for made in ("mlflow", "bundles"):  # of an earlier night
+        shutil.rmtree(place / made, ignore_errors=True)
     load = os.getloadavg()[0]
     as_of = str(START + weeks * WEEK)
     words = [sys.executable, __file__, "--inside", str(place), "--as-of", as_of]
