@@ -17,6 +17,9 @@ from tasks.observations import batches, read_observations
 from tasks.rebuild import folded_from
 from tasks.store import Store
 
+PIECE = 2_000_000
+"""Rows that are looked at together."""
+
 
 def observed_days(store: Store, start: np.datetime64, end: np.datetime64, timezone: str) -> list[str]:
     """Service days with observations that touch the UTC span."""
@@ -61,8 +64,18 @@ def read_minutes(
 
 
 def _within(table: pa.Table, start: np.datetime64, end: np.datetime64) -> pa.Table:
-    times = tables.numpy_times(table["minute_utc"])
-    return table.filter(pa.array((times >= start) & (times < end)))
+    """The rows of a span; what lies in it whole is not copied."""
+    kept = [table.slice(0, 0)]
+    for piece in _pieces(table):
+        times = tables.numpy_times(piece["minute_utc"])
+        inside = (times >= start) & (times < end)
+        kept.append(piece if inside.all() else piece.filter(pa.array(inside)))
+    return pa.concat_tables(kept)
+
+
+def _pieces(table: pa.Table) -> list[pa.Table]:
+    """The rows by the million, in their order, so that what is computed of them is never in memory whole."""
+    return [table.slice(first, PIECE) for first in range(0, table.num_rows, PIECE)]
 
 
 def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetime64) -> pa.Table:
@@ -100,16 +113,26 @@ def to_grid(
 
     Rows off the grid's interval are left out; stations default to those of the rows, sorted.
     """
-    codes, names = tables.name_codes(table["station_id"])
-    wanted = sorted(set(stations)) if stations is not None else names
-    place = {name: i for i, name in enumerate(wanted)}
-    station = np.array([*(place.get(name, -1) for name in names), -1], dtype=np.int64)[codes]
+    pieces = _pieces(table)
+    seen = {name for piece in pieces for name in tables.name_codes(piece["station_id"])[1]}
+    wanted = sorted(seen if stations is None else set(stations))
     begin, width = start.astype("datetime64[m]"), np.timedelta64(interval, "m")
     steps = max(int((end.astype("datetime64[m]") - begin) // width), 0)
-    step, rest = np.divmod(tables.numpy_times(table["minute_utc"]) - begin, width)
-    inside = (station >= 0) & (step >= 0) & (step < steps) & (rest == np.timedelta64(0))
     values = np.full((len(targets), len(wanted), steps), np.nan, dtype=np.float32)
-    for c, target in enumerate(targets):
-        column = table[target].cast(pa.float32(), safe=False).combine_chunks().to_numpy(zero_copy_only=False)
-        values[c, station[inside], step[inside]] = column[inside]
-    return Grid(values, begin, interval, tuple(wanted), tuple(targets))
+    grid = Grid(values, begin, interval, tuple(wanted), tuple(targets))
+    place = {name: i for i, name in enumerate(wanted)}
+    for piece in pieces:
+        _fill(grid, piece, place)
+    return grid
+
+
+def _fill(grid: Grid, rows: pa.Table, place: dict[str, int]) -> None:
+    """Put the counts of some rows into a grid whose stations have these places."""
+    codes, names = tables.name_codes(rows["station_id"])
+    station = np.array([*(place.get(name, -1) for name in names), -1], dtype=np.int64)[codes]
+    since = tables.numpy_times(rows["minute_utc"]) - grid.start
+    step, rest = np.divmod(since, np.timedelta64(grid.interval, "m"))
+    inside = (station >= 0) & (step >= 0) & (step < grid.steps) & (rest == np.timedelta64(0))
+    for c, target in enumerate(grid.targets):
+        column = rows[target].cast(pa.float32(), safe=False).combine_chunks().to_numpy(zero_copy_only=False)
+        grid.values[c, station[inside], step[inside]] = column[inside]

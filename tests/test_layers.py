@@ -52,6 +52,15 @@ def test_parquet_is_read_and_written_in_its_home_only() -> None:
     assert strangers == []
 
 
+def test_networks_are_written_for_any_backend_of_keras() -> None:
+    strangers = {
+        name
+        for name, tree in modules("tasks")
+        if any(i.split(".")[0] in ("tensorflow", "jax", "torch") for i in imported(tree))
+    }
+    assert strangers == {"tasks/model/keras_fit.py"}  # which asks TensorFlow, where that computes, to be repeatable
+
+
 def test_nothing_below_a_flow_reads_the_clock() -> None:
     readers = [f"{name}:{line}" for name, tree in modules("tasks") for line in clock_reads(tree)]
     readers += [f"{name}:{line}" for name, tree in modules("flows") if name == "flows/compose.py" for line in clock_reads(tree)]  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import tables
+from tasks import minutes, tables
 from tasks.clock import day_bounds, service_dates
 from tasks.errors import StoreError
 from tasks.fold import fold
@@ -337,6 +337,25 @@ def test_rows_off_the_grid_and_outside_its_span_are_left_out() -> None:
     grid = to_grid(table, at("2013-10-09T12:00"), at("2013-10-09T12:15"), 5, TARGETS)
     np.testing.assert_array_equal(grid.values[0], [[np.nan, 1, np.nan]])
     assert to_grid(table, at("2013-10-09T12:00"), at("2013-10-09T12:14"), 5, TARGETS).steps == 2
+
+
+def test_a_span_and_its_grid_are_the_same_however_many_rows_are_looked_at_together(monkeypatch) -> None:
+    store = Store(next(roots))
+    said = [Said(s, f"2013-10-09T12:{n:02d}", n) for n in range(9) for s in ("b", "a", "c")]
+    ingest(store, "batch", [*said, Said("z", "2013-10-10T12:00", 3)])
+    span = (at("2013-10-09T12:02"), at("2013-10-10T12:01"))
+
+    def found() -> tuple[pa.Table, Any]:
+        table = read_minutes(store, *span, ZONE, TARGETS)
+        return table, to_grid(table, at("2013-10-09T12:03"), span[1], 1, TARGETS)
+
+    whole, grid = found()
+    monkeypatch.setattr(minutes, "PIECE", 5)
+    table, same = found()
+    assert table.to_pylist() == whole.to_pylist()
+    assert same.stations == grid.stations == ("a", "b", "c", "z")
+    np.testing.assert_array_equal(same.values, grid.values)
+    assert np.nansum(grid.values[0]) == 3 * sum(range(3, 9)) + 3
 
 
 def test_a_grid_has_the_stations_asked_for_sorted_else_those_of_the_rows() -> None:

@@ -1,7 +1,8 @@
 """The figures of one training as MLflow shows them. Metric names are a contract: `<section>/<model>.<figure>`.
 
-Sections: `loss` by epoch; `holdout` (all stations) and `network` (their total) on the held-out days; `horizon` by
-minute ahead; `hour` by local hour of the origin; `gate`. The model is "challenger", "champion" or a baseline's name.
+Sections: `loss` by epoch; `fit`, its time; `holdout` (all stations) and `network` (their total) on the held-out days;
+`horizon` by minute ahead; `hour` by local hour of the origin; `gate`. The model is "challenger", "champion" or a
+baseline's name.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     rivals = {CHAMPION if row.role == CHAMPION else row.rival: row for row in decision.table}
     gate = {f"gate/{name}.confidence": row.confidence for name, row in rivals.items()}
     gate |= {f"gate/{name}.difference_percent": row.difference for name, row in rivals.items()}
+    run.metrics({f"fit/{name}": float(trained.log.notes[name]) for name in CLOCKED if name in trained.log.notes}, as_of)
     run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of)
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
     run.text("tables/targets.csv", as_csv(target_rows(trained)))
@@ -62,11 +64,15 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     )
 
 
+CLOCKED = ("fit_seconds", "rows_a_second")
+"""What a fit notes that differs when it is done again: metrics, for MLflow takes a parameter once."""
+
+
 def params(settings: Settings, trained: Trained, data: str) -> dict[str, Any]:
     """What the training was given, flat."""
     parts = {"train": trained.split.train, "validation": trained.split.validation, "holdout": trained.split.holdout}
     spans = {f"split.{n}": f"{o[0]}Z .. {o[-1]}Z, {len(o)} origins" for n, o in parts.items() if len(o)}
-    grid = trained.features.grid
+    grid, notes = trained.features.grid, trained.log.notes
     return {
         "model": trained.model,
         "as_of": f"{trained.as_of.astype('datetime64[s]')}Z",
@@ -74,7 +80,7 @@ def params(settings: Settings, trained: Trained, data: str) -> dict[str, Any]:
         "stations": len(grid.stations),
         "data_fingerprint": data,
         **spans,
-        **{f"fit.{name}": value for name, value in trained.log.notes.items() if np.isscalar(value)},
+        **{f"fit.{name}": value for name, value in notes.items() if np.isscalar(value) and name not in CLOCKED},
         **provenance.flattened(provenance.resolved(settings)),
     }
 

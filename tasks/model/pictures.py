@@ -11,10 +11,10 @@ from tasks.clock import day_bounds, service_dates, to_local
 from tasks.contracts import QUANTILES, Float, Minutes, Prediction
 from tasks.metrics import Double, Real, network_total
 from tasks.model import plots, series_plots
+from tasks.model.chunks import forecast
 from tasks.model.holdout import Scores, bounded
 from tasks.model.train import CHALLENGER, CHAMPION, Trained
 from tasks.plot_style import PART_COLOURS, people
-from tasks.reconcile import coherent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,8 +65,7 @@ def held_out_hours(trained: Trained) -> tuple[Minutes, Float, Prediction]:
     count = int((newest - trained.split.holdout[0]) // HOUR) + 1
     origins = newest - np.arange(min(count, CALIBRATION_ORIGINS))[::-1] * HOUR
     origins = bounded(origins, len(trained.features.grid.stations))
-    tensors = trained.features.tensors(origins)
-    return origins, trained.features.truth(origins), coherent(trained.forecaster.predict(tensors), tensors)
+    return origins, trained.features.truth(origins), forecast(trained.forecaster, trained.features, origins)
 
 
 def quantile_shares(quantiles: Float, truth: Float) -> tuple[list[float], list[float]]:
@@ -128,11 +127,11 @@ def _days(trained: Trained, timezone: str) -> Figure:
         start, end = whole_day(origins, timezone)
         start = grid.start + int(grid.index(start)) * np.timedelta64(grid.interval, "m")
         hours = np.arange(start, end - HOUR + np.timedelta64(1, "m"), HOUR)
-        forecast = trained.forecaster.predict(trained.features.tensors(hours))
-        low, high = (forecast.quantiles[QUANTILES.index(q), 0, :, busiest].ravel() for q in (0.10, 0.90))
+        answer = forecast(trained.forecaster, trained.features, hours)
+        low, high = (answer.quantiles[QUANTILES.index(q), 0, :, busiest].ravel() for q in (0.10, 0.90))
         minutes = start + np.arange(len(low)) * np.timedelta64(grid.interval, "m")
         actual = trained.features.truth(hours)[0, :, busiest].ravel()
-        mean = forecast.mean[0, :, busiest].ravel()
+        mean = answer.mean[0, :, busiest].ravel()
         days.append(plots.Day(part, to_local(minutes, timezone), actual, mean, low, high))
     return plots.days_by_part(days, f"{grid.targets[0]} at {grid.stations[busiest]}", grid.interval)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tasks import registry, tracking
-from tasks.contracts import Forecaster, Grid
+from tasks.contracts import FitLog, Forecaster, Grid
 from tasks.features.features import MinuteFeatures
 from tasks.model import pictures
 from tasks.model.champion import POINTER, sync_champion
@@ -145,8 +145,9 @@ def test_a_retried_retraining_is_the_same_run_and_version(
     kept: tuple[Settings, RetrainReport], trained: Trained
 ) -> None:
     settings, report = kept
-    again = register_trained(settings, trained, judge(settings, trained, None), flow_run="flow-8")
-    assert (again.run_id, again.version) == (report.run_id, report.version)
+    slower = replace(trained, log=FitLog(trained.log.epochs, {**trained.log.notes, "fit_seconds": 99.5}))
+    again = register_trained(settings, slower, judge(settings, trained, None), flow_run="flow-8")
+    assert (again.run_id, again.version, again.warnings) == (report.run_id, report.version, ())
 
 
 def test_a_promoted_challenger_publishes_and_the_registry_agrees(
