@@ -13,7 +13,7 @@ import pytest
 
 from torture.faults import FAULTS, NEEDS_A_MOUNT
 
-TRIES = int(os.environ.get("TORTURE_TRIES", "130"))
+TRIES = int(os.environ.get("TORTURE_TRIES", "80"))
 
 
 @pytest.fixture(scope="module")
