@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tasks.contracts import Float
 from tasks.errors import ModelError
 from tasks.model.keras_fit import unroll
+from tasks.model.onnx_form import settled_form
 from tasks.roots import one_line
 
 if TYPE_CHECKING:
@@ -117,4 +118,4 @@ def export_network(model: keras.Model) -> OnnxNetwork:
         warnings.simplefilter("ignore", FutureWarning)  # of tf2onnx about NumPy
         path = Path(folder) / FILE
         model.export(str(path), format="onnx", verbose=False)
-        return OnnxNetwork(path.read_bytes())
+        return OnnxNetwork(settled_form(path.read_bytes()))

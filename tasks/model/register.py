@@ -188,10 +188,10 @@ def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]
 def _run(
     mlflow: tracking.Tracking, settings: Settings, trained: Trained, data: str, flow_run: str | None
 ) -> AbstractContextManager[tracking.Run]:
-    """The run of this training: one of one model, moment, data and configuration, however often it is tried."""
+    """The run of this training: one of one model, moment, data, configuration and champion, however often tried."""
     as_of = trained.as_of
     config = json.dumps(provenance.resolved(settings), sort_keys=True)
-    identity = "\n".join((trained.model, str(as_of), data, config))
+    identity = "\n".join((trained.model, str(as_of), data, config, str(trained.champion.get("version"))))
     retrain_id = f"{_compact(as_of)}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     tags = {
         "nexthour.model": trained.model,

@@ -148,6 +148,8 @@ def test_a_retried_retraining_is_the_same_run_and_version(
     slower = replace(trained, log=FitLog(trained.log.epochs, {**trained.log.notes, "fit_seconds": 99.5}))
     again = register_trained(settings, slower, judge(settings, trained, None), flow_run="flow-8")
     assert (again.run_id, again.version, again.warnings) == (report.run_id, report.version, ())
+    with tracking.connect(settings) as mlflow:
+        assert mlflow.client.get_run(again.run_id).data.metrics["fit/fit_seconds"] == 99.5
 
 
 def test_a_promoted_challenger_publishes_and_the_registry_agrees(
