@@ -43,7 +43,10 @@ bench: setup     ## the figures of the README (RIVAL=python of an environment wi
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/accuracy.py --sets chicago-total-october --retrain-every 7d $(if $(RIVAL),--rival-python $(RIVAL) --rivals lightgbm)
+	$(BIN)/python benchmarks/ablation.py --retrain-every 60d --seeds 7,8
 	$(BIN)/python benchmarks/gate.py
+	$(BIN)/python benchmarks/training.py $(if $(RIVAL),--rival-python $(RIVAL))
+	$(BIN)/python benchmarks/night.py --scaling --plot docs/night.png
 
 torture: setup   ## thousands of disturbed ingests, and what was lost or doubled by them (TORTURE_TRIES=3000)
 	PYTHONPATH=.:tests OMP_NUM_THREADS=1 $(BIN)/python -m torture $(if $(TORTURE_TRIES),--tries $(TORTURE_TRIES))
