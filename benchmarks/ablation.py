@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from accuracy import SETS, Set, configure
-from common import NEXTHOUR, measure
+from accuracy import SETS, Set, backtest, configure
 
 FIGURES = ("rmse_hour", "mae_hour", "poisson_deviance", "pinball", "coverage_80", "coverage_90")
 MODEL = "next_hour_lstm"
@@ -65,12 +64,9 @@ VARIANTS = {
 
 def replay(root: Path, chosen: Set, variant: str, retrain_every: str, seeds: str) -> dict[str, list[float]]:
     """Figures of `entries` of a variant, one a seed."""
-    kind, out, config = VARIANTS[variant], root / "ablation" / variant, root / f"{variant}.toml"
+    kind, config = VARIANTS[variant], root / f"{variant}.toml"
     config.write_text((root / "nexthour.toml").read_text() + kind.toml)
-    measure([NEXTHOUR, "backtest", "--config", str(config), "--start", chosen.start, "--end", chosen.end,
-             "--every", f"{chosen.step}min", "--models", kind.model, "--retrain-every", retrain_every,
-             "--seeds", seeds, "--no-track", "--out", str(out)])  # fmt: skip
-    tree = json.loads((out / "report.json").read_text())["models"][kind.model]
+    tree = backtest(config, chosen, kind.model, retrain_every, seeds, root / "ablation" / variant)[kind.model]
     runs = tree["by_seed"].values() if "by_seed" in tree else [tree]
     overall = [run["stations"]["entries"]["overall"] for run in runs]
     return {figure: [one[figure] for one in overall] for figure in FIGURES}

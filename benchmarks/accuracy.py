@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -99,14 +100,22 @@ def configure(root: Path, chosen: Set, history: str | None) -> None:
     measure([NEXTHOUR, "backfill", "--data-root", str(root), *bounds])
 
 
+def backtest(
+    config: Path, chosen: Set, models: str, retrain_every: str | None, seeds: str, out: Path
+) -> dict[str, dict[str, Any]]:
+    """What the report of a backtest with a configuration has of each model."""
+    words = ["--start", chosen.start, "--end", chosen.end, "--every", f"{chosen.step}min"]
+    words += ["--models", models, "--seeds", seeds, "--no-track", "--out", str(out)]
+    words += ["--retrain-every", retrain_every] if retrain_every else []
+    measure([NEXTHOUR, "backtest", "--config", str(config), *words])
+    found: dict[str, dict[str, Any]] = json.loads((out / "report.json").read_text())["models"]
+    return found
+
+
 def replay(root: Path, chosen: Set, models: str, retrain_every: str | None, seeds: str) -> dict[str, dict[str, float]]:
     """Figures of `entries` by model, pooled over the stations."""
-    words = ["--start", chosen.start, "--end", chosen.end, "--every", "15min" if chosen.interval == 1 else "10min"]
-    words += ["--models", models, "--seeds", seeds, "--no-track", "--out", str(root / "out")]
-    words += ["--retrain-every", retrain_every] if retrain_every else []
-    measure([NEXTHOUR, "backtest", "--data-root", str(root), *words])
-    report = json.loads((root / "out" / "report.json").read_text())
-    return {name: tree["stations"]["entries"]["overall"] for name, tree in report["models"].items()}
+    found = backtest(root / "nexthour.toml", chosen, models, retrain_every, seeds, root / "out")
+    return {name: tree["stations"]["entries"]["overall"] for name, tree in found.items()}
 
 
 def counts_of(root: Path, chosen: Set) -> tuple[Float, Minutes]:

@@ -15,7 +15,6 @@ import importlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
@@ -29,13 +28,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from common import NEXTHOUR, Cost, measure
+from common import NEXTHOUR, measure
 from made_up import START, city
 
 WEEK = np.timedelta64(7 * 1440, "m")
 NETWORK = '[network]\ntimezone = "America/Chicago"\n[[sources]]\nname = "gates"\nkind = "counts"\npath = "{feed}"\n'
 STATIONS, WEEKS = (30, 100, 300), (17, 21, 26)
 BAR_MINUTES, BAR_GIB = 20, 6
+SAID = "night.json"
 MODEL, STEPS = "tasks.model", "tasks.model.steps"
 PHASES = (
     ("tasks.features.steps", "load_features", "load"),
@@ -86,7 +86,7 @@ class Clocks:
 
 
 def inside(root: Path, as_of: str) -> None:
-    """One night in this process; prints its phases."""
+    """One night in this process; writes its phases beside the tables."""
     from flows import compose
     from tasks.config_file import load_settings
 
@@ -98,7 +98,7 @@ def inside(root: Path, as_of: str) -> None:
     if not report.version.isdecimal():
         raise SystemExit(f"MLflow did not take the night: {report.warnings}")
     rows = {name: [round(x, 1) for x in (*took, clocks.peak[name])] for name, took in clocks.seconds.items()}
-    print(json.dumps({"version": report.version, "phases": rows}))
+    (root / SAID).write_text(json.dumps(rows))
 
 
 def history(root: Path, stations: int, weeks: int) -> None:
@@ -126,14 +126,7 @@ def night(root: Path, stations: int, weeks: int, kept_weeks: int) -> dict[str, A
         shutil.rmtree(place / made, ignore_errors=True)
     load = os.getloadavg()[0]
     as_of = str(START + weeks * WEEK)
-    words = [sys.executable, __file__, "--inside", str(place), "--as-of", as_of]
-    began = perf_counter()
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    said = process.stdout.read() if process.stdout else ""
-    _, status, used = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"the night of {stations} stations failed: run {' '.join(words)}")
-    cost = Cost(perf_counter() - began, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    cost = measure([sys.executable, __file__, "--inside", str(place), "--as-of", as_of])
     return {
         "stations": stations,
         "weeks": weeks,
@@ -141,7 +134,7 @@ def night(root: Path, stations: int, weeks: int, kept_weeks: int) -> dict[str, A
         "processor_minutes": round(cost.cpu / 60, 2),
         "peak_gib": round(cost.peak_mib / 1024, 2),
         "load": round(load, 1),
-        "phases": json.loads(said.splitlines()[-1])["phases"],
+        "phases": json.loads((place / SAID).read_text()),
     }
 
 

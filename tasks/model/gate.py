@@ -13,9 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tasks.model.decision import TOTAL as TOTAL
-from tasks.model.decision import Decision as Decision
-from tasks.model.decision import Row, TierRow
+from tasks.model.decision import TOTAL, Decision, Row, TierRow
 from tasks.settings import GateSettings
 
 Losses = npt.NDArray[np.float64]

@@ -14,8 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Float, Tensors
 from tasks.model.architectures.weekday_level import WeekdayLevel
-from tasks.model.bins import bin_sums as bin_sums
-from tasks.model.bins import divisor as divisor
+from tasks.model.bins import bin_sums, divisor
 from tasks.model.channels import Scales, channel_features
 from tasks.model.levels import level_features
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from tasks import provenance
 from tasks.model.changes import changes
+from tasks.model.decision import Decision
 from tasks.model.figure_rows import (
     FIGURES,
     STEP_FIGURES,
@@ -27,12 +28,14 @@ from tasks.model.figure_rows import (
     station_rows,
     target_rows,
 )
-from tasks.model.gate import Decision
 from tasks.model.note import note
 from tasks.model.pictures import ordered
 from tasks.model.train import CHAMPION, Trained
 from tasks.settings import Settings
 from tasks.tracking import Run
+
+CLOCKED = ("fit_seconds", "rows_a_second")
+"""What a fit notes that differs when it is done again: metrics, for MLflow takes a parameter once."""
 
 
 def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> None:
@@ -62,10 +65,6 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     run.tags(
         {"mlflow.note.content": note(trained, decision, meta), "nexthour.promoted": str(decision.promoted).lower()}
     )
-
-
-CLOCKED = ("fit_seconds", "rows_a_second")
-"""What a fit notes that differs when it is done again: metrics, for MLflow takes a parameter once."""
 
 
 def params(settings: Settings, trained: Trained, data: str) -> dict[str, Any]:

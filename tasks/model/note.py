@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tasks.model.changes import changes_markdown
+from tasks.model.decision import Decision
 from tasks.model.figure_rows import FIGURES, metric_rows
-from tasks.model.gate import Decision
 from tasks.model.train import CHALLENGER, CHAMPION, Trained
 
 SHARES = ("wape", "bias", "coverage_80", "coverage_90")

@@ -5,7 +5,7 @@ The same weights are then the same bytes, in every process.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,14 +33,15 @@ def settled_form(content: bytes) -> bytes:
         for name in (*node.input, *node.output):
             names.setdefault(name, f"{'w' if name in weights else 'v'}{len(names) - len(kept)}")
         node.name = f"{node.op_type}_{number}"
-        _sort_attributes(node)
+        node.attribute.sort(key=_name)
     used = [weights[name] for name in names if name in weights]
     for tensor in used:
         tensor.name = names[tensor.name]
     for node in nodes:
         node.input[:], node.output[:] = [names[x] for x in node.input], [names[x] for x in node.output]
-    inputs = sorted(graph.input, key=lambda value: value.name)
-    for field, values in (("node", nodes), ("initializer", used), ("input", inputs), ("value_info", [])):
+    graph.input.sort(key=_name)
+    graph.ClearField("value_info")
+    for field, values in (("node", nodes), ("initializer", used)):
         copies = [type(value).FromString(value.SerializeToString(deterministic=True)) for value in values]
         graph.ClearField(field)
         getattr(graph, field).extend(copies)
@@ -64,8 +65,5 @@ def _needed(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
         stack.extend((makers[name], False) for name in reversed(node.input) if name in makers)
 
 
-def _sort_attributes(node: onnx.NodeProto) -> None:
-    ordered = sorted(node.attribute, key=lambda attribute: attribute.name)
-    copies = [type(a).FromString(a.SerializeToString(deterministic=True)) for a in ordered]
-    node.ClearField("attribute")
-    node.attribute.extend(copies)
+def _name(part: Any) -> str:
+    return str(part.name)

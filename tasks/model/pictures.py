@@ -117,8 +117,13 @@ def _by_hour(trained: Trained) -> Figure:
     return plots.error_by_hour(errors, "RMSE of a station's next hour, people")
 
 
+def _busiest(trained: Trained) -> int:
+    """Position of the station with the most people."""
+    return int(np.argmax(trained.volume[trained.features.grid.parts]))
+
+
 def _days(trained: Trained, timezone: str) -> Figure:
-    grid, busiest = trained.features.grid, int(np.argmax(trained.volume[trained.features.grid.parts]))
+    grid, busiest = trained.features.grid, _busiest(trained)
     days = []
     for part in PART_COLOURS:
         origins = getattr(trained.split, part.replace("training", "train").replace("-", ""))
@@ -139,10 +144,10 @@ def _days(trained: Trained, timezone: str) -> Figure:
 def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]:
     """Calibration; then the busiest hour of the last held-out day, at the busiest station and for the whole network."""
     hours, truth, prediction = held_out_hours(trained)
-    parts = trained.features.grid.parts
+    grid, busiest = trained.features.grid, _busiest(trained)
+    parts = grid.parts
     shares = quantile_shares(prediction.quantiles[:, :, :, parts], truth[:, :, parts])
     yield "calibration", plots.calibration(QUANTILES, {CHALLENGER: shares})
-    grid, busiest = trained.features.grid, int(np.argmax(trained.volume[trained.features.grid.parts]))
     last = max(len(hours) - 24, 0)
     at = last + int(np.nansum(truth[0, last:], axis=(1, 2)).argmax())
     seen = hours[at] - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP

@@ -18,8 +18,8 @@ from tasks.clock import to_local
 from tasks.metrics import finite
 from tasks.model.bundle import save_bundle
 from tasks.model.champion import move_pointer, store_bundle
+from tasks.model.decision import Decision
 from tasks.model.figure_rows import metric_rows
-from tasks.model.gate import Decision
 from tasks.model.logged import log_figures
 from tasks.model.note import note
 from tasks.model.pictures import retrain_pictures

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.contracts import QUANTILES, Float
-from tasks.model.inputs import divisor
+from tasks.model.bins import divisor
 
 if TYPE_CHECKING:
     import keras

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.contracts import Features, Float, Minutes, Progress, Tensors
 from tasks.model.channels import Scales, hide_channels
-from tasks.model.chunks import chunks as chunks
+from tasks.model.chunks import chunks
 from tasks.model.inputs import SIZE, UNKNOWN, InputSettings, Station, Windows, prepare
 
 SPREAD = 2

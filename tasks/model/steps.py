@@ -18,7 +18,8 @@ from tasks.model import architectures
 from tasks.model.bundle import load_bundle, read_head, save_bundle
 from tasks.model.champion import POINTER, bundle_folder, sync_champion
 from tasks.model.champion import rollback as roll_back
-from tasks.model.gate import Decision, decide
+from tasks.model.decision import Decision
+from tasks.model.gate import decide
 from tasks.model.register import RetrainReport, register_trained
 from tasks.model.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.model.warm import FineTuning

@@ -74,9 +74,9 @@ def latest(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MO
     columns = ("mean", *(QUANTILE_COLUMNS if len(stations) <= most_stations else FEW_QUANTILES))
     shape = (len(stations), len(targets), -1)
     values = {name: forecasts[name].to_numpy()[order].astype(np.float64).reshape(shape) for name in columns}
-    own = next((stations.index(name) for name in (summary.get("total"),) if name in stations), None)
-    parts = [s for s in range(len(stations)) if s != own]
-    totals = {name: value[own] for name, value in values.items()} if own is not None else {}
+    parts = [s for s, name in enumerate(stations) if name != summary.get("total")]
+    own = [s for s in range(len(stations)) if s not in parts]
+    totals = {name: value[own[0]] for name, value in values.items()} if own else {}
     totals["mean"] = values["mean"][parts].sum(axis=0)
     return {
         "schema_version": SCHEMA_VERSION,

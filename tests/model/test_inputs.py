@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tasks.contracts import Tensors
-from tasks.model.inputs import InputSettings, bin_sums, divisor, prepare
+from tasks.model.bins import bin_sums, divisor
+from tasks.model.inputs import InputSettings, prepare
 from tasks.model.samples import HIDDEN, Augment, disturb, draw
 
 INPUTS = InputSettings()

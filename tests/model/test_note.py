@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import tiny_city
 
-from tasks.model.gate import Decision
+from tasks.model.decision import Decision
 from tasks.model.note import note
 from tasks.model.register import bundle_meta, made_of
 from tasks.model.train import Trained, train

@@ -208,14 +208,20 @@ def test_the_last_share_of_the_origins_validates_and_history_without_a_window_is
         architecture("lookback_lstm").fit(town.SmallFeatures(blank), town.SPLIT, 1, FitLog())
 
 
-def test_the_picture_s_fits_stand_where_their_steps_are() -> None:
+def saying_the_last(name: str, window: int, most: float) -> RecursiveForecaster:
+    """A forecaster whose network says the last step of a window again."""
+
     class Last:
         def __call__(self, given: dict[str, Float]) -> Float:
             return given["series"][:, -1:]
 
     network: Any = Last()
-    scales = {t: {"big": (0.0, 100.0)} for t in town.TARGETS}
-    forecaster = RecursiveForecaster("lookback_lstm", network, 1, "own", "own", town.TARGETS, scales)
+    scales = {t: {"big": (0.0, most)} for t in town.TARGETS}
+    return RecursiveForecaster(name, network, window, "own", "own", town.TARGETS, scales)
+
+
+def test_the_picture_s_fits_stand_where_their_steps_are() -> None:
+    forecaster = saying_the_last("lookback_lstm", window=1, most=100)
     border, end = town.SPLIT.train[-1], town.SPLIT.validation[-1]
     fit = step_by_step(forecaster, FEATURES, border, end)
     assert fit.where == "entries at big"
@@ -230,13 +236,7 @@ def test_the_picture_s_fits_stand_where_their_steps_are() -> None:
 
 
 def test_three_ways_start_where_they_say() -> None:
-    class Last:
-        def __call__(self, given: dict[str, Float]) -> Float:
-            return given["series"][:, -1:]
-
-    network: Any = Last()
-    scales = {t: {"big": (0.0, 1000.0)} for t in town.TARGETS}
-    forecaster = RecursiveForecaster("stacked_lstm", network, 3, "own", "own", town.TARGETS, scales)
+    forecaster = saying_the_last("stacked_lstm", window=3, most=1000)
     end = town.SPLIT.validation[-1]
     ways = three_ways(forecaster, FEATURES, end)
     assert (ways.where, len(ways.minutes)) == ("entries at big", 24 * 60 // town.INTERVAL)

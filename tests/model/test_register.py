@@ -16,7 +16,7 @@ from tasks.contracts import FitLog, Forecaster, Grid
 from tasks.features.features import MinuteFeatures
 from tasks.model import pictures
 from tasks.model.champion import POINTER, sync_champion
-from tasks.model.gate import Decision
+from tasks.model.decision import Decision
 from tasks.model.register import RetrainReport, register_trained
 from tasks.model.served import to_arrays
 from tasks.model.steps import judge, load_forecaster

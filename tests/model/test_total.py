@@ -15,7 +15,8 @@ from tasks.contracts import QUANTILES, Forecaster, Grid, Prediction, Tensors
 from tasks.features.features import MinuteFeatures
 from tasks.model.architectures.weekday_level import WeekdayLevel
 from tasks.model.boosting_inputs import RowSettings, boosting_rows
-from tasks.model.gate import TOTAL, decide
+from tasks.model.decision import TOTAL
+from tasks.model.gate import decide
 from tasks.model.holdout import Scores, score
 from tasks.model.inputs import InputSettings, prepare
 from tasks.model.row_weights import station_weights

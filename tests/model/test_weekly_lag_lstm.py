@@ -15,11 +15,11 @@ from tasks.model.architectures.weekly_lag_lstm import (
     WeeklyLagConfig,
     WeeklyLagForecaster,
     WeeklyLagLstm,
-    training_scales,
     weekly_series,
 )
 from tasks.model.keras_fit import Rows
 from tasks.model.onnx_network import OnnxNetwork
+from tasks.model.series import training_scales
 
 FEATURES: Features = town.SmallFeatures(town.grid())
 

@@ -21,8 +21,8 @@ from tasks.contracts import Features, FitLog, Float, Forecaster, Prediction, Pro
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_level import WeekdayLevel
+from tasks.model.bins import bin_sums, divisor
 from tasks.model.holt_winters import Smoothing, find_smoothing, first_state, forecast
-from tasks.model.inputs import bin_sums, divisor
 from tasks.model.quantiles import HIGHEST
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 

@@ -32,14 +32,12 @@ class StackedLstm(RecursiveLstm):
     def show(self, forecaster: RecursiveForecaster, features: Features, split: Split, log: FitLog) -> None:
         """Note the last validation day at the busiest station, forecast in three ways, and their errors."""
         ways = three_ways(forecaster, features, split.validation[-1])
-        said = {
-            "point_by_point": ways.points,
-            "windowed_sequences": ways.sequences.ravel(),
-            "full_sequence": ways.whole,
+        log.notes |= {
+            "three_ways": ways,
+            "rmse_point_by_point": error(ways.points, ways.counts),
+            "rmse_windowed_sequences": error(ways.sequences.ravel(), ways.counts[: ways.sequences.size]),
+            "rmse_full_sequence": error(ways.whole, ways.counts),
         }
-        counts = {"windowed_sequences": ways.counts[: ways.sequences.size]}
-        errors = {f"rmse_{name}": error(values, counts.get(name, ways.counts)) for name, values in said.items()}
-        log.notes |= {"three_ways": ways, **errors}
 
 
 def three_ways(forecaster: RecursiveForecaster, features: Features, end: np.datetime64) -> ThreeWays:

@@ -20,9 +20,7 @@ from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed
 from tasks.model.onnx_network import OnnxNetwork, export_network
 from tasks.model.quantiles import HIGHEST
 from tasks.model.sequence_network import SequenceShape, build
-from tasks.model.series import Scales as Scales
-from tasks.model.series import read_scales
-from tasks.model.series import training_scales as training_scales
+from tasks.model.series import Scales, read_scales, training_scales
 from tasks.model.spread import Spread, around, learn_spread, read_spread, some
 
 
