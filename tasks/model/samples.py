@@ -18,8 +18,10 @@ from tasks.model.channels import Scales, hide_channels
 from tasks.model.chunks import chunks
 from tasks.model.inputs import SIZE, UNKNOWN, InputSettings, Station, Windows, prepare
 
-SPREAD = 2
-"""At least one in this many stations of an origin that is looked at becomes a row."""
+SPREAD = 6
+"""At least one in this many stations of an origin that is looked at becomes a row: what all stations of a moment share
+is learnt from many moments, or chance decides it. Of 276 stations and four weeks, RMSE by the seed 85.7 to 87.2; with
+one in 2, 86.6 to 92.2."""
 MIDDLE_WEEK = 4.4
 """How many weeks ago the profile stands, on average, at the default recency."""
 HIDDEN = np.float32(-1)
