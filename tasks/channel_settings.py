@@ -31,6 +31,7 @@ class ChannelSettings(Section):
     interval_minutes: int | None = Field(
         None, ge=1, le=525_600, description="How long a value stands; default the network's interval."
     )
+    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is refused.")
 
     @model_validator(mode="after")
     def _sound(self) -> ChannelSettings:

@@ -109,7 +109,7 @@ def too_large(origin: str, limit: int) -> FileProblem:
     return FileProblem("too_large", f"{origin} holds more than {_size(limit)}: {RAISE}")
 
 
-RAISE = "split it, or raise max_bytes in the [[sources]] table"
+RAISE = "split it, or raise max_bytes in its table"
 
 
 def _size(count: int) -> str:

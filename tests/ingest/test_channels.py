@@ -94,6 +94,11 @@ def test_parquet_of_dates_and_truth_values_in_several_files_is_one_channel(tmp_p
         ("minute,rain,station_id\n2024-07-01,1,\n", {}, "rain.csv:2 station_id .* is no name of a station"),
         ("minute,rain\n2024-07-01,1,2\n", {}, "rain.csv:2 is no row"),
         ("", {}, "rain.csv is empty"),
+        (
+            "minute,rain\n2024-07-01,1\n",
+            {"max_bytes": 9},
+            "rain.csv holds more than 9 bytes: split it, or raise max_bytes",
+        ),
     ],
 )
 def test_a_file_that_means_nothing_is_refused_in_one_line(

@@ -36,15 +36,15 @@ def drop(folder: Path, path: str | None = None, **files: bytes) -> Bench:
 
 
 def peak(bench: Bench) -> tuple[SourceReport, float, float]:
-    """Report, peak memory in MiB and seconds of an ingest in a process of its own, less those of one of a good file."""
+    """Report, peak memory in MiB and processor seconds of an ingest in a process of its own, less those of one of a good file."""
     code = (
         "import dataclasses, json, resource, sys, time; from tasks.settings import Settings; import numpy as np\n"
         "from tasks.ingest.steps import ingest_source\n"
         "s = Settings(**json.loads(sys.argv[1])); at = np.datetime64(sys.argv[2])\n"
         "read = lambda *paths: ingest_source(s, 'gates', at, paths=paths)\n"
         "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "read(sys.argv[3]); base, begun = used(), time.perf_counter(); r = read()\n"
-        "print(json.dumps([dataclasses.asdict(r), used() - base, time.perf_counter() - begun]))"
+        "read(sys.argv[3]); base, begun = used(), time.process_time(); r = read()\n"
+        "print(json.dumps([dataclasses.asdict(r), used() - base, time.process_time() - begun]))"
     )
     settings = json.dumps({"data_root": bench.settings.data_root, "sources": [bench.source]})
     words = [sys.executable, "-c", code, settings, str(NOW), str(bench.folder / "feed/good.csv")]
