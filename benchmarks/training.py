@@ -133,14 +133,13 @@ def wait_share(model: Any, rows: Rows, batch: int, repeats: int) -> dict[str, fl
     than on a batch that TensorFlow holds already, in seconds of a processor.
     """
     import tensorflow as tf
-    from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
     rng, steps = np.random.default_rng(0), len(rows) // batch
     order = rng.permutation(len(rows))[: steps * batch]
-    held = tf.data.Dataset.from_tensors(batches(rows, batch, order)[0]).repeat(steps)
+    held = tf.data.Dataset.from_tensors(next(iter(batches(rows, batch, order)))).repeat(steps)
     waited = worked = 0.0
     for _ in range(repeats):
-        feed = iter(PyDatasetAdapter(batches(rows, batch, rng.permutation(order))).get_tf_dataset())
+        feed = iter(batches(rows, batch, rng.permutation(order)))
         next(feed)  # the queue fills up
         for _ in range(steps - 1):
             began = perf_counter()

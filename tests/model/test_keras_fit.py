@@ -1,13 +1,15 @@
-"""The second fit, on the newest days as well: it starts over, and is dropped where it goes astray."""
+"""How networks are fed, and their second fit on the newest days: it starts over, and is dropped if it goes astray."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
+import pytest
 
 from tasks.contracts import FitLog
-from tasks.model.keras_fit import Plan, Rows, compile_network, joined, refit_network, seed_everything
+from tasks.model import keras_fit
+from tasks.model.keras_fit import Plan, Rows, batches, compile_network, joined, refit_network, seed_everything
 
 PLAN = Plan(epochs=2, batch=16, patience=1, seconds=60)
 
@@ -43,3 +45,22 @@ def test_a_refit_starts_over_and_is_kept_if_better_and_dropped_if_astray() -> No
     assert not log.notes["refit_kept"]
     for first, again in zip(once, model.get_weights(), strict=True):
         np.testing.assert_array_equal(first, again)
+
+
+def test_every_backend_is_fed_the_same_batches_in_the_order_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    given, order = rows(3), np.random.default_rng(4).permutation(64)
+    ours = list(batches(given, 10, order))
+    monkeypatch.setattr(keras_fit, "keras_backend", lambda: "jax")
+    theirs = batches(given, 10, order)
+    assert len(theirs) == len(ours) == 7
+    for number, (inputs, truth, weight) in enumerate(ours):
+        at = order[10 * number : 10 * number + 10]
+        np.testing.assert_array_equal(inputs["x"], given.inputs["x"][at])
+        for mine, other in zip((inputs["x"], truth, weight), _flat(theirs[number]), strict=True):
+            np.testing.assert_array_equal(mine, other)
+    np.testing.assert_array_equal(np.concatenate([_flat(theirs[i])[1] for i in range(7)]), given.truth[order])
+
+
+def _flat(batch: Any) -> list[Any]:
+    inputs, truth, weight = batch
+    return [inputs["x"], truth, weight]
