@@ -140,7 +140,7 @@ def _gathered(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> Any:
     options = tf.data.Options()
     options.autotune.enabled = False
     at = tf.data.Dataset.from_tensor_slices(order).batch(size)
-    return at.map(batch, deterministic=True).prefetch(2 * STEPS_PER_EXECUTION).with_options(options)
+    return at.map(batch).prefetch(2 * STEPS_PER_EXECUTION).with_options(options)
 
 
 def _sliced(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.PyDataset:
