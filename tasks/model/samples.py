@@ -85,7 +85,7 @@ def draw(
         scales: see `prepare`.
     """
     stations = len(features.grid.stations)
-    looked = min(len(origins), max(SPREAD * most // stations, 1))
+    looked = min(len(origins), max(SPREAD * most // stations, 1), most)
     each = min(stations, max(most // looked, 1))
     chosen = np.sort(rng.choice(len(origins), looked, replace=False)) if looked < len(origins) else slice(None)
     rows, done = _Rows(looked * each), 0
