@@ -119,6 +119,8 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     raise Interrupted
 
 
+# a thread that is cut off between its start and its first line says so by itself
+@pytest.mark.filterwarnings("ignore:Exception ignored in thread started by:pytest.PytestUnraisableExceptionWarning")
 def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(store: Store) -> None:
     store.write_bytes("f", b"old")
     before = signal.signal(signal.SIGALRM, interrupt)
