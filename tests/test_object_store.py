@@ -48,8 +48,9 @@ def test_what_was_written_is_read_back_listed_and_deleted(store: Store) -> None:
     assert (store.read_bytes("a/b.bin"), store.read_json("a/day=1/c.json")) == (b"\x00\xff", [1])
     store.write_bytes("a/b.bin", b"new")
     assert store.read_bytes("a/b.bin") == b"new"
-    store.write_bytes("c.gz", gzip.compress(b"new"))
-    assert store.read_bytes("c.gz") == gzip.compress(b"new")
+    zipped = gzip.compress(b"new")  # once, for it holds the second of the clock
+    store.write_bytes("c.gz", zipped)
+    assert store.read_bytes("c.gz") == zipped
     store.delete("a/b.bin")
     store.delete("a/b.bin")
     assert store.read_bytes("a/b.bin") is None
