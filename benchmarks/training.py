@@ -32,9 +32,10 @@ from made_up import city
 from tasks.contracts import FitLog
 from tasks.features.features import MinuteFeatures
 from tasks.model.architectures import next_hour_lstm
-from tasks.model.keras_fit import Plan, Rows, batches, compile_network, seed_everything, unroll
+from tasks.model.keras_fit import Plan, Rows, batches, compile_network, seed_everything
 from tasks.model.sequence_network import SequenceShape, build
 from tasks.model.train import train
+from tasks.model.unrolled import unroll
 from tasks.settings import Settings
 
 UNITS, STEPS, INPUTS, ROWS = 100, 14, 120, 16_384

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from tasks.contracts import FitLog, Progress
 from tasks.model.quiet import stderr_aside
+from tasks.model.unrolled import unroll
 
 if TYPE_CHECKING:
     import keras
@@ -27,9 +28,7 @@ log = logging.getLogger(__name__)
 Arrays = dict[str, npt.NDArray[Any]]
 STEPS_PER_EXECUTION = 8
 MANY_STEPS = 500
-"""Batches of a fit from which on it pays to trace the loop over several of them."""
-UNROLLED_STEPS = 20
-"""Steps of a recurrent layer up to which such a fit runs them without a loop, which costs some seconds of tracing."""
+"""Batches of a fit from which on it pays to trace the loop over several of them, and to unroll its layers."""
 VALIDATION_BATCH = 2048
 
 
@@ -111,25 +110,17 @@ def compile_network(model: keras.Model, loss: Any, optimizer: Any, metrics: list
     )
 
 
-def unroll(model: keras.Model, wanted: bool = True) -> None:
-    """From now on run short recurrent layers step after step, or else all in a loop; the answers are the same."""
-    from keras import layers
-
-    for layer in model.layers:
-        if isinstance(layer, layers.RNN):
-            layer.unroll = wanted and layer.input.shape[1] <= UNROLLED_STEPS
-
-
 def batches(rows: Rows, size: int, order: npt.NDArray[np.int64] | None = None) -> Any:
     """Rows by the batch in some order, that of the rows by default, gathered while the network works.
 
     On TensorFlow its own threads gather them: Python in between costs a twelfth of a step.
     """
     order = np.arange(len(rows)) if order is None else order
-    return _gathered(rows, size, order) if keras_backend() == "tensorflow" else _sliced(rows, size, order)
+    return gathered(rows, size, order) if keras_backend() == "tensorflow" else sliced(rows, size, order)
 
 
-def _gathered(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> Any:
+def gathered(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> Any:
+    """See `batches`: as TensorFlow's threads gather them."""
     import tensorflow as tf
 
     held = rows.tensors
@@ -143,7 +134,8 @@ def _gathered(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> Any:
     return at.map(batch).prefetch(2 * STEPS_PER_EXECUTION).with_options(options)
 
 
-def _sliced(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.PyDataset:
+def sliced(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.PyDataset:
+    """See `batches`: as any backend takes them."""
     import keras
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]

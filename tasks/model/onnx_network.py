@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from tasks.contracts import Float
 from tasks.errors import ModelError
-from tasks.model.keras_fit import unroll
 from tasks.model.onnx_form import settled_form
+from tasks.model.unrolled import unroll
 from tasks.roots import one_line
 
 if TYPE_CHECKING:

@@ -224,8 +224,8 @@ def test_the_newest_days_are_trained_on_at_last_and_older_rows_count_less(tiny_c
 def test_a_network_that_was_fitted_without_a_loop_is_exported_with_the_lstm_of_onnx() -> None:
     import onnx
 
-    from tasks.model.keras_fit import unroll
     from tasks.model.onnx_network import export_network
+    from tasks.model.unrolled import unroll
 
     model, rows = untrained(), windows()
     unroll(model)
