@@ -117,7 +117,11 @@ class Interrupted(Exception):
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
-    raise Interrupted
+    """Raises in the midst of a write; a signal that comes before its first line or after its last changes nothing."""
+    while frame is not None:
+        if frame.f_code is Store.write_bytes.__code__:
+            raise Interrupted
+        frame = frame.f_back
 
 
 # a thread that is cut off between its start and its first line says so by itself
