@@ -85,10 +85,10 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings, s
     rows = origins * stations
     at = {name: i + 1 for i, name in enumerate(known)}
     ids = np.array([at.get(name, UNKNOWN) for name in tensors.stations], np.int32)
-    base, weeks, context = (
-        WeekdayLevel.mean(tensors),
+    base = WeekdayLevel.mean(tensors)
+    weeks, context = (
         days.features(coarse, settings),
-        _context(tensors, days, size, settings, scales or {}),
+        _context(tensors, base, days, size, settings, scales or {}),
     )
     return Windows(
         weeks=weeks.reshape(rows, *weeks.shape[2:]),
@@ -183,15 +183,14 @@ def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
     return np.log((people + np.float32(prior)) / (expected + np.float32(prior)))
 
 
-def _context(tensors: Tensors, days: _Days, size: int, settings: InputSettings, scales: Scales) -> Float:
+def _context(tensors: Tensors, base: Float, days: _Days, size: int, settings: InputSettings, scales: Scales) -> Float:
     """Size of each target first; levels, calendar of the first step, shape of the hour; channels: [O, S, F].
 
     The second level is what drawing towards the network instead of 1 would change: what a quiet station's level lacks.
     """
     level, shape = tensors.level, tensors.level.shape[1:]
     today, network = (part[-1] for part in days.levels())
-    profile = np.nan_to_num(tensors.profile[..., -tensors.horizon :], nan=0.0)
-    expected = bin_sums(profile, size) * level[..., None]
+    expected = bin_sums(base, size)
     by_bin = _log_ratio(expected, expected.mean(axis=-1, keepdims=True), settings.count_prior)
     windows = level_features(tensors, settings.windows, settings.level_prior, settings.count_prior)
     parts = (

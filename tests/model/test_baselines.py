@@ -12,6 +12,7 @@ import small_network as town
 from tasks.contracts import FitLog, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture, load, unfitted
+from tasks.model.share import drawn_to_share
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
@@ -27,12 +28,11 @@ def test_the_weekday_mean_is_the_profile() -> None:
 
 def test_the_weekday_level_is_the_profile_at_today_s_level() -> None:
     mean = unfitted("weekday_level").predict(TENSORS).mean
-    expected = (HOUR * TENSORS.level[..., None])[:, :, LIVE]
-    np.testing.assert_allclose(mean[:, :, LIVE].sum(axis=-1), expected.sum(axis=-1), rtol=1e-5)
+    drawn = drawn_to_share(np.nan_to_num(HOUR).sum(axis=-1), TENSORS) * TENSORS.level
+    np.testing.assert_allclose(mean[:, :, LIVE].sum(axis=-1), drawn[:, :, LIVE], rtol=1e-5)
     busy = replace(TENSORS, profile=TENSORS.profile * np.float32(1e6))
-    np.testing.assert_allclose(
-        unfitted("weekday_level").predict(busy).mean[:, :, LIVE], expected * 1e6, rtol=1e-4, atol=10
-    )
+    expected = (HOUR * TENSORS.level[..., None])[:, :, LIVE] * 1e6
+    np.testing.assert_allclose(unfitted("weekday_level").predict(busy).mean[:, :, LIVE], expected, rtol=1e-4, atol=10)
 
 
 @pytest.mark.parametrize("people", [0.01, 2.0, 500.0])

@@ -13,6 +13,7 @@ from tasks.errors import ModelError
 from tasks.model.architectures import architecture, unfitted
 from tasks.model.architectures.gradient_boosting import hide_last, training_sizes
 from tasks.model.boosting_inputs import RowSettings, boosting_rows
+from tasks.model.share import drawn_to_share
 from tasks.model.trees import Bins, export_trees
 
 FEATURES = town.SmallFeatures(town.grid())
@@ -58,7 +59,7 @@ def test_the_base_is_weekday_level_however_late_the_feed_is() -> None:
     without = boosting_rows(late, {}, settings).base[0, :, 0]
     both = np.isfinite(late.recent[0, :, 0]) & np.isfinite(TENSORS.profile[0, :, 0, : town.RECENT])
     seen, usual = (np.where(both, x[0, :, 0, : town.RECENT], 0).sum(-1) for x in (late.recent, TENSORS.profile))
-    hour = TENSORS.profile[0, :, 0, -4:].sum(axis=-1)
+    hour = drawn_to_share(np.nan_to_num(TENSORS.profile[..., town.RECENT :]).sum(axis=-1), late)[0, :, 0]
     np.testing.assert_allclose(without.sum(axis=-1), hour * (seen + 10) / (usual + 10), rtol=1e-5)
 
 

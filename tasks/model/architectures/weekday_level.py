@@ -6,6 +6,7 @@ import numpy as np
 
 from tasks.contracts import Float, Tensors
 from tasks.model.architectures._baseline import Baseline, hour_profile, recent_mean
+from tasks.model.share import drawn_to_share
 
 SHAPE_PRIOR = np.float32(2)
 """People an hour at which the minutes of the hour are half as the profile has them, half alike."""
@@ -14,8 +15,8 @@ SHAPE_PRIOR = np.float32(2)
 class WeekdayLevel(Baseline):
     """Profile times level; the recent hours' mean where there is no profile, else 0.
 
-    The sum of the hour is the profile's. How it spreads over the minutes is drawn to even where few people tell: the
-    profile of a quiet station is zero in most minutes and spikes in some by chance.
+    Where few people tell, the hour is drawn to the station's share of the network, see `share`, and its minutes to
+    even: the profile of a quiet station is zero in most minutes and spikes in some by chance.
     """
 
     name = "weekday_level"
@@ -25,8 +26,9 @@ class WeekdayLevel(Baseline):
         """Expected counts, float32 [target, origin, station, step], >= 0."""
         profile = hour_profile(tensors)
         seen = ~np.isnan(profile)
-        people = np.cumsum(np.where(seen, profile, 0), axis=-1, dtype=np.float64)[..., -1:].astype(np.float32)
-        even = people / np.maximum(seen.sum(axis=-1, keepdims=True), 1).astype(np.float32)
-        trust = people / (people + SHAPE_PRIOR)
-        expected = (trust * profile + (1 - trust) * even) * tensors.level[..., None]
+        people = np.cumsum(np.where(seen, profile, 0), axis=-1, dtype=np.float64)[..., -1].astype(np.float32)
+        steps = np.maximum(seen.sum(axis=-1), 1).astype(np.float32)
+        hour = drawn_to_share(people, tensors) * tensors.level
+        shape = (profile + (SHAPE_PRIOR / steps)[..., None]) / (people + SHAPE_PRIOR)[..., None]
+        expected = hour[..., None] * shape
         return np.where(np.isnan(expected), recent_mean(tensors), expected)
