@@ -196,7 +196,8 @@ def fit_network(
 
 
 def joined(first: Rows, second: Rows) -> Rows:
-    """The rows of both, one after the other."""
+    """The rows of both, one after the other; what TensorFlow holds of the first is let go."""
+    first.__dict__.pop("tensors", None)
     return Rows(
         {name: np.concatenate([array, second.inputs[name]]) for name, array in first.inputs.items()},
         np.concatenate([first.truth, second.truth]),

@@ -67,7 +67,7 @@ class NextHourConfig(ModelConfig):
         description="Train anew, validation days included, for as many epochs as were best (half of them at least).",
     )
     calibrate: bool = Field(True, description="Calibrate the quantiles on the validation days.")
-    max_samples: int = Field(30_000, ge=1, description="Training rows (an origin at a station), at most.")
+    max_samples: int = Field(60_000, ge=1, description="Training rows (an origin at a station), at most.")
     max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
     inputs: InputSettings = InputSettings()
@@ -124,6 +124,7 @@ class NextHourLstm:
         rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
         metrics = [networks.likelihood, networks.quantile_loss]
         spread = dispersion(train) if config.likelihood == "negative_binomial" else None
+        del train  # its arrays are those of the rows, which later give way to longer ones
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
         calibrated = self._calibrated(model, watched, held, features.grid)
