@@ -16,10 +16,11 @@ from tasks.ingest.judging import judge_times, next_look, repeated_hour, set_earl
 from tasks.ingest.numbers import UNSAFE, code_of, read_counts, read_names
 from tasks.ingest.open_rows import OpenRows
 from tasks.ingest.pieces import statements
-from tasks.ingest.rejects import Rejects, Verdicts
+from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows import UNKNOWN
 from tasks.ingest.source import Pull
 from tasks.ingest.times import Moments, read_times
+from tasks.ingest.verdicts import Verdicts
 
 _NO_PATIENCE = np.timedelta64(0, "s")
 

@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.contracts import Int
-from tasks.ingest.rejects import Verdicts
 from tasks.ingest.source import Pull
 from tasks.ingest.times import Moments
+from tasks.ingest.verdicts import Verdicts
 
 
 def judge_times(verdicts: Verdicts, moments: Moments, interval: int, pull: Pull, floor: bool = False) -> Int:

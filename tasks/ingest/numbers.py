@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.contracts import Int
-from tasks.ingest.rejects import Verdicts
+from tasks.ingest.verdicts import Verdicts
 
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.ingest.decoding import Decoded, column_list
-from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Verdicts
+from tasks.ingest.rejects import KEPT, FileProblem, Rejects
+from tasks.ingest.verdicts import Verdicts
 from tasks.settings import Network
 from tasks.source_settings import RowSource
 

@@ -11,7 +11,8 @@ import numpy as np
 from tasks.ingest.cursors import conditions, cursor_text, largest, stamp_of
 from tasks.ingest.decoding import Decoded, decode
 from tasks.ingest.feed import Reply, ReplyProblem
-from tasks.ingest.records import MISSING, Joined, Records, at, read_json
+from tasks.ingest.joined import Joined
+from tasks.ingest.records import MISSING, Records, at, read_json
 from tasks.ingest.rejects import FileProblem
 from tasks.source_settings import HttpSource
 

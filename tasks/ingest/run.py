@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, groupby
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,8 @@ from tasks.ingest.claims import Claims
 from tasks.ingest.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
 from tasks.ingest.overlays import Overlays
 from tasks.ingest.pieces import Piece
-from tasks.ingest.rejects import Rejects, write_rejects
+from tasks.ingest.reject_files import write_rejects
+from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.writer import Landing, Writer
@@ -201,34 +203,30 @@ def _entry(
         reasons = dict(Counter(before.reasons) + Counter(reasons))
     span = _widest(own.span, before)
     asked = writer.start is not None or writer.end is not None
+    told: dict[str, Any] = {
+        "state": before.next_state(piece.digest) if before else first_state(piece.digest),
+        "received_at": str(receipt),
+        "rejects": kept,
+        "first_minute": text_of(span[0]) if span else None,
+        "last_minute": text_of(span[1]) if span else None,
+    }
     if before and before.cursor and asked:  # the cursor, and all that it rests on, stay where they are
-        return replace(
-            before,
-            state=before.next_state(piece.digest),
-            received_at=str(receipt),
-            rejects=kept,
-            first_minute=text_of(span[0]) if span else None,
-            last_minute=text_of(span[1]) if span else None,
-        )
+        return replace(before, **told)
     return Entry(
         key=piece.key,
         origin=piece.origin,
         digest=piece.digest,
         stamp=piece.stamp,
-        state=before.next_state(piece.digest) if before else first_state(piece.digest),
         setup=writer.setup,
         backfill=writer.backfill,
         rows=own.rows,
         rejected=sum(reasons.values()),
         reasons=reasons,
-        received_at=str(receipt),
-        rejects=kept,
-        first_minute=text_of(span[0]) if span else None,
-        last_minute=text_of(span[1]) if span else None,
         start=text_of(writer.start),
         end=text_of(writer.end),
         cursor=piece.cursor if piece.cursor or not before else before.cursor,
         recheck_at=text_of(piece.recheck_at),
+        **told,
     )
 
 

@@ -8,7 +8,8 @@ import zlib
 import pyarrow as pa
 import pytest
 
-from tasks.ingest.records import MISSING, Joined, Records, at
+from tasks.ingest.joined import Joined
+from tasks.ingest.records import MISSING, Records, at
 from tasks.ingest.unpacking import Unpacker
 
 TEXT = b"station_id,minute_utc,entries\n" * 20

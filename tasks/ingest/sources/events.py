@@ -17,10 +17,11 @@ from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.judging import judge_times, next_look, repeated_hour
 from tasks.ingest.numbers import BLANK, UNSAFE, code_of, read_counts, read_names
 from tasks.ingest.pieces import Piece, statement_schema, statements
-from tasks.ingest.rejects import FileProblem, Verdicts
+from tasks.ingest.rejects import FileProblem
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.times import Moments, read_times
+from tasks.ingest.verdicts import Verdicts
 from tasks.settings import Network
 from tasks.source_settings import EventColumns, EventsSource
 

@@ -1,0 +1,84 @@
+"""The table that keeps refused rows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from tasks import tables
+from tasks.ingest.rejects import SCHEMA, Rejects
+from tasks.store import Store
+
+RECENT_DATES = 60
+"""Days of receipt, the newest first, among which a file that a run left is looked for."""
+
+
+def write_rejects(
+    store: Store, rejects: Rejects, received_at: np.datetime64, known: Sequence[str], adds: bool = False
+) -> list[str]:
+    """Keep the rejects that the files `known` do not hold yet.
+
+    Args:
+        store: the data root.
+        rejects: all that stand refused; those that came anew where it `adds`.
+        received_at: when.
+        known: files of those that stood before.
+        adds: the earlier ones stand too.
+
+    Returns:
+        The files that together hold those that stand, and no other: such of `known`, and the one written.
+    """
+    held = [path for path in known if store.exists(path) and (adds or _all_stand(store, path, rejects))]
+    fresh = _less(rejects, store.read_tables(held, tables.REJECTS))
+    if not len(fresh):
+        return held
+    path = _place(store, _name(fresh), str(received_at.astype("datetime64[D]")))
+    if not store.exists(path):
+        store.write_table(path, _as_table(fresh, received_at))
+    return [*held, path] if path not in held else held
+
+
+def _place(store: Store, name: str, day: str) -> str:
+    """File of some rejects: where a run that was cut off put it, lately or before midnight; else that of the day."""
+    dates = [day, *(date for date in reversed(store.partitions("rejects")) if date != day)][:RECENT_DATES]
+    paths = [f"rejects/received_date={date}/{name}.parquet" for date in dates]
+    return next((path for path in paths if store.exists(path)), paths[0])
+
+
+def _all_stand(store: Store, path: str, rejects: Rejects) -> bool:
+    kept = store.read_tables([path], tables.REJECTS).select(SCHEMA.names).cast(SCHEMA)
+    return bool(kept.join(rejects.table, SCHEMA.names, join_type="left anti").num_rows == 0)
+
+
+def _less(rejects: Rejects, held: pa.Table) -> Rejects:
+    """Those that are not held yet: same line, reason and text are the same reject."""
+    if not held.num_rows or not len(rejects):
+        return rejects
+    seen = held.select(SCHEMA.names).cast(SCHEMA)
+    fresh = rejects.table.join(seen, SCHEMA.names, join_type="left anti").sort_by("line")
+    return Rejects(rejects.source, rejects.origin, fresh.select(SCHEMA.names))
+
+
+def _as_table(rejects: Rejects, received_at: np.datetime64) -> pa.Table:
+    count, table = len(rejects), rejects.table
+    same = np.zeros(count, dtype=np.int32)
+    columns = [
+        tables.name_array(same, [rejects.source]),
+        tables.name_array(same, [rejects.origin]),
+        table["line"],
+        table["reason"].dictionary_encode().cast(tables.NAME),
+        table["text"],
+        tables.time_array(np.full(count, received_at.astype("datetime64[us]"))),
+    ]
+    return pa.Table.from_arrays(columns, schema=tables.REJECTS)
+
+
+def _name(rejects: Rejects) -> str:
+    digest = hashlib.sha256(f"{rejects.source}\n{rejects.origin}\n".encode())
+    for batch in rejects.table.to_batches(max_chunksize=65_536):
+        for column in batch.columns:
+            digest.update("\n".join(map(str, column.to_pylist())).encode())
+    return digest.hexdigest()[:24]
