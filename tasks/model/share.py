@@ -27,13 +27,14 @@ def drawn_to_share(people: Float, tensors: Tensors) -> Float:
     Returns:
         float32 [C, O, S]; `people` itself where a station is the whole network.
     """
-    share = _share(people, tensors) * people[:, :, tensors.parts].sum(axis=2, keepdims=True)
-    brought = share * _weeks(tensors)
+    weeks = _weeks(tensors)
+    share = _share(people, weeks, tensors) * people[:, :, tensors.parts].sum(axis=2, keepdims=True)
+    brought = share * weeks
     own = brought / (brought + SHARE_PRIOR)
     return np.asarray(own * people + (1 - own) * share, np.float32)
 
 
-def _share(people: Float, tensors: Tensors) -> Float:
+def _share(people: Float, weeks: Float, tensors: Tensors) -> Float:
     """People of a station over those of the network, expected of the hour and of the day before: [C, O, S].
 
     Hours without anyone count where that may be chance; else they were closed, or the trail does not have them.
@@ -43,13 +44,13 @@ def _share(people: Float, tensors: Tensors) -> Float:
     network = hours[:, :, tensors.parts].sum(axis=2, keepdims=True)
     total, there = hours.sum(axis=-1), hours > 0
     largest = _over(total, (network * there).sum(axis=-1))
-    there |= (_weeks(tensors) * largest)[..., None] * network < BY_CHANCE
+    there |= (weeks * largest)[..., None] * network < BY_CHANCE
     return _over(total, (network * there).sum(axis=-1))
 
 
 def _weeks(tensors: Tensors) -> Float:
-    """Weeks with a count at the first step of the hour, [C, O, S]."""
-    return np.asarray(np.isfinite(tensors.lags[..., -tensors.horizon]).sum(axis=0), np.float32)
+    """Weeks with a count in the hour, [C, O, S]."""
+    return np.asarray(np.isfinite(tensors.lags[..., -tensors.horizon :]).any(axis=-1).sum(axis=0), np.float32)
 
 
 def _over(part: Float, whole: Float) -> Float:

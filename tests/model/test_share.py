@@ -59,6 +59,14 @@ def test_with_fewer_weeks_the_share_says_more() -> None:
     assert few < many
 
 
+def test_an_hour_of_which_the_first_minutes_are_closed_has_as_many_weeks() -> None:
+    hour, whole = np.array([[[BUSY, 3.0]]], np.float32), tensors()
+    lags, profile = whole.lags.copy(), whole.profile.copy()
+    lags[..., -STEPS:-1] = profile[..., -STEPS:-1] = np.nan
+    closed = replace(whole, lags=lags, profile=profile)
+    np.testing.assert_array_equal(drawn_to_share(hour, closed), drawn_to_share(hour, whole))
+
+
 @pytest.mark.parametrize("silent", [slice(None), slice(6, None)])
 def test_hours_in_which_a_station_said_nothing_do_not_make_it_smaller(silent: slice) -> None:
     hour, whole = np.array([[[BUSY, 5.0, 5.0]]], np.float32), tensors((BUSY, 5.0, 5.0))
