@@ -104,16 +104,21 @@ def time_array(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
     return pa.array(ticks.view(np.int64), pa.int64(), mask=unknown if unknown.any() else None).cast(TIME)
 
 
+def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """A column in one piece."""
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
 def numpy_times(column: pa.ChunkedArray | pa.Array) -> np.ndarray:  # type: ignore[type-arg]
     """A time column as datetime64[us]; null becomes NaT."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole = one_array(column)
     times = np.asarray(whole.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False))
     return times.astype("datetime64[us]", copy=False)
 
 
 def name_codes(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     """A name column as codes into its sorted distinct names, those in use only; null is -1."""
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole = one_array(column)
     if not pa.types.is_dictionary(whole.type):
         whole = whole.dictionary_encode()
     held = np.asarray(whole.dictionary.to_pylist(), dtype=object)

@@ -19,6 +19,7 @@ from tasks.contracts import Int
 from tasks.ingest.decoded import Decoded, Malformed, check_rows
 from tasks.ingest.reading import LONGEST_LINE, line_too_long
 from tasks.ingest.rejects import KEPT, TEXT_LENGTH, FileProblem
+from tasks.tables import one_array
 
 MAX_COLUMNS = 5_000
 _CHUNK = 1 << 22
@@ -73,8 +74,7 @@ class _Csv(Decoded):
         return int(self.table.num_rows)
 
     def column(self, name: str) -> pa.Array:
-        whole = self.table.column(self.names.index(name)).combine_chunks()
-        return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+        return one_array(self.table.column(self.names.index(name)))
 
     def frame(self, columns: Sequence[str]) -> pa.Table:
         return self.table
@@ -97,8 +97,7 @@ class _Csv(Decoded):
         return np.cumsum(breaks)
 
     def malformed(self) -> Malformed:
-        kept = sorted(self.strays.kept)
-        if not kept:
+        if not (kept := sorted(self.strays.kept)):
             return Malformed()
         numbers = np.array([number for number, _, _ in kept], dtype=np.int64)
         lines = numbers + self._breaks()[np.searchsorted(self.numbers, numbers)]

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from tasks.contracts import Int
 from tasks.ingest.reading import RAISE
 from tasks.ingest.rejects import TEXT_LENGTH, FileProblem
+from tasks.tables import one_array
 
 ROW_BYTES = 32
 """Bytes that a row counts for at the least, however small it is stored."""
@@ -119,7 +120,7 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | 
 def _joined(table: pa.Table) -> pa.Array:
     shown = []
     for column in table.columns:
-        text = as_text(_cut(column.combine_chunks()))
+        text = as_text(_cut(column))
         if text is not None:
             shown.append(text)
     return pc.binary_join_element_wise(*shown, ",") if shown else pa.nulls(table.num_rows, pa.string()).fill_null("")
@@ -127,7 +128,7 @@ def _joined(table: pa.Table) -> pa.Array:
 
 def _cut(column: pa.Array) -> pa.Array:
     """Text no longer than a reject keeps, before anything is made of it; else the column as it is."""
-    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    column = one_array(column)
     if pa.types.is_dictionary(column.type):
         return pa.DictionaryArray.from_arrays(column.indices, _cut(column.dictionary))
     return pc.utf8_slice_codeunits(column, 0, TEXT_LENGTH) if pa.types.is_string(column.type) else column

@@ -13,6 +13,7 @@ from tasks.ingest.csv_rows import read_csv
 from tasks.ingest.decoded import Decoded, Malformed, check_rows, column_list
 from tasks.ingest.reading import MAX_BYTES, too_large
 from tasks.ingest.rejects import FileProblem
+from tasks.tables import one_array
 
 __all__ = ["Decoded", "Malformed", "column_list", "decode"]
 
@@ -50,9 +51,7 @@ class _Parquet(Decoded):
     def column(self, name: str) -> pa.Array:
         _check_column(self, name)
         try:
-            whole = self.file.read(columns=[name])[name].combine_chunks()
-            whole = whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
-            return self._checked(name, _usable(whole))
+            return self._checked(name, _usable(one_array(self.file.read(columns=[name])[name])))
         except pa.ArrowNotImplementedError:
             kind = self.file.schema_arrow.field(name).type
             raise FileProblem(

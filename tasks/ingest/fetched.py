@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tasks.contracts import Int
 from tasks.errors import SourceError
 from tasks.ingest.decoding import Decoded, Malformed
+from tasks.tables import one_array
 
 NO_DAY = np.iinfo(np.int64).min
 _UNREADY = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
@@ -32,8 +33,7 @@ class Fetched(Decoded):
 
     def column(self, name: str) -> pa.Array:
         """One column, in one piece."""
-        whole = self.table.column(name).combine_chunks()
-        return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+        return one_array(self.table.column(name))
 
     def lines(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Zeros: a row has no place, and so the same row refused again is the same reject."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 from tasks.contracts import Int
 from tasks.ingest.decoded import Decoded, Malformed, as_text
 from tasks.store import Store
+from tasks.tables import one_array
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class _Repaired(Decoded):
         return self._over(self.base.column(name), self.names.index(name))
 
     def _over(self, column: pa.Array | pa.ChunkedArray, place: int) -> pa.Array:
-        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+        whole = one_array(column)
         return pa.concat_arrays([_coded(whole), _coded(self.values[place])]).take(pa.array(self.order))
 
     def frame(self, columns: Sequence[str]) -> pa.Table:

@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, groupby
-from typing import Any
 
 import numpy as np
 
@@ -168,13 +167,7 @@ def _failed(writer: Writer, before: Entry | None, piece: Piece, receipt: np.date
     return replace(before or blank, rejects=kept, failed=piece.failure)
 
 
-def _land(
-    writer: Writer,
-    before: Entry | None,
-    pieces: Iterator[Piece],
-    receipt: np.datetime64,
-    tally: Tally,
-) -> Entry:
+def _land(writer: Writer, before: Entry | None, pieces: Iterator[Piece], receipt: np.datetime64, tally: Tally) -> Entry:
     landing, own, rejects = Landing(), Tally(), None
     for piece in pieces:
         landing += writer.land(piece, before, receipt)
@@ -203,30 +196,38 @@ def _entry(
         reasons = dict(Counter(before.reasons) + Counter(reasons))
     span = _widest(own.span, before)
     asked = writer.start is not None or writer.end is not None
-    told: dict[str, Any] = {
-        "state": before.next_state(piece.digest) if before else first_state(piece.digest),
-        "received_at": str(receipt),
-        "rejects": kept,
-        "first_minute": text_of(span[0]) if span else None,
-        "last_minute": text_of(span[1]) if span else None,
-    }
-    if before and before.cursor and asked:  # the cursor, and all that it rests on, stay where they are
-        return replace(before, **told)
-    return Entry(
+    entry = Entry(
         key=piece.key,
         origin=piece.origin,
         digest=piece.digest,
         stamp=piece.stamp,
+        state=before.next_state(piece.digest) if before else first_state(piece.digest),
         setup=writer.setup,
         backfill=writer.backfill,
         rows=own.rows,
         rejected=sum(reasons.values()),
         reasons=reasons,
+        received_at=str(receipt),
+        rejects=kept,
+        first_minute=text_of(span[0]) if span else None,
+        last_minute=text_of(span[1]) if span else None,
         start=text_of(writer.start),
         end=text_of(writer.end),
         cursor=piece.cursor if piece.cursor or not before else before.cursor,
         recheck_at=text_of(piece.recheck_at),
-        **told,
+    )
+    return _again(before, entry) if before and before.cursor and asked else entry
+
+
+def _again(before: Entry, entry: Entry) -> Entry:
+    """The entry of a key of which a span was asked for again: the cursor, and all that it rests on, stay."""
+    return replace(
+        before,
+        state=entry.state,
+        received_at=entry.received_at,
+        rejects=entry.rejects,
+        first_minute=entry.first_minute,
+        last_minute=entry.last_minute,
     )
 
 

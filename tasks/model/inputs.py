@@ -86,10 +86,8 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings, s
     at = {name: i + 1 for i, name in enumerate(known)}
     ids = np.array([at.get(name, UNKNOWN) for name in tensors.stations], np.int32)
     base = WeekdayLevel.mean(tensors)
-    weeks, context = (
-        days.features(coarse, settings),
-        _context(tensors, base, days, size, settings, scales or {}),
-    )
+    weeks = days.features(coarse, settings)
+    context = _context(tensors, base, days, size, settings, scales or {})
     return Windows(
         weeks=weeks.reshape(rows, *weeks.shape[2:]),
         context=context.reshape(rows, context.shape[-1]),

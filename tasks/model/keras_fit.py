@@ -59,6 +59,10 @@ class Rows:
         )
         return held
 
+    def let_go(self) -> None:
+        """Drop what TensorFlow holds of them; it is made again where it is asked for."""
+        self.__dict__.pop("tensors", None)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -182,6 +186,7 @@ def fit_network(
             best, best_epoch, best_weights = loss, epoch, model.get_weights()
         if epoch - best_epoch >= plan.patience or perf_counter() - begun > plan.seconds:
             break
+    train.let_go()
     model.set_weights(best_weights)
     notes.notes |= {
         "best_epoch": best_epoch,
@@ -196,8 +201,7 @@ def fit_network(
 
 
 def joined(first: Rows, second: Rows) -> Rows:
-    """The rows of both, one after the other; what TensorFlow holds of the first is let go."""
-    first.__dict__.pop("tensors", None)
+    """The rows of both, one after the other."""
     return Rows(
         {name: np.concatenate([array, second.inputs[name]]) for name, array in first.inputs.items()},
         np.concatenate([first.truth, second.truth]),
