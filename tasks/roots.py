@@ -6,7 +6,7 @@ import os
 import re
 import uuid
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -115,22 +115,32 @@ def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
     Raises:
         OSError: if that fails; the old object is there then.
     """
-    failed: list[BaseException] = []
+    claim = Lock()  # who takes it decides: the thread to write, or the caller that it shall not begin any more
+    over, outcome = Lock(), list[BaseException | None]()
+    over.acquire()
 
     def put() -> None:
+        error: BaseException | None = None
         try:
-            _put(fs, path, data)
-        except BaseException as error:  # whatever it is, the thread that waits raises it
-            failed.append(error)
+            if claim.acquire(blocking=False):
+                _put(fs, path, data)
+        except BaseException as caught:  # whatever it is, the thread that waits raises it
+            error = caught
+        outcome.append(error)
+        over.release()
 
-    apart = Thread(target=put)
+    def wait() -> None:  # neither `join` nor an event stays whole where a signal's exception cuts it short
+        while not outcome:
+            over.acquire(timeout=0.1)
+
     try:
-        apart.start()
+        Thread(target=put, daemon=True).start()
+        wait()
     finally:
-        if apart.is_alive():  # a signal may have cut the start short, too
-            apart.join()
-    if failed:
-        raise failed[0]
+        if not claim.acquire(blocking=False):
+            wait()
+    if outcome[0]:
+        raise outcome[0]
 
 
 def _put(fs: pafs.FileSystem, path: str, data: bytes) -> None:

@@ -135,7 +135,9 @@ def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(s
             signal.setitimer(signal.ITIMER_REAL, 0.0001 * (attempt + 1))
             try:
                 store.write_bytes("f", b"new" * 100)
-            except Interrupted:
+            except Exception as error:
+                # where the signal falls into CPython's start of a thread, a lock's release fails over it
+                assert Interrupted in (type(error), type(error.__context__))
                 cut += 1
             finally:
                 signal.setitimer(signal.ITIMER_REAL, 0)
