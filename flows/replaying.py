@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,8 +63,9 @@ def side_by_side(bench: Bench, jobs: int) -> Callable[[Sequence[Job], Told], Non
 @contextmanager
 def _workers(bench: Bench, jobs: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
     """A pool of processes that share the minutes, and the queue on which they tell how far they are."""
+    from joblib import cpu_count
+
     context = multiprocessing.get_context("spawn")
-    bench.how.parts.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=bench.how.parts, prefix=".minutes-") as shared:
         path = Path(shared) / "values.npy"
         grid = bench.past.today.grid
@@ -72,7 +74,7 @@ def _workers(bench: Bench, jobs: int) -> Iterator[tuple[ProcessPoolExecutor, Any
         blank = replace(grid, values=grid.values[:, :, :0])
         given = (bench.settings, bench.how, blank, today.holidays, bench.past.known, today.channels, str(path))
         heard: Any = context.SimpleQueue()
-        threads = max((os.cpu_count() or 1) // jobs, 1)
+        threads = max(cpu_count() // jobs, 1)
         pool = ProcessPoolExecutor(jobs, context, _start, (given, heard, threads))
         try:
             yield pool, heard
@@ -119,6 +121,7 @@ _HEARD: Any
 def _start(given: tuple[Any, ...], heard: Any, threads: int) -> None:
     """What a worker does first: bound its threads, before anything reads them; map the minutes."""
     global _BENCH, _HEARD
+    Thread(target=_end_with_parent, daemon=True).start()
     os.environ |= dict.fromkeys(THREADS, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
     from tasks.features.features import MinuteFeatures
     from tasks.features.past import Past
@@ -127,6 +130,13 @@ def _start(given: tuple[Any, ...], heard: Any, threads: int) -> None:
     grid = replace(blank, values=np.load(path, mmap_mode="r"))
     today = MinuteFeatures(grid, settings.network.timezone, settings.features, holidays, channels=channels)
     _BENCH, _HEARD = Bench(settings, Past(today, known), how), heard
+
+
+def _end_with_parent() -> None:
+    """Leave when the process that gives the work is gone, however it ended; nobody would take what is done."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
 
 
 def _work(job: Job) -> str:

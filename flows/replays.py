@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -64,18 +63,22 @@ def backtest(
         progress: told how far it is.
 
     Raises:
-        ConfigError: if a model's name or config means nothing, or the span is empty.
+        ConfigError: if a model's name or config means nothing, the span is empty, or another backtest writes to `out`.
         HistoryError: if there is too little history for a fit.
     """
+    from joblib import cpu_count
+
+    from tasks.score.parts import owned
     from tasks.score.replay_part import PARTS, How, in_turn
     from tasks.score.steps import log_backtest, replay
 
     past = load(settings, span)
     plan = planned(settings, span, past)
     bench = Bench(settings, past, How(out / PARTS, plan.bands))
-    count = len(os.sched_getaffinity(0)) if jobs is None else jobs
+    count = cpu_count() if jobs is None else jobs
     run = side_by_side(bench, count) if count > 1 else in_turn(past, bench.maker, bench.how)
-    report = replay(plan, past.today.grid, out, run, progress)
+    with owned(bench.how.parts):
+        report = replay(plan, past.today.grid, out, run, progress)
     return dataclasses.replace(report, run_id=log_backtest(settings, report) if track else None)
 
 

@@ -62,11 +62,14 @@ def tune(
         progress: told how many trials are done.
 
     Raises:
-        ConfigError: if there is nothing to tune, the metric is unknown, or Optuna is not installed.
+        ConfigError: if there is nothing to tune, the metric is unknown, Optuna is not installed, or another study
+            writes to `out`.
         HistoryError: if there is too little history.
     """
     from tasks.model import architectures
     from tasks.model.steps import settled
+    from tasks.score.parts import owned
+    from tasks.score.replay_part import PARTS
     from tasks.score.steps import log_study
 
     if metric not in METRICS:
@@ -75,7 +78,7 @@ def tune(
     span = replace(span, models=(model,), seeds=span.seeds[:1])
     scene = _Scene(settings, model, span, metric, out)
     name = scene.name()
-    with open_study(settings, name, settings.retrain.seed) as study:
+    with owned(out / PARTS), open_study(settings, name, settings.retrain.seed) as study:
         present = _pick(settled(settings, model), space)
         optimize(study, space, present, scene.loss, trials, lambda done: _tell(progress, done, trials))
         done, winner = tuple(finished(study)), best(study)
