@@ -15,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.contracts import Prediction, Tensors
+from tasks.errors import ModelError
 from tasks.model.bundle import load_bundle, read_head
+from tasks.reconcile import coherent
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -49,15 +51,27 @@ class ServedBundle:
             params: none are known.
 
         Returns:
-            `mean` float32 [O, C, S, H] and `quantiles` float32 [O, Q, C, S, H], people an interval. Any stations may
-            be asked for, so that a total's own forecast is not made to be their sum.
+            `mean` float32 [O, C, S, H] and `quantiles` float32 [O, Q, C, S, H], people an interval. Stations add up to
+            their total where all of them are asked for, and it last; what else is asked for is its own network.
+
+        Raises:
+            ModelError: if `station` is not one list of known positions for all origins.
         """
-        names = [self._meta["stations"][i] for i in np.asarray(data["station"])[0]]
+        names = self._names(np.asarray(data["station"]))
+        known, total = self._meta["stations"], self._meta.get("total")
         channels = self._meta.get("channels", ())
         tensors = to_tensors(data, names, self._meta["targets"], self._meta["interval"], channels)
-        total = self._meta.get("total")
         tensors = replace(tensors, total=total if names[-1:] == [total] else None)
-        return answer(self._forecaster.predict(tensors))
+        prediction = self._forecaster.predict(tensors)
+        return answer(coherent(prediction, tensors) if set(names) == set(known) else prediction)
+
+    def _names(self, station: npt.NDArray[Any]) -> list[str]:
+        known = self._meta["stations"]
+        if station.ndim != 2 or (station != station[:1]).any():
+            raise ModelError("station: give one list of positions, the same for every origin: [O, S]")
+        if len(station) and not ((station[0] >= 0) & (station[0] < len(known))).all():
+            raise ModelError(f"station: give positions from 0 to {len(known) - 1}, of meta.stations in bundle.json")
+        return [known[i] for i in station[0]] if len(station) else []
 
 
 def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:
