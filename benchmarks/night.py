@@ -169,12 +169,13 @@ def plot(found: Sequence[dict[str, Any]], path: Path) -> None:
     for axes, name, other in zip(panels, ("stations", "weeks"), ("weeks", "stations"), strict=True):
         line = sorted((one for one in found if one[other] == most[other]), key=lambda one: one[name])
         sizes = [one[name] for one in line]
-        for key, label, colour in (
-            ("minutes", "minutes, wall clock", BLUE),
-            ("processor_minutes", "minutes of a processor", ORANGE),
-            ("peak_gib", "GiB at the peak", GREEN),
+        for key, label, colour, width in (  # the two clocks may lie on one another
+            ("minutes", "minutes, wall clock", BLUE, 6),
+            ("processor_minutes", "minutes of a processor", ORANGE, 2),
+            ("peak_gib", "GiB at the peak", GREEN, 2),
         ):
-            axes.plot(sizes, [one[key] for one in line], color=colour, marker="o", linewidth=2, label=label)
+            values = [one[key] for one in line]
+            axes.plot(sizes, values, color=colour, marker="o", markersize=width + 4, linewidth=width, label=label)
         axes.axhline(BAR_MINUTES, color=QUIET, linewidth=1, linestyle=":")
         axes.set_xlabel(f"{name} (with {most[other]} {other})")
         axes.set_xticks(sizes)
