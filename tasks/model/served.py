@@ -63,15 +63,16 @@ class ServedBundle:
         tensors = to_tensors(data, names, self._meta["targets"], self._meta["interval"], channels)
         tensors = replace(tensors, total=total if names[-1:] == [total] else None)
         prediction = self._forecaster.predict(tensors)
-        return answer(coherent(prediction, tensors) if set(names) == set(known) else prediction)
+        return answer(coherent(prediction, tensors) if sorted(names) == sorted(known) else prediction)
 
     def _names(self, station: npt.NDArray[Any]) -> list[str]:
         known = self._meta["stations"]
         if station.ndim != 2 or (station != station[:1]).any():
             raise ModelError("station: give one list of positions, the same for every origin: [O, S]")
-        if len(station) and not ((station[0] >= 0) & (station[0] < len(known))).all():
+        asked = station[:1].ravel()
+        if not ((asked >= 0) & (asked < len(known))).all():
             raise ModelError(f"station: give positions from 0 to {len(known) - 1}, of meta.stations in bundle.json")
-        return [known[i] for i in station[0]] if len(station) else []
+        return [known[i] for i in asked]
 
 
 def to_arrays(tensors: Tensors, stations: Sequence[str]) -> Arrays:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.errors import ConfigError, StoreError
+from tasks.roots import one_line
 
 LOCK = ".lock"
 
@@ -31,7 +32,7 @@ def owned(parts: Path) -> Iterator[None]:
             f"{parts.parent}: another backtest or study writes there: wait for it, or give another --out"
         ) from None
     except OSError as error:
-        raise StoreError(f"{parts} cannot be written: {error.strerror or error}") from None
+        raise StoreError(f"{parts} cannot be written: {one_line(error)}") from None
     try:
         for left in parts.glob(".*"):
             if left.name != LOCK:
