@@ -76,14 +76,16 @@ def test_a_killed_backtest_takes_its_workers_along_and_the_next_one_clears_what_
     script.write_text(HANGS)
     command = [sys.executable, str(script), str(tmp_path / "town"), str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": PATHS}) as hung:
-        assert hung.stdout
-        workers = [Path("/proc") / pid for pid in hung.stdout.readline().split()]
-        assert workers
-        assert all(map(alive, workers))
-        with pytest.raises(ConfigError, match=r"out: another backtest .* writes there"):
-            backtest(town, SPAN, out, jobs=1, track=False)
-        assert list((out / "parts").glob(".minutes-*"))
-        hung.kill()
+        try:
+            assert hung.stdout
+            workers = [Path("/proc") / pid for pid in hung.stdout.readline().split()]
+            assert workers
+            assert all(map(alive, workers))
+            with pytest.raises(ConfigError, match=r"out: another backtest .* writes there"):
+                backtest(town, SPAN, out, jobs=1, track=False)
+            assert list((out / "parts").glob(".minutes-*"))
+        finally:
+            hung.kill()
     for wait in [0.05] * 400:
         if not any(map(alive, workers)):
             break
