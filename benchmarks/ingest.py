@@ -22,7 +22,7 @@ from common import NEXTHOUR, Cost, measure, medians, report
 
 from tasks.ingest.steps import ingest_source
 from tasks.minutes import read_minutes
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 STATIONS, DAY = 331, np.datetime64("2024-04-01T00:00", "m")

@@ -88,7 +88,7 @@ class Clocks:
 def inside(root: Path, as_of: str) -> None:
     """One night in this process; writes its phases beside the tables."""
     from flows import compose
-    from tasks.config_file import load_settings
+    from tasks.settings.toml_file import load_settings
 
     clocks = Clocks()
     for place in PHASES:

@@ -36,7 +36,7 @@ from tasks.model.keras_fit import Plan, Rows, batches, compile_network, seed_eve
 from tasks.model.sequence_network import SequenceShape, build
 from tasks.model.train import train
 from tasks.model.unrolled import unroll
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 UNITS, STEPS, INPUTS, ROWS = 100, 14, 120, 16_384
 BATCHES = (256, 1024)

@@ -9,9 +9,9 @@ from typing import overload
 import numpy as np
 from prefect.runtime import flow_run
 
-from tasks.config_file import load_settings
 from tasks.contracts import Progress
-from tasks.settings import Settings
+from tasks.settings.toml_file import load_settings
+from tasks.settings.tree import Settings
 
 PROGRESS: ContextVar[Progress | None] = ContextVar("progress", default=None)
 """Where a caller in the same process wants to see progress; a flow's parameters must be JSON."""

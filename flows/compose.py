@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.contracts import HORIZON_MINUTES, Forecaster, Progress
 from tasks.errors import NexthourError, SourceError
-from tasks.settings import Settings, nearest_key
+from tasks.settings.tree import Settings, nearest_key
 from tasks.store import Store
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import tomli_w
 
 from flows.pictures import hour_picture
 from tasks import tables
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError, HistoryError
 from tasks.minutes import last_minute
 from tasks.roots import local_folder
-from tasks.settings import Settings
+from tasks.settings.toml_file import load_settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 HOUR = np.timedelta64(60, "m")

@@ -19,7 +19,7 @@ from tasks.channels import gap, missing
 from tasks.errors import NexthourError
 from tasks.minutes import last_minute
 from tasks.roots import shown
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 STALE_MINUTES = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 QUIET = {

@@ -12,7 +12,7 @@ from flows.common import begin, run_name
 from flows.compose import ForecastReport
 from flows.pictures import as_markdown, hour_picture
 from tasks.errors import NexthourError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 
 @flow(name="forecast", flow_run_name=run_name, timeout_seconds=600)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from tasks import tables
 from tasks.clock import to_local
 from tasks.minutes import read_minutes, to_grid
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 BEFORE = np.timedelta64(3 * 60, "m")

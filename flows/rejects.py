@@ -12,7 +12,7 @@ import numpy as np
 from flows.compose import chosen_sources
 from tasks.contracts import Progress
 from tasks.errors import SourceError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 if TYPE_CHECKING:

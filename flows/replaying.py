@@ -22,7 +22,7 @@ import numpy as np
 
 from tasks.errors import ModelError
 from tasks.score.replay_part import How, Job, Maker, replay_part
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
     from tasks.features.past import Past

@@ -18,7 +18,7 @@ from flows.compose import DAY, channels, floor
 from flows.replaying import Bench, side_by_side
 from tasks.contracts import Progress
 from tasks.provenance import data_fingerprint
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
     from tasks.features.past import Past

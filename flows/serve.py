@@ -13,7 +13,7 @@ from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
 from flows.registry import DEPLOYMENTS, Deployed
-from tasks.config_file import load_settings
+from tasks.settings.toml_file import load_settings
 
 RUNS_AT_ONCE = 4
 

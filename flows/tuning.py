@@ -17,7 +17,7 @@ from flows.replaying import Bench
 from flows.replays import Span
 from tasks.contracts import Progress
 from tasks.errors import ConfigError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.study import Report, Trial, Values, best, finished, open_study, optimize
 
 METRICS = ("rmsse", "mase", "rmse_hour", "mae_hour", "poisson_deviance", "pinball")

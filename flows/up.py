@@ -10,7 +10,7 @@ from pathlib import Path
 
 from flows.environment import server_environment, state_folder
 from flows.supervise import Child, Supervisor, check_free
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 

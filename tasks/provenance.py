@@ -13,7 +13,7 @@ import numpy as np
 
 from tasks.channels import Channel, fingerprint
 from tasks.contracts import Grid
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 SECRET = re.compile(r"pass(word|wd)?$|secret|token|credential|api_?key|authorization|headers$", re.IGNORECASE)
 USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.errors import ModelError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.tracking import Run, Tracking, connect
 
 if TYPE_CHECKING:

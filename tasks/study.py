@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks import tracking
 from tasks.errors import ConfigError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
     import optuna

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.errors import ConfigError
 from tasks.roots import shown
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 
 def tracking_uri(settings: Settings) -> str:

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from tasks.model.train import Trained
-    from tasks.settings import Settings
+    from tasks.settings.tree import Settings
 
 settings.register_profile("nexthour", derandomize=True, deadline=None)
 settings.load_profile("nexthour")
@@ -44,7 +44,7 @@ def prefect_harness() -> Iterator[None]:
 def mlflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings whose data root holds an MLflow database; one for the session, as making it takes seconds."""
     from tasks import tracking
-    from tasks.settings import Settings
+    from tasks.settings.tree import Settings
 
     made = Settings(data_root=str(tmp_path_factory.mktemp("mlflow root #1 ü")))
     with tracking.connect(made):

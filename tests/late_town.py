@@ -9,7 +9,7 @@ from features.test_steps import TARGETS, ZONE, write_observations
 
 from flows.replays import Span
 from tasks.clock import day_bounds
-from tasks.settings import FeatureSettings, Network, Settings
+from tasks.settings.tree import FeatureSettings, Network, Settings
 
 STEP = np.timedelta64(15, "m")
 START = np.datetime64("2013-11-08T06:00", "m")

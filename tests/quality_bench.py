@@ -14,7 +14,7 @@ from tasks.clock import day_bounds
 from tasks.quality.checks import run_check
 from tasks.quality.results import QualityResult
 from tasks.quality.seen import Seen
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 ZONE = "America/Chicago"
 TODAY = np.datetime64("2024-05-10")

@@ -10,7 +10,7 @@ from tasks.channels import Channel
 from tasks.contracts import Grid, Minutes, Split
 from tasks.features.channels import Channels
 from tasks.features.features import MinuteFeatures
-from tasks.settings import FeatureSettings
+from tasks.settings.tree import FeatureSettings
 
 INTERVAL, DAYS, STATIONS, TARGETS = 15, 42, ("dock", "mill", "park"), ("entries",)
 START = np.datetime64("2024-03-04T00:00", "m")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError
-from tasks.settings import Settings
+from tasks.settings.toml_file import load_settings
+from tasks.settings.tree import Settings
 
 RAIN = '[[channels]]\nname = "rain"\npath = "weather/*.parquet"\n'
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError
-from tasks.feed_address import filled, secrets, shown
-from tasks.source_settings import HttpSource
+from tasks.settings.secrets import filled, secrets, shown
+from tasks.settings.sources import HttpSource
+from tasks.settings.toml_file import load_settings
 
 FEED = '[[sources]]\nname = "a"\nkind = "http"\n'
 URL = 'url = "https://example.org/counts"\n'

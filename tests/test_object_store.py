@@ -21,7 +21,7 @@ from tasks.model.bundle import save_bundle
 from tasks.model.champion import store_bundle
 from tasks.model.ensemble import Ensemble
 from tasks.model.steps import Versioned, load_forecaster
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")

@@ -11,7 +11,7 @@ import pytest
 
 from tasks import provenance
 from tasks.contracts import Grid
-from tasks.settings import MlflowSettings, Settings
+from tasks.settings.tree import MlflowSettings, Settings
 
 GRID = Grid(np.ones((2, 3, 60), np.float32), np.datetime64("2026-03-10T00:00", "m"), 1, ("a", "b", "c"), ("in", "out"))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from tasks.config_file import KINDS, config_path, load_settings
 from tasks.errors import ConfigError
-from tasks.settings import Settings
-from tasks.source_settings import CountsSource, EventsSource, SimulateSource
+from tasks.settings.sources import CountsSource, EventsSource, SimulateSource
+from tasks.settings.toml_file import KINDS, config_path, load_settings
+from tasks.settings.tree import Settings
 
 Write = Callable[[str], Path]
 

@@ -14,7 +14,7 @@ import pytest
 
 from tasks.contracts import Grid
 from tasks.errors import ConfigError, HistoryError, ModelError, SourceError, StoreError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import in_flow_run, step
 
 OUTSIDE = """

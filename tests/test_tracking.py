@@ -13,7 +13,7 @@ import pytest
 
 from tasks import registry, tracking
 from tasks.errors import ConfigError, ModelError
-from tasks.settings import MlflowSettings, Settings
+from tasks.settings.tree import MlflowSettings, Settings
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = """

@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.contracts import Grid
 from tasks.features.features import MinuteFeatures
-from tasks.settings import FeatureSettings, Settings
+from tasks.settings.tree import FeatureSettings, Settings
 
 INTERVAL, WEEKS, STATIONS, TARGETS = 5, 6, ("central", "harbour", "museum"), ("entries", "exits")
 START = np.datetime64("2024-01-01T00:00", "m")

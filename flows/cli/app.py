@@ -11,9 +11,9 @@ import numpy as np
 import typer
 
 from tasks.clock import parse_moment
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError
-from tasks.settings import Settings
+from tasks.settings.toml_file import load_settings
+from tasks.settings.tree import Settings
 
 app = typer.Typer(
     name="nexthour",

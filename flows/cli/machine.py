@@ -47,7 +47,7 @@ def up(
 ) -> None:
     """Run Prefect's server, the MLflow UI and all scheduled deployments on this machine until interrupted."""
     from flows import up as machine
-    from tasks.config_file import config_path
+    from tasks.settings.toml_file import config_path
 
     settings = settings_of(config, data_root)
     path = config_path(config, data_root)

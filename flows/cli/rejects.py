@@ -11,7 +11,7 @@ from flows import rejects
 from flows.cli import output
 from flows.cli.app import now
 from tasks.errors import ConfigError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
     from tasks.ingest.steps import RefusedReport

@@ -17,7 +17,7 @@ from tasks.features.lags import Rows, as_rows, compact, gather, lag_index, lag_t
 from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
 from tasks.features.total import total_as_known
 from tasks.known import Known, unseen
-from tasks.settings import FeatureSettings
+from tasks.settings.tree import FeatureSettings
 
 
 class MinuteFeatures:

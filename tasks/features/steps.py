@@ -22,7 +22,7 @@ from tasks.features.past import Past
 from tasks.known import known_when
 from tasks.late import clear, due
 from tasks.minutes import read_minutes, to_grid
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.store import Store
 from tasks.total import with_total

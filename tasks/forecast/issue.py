@@ -16,7 +16,7 @@ from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import HistoryError
 from tasks.forecast.guard import Answer, Ladder, climb_down, degraded_reason, minutes_since_seen
 from tasks.forecast_table import forecast_table
-from tasks.settings import Network
+from tasks.settings.tree import Network
 
 BUSIEST = 5
 

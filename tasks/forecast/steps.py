@@ -9,7 +9,7 @@ import numpy as np
 from tasks.contracts import Features
 from tasks.forecast.guard import Ladder
 from tasks.forecast.issue import Issue, make_issue
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.store import Store
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.channel_settings import ChannelSettings
 from tasks.channels import ALWAYS, Channel
 from tasks.contracts import Int
 from tasks.errors import SourceError
@@ -18,7 +17,8 @@ from tasks.ingest.numbers import read_names, read_numbers
 from tasks.ingest.reading import read_content
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.times import read_times
-from tasks.settings import Network
+from tasks.settings.channels import ChannelSettings
+from tasks.settings.tree import Network
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tasks.errors import SourceError
 from tasks.ingest.finding import find_files
 from tasks.ingest.ledger import SourceLedger
-from tasks.source_settings import BaseSource, FileSource
+from tasks.settings.sources import BaseSource, FileSource
 from tasks.store import Store
 
 

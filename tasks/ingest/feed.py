@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.feed_address import filled, secrets, shown
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.unpacking import GZIP, Unpacker, too_large
-from tasks.source_settings import HttpSource
+from tasks.settings.secrets import filled, secrets, shown
+from tasks.settings.sources import HttpSource
 
 if TYPE_CHECKING:
     import httpx

@@ -17,8 +17,8 @@ from tasks.ingest.pieces import Piece, empty_piece
 from tasks.ingest.reading import SourceFile, find_files, read_content
 from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.source import Pull
-from tasks.settings import Network
-from tasks.source_settings import FileSource
+from tasks.settings.sources import FileSource
+from tasks.settings.tree import Network
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tasks.ingest.decoding import Decoded, column_list
 from tasks.ingest.rejects import KEPT, FileProblem, Rejects
 from tasks.ingest.verdicts import Verdicts
-from tasks.settings import Network
-from tasks.source_settings import RowSource
+from tasks.settings.sources import RowSource
+from tasks.settings.tree import Network
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from tasks.ingest.feed import Reply, ReplyProblem
 from tasks.ingest.joined import Joined
 from tasks.ingest.records import MISSING, Records, at, read_json
 from tasks.ingest.rejects import FileProblem
-from tasks.source_settings import HttpSource
+from tasks.settings.sources import HttpSource
 
 _BOM = b"\xef\xbb\xbf"
 GONE = 410

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.ingest.source import Pull
 from tasks.ingest.watermark import Mark
-from tasks.source_settings import SqlSource
+from tasks.settings.sources import SqlSource
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause

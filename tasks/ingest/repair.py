@@ -21,7 +21,7 @@ from tasks.ingest.overlays import Overlay, Overlays, laid_over
 from tasks.ingest.reading import read_content
 from tasks.ingest.rejects import TEXT_LENGTH
 from tasks.ingest.repair_sheet import SheetRow, headings, write_sheet
-from tasks.source_settings import BaseSource, FileSource
+from tasks.settings.sources import BaseSource, FileSource
 from tasks.store import Store
 
 EXAMPLES = 3

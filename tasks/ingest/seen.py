@@ -18,7 +18,7 @@ from tasks.ingest.relation import Row
 from tasks.ingest.source import Pull
 from tasks.ingest.times import read_times
 from tasks.ingest.watermark import Mark
-from tasks.settings import Network
+from tasks.settings.tree import Network
 
 SOON = 86_400  # seconds that a cursor waits for a row to count
 _NEVER = np.iinfo(np.int64).max

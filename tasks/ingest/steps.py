@@ -24,7 +24,7 @@ from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.ingest.writer import Writer
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.store import Store
 

@@ -11,7 +11,7 @@ from tasks.clock import service_dates
 from tasks.errors import StoreError
 from tasks.maintain.manifest import manifest_path
 from tasks.parquet import row_count
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 KEYS = {"rejects": "received_date"}

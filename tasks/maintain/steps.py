@@ -15,7 +15,7 @@ from tasks.maintain.compaction import Compacted, compact_day
 from tasks.maintain.integrity import day_of, mend, remedies, sample, sweep
 from tasks.maintain.retention import Removed, cutoff_day, retain
 from tasks.observations import batches
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.store import Store
 

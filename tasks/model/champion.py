@@ -15,7 +15,7 @@ import numpy as np
 
 from tasks import registry
 from tasks.errors import ModelError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 from tasks.tracking import TrackingError, connect
 

@@ -8,7 +8,7 @@ from tasks.contracts import Architecture, Features, FitLog, Forecaster, Progress
 from tasks.model import architectures
 from tasks.model.ensemble import Ensemble, member_of
 from tasks.model.warm import FineTuning
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 
 @runtime_checkable

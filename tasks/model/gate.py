@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.model.decision import TOTAL, Decision, Row, TierRow
-from tasks.settings import GateSettings
+from tasks.settings.tree import GateSettings
 
 Losses = npt.NDArray[np.float64]
 

@@ -31,7 +31,7 @@ from tasks.model.figure_rows import (
 from tasks.model.note import note
 from tasks.model.pictures import ordered
 from tasks.model.train import CHAMPION, Trained
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.tracking import Run
 
 CLOCKED = ("fit_seconds", "rows_a_second")

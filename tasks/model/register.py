@@ -25,7 +25,7 @@ from tasks.model.note import note
 from tasks.model.pictures import retrain_pictures
 from tasks.model.served import FREE_AXES, answer, to_arrays
 from tasks.model.train import CHALLENGER, Trained
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 log = logging.getLogger(__name__)

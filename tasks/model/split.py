@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.contracts import HORIZON_MINUTES, Minutes, Split
 from tasks.errors import HistoryError
-from tasks.settings import RetrainSettings
+from tasks.settings.tree import RetrainSettings
 
 DAY = np.timedelta64(1440, "m")
 LAG_DAYS = 7

@@ -23,7 +23,7 @@ from tasks.model.gate import decide
 from tasks.model.register import RetrainReport, register_trained
 from tasks.model.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.model.warm import FineTuning
-from tasks.settings import Settings, nearest_key
+from tasks.settings.tree import Settings, nearest_key
 from tasks.stepping import step
 from tasks.store import Store
 

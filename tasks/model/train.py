@@ -16,7 +16,7 @@ from tasks.model.fitting import fitted, made
 from tasks.model.holdout import Scores, bounded, day_of, score
 from tasks.model.split import time_split
 from tasks.model.warm import starts_warm
-from tasks.settings import RetrainSettings, Settings
+from tasks.settings.tree import RetrainSettings, Settings
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from tasks.clock import service_dates
 from tasks.contracts import Float, Forecaster
 from tasks.errors import ModelError
 from tasks.model.inputs import UNKNOWN
-from tasks.settings import RetrainSettings
+from tasks.settings.tree import RetrainSettings
 
 if TYPE_CHECKING:
     import keras

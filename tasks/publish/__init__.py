@@ -7,7 +7,7 @@ import pkgutil
 
 from tasks.contracts import Target
 from tasks.errors import ConfigError
-from tasks.settings import Settings, nearest_key
+from tasks.settings.tree import Settings, nearest_key
 
 
 def known_targets() -> tuple[str, ...]:

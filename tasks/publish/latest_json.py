@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tasks import tables
 from tasks.contracts import QUANTILE_COLUMNS
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 PATH = "publications/latest.json"

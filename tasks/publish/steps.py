@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.publish import make_target
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 
 log = logging.getLogger(__name__)

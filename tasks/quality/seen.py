@@ -16,8 +16,8 @@ from tasks.contracts import Grid
 from tasks.minutes import to_grid
 from tasks.quality.hours import Judged, judged
 from tasks.quality.results import NotRun
-from tasks.quality_settings import QualitySettings
-from tasks.settings import Settings
+from tasks.settings.quality import QualitySettings
+from tasks.settings.tree import Settings
 
 _DAY = np.timedelta64(1, "D")
 

@@ -18,7 +18,7 @@ from tasks.quality.checks import broken, run_check
 from tasks.quality.checks.quiet_source import check as quiet_source
 from tasks.quality.results import NotRun, QualityResult
 from tasks.quality.seen import Seen, SourceFacts, days_to_look_at
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.store import Store
 

@@ -21,7 +21,7 @@ from tasks import provenance, tracking
 from tasks.score.backtest import BacktestReport
 from tasks.score.backtest_plots import pictures
 from tasks.score.backtest_report import scopes
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.tracking import Run
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from tasks.score import backtest, backtest_logged, study_logged
 from tasks.score.report import ScoreReport as ScoreReport
 from tasks.score.report import Tally
 from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.store import Store
 from tasks.total import with_total

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tasks import tracking
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from tasks.contracts import Grid, Tensors
 from tasks.features.channels import Channels
 from tasks.features.features import MinuteFeatures
 from tasks.features.steps import load_features, load_past
-from tasks.settings import FeatureSettings, Network, Settings
+from tasks.settings.tree import FeatureSettings, Network, Settings
 
 Row = tuple[int, int | None, float]
 

@@ -15,7 +15,7 @@ from tasks.clock import day_bounds, to_local
 from tasks.contracts import Grid, Minutes, Tensors
 from tasks.errors import HistoryError
 from tasks.features.features import MinuteFeatures
-from tasks.settings import FeatureSettings
+from tasks.settings.tree import FeatureSettings
 
 CHANGES = {
     "Europe/London": ("2024-03-31", "2024-10-27"),

@@ -15,7 +15,7 @@ from tasks.features.past import Past
 from tasks.features.steps import load_features, load_past
 from tasks.known import known_when
 from tasks.minutes import read_minutes, to_grid
-from tasks.settings import FeatureSettings, Network, Settings
+from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.store import Store
 
 STEP = np.timedelta64(15, "m")

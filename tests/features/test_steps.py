@@ -16,8 +16,8 @@ from tasks.contracts import Minutes, Tensors
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.steps import load_features, write_lag_table
 from tasks.rebuild import rebuild_day
-from tasks.settings import FeatureSettings, Network, Settings
-from tasks.source_settings import SimulateSource
+from tasks.settings.sources import SimulateSource
+from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.store import Store
 
 ZONE = "America/Chicago"

@@ -16,7 +16,7 @@ from tasks.clock import day_bounds
 from tasks.contracts import Grid
 from tasks.errors import ConfigError
 from tasks.features.steps import load_features, load_past
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.total import OPEN_MINUTES, total_of, with_total
 
 HOURS = OPEN_MINUTES // 60

@@ -13,7 +13,7 @@ from late_town import SPAN, START, late_town
 from flows import compose, replays
 from flows.doctor import examine
 from tasks.errors import SourceError
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 SHORT = replays.Span(START, START + np.timedelta64(12, "h"), SPAN.every, ("gradient_boosting",))
 TREES = {"trees": 8, "max_samples": 1500, "max_validation": 400, "l2": 1, "fit_origins": 100}

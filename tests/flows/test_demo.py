@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.demo import settle
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError
+from tasks.settings.toml_file import load_settings
 
 
 def counts(path: Path, every: int, **columns: list[int]) -> str:

@@ -17,7 +17,7 @@ from late_town import SPAN, START, late_town
 from flows.replays import Span, backtest
 from tasks.errors import ConfigError
 from tasks.score.backtest import BacktestReport
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 TESTS = Path(__file__).parents[1]
 PATHS = os.pathsep.join(map(str, (TESTS, TESTS.parent)))

@@ -16,8 +16,8 @@ from flows.replay_artifacts import backtest_markdown
 from tasks.score.backtest import BacktestReport
 from tasks.score.backtest_logged import side_by_side
 from tasks.score.steps import score_forecasts
-from tasks.settings import Network, Settings
-from tasks.source_settings import SimulateSource
+from tasks.settings.sources import SimulateSource
+from tasks.settings.tree import Network, Settings
 
 AS_OF = np.datetime64("2024-03-12T15:00", "s")
 START = np.datetime64("2024-03-11T06:00", "m")

@@ -15,7 +15,7 @@ from flows.tuning import tune
 from tasks import tracking
 from tasks.errors import ConfigError
 from tasks.score.study_logged import SUFFIX
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.study import best, finished, open_study, optimize
 
 

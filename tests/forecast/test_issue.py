@@ -14,7 +14,7 @@ from tasks.contracts import QUANTILE_COLUMNS, Grid
 from tasks.errors import HistoryError
 from tasks.forecast.issue import local_text, make_issue
 from tasks.forecast.steps import issue
-from tasks.settings import Network, Settings
+from tasks.settings.tree import Network, Settings
 from tasks.store import Store
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pytest
 from ingest_bench import NOW, Bench, Failing, at
 
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError, SourceError, StoreError
 from tasks.ingest.steps import ingest_source
+from tasks.settings.toml_file import load_settings
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 GOOD = ("A", "2024-05-10T10:00:00Z", 1, 2)

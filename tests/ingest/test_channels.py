@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.channel_settings import ChannelSettings
 from tasks.channels import ALWAYS, Channel
 from tasks.errors import SourceError
 from tasks.ingest.channels import read_channel
 from tasks.ingest.steps import read_channels
-from tasks.settings import Network, Settings
+from tasks.settings.channels import ChannelSettings
+from tasks.settings.tree import Network, Settings
 
 LONDON = Network(timezone="Europe/London", interval_minutes=15)
 

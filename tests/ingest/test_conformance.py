@@ -263,7 +263,7 @@ def test_later_ingests_add_what_is_new(tmp_path: Path, kind: str) -> None:
 
 def test_two_processes_at_once_end_in_the_same_minutes(tmp_path: Path) -> None:
     code = (
-        "import sys, numpy as np; from tasks.ingest.steps import ingest_source; from tasks.config_file import *\n"
+        "import sys, numpy as np; from tasks.ingest.steps import ingest_source; from tasks.settings.toml_file import *\n"
         "s = load_settings(sys.argv[1])\n"
         "for name in ('gates', 'trips', 'city', 'feed', 'ops'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
     )

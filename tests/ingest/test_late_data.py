@@ -19,7 +19,7 @@ from tasks.features.steps import refresh_lag_table, write_lag_table
 from tasks.forecast_table import forecast_table
 from tasks.late import due
 from tasks.score.steps import score_forecasts
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 NOW = np.datetime64("2024-05-10T12:00:00", "s")
 LATE = np.datetime64("2024-04-19")

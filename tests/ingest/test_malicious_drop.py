@@ -38,7 +38,7 @@ def drop(folder: Path, path: str | None = None, **files: bytes) -> Bench:
 def peak(bench: Bench) -> tuple[SourceReport, float, float]:
     """Report, peak memory in MiB and processor seconds of an ingest in a process of its own, less those of one of a good file."""
     code = (
-        "import dataclasses, json, resource, sys, time; from tasks.settings import Settings; import numpy as np\n"
+        "import dataclasses, json, resource, sys, time; from tasks.settings.tree import Settings; import numpy as np\n"
         "from tasks.ingest.steps import ingest_source\n"
         "s = Settings(**json.loads(sys.argv[1])); at = np.datetime64(sys.argv[2])\n"
         "read = lambda *paths: ingest_source(s, 'gates', at, paths=paths)\n"

@@ -15,9 +15,9 @@ from ingest_bench import Bench
 from postgres_server import PASSWORD, Server
 from sql_bench import entry, insert, sql_bench
 
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError, SourceError
-from tasks.settings import Settings
+from tasks.settings.toml_file import load_settings
+from tasks.settings.tree import Settings
 
 TABLE = (
     "CREATE TABLE counts (station_id text, minute_utc timestamptz, entries int, exits int,"

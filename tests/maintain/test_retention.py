@@ -25,7 +25,7 @@ from tasks.maintain.steps import compact_days
 from tasks.minutes import read_minutes
 from tasks.observations import batches, holds, read_observations
 from tasks.rebuild import rebuild_day
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 DAYS = [str(day) for day in np.arange("2024-01-01", "2024-07-19", dtype="datetime64[D]")]  # two hundred

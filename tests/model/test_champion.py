@@ -12,7 +12,7 @@ import pytest
 from tasks import registry, tracking
 from tasks.errors import ModelError
 from tasks.model.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
-from tasks.settings import MlflowSettings, Settings
+from tasks.settings.tree import MlflowSettings, Settings
 from tasks.store import Store
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")

@@ -17,7 +17,7 @@ from tasks.model.ensemble import Ensemble, averaged, member_of
 from tasks.model.fitting import fitted
 from tasks.model.steps import load_forecaster
 from tasks.model.train import fit_before, split_of
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 from tasks.store import Store
 
 NAME = "gradient_boosting"

@@ -12,7 +12,7 @@ from scipy.stats import ttest_1samp
 
 from tasks.model.decision import Decision
 from tasks.model.gate import better_confidence, decide, station_tiers
-from tasks.settings import GateSettings
+from tasks.settings.tree import GateSettings
 
 DAYS, STATIONS = 7, 9
 VOLUME = np.arange(STATIONS, 0, -1) * 100.0

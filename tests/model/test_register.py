@@ -21,7 +21,7 @@ from tasks.model.register import RetrainReport, register_trained
 from tasks.model.served import to_arrays
 from tasks.model.steps import judge, load_forecaster
 from tasks.model.train import Trained, train
-from tasks.settings import MlflowSettings, Network, RetrainSettings, Settings
+from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
 from tasks.store import Store
 
 START = np.datetime64("2026-01-05T00:00", "m")

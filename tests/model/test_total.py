@@ -21,7 +21,7 @@ from tasks.model.holdout import Scores, score
 from tasks.model.inputs import InputSettings, prepare
 from tasks.model.row_weights import station_weights
 from tasks.model.samples import draw
-from tasks.settings import FeatureSettings, GateSettings
+from tasks.settings.tree import FeatureSettings, GateSettings
 from tasks.total import with_total
 
 ORIGINS = tiny_city.START + np.timedelta64(30, "D") + np.arange(12) * np.timedelta64(165, "m")

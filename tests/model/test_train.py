@@ -18,7 +18,7 @@ from tasks.model.architectures import unfitted
 from tasks.model.holdout import bounded, day_of, score
 from tasks.model.split import time_split
 from tasks.model.train import Trained, fit_before, observed_span, train
-from tasks.settings import GateSettings, RetrainSettings
+from tasks.settings.tree import GateSettings, RetrainSettings
 
 HOUR = np.timedelta64(60, "m")
 DAY = np.timedelta64(1440, "m")

@@ -18,7 +18,7 @@ from tasks.model.bundle import load_bundle, save_bundle
 from tasks.model.residual_forecaster import NextHourForecaster
 from tasks.model.train import Trained, split_of
 from tasks.model.warm import Weights, adopt, starts_warm
-from tasks.settings import FeatureSettings, RetrainSettings
+from tasks.settings.tree import FeatureSettings, RetrainSettings
 
 DAY = np.timedelta64(1440, "m")
 CONFIG = {**tiny_city.CONFIG, "fine_tune_epochs": 1, "fine_tune_rate": 1e-9}

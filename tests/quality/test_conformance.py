@@ -14,8 +14,8 @@ from quality_bench import DAY, TODAY, ZONE, Facts, Town, subjects
 from tasks.ingest.city import City, simulate
 from tasks.quality import checks
 from tasks.quality.checks import known_checks
-from tasks.quality_settings import CHECKS
-from tasks.settings import Settings
+from tasks.settings.quality import CHECKS
+from tasks.settings.tree import Settings
 
 
 def out_of_range() -> Town:

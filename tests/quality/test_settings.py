@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.config_file import load_settings
 from tasks.errors import ConfigError
+from tasks.settings.toml_file import load_settings
 
 SOURCE = '[[sources]]\nname = "city"\nkind = "simulate"\n'
 

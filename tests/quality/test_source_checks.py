@@ -7,7 +7,7 @@ import pytest
 from quality_bench import NOW, Facts, Town, subjects
 
 from tasks.quality.checks import run_check
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 
 @pytest.mark.parametrize(("minutes", "said"), [(60, False), (61, True), (1439, True), (1440, False)])

@@ -19,7 +19,7 @@ from tasks.late import LateReport
 from tasks.quality.results import QualityResult
 from tasks.quality.seen import days_to_look_at
 from tasks.quality.steps import LATEST, STATIONS
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 NOW = np.datetime64("2024-05-10T12:10", "s")
 NETWORK = {"name": "town", "timezone": "Europe/London", "interval_minutes": 5, "targets": ("entries",)}

@@ -13,7 +13,7 @@ from tasks import tracking
 from tasks.score.backtest import BacktestReport
 from tasks.score.backtest_logged import SUFFIX, log_backtest
 from tasks.score.backtest_plots import pictures
-from tasks.settings import Settings
+from tasks.settings.tree import Settings
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from tasks.forecast_table import forecast_table
 from tasks.rebuild import rebuild_day
 from tasks.score.scoring import hours, unpack, week_before
 from tasks.score.steps import _pieces, score_forecasts
-from tasks.settings import Network, ScoreSettings, Settings
+from tasks.settings.tree import Network, ScoreSettings, Settings
 from tasks.store import Store
 
 ZONE = "America/Chicago"

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from tasks.errors import ConfigError
 from tasks.ingest.source import Source
-from tasks.settings import Network, Settings, nearest_key
-from tasks.source_settings import BaseSource
+from tasks.settings.sources import BaseSource
+from tasks.settings.tree import Network, Settings, nearest_key
 
 _KINDS: dict[str, Callable[[Any, Network], Source]] = {}
 Kind = TypeVar("Kind", bound=Callable[[Any, Network], Source])

@@ -9,8 +9,8 @@ from tasks.ingest.files import OpenFile, pull_files
 from tasks.ingest.pieces import Piece
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
-from tasks.settings import Network
-from tasks.source_settings import CountsSource
+from tasks.settings.sources import CountsSource
+from tasks.settings.tree import Network
 
 
 @source_kind("counts")

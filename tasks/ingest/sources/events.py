@@ -22,8 +22,8 @@ from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.times import Moments, read_times
 from tasks.ingest.verdicts import Verdicts
-from tasks.settings import Network
-from tasks.source_settings import EventColumns, EventsSource
+from tasks.settings.sources import EventColumns, EventsSource
+from tasks.settings.tree import Network
 
 
 @source_kind("events")

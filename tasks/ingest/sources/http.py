@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tasks.feed_address import shown
 from tasks.ingest.count_rows import CountRows, count_rows
 from tasks.ingest.cursors import Place
 from tasks.ingest.feed import Reply, open_feed
@@ -20,8 +19,9 @@ from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import setup_of, source_kind
 from tasks.ingest.unpacking import too_large
-from tasks.settings import Network
-from tasks.source_settings import HttpSource
+from tasks.settings.secrets import shown
+from tasks.settings.sources import HttpSource
+from tasks.settings.tree import Network
 
 KEY = "feed"
 PATIENCE = np.timedelta64(1, "h")  # rows that are over by then are no fault: feeds show the running minute

@@ -14,8 +14,8 @@ from tasks.ingest.city import City, Observed, simulate_days
 from tasks.ingest.pieces import Piece, empty_piece, statements
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
-from tasks.settings import Network
-from tasks.source_settings import SimulateSource
+from tasks.settings.sources import SimulateSource
+from tasks.settings.tree import Network
 
 _KEY, _ORIGIN = "city", "the simulated city"
 _LATEST = np.timedelta64(3, "D")  # no count of the city becomes known later than this after its minute

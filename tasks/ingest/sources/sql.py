@@ -21,8 +21,8 @@ from tasks.ingest.seen import Layout, Seen, digest_of
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.watermark import Mark
-from tasks.settings import Network
-from tasks.source_settings import SqlSource
+from tasks.settings.sources import SqlSource
+from tasks.settings.tree import Network
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.contracts import Architecture, Forecaster
 from tasks.errors import ConfigError, ModelError
-from tasks.settings import nearest_key
+from tasks.settings.tree import nearest_key
 
 
 class ModelConfig(BaseModel):

@@ -12,8 +12,8 @@ from pydantic_settings import SettingsError
 
 from tasks.errors import ConfigError
 from tasks.roots import local_folder
-from tasks.settings import Settings, nearest_key
-from tasks.source_settings import SourceSettings
+from tasks.settings.sources import SourceSettings
+from tasks.settings.tree import Settings, nearest_key
 
 DEFAULT_CONFIG = "deployments/nexthour.toml"
 PREFIX = "NEXTHOUR_"

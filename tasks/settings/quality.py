@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from tasks.errors import ConfigError
-from tasks.source_settings import Name, Section
+from tasks.settings.sources import Name, Section
 
 CHECKS = (
     "quiet_source",

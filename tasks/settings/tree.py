@@ -12,14 +12,14 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from tasks.channel_settings import ChannelSettings, check_channels
 from tasks.clock import zone
 from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, about
 from tasks.errors import nearest_key as nearest_key
-from tasks.maintain_settings import MaintainSettings
-from tasks.quality_settings import QualitySettings
-from tasks.source_settings import RESERVED, Name, Section, SimulateSource, SourceSettings, check_source
+from tasks.settings.channels import ChannelSettings, check_channels
+from tasks.settings.maintain import MaintainSettings
+from tasks.settings.quality import QualitySettings
+from tasks.settings.sources import RESERVED, Name, Section, SimulateSource, SourceSettings, check_source
 
 
 class Network(Section):

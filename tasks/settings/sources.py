@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from tasks.clock import parse_moment, zone
 from tasks.errors import ConfigError, about, nearest_key
-from tasks.feed_address import check_url, check_values
+from tasks.settings.secrets import check_url, check_values
 
 RESERVED = ("station_id", "minute", "minute_utc", "part", "source", "available_at", "received_at")
 

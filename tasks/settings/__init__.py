@@ -1,0 +1,1 @@
+"""Settings of a network: one frozen tree, read from TOML, with its secrets by reference."""
