@@ -18,7 +18,7 @@ from tasks.maintain.compaction import compact_day
 from tasks.minutes import read_minutes
 from tasks.observations import batch_path, batches, holds, read_observations
 from tasks.rebuild import rebuild_day, refold_day
-from tasks.store import Store
+from tasks.storage.store import Store
 
 DAY, TARGETS, MINUTE = "2024-05-10", ("entries", "exits"), np.timedelta64(1, "m")
 START = np.datetime64(DAY, "us")

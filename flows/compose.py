@@ -15,7 +15,7 @@ import numpy as np
 from tasks.contracts import HORIZON_MINUTES, Forecaster, Progress
 from tasks.errors import NexthourError, SourceError
 from tasks.settings.tree import Settings, nearest_key
-from tasks.store import Store
+from tasks.storage.store import Store
 
 if TYPE_CHECKING:
     from tasks.channels import Channel

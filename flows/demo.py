@@ -17,10 +17,10 @@ from flows.pictures import hour_picture
 from tasks import tables
 from tasks.errors import ConfigError, HistoryError
 from tasks.minutes import last_minute
-from tasks.roots import local_folder
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.roots import local_folder
+from tasks.storage.store import Store
 
 HOUR = np.timedelta64(60, "m")
 SCORED_HOURS = 3

@@ -18,9 +18,9 @@ from flows.registry import DEPLOYMENTS
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
 from tasks.minutes import last_minute
-from tasks.roots import shown
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.roots import shown
+from tasks.storage.store import Store
 
 STALE_MINUTES = 60
 OLD_MODEL_DAYS = 3

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 QUIET = {
     "DO_NOT_TRACK": "1",

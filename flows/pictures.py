@@ -13,7 +13,7 @@ from tasks import tables
 from tasks.clock import to_local
 from tasks.minutes import read_minutes, to_grid
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 BEFORE = np.timedelta64(3 * 60, "m")
 AFTER = np.timedelta64(60, "m")

@@ -13,7 +13,7 @@ from flows.compose import chosen_sources
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 if TYPE_CHECKING:
     from tasks.ingest.steps import RefusedReport, SourceReport, Staged, Written

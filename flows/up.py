@@ -11,7 +11,7 @@ from pathlib import Path
 from flows.environment import server_environment, state_folder
 from flows.supervise import Child, Supervisor, check_free
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 
 def make_supervisor(

@@ -10,7 +10,7 @@ import pyarrow as pa
 from tasks.errors import ConfigError, StoreError
 from tasks.minutes import read_minutes
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 from tasks.tables import name_codes, numpy_times
 
 

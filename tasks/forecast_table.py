@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tasks import tables
 from tasks.contracts import Forecaster, Minutes, Prediction
-from tasks.store import table_writer
+from tasks.storage.store import table_writer
 
 REPLAYED = pa.schema([*tables.FORECASTS, ("model", tables.NAME)])
 """The forecasts table with the name of the model that was replayed."""

@@ -14,7 +14,7 @@ from tasks.contracts import Float, Grid, Int, Minutes
 from tasks.fold import fold
 from tasks.minutes import observed_days
 from tasks.observations import read_observations
-from tasks.store import Store
+from tasks.storage.store import Store
 
 LATEST = int(np.iinfo(np.uint32).max)
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tasks.clock import holiday_dates, service_dates, source_days
-from tasks.store import Store
+from tasks.storage.store import Store
 
 Kind = Literal["lags", "scores"]
 Notes = dict[str, dict[str, Any]]

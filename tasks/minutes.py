@@ -15,7 +15,7 @@ from tasks.contracts import Grid
 from tasks.fold import fold
 from tasks.observations import batches, read_observations
 from tasks.rebuild import folded_from
-from tasks.store import Store
+from tasks.storage.store import Store
 
 PIECE = 2_000_000
 """Rows that are looked at together."""

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from tasks import tables
 from tasks.errors import StoreError
-from tasks.parquet import read_footer
-from tasks.store import Store
+from tasks.storage.parquet import read_footer
+from tasks.storage.store import Store
 
 COMPACTED = "all-"
 """How the names of compacted files begin; batches are named in hexadecimal digits."""

@@ -16,8 +16,8 @@ from tasks.contracts import Int
 from tasks.errors import StoreError
 from tasks.fold import fold
 from tasks.observations import batches, is_compacted, read_day
-from tasks.parquet import decode_table, encode_table
-from tasks.store import Store
+from tasks.storage.parquet import decode_table, encode_table
+from tasks.storage.store import Store
 
 
 def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ import numpy as np
 from tasks.errors import NexthourError
 from tasks.provenance import redacted
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 from tasks.tracking_uri import artifact_root as artifact_root
 from tasks.tracking_uri import tracking_uri as tracking_uri
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.errors import ConfigError
-from tasks.roots import shown
 from tasks.settings.tree import Settings
+from tasks.storage.roots import shown
 
 
 def tracking_uri(settings: Settings) -> str:

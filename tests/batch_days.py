@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from tasks import tables
 from tasks.observations import ABSORBED
-from tasks.parquet import encode_grouped
-from tasks.store import Store
+from tasks.storage.parquet import encode_grouped
+from tasks.storage.store import Store
 
 TARGETS = ("entries", "exits")
 DAY = "2024-05-10"

@@ -25,7 +25,7 @@ from tasks.ingest.steps import ingest_source
 from tasks.ingest.writer import Writer
 from tasks.minutes import read_minutes
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 NOW = np.datetime64("2024-05-10T12:00:00", "s")
 TRIPS = {

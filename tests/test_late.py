@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.late import LateReport, clear, due, mark_late
-from tasks.store import Store
+from tasks.storage.store import Store
 
 NOW = np.datetime64("2024-05-10T12:00", "s")
 LATE = "2024-04-19"

@@ -19,7 +19,7 @@ from tasks.errors import StoreError
 from tasks.fold import fold
 from tasks.minutes import last_minute, observed_days, read_minutes, to_grid
 from tasks.rebuild import rebuild_day
-from tasks.store import Store
+from tasks.storage.store import Store
 
 ZONE = "America/Chicago"
 TARGETS = ("entries", "exits")

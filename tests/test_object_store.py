@@ -22,7 +22,7 @@ from tasks.model.champion import store_bundle
 from tasks.model.ensemble import Ensemble
 from tasks.model.steps import Versioned, load_forecaster
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 NOWHERE = "scheme=http&endpoint_override=127.0.0.1:9&region=us-east-1&connect_timeout=0.1"
@@ -103,7 +103,7 @@ def test_files_and_data_root_in_buckets_are_ingested_as_on_a_disk(server: Object
 def test_a_process_killed_before_its_stream_is_closed_leaves_the_old_object(store: Store, size: int) -> None:
     store.write_bytes("f", b"old")
     code = (
-        "import os, signal, sys; from tasks.store import Store; store = Store(sys.argv[1])\n"
+        "import os, signal, sys; from tasks.storage.store import Store; store = Store(sys.argv[1])\n"
         "out = store.fs.open_output_stream(store.at('f')); out.write(bytes(int(sys.argv[2]))); out.flush()\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

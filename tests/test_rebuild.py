@@ -13,9 +13,9 @@ from ingest.test_fold import START, TARGETS, as_table, statements
 
 from tasks import tables
 from tasks.fold import fold
-from tasks.parquet import encode_table
 from tasks.rebuild import folded_from, rebuild_day
-from tasks.store import Store
+from tasks.storage.parquet import encode_table
+from tasks.storage.store import Store
 
 DAY = "2024-05-10"
 

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from tasks import tables
 from tasks.errors import StoreError
-from tasks.roots import local_folder
-from tasks.store import Store, table_writer
+from tasks.storage.roots import local_folder
+from tasks.storage.store import Store, table_writer
 
 SCHEMA = tables.minutes(["entries"])
 names = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=5)
@@ -309,7 +309,7 @@ def test_a_minute_table_is_small(store: Store, tmp_path: Path) -> None:
 COUNT_UP = """
 import sys, time
 from pathlib import Path
-from tasks.store import Store, table_writer
+from tasks.storage.store import Store, table_writer
 
 store, counter = Store(sys.argv[1]), Path(sys.argv[1]) / "counter"
 print("ready", flush=True)

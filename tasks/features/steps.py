@@ -24,7 +24,7 @@ from tasks.late import clear, due
 from tasks.minutes import read_minutes, to_grid
 from tasks.settings.tree import Settings
 from tasks.stepping import step
-from tasks.store import Store
+from tasks.storage.store import Store
 from tasks.total import with_total
 
 log = logging.getLogger(__name__)

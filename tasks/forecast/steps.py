@@ -11,7 +11,7 @@ from tasks.forecast.guard import Ladder
 from tasks.forecast.issue import Issue, make_issue
 from tasks.settings.tree import Settings
 from tasks.stepping import step
-from tasks.store import Store
+from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from tasks import tables
 from tasks.contracts import Int
-from tasks.store import Store
+from tasks.storage.store import Store
 
 SCHEMA = pa.schema([("key", tables.NAME), ("id", pa.string()), ("owned", pa.bool_())])
 Flags = npt.NDArray[np.bool_]

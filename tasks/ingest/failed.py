@@ -8,7 +8,7 @@ from tasks.errors import SourceError
 from tasks.ingest.finding import find_files
 from tasks.ingest.ledger import SourceLedger
 from tasks.settings.sources import BaseSource, FileSource
-from tasks.store import Store
+from tasks.storage.store import Store
 
 
 def failed(store: Store, config: BaseSource) -> Iterator[str]:

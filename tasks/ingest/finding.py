@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from tasks import roots
 from tasks.errors import SourceError
 from tasks.ingest.walk import Seen, Walk
+from tasks.storage import roots
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 _WILD = "*?["

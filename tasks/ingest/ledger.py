@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from tasks.errors import StoreError
 from tasks.ingest.source import Pull
-from tasks.parquet import decode_table
-from tasks.store import Store
+from tasks.storage.parquet import decode_table
+from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.contracts import Int
 from tasks.ingest.decoded import Decoded, Malformed, as_text
-from tasks.store import Store
+from tasks.storage.store import Store
 from tasks.tables import one_array
 
 

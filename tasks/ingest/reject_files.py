@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tasks import tables
 from tasks.ingest.rejects import SCHEMA, Rejects
-from tasks.store import Store
+from tasks.storage.store import Store
 
 RECENT_DATES = 60
 """Days of receipt, the newest first, among which a file that a run left is looked for."""

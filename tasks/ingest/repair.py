@@ -22,7 +22,7 @@ from tasks.ingest.reading import read_content
 from tasks.ingest.rejects import TEXT_LENGTH
 from tasks.ingest.repair_sheet import SheetRow, headings, write_sheet
 from tasks.settings.sources import BaseSource, FileSource
-from tasks.store import Store
+from tasks.storage.store import Store
 
 EXAMPLES = 3
 

@@ -26,7 +26,7 @@ from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.ingest.writer import Writer
 from tasks.settings.tree import Settings
 from tasks.stepping import step
-from tasks.store import Store
+from tasks.storage.store import Store
 
 __all__ = [
     "RefusedReport",

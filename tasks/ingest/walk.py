@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pyarrow.fs as pafs
 
-from tasks.roots import one_line
+from tasks.storage.roots import one_line
 
 log = logging.getLogger(__name__)
 

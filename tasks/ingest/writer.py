@@ -16,7 +16,7 @@ from tasks.ingest.pieces import Piece
 from tasks.ingest.restate import changes, silenced
 from tasks.ingest.rows import MICROSECONDS, UNKNOWN, Rows, joined
 from tasks.observations import batch_path, holds, read_observations
-from tasks.store import Store
+from tasks.storage.store import Store
 
 _SECOND, _DAY = 1_000_000, 86_400_000_000
 

@@ -14,8 +14,8 @@ from tasks.errors import StoreError
 from tasks.maintain.compaction import compacted_name
 from tasks.maintain.manifest import Known, Manifest, digest, known_file, read_manifest
 from tasks.observations import absorbed, is_compacted
-from tasks.parquet import decode_all
-from tasks.store import Store
+from tasks.storage.parquet import decode_all
+from tasks.storage.store import Store
 
 NAMES = {
     "observations": r"(all-)?[0-9a-f]{24}\.parquet",

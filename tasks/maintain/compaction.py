@@ -21,9 +21,9 @@ from tasks.fold import fold
 from tasks.maintain.day_rows import counted, fingerprint, thinned, united, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
 from tasks.observations import ABSORBED, COMPACTED, absorbed, batch_name, batch_path, batches, is_compacted
-from tasks.parquet import decode_all, encode_grouped, footer_of, read_footer
 from tasks.rebuild import refold_day
-from tasks.store import Store
+from tasks.storage.parquet import decode_all, encode_grouped, footer_of, read_footer
+from tasks.storage.store import Store
 
 THINNED = "nexthour.thinned"
 """Footer key: what was said before this moment is there only as far as it counts from this moment on."""

@@ -11,7 +11,7 @@ from tasks.clock import day_bounds
 from tasks.errors import StoreError
 from tasks.observations import batches
 from tasks.rebuild import refold_day
-from tasks.store import Store
+from tasks.storage.store import Store
 
 STALE_SECONDS = 86_400
 _SPANS = pa.schema([(name, pa.string()) for name in ("origin", "first_minute", "last_minute")])

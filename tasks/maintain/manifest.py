@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 from tasks.errors import StoreError
-from tasks.store import Store
+from tasks.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 from tasks.clock import service_dates
 from tasks.errors import StoreError
 from tasks.maintain.manifest import manifest_path
-from tasks.parquet import row_count
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.parquet import row_count
+from tasks.storage.store import Store
 
 KEYS = {"rejects": "received_date"}
 """Partition keys other than service_date."""

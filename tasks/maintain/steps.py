@@ -17,7 +17,7 @@ from tasks.maintain.retention import Removed, cutoff_day, retain
 from tasks.observations import batches
 from tasks.settings.tree import Settings
 from tasks.stepping import step
-from tasks.store import Store
+from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
 

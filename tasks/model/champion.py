@@ -16,7 +16,7 @@ import numpy as np
 from tasks import registry
 from tasks.errors import ModelError
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 from tasks.tracking import TrackingError, connect
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from tasks.contracts import Float
 from tasks.errors import ModelError
 from tasks.model.onnx_form import settled_form
 from tasks.model.unrolled import unroll
-from tasks.roots import one_line
+from tasks.storage.roots import one_line
 
 if TYPE_CHECKING:
     import keras

@@ -26,7 +26,7 @@ from tasks.model.pictures import retrain_pictures
 from tasks.model.served import FREE_AXES, answer, to_arrays
 from tasks.model.train import CHALLENGER, Trained
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
 

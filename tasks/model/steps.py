@@ -25,7 +25,7 @@ from tasks.model.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.model.warm import FineTuning
 from tasks.settings.tree import Settings, nearest_key
 from tasks.stepping import step
-from tasks.store import Store
+from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tasks import tables
 from tasks.contracts import QUANTILE_COLUMNS
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 PATH = "publications/latest.json"
 SCHEMA_VERSION = 1

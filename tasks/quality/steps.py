@@ -20,7 +20,7 @@ from tasks.quality.results import NotRun, QualityResult
 from tasks.quality.seen import Seen, SourceFacts, days_to_look_at
 from tasks.settings.tree import Settings
 from tasks.stepping import step
-from tasks.store import Store
+from tasks.storage.store import Store
 
 __all__ = ["LATEST", "QualityResult", "check_quality", "quiet_sources"]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tasks.errors import ConfigError, StoreError
-from tasks.roots import one_line
+from tasks.storage.roots import one_line
 
 LOCK = ".lock"
 

@@ -23,7 +23,7 @@ from tasks.score.report import Tally
 from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
 from tasks.settings.tree import Settings
 from tasks.stepping import step
-from tasks.store import Store
+from tasks.storage.store import Store
 from tasks.total import with_total
 
 log = logging.getLogger(__name__)

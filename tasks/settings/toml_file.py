@@ -11,9 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from tasks.errors import ConfigError
-from tasks.roots import local_folder
 from tasks.settings.sources import SourceSettings
 from tasks.settings.tree import Settings, nearest_key
+from tasks.storage.roots import local_folder
 
 DEFAULT_CONFIG = "deployments/nexthour.toml"
 PREFIX = "NEXTHOUR_"

@@ -18,7 +18,7 @@ from tasks.features.steps import load_features, write_lag_table
 from tasks.rebuild import rebuild_day
 from tasks.settings.sources import SimulateSource
 from tasks.settings.tree import FeatureSettings, Network, Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 ZONE = "America/Chicago"
 STATIONS = ("a", "b", "c")

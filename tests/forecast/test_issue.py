@@ -15,7 +15,7 @@ from tasks.errors import HistoryError
 from tasks.forecast.issue import local_text, make_issue
 from tasks.forecast.steps import issue
 from tasks.settings.tree import Network, Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")
 ISSUED = np.datetime64("2024-03-05T09:00:20", "s")

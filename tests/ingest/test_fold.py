@@ -15,7 +15,7 @@ from oracles import slow_fold
 from tasks import tables
 from tasks.fold import fold
 from tasks.rebuild import rebuild_day
-from tasks.store import Store
+from tasks.storage.store import Store
 
 TARGETS = ("entries", "exits")
 START = datetime(2024, 5, 10)

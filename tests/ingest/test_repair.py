@@ -15,7 +15,7 @@ from flows import rejects
 from tasks.errors import StoreError
 from tasks.ingest.repair import stage
 from tasks.ingest.repair_sheet import read_sheet
-from tasks.store import Store
+from tasks.storage.store import Store
 
 
 @pytest.mark.parametrize("backfill", [False, True])

@@ -24,7 +24,7 @@ from tasks.ingest.rejects import Reject
 from tasks.ingest.run import run
 from tasks.ingest.source import Pull
 from tasks.ingest.writer import Writer
-from tasks.store import Store
+from tasks.storage.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 MINUTE = np.timedelta64(60, "s")

@@ -18,9 +18,9 @@ from tasks.maintain.compaction import compact_day, compacted_name
 from tasks.maintain.manifest import read_manifest
 from tasks.minutes import read_minutes
 from tasks.observations import absorbed, batches, holds, is_compacted, read_observations
-from tasks.parquet import decode_all
 from tasks.rebuild import folded_from, rebuild_day
-from tasks.store import Store
+from tasks.storage.parquet import decode_all
+from tasks.storage.store import Store
 
 START, END = moment(0), moment(1440)
 MINUTES = tables.minutes_file(DAY)

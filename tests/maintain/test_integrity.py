@@ -21,7 +21,7 @@ from tasks.maintain.manifest import manifest_path
 from tasks.maintain.steps import MaintainReport, compact_days
 from tasks.observations import batches
 from tasks.rebuild import rebuild_day
-from tasks.store import Store
+from tasks.storage.store import Store
 
 A, B, C = "a" * 24, "b" * 24, "c" * 24
 TODAY = "2024-06-01"

@@ -26,7 +26,7 @@ from tasks.minutes import read_minutes
 from tasks.observations import batches, holds, read_observations
 from tasks.rebuild import rebuild_day
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 DAYS = [str(day) for day in np.arange("2024-01-01", "2024-07-19", dtype="datetime64[D]")]  # two hundred
 NOON = np.datetime64("2024-07-18T12:00", "us")

@@ -13,7 +13,7 @@ from tasks import registry, tracking
 from tasks.errors import ModelError
 from tasks.model.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
 from tasks.settings.tree import MlflowSettings, Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = "def _load_pyfunc(folder):\n    class Echo:\n        def predict(self, data, params=None):\n            return data\n    return Echo()\n"

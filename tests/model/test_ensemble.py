@@ -18,7 +18,7 @@ from tasks.model.fitting import fitted
 from tasks.model.steps import load_forecaster
 from tasks.model.train import fit_before, split_of
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 NAME = "gradient_boosting"
 ORIGINS = tiny_city.AS_OF - np.arange(6, 0, -1) * np.timedelta64(95, "m")

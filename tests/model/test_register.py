@@ -22,7 +22,7 @@ from tasks.model.served import to_arrays
 from tasks.model.steps import judge, load_forecaster
 from tasks.model.train import Trained, train
 from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 START = np.datetime64("2026-01-05T00:00", "m")
 AS_OF = np.datetime64("2026-02-13T09:00:00", "s")

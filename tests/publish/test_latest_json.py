@@ -17,7 +17,7 @@ from tasks.publish import known_targets, make_target
 from tasks.publish.latest_json import FEW_QUANTILES, latest
 from tasks.publish.steps import publish
 from tasks.settings.tree import Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")
 SCHEMA = Path(tasks.publish.__file__).parent / "latest.schema.json"

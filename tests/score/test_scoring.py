@@ -18,7 +18,7 @@ from tasks.rebuild import rebuild_day
 from tasks.score.scoring import hours, unpack, week_before
 from tasks.score.steps import _pieces, score_forecasts
 from tasks.settings.tree import Network, ScoreSettings, Settings
-from tasks.store import Store
+from tasks.storage.store import Store
 
 ZONE = "America/Chicago"
 START = "2024-03-02T06:00"  # midnight in Chicago

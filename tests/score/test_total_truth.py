@@ -9,7 +9,7 @@ from forecast_fakes import random_grid
 from score.test_scoring import config, observe
 
 from tasks.score.steps import _truth
-from tasks.store import Store
+from tasks.storage.store import Store
 
 MIDNIGHT = np.datetime64("2024-03-09T06:00", "m")  # in Chicago
 HOUR = np.timedelta64(60, "m")

@@ -16,8 +16,8 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
-from tasks.parquet import DELTA_COLUMNS, decode_table, encode_table
-from tasks.roots import local_files, local_folder, one_line, remote, replace_file, replace_object, shown
+from tasks.storage.parquet import DELTA_COLUMNS, decode_table, encode_table
+from tasks.storage.roots import local_files, local_folder, one_line, remote, replace_file, replace_object, shown
 
 
 class Store:

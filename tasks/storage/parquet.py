@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
-from tasks.roots import one_line
+from tasks.storage.roots import one_line
 
 if TYPE_CHECKING:
-    from tasks.store import Store
+    from tasks.storage.store import Store
 
 FILTERED = ("part", "source")
 DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")

@@ -1,0 +1,1 @@
+"""Where bytes live: files and objects below a data root, and Parquet in them."""
