@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from common import report
 
-from tasks import tables
 from tasks.maintain.compaction import compact_day
-from tasks.minutes import read_minutes
-from tasks.observations import batch_path, batches, holds, read_observations
-from tasks.rebuild import rebuild_day, refold_day
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.minutes import read_minutes
+from tasks.tables.observations import batch_path, batches, holds, read_observations
+from tasks.tables.rebuild import rebuild_day, refold_day
 
 DAY, TARGETS, MINUTE = "2024-05-10", ("entries", "exits"), np.timedelta64(1, "m")
 START = np.datetime64(DAY, "us")
@@ -28,17 +28,17 @@ def land(store: Store, minute: int, stations: int, rng: np.random.Generator) -> 
     """Write the batch of one minute of all stations."""
     name = hashlib.sha256(str(minute).encode()).hexdigest()[:24]
     same = np.zeros(stations, dtype=np.int32)
-    known = tables.time_array(np.full(stations, START + (minute + 1) * MINUTE + np.timedelta64(rng.integers(10**6))))
+    known = schemas.time_array(np.full(stations, START + (minute + 1) * MINUTE + np.timedelta64(rng.integers(10**6))))
     columns = [
-        tables.name_array(np.arange(stations), [f"station {n:03d}" for n in range(stations)]),
-        tables.time_array(np.full(stations, START + minute * MINUTE)),
-        tables.name_array(same, [""]),
-        tables.name_array(same, ["gates"]),
+        schemas.name_array(np.arange(stations), [f"station {n:03d}" for n in range(stations)]),
+        schemas.time_array(np.full(stations, START + minute * MINUTE)),
+        schemas.name_array(same, [""]),
+        schemas.name_array(same, ["gates"]),
         known,
         known,
         *(pa.array(rng.poisson(5, stations).astype(np.int32)) for _ in TARGETS),
     ]
-    store.write_table(batch_path(DAY, name), pa.Table.from_arrays(columns, schema=tables.observations(TARGETS)))
+    store.write_table(batch_path(DAY, name), pa.Table.from_arrays(columns, schema=schemas.observations(TARGETS)))
 
 
 def best(work: Callable[[], object]) -> float:
@@ -55,13 +55,13 @@ def figures(store: Store, when: str) -> dict[str, object]:
     """What the day costs its readers and writers now."""
     noon = START + 720 * MINUTE
     wanted = (pc.field("source") == "gates") & pc.field("part").isin([""])
-    wanted &= (pc.field("minute_utc") >= tables.to_time(noon)) & (
-        pc.field("minute_utc") < tables.to_time(noon + MINUTE)
+    wanted &= (pc.field("minute_utc") >= schemas.to_time(noon)) & (
+        pc.field("minute_utc") < schemas.to_time(noon + MINUTE)
     )
     seconds = {
         "read as of noon": lambda: read_minutes(store, START, START + 1440 * MINUTE, "UTC", TARGETS, noon),
         "fold the day": lambda: refold_day(store, DAY, TARGETS),
-        "one source, one minute": lambda: read_observations(store, DAY, tables.observations(TARGETS), wanted),
+        "one source, one minute": lambda: read_observations(store, DAY, schemas.observations(TARGETS), wanted),
         "whether a batch has landed": lambda: holds(store, DAY, "0" * 24),
     }
     sizes = [len(store.read_bytes(path) or b"") for path in batches(store, DAY)]
@@ -80,13 +80,13 @@ def main() -> None:
         for minute in range(1440):
             land(store, minute, stations, rng)
         rebuild_day(store, DAY, TARGETS)
-        minutes = store.read_bytes(tables.minutes_file(DAY))
+        minutes = store.read_bytes(schemas.minutes_file(DAY))
         before = figures(store, "before")
         began = time.perf_counter()
         compact_day(store, DAY, TARGETS)
         taken = time.perf_counter() - began
         rows: dict[str, object] = {"stations": stations, **before, "compaction, s": taken, **figures(store, "after")}
-        rows["the same minutes, bit for bit"] = minutes == store.read_bytes(tables.minutes_file(DAY))
+        rows["the same minutes, bit for bit"] = minutes == store.read_bytes(schemas.minutes_file(DAY))
         report("a day of 1,440 one-minute batches", rows)
 
 

@@ -21,9 +21,9 @@ import pyarrow.parquet as pq
 from common import NEXTHOUR, Cost, measure, medians, report
 
 from tasks.ingest.steps import ingest_source
-from tasks.minutes import read_minutes
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables.minutes import read_minutes
 
 STATIONS, DAY = 331, np.datetime64("2024-04-01T00:00", "m")
 ARROW = """

@@ -14,13 +14,13 @@ import pyarrow.compute as pc
 import tomli_w
 
 from flows.pictures import hour_picture
-from tasks import tables
 from tasks.errors import ConfigError, HistoryError
-from tasks.minutes import last_minute
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
 from tasks.storage.roots import local_folder
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.minutes import last_minute
 
 HOUR = np.timedelta64(60, "m")
 SCORED_HOURS = 3
@@ -138,7 +138,7 @@ def _picture(settings: Settings, origin: np.datetime64) -> bytes:
     """The forecast made at `origin` for the busiest station, against what then happened."""
     store = Store(settings.data_root)
     rows = store.read_tables(
-        store.files("forecasts", ".parquet"), tables.FORECASTS, pc.field("origin_utc") == tables.to_time(origin)
+        store.files("forecasts", ".parquet"), schemas.FORECASTS, pc.field("origin_utc") == schemas.to_time(origin)
     )
     people = rows.group_by(["station_id", "target"]).aggregate([("mean", "sum")])
     counted = (pc.field("target") == settings.network.targets[0]) & (

@@ -17,10 +17,10 @@ from flows.compose import channels
 from flows.registry import DEPLOYMENTS
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
-from tasks.minutes import last_minute
 from tasks.settings.tree import Settings
 from tasks.storage.roots import shown
 from tasks.storage.store import Store
+from tasks.tables.minutes import last_minute
 
 STALE_MINUTES = 60
 OLD_MODEL_DAYS = 3

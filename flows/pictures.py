@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import tables
 from tasks.clock import to_local
-from tasks.minutes import read_minutes, to_grid
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.minutes import read_minutes, to_grid
 
 BEFORE = np.timedelta64(3 * 60, "m")
 AFTER = np.timedelta64(60, "m")
@@ -34,7 +34,7 @@ def hour_picture(settings: Settings, forecasts: pa.Table, station: str, target: 
     network = settings.network
     mine = (pc.field("station_id") == station) & (pc.field("target") == target)
     rows = forecasts.filter(mine).sort_by("minute_utc")
-    origin = tables.numpy_times(rows["origin_utc"])[0].astype("datetime64[m]")
+    origin = schemas.numpy_times(rows["origin_utc"])[0].astype("datetime64[m]")
     start, end = origin - BEFORE, origin + AFTER
     seen = read_minutes(Store(settings.data_root), start, end, network.timezone, [target])
     grid = to_grid(seen, start, end, network.interval_minutes, [target], [station])

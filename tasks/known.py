@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.contracts import Float, Grid, Int, Minutes
-from tasks.fold import fold
-from tasks.minutes import observed_days
-from tasks.observations import read_observations
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.fold import fold
+from tasks.tables.minutes import observed_days
+from tasks.tables.observations import read_observations
 
 LATEST = int(np.iinfo(np.uint32).max)
 
@@ -71,7 +71,7 @@ def known_when(store: Store, grid: Grid, timezone: str) -> Known | None:
     delay = np.zeros(grid.values.shape[1:], np.uint32)
     parts = []
     for day in observed_days(store, grid.start, grid.start + grid.steps * _step(grid), timezone):
-        schema = tables.observations(grid.targets)
+        schema = schemas.observations(grid.targets)
         times = pa.schema([schema.field(name) for name in ("minute_utc", "available_at")])
         quick = read_observations(store, day, times)
         if not (_since(grid, quick) > _steps(grid, quick) + 1).any():
@@ -86,7 +86,7 @@ def known_when(store: Store, grid: Grid, timezone: str) -> Known | None:
 
 def _day(grid: Grid, rows: pa.Table, delay: npt.NDArray[np.uint32]) -> tuple[Int, Int, Float]:
     """Write the delays of one day's cells; returns what was said of them before: cell, since when, values."""
-    codes, names = tables.name_codes(rows["station_id"])
+    codes, names = schemas.name_codes(rows["station_id"])
     place = {name: i for i, name in enumerate(grid.stations)}
     station = np.array([*(place.get(name, -1) for name in names), -1], np.int64)[codes]
     step, since = _steps(grid, rows), _since(grid, rows)
@@ -142,7 +142,7 @@ def _ranks(cell: Int, since: Int) -> tuple[Int, Int]:
 def _folded(grid: Grid, rows: pa.Table, cells: Int) -> Float:
     """Fold of some observations at some cells, float32 [cell, target]."""
     table = fold(rows, grid.targets)
-    codes, names = tables.name_codes(table["station_id"])
+    codes, names = schemas.name_codes(table["station_id"])
     place = np.array([grid.stations.index(name) for name in names], np.int64)
     at = np.searchsorted(cells, place[codes] * grid.steps + _steps(grid, table))
     values = np.full((len(cells), len(grid.targets)), np.nan, np.float32)
@@ -162,13 +162,13 @@ def _step(grid: Grid) -> np.timedelta64:
 
 def _steps(grid: Grid, rows: pa.Table) -> Int:
     """Step of the grid that a row counts; -1 for minutes off the grid's interval."""
-    step, rest = np.divmod(tables.numpy_times(rows["minute_utc"]) - grid.start, _step(grid))
+    step, rest = np.divmod(schemas.numpy_times(rows["minute_utc"]) - grid.start, _step(grid))
     return np.where(rest == np.timedelta64(0), step, -1).astype(np.int64)
 
 
 def _since(grid: Grid, rows: pa.Table) -> Int:
     """First origin, in steps, at which a row was available."""
-    waited = (tables.numpy_times(rows["available_at"]) - grid.start).astype("timedelta64[us]")
+    waited = (schemas.numpy_times(rows["available_at"]) - grid.start).astype("timedelta64[us]")
     steps = -(-waited.astype(np.int64) // (grid.interval * 60_000_000))
     return np.asarray(np.where(np.isnat(waited), LATEST, steps), np.int64)
 

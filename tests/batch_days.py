@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
-from tasks.observations import ABSORBED
 from tasks.storage.parquet import encode_grouped
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.observations import ABSORBED
 
 TARGETS = ("entries", "exits")
 DAY = "2024-05-10"
 """A service day of UTC."""
-SCHEMA = tables.observations(TARGETS)
+SCHEMA = schemas.observations(TARGETS)
 _roots = (f"memory://batches-{n}" for n in count())
 
 
@@ -49,7 +49,7 @@ def rows_of(said: Sequence[Said], unknown: bool = False) -> pa.Table:
     """An observations table; `available` is the end of the minute where it is not given, or unknown."""
 
     def times(minutes: list[int | None]) -> pa.Array:
-        return tables.time_array(np.array([moment(m) for m in minutes], dtype="datetime64[us]"))
+        return schemas.time_array(np.array([moment(m) for m in minutes], dtype="datetime64[us]"))
 
     known = [r.available if r.available is not None or unknown else r.minute + 1 for r in said]
     columns: list[Any] = [

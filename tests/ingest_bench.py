@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.errors import StoreError
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
@@ -23,9 +22,10 @@ from tasks.ingest.source import Source
 from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.ingest.steps import ingest_source
 from tasks.ingest.writer import Writer
-from tasks.minutes import read_minutes
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.minutes import read_minutes
 
 NOW = np.datetime64("2024-05-10T12:00:00", "s")
 TRIPS = {
@@ -128,7 +128,7 @@ class Bench:
 
     def table(self, name: str) -> list[dict[str, Any]]:
         """Rows of observations or rejects."""
-        schema = tables.REJECTS if name == "rejects" else tables.observations(self.targets)
+        schema = schemas.REJECTS if name == "rejects" else schemas.observations(self.targets)
         return self.store.read_tables(self.store.files(name, ".parquet"), schema).to_pylist()
 
     def rejects(self) -> list[tuple[int, str, str]]:

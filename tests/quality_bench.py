@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.clock import day_bounds
 from tasks.quality.checks import run_check
 from tasks.quality.results import QualityResult
 from tasks.quality.seen import Seen
 from tasks.settings.tree import Settings
+from tasks.tables import schemas
 
 ZONE = "America/Chicago"
 TODAY = np.datetime64("2024-05-10")
@@ -74,12 +74,14 @@ class Town:
     def table(self, day: str) -> pa.Table:
         """Rows of the minute table of a service day; NaN for both targets is no row."""
         if day not in self.counts:
-            return tables.minutes(TARGETS).empty_table()
+            return schemas.minutes(TARGETS).empty_table()
         values, minutes = self.counts[day], self.minutes(np.datetime64(day))
         station, step = np.nonzero(np.isfinite(values).any(axis=0))
         counts = [pa.array(values[c, station, step], from_pandas=True).cast(pa.int32()) for c in range(2)]
-        names = tables.name_array(station, self.stations[day])
-        return pa.Table.from_arrays([names, tables.time_array(minutes[step]), *counts], schema=tables.minutes(TARGETS))
+        names = schemas.name_array(station, self.stations[day])
+        return pa.Table.from_arrays(
+            [names, schemas.time_array(minutes[step]), *counts], schema=schemas.minutes(TARGETS)
+        )
 
     def seen(self, days: tuple[str, ...] = (str(TODAY),), now: np.datetime64 = NOW) -> Seen:
         return Seen(self.settings, now, self.facts, days, self.table, lambda: self.said, self.known, self.backfill)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.late import LateReport, clear, due, mark_late
 from tasks.storage.store import Store
+from tasks.tables.staleness import LateReport, clear, due, mark_late
 
 NOW = np.datetime64("2024-05-10T12:00", "s")
 LATE = "2024-04-19"

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import minutes, tables
 from tasks.clock import day_bounds, service_dates
 from tasks.errors import StoreError
-from tasks.fold import fold
-from tasks.minutes import last_minute, observed_days, read_minutes, to_grid
-from tasks.rebuild import rebuild_day
 from tasks.storage.store import Store
+from tasks.tables import minutes, schemas
+from tasks.tables.fold import fold
+from tasks.tables.minutes import last_minute, observed_days, read_minutes, to_grid
+from tasks.tables.rebuild import rebuild_day
 
 ZONE = "America/Chicago"
 TARGETS = ("entries", "exits")
@@ -43,7 +43,7 @@ class Said(NamedTuple):
 
 def observations(rows: list[Said], targets: tuple[str, ...] = TARGETS) -> pa.Table:
     def times(values: list[Any]) -> pa.Array:
-        return tables.time_array(np.array(values, dtype="datetime64[us]"))
+        return schemas.time_array(np.array(values, dtype="datetime64[us]"))
 
     return pa.Table.from_arrays(
         [
@@ -55,7 +55,7 @@ def observations(rows: list[Said], targets: tuple[str, ...] = TARGETS) -> pa.Tab
             times([r.received for r in rows]),
             *(pa.array([getattr(r, t) for r in rows], pa.int32()) for t in targets),
         ],
-        schema=tables.observations(targets),
+        schema=schemas.observations(targets),
     )
 
 
@@ -64,7 +64,7 @@ def land(store: Store, name: str, rows: list[Said]) -> list[str]:
     days = service_dates(np.array([r.minute for r in rows], dtype="datetime64[m]"), ZONE).astype(str)
     for day in sorted(set(days)):
         mine = [r for r, d in zip(rows, days, strict=True) if d == day]
-        store.write_table(f"{tables.day_folder('observations', day)}/{name}.parquet", observations(mine))
+        store.write_table(f"{schemas.day_folder('observations', day)}/{name}.parquet", observations(mine))
     return sorted(set(days))
 
 
@@ -83,8 +83,8 @@ def seen(
     """(station, UTC minute, entries, exits) of the rows read."""
     moment = None if as_of is None else np.datetime64(as_of, "s")
     table = read_minutes(store, np.datetime64(start, "m"), np.datetime64(end, "m"), ZONE, TARGETS, moment)
-    assert table.schema.equals(tables.minutes(TARGETS))
-    minutes = tables.numpy_times(table["minute_utc"]).astype("datetime64[m]").astype(str)
+    assert table.schema.equals(schemas.minutes(TARGETS))
+    minutes = schemas.numpy_times(table["minute_utc"]).astype("datetime64[m]").astype(str)
     return list(zip(table["station_id"].to_pylist(), minutes, *(table[t].to_pylist() for t in TARGETS), strict=True))
 
 
@@ -113,7 +113,7 @@ def test_nothing_ingested_is_an_empty_table(store: Store) -> None:
 def test_only_the_days_that_touch_the_span_are_read(store: Store) -> None:
     for day in range(1, 5):
         ingest(store, "batch", [Said("a", f"2013-10-0{day}T12:00")])
-    store.write_bytes(tables.minutes_file("2013-10-01"), b"not parquet")
+    store.write_bytes(schemas.minutes_file("2013-10-01"), b"not parquet")
     assert observed_days(store, at("2013-10-02T05:00"), at("2013-10-04T05:00"), ZONE) == ["2013-10-02", "2013-10-03"]
     assert observed_days(store, at("2013-10-02T04:59"), at("2013-10-04T05:01"), ZONE) == store.partitions("minutes")
     assert len(seen(store, "2013-10-02T05:00")) == 3
@@ -180,7 +180,7 @@ def test_a_batch_that_is_gone_is_seen_no_more(store: Store) -> None:
 @pytest.mark.parametrize("damage", ["minutes", "origin", "neither JSON", "absent"])
 def test_a_minute_file_that_is_not_the_one_recorded_is_not_taken(store: Store, damage: str) -> None:
     ingest(store, "batch", [EARLY, LATE])
-    minutes, origin = tables.minutes_file("2013-10-09"), "minutes/service_date=2013-10-09/_origin.json"
+    minutes, origin = schemas.minutes_file("2013-10-09"), "minutes/service_date=2013-10-09/_origin.json"
     assert store.exists(origin)
     if damage == "minutes":
         store.write_table(minutes, fold(observations([EARLY]), TARGETS))
@@ -234,12 +234,12 @@ def test_reading_as_of_any_moment_is_the_fold_of_what_was_known_then(
     for n, (rows, folded) in enumerate(history):
         (ingest if folded else land)(store, f"batch{n}", rows)
     known = observations([r for rows, _ in history for r in rows])
-    known = known.filter(pc.field("available_at") <= tables.to_time(as_of))
+    known = known.filter(pc.field("available_at") <= schemas.to_time(as_of))
     expected = []
     for day in np.arange("2013-11-01", "2013-11-07", dtype="datetime64[D]"):
         first, last = day_bounds(day, ZONE)
         first, last = max(first, start), min(last, end, as_of)
-        mine = (pc.field("minute_utc") >= tables.to_time(first)) & (pc.field("minute_utc") < tables.to_time(last))
+        mine = (pc.field("minute_utc") >= schemas.to_time(first)) & (pc.field("minute_utc") < schemas.to_time(last))
         expected += fold(known.filter(mine), TARGETS).to_pylist()
     assert read_minutes(store, start, end, ZONE, TARGETS, as_of).to_pylist() == expected
 
@@ -312,11 +312,11 @@ def minute_table(*rows: tuple[str, str, int | None]) -> pa.Table:
     return pa.Table.from_arrays(
         [
             pa.array([r[0] for r in rows], pa.string()).dictionary_encode(),
-            tables.time_array(np.array([r[1] for r in rows], dtype="datetime64[us]")),
+            schemas.time_array(np.array([r[1] for r in rows], dtype="datetime64[us]")),
             pa.array([r[2] for r in rows], pa.int32()),
             pa.nulls(len(rows), pa.int32()),
         ],
-        schema=tables.minutes(TARGETS),
+        schema=schemas.minutes(TARGETS),
     )
 
 

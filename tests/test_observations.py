@@ -11,8 +11,8 @@ import pytest
 from batch_days import DAY, SCHEMA, Said, compacted, land, path_of, remote_store, rows_of
 
 from tasks.errors import StoreError
-from tasks.observations import absorbed, batches, holds, read_day, read_observations
 from tasks.storage.store import Store
+from tasks.tables.observations import absorbed, batches, holds, read_day, read_observations
 
 ALL = [path_of("all-0")]
 ONE, TWO, THREE = Said("a", 1), Said("a", 2), Said("b", 3, part="p", source="other")

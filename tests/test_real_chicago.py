@@ -12,8 +12,8 @@ import pytest
 from tasks.contracts import Float, Grid, Minutes
 from tasks.features.features import MinuteFeatures
 from tasks.metrics import mae, poisson_deviance, rmse
-from tasks.minutes import to_grid
 from tasks.model.architectures import unfitted
+from tasks.tables.minutes import to_grid
 
 DATA = Path(os.environ.get("NEXTHOUR_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")) / "chicago"
 ELAPSED = "Etc/GMT+5"  # a clock that never changes: a week is always 10,080 minutes

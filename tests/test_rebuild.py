@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest.test_fold import START, TARGETS, as_table, statements
 
-from tasks import tables
-from tasks.fold import fold
-from tasks.rebuild import folded_from, rebuild_day
 from tasks.storage.parquet import encode_table
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.fold import fold
+from tasks.tables.rebuild import folded_from, rebuild_day
 
 DAY = "2024-05-10"
 
 
 def put(store: Store, name: str, rows: list[dict[str, Any]]) -> str:
-    path = f"{tables.day_folder('observations', DAY)}/{name}.parquet"
+    path = f"{schemas.day_folder('observations', DAY)}/{name}.parquet"
     store.write_table(path, as_table(rows))
     return path
 
@@ -46,7 +46,7 @@ def test_a_file_grown_batch_by_batch_is_the_fold_of_all(batches: list[list[dict[
             put(store, f"{9 - number}", batch)
             rebuild_day(store, DAY, TARGETS)
             everything = as_table([row for batch in told[: number + 1] for row in batch])
-            assert store.read_bytes(tables.minutes_file(DAY)) == encode_table(fold(everything, TARGETS))
+            assert store.read_bytes(schemas.minutes_file(DAY)) == encode_table(fold(everything, TARGETS))
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_old_batches_are_read_again_only_where_they_matter(
         assert kept is not None
         store.write_bytes(old, kept)
     rebuild_day(store, DAY, TARGETS)
-    assert store.read_bytes(tables.minutes_file(DAY)) == encode_table(fold(as_table([first, second]), TARGETS))
+    assert store.read_bytes(schemas.minutes_file(DAY)) == encode_table(fold(as_table([first, second]), TARGETS))
 
 
 @pytest.mark.parametrize("note", [b"", b"[]", b'{"minutes": 1}', b"null"])
@@ -84,7 +84,7 @@ def test_a_damaged_note_costs_a_whole_fold_and_nothing_more(tmp_path: Path, note
     store = Store(str(tmp_path))
     put(store, "a", [said("A", 1, 2, 5)])
     rebuild_day(store, DAY, TARGETS)
-    store.write_bytes(f"{tables.day_folder('minutes', DAY)}/_origin.json", note)
+    store.write_bytes(f"{schemas.day_folder('minutes', DAY)}/_origin.json", note)
     assert folded_from(store, DAY) is None
     put(store, "b", [said("A", 2, 3, 6)])
     assert rebuild_day(store, DAY, TARGETS) == 2
@@ -94,10 +94,10 @@ def test_a_minute_file_that_was_changed_by_hand_is_not_built_upon(tmp_path: Path
     store = Store(str(tmp_path))
     put(store, "a", [said("A", 1, 2, 5)])
     rebuild_day(store, DAY, TARGETS)
-    store.write_table(tables.minutes_file(DAY), fold(as_table([said("Z", 1, 2, 7)]), TARGETS))
+    store.write_table(schemas.minutes_file(DAY), fold(as_table([said("Z", 1, 2, 7)]), TARGETS))
     put(store, "b", [said("A", 2, 3, 6)])
     rebuild_day(store, DAY, TARGETS)
-    table = store.read_tables([tables.minutes_file(DAY)], tables.minutes(TARGETS))
+    table = store.read_tables([schemas.minutes_file(DAY)], schemas.minutes(TARGETS))
     assert table["station_id"].to_pylist() == ["A", "A"]
 
 

@@ -17,12 +17,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import tables
 from tasks.errors import StoreError
 from tasks.storage.roots import local_folder
 from tasks.storage.store import Store, table_writer
+from tasks.tables import schemas
 
-SCHEMA = tables.minutes(["entries"])
+SCHEMA = schemas.minutes(["entries"])
 names = st.text(st.characters(categories=("L", "N", "P")), min_size=1, max_size=5)
 
 
@@ -32,7 +32,7 @@ def minutes(*rows: tuple[str, str, int | None]) -> pa.Table:
     return pa.table(
         {
             "station_id": pa.array(columns[0], pa.string()).dictionary_encode(),
-            "minute_utc": tables.time_array(np.array(columns[1], dtype="datetime64[m]")),
+            "minute_utc": schemas.time_array(np.array(columns[1], dtype="datetime64[m]")),
             "entries": pa.array(columns[2], pa.int32()),
         }
     ).cast(SCHEMA)
@@ -224,7 +224,7 @@ def test_a_column_of_another_kind_is_refused(store: Store) -> None:
 def test_tables_are_read_in_the_order_asked_with_absent_columns_null(store: Store) -> None:
     for n, name in enumerate("abc"):
         store.write_table(f"t/{name}.parquet", minutes((name, "2013-10-01T00:00", n)))
-    wider = tables.minutes(["entries", "exits"])
+    wider = schemas.minutes(["entries", "exits"])
     table = store.read_tables(["t/c.parquet", "t/a.parquet", "t/b.parquet"], wider)
     assert table.schema.equals(wider)
     assert table["entries"].to_pylist() == [2, 0, 1]
@@ -297,8 +297,8 @@ def test_a_minute_table_is_small(store: Store, tmp_path: Path) -> None:
     stations, day = 20, 1440
     table = pa.table(
         {
-            "station_id": tables.name_array(np.repeat(np.arange(stations), day), [f"station {n}" for n in range(20)]),
-            "minute_utc": tables.time_array(np.tile(np.datetime64("2013-10-01", "m") + np.arange(day), stations)),
+            "station_id": schemas.name_array(np.repeat(np.arange(stations), day), [f"station {n}" for n in range(20)]),
+            "minute_utc": schemas.time_array(np.tile(np.datetime64("2013-10-01", "m") + np.arange(day), stations)),
             "entries": pa.array(rng.poisson(0.2, stations * day), pa.int32()),
         }
     )

@@ -217,7 +217,7 @@ def minutes(
     json: AsJson = False,
 ) -> None:
     """Export the minute table, as it is today or as it was known at a moment."""
-    from tasks.export import export_minutes
+    from tasks.tables.export import export_minutes
 
     settings = settings_of(config, data_root)
     rows = export_minutes(settings, required(start, settings), required(end, settings), out, moment(as_of, settings))

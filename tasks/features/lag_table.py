@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.clock import day_bounds, to_local
 from tasks.contracts import Float
 from tasks.features.features import MinuteFeatures
+from tasks.tables import schemas
 
 
 def lag_rows(features: MinuteFeatures, day: np.datetime64) -> pa.Table:
@@ -23,8 +23,8 @@ def lag_rows(features: MinuteFeatures, day: np.datetime64) -> pa.Table:
     stations = len(features.grid.stations)
     local = to_local(minutes, features.clock.timezone).astype("datetime64[us]")
     columns: dict[str, pa.Array] = {
-        "station_id": tables.name_array(np.repeat(np.arange(stations), len(minutes)), features.grid.stations),
-        "minute_utc": tables.time_array(np.tile(minutes, stations)),
+        "station_id": schemas.name_array(np.repeat(np.arange(stations), len(minutes)), features.grid.stations),
+        "minute_utc": schemas.time_array(np.tile(minutes, stations)),
         "minute": pa.array(np.tile(local, stations), pa.timestamp("us")),
     }
     counts, lags, profile = features.counts(minutes), features.lag_tensor(minutes), features.profile(minutes)

@@ -10,7 +10,6 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.channels import Channel
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.contracts import HORIZON_MINUTES
@@ -20,11 +19,12 @@ from tasks.features.features import MinuteFeatures
 from tasks.features.lag_table import lag_rows, valid_rows
 from tasks.features.past import Past
 from tasks.known import known_when
-from tasks.late import clear, due
-from tasks.minutes import read_minutes, to_grid
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.minutes import read_minutes, to_grid
+from tasks.tables.staleness import clear, due
 from tasks.total import with_total
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _bounds(settings: Settings, first: np.datetime64, last: np.datetime64) -> tu
 def _write_day(store: Store, features: MinuteFeatures, day: np.datetime64) -> pa.Table:
     """Replace the file of a service day of the lag table; returns its rows."""
     table = lag_rows(features, day)
-    store.write_table(f"{tables.day_folder('lag_table', day)}/part.parquet", table)
+    store.write_table(f"{schemas.day_folder('lag_table', day)}/part.parquet", table)
     return table
 
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from tasks.contracts import QUANTILES, Float, Forecaster, Grid, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError, StoreError
-from tasks.forecast_table import model_version
 from tasks.reconcile import coherent
+from tasks.tables.forecasts import model_version
 
 log = logging.getLogger(__name__)
 

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.channels import missing
 from tasks.clock import service_dates, to_local
 from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import HistoryError
 from tasks.forecast.guard import Answer, Ladder, climb_down, degraded_reason, minutes_since_seen
-from tasks.forecast_table import forecast_table
 from tasks.settings.tree import Network
+from tasks.tables import schemas
+from tasks.tables.forecasts import forecast_table
 
 BUSIEST = 5
 
@@ -75,7 +75,7 @@ def make_issue(
     day = service_dates(tensors.origins, network.timezone)[0]
     name = f"{_compact(issued_at)}-{_fingerprint(answer, tensors, reason)}.parquet"
     summary = summarise(network, tensors, answer, issued_at, reason) | {"minutes_since_seen": age}
-    return Issue(table, summary, answer.model_version, reason, f"{tables.day_folder('forecasts', day)}/{name}")
+    return Issue(table, summary, answer.model_version, reason, f"{schemas.day_folder('forecasts', day)}/{name}")
 
 
 def summarise(

@@ -14,11 +14,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import tables
 from tasks.contracts import Int
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
-SCHEMA = pa.schema([("key", tables.NAME), ("id", pa.string()), ("owned", pa.bool_())])
+SCHEMA = pa.schema([("key", schemas.NAME), ("id", pa.string()), ("owned", pa.bool_())])
 Flags = npt.NDArray[np.bool_]
 
 
@@ -82,7 +82,7 @@ class Claims:
 
     def _write(self, key: str, day: str, ids: pa.Array, taken: Flags) -> None:
         """A day that the file says no more of keeps an empty file, so that a run that was cut off looks there again."""
-        keys = tables.name_array(np.zeros(len(ids), dtype=np.int32), [key])
+        keys = schemas.name_array(np.zeros(len(ids), dtype=np.int32), [key])
         table = pa.Table.from_arrays([keys, ids, pa.array(~taken)], schema=SCHEMA).sort_by("id")
         self.store.write_table(self._path(key, day), table)
 

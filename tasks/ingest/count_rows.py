@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.contracts import Int
 from tasks.ingest.judging import judge_times, next_look, repeated_hour, set_early_aside
 from tasks.ingest.numbers import UNSAFE, code_of, read_counts, read_names
@@ -21,6 +20,7 @@ from tasks.ingest.rows import UNKNOWN
 from tasks.ingest.source import Pull
 from tasks.ingest.times import Moments, read_times
 from tasks.ingest.verdicts import Verdicts
+from tasks.tables import schemas
 
 _NO_PATIENCE = np.timedelta64(0, "s")
 
@@ -168,7 +168,7 @@ def _last_of_each(rows: _Read, verdicts: Verdicts) -> Int:
     keys: list[npt.NDArray[np.integer]] = [rows.available, rows.part, rows.minute, rows.station]
     if len(good) < len(rows.minute):
         keys = [array[good] for array in keys]
-    if tables.ascending(keys[::-1], strictly=True):
+    if schemas.ascending(keys[::-1], strictly=True):
         return good
     order = good[np.lexsort(keys)]
     columns = [array for pair in rows.counts.values() for array in pair]

@@ -19,7 +19,7 @@ from tasks.contracts import Int
 from tasks.ingest.decoded import Decoded, Malformed, check_rows
 from tasks.ingest.reading import LONGEST_LINE, line_too_long
 from tasks.ingest.rejects import KEPT, TEXT_LENGTH, FileProblem
-from tasks.tables import one_array
+from tasks.tables.schemas import one_array
 
 MAX_COLUMNS = 5_000
 _CHUNK = 1 << 22

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tasks.contracts import Int
 from tasks.ingest.reading import RAISE
 from tasks.ingest.rejects import TEXT_LENGTH, FileProblem
-from tasks.tables import one_array
+from tasks.tables.schemas import one_array
 
 ROW_BYTES = 32
 """Bytes that a row counts for at the least, however small it is stored."""

@@ -13,7 +13,7 @@ from tasks.ingest.csv_rows import read_csv
 from tasks.ingest.decoded import Decoded, Malformed, check_rows, column_list
 from tasks.ingest.reading import MAX_BYTES, too_large
 from tasks.ingest.rejects import FileProblem
-from tasks.tables import one_array
+from tasks.tables.schemas import one_array
 
 __all__ = ["Decoded", "Malformed", "column_list", "decode"]
 

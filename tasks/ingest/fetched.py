@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tasks.contracts import Int
 from tasks.errors import SourceError
 from tasks.ingest.decoding import Decoded, Malformed
-from tasks.tables import one_array
+from tasks.tables.schemas import one_array
 
 NO_DAY = np.iinfo(np.int64).min
 _UNREADY = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from tasks.contracts import Int
 from tasks.ingest.decoded import Decoded, Malformed, as_text
 from tasks.storage.store import Store
-from tasks.tables import one_array
+from tasks.tables.schemas import one_array
 
 
 @dataclass(frozen=True)

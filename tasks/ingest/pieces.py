@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.contracts import Int
 from tasks.ingest.rejects import Reject
+from tasks.tables import schemas
 
 Names = tuple[npt.NDArray[np.int32], Sequence[str]]
 Counts = Mapping[str, tuple[npt.NDArray[np.integer], npt.NDArray[np.bool_] | None]]
@@ -69,7 +69,7 @@ class Piece:
 
 def statement_schema(targets: Sequence[str]) -> pa.Schema:
     """Columns of `Piece.observations`: those of the table less `received_at`."""
-    schema = tables.observations(targets)
+    schema = schemas.observations(targets)
     return schema.remove(schema.get_field_index("received_at"))
 
 
@@ -89,11 +89,11 @@ def statements(
     """
     schema, rows = statement_schema(targets), len(minute)
     columns = [
-        tables.name_array(*station),
-        tables.time_array(minute.astype("datetime64[m]")),
-        tables.name_array(*part),
-        tables.name_array(np.zeros(rows, dtype=np.int32), [source]),
-        pa.nulls(rows, tables.TIME) if available is None else tables.time_array(available.astype("datetime64[us]")),
+        schemas.name_array(*station),
+        schemas.time_array(minute.astype("datetime64[m]")),
+        schemas.name_array(*part),
+        schemas.name_array(np.zeros(rows, dtype=np.int32), [source]),
+        pa.nulls(rows, schemas.TIME) if available is None else schemas.time_array(available.astype("datetime64[us]")),
     ]
     for target in targets:
         values, given = counts.get(target, (None, None))

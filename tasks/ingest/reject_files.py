@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.ingest.rejects import SCHEMA, Rejects
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
 RECENT_DATES = 60
 """Days of receipt, the newest first, among which a file that a run left is looked for."""
@@ -32,7 +32,7 @@ def write_rejects(
         The files that together hold those that stand, and no other: such of `known`, and the one written.
     """
     held = [path for path in known if store.exists(path) and (adds or _all_stand(store, path, rejects))]
-    fresh = _less(rejects, store.read_tables(held, tables.REJECTS))
+    fresh = _less(rejects, store.read_tables(held, schemas.REJECTS))
     if not len(fresh):
         return held
     path = _place(store, _name(fresh), str(received_at.astype("datetime64[D]")))
@@ -49,7 +49,7 @@ def _place(store: Store, name: str, day: str) -> str:
 
 
 def _all_stand(store: Store, path: str, rejects: Rejects) -> bool:
-    kept = store.read_tables([path], tables.REJECTS).select(SCHEMA.names).cast(SCHEMA)
+    kept = store.read_tables([path], schemas.REJECTS).select(SCHEMA.names).cast(SCHEMA)
     return bool(kept.join(rejects.table, SCHEMA.names, join_type="left anti").num_rows == 0)
 
 
@@ -66,14 +66,14 @@ def _as_table(rejects: Rejects, received_at: np.datetime64) -> pa.Table:
     count, table = len(rejects), rejects.table
     same = np.zeros(count, dtype=np.int32)
     columns = [
-        tables.name_array(same, [rejects.source]),
-        tables.name_array(same, [rejects.origin]),
+        schemas.name_array(same, [rejects.source]),
+        schemas.name_array(same, [rejects.origin]),
         table["line"],
-        table["reason"].dictionary_encode().cast(tables.NAME),
+        table["reason"].dictionary_encode().cast(schemas.NAME),
         table["text"],
-        tables.time_array(np.full(count, received_at.astype("datetime64[us]"))),
+        schemas.time_array(np.full(count, received_at.astype("datetime64[us]"))),
     ]
-    return pa.Table.from_arrays(columns, schema=tables.REJECTS)
+    return pa.Table.from_arrays(columns, schema=schemas.REJECTS)
 
 
 def _name(rejects: Rejects) -> str:

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from tasks import tables
 from tasks.contracts import Int
 from tasks.errors import SourceError
 from tasks.ingest.decoded import Decoded
@@ -23,6 +22,7 @@ from tasks.ingest.rejects import TEXT_LENGTH
 from tasks.ingest.repair_sheet import SheetRow, headings, write_sheet
 from tasks.settings.sources import BaseSource, FileSource
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
 EXAMPLES = 3
 
@@ -89,7 +89,7 @@ def refused(store: Store, source: str) -> Iterator[Refused]:
 
 def _kept(store: Store, entry: Entry) -> list[tuple[int, str, str]]:
     """Line, reason and text of the rows of a key that stand refused, by line."""
-    table = store.read_tables([path for path in entry.rejects if store.exists(path)], tables.REJECTS).sort_by("line")
+    table = store.read_tables([path for path in entry.rejects if store.exists(path)], schemas.REJECTS).sort_by("line")
     columns = (table["line"], pc.cast(table["reason"], "string"), table["text"])
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 

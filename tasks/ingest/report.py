@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tasks.ingest.rejects import Reject, Rejects
-from tasks.late import LateReport
+from tasks.tables.staleness import LateReport
 
 Span = tuple[np.datetime64, np.datetime64]
 EXAMPLES = 5

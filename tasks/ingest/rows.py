@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.clock import service_dates
 from tasks.contracts import Int
+from tasks.tables import schemas
 
 UNKNOWN = np.iinfo(np.int64).min  # what numpy holds for NaT
 MICROSECONDS = 60_000_000
@@ -47,14 +47,14 @@ class Rows:
     @classmethod
     def of(cls, table: pa.Table, targets: Sequence[str]) -> Rows:
         """Rows of an observations table, in its order."""
-        station, stations = tables.name_codes(table["station_id"])
-        part, parts = tables.name_codes(table["part"])
+        station, stations = schemas.name_codes(table["station_id"])
+        part, parts = schemas.name_codes(table["part"])
         columns = [table[target].combine_chunks() for target in targets]
         return cls(
             station,
-            tables.numpy_times(table["minute_utc"]).astype(np.int64) // MICROSECONDS,
+            schemas.numpy_times(table["minute_utc"]).astype(np.int64) // MICROSECONDS,
             part,
-            tables.numpy_times(table["available_at"]).astype(np.int64),
+            schemas.numpy_times(table["available_at"]).astype(np.int64),
             np.stack([c.fill_null(0).to_numpy(zero_copy_only=False) for c in columns]),
             np.stack([c.is_valid().to_numpy(zero_copy_only=False) for c in columns]),
             stations,
@@ -76,7 +76,7 @@ class Rows:
     def sorted(self) -> Rows:
         """By station, minute, part and availability."""
         keys = (self.station, self.minute, self.part, self.available)
-        return self if tables.ascending(keys) else self.take(np.lexsort(keys[::-1]))
+        return self if schemas.ascending(keys) else self.take(np.lexsort(keys[::-1]))
 
     def by_day(self, timezone: str) -> Iterator[tuple[str, Rows]]:
         """The rows of each service day, ascending, in their present order."""
@@ -113,19 +113,19 @@ class Rows:
         counts = zip(self.values, self.valid, strict=True)
         columns = [
             self._names(self.station, self.stations),
-            tables.time_array((self.minute * MICROSECONDS).astype("datetime64[us]")),
+            schemas.time_array((self.minute * MICROSECONDS).astype("datetime64[us]")),
             self._names(self.part, self.parts),
-            tables.name_array(same, [source]),
-            tables.time_array(self.available.astype("datetime64[us]")),
-            tables.time_array(received),
+            schemas.name_array(same, [source]),
+            schemas.time_array(self.available.astype("datetime64[us]")),
+            schemas.time_array(received),
             *(pa.array(v, mask=None if ok.all() else ~ok) for v, ok in counts),
         ]
-        return pa.Table.from_arrays(columns, schema=tables.observations(targets))
+        return pa.Table.from_arrays(columns, schema=schemas.observations(targets))
 
     @staticmethod
     def _names(codes: npt.NDArray[np.int32], names: Sequence[str]) -> pa.DictionaryArray:
         used, own = _used(codes, len(names))
-        return tables.name_array(own, [names[i] for i in used])
+        return schemas.name_array(own, [names[i] for i in used])
 
 
 def joined(first: Rows, second: Rows) -> Rows:
@@ -159,7 +159,7 @@ def _common(
 def _used(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np.int32]]:
     """The codes that occur, ascending, and each row's place among them."""
     occurs = np.zeros(count, dtype=bool)
-    occurs[tables.run_heads(codes)] = True
+    occurs[schemas.run_heads(codes)] = True
     if occurs.all():
         return np.arange(count), codes
     return np.flatnonzero(occurs), (np.cumsum(occurs, dtype=np.int32) - 1).astype(np.int32)[codes]

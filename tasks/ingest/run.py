@@ -11,7 +11,6 @@ from itertools import chain, groupby
 
 import numpy as np
 
-from tasks import tables
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.ahead import WORKERS, ahead
@@ -24,8 +23,9 @@ from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.writer import Landing, Writer
-from tasks.late import mark_late
-from tasks.rebuild import rebuild_day
+from tasks.tables import schemas
+from tasks.tables.rebuild import rebuild_day
+from tasks.tables.staleness import mark_late
 
 _TICK = np.timedelta64(1, "us")
 KEYS, ROWS = 256, 5_000_000
@@ -233,7 +233,7 @@ def _again(before: Entry, entry: Entry) -> Entry:
 
 def _span(piece: Piece) -> Span | None:
     """First and last UTC minute that a piece states."""
-    times = tables.numpy_times(piece.observations["minute_utc"])
+    times = schemas.numpy_times(piece.observations["minute_utc"])
     return (times.min().astype("datetime64[m]"), times.max().astype("datetime64[m]")) if len(times) else None
 
 

@@ -8,15 +8,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
-from tasks import tables
 from tasks.clock import service_dates
 from tasks.contracts import WEEKS
 from tasks.ingest.ledger import Entry
 from tasks.ingest.pieces import Piece
 from tasks.ingest.restate import changes, silenced
 from tasks.ingest.rows import MICROSECONDS, UNKNOWN, Rows, joined
-from tasks.observations import batch_path, holds, read_observations
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.observations import batch_path, holds, read_observations
 
 _SECOND, _DAY = 1_000_000, 86_400_000_000
 
@@ -142,11 +142,11 @@ class Writer:
         """What the source said about a day and these parts, by availability and receipt; and the last receipt."""
         wanted = (pc.field("source") == self.source) & pc.field("part").isin(parts)
         if self.start is not None:
-            wanted &= pc.field("minute_utc") >= tables.to_time(self.start)
+            wanted &= pc.field("minute_utc") >= schemas.to_time(self.start)
         if self.end is not None:
-            wanted &= pc.field("minute_utc") < tables.to_time(self.end)
-        table = read_observations(self.store, day, tables.observations(self.targets), wanted)
-        receipts = tables.numpy_times(table["received_at"])
+            wanted &= pc.field("minute_utc") < schemas.to_time(self.end)
+        table = read_observations(self.store, day, schemas.observations(self.targets), wanted)
+        receipts = schemas.numpy_times(table["received_at"])
         last = receipts.max() if len(receipts) else np.datetime64(0, "us")
         order = [("available_at", "ascending"), ("received_at", "ascending")]
         return Rows.of(table.sort_by(order), self.targets), last

@@ -13,9 +13,9 @@ import pyarrow.fs as pafs
 from tasks.errors import StoreError
 from tasks.maintain.compaction import compacted_name
 from tasks.maintain.manifest import Known, Manifest, digest, known_file, read_manifest
-from tasks.observations import absorbed, is_compacted
 from tasks.storage.parquet import decode_all
 from tasks.storage.store import Store
+from tasks.tables.observations import absorbed, is_compacted
 
 NAMES = {
     "observations": r"(all-)?[0-9a-f]{24}\.parquet",

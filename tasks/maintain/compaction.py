@@ -15,15 +15,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import tables
 from tasks.errors import StoreError
-from tasks.fold import fold
 from tasks.maintain.day_rows import counted, fingerprint, thinned, united, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
-from tasks.observations import ABSORBED, COMPACTED, absorbed, batch_name, batch_path, batches, is_compacted
-from tasks.rebuild import refold_day
 from tasks.storage.parquet import decode_all, encode_grouped, footer_of, read_footer
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.fold import fold
+from tasks.tables.observations import ABSORBED, COMPACTED, absorbed, batch_name, batch_path, batches, is_compacted
+from tasks.tables.rebuild import refold_day
 
 THINNED = "nexthour.thinned"
 """Footer key: what was said before this moment is there only as far as it counts from this moment on."""
@@ -91,7 +91,7 @@ def compact_day(
     files = batches(store, day)
     if len(files) < 2 and not (files and _thinnable(store, files[0], cutoff)):
         return None
-    manifest = read_manifest(store, tables.day_folder("observations", day))
+    manifest = read_manifest(store, schemas.day_folder("observations", day))
     held = _read(store, files, manifest, targets, cutoff)
     path = batch_path(day, held.name)
     added = _written(store, path, held, path in files)
@@ -160,9 +160,9 @@ def _check_fold(
     folder: str, pieces: Sequence[pa.Table], rows: pa.Table, targets: Sequence[str], cutoff: np.datetime64 | None
 ) -> None:
     """Hold the fold of what is to be kept against the fold of what is there: today's, and that of the cutoff."""
-    schema = tables.observations(targets)
+    schema = schemas.observations(targets)
     before, after = pa.concat_tables(with_columns(piece, schema) for piece in pieces), with_columns(rows, schema)
-    moments = [None] if cutoff is None else [None, pc.field("available_at") <= tables.to_time(cutoff)]
+    moments = [None] if cutoff is None else [None, pc.field("available_at") <= schemas.to_time(cutoff)]
     for known in moments:
         then = [table if known is None else table.filter(known) for table in (before, after)]
         if not fold(then[0], targets).equals(fold(then[1], targets)):

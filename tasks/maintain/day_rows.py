@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.contracts import Int
 from tasks.errors import StoreError
+from tasks.tables import schemas
 
 NAMES, TIMES = ("station_id", "part", "source"), ("minute_utc", "available_at", "received_at")
 KEYS = ("station_id", "minute_utc", "part", "available_at", "received_at", "source")
@@ -46,7 +46,7 @@ def united(pieces: Iterable[pa.Table]) -> pa.Table:
     """
     held = list(pieces)
     targets = sorted({name for piece in held for name in counted(piece)})
-    schema = tables.observations(targets)
+    schema = schemas.observations(targets)
     whole = pa.concat_tables([schema.empty_table(), *(with_columns(piece, schema) for piece in held)])
     codes, names = _codes(whole, targets)
     order = np.lexsort(tuple(codes[name] for name in reversed((*KEYS, *targets))))
@@ -108,10 +108,10 @@ def _codes(table: pa.Table, targets: Sequence[str]) -> tuple[dict[str, Int], dic
     codes: dict[str, Int] = {}
     names: dict[str, list[str]] = {}
     for name in NAMES:
-        own, names[name] = tables.name_codes(table[name])
+        own, names[name] = schemas.name_codes(table[name])
         codes[name] = own.astype(np.int64)
     for name in TIMES:
-        codes[name] = tables.numpy_times(table[name]).astype(np.int64)
+        codes[name] = schemas.numpy_times(table[name]).astype(np.int64)
     for name in targets:
         column = table[name].combine_chunks()
         values = column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -121,12 +121,12 @@ def _codes(table: pa.Table, targets: Sequence[str]) -> tuple[dict[str, Int], dic
 
 def _table(codes: dict[str, Int], names: dict[str, list[str]], targets: Sequence[str]) -> pa.Table:
     """The reverse of `_codes`."""
-    columns: dict[str, pa.Array] = {name: tables.name_array(codes[name], names[name]) for name in NAMES}
-    columns |= {name: tables.time_array(codes[name].astype("datetime64[us]")) for name in TIMES}
+    columns: dict[str, pa.Array] = {name: schemas.name_array(codes[name], names[name]) for name in NAMES}
+    columns |= {name: schemas.time_array(codes[name].astype("datetime64[us]")) for name in TIMES}
     for name in targets:
         said: npt.NDArray[np.bool_] = codes[name] != UNSAID
         columns[name] = pa.array(np.where(said, codes[name], 0), pa.int64(), mask=~said).cast(pa.int32())
-    schema = tables.observations(targets)
+    schema = schemas.observations(targets)
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds
 from tasks.errors import StoreError
-from tasks.observations import batches
-from tasks.rebuild import refold_day
 from tasks.storage.store import Store
+from tasks.tables.observations import batches
+from tasks.tables.rebuild import refold_day
 
 STALE_SECONDS = 86_400
 _SPANS = pa.schema([(name, pa.string()) for name in ("origin", "first_minute", "last_minute")])

@@ -14,10 +14,10 @@ from tasks.maintain.checks import Files, check_files
 from tasks.maintain.compaction import Compacted, compact_day
 from tasks.maintain.integrity import day_of, mend, remedies, sample, sweep
 from tasks.maintain.retention import Removed, cutoff_day, retain
-from tasks.observations import batches
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+from tasks.tables.observations import batches
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.contracts import QUANTILE_COLUMNS
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
 PATH = "publications/latest.json"
 SCHEMA_VERSION = 1
@@ -67,8 +67,8 @@ def latest(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MO
         summary: of the same issue; where it names a `total`, the rows of that are the quantiles of `totals`.
         most_stations: above it only `FEW_QUANTILES` are carried.
     """
-    station, stations = tables.name_codes(forecasts["station_id"])
-    target, targets = tables.name_codes(forecasts["target"])
+    station, stations = schemas.name_codes(forecasts["station_id"])
+    target, targets = schemas.name_codes(forecasts["target"])
     horizon = forecasts["horizon_minutes"].to_numpy()
     order = np.lexsort((horizon, target, station))
     columns = ("mean", *(QUANTILE_COLUMNS if len(stations) <= most_stations else FEW_QUANTILES))

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.clock import day_bounds, to_local
 from tasks.contracts import Int
+from tasks.tables import schemas
 
 Double = npt.NDArray[np.float64]
 HOURS = 24
@@ -75,7 +75,7 @@ def judged(
         interval: minutes a step.
     """
     there = [(each, rows) for each, rows in before if rows.num_rows]
-    names = {name for _, rows in [(day, table), *there] for name in tables.name_codes(rows["station_id"])[1]}
+    names = {name for _, rows in [(day, table), *there] for name in schemas.name_codes(rows["station_id"])[1]}
     stations = tuple(sorted(names))
     hours = [by_hour(each, rows, stations, timezone, interval) for each, rows in [(day, table), *there]]
     return Judged(stations, hours[0], tuple(hours[1:]))
@@ -86,10 +86,10 @@ def by_hour(day: np.datetime64, table: pa.Table, stations: Sequence[str], timezo
     start, end = day_bounds(day, timezone)
     minutes = np.arange(start, end, np.timedelta64(interval, "m"))
     hour = _hour(minutes, timezone)
-    codes, names = tables.name_codes(table["station_id"])
+    codes, names = schemas.name_codes(table["station_id"])
     place = {name: i for i, name in enumerate(stations)}
     station = np.array([place[name] for name in names], dtype=np.int64)[codes]
-    at = (tables.numpy_times(table["minute_utc"]) - start) // np.timedelta64(interval, "m")
+    at = (schemas.numpy_times(table["minute_utc"]) - start) // np.timedelta64(interval, "m")
     at = np.clip(at.astype(np.int64), 0, max(len(minutes) - 1, 0))
     cell = station * HOURS + (hour[at] if len(hour) else at)
     shape = (len(stations), HOURS)

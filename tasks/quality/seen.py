@@ -10,14 +10,14 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.contracts import Grid
-from tasks.minutes import to_grid
 from tasks.quality.hours import Judged, judged
 from tasks.quality.results import NotRun
 from tasks.settings.quality import QualitySettings
 from tasks.settings.tree import Settings
+from tasks.tables import schemas
+from tasks.tables.minutes import to_grid
 
 _DAY = np.timedelta64(1, "D")
 
@@ -69,7 +69,7 @@ class Seen:
     as_of: np.datetime64
     sources: tuple[SourceFacts, ...] = ()
     days: tuple[str, ...] = ()
-    minutes: Callable[[str], pa.Table] = lambda day: tables.minutes(()).empty_table()
+    minutes: Callable[[str], pa.Table] = lambda day: schemas.minutes(()).empty_table()
     last_said: Callable[[], Mapping[str, np.datetime64 | None]] = dict
     known: Mapping[str, str] | None = None
     backfill: bool = False
@@ -138,7 +138,9 @@ class Seen:
         """
         if not self._filled:
             raise NotRun("no minutes to look at")
-        return {name: day for day in sorted(self._read) for name in tables.name_codes(self._read[day]["station_id"])[1]}
+        return {
+            name: day for day in sorted(self._read) for name in schemas.name_codes(self._read[day]["station_id"])[1]
+        }
 
     @property
     def _filled(self) -> list[str]:

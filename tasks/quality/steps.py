@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds
 from tasks.errors import StoreError
-from tasks.minutes import read_minutes
 from tasks.quality.checks import broken, run_check
 from tasks.quality.checks.quiet_source import check as quiet_source
 from tasks.quality.results import NotRun, QualityResult
@@ -21,6 +20,7 @@ from tasks.quality.seen import Seen, SourceFacts, days_to_look_at
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+from tasks.tables.minutes import read_minutes
 
 __all__ = ["LATEST", "QualityResult", "check_quality", "quiet_sources"]
 

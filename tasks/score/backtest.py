@@ -17,12 +17,12 @@ import numpy as np
 from tasks import metrics
 from tasks.contracts import Grid, Minutes, Progress
 from tasks.errors import ConfigError
-from tasks.forecast_table import REPLAYED
 from tasks.score.backtest_report import ReplayTally, Training, scopes, whole_hour, write_report
 from tasks.score.replay_part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job
 from tasks.score.replay_sums import Sums, joined
 from tasks.storage.parquet import table_pieces
 from tasks.storage.store import table_writer
+from tasks.tables.forecasts import REPLAYED
 
 log = logging.getLogger(__name__)
 

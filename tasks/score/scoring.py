@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import metrics, tables
+from tasks import metrics
 from tasks.clock import WallClock, to_local
 from tasks.contracts import HORIZON_MINUTES, QUANTILE_COLUMNS, Float, Grid, Int, Minutes
+from tasks.tables import schemas
 
 WEEK = np.timedelta64(7, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
@@ -78,8 +79,8 @@ class Scored:
 def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
     """Rows of `tables.FORECASTS` as arrays; rows of other targets or off the interval are left out."""
     issue, first = _issue_of_row(table)
-    station, stations = tables.name_codes(table["station_id"])
-    target, names = tables.name_codes(table["target"])
+    station, stations = schemas.name_codes(table["station_id"])
+    target, names = schemas.name_codes(table["target"])
     place = np.array([targets.index(n) if n in targets else -1 for n in names], dtype=np.int64)
     horizon = table["horizon_minutes"].to_numpy().astype(np.int64)
     steps = HORIZON_MINUTES // interval
@@ -90,10 +91,10 @@ def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
     values = np.full((1 + len(QUANTILE_COLUMNS), *shape), np.nan, dtype=np.float32)
     for array, name in zip(values, ("mean", *QUANTILE_COLUMNS), strict=True):
         array[at] = table[name].to_numpy()[kept]
-    version, versions = tables.name_codes(table["model_version"])
+    version, versions = schemas.name_codes(table["model_version"])
     return Issues(
-        tables.numpy_times(table["issued_at"])[first],
-        tables.numpy_times(table["origin_utc"])[first].astype("datetime64[m]"),
+        schemas.numpy_times(table["issued_at"])[first],
+        schemas.numpy_times(table["origin_utc"])[first].astype("datetime64[m]"),
         np.array(versions, dtype=object)[version[first]] if len(first) else np.empty(0, dtype=object),
         values[0],
         values[1:],
@@ -106,9 +107,9 @@ def _issue_of_row(table: pa.Table) -> tuple[Int, Int]:
     """Number of each row's issue, and the first row of each issue; rows of an issue mostly lie together."""
     keys = np.stack(
         [
-            tables.numpy_times(table["issued_at"]).astype(np.int64),
-            tables.numpy_times(table["origin_utc"]).astype(np.int64),
-            tables.name_codes(table["model_version"])[0].astype(np.int64),
+            schemas.numpy_times(table["issued_at"]).astype(np.int64),
+            schemas.numpy_times(table["origin_utc"]).astype(np.int64),
+            schemas.name_codes(table["model_version"])[0].astype(np.int64),
         ]
     )
     rows = keys.shape[1]
@@ -190,12 +191,12 @@ def _rows(issues: Issues, cells: metrics.Cells, naive: metrics.Double, bands: Se
     by_minute = (cells.deviance, cells.pinball, cells.covered_80, cells.covered_90)
     return pa.Table.from_arrays(
         [
-            tables.time_array(issues.issued_at[o]),
-            tables.time_array(issues.origins[o]),
-            tables.name_array(s, issues.stations),
-            tables.name_array(c, issues.targets),
-            tables.name_array(b, bands),
-            tables.name_array(version[o], versions.tolist()),
+            schemas.time_array(issues.issued_at[o]),
+            schemas.time_array(issues.origins[o]),
+            schemas.name_array(s, issues.stations),
+            schemas.name_array(c, issues.targets),
+            schemas.name_array(b, bands),
+            schemas.name_array(version[o], versions.tolist()),
             pa.array(minutes.astype(np.int32)),
             pa.array(actual),
             pa.array(forecast),
@@ -204,5 +205,5 @@ def _rows(issues: Issues, cells: metrics.Cells, naive: metrics.Double, bands: Se
             *(pa.array(column(values) / minutes) for values in by_minute),
             pa.array(column(naive), from_pandas=True),
         ],
-        schema=tables.SCORES,
+        schema=schemas.SCORES,
     )

@@ -11,12 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
-from tasks import metrics, tables, tracking
+from tasks import metrics, tracking
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import HORIZON_MINUTES, Grid
 from tasks.errors import ConfigError, NexthourError
-from tasks.late import Mark, clear, due
-from tasks.minutes import read_minutes, to_grid
 from tasks.score import backtest, backtest_logged, study_logged
 from tasks.score.report import ScoreReport as ScoreReport
 from tasks.score.report import Tally
@@ -24,6 +22,9 @@ from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.minutes import read_minutes, to_grid
+from tasks.tables.staleness import Mark, clear, due
 from tasks.total import with_total
 
 log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def _score_day(
             tally.add(issues, scored[-1])
     if scored:
         rows = pa.concat_tables([piece.rows for piece in scored]).unify_dictionaries()
-        store.write_table(f"{tables.day_folder('scores', day)}/part.parquet", rows)
+        store.write_table(f"{schemas.day_folder('scores', day)}/part.parquet", rows)
 
 
 def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datetime64) -> tuple[Grid, Grid]:
@@ -122,7 +123,7 @@ def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datet
     for first, last in ((begin, stop + HOUR), (begin - WEEK - CLOCK_CHANGE, stop + HOUR - WEEK + CLOCK_CHANGE)):
         first = first - spare
         rows = read_minutes(store, first, max(min(last, edge), first + MINUTE), network.timezone, network.targets)
-        rows = rows.filter(pc.field("minute_utc") < tables.to_time(edge))
+        rows = rows.filter(pc.field("minute_utc") < schemas.to_time(edge))
         grids.append(with_total(to_grid(rows, first, last, network.interval_minutes, network.targets), network.total))
     return grids[0], week_before(grids[0], grids[1], network.timezone)
 
@@ -130,10 +131,10 @@ def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datet
 def _pieces(store: Store, day: str, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
     """Forecast rows of a day in pieces of whole issues, about so many rows each."""
     small: list[pa.Table] = []
-    for path in store.files(tables.day_folder("forecasts", day), ".parquet"):
-        issued = tables.numpy_times(store.read_tables([path], pa.schema([("issued_at", tables.TIME)]))["issued_at"])
+    for path in store.files(schemas.day_folder("forecasts", day), ".parquet"):
+        issued = schemas.numpy_times(store.read_tables([path], pa.schema([("issued_at", schemas.TIME)]))["issued_at"])
         for rows in _issue_ranges(issued, rows_at_once):
-            small.append(store.read_tables([path], tables.FORECASTS, rows))
+            small.append(store.read_tables([path], schemas.FORECASTS, rows))
             if sum(table.num_rows for table in small) >= rows_at_once:
                 yield pa.concat_tables(small)
                 small = []
@@ -151,7 +152,7 @@ def _issue_ranges(issued: np.ndarray, rows_at_once: int) -> Iterator[pc.Expressi
     for number in np.unique(group):
         part = moments[group == number]
         field = pc.field("issued_at")
-        yield (field >= tables.to_time(part[0])) & (field <= tables.to_time(part[-1]))
+        yield (field >= schemas.to_time(part[0])) & (field <= schemas.to_time(part[-1]))
 
 
 def _days(

@@ -14,9 +14,9 @@ from tasks.contracts import Minutes, Tensors
 from tasks.features.past import Past
 from tasks.features.steps import load_features, load_past
 from tasks.known import known_when
-from tasks.minutes import read_minutes, to_grid
 from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.storage.store import Store
+from tasks.tables.minutes import read_minutes, to_grid
 
 STEP = np.timedelta64(15, "m")
 FIRST, LAST = np.datetime64("2013-10-07"), np.datetime64("2013-11-12")

@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks import tables
 from tasks.clock import day_bounds, parse_moment, service_dates
 from tasks.contracts import Minutes, Tensors
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.steps import load_features, write_lag_table
-from tasks.rebuild import rebuild_day
 from tasks.settings.sources import SimulateSource
 from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.rebuild import rebuild_day
 
 ZONE = "America/Chicago"
 STATIONS = ("a", "b", "c")
@@ -41,13 +41,13 @@ def write_observations(
     for day in np.unique(days):
         mine = days == day
         rows = int(mine.sum()) * len(names)
-        stations = tables.name_array(np.repeat(np.arange(len(names)), mine.sum()), names)
-        known = tables.time_array(np.tile(available[mine], len(names)))
+        stations = schemas.name_array(np.repeat(np.arange(len(names)), mine.sum()), names)
+        known = schemas.time_array(np.tile(available[mine], len(names)))
         counts = [pa.array(rng.poisson(4, rows).astype(np.int32)) for _ in TARGETS]
-        blank = tables.name_array(np.zeros(rows, np.int32), [""])
-        times = tables.time_array(np.tile(minutes[mine], len(names)))
-        table = pa.table([stations, times, blank, blank, known, known, *counts], schema=tables.observations(TARGETS))
-        store.write_table(f"{tables.day_folder('observations', day)}/{name}.parquet", table)
+        blank = schemas.name_array(np.zeros(rows, np.int32), [""])
+        times = schemas.time_array(np.tile(minutes[mine], len(names)))
+        table = pa.table([stations, times, blank, blank, known, known, *counts], schema=schemas.observations(TARGETS))
+        store.write_table(f"{schemas.day_folder('observations', day)}/{name}.parquet", table)
         rebuild_day(store, str(day), TARGETS)
 
 
@@ -190,12 +190,12 @@ def test_a_few_origins_are_served_from_the_days_that_they_see_with_the_same_bits
         rows = pa.table(
             {
                 "station_id": pa.array(["A"] * len(mine)).dictionary_encode(),
-                "minute_utc": tables.time_array(mine),
+                "minute_utc": schemas.time_array(mine),
                 "entries": pa.array(rng.poisson(5, len(mine)), pa.int32()),
                 "exits": pa.array(rng.poisson(5, len(mine)), pa.int32()),
             }
         )
-        store.write_table(tables.minutes_file(day), rows.cast(tables.minutes(("entries", "exits"))))
+        store.write_table(schemas.minutes_file(day), rows.cast(schemas.minutes(("entries", "exits"))))
     whole = load_features(settings, minutes[-30 * 1440], minutes[-120])
     for local in ("2013-11-03T00:30", "2013-11-03T12:00", "2013-11-11T00:05", "2013-11-20T23:58", "2013-11-28T17:00"):
         origin = parse_moment(local, "America/Chicago").astype("datetime64[m]")

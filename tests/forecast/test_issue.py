@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
 
-from tasks import tables
 from tasks.channels import ALWAYS, Channel
 from tasks.contracts import QUANTILE_COLUMNS, Grid
 from tasks.errors import HistoryError
@@ -16,6 +15,7 @@ from tasks.forecast.issue import local_text, make_issue
 from tasks.forecast.steps import issue
 from tasks.settings.tree import Network, Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")
 ISSUED = np.datetime64("2024-03-05T09:00:20", "s")
@@ -33,7 +33,7 @@ def features(interval: int = 1) -> FakeFeatures:
 
 def test_the_table_holds_every_station_target_and_minute_of_the_hour(tmp_path: Path) -> None:
     made = issue(config(tmp_path), features(), LADDER, ISSUED, ORIGIN)
-    assert made.table.schema == tables.FORECASTS
+    assert made.table.schema == schemas.FORECASTS
     frame = made.table.to_pandas()
     assert len(frame) == 3 * 2 * 60
     one = frame[(frame.station_id == "s1") & (frame.target == "exits")]
@@ -62,7 +62,7 @@ def test_the_same_issue_twice_is_one_file_under_the_service_day_of_the_origin(tm
     assert first.path.startswith("forecasts/service_date=2024-03-04/20240305T030000Z-")
     issue(settings, features(), LADDER[1:], night, night)
     assert len(store.files("forecasts")) == 2
-    back = store.read_tables([first.path], tables.FORECASTS)
+    back = store.read_tables([first.path], schemas.FORECASTS)
     assert back.equals(first.table)
 
 

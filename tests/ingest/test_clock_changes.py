@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ingest_bench import TRIPS, Bench, at, naive
 
-from tasks import tables
 from tasks.clock import day_bounds
+from tasks.tables import schemas
 
 AS_OF = np.datetime64("2025-01-01T00:00:00", "s")
 MINUTE = timedelta(minutes=1)
@@ -94,7 +94,7 @@ def test_counts_with_an_offset_land_at_their_minutes_and_all_on_their_day(change
         report = bench.ingest(AS_OF, backfill=True)
         assert bench.truth() == {("A", m): (n + 1, 1) for n, m in enumerate(minutes)}
         assert (report.rejected, report.warnings, report.days) == (0, [], [change.day])
-        assert set(bench.minute_files()) == {tables.minutes_file(change.day)}
+        assert set(bench.minute_files()) == {schemas.minutes_file(change.day)}
 
 
 @every_change

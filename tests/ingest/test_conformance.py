@@ -19,7 +19,7 @@ from tasks.errors import StoreError
 from tasks.ingest.pieces import statement_schema
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.sources import kinds, make_source, named_source
-from tasks.tables import numpy_times
+from tasks.tables.schemas import numpy_times
 
 LATER = NOW + np.timedelta64(90, "m")
 LONDON = {"timezone": "Europe/London", "interval_minutes": 5}

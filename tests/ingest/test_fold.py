@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import slow_fold
 
-from tasks import tables
-from tasks.fold import fold
-from tasks.rebuild import rebuild_day
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.fold import fold
+from tasks.tables.rebuild import rebuild_day
 
 TARGETS = ("entries", "exits")
 START = datetime(2024, 5, 10)
@@ -46,15 +46,15 @@ def as_table(rows: list[dict[str, Any]]) -> pa.Table:
         **{target: [r[target] for r in rows] for target in TARGETS},
     }
     arrays = []
-    for field in tables.observations(TARGETS):
+    for field in schemas.observations(TARGETS):
         values = columns[field.name]
-        if field.type == tables.NAME:
-            arrays.append(pa.array(values, pa.string()).dictionary_encode().cast(tables.NAME))
-        elif field.type == tables.TIME:
-            arrays.append(tables.time_array(np.array(values, dtype="datetime64[us]")))
+        if field.type == schemas.NAME:
+            arrays.append(pa.array(values, pa.string()).dictionary_encode().cast(schemas.NAME))
+        elif field.type == schemas.TIME:
+            arrays.append(schemas.time_array(np.array(values, dtype="datetime64[us]")))
         else:
             arrays.append(pa.array(values, field.type))
-    return pa.Table.from_arrays(arrays, schema=tables.observations(TARGETS))
+    return pa.Table.from_arrays(arrays, schema=schemas.observations(TARGETS))
 
 
 @given(st.lists(statements, max_size=30))
@@ -90,7 +90,7 @@ def test_any_interleaving_of_batches_gives_the_same_bytes(rows: list[dict[str, A
             names = ["a", "b"]
             luck.shuffle(names)
             for name, batch in zip(names, (rows[:cut], rows[cut:]), strict=True):
-                store.write_table(f"{tables.day_folder('observations', '2024-05-10')}/{name}.parquet", as_table(batch))
+                store.write_table(f"{schemas.day_folder('observations', '2024-05-10')}/{name}.parquet", as_table(batch))
                 rebuild_day(store, "2024-05-10", TARGETS)
-            written.append(store.read_bytes(tables.minutes_file("2024-05-10")))
+            written.append(store.read_bytes(schemas.minutes_file("2024-05-10")))
     assert written[0] == written[1] is not None

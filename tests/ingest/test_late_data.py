@@ -12,14 +12,14 @@ import pytest
 from ingest_bench import Bench, Failing
 
 from flows import compose
-from tasks import tables
 from tasks.contracts import Prediction
 from tasks.errors import StoreError
 from tasks.features.steps import refresh_lag_table, write_lag_table
-from tasks.forecast_table import forecast_table
-from tasks.late import due
 from tasks.score.steps import score_forecasts
 from tasks.settings.tree import Settings
+from tasks.tables import schemas
+from tasks.tables.forecasts import forecast_table
+from tasks.tables.staleness import due
 
 NOW = np.datetime64("2024-05-10T12:00:00", "s")
 LATE = np.datetime64("2024-04-19")
@@ -49,7 +49,7 @@ def forecasts(bench: Bench, day: np.datetime64) -> None:
     origins = np.array([f"{day}T08:00", f"{day}T23:30"], dtype="datetime64[m]")
     mean = np.full((1, 2, 1, 4), 7, dtype=np.float32)
     table = forecast_table(Prediction(mean, np.stack([mean] * 7)), origins, origins, ("A",), ("entries",), 15, "3")
-    bench.store.write_table(f"{tables.day_folder('forecasts', day)}/f.parquet", table)
+    bench.store.write_table(f"{schemas.day_folder('forecasts', day)}/f.parquet", table)
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def written_later_than_all_that_is_to_come(folder: Path) -> None:
 
 def actual(bench: Bench, day: np.datetime64) -> list[float]:
     """Truth of the whole hours that were scored of a day, by origin."""
-    rows = table(bench, f"{tables.day_folder('scores', day)}/part.parquet", tables.SCORES)
+    rows = table(bench, f"{schemas.day_folder('scores', day)}/part.parquet", schemas.SCORES)
     kept = [r for r in rows.to_pylist() if r["band"] == "1-60"]
     return [r["actual"] for r in sorted(kept, key=lambda r: r["origin_utc"])]
 
@@ -107,7 +107,7 @@ def test_late_data_lands_in_its_own_day_and_says_what_it_touched(town: Town) -> 
 def test_scores_against_a_late_day_are_made_anew_though_they_are_weeks_old(town: Town) -> None:
     morning = actual(town, LATE)
     assert len(morning) == 1  # only the evening was observed
-    baseline = table(town, f"{tables.day_folder('scores', LATE + 7)}/part.parquet", tables.SCORES)
+    baseline = table(town, f"{schemas.day_folder('scores', LATE + 7)}/part.parquet", schemas.SCORES)
     assert baseline["baseline_absolute_error"].null_count > 0
     assert score_forecasts(town.settings, NOW).days == []
     town.ingest(NOW)
@@ -115,7 +115,7 @@ def test_scores_against_a_late_day_are_made_anew_though_they_are_weeks_old(town:
     assert report.late == [str(day) for day in (LATE - 1, LATE, LATE + 7)]
     assert actual(town, LATE)[0] == sum(90 + i % 5 for i in range(32, 36))
     assert len(actual(town, LATE)) == 2
-    baseline = table(town, f"{tables.day_folder('scores', LATE + 7)}/part.parquet", tables.SCORES)
+    baseline = table(town, f"{schemas.day_folder('scores', LATE + 7)}/part.parquet", schemas.SCORES)
     assert baseline["baseline_absolute_error"].null_count == 0
     assert marks(town)["scores"] == []
     written_later_than_all_that_is_to_come(town.folder / "root/scores")
@@ -129,7 +129,7 @@ def test_a_stale_lag_table_ends_in_the_bytes_of_one_written_anew(town: Town) -> 
     assert written == [str(day) for day in (LATE, LATE + 6, LATE + 7, LATE + 8)]
     after = lag_files(town)
     assert {name for name in after if after[name] != before[name]} >= {
-        f"{tables.day_folder('lag_table', day)}/part.parquet" for day in (LATE, LATE + 7)
+        f"{schemas.day_folder('lag_table', day)}/part.parquet" for day in (LATE, LATE + 7)
     }
     for day in written:
         write_lag_table(town.settings, day, day, NOW)
@@ -167,7 +167,7 @@ def test_a_crash_at_any_write_loses_no_mark(town: Town) -> None:
 
 def test_a_score_that_crashes_leaves_the_marks_of_what_it_has_not_remade(town: Town) -> None:
     town.ingest(NOW)
-    path = town.folder / "root" / f"{tables.day_folder('forecasts', LATE)}/f.parquet"
+    path = town.folder / "root" / f"{schemas.day_folder('forecasts', LATE)}/f.parquet"
     good = path.read_bytes()
     path.write_bytes(b"torn")
     with pytest.raises(StoreError):
@@ -189,6 +189,6 @@ def test_a_score_in_the_middle_of_a_marked_day_leaves_its_mark(town: Town) -> No
 
 def test_marks_of_forecasts_that_were_removed_go_away(town: Town) -> None:
     town.ingest(NOW)
-    shutil.rmtree(town.folder / "root" / tables.day_folder("forecasts", LATE))
+    shutil.rmtree(town.folder / "root" / schemas.day_folder("forecasts", LATE))
     score_forecasts(town.settings, NOW)
     assert marks(town)["scores"] == []

@@ -17,10 +17,10 @@ from flows import artifacts
 from flows.cli import output
 from flows.compose import IngestReport
 from tasks.errors import NexthourError, SourceError, visible
-from tasks.export import export_minutes
 from tasks.ingest.numbers import UNSAFE, read_names
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source
+from tasks.tables.export import export_minutes
 
 TIME = "2024-05-10T10:00Z"
 HEADER = ("station_id", "minute_utc", "entries", "exits")

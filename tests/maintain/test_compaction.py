@@ -12,18 +12,18 @@ from batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, path_of, remote
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks import tables
 from tasks.errors import StoreError
 from tasks.maintain.compaction import compact_day, compacted_name
 from tasks.maintain.manifest import read_manifest
-from tasks.minutes import read_minutes
-from tasks.observations import absorbed, batches, holds, is_compacted, read_observations
-from tasks.rebuild import folded_from, rebuild_day
 from tasks.storage.parquet import decode_all
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.minutes import read_minutes
+from tasks.tables.observations import absorbed, batches, holds, is_compacted, read_observations
+from tasks.tables.rebuild import folded_from, rebuild_day
 
 START, END = moment(0), moment(1440)
-MINUTES = tables.minutes_file(DAY)
+MINUTES = schemas.minutes_file(DAY)
 counts = st.none() | st.integers(0, 3)
 observations = st.builds(
     Said,
@@ -128,7 +128,7 @@ def test_counts_that_the_network_counts_no_more_are_kept(store: Store) -> None:
     old = rows_of([Said("z", 3)]).append_column("transfers", pa.array([8], pa.int32())).drop_columns(["exits"])
     store.write_table(path_of("b4"), old)
     compact_day(store, DAY, TARGETS)
-    whole = read_observations(store, DAY, tables.observations(("transfers", *TARGETS)))
+    whole = read_observations(store, DAY, schemas.observations(("transfers", *TARGETS)))
     assert [(r["transfers"], r["exits"]) for r in whole.to_pylist() if r["station_id"] == "z"] == [(8, None)]
     assert whole["transfers"].null_count == 4
 
@@ -217,7 +217,7 @@ def test_a_batch_that_lands_while_its_day_is_compacted_is_not_lost(store: Store,
     assert {path_of("b9")} < set(batches(store, DAY))
     assert "new" in known(store, 10)["station_id"].to_pylist()
     rebuild_day(store, DAY, TARGETS)
-    assert store.read_tables([MINUTES], tables.minutes(TARGETS)).num_rows == 4
+    assert store.read_tables([MINUTES], schemas.minutes(TARGETS)).num_rows == 4
 
 
 @pytest.mark.parametrize("when", range(1, 6))

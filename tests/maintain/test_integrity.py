@@ -13,15 +13,15 @@ from batch_days import DAY, TARGETS, Said, land, path_of, remote_store, rows_of
 from ingest_bench import Bench
 
 from flows import compose
-from tasks import tables
 from tasks.maintain.checks import Files, check_files
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.integrity import mend, remedies, sample
 from tasks.maintain.manifest import manifest_path
 from tasks.maintain.steps import MaintainReport, compact_days
-from tasks.observations import batches
-from tasks.rebuild import rebuild_day
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.observations import batches
+from tasks.tables.rebuild import rebuild_day
 
 A, B, C = "a" * 24, "b" * 24, "c" * 24
 TODAY = "2024-06-01"
@@ -129,7 +129,7 @@ def test_a_file_that_is_written_anew_is_news_and_one_that_turned_bad_is_not(tmp_
     store = Store(str(tmp_path))
     land(store, A, [Said("a", 1)])
     rebuild_day(store, DAY, TARGETS)
-    path = tmp_path / tables.minutes_file(DAY)
+    path = tmp_path / schemas.minutes_file(DAY)
     check_files(store, TODAY, 5)
     land(store, B, [Said("b", 1)])
     rebuild_day(store, DAY, TARGETS)
@@ -137,7 +137,7 @@ def test_a_file_that_is_written_anew_is_news_and_one_that_turned_bad_is_not(tmp_
     times, data = path.stat(), path.read_bytes()
     path.write_bytes(turned(data))
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert check_files(store, TODAY, 5, full=True).changed == (tables.minutes_file(DAY),)
+    assert check_files(store, TODAY, 5, full=True).changed == (schemas.minutes_file(DAY),)
 
 
 def test_a_damaged_manifest_is_made_anew(store: Store) -> None:
@@ -159,12 +159,12 @@ def test_every_day_is_in_the_sample_within_as_many_nights_as_that_takes() -> Non
 
 
 def test_a_day_whose_observations_are_all_gone_keeps_its_minutes(store: Store) -> None:
-    right = store.read_bytes(tables.minutes_file(DAY))
+    right = store.read_bytes(schemas.minutes_file(DAY))
     for path in batches(store, DAY):
         store.delete(path)
     store.write_bytes(f"{FOLDER}/note.txt", b"")
     assert mend(store, [DAY], TARGETS) == ([], [])
-    assert store.read_bytes(tables.minutes_file(DAY)) == right
+    assert store.read_bytes(schemas.minutes_file(DAY)) == right
 
 
 # ----------------------------------------------------------------------------------------------- one whole run
@@ -230,7 +230,7 @@ def test_the_running_day_is_compacted_where_it_has_many_files(bench: Bench) -> N
 
 def test_minutes_that_are_not_the_fold_are_mended_though_their_note_agrees(bench: Bench) -> None:
     right = bench.minute_files()
-    path = tables.minutes_file("2024-05-11")
+    path = schemas.minutes_file("2024-05-11")
     store = bench.store
     batch = batches(store, "2024-05-11")[0]
     kept = store.read_bytes(batch)

@@ -14,19 +14,19 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from tasks import tables
 from tasks.errors import ConfigError, StoreError
-from tasks.fold import fold
 from tasks.maintain import compaction
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.day_rows import thinned, united
 from tasks.maintain.retention import Removed, first_kept, retain
 from tasks.maintain.steps import compact_days
-from tasks.minutes import read_minutes
-from tasks.observations import batches, holds, read_observations
-from tasks.rebuild import rebuild_day
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.fold import fold
+from tasks.tables.minutes import read_minutes
+from tasks.tables.observations import batches, holds, read_observations
+from tasks.tables.rebuild import rebuild_day
 
 DAYS = [str(day) for day in np.arange("2024-01-01", "2024-07-19", dtype="datetime64[D]")]  # two hundred
 NOON = np.datetime64("2024-07-18T12:00", "us")
@@ -183,7 +183,7 @@ statements = st.builds(
 
 
 def folded(table: pa.Table, at: int) -> pa.Table:
-    return fold(table.filter(pc.field("available_at") <= tables.to_time(moment(at))), TARGETS)
+    return fold(table.filter(pc.field("available_at") <= schemas.to_time(moment(at))), TARGETS)
 
 
 @given(st.lists(statements, max_size=25), st.lists(statements, max_size=5), st.integers(0, 7), st.integers(0, 7))
@@ -229,7 +229,7 @@ def test_old_days_are_thinned_once_and_again_when_they_were_corrected(root: str)
     told = [Said("a", 1, 5), Said("a", 1, 6, available=30), Said("b", 1, 1)]
     land(store, "b1", told)
     rebuild_day(store, DAY, TARGETS)
-    minutes = store.read_bytes(tables.minutes_file(DAY))
+    minutes = store.read_bytes(schemas.minutes_file(DAY))
     for n in range(1, 10):
         store.write_bytes(f"observations/service_date={np.datetime64(DAY) + n}/note.txt", b"")
     settings = configured(root, observations=5)
@@ -237,7 +237,7 @@ def test_old_days_are_thinned_once_and_again_when_they_were_corrected(root: str)
     assert compact_days(settings, moment(4 * 1440))[0] == ()  # young enough
     [done], failures = compact_days(settings, then)
     assert (done.day, done.rows_before, done.rows_after, failures) == (DAY, 3, 2, [])
-    assert store.read_bytes(tables.minutes_file(DAY)) == minutes
+    assert store.read_bytes(schemas.minutes_file(DAY)) == minutes
     assert holds(store, DAY, "b1")
     assert compact_days(settings, then + np.timedelta64(5, "D")) == ((), [])
     land(store, "b2", [Said("a", 1, 7, available=8 * 1440), Said("a", 1, 8, available=9 * 1440)])

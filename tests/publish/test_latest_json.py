@@ -12,12 +12,12 @@ from jsonschema import Draft202012Validator
 import tasks.publish
 from tasks.contracts import QUANTILE_COLUMNS, Prediction, Target
 from tasks.errors import ConfigError, StoreError
-from tasks.forecast_table import forecast_table
 from tasks.publish import known_targets, make_target
 from tasks.publish.latest_json import FEW_QUANTILES, latest
 from tasks.publish.steps import publish
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables.forecasts import forecast_table
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")
 SCHEMA = Path(tasks.publish.__file__).parent / "latest.schema.json"

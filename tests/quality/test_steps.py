@@ -15,11 +15,11 @@ from flows import artifacts, compose
 from flows.cli import output
 from flows.doctor import examine
 from tasks.ingest.steps import last_minutes
-from tasks.late import LateReport
 from tasks.quality.results import QualityResult
 from tasks.quality.seen import days_to_look_at
 from tasks.quality.steps import LATEST, STATIONS
 from tasks.settings.tree import Settings
+from tasks.tables.staleness import LateReport
 
 NOW = np.datetime64("2024-05-10T12:10", "s")
 NETWORK = {"name": "town", "timezone": "Europe/London", "interval_minutes": 5, "targets": ("entries",)}

@@ -15,10 +15,10 @@ from oracles import slow_coverage, slow_pinball, slow_poisson_deviance
 
 from tasks.contracts import QUANTILE_COLUMNS, QUANTILES, Forecaster, Minutes, Prediction, Progress
 from tasks.errors import ConfigError, ModelError
-from tasks.forecast_table import REPLAYED
 from tasks.score.backtest import BacktestReport, Replay, periods
 from tasks.score.replay_part import How, in_turn
 from tasks.score.steps import replay as replay_step
+from tasks.tables.forecasts import REPLAYED
 
 ZONE = "America/Chicago"
 ORIGINS = np.arange("2024-03-10T03:00", "2024-03-11T09:00", 180, dtype="datetime64[m]")  # clocks change at 08:00

@@ -9,16 +9,16 @@ import pytest
 from forecast_fakes import random_grid
 from oracles import slow_coverage, slow_pinball, slow_poisson_deviance
 
-from tasks import tables
 from tasks.clock import to_local
 from tasks.contracts import QUANTILE_COLUMNS, QUANTILES, Grid, Minutes, Prediction
 from tasks.errors import ConfigError
-from tasks.forecast_table import forecast_table
-from tasks.rebuild import rebuild_day
 from tasks.score.scoring import hours, unpack, week_before
 from tasks.score.steps import _pieces, score_forecasts
 from tasks.settings.tree import Network, ScoreSettings, Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.forecasts import forecast_table
+from tasks.tables.rebuild import rebuild_day
 
 ZONE = "America/Chicago"
 START = "2024-03-02T06:00"  # midnight in Chicago
@@ -38,16 +38,16 @@ def observe(root: Path, grid: Grid, batch: str = "a", received: str = "2024-03-2
     minute = grid.minutes[m]
     known = np.full(len(m), np.datetime64(received, "us"))
     values = [pa.array(grid.values[t, s, m].astype(float), from_pandas=True).cast(pa.int32()) for t in range(2)]
-    times = [tables.time_array(minute), tables.time_array(known), tables.time_array(known)]
-    names = [tables.name_array(np.zeros(len(m)), [text]) for text in ("", "test")]
+    times = [schemas.time_array(minute), schemas.time_array(known), schemas.time_array(known)]
+    names = [schemas.name_array(np.zeros(len(m)), [text]) for text in ("", "test")]
     table = pa.Table.from_arrays(
-        [tables.name_array(s, grid.stations), times[0], *names, *times[1:], *values],
-        schema=tables.observations(grid.targets),
+        [schemas.name_array(s, grid.stations), times[0], *names, *times[1:], *values],
+        schema=schemas.observations(grid.targets),
     )
     days = to_local(minute, ZONE).astype("datetime64[D]")
     for day in np.unique(days):
         store.write_table(
-            f"{tables.day_folder('observations', day)}/{batch}.parquet", table.filter(pa.array(days == day))
+            f"{schemas.day_folder('observations', day)}/{batch}.parquet", table.filter(pa.array(days == day))
         )
         rebuild_day(store, str(day), grid.targets)
 
@@ -64,15 +64,15 @@ def forecast(grid: Grid, origins: Minutes, version: str = "3", seed: int = 5) ->
 
 def keep(root: Path, table: pa.Table, name: str = "f") -> None:
     """Put each row under the service day of its origin."""
-    days = to_local(tables.numpy_times(table["origin_utc"]).astype("datetime64[m]"), ZONE).astype("datetime64[D]")
+    days = to_local(schemas.numpy_times(table["origin_utc"]).astype("datetime64[m]"), ZONE).astype("datetime64[D]")
     for day in np.unique(days):
         part = table.filter(pa.array(days == day))
-        Store(str(root)).write_table(f"{tables.day_folder('forecasts', day)}/{name}.parquet", part)
+        Store(str(root)).write_table(f"{schemas.day_folder('forecasts', day)}/{name}.parquet", part)
 
 
 def scores(root: Path) -> pd.DataFrame:
     store = Store(str(root))
-    frame = store.read_tables(store.files("scores", ".parquet"), tables.SCORES).to_pandas()
+    frame = store.read_tables(store.files("scores", ".parquet"), schemas.SCORES).to_pandas()
     return frame.astype(dict.fromkeys(("station_id", "target", "band", "model_version"), str))
 
 
@@ -278,7 +278,7 @@ def test_forecasts_come_back_as_the_arrays_that_they_were_in_any_order_of_rows(g
             np.testing.assert_array_equal(issues.quantiles[5, c, 2, s], rows["q90"])
     only = unpack(table, ("exits",), 1)
     np.testing.assert_array_equal(only.mean[0], issues.mean[1])
-    assert unpack(tables.FORECASTS.empty_table(), grid.targets, 1).mean.shape == (2, 0, 0, 60)
+    assert unpack(schemas.FORECASTS.empty_table(), grid.targets, 1).mean.shape == (2, 0, 0, 60)
 
 
 def test_the_week_before_is_the_wall_clocks_over_both_clock_changes() -> None:

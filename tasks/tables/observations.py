@@ -13,10 +13,10 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks import tables
 from tasks.errors import StoreError
 from tasks.storage.parquet import read_footer
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
 COMPACTED = "all-"
 """How the names of compacted files begin; batches are named in hexadecimal digits."""
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 def batches(store: Store, day: str) -> list[str]:
     """Paths of the files of a service day, compacted ones among them, sorted."""
-    return store.files(tables.day_folder("observations", day), ".parquet")
+    return store.files(schemas.day_folder("observations", day), ".parquet")
 
 
 def batch_name(path: str) -> str:
@@ -39,7 +39,7 @@ def batch_name(path: str) -> str:
 
 def batch_path(day: str, name: str) -> str:
     """Where the batch of that name lies."""
-    return f"{tables.day_folder('observations', day)}/{name}.parquet"
+    return f"{schemas.day_folder('observations', day)}/{name}.parquet"
 
 
 def is_compacted(path: str) -> bool:
@@ -113,4 +113,4 @@ def _unmoved(
         if failure is not None and set(files) <= set(again):
             raise failure
         files = again
-    raise StoreError(f"{store.url(tables.day_folder('observations', day))} changes all the time: try again later")
+    raise StoreError(f"{store.url(schemas.day_folder('observations', day))} changes all the time: try again later")

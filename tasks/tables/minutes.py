@@ -9,13 +9,13 @@ from operator import or_
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.clock import service_dates
 from tasks.contracts import Grid
-from tasks.fold import fold
-from tasks.observations import batches, read_observations
-from tasks.rebuild import folded_from
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.fold import fold
+from tasks.tables.observations import batches, read_observations
+from tasks.tables.rebuild import folded_from
 
 PIECE = 2_000_000
 """Rows that are looked at together."""
@@ -56,18 +56,18 @@ def read_minutes(
         end = min(end.astype("datetime64[m]"), as_of.astype("datetime64[m]"))
     if as_of is None:
         days = _days(store, "minutes", start, end, timezone)
-        paths = [tables.minutes_file(day) for day in days if only is None or day in only]
-        return _within(store.read_tables(paths, tables.minutes(targets)), start, end)
+        paths = [schemas.minutes_file(day) for day in days if only is None or day in only]
+        return _within(store.read_tables(paths, schemas.minutes(targets)), start, end)
     days = observed_days(store, start, end, timezone)
     pieces = [_day_as_of(store, day, targets, as_of) for day in days if only is None or day in only]
-    return _within(pa.concat_tables([tables.minutes(targets).empty_table(), *pieces]), start, end)
+    return _within(pa.concat_tables([schemas.minutes(targets).empty_table(), *pieces]), start, end)
 
 
 def _within(table: pa.Table, start: np.datetime64, end: np.datetime64) -> pa.Table:
     """The rows of a span; what lies in it whole is not copied."""
     kept = [table.slice(0, 0)]
     for piece in _pieces(table):
-        times = tables.numpy_times(piece["minute_utc"])
+        times = schemas.numpy_times(piece["minute_utc"])
         inside = (times >= start) & (times < end)
         kept.append(piece if inside.all() else piece.filter(pa.array(inside)))
     return pa.concat_tables(kept)
@@ -83,18 +83,18 @@ def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetim
     files = batches(store, day)
     folded = folded_from(store, day)
     if folded is not None and folded.batches == set(files) and folded.serves(targets, as_of):
-        return folded.table.select(tables.minutes(targets).names)
-    observed = read_observations(store, day, tables.observations(targets))
-    known = tables.numpy_times(observed["available_at"]) <= as_of
+        return folded.table.select(schemas.minutes(targets).names)
+    observed = read_observations(store, day, schemas.observations(targets))
+    known = schemas.numpy_times(observed["available_at"]) <= as_of
     return fold(observed.filter(pa.array(known)), targets)
 
 
 def last_minute(store: Store, targets: Sequence[str], as_of: np.datetime64 | None = None) -> np.datetime64 | None:
     """Latest minute of the minute table (before `as_of`) in which any target was observed, None where there is none."""
     for day in reversed(store.partitions("minutes")):
-        table = store.read_tables([tables.minutes_file(day)], tables.minutes(targets))
+        table = store.read_tables([schemas.minutes_file(day)], schemas.minutes(targets))
         observed = reduce(or_, (table[target].is_valid().to_numpy() for target in targets))
-        times = tables.numpy_times(table["minute_utc"])[observed]
+        times = schemas.numpy_times(table["minute_utc"])[observed]
         times = times if as_of is None else times[times < as_of]
         if len(times):
             return np.datetime64(times.max(), "m")
@@ -114,7 +114,7 @@ def to_grid(
     Rows off the grid's interval are left out; stations default to those of the rows, sorted.
     """
     pieces = _pieces(table)
-    seen = {name for piece in pieces for name in tables.name_codes(piece["station_id"])[1]}
+    seen = {name for piece in pieces for name in schemas.name_codes(piece["station_id"])[1]}
     wanted = sorted(seen if stations is None else set(stations))
     begin, width = start.astype("datetime64[m]"), np.timedelta64(interval, "m")
     steps = max(int((end.astype("datetime64[m]") - begin) // width), 0)
@@ -128,9 +128,9 @@ def to_grid(
 
 def _fill(grid: Grid, rows: pa.Table, place: dict[str, int]) -> None:
     """Put the counts of some rows into a grid whose stations have these places."""
-    codes, names = tables.name_codes(rows["station_id"])
+    codes, names = schemas.name_codes(rows["station_id"])
     station = np.array([*(place.get(name, -1) for name in names), -1], dtype=np.int64)[codes]
-    since = tables.numpy_times(rows["minute_utc"]) - grid.start
+    since = schemas.numpy_times(rows["minute_utc"]) - grid.start
     step, rest = np.divmod(since, np.timedelta64(grid.interval, "m"))
     inside = (station >= 0) & (step >= 0) & (step < grid.steps) & (rest == np.timedelta64(0))
     for c, target in enumerate(grid.targets):

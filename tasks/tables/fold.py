@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
+from tasks.tables import schemas
 
 
 def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
@@ -26,16 +26,16 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
         Rows of `tables.minutes(targets)`: the same set of observations gives the same bytes, in whatever order.
     """
     if observations.num_rows == 0:
-        return tables.minutes(targets).empty_table()
-    station, names = tables.name_codes(observations["station_id"])
-    part, _ = tables.name_codes(observations["part"])
-    minute = tables.numpy_times(observations["minute_utc"]).astype(np.int64)
-    available = tables.numpy_times(observations["available_at"]).astype(np.int64)
-    received = tables.numpy_times(observations["received_at"]).astype(np.int64)
+        return schemas.minutes(targets).empty_table()
+    station, names = schemas.name_codes(observations["station_id"])
+    part, _ = schemas.name_codes(observations["part"])
+    minute = schemas.numpy_times(observations["minute_utc"]).astype(np.int64)
+    available = schemas.numpy_times(observations["available_at"]).astype(np.int64)
+    received = schemas.numpy_times(observations["received_at"]).astype(np.int64)
     keys: list[npt.NDArray[np.integer]] = [station, minute, part, available, received]
-    if not tables.ascending(keys, strictly=True):
+    if not schemas.ascending(keys, strictly=True):
         order = np.lexsort(keys[::-1])
-        if not tables.ascending([key[order] for key in keys], strictly=True):
+        if not schemas.ascending([key[order] for key in keys], strictly=True):
             order = np.lexsort((*_by_content(observations, targets), *reversed(keys)))
         station, minute, part = station[order], minute[order], part[order]
         observations = observations.select(targets).take(pa.array(order))
@@ -48,17 +48,17 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     rows = share[key]
     return pa.Table.from_arrays(
         [
-            tables.name_array(station[rows], names),
-            tables.time_array(minute[rows].astype("datetime64[us]")),
+            schemas.name_array(station[rows], names),
+            schemas.time_array(minute[rows].astype("datetime64[us]")),
             *columns,
         ],
-        schema=tables.minutes(targets),
+        schema=schemas.minutes(targets),
     )
 
 
 def _by_content(observations: pa.Table, targets: Sequence[str]) -> list[npt.NDArray[np.integer]]:
     """Keys that settle what moments leave open, the last one first: source, then counts, a null lowest."""
-    source, _ = tables.name_codes(observations["source"])
+    source, _ = schemas.name_codes(observations["source"])
     counts = [observations[target].fill_null(-1).combine_chunks().to_numpy() for target in targets]
     return [*reversed(counts), source]
 

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks import tables
 from tasks.contracts import Int
 from tasks.errors import StoreError
-from tasks.fold import fold
-from tasks.observations import batches, is_compacted, read_day
 from tasks.storage.parquet import decode_table, encode_table
 from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.fold import fold
+from tasks.tables.observations import batches, is_compacted, read_day
 
 
 def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
@@ -64,7 +64,7 @@ class Folded:
     def write(self, store: Store, day: str) -> None:
         """Replace the minute file of a day, then what is noted of it."""
         data = encode_table(self.table)
-        store.write_bytes(tables.minutes_file(day), data)
+        store.write_bytes(schemas.minutes_file(day), data)
         store.write_json(_origin_file(day), self._origin(data))
 
     def _origin(self, data: bytes) -> dict[str, Any]:
@@ -81,12 +81,12 @@ def folded_from(store: Store, day: str) -> Folded | None:
     """The minute file of a day; None where it is absent, or is not the one that the note beside it speaks of."""
     try:
         origin = store.read_json(_origin_file(day))
-        data = store.read_bytes(tables.minutes_file(day))
+        data = store.read_bytes(schemas.minutes_file(day))
         if not origin or data is None or origin["minutes"] != _digest(data):
             return None
-        folder, known_by = tables.day_folder("observations", day), origin["known_by"]
+        folder, known_by = schemas.day_folder("observations", day), origin["known_by"]
         return Folded(
-            decode_table(data, tables.minutes(origin["targets"])),
+            decode_table(data, schemas.minutes(origin["targets"])),
             frozenset(f"{folder}/{name}" for name in origin["batches"]),
             None if known_by is None else np.datetime64(known_by, "us"),
             bool(origin["parts"]),
@@ -97,7 +97,7 @@ def folded_from(store: Store, day: str) -> Folded | None:
 
 def _origin_file(day: str) -> str:
     """Beside the minute file, what it was made of; a name that readers of Parquet folders pass over."""
-    return f"{tables.day_folder('minutes', day)}/_origin.json"
+    return f"{schemas.day_folder('minutes', day)}/_origin.json"
 
 
 def _digest(data: bytes) -> str:
@@ -106,18 +106,18 @@ def _digest(data: bytes) -> str:
 
 def _folded(store: Store, day: str, targets: Sequence[str]) -> Folded:
     """The fold of all that there is."""
-    files, observed = read_day(store, day, tables.observations(targets))
+    files, observed = read_day(store, day, schemas.observations(targets))
     return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
 
 
 def _known_by(observed: pa.Table) -> np.datetime64 | None:
     if not len(observed) or observed["available_at"].null_count:
         return None
-    return np.datetime64(tables.numpy_times(observed["available_at"]).max(), "us")
+    return np.datetime64(schemas.numpy_times(observed["available_at"]).max(), "us")
 
 
 def _has_parts(observed: pa.Table) -> bool:
-    return any(tables.name_codes(observed["part"])[1])
+    return any(schemas.name_codes(observed["part"])[1])
 
 
 def _extended(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
@@ -133,14 +133,14 @@ def _extended(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
     if any(map(is_compacted, fresh)):
         return None
     try:
-        observed = store.read_tables(fresh, tables.observations(targets))
+        observed = store.read_tables(fresh, schemas.observations(targets))
     except StoreError:  # upkeep took a file away meanwhile, or it is damaged: reading them all tells
         return None
     known_by = _known_by(observed)
     if before.known_by is None or known_by is None:
         return replace(before, batches=frozenset(files)) if not len(observed) else None
     parts = before.parts or _has_parts(observed)
-    later = not parts and tables.numpy_times(observed["available_at"]).min() > before.known_by
+    later = not parts and schemas.numpy_times(observed["available_at"]).min() > before.known_by
     table = merged(before.table, fold(observed, targets), targets, over=bool(later))
     if table is None:
         return None
@@ -160,8 +160,8 @@ def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], over: bool) -> 
         None where both have a row and `over` does not hold.
     """
     both = pa.concat_tables([old, new]).unify_dictionaries()
-    station, names = tables.name_codes(both["station_id"])
-    time = tables.numpy_times(both["minute_utc"])
+    station, names = schemas.name_codes(both["station_id"])
+    time = schemas.numpy_times(both["minute_utc"])
     keys = station.astype(np.int64) << 32 | time.view(np.int64) // 60_000_000
     known, fresh = keys[: len(old)], keys[len(old) :]
     place = np.searchsorted(known, fresh)
@@ -170,8 +170,8 @@ def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], over: bool) -> 
         return None
     rows = np.insert(np.arange(len(old)), place[~there], len(old) + np.flatnonzero(~there))
     columns = [_column(both[target].combine_chunks(), rows, len(old), place, there) for target in targets]
-    named, times = tables.name_array(station[rows], names), tables.time_array(time[rows])
-    return pa.Table.from_arrays([named, times, *columns], schema=tables.minutes(targets))
+    named, times = schemas.name_array(station[rows], names), schemas.time_array(time[rows])
+    return pa.Table.from_arrays([named, times, *columns], schema=schemas.minutes(targets))
 
 
 def _column(column: pa.Array, rows: Int, old: int, place: Int, there: npt.NDArray[np.bool_]) -> pa.Array:
@@ -198,7 +198,7 @@ def refold_day(store: Store, day: str, targets: Sequence[str]) -> bool:
         differed = False
         while True:
             folded = _folded(store, day, targets)
-            data, held = encode_table(folded.table), store.read_bytes(tables.minutes_file(day))
+            data, held = encode_table(folded.table), store.read_bytes(schemas.minutes_file(day))
             if data == held:
                 store.write_json(_origin_file(day), folded._origin(data))
             else:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks import tables
 from tasks.contracts import Forecaster, Minutes, Prediction
 from tasks.storage.store import table_writer
+from tasks.tables import schemas
 
-REPLAYED = pa.schema([*tables.FORECASTS, ("model", tables.NAME)])
+REPLAYED = pa.schema([*schemas.FORECASTS, ("model", schemas.NAME)])
 """The forecasts table with the name of the model that was replayed."""
 
 
@@ -52,17 +52,17 @@ def forecast_table(
     values = [column.transpose(1, 2, 0, 3).ravel() for column in (prediction.mean, *prediction.quantiles)]
     return pa.Table.from_arrays(
         [
-            tables.time_array(np.repeat(issued_at, s * c * h)),
-            tables.time_array(np.repeat(origins, s * c * h)),
-            tables.time_array(minute.ravel()),
+            schemas.time_array(np.repeat(issued_at, s * c * h)),
+            schemas.time_array(np.repeat(origins, s * c * h)),
+            schemas.time_array(minute.ravel()),
             pa.array(horizon),
-            tables.name_array(np.tile(np.repeat(np.arange(s), c * h), o), stations),
-            tables.name_array(np.tile(np.repeat(np.arange(c), h), o * s), targets),
+            schemas.name_array(np.tile(np.repeat(np.arange(s), c * h), o), stations),
+            schemas.name_array(np.tile(np.repeat(np.arange(c), h), o * s), targets),
             *(pa.array(column, pa.float32()) for column in values),
             _constant(model_version, rows),
             _constant(degraded_reason, rows),
         ],
-        schema=tables.FORECASTS,
+        schema=schemas.FORECASTS,
     )
 
 
@@ -82,5 +82,5 @@ def replay_writer(path: Path) -> Iterator[Callable[[str, pa.Table], None]]:
 
 def _constant(name: str | None, rows: int) -> pa.DictionaryArray:
     if name is None:
-        return pa.nulls(rows, tables.NAME)
-    return tables.name_array(np.zeros(rows, dtype=np.int32), [name])
+        return pa.nulls(rows, schemas.NAME)
+    return schemas.name_array(np.zeros(rows, dtype=np.int32), [name])

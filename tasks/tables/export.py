@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import ConfigError, StoreError
-from tasks.minutes import read_minutes
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
-from tasks.tables import name_codes, numpy_times
+from tasks.tables.minutes import read_minutes
+from tasks.tables.schemas import name_codes, numpy_times
 
 
 def export_minutes(
