@@ -17,8 +17,8 @@ import numpy as np
 from flows.compose import DAY, channels, floor
 from flows.replaying import Bench, side_by_side
 from tasks.contracts import Progress
-from tasks.provenance import data_fingerprint
 from tasks.settings.tree import Settings
+from tasks.tracking.provenance import data_fingerprint
 
 if TYPE_CHECKING:
     from tasks.features.past import Past

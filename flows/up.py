@@ -43,7 +43,7 @@ def _prefect(host: str, port: int) -> Child:
 
 
 def _mlflow(settings: Settings, host: str, port: int) -> Child:
-    from tasks.tracking import tracking_uri
+    from tasks.tracking.runs import tracking_uri
 
     uri = tracking_uri(settings)
     command = [

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks import tracking
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
+from tasks.tracking import runs
 
 if TYPE_CHECKING:
     import optuna
@@ -47,11 +47,11 @@ def storage_url(settings: Settings) -> str:
     Raises:
         ConfigError: if neither can be used.
     """
-    uri = tracking.tracking_uri(settings)
+    uri = runs.tracking_uri(settings)
     if "://" in uri and not uri.startswith(("http://", "https://", "databricks", "file:")):
         return uri
     local = settings.model_copy(update={"mlflow": settings.mlflow.model_copy(update={"tracking_uri": None})})
-    return tracking.tracking_uri(local)
+    return runs.tracking_uri(local)
 
 
 @contextmanager
@@ -69,7 +69,7 @@ def open_study(settings: Settings, name: str, seed: int) -> Iterator[optuna.Stud
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with tracking.connect(settings):  # makes MLflow's tables first: both keep a revision in a table of one name
+    with runs.connect(settings):  # makes MLflow's tables first: both keep a revision in a table of one name
         pass
     url = storage_url(settings)
     if url.startswith("sqlite:///"):

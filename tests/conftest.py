@@ -43,11 +43,11 @@ def prefect_harness() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def mlflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings whose data root holds an MLflow database; one for the session, as making it takes seconds."""
-    from tasks import tracking
     from tasks.settings.tree import Settings
+    from tasks.tracking import runs
 
     made = Settings(data_root=str(tmp_path_factory.mktemp("mlflow root #1 ü")))
-    with tracking.connect(made):
+    with runs.connect(made):
         return made
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import provenance
 from tasks.contracts import Grid
 from tasks.settings.tree import MlflowSettings, Settings
+from tasks.tracking import provenance
 
 GRID = Grid(np.ones((2, 3, 60), np.float32), np.datetime64("2026-03-10T00:00", "m"), 1, ("a", "b", "c"), ("in", "out"))
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import registry, tracking
 from tasks.errors import ConfigError, ModelError
 from tasks.settings.tree import MlflowSettings, Settings
+from tasks.tracking import registry, runs
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = """
@@ -46,39 +46,39 @@ def served(folder: Path, factor: float = 2.0) -> registry.Served:
 def registered(settings: Settings, name: str, folder: Path, factor: float = 2.0) -> tuple[str, str]:
     """Run and version of a retraining of that name."""
     with (
-        tracking.connect(settings) as mlflow,
-        tracking.open_run(mlflow, tracking.RETRAIN_TAG, name, name, {}) as run,
+        runs.connect(settings) as mlflow,
+        runs.open_run(mlflow, runs.RETRAIN_TAG, name, name, {}) as run,
     ):
         return run.run_id, registry.log_version(run, settings, served(folder, factor), {"who": name}, f"**{name}**")
 
 
 def test_the_default_is_sqlite_under_the_data_root(tmp_path: Path) -> None:
     settings = Settings(data_root=str(tmp_path))
-    assert tracking.tracking_uri(settings) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    assert tracking.artifact_root(settings) == f"{tmp_path}/mlflow/artifacts"
+    assert runs.tracking_uri(settings) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert runs.artifact_root(settings) == f"{tmp_path}/mlflow/artifacts"
 
 
 def test_a_remote_data_root_needs_a_tracking_uri() -> None:
     with pytest.raises(ConfigError, match="set \\[mlflow\\] tracking_uri"):
-        tracking.tracking_uri(Settings(data_root="s3://bucket/city"))
+        runs.tracking_uri(Settings(data_root="s3://bucket/city"))
     with_uri = Settings(data_root="s3://bucket/city", mlflow=MlflowSettings(tracking_uri="http://mlflow:5000"))
-    assert tracking.tracking_uri(with_uri) == "http://mlflow:5000"
-    assert tracking.artifact_root(with_uri) is None
+    assert runs.tracking_uri(with_uri) == "http://mlflow:5000"
+    assert runs.artifact_root(with_uri) is None
 
 
 @pytest.mark.parametrize("name", ["100%", "what?"])
 def test_a_data_root_that_mlflow_would_misread_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="misreads"):
-        tracking.tracking_uri(Settings(data_root=f"/data/{name}"))
+        runs.tracking_uri(Settings(data_root=f"/data/{name}"))
 
 
 def test_a_database_of_ones_own_still_keeps_artifacts_under_the_data_root(tmp_path: Path) -> None:
     own = MlflowSettings(tracking_uri="postgresql://me:secret@db/mlflow")
-    assert tracking.artifact_root(Settings(data_root=str(tmp_path), mlflow=own)) == f"{tmp_path}/mlflow/artifacts"
+    assert runs.artifact_root(Settings(data_root=str(tmp_path), mlflow=own)) == f"{tmp_path}/mlflow/artifacts"
 
 
 def test_experiments_store_artifacts_at_an_absolute_place(mlflow_settings: Settings) -> None:
-    with tracking.connect(mlflow_settings) as mlflow:
+    with runs.connect(mlflow_settings) as mlflow:
         found = mlflow.client.get_experiment(mlflow.experiment)
     assert found.artifact_location == f"{mlflow_settings.data_root}/mlflow/artifacts/nexthour"
 
@@ -87,15 +87,15 @@ def test_a_retried_run_is_the_same_run_and_its_series_are_not_doubled(mlflow_set
     ids, name = set(), "retried: 2026-03-10 o'clock"
     for _ in range(2):
         with (
-            tracking.connect(mlflow_settings) as mlflow,
-            tracking.open_run(mlflow, tracking.RETRAIN_TAG, name, "retried", {"a": "b"}) as run,
+            runs.connect(mlflow_settings) as mlflow,
+            runs.open_run(mlflow, runs.RETRAIN_TAG, name, "retried", {"a": "b"}) as run,
         ):
             ids.add(run.run_id)
             run.params({"retrain.seed": 7})
             run.series({"loss": [3.0, 2.0, np.nan, 1.0]}, NOW, [1, 2, 3, 4])
             run.text("decision.md", "kept")
     (run_id,) = ids
-    with tracking.connect(mlflow_settings) as mlflow:
+    with runs.connect(mlflow_settings) as mlflow:
         found = mlflow.client.get_run(run_id)
         history = mlflow.client.get_metric_history(run_id, "loss")
     assert [(point.step, point.value) for point in history] == [(1, 3.0), (2, 2.0), (4, 1.0)]
@@ -105,17 +105,17 @@ def test_a_retried_run_is_the_same_run_and_its_series_are_not_doubled(mlflow_set
 
 
 def test_a_run_whose_block_fails_is_marked_failed(mlflow_settings: Settings) -> None:
-    with tracking.connect(mlflow_settings) as mlflow:
-        with pytest.raises(ZeroDivisionError), tracking.open_run(mlflow, tracking.RETRAIN_TAG, "bad", "bad", {}) as run:
+    with runs.connect(mlflow_settings) as mlflow:
+        with pytest.raises(ZeroDivisionError), runs.open_run(mlflow, runs.RETRAIN_TAG, "bad", "bad", {}) as run:
             1 / 0  # noqa: B018
         assert mlflow.client.get_run(run.run_id).info.status == "FAILED"
 
 
 def test_live_metrics_go_into_one_run_for_ever(mlflow_settings: Settings) -> None:
-    first = tracking.log_live_metrics(mlflow_settings, {"live.mae": 2.0, "live.none": float("nan")}, 1, NOW)
-    second = tracking.log_live_metrics(mlflow_settings, {"live.mae": 1.5}, 2, NOW + np.timedelta64(3600, "s"))
+    first = runs.log_live_metrics(mlflow_settings, {"live.mae": 2.0, "live.none": float("nan")}, 1, NOW)
+    second = runs.log_live_metrics(mlflow_settings, {"live.mae": 1.5}, 2, NOW + np.timedelta64(3600, "s"))
     assert first == second
-    with tracking.connect(mlflow_settings, "-live") as mlflow:
+    with runs.connect(mlflow_settings, "-live") as mlflow:
         history = mlflow.client.get_metric_history(first, "live.mae")
         assert mlflow.client.get_experiment(mlflow.experiment).name == "nexthour-live"
         assert "live.none" not in mlflow.client.get_run(first).data.metrics
@@ -126,7 +126,7 @@ def test_a_logged_model_has_a_signature_no_pickle_and_predicts(mlflow_settings: 
     import mlflow as library
 
     _, version = registered(mlflow_settings, "predicts", tmp_path)
-    with tracking.connect(mlflow_settings):
+    with runs.connect(mlflow_settings):
         uri = f"models:/{mlflow_settings.mlflow.registered_model}/{version}"
         model = library.pyfunc.load_model(uri)
         at = Path(library.artifacts.download_artifacts(uri, dst_path=str(tmp_path / "model")))
@@ -151,11 +151,11 @@ def test_another_bundle_of_the_same_run_is_another_version(mlflow_settings: Sett
 
 def test_aliases_point_to_one_version_and_can_be_dropped(mlflow_settings: Settings, tmp_path: Path) -> None:
     settings = mlflow_settings.model_copy(update={"mlflow": MlflowSettings(registered_model="aliased")})
-    assert tracking.tracking_uri(settings) == tracking.tracking_uri(mlflow_settings)
+    assert runs.tracking_uri(settings) == runs.tracking_uri(mlflow_settings)
     assert registry.champion_version(settings) is None
     _, one = registered(settings, "alias one", tmp_path / "a")
     _, two = registered(settings, "alias two", tmp_path / "b")
-    with tracking.connect(settings) as mlflow:
+    with runs.connect(settings) as mlflow:
         registry.set_alias(mlflow, settings, registry.CHAMPION, one)
         registry.set_alias(mlflow, settings, registry.CHAMPION, two)
         registry.describe_model(mlflow, settings, "Forecasts of the next hour")
@@ -163,7 +163,7 @@ def test_aliases_point_to_one_version_and_can_be_dropped(mlflow_settings: Settin
         assert mlflow.client.get_registered_model("aliased").description == "Forecasts of the next hour"
         assert mlflow.client.get_model_version("aliased", two).description == "**alias two**"
     assert registry.champion_version(settings) == two
-    with tracking.connect(settings) as mlflow:
+    with runs.connect(settings) as mlflow:
         registry.drop_alias(mlflow, settings, registry.CHAMPION)
         registry.drop_alias(mlflow, settings, registry.CHAMPION)
     assert registry.champion_version(settings) is None
@@ -172,7 +172,7 @@ def test_aliases_point_to_one_version_and_can_be_dropped(mlflow_settings: Settin
 def test_the_bundle_of_a_version_comes_back_as_it_was(mlflow_settings: Settings, tmp_path: Path) -> None:
     _, version = registered(mlflow_settings, "fetched", tmp_path / "made", factor=7)
     (tmp_path / "back").mkdir()
-    with tracking.connect(mlflow_settings) as mlflow:
+    with runs.connect(mlflow_settings) as mlflow:
         folder = registry.fetch_bundle(mlflow, mlflow_settings, version, tmp_path / "back")
     assert json.loads((folder / "bundle.json").read_text()) == {"factor": 7}
     assert (folder / "network.onnx").read_bytes() == b"not read"
@@ -180,7 +180,7 @@ def test_the_bundle_of_a_version_comes_back_as_it_was(mlflow_settings: Settings,
 
 def test_a_version_without_a_bundle_says_so(mlflow_settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "back").mkdir()
-    with tracking.connect(mlflow_settings) as mlflow:
+    with runs.connect(mlflow_settings) as mlflow:
         name = mlflow_settings.mlflow.registered_model
         version = mlflow.client.create_model_version(name, str(tmp_path / "back")).version
         with pytest.raises(ModelError, match="holds no bundle"):
@@ -192,11 +192,11 @@ def test_a_server_that_is_down_says_so_within_seconds() -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     settings = Settings(mlflow=MlflowSettings(tracking_uri=f"http://me:secret@127.0.0.1:{port}"))
-    with pytest.raises(tracking.TrackingError, match="does not answer") as caught:
+    with pytest.raises(runs.TrackingError, match="does not answer") as caught:
         registry.champion_version(settings)
     assert "secret" not in str(caught.value)
 
 
 def test_importing_the_modules_does_not_import_mlflow() -> None:
-    code = "import sys, tasks.tracking, tasks.registry; sys.exit('mlflow' in sys.modules)"
+    code = "import sys, tasks.tracking.runs, tasks.tracking.registry; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

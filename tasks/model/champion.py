@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from tasks import registry
 from tasks.errors import ModelError
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
-from tasks.tracking import TrackingError, connect
+from tasks.tracking import registry
+from tasks.tracking.runs import TrackingError, connect
 
 log = logging.getLogger(__name__)
 

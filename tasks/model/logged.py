@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks import provenance
 from tasks.model.changes import changes
 from tasks.model.decision import Decision
 from tasks.model.figure_rows import (
@@ -32,7 +31,8 @@ from tasks.model.note import note
 from tasks.model.pictures import ordered
 from tasks.model.train import CHAMPION, Trained
 from tasks.settings.tree import Settings
-from tasks.tracking import Run
+from tasks.tracking import provenance
+from tasks.tracking.runs import Run
 
 CLOCKED = ("fit_seconds", "rows_a_second")
 """What a fit notes that differs when it is done again: metrics, for MLflow takes a parameter once."""

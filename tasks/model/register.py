@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from tasks import provenance, registry, tracking
 from tasks.clock import to_local
 from tasks.metrics import finite
 from tasks.model.bundle import save_bundle
@@ -27,6 +26,7 @@ from tasks.model.served import FREE_AXES, answer, to_arrays
 from tasks.model.train import CHALLENGER, Trained
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tracking import provenance, registry, runs
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def register_trained(
         ConfigError: if the tracking URI cannot be used.
         StoreError: if the data root cannot be written.
     """
-    uri, store, warnings = tracking.tracking_uri(settings), Store(settings.data_root), []
+    uri, store, warnings = runs.tracking_uri(settings), Store(settings.data_root), []
     run_id, url, alias, as_of = None, None, None, trained.as_of
     version = f"local-{_compact(as_of)}"
     meta = bundle_meta(trained) | made_of(settings, trained)
@@ -95,13 +95,13 @@ def register_trained(
         folder = Path(made) / "bundle"
         save_bundle(folder, trained.forecaster, meta)
         try:
-            with tracking.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
+            with runs.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
                 run_id, url = run.run_id, run.url
                 log_figures(run, settings, trained, decision, meta)
                 version = registry.log_version(run, settings, served(trained, folder), *_words(trained, decision, meta))
                 registry.describe_model(mlflow, settings, DESCRIPTION)
                 alias = _set_alias(mlflow, settings, version, decision.promoted)
-        except tracking.TrackingError as error:
+        except runs.TrackingError as error:
             warnings.append(f"{error}; the bundle is kept as {version}")
         place = store_bundle(store, version, folder)
     if decision.promoted:
@@ -176,18 +176,18 @@ def served(trained: Trained, folder: Path) -> registry.Served:
 def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]:
     """Add the pictures to a run; returns a warning where MLflow does not answer any more."""
     try:
-        with tracking.connect(settings) as mlflow:
-            run = tracking.Run(mlflow, run_id)
+        with runs.connect(settings) as mlflow:
+            run = runs.Run(mlflow, run_id)
             for name, figure in retrain_pictures(trained, settings.network.timezone):
                 run.figure(f"plots/{name}.png", figure)
-    except tracking.TrackingError as error:
+    except runs.TrackingError as error:
         return [f"{error}; the run has no pictures"]
     return []
 
 
 def _run(
-    mlflow: tracking.Tracking, settings: Settings, trained: Trained, data: str, flow_run: str | None
-) -> AbstractContextManager[tracking.Run]:
+    mlflow: runs.Tracking, settings: Settings, trained: Trained, data: str, flow_run: str | None
+) -> AbstractContextManager[runs.Run]:
     """The run of this training: one of one model, moment, data, configuration and champion, however often tried."""
     as_of = trained.as_of
     config = json.dumps(provenance.resolved(settings), sort_keys=True)
@@ -207,7 +207,7 @@ def _run(
     present = {name: value for name, value in tags.items() if value}
     local = to_local(np.array([as_of], "datetime64[m]"), settings.network.timezone)[0]
     name = f"{str(local).replace('T', ' ')} {trained.model}"
-    return tracking.open_run(mlflow, tracking.RETRAIN_TAG, retrain_id, name, present)
+    return runs.open_run(mlflow, runs.RETRAIN_TAG, retrain_id, name, present)
 
 
 def _words(trained: Trained, decision: Decision, meta: dict[str, Any]) -> tuple[dict[str, str], str]:
@@ -216,7 +216,7 @@ def _words(trained: Trained, decision: Decision, meta: dict[str, Any]) -> tuple[
     return tags, note(trained, decision, meta)
 
 
-def _set_alias(mlflow: tracking.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:
+def _set_alias(mlflow: runs.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:
     """Point `champion` or `challenger` at the version; returns where `champion` stands now."""
     if promoted:
         registry.set_alias(mlflow, settings, registry.CHAMPION, version)

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from tasks import provenance, tracking
 from tasks.score.backtest import BacktestReport
 from tasks.score.backtest_plots import pictures
 from tasks.score.backtest_report import scopes
 from tasks.settings.tree import Settings
-from tasks.tracking import Run
+from tasks.tracking import provenance, runs
+from tasks.tracking.runs import Run
 
 log = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True)
     tags = {"mlflow.note.content": note(figures), "mlflow.user": "nexthour", "mlflow.source.name": "nexthour backtest"}
     try:
         with (
-            tracking.connect(settings, SUFFIX) as mlflow,
-            tracking.open_run(mlflow, TAG, identity, f"{first} to {last}", tags) as run,
+            runs.connect(settings, SUFFIX) as mlflow,
+            runs.open_run(mlflow, TAG, identity, f"{first} to {last}", tags) as run,
         ):
             run.params(_params(settings, figures))
             run.metrics(side_by_side(figures), np.datetime64(figures["last_origin"].removesuffix("Z"), "m"))
@@ -52,12 +52,12 @@ def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True)
             run.json("config.json", provenance.resolved(settings))
             for name, of in figures["models"].items():
                 own = {"nexthour.model": name, "mlflow.user": "nexthour", "mlflow.source.name": "nexthour backtest"}
-                with tracking.open_run(mlflow, TAG, f"{identity}-{name}", name, own, run) as child:
+                with runs.open_run(mlflow, TAG, f"{identity}-{name}", name, own, run) as child:
                     _log_model(child, settings, figures, name, of)
             for name, figure in pictures(figures) if plots else ():
                 run.figure(f"plots/{name}.png", figure)
             return run.run_id
-    except tracking.TrackingError as error:
+    except runs.TrackingError as error:
         log.warning("%s; the backtest is not logged", error)
         return None
 

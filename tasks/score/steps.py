@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
-from tasks import metrics, tracking
+from tasks import metrics
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import HORIZON_MINUTES, Grid
 from tasks.errors import ConfigError, NexthourError
@@ -26,6 +26,7 @@ from tasks.tables import schemas
 from tasks.tables.minutes import read_minutes, to_grid
 from tasks.tables.staleness import Mark, clear, due
 from tasks.total import with_total
+from tasks.tracking import runs
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
     figures |= {f"live_total/{name}": value for name, value in report.total.items()}
     hour = int(as_of.astype("datetime64[h]").astype(np.int64))
     try:
-        return tracking.log_live_metrics(settings, metrics.finite(figures), hour, as_of)
+        return runs.log_live_metrics(settings, metrics.finite(figures), hour, as_of)
     except NexthourError as error:
         log.warning("the live metrics were not logged: %s", error)
         return None

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks import tracking
 from tasks.settings.tree import Settings
+from tasks.tracking import runs
 
 log = logging.getLogger(__name__)
 
@@ -34,18 +34,18 @@ def log_study(
     losses = [trial["loss"] for trial in trials if trial["state"] == "complete"]
     try:
         with (
-            tracking.connect(settings, SUFFIX) as mlflow,
-            tracking.open_run(mlflow, TAG, name, name, {"mlflow.note.content": f"```toml\n{toml}```", **own}) as run,
+            runs.connect(settings, SUFFIX) as mlflow,
+            runs.open_run(mlflow, TAG, name, name, {"mlflow.note.content": f"```toml\n{toml}```", **own}) as run,
         ):
             run.text("best.toml", toml)
             run.metrics({f"best/{metric}": min(losses)} if losses else {}, EPOCH)
             for trial in trials:
                 label = f"trial {trial['number']}"
                 tags = {**own, "nexthour.state": trial["state"]}
-                with tracking.open_run(mlflow, TAG, f"{name} {label}", label, tags, run) as child:
+                with runs.open_run(mlflow, TAG, f"{name} {label}", label, tags, run) as child:
                     child.params(trial["values"])
                     child.metrics({metric: trial["loss"]} if trial["loss"] is not None else {}, EPOCH)
             return run.run_id
-    except tracking.TrackingError as error:
+    except runs.TrackingError as error:
         log.warning("%s; the study is not logged", error)
         return None

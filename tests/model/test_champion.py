@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import registry, tracking
 from tasks.errors import ModelError
 from tasks.model.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
 from tasks.settings.tree import MlflowSettings, Settings
 from tasks.storage.store import Store
+from tasks.tracking import registry, runs
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = "def _load_pyfunc(folder):\n    class Echo:\n        def predict(self, data, params=None):\n            return data\n    return Echo()\n"
@@ -21,7 +21,7 @@ LOADER = "def _load_pyfunc(folder):\n    class Echo:\n        def predict(self, 
 
 def own_model(settings: Settings, name: str, root: Path) -> Settings:
     """A registered model and a data root of its own in the session's registry."""
-    mlflow = MlflowSettings(tracking_uri=tracking.tracking_uri(settings), registered_model=name)
+    mlflow = MlflowSettings(tracking_uri=runs.tracking_uri(settings), registered_model=name)
     return settings.model_copy(update={"mlflow": mlflow, "data_root": str(root)})
 
 
@@ -35,14 +35,14 @@ def version_of(settings: Settings, name: str, folder: Path) -> str:
     (bundle / "network.onnx").write_bytes(name.encode())
     x = {"x": np.zeros((1, 2), np.float32)}
     with (
-        tracking.connect(settings) as mlflow,
-        tracking.open_run(mlflow, tracking.RETRAIN_TAG, str(folder), name, {}) as run,
+        runs.connect(settings) as mlflow,
+        runs.open_run(mlflow, runs.RETRAIN_TAG, str(folder), name, {}) as run,
     ):
         return registry.log_version(run, settings, registry.Served(bundle, package.name, package, x, x), {}, "")
 
 
 def alias(settings: Settings, version: str) -> None:
-    with tracking.connect(settings) as mlflow:
+    with runs.connect(settings) as mlflow:
         registry.set_alias(mlflow, settings, registry.CHAMPION, version)
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks import registry, tracking
 from tasks.contracts import FitLog, Forecaster, Grid
 from tasks.features.features import MinuteFeatures
 from tasks.model import pictures
@@ -23,6 +22,7 @@ from tasks.model.steps import judge, load_forecaster
 from tasks.model.train import Trained, train
 from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
 from tasks.storage.store import Store
+from tasks.tracking import registry, runs
 
 START = np.datetime64("2026-01-05T00:00", "m")
 AS_OF = np.datetime64("2026-02-13T09:00:00", "s")
@@ -49,7 +49,7 @@ def trained() -> Trained:
 
 def settings_of(session: Settings, name: str, root: Path) -> Settings:
     """A registered model, an experiment and a data root of its own in the session's registry."""
-    mlflow = MlflowSettings(tracking_uri=tracking.tracking_uri(session), experiment=name, registered_model=name)
+    mlflow = MlflowSettings(tracking_uri=runs.tracking_uri(session), experiment=name, registered_model=name)
     return Settings(data_root=str(root), network=NETWORK, retrain=RETRAIN, mlflow=mlflow)
 
 
@@ -68,7 +68,7 @@ def kept(
 
 def test_every_model_has_its_figures_in_the_run(kept: tuple[Settings, RetrainReport]) -> None:
     settings, report = kept
-    with tracking.connect(settings) as mlflow:
+    with runs.connect(settings) as mlflow:
         run = mlflow.client.get_run(report.run_id)
         horizon = mlflow.client.get_metric_history(report.run_id, "horizon/challenger.mae_step")
         loss = mlflow.client.get_metric_history(report.run_id, "loss/val_loss")
@@ -83,7 +83,7 @@ def test_every_model_has_its_figures_in_the_run(kept: tuple[Settings, RetrainRep
 
 def test_a_run_says_what_it_was_made_of(kept: tuple[Settings, RetrainReport], trained: Trained) -> None:
     settings, report = kept
-    with tracking.connect(settings) as mlflow:
+    with runs.connect(settings) as mlflow:
         run = mlflow.client.get_run(report.run_id)
     assert run.data.tags["nexthour.as_of"] == "2026-02-13T09:00:00Z"
     assert run.data.tags["nexthour.flow_run"] == "flow-7"
@@ -99,7 +99,7 @@ def test_pictures_and_tables_are_artifacts(kept: tuple[Settings, RetrainReport],
     import mlflow
 
     settings, report = kept
-    with tracking.connect(settings):
+    with runs.connect(settings):
         at = Path(mlflow.artifacts.download_artifacts(run_id=report.run_id, dst_path=str(tmp_path)))
     assert {p.stem for p in (at / "plots").iterdir()} == {
         "loss_by_epoch", "error_by_horizon", "error_by_hour", "calibration", "training_validation_holdout",
@@ -117,7 +117,7 @@ def test_a_challenger_that_lost_is_registered_and_does_not_publish(kept: tuple[S
     settings, report = kept
     assert not report.promoted
     assert Store(settings.data_root).read_json(POINTER) is None
-    with tracking.connect(settings) as mlflow:
+    with runs.connect(settings) as mlflow:
         assert registry.alias_version(mlflow, settings, registry.CHALLENGER) == report.version
         assert registry.alias_version(mlflow, settings, registry.CHAMPION) is None
     assert load_forecaster(settings, report.version).name == f"weekday_level v{report.version}"
@@ -129,7 +129,7 @@ def test_the_registered_model_predicts_what_the_forecaster_does(
     import mlflow
 
     settings, report = kept
-    with tracking.connect(settings):
+    with runs.connect(settings):
         model = mlflow.pyfunc.load_model(f"models:/{settings.mlflow.registered_model}/{report.version}")
     tensors = trained.features.tensors(trained.split.holdout[:3])
     answer = model.predict(to_arrays(tensors, trained.features.grid.stations))
@@ -148,7 +148,7 @@ def test_a_retried_retraining_is_the_same_run_and_version(
     slower = replace(trained, log=FitLog(trained.log.epochs, {**trained.log.notes, "fit_seconds": 99.5}))
     again = register_trained(settings, slower, judge(settings, trained, None), flow_run="flow-8")
     assert (again.run_id, again.version, again.warnings) == (report.run_id, report.version, ())
-    with tracking.connect(settings) as mlflow:
+    with runs.connect(settings) as mlflow:
         assert mlflow.client.get_run(again.run_id).data.metrics["fit/fit_seconds"] == 99.5
 
 

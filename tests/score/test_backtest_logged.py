@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from score.test_replay_parts import Workshop, replayed
 
-from tasks import tracking
 from tasks.score.backtest import BacktestReport
 from tasks.score.backtest_logged import SUFFIX, log_backtest
 from tasks.score.backtest_plots import pictures
 from tasks.settings.tree import Settings
+from tasks.tracking import runs
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def test_a_run_holds_the_report_and_a_child_a_model_the_figures(
     run_id = log_backtest(mlflow_settings, report)
     assert run_id is not None
     assert log_backtest(mlflow_settings, report, plots=False) == run_id
-    with tracking.connect(mlflow_settings, SUFFIX) as mlflow:
+    with runs.connect(mlflow_settings, SUFFIX) as mlflow:
         parent = mlflow.client.get_run(run_id)
         found = mlflow.client.search_runs([mlflow.experiment], f"tags.`mlflow.parentRunId` = '{run_id}'")
         children = {run.info.run_name: run for run in found}

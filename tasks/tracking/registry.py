@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.errors import ModelError
 from tasks.settings.tree import Settings
-from tasks.tracking import Run, Tracking, connect
+from tasks.tracking.runs import Run, Tracking, connect
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.errors import NexthourError
-from tasks.provenance import redacted
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
-from tasks.tracking_uri import artifact_root as artifact_root
-from tasks.tracking_uri import tracking_uri as tracking_uri
+from tasks.tracking.provenance import redacted
+from tasks.tracking.uri import artifact_root as artifact_root
+from tasks.tracking.uri import tracking_uri as tracking_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
