@@ -8,7 +8,7 @@ from flows import artifacts
 
 if TYPE_CHECKING:
     from flows.tuning import TuneReport
-    from tasks.score.backtest import BacktestReport
+    from tasks.backtest.replay import BacktestReport
 
 
 def backtest_rows(report: BacktestReport, scope: str) -> tuple[list[str], list[list[str]]]:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.backtest.part import How, Job, Maker, replay_part
 from tasks.errors import ModelError
-from tasks.score.replay_part import How, Job, Maker, replay_part
 from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:

@@ -21,8 +21,8 @@ from tasks.settings.tree import Settings
 from tasks.tracking.provenance import data_fingerprint
 
 if TYPE_CHECKING:
+    from tasks.backtest.replay import BacktestReport, Replay
     from tasks.features.past import Past
-    from tasks.score.backtest import BacktestReport, Replay
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ def backtest(
     track: bool = True,
     progress: Progress | None = None,
 ) -> BacktestReport:
-    """Replay a span, models fitted on what was known at each retraining; see `tasks.score.backtest.replay`.
+    """Replay a span, models fitted on what was known at each retraining; see `tasks.backtest.replay.replay`.
 
     Args:
         settings: the tree.
@@ -68,8 +68,8 @@ def backtest(
     """
     from joblib import cpu_count
 
-    from tasks.score.parts import owned
-    from tasks.score.replay_part import PARTS, How, in_turn
+    from tasks.backtest.folder import owned
+    from tasks.backtest.part import PARTS, How, in_turn
     from tasks.score.steps import log_backtest, replay
 
     past = load(settings, span)
@@ -103,9 +103,9 @@ def load(settings: Settings, span: Span) -> Past:
 
 def planned(settings: Settings, span: Span, past: Past) -> Replay:
     """The parts of a backtest, named by all that they are made of."""
+    from tasks.backtest.replay import Replay
     from tasks.model.steps import fine_tunes, is_unseeded, model_identity
     from tasks.model.warm import starts_warm
-    from tasks.score.backtest import Replay
 
     origins = np.arange(
         floor(settings, span.start), span.end.astype("datetime64[m]"), span.every.astype("timedelta64[m]")

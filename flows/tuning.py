@@ -15,10 +15,10 @@ import tomli_w
 from flows import replays
 from flows.replaying import Bench
 from flows.replays import Span
+from tasks.backtest.study import Report, Trial, Values, best, finished, open_study, optimize
 from tasks.contracts import Progress
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
-from tasks.study import Report, Trial, Values, best, finished, open_study, optimize
 
 METRICS = ("rmsse", "mase", "rmse_hour", "mae_hour", "poisson_deviance", "pinball")
 
@@ -66,10 +66,10 @@ def tune(
             writes to `out`.
         HistoryError: if there is too little history.
     """
+    from tasks.backtest.folder import owned
+    from tasks.backtest.part import PARTS
     from tasks.model import architectures
     from tasks.model.steps import settled
-    from tasks.score.parts import owned
-    from tasks.score.replay_part import PARTS
     from tasks.score.steps import log_study
 
     if metric not in METRICS:
@@ -108,8 +108,8 @@ class _Scene:
 
     def loss(self, values: Values, report: Report) -> float:
         """Loss of a config over all periods so far; ends with the period after which it is given up."""
-        from tasks.score.backtest import loss_so_far
-        from tasks.score.replay_part import PARTS, How, in_turn
+        from tasks.backtest.part import PARTS, How, in_turn
+        from tasks.backtest.replay import loss_so_far
 
         config = _nested(values, self.settings.models.get(self.model, {}))
         models = {**self.settings.models, self.model: config}

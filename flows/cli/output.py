@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from flows.compose import ForecastReport, IngestReport
     from flows.demo import DemoReport
     from flows.tuning import TuneReport
+    from tasks.backtest.replay import BacktestReport
     from tasks.maintain.steps import MaintainReport
     from tasks.model.register import RetrainReport
     from tasks.quality.steps import QualityResult
-    from tasks.score.backtest import BacktestReport
     from tasks.score.report import ScoreReport
 
 

@@ -15,8 +15,8 @@ import pytest
 from late_town import SPAN, START, late_town
 
 from flows.replays import Span, backtest
+from tasks.backtest.replay import BacktestReport
 from tasks.errors import ConfigError
-from tasks.score.backtest import BacktestReport
 from tasks.settings.tree import Settings
 
 TESTS = Path(__file__).parents[1]

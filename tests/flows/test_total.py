@@ -13,8 +13,8 @@ from jsonschema import Draft202012Validator
 import tasks.publish
 from flows import compose, replays
 from flows.replay_artifacts import backtest_markdown
-from tasks.score.backtest import BacktestReport
-from tasks.score.backtest_logged import side_by_side
+from tasks.backtest.log import side_by_side
+from tasks.backtest.replay import BacktestReport
 from tasks.score.steps import score_forecasts
 from tasks.settings.sources import SimulateSource
 from tasks.settings.tree import Network, Settings

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from score.test_replay_parts import Workshop, replayed
 
-from tasks.score.backtest import BacktestReport
-from tasks.score.backtest_logged import SUFFIX, log_backtest
-from tasks.score.backtest_plots import pictures
+from tasks.backtest.log import SUFFIX, log_backtest
+from tasks.backtest.plots import pictures
+from tasks.backtest.replay import BacktestReport
 from tasks.settings.tree import Settings
 from tasks.tracking import runs
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from forecast_fakes import FakeFeatures, FakeForecaster, random_grid
 
+from tasks.backtest.part import How, Job, in_turn
+from tasks.backtest.replay import BacktestReport, Replay, replay
 from tasks.contracts import Forecaster, Minutes, Prediction
 from tasks.errors import ModelError
-from tasks.score.backtest import BacktestReport, Replay, replay
-from tasks.score.replay_part import How, Job, in_turn
 
 START = np.datetime64("2024-03-10T03:00", "m")
 ORIGINS = START + np.arange(0, 48, 4) * np.timedelta64(60, "m")

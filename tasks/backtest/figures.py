@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tasks.backtest.sums import COVERED, ERRORS
 from tasks.metrics import Double, finite
-from tasks.score.replay_sums import COVERED, ERRORS
 
 TIERS = ("busiest third", "middle third", "quietest third")
 

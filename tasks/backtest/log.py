@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from tasks.score.backtest import BacktestReport
-from tasks.score.backtest_plots import pictures
-from tasks.score.backtest_report import scopes
+from tasks.backtest.plots import pictures
+from tasks.backtest.replay import BacktestReport
+from tasks.backtest.report import scopes
 from tasks.settings.tree import Settings
 from tasks.tracking import provenance, runs
 from tasks.tracking.runs import Run

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.backtest.figures import band_coverage, scaled_errors, tier_figures, width_figures
+from tasks.backtest.sums import Sums, widths
 from tasks.clock import service_dates, to_local
 from tasks.contracts import QUANTILES, Grid, Int, Minutes
 from tasks.errors import StoreError
 from tasks.metrics import Double, figures, finite
-from tasks.score.replay_figures import band_coverage, scaled_errors, tier_figures, width_figures
-from tasks.score.replay_sums import Sums, widths
 
 SCHEMA_VERSION = 2
 POOLED = "all"

@@ -1,0 +1,1 @@
+"""Replay past moments as they were known, and report how models would have done."""
