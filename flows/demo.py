@@ -79,7 +79,7 @@ def _source(text: str, number: int) -> dict[str, Any]:
 
 def _seen(files: Sequence[str]) -> dict[str, Any]:
     """Interval and targets as the first file shows them."""
-    from tasks.ingest.peek import peek
+    from tasks.ingest.files.sniff import peek
 
     found = peek(files[0])
     return {k: v for k, v in (("interval_minutes", found.interval), ("targets", list(found.targets))) if v}

@@ -16,12 +16,12 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import StoreError
+from tasks.ingest.land.writer import Writer
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.source import Source
 from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.ingest.steps import ingest_source
-from tasks.ingest.writer import Writer
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas

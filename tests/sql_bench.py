@@ -11,7 +11,7 @@ from typing import Any
 
 from ingest_bench import Bench
 
-from tasks.ingest.ledger import SourceLedger
+from tasks.ingest.land.ledger import SourceLedger
 
 SHORT = ("station_id", "minute_utc", "entries", "exits", "changed_at")
 

@@ -15,7 +15,7 @@ from ingest_bench import Bench
 from object_store import ObjectStore, object_store
 
 from tasks.errors import SourceError, StoreError
-from tasks.ingest.reading import find_files
+from tasks.ingest.files.read import find_files
 from tasks.model.architectures import unfitted
 from tasks.model.bundle import save_bundle
 from tasks.model.champion import store_bundle

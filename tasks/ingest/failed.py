@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.errors import SourceError
-from tasks.ingest.finding import find_files
-from tasks.ingest.ledger import SourceLedger
+from tasks.ingest.files.find import find_files
+from tasks.ingest.land.ledger import SourceLedger
 from tasks.settings.sources import BaseSource, FileSource
 from tasks.storage.store import Store
 

@@ -13,16 +13,16 @@ import numpy as np
 
 from tasks.contracts import Progress
 from tasks.errors import SourceError
-from tasks.ingest.ahead import WORKERS, ahead
-from tasks.ingest.claims import Claims
-from tasks.ingest.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
-from tasks.ingest.overlays import Overlays
-from tasks.ingest.pieces import Piece
-from tasks.ingest.reject_files import write_rejects
+from tasks.ingest.batch import Piece
+from tasks.ingest.event_ids import Claims
+from tasks.ingest.formats.repaired import Overlays
+from tasks.ingest.land.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
+from tasks.ingest.land.reject_table import write_rejects
+from tasks.ingest.land.writer import Landing, Writer
+from tasks.ingest.prefetch import WORKERS, ahead
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
-from tasks.ingest.writer import Landing, Writer
 from tasks.tables import schemas
 from tasks.tables.rebuild import rebuild_day
 from tasks.tables.staleness import mark_late

@@ -8,9 +8,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from tasks.ingest.claims import Claims
-from tasks.ingest.overlays import Overlay
-from tasks.ingest.pieces import Piece
+from tasks.ingest.batch import Piece
+from tasks.ingest.event_ids import Claims
+from tasks.ingest.formats.repaired import Overlay
 
 
 class Ledger(Protocol):

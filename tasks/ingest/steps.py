@@ -15,15 +15,15 @@ import pyarrow as pa
 from tasks.channels import Channel
 from tasks.contracts import Progress
 from tasks.errors import SourceError
-from tasks.ingest.channels import read_channel
+from tasks.ingest.channel_files import read_channel
 from tasks.ingest.failed import failed
-from tasks.ingest.ledger import SourceLedger
-from tasks.ingest.repair import Refused, Staged, Written, refused, stage, write_out
-from tasks.ingest.repair_sheet import read_sheet
+from tasks.ingest.land.ledger import SourceLedger
+from tasks.ingest.land.writer import Writer
+from tasks.ingest.repair.repair import Refused, Staged, Written, refused, stage, write_out
+from tasks.ingest.repair.sheet import read_sheet
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.sources import make_source, named_source, setup_of
-from tasks.ingest.writer import Writer
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store

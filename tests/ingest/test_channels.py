@@ -14,7 +14,7 @@ import pytest
 
 from tasks.channels import ALWAYS, Channel
 from tasks.errors import SourceError
-from tasks.ingest.channels import read_channel
+from tasks.ingest.channel_files import read_channel
 from tasks.ingest.steps import read_channels
 from tasks.settings.channels import ChannelSettings
 from tasks.settings.tree import Network, Settings

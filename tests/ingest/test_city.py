@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tasks.clock import day_bounds, to_local
 from tasks.errors import ConfigError
-from tasks.ingest.city import City, Observed, simulate, simulate_days
+from tasks.ingest.sources.simulate.city import City, Observed, simulate, simulate_days
 
 CITY = City(stations=6)
 COLUMNS = ("station_id", "minute_utc", "entries", "exits", "available_at")

@@ -16,7 +16,7 @@ from feed_server import serve_folder
 from ingest_bench import NOW, Bench, Failing
 
 from tasks.errors import StoreError
-from tasks.ingest.pieces import statement_schema
+from tasks.ingest.batch import statement_schema
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.sources import kinds, make_source, named_source
 from tasks.tables.schemas import numpy_times

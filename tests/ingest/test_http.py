@@ -13,7 +13,7 @@ from feed_server import Answer, Asked, Route, serve
 from ingest_bench import NOW, Bench, at
 
 from tasks.errors import ConfigError, SourceError
-from tasks.ingest.sources.http import HttpFeed
+from tasks.ingest.sources.http.source import HttpFeed
 
 MINUTE = np.timedelta64(1, "m")
 COLUMNS = {"station_id": "stop.id", "minute_utc": "at", "entries": "people.in", "exits": "people.out"}

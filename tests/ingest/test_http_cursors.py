@@ -13,8 +13,8 @@ from feed_server import Answer, Asked, Route, serve
 from ingest_bench import NOW, Bench
 
 from tasks.errors import SourceError
-from tasks.ingest.cursors import Place, conditions, cursor_text, largest, stamp_of
 from tasks.ingest.rejects import FileProblem
+from tasks.ingest.sources.http.cursor import Place, conditions, cursor_text, largest, stamp_of
 
 MINUTE = np.timedelta64(1, "m")
 RECORD = {"station_id": "A", "minute_utc": "2024-05-10T10:00Z", "entries": 1}

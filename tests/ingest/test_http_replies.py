@@ -18,9 +18,9 @@ from feed_server import Answer, Route, nobody, serve
 from ingest_bench import NOW, Bench
 
 from tasks.errors import SourceError
-from tasks.ingest.ledger import SourceLedger
+from tasks.ingest.land.ledger import SourceLedger
 from tasks.ingest.report import SourceReport
-from tasks.ingest.sources.http import HttpFeed
+from tasks.ingest.sources.http.source import HttpFeed
 
 HEADER = "station_id,minute_utc,entries\n"
 GOOD = HEADER + "A,2024-05-10T10:00Z,5\n"

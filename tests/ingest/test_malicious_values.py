@@ -17,7 +17,7 @@ from flows import artifacts
 from flows.cli import output
 from flows.compose import IngestReport
 from tasks.errors import NexthourError, SourceError, visible
-from tasks.ingest.numbers import UNSAFE, read_names
+from tasks.ingest.rows.parse_values import UNSAFE, read_names
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source
 from tasks.tables.export import export_minutes

@@ -11,7 +11,7 @@ import pytest
 from ingest_bench import NOW, Bench, at
 
 from tasks.errors import SourceError
-from tasks.ingest.reading import find_files, read_content
+from tasks.ingest.files.read import find_files, read_content
 
 TEXT = "station_id,minute_utc,entries\n{},2024-05-10T10:00Z,1\n"
 

@@ -13,7 +13,7 @@ from repair_bench import HEADER, LATER, REPAIRS, TIME, counts, replayed, written
 
 from flows import rejects
 from tasks.errors import ConfigError
-from tasks.ingest.repair_sheet import guarded, read_sheet, unguarded
+from tasks.ingest.repair.sheet import guarded, read_sheet, unguarded
 
 
 def test_the_list_shows_what_stands_refused_and_only_that(tmp_path: Path) -> None:

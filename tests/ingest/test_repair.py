@@ -13,8 +13,8 @@ from repair_bench import ALL, HEADER, LATER, TIME, counts, edited, repair, repla
 
 from flows import rejects
 from tasks.errors import StoreError
-from tasks.ingest.repair import stage
-from tasks.ingest.repair_sheet import read_sheet
+from tasks.ingest.repair.repair import stage
+from tasks.ingest.repair.sheet import read_sheet
 from tasks.storage.store import Store
 
 

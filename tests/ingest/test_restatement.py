@@ -19,11 +19,11 @@ from ingest_bench import NOW, TRIPS, Bench, Failing, at, naive
 from oracles import slow_events
 
 from tasks.errors import StoreError
-from tasks.ingest.pieces import Piece, statements
+from tasks.ingest.batch import Piece, statements
+from tasks.ingest.land.writer import Writer
 from tasks.ingest.rejects import Reject
 from tasks.ingest.run import run
 from tasks.ingest.source import Pull
-from tasks.ingest.writer import Writer
 from tasks.storage.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")

@@ -13,9 +13,9 @@ from ingest_bench import NOW, Bench, at
 from sql_bench import SHORT, entry, execute, fill, insert, sql_bench, stated
 
 from tasks.errors import SourceError
-from tasks.ingest.database import snapshot
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source, named_source
+from tasks.ingest.sources.sql.connection import snapshot
 
 MINUTE, HOUR = np.timedelta64(60, "s"), np.timedelta64(3600, "s")
 CHICAGO = {"timezone": "America/Chicago"}

@@ -14,9 +14,9 @@ from postgres_server import Server
 from sql_bench import entry, sql_bench, stated
 
 from tasks.errors import SourceError
-from tasks.ingest.database import snapshot
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source, named_source
+from tasks.ingest.sources.sql.connection import snapshot
 
 MINUTE = np.timedelta64(60, "s")
 NOW = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "s") + np.timedelta64(1, "D")  # no mark is ahead of it

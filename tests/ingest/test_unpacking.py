@@ -8,9 +8,9 @@ import zlib
 import pyarrow as pa
 import pytest
 
-from tasks.ingest.joined import Joined
-from tasks.ingest.records import MISSING, Records, at
-from tasks.ingest.unpacking import Unpacker
+from tasks.ingest.formats.concat import Joined
+from tasks.ingest.formats.json_records import MISSING, Records, at
+from tasks.ingest.sources.http.decompress import Unpacker
 
 TEXT = b"station_id,minute_utc,entries\n" * 20
 _RAW = zlib.compressobj(wbits=-15)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ingest_bench import Bench, at, naive
 
-from tasks.ingest.times import read_times
+from tasks.ingest.rows.parse_times import read_times
 
 CHICAGO = {"timezone": "America/Chicago"}
 ZONES = ("Europe/London", "America/Chicago", "Australia/Lord_Howe", "America/Santiago", "UTC")

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tasks.ingest.fetched import NO_DAY, as_table, whole_days
-from tasks.ingest.watermark import Mark
+from tasks.ingest.sources.sql.columns import NO_DAY, as_table, whole_days
+from tasks.ingest.sources.sql.watermark import Mark
 
 NOW = np.datetime64("2024-05-10T12:00:30", "s")
 TOKYO = timezone(timedelta(hours=9))

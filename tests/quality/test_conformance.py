@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from quality_bench import DAY, TODAY, ZONE, Facts, Town, subjects
 
-from tasks.ingest.city import City, simulate
+from tasks.ingest.sources.simulate.city import City, simulate
 from tasks.quality import checks
 from tasks.quality.checks import known_checks
 from tasks.settings.quality import CHECKS

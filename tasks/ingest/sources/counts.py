@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tasks.ingest.count_rows import count_rows
-from tasks.ingest.files import OpenFile, pull_files
-from tasks.ingest.pieces import Piece
+from tasks.ingest.batch import Piece
+from tasks.ingest.files.pull import OpenFile, pull_files
+from tasks.ingest.rows.counts import count_rows
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.settings.sources import CountsSource

@@ -1,0 +1,1 @@
+"""Files of a source: find them, read their bytes, follow what changes."""

@@ -1,0 +1,136 @@
+"""The walk over a source's files that every kind of file source shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.ingest.batch import Piece, empty_piece
+from tasks.ingest.files.find import settled_before
+from tasks.ingest.files.read import SourceFile, find_files, read_content
+from tasks.ingest.formats.decode import decode
+from tasks.ingest.formats.repaired import laid_over
+from tasks.ingest.prefetch import ahead
+from tasks.ingest.rejects import FileProblem, Rejects
+from tasks.ingest.rows.rows_in import OpenRows
+from tasks.ingest.source import Pull
+from tasks.settings.sources import FileSource
+from tasks.settings.tree import Network
+
+
+@dataclass(frozen=True)
+class OpenFile(OpenRows):
+    """A file that is to be read: its rows, and what a piece made of it needs.
+
+    Attributes:
+        look: when the file itself is to be looked at again, since its last line was left out.
+    """
+
+    file: SourceFile
+    digest: str
+    look: np.datetime64 | None = None
+
+    def piece(self, part: str, observations: pa.Table, **more: object) -> Piece:
+        """A piece of this file; `more` are fields of `Piece`."""
+        return Piece(
+            source=self.config.name,
+            part=part,
+            origin=self.origin,
+            key=self.file.key,
+            digest=self.digest,
+            observations=observations,
+            stamp=self.file.stamp,
+            **more,  # type: ignore[arg-type]
+        )
+
+
+def pull_files(
+    config: FileSource, network: Network, pull: Pull, parse: Callable[[OpenFile, Pull], Iterator[Piece]]
+) -> Iterator[Piece]:
+    """Pieces of every file that is new or changed; one that says so for each of the others.
+
+    Raises:
+        SourceError: if no file matches.
+    """
+    files = _stamped(find_files(config.name, config.path, pull.paths), pull)
+    fresh = [file for file in files if not _settled(config, pull, file)]
+    if settled := len(files) - len(fresh):
+        yield empty_piece(
+            config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
+        )
+    opened = ahead(_opened(config, network, pull, file) for file in fresh)
+    for number, (file, found) in enumerate(zip(fresh, opened, strict=True), settled + 1):
+        try:
+            for piece in _pieces(config, network, pull, file, found, parse):
+                yield replace(piece, done=number, total=len(files))
+        except FileProblem as problem:
+            yield replace(_failed(config, network, file, problem), done=number, total=len(files))
+
+
+def _stamped(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
+    """With stamps that tell their repairs, too; without one where a file changed just now."""
+    settled = settled_before(pull.as_of)
+    marks = [pull.repairs.mark(file.key) if pull.repairs else "" for file in files]
+    stamps = [
+        None if file.changed >= settled else file.stamp and file.stamp + mark
+        for file, mark in zip(files, marks, strict=True)
+    ]
+    return [
+        file if stamp == file.stamp else replace(file, stamp=stamp) for file, stamp in zip(files, stamps, strict=True)
+    ]
+
+
+def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
+    """Whether a file looks as it did when it was read last."""
+    known = pull.done.stamp(config.name, file.key) if pull.done else None
+    return known is not None and known == file.stamp
+
+
+@dataclass(frozen=True)
+class _Unchanged:
+    """A file that the ledger knows as it is."""
+
+
+def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) -> OpenFile | _Unchanged | FileProblem:
+    """The rows of a file; what is wrong with it is given back, for it is read ahead of its turn."""
+    try:
+        content, digest = read_content(file, config.max_bytes)
+        overlay = pull.repairs.of(file.key, digest) if pull.repairs else None
+        digest = overlay.fingerprint if overlay else digest
+        if pull.done and pull.done.digest(config.name, file.key) == digest:
+            return _Unchanged()
+        content, look = file.whole_lines(content, pull.as_of)
+        rows = laid_over(decode(file.origin, content, config.max_bytes), overlay)
+        return OpenFile(config, network, file.origin, rows, file, digest, look)
+    except FileProblem as problem:
+        return problem
+
+
+def _pieces(
+    config: FileSource,
+    network: Network,
+    pull: Pull,
+    file: SourceFile,
+    found: OpenFile | _Unchanged | FileProblem,
+    parse: Callable[[OpenFile, Pull], Iterator[Piece]],
+) -> Iterator[Piece]:
+    if isinstance(found, FileProblem):
+        raise found
+    if isinstance(found, _Unchanged):
+        yield _unchanged(config, network, file)
+        return
+    for piece in parse(found, pull):
+        looks = [moment for moment in (found.look, piece.recheck_at) if moment is not None]
+        yield replace(piece, recheck_at=min(looks, default=None))
+
+
+def _unchanged(config: FileSource, network: Network, file: SourceFile) -> Piece:
+    return empty_piece(config.name, file.key, file.origin, network.targets, stamp=file.stamp, unchanged=True)
+
+
+def _failed(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> Piece:
+    refused = Rejects.of(config.name, file.origin, [0], [problem.reason], [str(problem)])
+    return empty_piece(config.name, file.key, file.origin, network.targets, refused, failure=str(problem))

@@ -1,0 +1,122 @@
+"""The bytes of a source's files: read once, unzipped, and never more of them than a limit."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from tasks.ingest.files.find import SUFFIXES, SourceFile, find_files, why
+from tasks.ingest.rejects import FileProblem
+
+__all__ = ["LONGEST_LINE", "MAX_BYTES", "SUFFIXES", "SourceFile", "find_files", "read_content"]
+
+MAX_BYTES = 1 << 30
+LONGEST_LINE = 1 << 20
+"""Bytes of a line of text, above which it is none."""
+_CHUNK = 1 << 22
+_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
+
+
+def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
+    """Bytes of a file, unzipped if they are gzip, and the SHA-256 of what is stored.
+
+    Args:
+        file: which.
+        limit: bytes, stored or unzipped, above which a file is refused; little more is ever held.
+
+    Raises:
+        FileProblem: if it cannot be read, ends early, is empty, too large, or text without an end of line.
+    """
+    if file.size > limit:
+        raise too_large(file.origin, limit)
+    digest, pieces, size, lined = hashlib.sha256(), [], 0, False
+    try:
+        with file.fs.open_input_stream(file.path, compression=None) as stream:
+            for piece in _unzipped(stream, digest):
+                pieces.append(piece)
+                size += len(piece)
+                lined = lined or b"\n" in piece or b"\r" in piece or pieces[0].startswith(_PARQUET)
+                if size > limit:
+                    raise too_large(file.origin, limit)
+                if size > LONGEST_LINE and not lined:
+                    raise line_too_long(file.origin, 1)
+    except EOFError:
+        raise FileProblem(
+            "unreadable_file", f"{file.origin} is a gzip file that ends early: it is read again when it changes"
+        ) from None
+    except (zlib.error, gzip.BadGzipFile) as error:
+        raise FileProblem("unreadable_file", f"{file.origin} is a damaged gzip file: {why(error)}") from None
+    except OSError as error:
+        raise FileProblem("unreadable_file", _unread(file, error)) from None
+    content = b"".join(pieces)
+    if not content or content.isspace():
+        raise FileProblem("empty_file", f"{file.origin} is empty: it is read again when it has something")
+    return content, digest.hexdigest()
+
+
+class _Stored(io.RawIOBase):
+    """A stream as it is stored, fingerprinted as it is read; its first piece can be looked at before."""
+
+    def __init__(self, stream: BinaryIO, digest: Any) -> None:
+        self._stream, self._digest = stream, digest
+        self.first = self._next(_CHUNK)
+        self._ahead = self.first
+
+    def readable(self) -> bool:
+        return True
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, as it comes."""
+        yield self.first
+        while piece := self._next(_CHUNK):
+            yield piece
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._ahead[: len(buffer)] or self._next(len(buffer))
+        self._ahead = self._ahead[len(data) :]
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _next(self, size: int) -> bytes:
+        data = bytes(self._stream.read(size))
+        self._digest.update(data)
+        return data
+
+
+def _unzipped(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
+    """What a stream holds, piece by piece."""
+    stored = _Stored(stream, digest)
+    if not stored.first.startswith(_GZIP):
+        yield from stored.pieces()
+        return
+    plain = gzip.GzipFile(fileobj=io.BufferedReader(stored, _CHUNK))
+    while piece := plain.read(_CHUNK):
+        yield piece
+
+
+def line_too_long(origin: str, line: int | None) -> FileProblem:
+    """What is said of an endless line; None where it is a value of many lines."""
+    much = f"longer than {LONGEST_LINE >> 20} MiB"
+    what = f"a value {much}, or a quote that is never closed" if line is None else f"a line {much}, line {line:,}"
+    return FileProblem("line_too_long", f"{origin} has {what}: mend the file")
+
+
+def too_large(origin: str, limit: int) -> FileProblem:
+    return FileProblem("too_large", f"{origin} holds more than {_size(limit)}: {RAISE}")
+
+
+RAISE = "split it, or raise max_bytes in its table"
+
+
+def _size(count: int) -> str:
+    """Bytes in a unit that people read."""
+    return f"{count / 2**20:,.0f} MiB" if count >= 1 << 20 else f"{count:,} bytes"
+
+
+def _unread(file: SourceFile, error: OSError) -> str:
+    named = "; its name is not UTF-8: rename it" if isinstance(error, FileNotFoundError) and "\\x" in file.path else ""
+    return f"{file.origin} cannot be read: {why(error)}{named}"

@@ -1,0 +1,1 @@
+"""Formats of input: CSV, JSON and Parquet, decoded into columns."""

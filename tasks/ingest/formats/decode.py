@@ -1,0 +1,129 @@
+"""The inside of a file: CSV or Parquet as columns that remember their lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.contracts import Int
+from tasks.ingest.files.read import MAX_BYTES, too_large
+from tasks.ingest.formats.columns import Decoded, Malformed, check_rows, column_list
+from tasks.ingest.formats.csv_file import read_csv
+from tasks.ingest.rejects import FileProblem
+from tasks.tables.schemas import one_array
+
+__all__ = ["Decoded", "Malformed", "column_list", "decode"]
+
+
+def decode(origin: str, content: bytes, limit: int = MAX_BYTES) -> Decoded:
+    """Rows of a file, by its first bytes.
+
+    Args:
+        origin: what to call it.
+        content: all of it.
+        limit: bytes that its rows may take.
+
+    Raises:
+        FileProblem: if it is neither Parquet nor UTF-8 text with a header, or larger inside than `limit`.
+    """
+    if content.startswith(b"PAR1"):
+        return _parquet(origin, content, limit)
+    if content.startswith(b"\x1f\x8b"):
+        raise FileProblem("unreadable_file", f"{origin} is gzip within gzip: unpack it once")
+    return read_csv(origin, content, limit)
+
+
+@dataclass(frozen=True)
+class _Parquet(Decoded):
+    origin: str
+    names: Sequence[str]
+    count: int
+    limit: int
+    file: pq.ParquetFile
+
+    @property
+    def rows(self) -> int:
+        return self.count
+
+    def column(self, name: str) -> pa.Array:
+        _check_column(self, name)
+        try:
+            return self._checked(name, _usable(one_array(self.file.read(columns=[name])[name])))
+        except pa.ArrowNotImplementedError:
+            kind = self.file.schema_arrow.field(name).type
+            raise FileProblem(
+                "wrong_type", f"{self.origin}: column {name} is {str(kind)[:80]}: give text, numbers or times"
+            ) from None
+        except (OSError, pa.ArrowException) as error:
+            raise FileProblem(
+                "unreadable_file", f"{self.origin} is a damaged Parquet file: column {name}: {_line(error)}"
+            ) from None
+
+    def _checked(self, name: str, column: pa.Array) -> pa.Array:
+        if len(column) != self.count:
+            raise FileProblem("unreadable_file", f"{self.origin} is a damaged Parquet file: column {name} ends early")
+        return column
+
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        return pa.table([self.column(name) for name in columns], names=list(columns))
+
+    def lines(self, rows: Int) -> Int:
+        return rows + 1
+
+    def malformed(self) -> Malformed:
+        return Malformed()
+
+
+def _parquet(origin: str, content: bytes, limit: int) -> Decoded:
+    try:
+        schema = pq.read_schema(pa.BufferReader(content))
+        repeating = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+        file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=repeating)
+    except (OSError, pa.ArrowException) as error:
+        raise FileProblem("unreadable_file", f"{origin} is a damaged Parquet file: {_line(error)}") from None
+    check_rows(origin, int(file.metadata.num_rows), limit)
+    return _Parquet(origin, file.schema_arrow.names, int(file.metadata.num_rows), limit, file)
+
+
+def _check_column(rows: _Parquet, name: str) -> None:
+    """Whether a column is as small inside as it must be, before any of it is unpacked."""
+    about, size, values = rows.file.metadata, 0, 0
+    places = [i for i in range(about.num_columns) if about.schema.column(i).path.split(".")[0] == name]
+    for group in range(about.num_row_groups):
+        for chunk in (about.row_group(group).column(i) for i in places):
+            size, values = size + chunk.total_uncompressed_size, values + chunk.num_values
+    check_rows(rows.origin, values, rows.limit)
+    if size > rows.limit:
+        raise too_large(rows.origin, rows.limit)
+
+
+def _usable(column: pa.Array) -> pa.Array:
+    """As one of the kinds that are read: text (by its distinct values), numbers, times.
+
+    Raises:
+        ArrowNotImplementedError: if it cannot be.
+        ArrowInvalid: if it is text that is not UTF-8.
+    """
+    if pa.types.is_dictionary(column.type):
+        if pa.types.is_dictionary(column.type.value_type):
+            raise pa.ArrowNotImplementedError("dictionary of dictionaries")
+        return pa.DictionaryArray.from_arrays(column.indices, _usable(column.dictionary))
+    kind = column.type
+    if pa.types.is_nested(kind) or isinstance(kind, pa.BaseExtensionType):
+        raise pa.ArrowNotImplementedError(str(kind))
+    if pa.types.is_float16(kind):
+        return column.cast(pa.float32())
+    if pa.types.is_timestamp(kind):
+        return column if kind.tz is None else column.cast(pa.timestamp(kind.unit, "UTC"))  # whatever the zone is called
+    if any(is_it(kind) for is_it in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal, pa.types.is_date)):
+        return column
+    text = column if pa.types.is_string(kind) else column.cast(pa.string())
+    text.validate(full=True)
+    return text
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -1,0 +1,1 @@
+"""Land statements: observations, rejects and the ledger, each exactly once."""

@@ -1,0 +1,1 @@
+"""Repairs: rejected rows out to a spreadsheet, corrected rows back in."""

@@ -1,0 +1,194 @@
+"""Rows of counts, one a (station, minute), read the same from a file, a feed or a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks.contracts import Int
+from tasks.ingest.batch import statements
+from tasks.ingest.rejects import Rejects
+from tasks.ingest.rows.check_times import judge_times, next_look, repeated_hour, set_early_aside
+from tasks.ingest.rows.parse_times import Moments, read_times
+from tasks.ingest.rows.parse_values import UNSAFE, code_of, read_counts, read_names
+from tasks.ingest.rows.rejections import Verdicts
+from tasks.ingest.rows.rows_in import OpenRows
+from tasks.ingest.source import Pull
+from tasks.ingest.statements import UNKNOWN
+from tasks.tables import schemas
+
+_NO_PATIENCE = np.timedelta64(0, "s")
+
+
+@dataclass(frozen=True)
+class CountRows:
+    """What rows of counts say, and what was refused of them; fields as of `Piece`.
+
+    Attributes:
+        waiting: positions of the rows that are set aside until they are over, ascending.
+        settled_at: when all of those are over.
+    """
+
+    observations: pa.Table
+    accepted: int
+    rejects: Rejects
+    warnings: tuple[str, ...]
+    recheck_at: np.datetime64 | None
+    waiting: Int
+    settled_at: np.datetime64 | None
+
+
+def count_rows(
+    file: OpenRows, said: Mapping[str, str], pull: Pull, patience: np.timedelta64 = _NO_PATIENCE
+) -> CountRows:
+    """Judge rows of counts: of several about one station, minute, part and availability the last one lands.
+
+    Args:
+        file: the rows.
+        said: our name -> the column's, as configured; a column without an entry has our name.
+        pull: what is asked for.
+        patience: rows that will be over within it are set aside, not refused.
+
+    Raises:
+        FileProblem: if a column is missing.
+    """
+    targets = file.network.targets
+    columns = _columns(file, said, targets)
+    verdicts = Verdicts(file.rows.rows)
+    rows = _read(file, columns, verdicts, pull)
+    available = None if "available_at" not in columns else rows.available // 1_000_000
+    judged = verdicts, rows.minute, file.network.interval_minutes, available
+    recheck_at = next_look(*judged)
+    waiting, settled_at = set_early_aside(*judged, pull.as_of + patience)
+    kept = _last_of_each(rows, verdicts)
+    return CountRows(
+        rows.table(file.config.name, kept, targets),
+        len(kept),
+        file.rejects([verdicts], list(columns.values())),
+        repeated_hour(rows.moments, file.timezone, "in the order of the file"),
+        recheck_at,
+        waiting,
+        settled_at,
+    )
+
+
+@dataclass(frozen=True)
+class _Read:
+    """Columns of counts, [row] each; a station code is -1 where blank, availability `UNKNOWN`."""
+
+    station: npt.NDArray[np.int32]
+    stations: list[str]
+    part: npt.NDArray[np.int32]
+    parts: list[str]
+    moments: Moments
+    minute: Int
+    available: Int
+    counts: dict[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]]
+
+    def table(self, source: str, rows: Int, targets: tuple[str, ...]) -> pa.Table:
+        """Observations of some rows."""
+        all_in_order = len(rows) == len(self.minute) and bool((rows[1:] > rows[:-1]).all())
+        at = slice(None) if all_in_order else rows
+        said = None if (self.available == UNKNOWN).all() else self.available[at]
+        return statements(
+            source,
+            (self.station[at], self.stations),
+            self.minute[at],
+            (self.part[at], self.parts),
+            said,
+            {name: (values[at], None if given.all() else given[at]) for name, (values, given) in self.counts.items()},
+            targets,
+        )
+
+
+def _columns(file: OpenRows, said: Mapping[str, str], targets: tuple[str, ...]) -> dict[str, str]:
+    """Our name -> the file's, for what the file has.
+
+    Raises:
+        FileProblem: if it lacks a column that was named, station or minute, or every target.
+    """
+    has = set(file.rows.names)
+    timed = [name for name in ("minute_utc", "minute") if name in said] or [
+        name for name in ("minute_utc", "minute") if name in has
+    ]
+    found = {}
+    for name in ("station_id", (timed or ["minute_utc"])[0], *targets, "part", "available_at"):
+        column = said.get(name, name)
+        must = name in said or name in ("station_id", "minute_utc", "minute")
+        if must or column in has:
+            found[name] = file.require(column, f'columns = {{ {name} = "..." }}')
+    if not any(target in found for target in targets):
+        file.require(targets[0], f'columns = {{ {targets[0]} = "..." }}')
+    return found
+
+
+def _read(file: OpenRows, columns: dict[str, str], verdicts: Verdicts, pull: Pull) -> _Read:
+    station, stations = read_names(file.rows.column(columns["station_id"]))
+    part, parts = np.zeros(len(station), dtype=np.int32), [""]
+    if "part" in columns:
+        codes, names = read_names(file.rows.column(columns["part"]))
+        part, parts = codes + np.int32(1), ["", *names]
+    in_utc = "minute_utc" in columns
+    times = file.rows.column(columns["minute_utc" if in_utc else "minute"])
+    zone = "UTC" if in_utc else file.timezone
+    moments = read_times(times, zone, lambda: station.astype(np.int64) * (len(parts) + 1) + part)
+    verdicts.refuse((station == UNSAFE) | (part < 0), "unsafe_name")
+    verdicts.refuse(station < 0, "missing_station")
+    verdicts.refuse(station == code_of(stations, file.network.total), "name_of_total")
+    minute = judge_times(verdicts, moments, file.network.interval_minutes, pull)
+    available = _availability(file, columns.get("available_at"), verdicts, pull)
+    counts = {
+        ours: read_counts(file.rows.column(theirs), file.config.maximum, verdicts)
+        for ours, theirs in columns.items()
+        if ours in file.network.targets
+    }
+    verdicts.refuse(~np.any([given for _, given in counts.values()], axis=0), "missing_count")
+    return _Read(station, stations, part, parts, moments, minute, available, counts)
+
+
+def _availability(file: OpenRows, column: str | None, verdicts: Verdicts, pull: Pull) -> Int:
+    """Microseconds since 1970 at which each row says that it was known; `UNKNOWN` where it does not."""
+    if column is None:
+        return np.full(file.rows.rows, UNKNOWN)
+    said = read_times(file.rows.column(column), file.timezone)
+    verdicts.refuse(said.skipped, "nonexistent_local_time")
+    verdicts.refuse(np.isnat(said.utc) & ~said.blank, "bad_time")
+    verdicts.refuse(said.utc > pull.as_of, "in_future")
+    return said.utc.astype("datetime64[us]").astype(np.int64)
+
+
+def _last_of_each(rows: _Read, verdicts: Verdicts) -> Int:
+    """Positions of the rows that land, by station, minute, part and availability: of several the last in the file."""
+    good = np.flatnonzero(verdicts.good)
+    keys: list[npt.NDArray[np.integer]] = [rows.available, rows.part, rows.minute, rows.station]
+    if len(good) < len(rows.minute):
+        keys = [array[good] for array in keys]
+    if schemas.ascending(keys[::-1], strictly=True):
+        return good
+    order = good[np.lexsort(keys)]
+    columns = [array for pair in rows.counts.values() for array in pair]
+    same_key = _like_the_one_before(order, [rows.station, rows.minute, rows.part, rows.available])
+    again = same_key & _like_the_one_before(order, columns)
+    if same_key.any():
+        verdicts.refuse_rows(order[again], "duplicate_row")
+        order = order[~again]
+        replaced = np.append(
+            _like_the_one_before(order, [rows.station, rows.minute, rows.part, rows.available])[1:], False
+        )
+        verdicts.refuse_rows(order[replaced], "superseded_in_file")
+        order = order[~replaced]
+    return order
+
+
+def _like_the_one_before(order: Int, columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:
+    same = np.ones(len(order), dtype=bool)
+    same[:1] = False
+    for column in columns:
+        ordered = column[order]
+        same[1:] &= ordered[1:] == ordered[:-1]
+    return same

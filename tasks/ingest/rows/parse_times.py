@@ -1,0 +1,140 @@
+"""Times as files give them: ISO 8601 text or timestamps, with an offset or on a wall clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.clock import to_utc
+from tasks.contracts import Int
+from tasks.ingest.rows.parse_values import places
+
+EARLIEST, LATEST = np.datetime64("1990-01-01", "s"), np.datetime64("2200-01-01", "s")
+_FORM = (
+    r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
+    r"( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?$"
+)
+_OFFSET = r"[T ]\d{2}:\d{2}.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+Times = npt.NDArray[np.datetime64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Times of a column, one each row.
+
+    Attributes:
+        utc: datetime64[s], floored; NaT where unreadable, blank, skipped by the clocks, or not of 1990 to 2199.
+        blank: nothing was given.
+        skipped: a wall-clock time that the clocks went over.
+        repeated: a wall-clock time that happened twice, and the file does not say which is meant.
+    """
+
+    utc: Times
+    blank: Flags
+    skipped: Flags
+    repeated: Flags
+
+    def minutes(self, interval: int = 1) -> Int:
+        """UTC minutes since 1970, floored to the interval; 0 where there is no time."""
+        seconds = np.where(np.isnat(self.utc), np.datetime64(0, "s"), self.utc).astype(np.int64)
+        return np.asarray(seconds // (60 * interval) * interval)
+
+
+def read_times(column: pa.Array, timezone: str, place: Callable[[], Int] | None = None) -> Moments:
+    """Times of a column; those without an offset stand on the wall clock of `timezone`.
+
+    A wall-clock minute that happens twice is the first one where it comes first at its place in the order of the
+    file, and the second one from then on.
+
+    Args:
+        column: text, timestamps or dates.
+        timezone: IANA name.
+        place: gives the code of each row's place; without it repeated times are the first occurrence.
+    """
+    values, which = _distinct(column)
+    aware, naive, blank = _by_kind(values)
+    utc, skipped = aware, np.zeros(len(aware), dtype=bool)
+    on_wall = np.flatnonzero(~np.isnat(naive))
+    second = np.full(len(aware), np.datetime64("NaT"), dtype="datetime64[s]")
+    if len(on_wall):
+        utc[on_wall] = to_utc(naive[on_wall], timezone, 0)
+        second[on_wall] = to_utc(naive[on_wall], timezone, 1)
+        skipped = ~np.isnat(naive) & np.isnat(utc)
+    twice = (utc != second) & ~np.isnat(second)
+    moments = Moments(utc[which], blank[which], skipped[which], twice[which])
+    if place is not None and moments.repeated.any():
+        rows = np.flatnonzero(moments.repeated)
+        later = rows[_occurrence(place()[rows], naive[which[rows]].astype("datetime64[m]")) > 0]
+        moments.utc[later] = second[which[later]]
+    return moments
+
+
+def _distinct(column: pa.Array) -> tuple[pa.Array, Int]:
+    """Distinct values of a column (the last one null), and which one each row has."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]), places(coded)
+
+
+def _by_kind(values: pa.Array) -> tuple[Times, Times, Flags]:
+    """UTC times, wall-clock times (each NaT where the value is not of that kind), and which are blank."""
+    none = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[s]")
+    kind = values.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        times = _in_reach(np.asarray(values.to_numpy(zero_copy_only=False)).astype("datetime64[s]"))
+        blank = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+        return (none, times, blank) if getattr(kind, "tz", None) is None else (times, none, blank)
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        return none, none.copy(), np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+    text = pc.utf8_upper(pc.utf8_trim_whitespace(pc.fill_null(values.cast(pa.string()), "")))
+    blank = np.asarray(pc.equal(text, "").to_numpy(zero_copy_only=False), dtype=bool)
+    formed = pc.match_substring_regex(text, _FORM)
+    offset = pc.and_(formed, pc.match_substring_regex(text, _OFFSET))
+    return _parsed(text, offset), _parsed(text, pc.and_not(formed, offset)), blank
+
+
+def _parsed(text: pa.Array, chosen: pa.Array) -> Times:
+    """The chosen texts as datetime64[s], UTC where they have an offset; NaT elsewhere."""
+    out = np.full(len(text), np.datetime64("NaT"), dtype="datetime64[s]")
+    rows = np.flatnonzero(chosen.to_numpy(zero_copy_only=False))
+    if len(rows):
+        plain = pc.replace_substring(text if len(rows) == len(text) else text.take(pa.array(rows)), ",", ".")
+        for pattern, put in ((" ?UTC$", "Z"), (" ([+-][0-9:]+)$", r"\1")):
+            plain = pc.replace_substring_regex(plain, pattern, put)
+        out[rows] = _in_reach(_moments(plain))
+    return out
+
+
+def _moments(text: pa.Array) -> Times:
+    """ISO 8601 texts, all with an offset or all without, as datetime64[s]; NaT for what the calendar lacks."""
+    for zone in ("UTC", None):
+        try:
+            times = text.cast(pa.timestamp("us", zone)).cast(pa.timestamp("us"))
+            return np.asarray(times.to_numpy(zero_copy_only=False)).astype("datetime64[s]")
+        except pa.ArrowInvalid:
+            continue
+    import pandas as pd
+
+    some = pd.to_datetime(pd.Series(text.to_pylist()), format="ISO8601", utc=True, errors="coerce")
+    return np.asarray(some.dt.tz_localize(None).to_numpy()).astype("datetime64[s]")
+
+
+def _in_reach(times: Times) -> Times:
+    """NaT for what no counter can have counted."""
+    return np.where((times >= EARLIEST) & (times < LATEST), times, np.datetime64("NaT", "s"))
+
+
+def _occurrence(place: Int, minute: Times) -> Int:
+    """How often the same place and minute came before, row by row."""
+    order = np.lexsort((minute, place))
+    change = np.ones(len(order), dtype=bool)
+    change[1:] = (place[order][1:] != place[order][:-1]) | (minute[order][1:] != minute[order][:-1])
+    starts = np.flatnonzero(change)
+    out = np.empty(len(order), dtype=np.int64)
+    out[order] = np.arange(len(order)) - starts[np.cumsum(change) - 1]
+    return out

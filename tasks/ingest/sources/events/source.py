@@ -1,0 +1,204 @@
+"""Sources of events: one row a tap or trip, counted where and when each of its ends stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks.clock import day_bounds, parse_moment, service_dates
+from tasks.contracts import Int
+from tasks.ingest.batch import Piece, statement_schema, statements
+from tasks.ingest.event_ids import last_of_each, read_ids
+from tasks.ingest.files.pull import OpenFile, pull_files
+from tasks.ingest.rejects import FileProblem
+from tasks.ingest.rows.check_times import judge_times, next_look, repeated_hour
+from tasks.ingest.rows.parse_times import Moments, read_times
+from tasks.ingest.rows.parse_values import BLANK, UNSAFE, code_of, read_counts, read_names
+from tasks.ingest.rows.rejections import Verdicts
+from tasks.ingest.source import Pull
+from tasks.ingest.sources import source_kind
+from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
+from tasks.settings.sources import EventColumns, EventsSource
+from tasks.settings.tree import Network
+
+
+@source_kind("events")
+class Events:
+    """Files of taps or trips; each file is a share of its own, and says itself anew when it changes."""
+
+    def __init__(self, config: EventsSource, network: Network) -> None:
+        self.name, self._config, self._network = config.name, config, network
+
+    def pull(self, pull: Pull) -> Iterator[Piece]:
+        """One piece a service day of a file.
+
+        Raises:
+            SourceError: if no file matches.
+        """
+        return pull_files(self._config, self._network, pull, self._parse)
+
+    def _parse(self, file: OpenFile, pull: Pull) -> Iterator[Piece]:
+        again = Verdicts(file.rows.rows)
+        columns = _columns(file, self._config.events)
+        if self._config.duplicates == "drop":
+            again.refuse(file.rows.repeats(columns), "duplicate_row")
+        sides = [_read(file, target, where, again, pull) for target, where in self._config.events.items()]
+        freed = self._claim(file, sides, again, pull) if self._config.id else ()
+        stations = sorted({name for side in sides for name in side.heard_of()})
+        listened = self._cover(file, sides)
+        cover = listened.clipped(*_bounds(pull, self._network.interval_minutes))
+        _check_size(file, cover, len(stations), self._network.interval_minutes)
+        about = replace(self._piece(file, sides, listened, pull), recheck=freed)
+        yield replace(
+            about,
+            accepted=int(np.logical_or.reduce([side.verdicts.good for side in sides]).sum()),
+            rejects=file.rejects([again, *(side.verdicts for side in sides)], columns),
+            warnings=[w for side in sides for w in repeated_hour(side.moments, file.timezone, "for the first")],
+        )
+        ends = {side.target: side.ends(stations) for side in sides}
+        network = self._network
+        for day in daily_counts(ends, len(stations), cover, network.interval_minutes, network.timezone):
+            part = np.zeros(len(day.minute), dtype=np.int32), [about.part]
+            station = day.station, stations
+            table = statements(self.name, station, day.minute, part, None, day.counts, network.targets)
+            yield replace(about, observations=table)
+
+    def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Verdicts, pull: Pull) -> tuple[str, ...]:
+        """Refuse events that come again, in this file or in another; keys of files that get an event back."""
+        ids = read_ids(file.rows.column(file.require(str(self._config.id), 'id = "..."')))
+        heard = np.logical_or.reduce([side.verdicts.codes < 0 for side in sides]) & again.good
+        rows = np.flatnonzero(heard & np.asarray(ids.is_valid().to_numpy(zero_copy_only=False)))
+        mine, freed = last_of_each(ids, rows), tuple[str, ...]()
+        again.refuse_rows(np.setdiff1d(rows, mine), "duplicate_event")
+        if pull.claims:
+            minute = sides[0].minute.copy()
+            for side in sides[1:]:
+                minute = np.where(np.isnat(sides[0].moments.utc), side.minute, minute)
+            days = service_dates(minute[mine].astype("datetime64[m]"), self._network.timezone)
+            claimed = pull.claims.claim(file.file.key, ids.take(pa.array(mine)), days)
+            again.refuse_rows(mine[claimed.taken], "duplicate_event")
+            freed = claimed.freed
+        for side in sides:
+            side.verdicts.set_aside(~again.good)
+        return freed
+
+    def _piece(self, file: OpenFile, sides: Sequence[_Side], listened: Cover, pull: Pull) -> Piece:
+        """What all pieces of a file have in common."""
+        step = self._network.interval_minutes
+        looks = [next_look(side.verdicts, side.minute, step) for side in sides]
+        over = _over_by(pull, step)
+        if listened.end > over:
+            looks.append(np.datetime64((over + step) * 60, "s"))
+        return file.piece(
+            file.file.key,
+            statement_schema(self._network.targets).empty_table(),
+            silence_is_zero=True,
+            recheck_at=min((look for look in looks if look is not None), default=None),
+        )
+
+    def _cover(self, file: OpenFile, sides: Sequence[_Side]) -> Cover:
+        """Where the file's silence means zero, whatever is asked for and whether it is over."""
+        step, zone = self._network.interval_minutes, self._network.timezone
+        if self._config.covers == "declared":
+            edges = [parse_moment(str(text), file.timezone) for text in (self._config.start, self._config.end)]
+            start, end = (int(edge.astype("datetime64[m]").astype(np.int64)) for edge in edges)
+            return Cover(-(-start // step) * step, end // step * step)
+        heard = np.concatenate([side.minute[side.heard] for side in sides])
+        if not len(heard):
+            return Cover(0, 0)
+        start, end = int(heard.min()), int(heard.max()) + step
+        if self._config.covers == "day":
+            days = service_dates(np.array([start, end - step], dtype="datetime64[m]"), zone)
+            start = int(day_bounds(days[0], zone)[0].astype(np.int64))
+            end = int(day_bounds(days[1], zone)[1].astype(np.int64))
+        return Cover(start, end)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One end of every event of a file, arrays [row]."""
+
+    target: str
+    station: npt.NDArray[np.int32]
+    names: list[str]
+    moments: Moments
+    minute: Int
+    people: Int
+    verdicts: Verdicts
+
+    @property
+    def heard(self) -> npt.NDArray[np.bool_]:
+        """Rows that tell of somebody, asked for or not; a copy of a refused row tells nothing."""
+        return np.asarray((self.verdicts.codes < 0) & (self.station >= 0) & ~np.isnat(self.moments.utc))
+
+    def heard_of(self) -> list[str]:
+        """Names of the stations that somebody was counted at, asked for or not."""
+        return [self.names[code] for code in np.unique(self.station[self.heard])]
+
+    def ends(self, stations: Sequence[str]) -> Ends:
+        """What counts of it, on common station codes."""
+        place = {name: code for code, name in enumerate(stations)}
+        code = np.array([place.get(name, -1) for name in self.names], dtype=np.int32)
+        good = self.verdicts.good
+        return Ends(code[self.station[good]], self.minute[good], self.people[good])
+
+
+def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> list[str]:
+    """Columns of the file that are read.
+
+    Raises:
+        FileProblem: if one is not there.
+    """
+    columns = []
+    for target, where in events.items():
+        for ours, theirs in (("time", where.time), ("station_id", where.station_id), ("count", where.count)):
+            if theirs is not None:
+                columns.append(file.require(theirs, f'events.{target}.{ours} = "..."'))
+    return list(dict.fromkeys(columns))
+
+
+def _read(file: OpenFile, target: str, where: EventColumns, again: Verdicts, pull: Pull) -> _Side:
+    verdicts = Verdicts(file.rows.rows)
+    verdicts.set_aside(~again.good)
+    station, names = read_names(file.rows.column(where.station_id))
+    moments = read_times(file.rows.column(where.time), file.timezone)
+    verdicts.refuse(moments.blank & (station == BLANK), "unfinished")
+    verdicts.refuse(station == UNSAFE, "unsafe_name")
+    verdicts.refuse(station < 0, "missing_station")
+    verdicts.refuse(station == code_of(names, file.network.total), "name_of_total")
+    minute = judge_times(verdicts, moments, file.network.interval_minutes, pull, floor=True)
+    people = np.ones(file.rows.rows, dtype=np.int64)
+    if where.count is not None:
+        counted, given = read_counts(file.rows.column(where.count), file.config.maximum, verdicts)
+        verdicts.refuse(~given, "missing_count")
+        people = counted.astype(np.int64)
+    return _Side(target, station, names, moments, minute, people, verdicts)
+
+
+def _bounds(pull: Pull, step: int) -> tuple[int | None, int]:
+    """Minutes that are asked for and over, on the grid."""
+    start = None if pull.start is None else int(pull.start.astype("datetime64[m]").astype(np.int64))
+    end = _over_by(pull, step)
+    if pull.end is not None:
+        end = min(end, int(pull.end.astype("datetime64[m]").astype(np.int64)))
+    return None if start is None else -(-start // step) * step, -(-end // step) * step
+
+
+def _over_by(pull: Pull, step: int) -> int:
+    """End of the last interval that is over."""
+    return int(pull.as_of.astype("datetime64[m]").astype(np.int64)) // step * step
+
+
+def _check_size(file: OpenFile, cover: Cover, stations: int, step: int) -> None:
+    cells = stations * max(cover.end - cover.start, 0) // step
+    if cells > MAX_CELLS:
+        first, last = (np.datetime64(m, "m") for m in (cover.start, cover.end))
+        raise FileProblem(
+            "span_too_long",
+            f"{file.file.origin} covers {first} to {last} of {stations:,} stations, too much for one file: "
+            "mend the stray time, or split the file",
+        )

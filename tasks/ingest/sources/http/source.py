@@ -1,0 +1,171 @@
+"""Feeds of counts over HTTP: one row a (station, minute), polled."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from tasks.ingest.batch import Piece, empty_piece
+from tasks.ingest.files.read import find_files, read_content
+from tasks.ingest.formats.json_records import Records
+from tasks.ingest.rejects import FileProblem, Rejects
+from tasks.ingest.rows.counts import CountRows, count_rows
+from tasks.ingest.rows.rows_in import OpenRows
+from tasks.ingest.source import Pull
+from tasks.ingest.sources import setup_of, source_kind
+from tasks.ingest.sources.http.client import Reply, open_feed
+from tasks.ingest.sources.http.cursor import Place
+from tasks.ingest.sources.http.decompress import too_large
+from tasks.ingest.sources.http.pages import GONE, Poll, Reading, poll, start_of
+from tasks.settings.secrets import shown
+from tasks.settings.sources import HttpSource
+from tasks.settings.tree import Network
+
+KEY = "feed"
+PATIENCE = np.timedelta64(1, "h")  # rows that are over by then are no fault: feeds show the running minute
+
+
+@source_kind("http")
+class HttpFeed:
+    """A feed; what it repeats is written once, and what it no longer says stands."""
+
+    def __init__(self, config: HttpSource, network: Network, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.name, self._config, self._network, self._sleep = config.name, config, network, sleep
+
+    def pull(self, pull: Pull) -> Iterator[Piece]:
+        """One piece of all pages, so that of several statements on a minute the last one counts.
+
+        The cursor moves when it has landed. A page that cannot be read ends the pull: those before it land, and the
+        next pull begins with it. Files given as `paths` are read in their order, as if they were the pages of one pull.
+
+        Raises:
+            ConfigError: if the environment lacks a secret.
+            SourceError: if no file matches.
+        """
+        if pull.paths:
+            yield from self._pieces(pull, self._recorded(pull), Place())
+        else:
+            yield from self._pieces(pull, *self._polled(pull))
+
+    def _polled(self, pull: Pull) -> tuple[Poll, Place]:
+        """What the feed says, and where it was begun; a feed that has forgotten the cursor is read anew."""
+        place, reading, params = self._place(pull), self._reading(pull), self._bounds(pull)
+        stamp = pull.done.stamp(self.name, KEY) if pull.done and not pull.bounded else None
+        with open_feed(self._config, pull.as_of, self._sleep) as feed:
+            done = poll(reading, feed.fetch, params, place.start, stamp)
+            if done.status == GONE and not done.pages and place.start != self._config.first:
+                place = Place(self._config.first, setup=place.setup)
+                done = poll(reading, feed.fetch, params, place.start, None)
+                done.warnings.append(f"{self.name}: the feed no longer knows its cursor, and is read anew")
+            if done.problem:
+                done.failed(done.problem[0], feed.hidden(done.problem[1]))
+        return done, place
+
+    def _place(self, pull: Pull) -> Place:
+        """Where to begin: at the cursor, unless a span is asked for or all is to be read anew."""
+        done, setup = pull.done, setup_of(self._config, self._network)
+        begin = Place(self._config.first, setup=setup)
+        if not self._config.resume or pull.bounded or done is None or not done.stands(self.name, KEY):
+            return begin
+        text = done.cursor(self.name, KEY)
+        place = Place.of(text) if text else begin
+        return place if place.setup == setup else begin
+
+    def _bounds(self, pull: Pull) -> dict[str, str]:
+        """Parameters that say which minutes are wanted."""
+        bounds = ((self._config.start_param, pull.start), (self._config.end_param, pull.end))
+        return {name: f"{moment.astype('datetime64[s]')}Z" for name, moment in bounds if name and moment is not None}
+
+    def _reading(self, pull: Pull) -> Reading:
+        said, targets = self._config.columns, self._network.targets
+        timed = [said[name] for name in ("minute_utc", "minute") if name in said] or ["minute_utc", "minute"]
+        wanted = [said.get("station_id", "station_id"), *timed, *(said.get(name, name) for name in targets)]
+        extra = [said[name] for name in ("part", "available_at") if name in said]
+        spare = [name for name in ("part", "available_at") if name not in said]
+        if (self._config.next or "").startswith("column:"):
+            spare.append(str(self._config.next).removeprefix("column:"))
+        zone = self._config.timezone or self._network.timezone
+        return Reading(self._config, list(dict.fromkeys([*wanted, *extra])), spare, zone, pull.as_of)
+
+    def _recorded(self, pull: Pull) -> Poll:
+        """Recorded replies as a poll."""
+        reading, done = self._reading(pull), Poll()
+        for path in pull.paths:
+            for file in find_files(self.name, path):
+                content = b""
+                try:
+                    if file.size > self._config.max_bytes:
+                        raise too_large(file.origin, self._config.max_bytes)
+                    content, _ = read_content(file)
+                    rows, length, _ = reading.page(Reply(file.origin, content), None)
+                except FileProblem as problem:
+                    done.failed(problem, start_of(content))
+                    return done
+                done.add(rows, length, content, None)
+        return done
+
+    def _pieces(self, pull: Pull, done: Poll, place: Place) -> Iterator[Piece]:
+        known = pull.done.digest(self.name, KEY) if pull.done else None
+        try:
+            if done.problem and not done.pages:
+                raise done.problem[0]
+            if done.unchanged or (known is not None and known == done.digest and not done.problem):
+                old = pull.done.stamp(self.name, KEY) if pull.done else None
+                yield self._empty(pull, unchanged=True, stamp=old if done.unchanged or pull.bounded else done.stamp)
+            else:
+                yield self._piece(pull, done, place)
+        except FileProblem as problem:
+            refused = self._rejects(pull, problem, done.problem[1] if done.problem else "")
+            yield self._empty(pull, rejects=refused, failure=str(problem))
+
+    def _piece(self, pull: Pull, done: Poll, place: Place) -> Piece:
+        said = self._judged(pull, done)
+        moves = bool(self._config.cursor and self._config.resume and not pull.bounded and not pull.paths)
+        held = done.asked_for(int(said.waiting[0])) if len(said.waiting) else None
+        after = place.after(done.reached, held, said.settled_at, pull.as_of)
+        rejects = said.rejects.joined(self._rejects(pull, *done.problem)) if done.problem else said.rejects
+        return Piece(
+            source=self.name,
+            part="",
+            origin=self._origin(pull),
+            key=KEY,
+            digest=done.digest,
+            observations=said.observations,
+            rejects=rejects,
+            warnings=(*said.warnings, *done.warnings, *self._shortfall(done, moves)),
+            stamp=None if pull.bounded or pull.paths or done.problem else done.stamp,
+            accepted=said.accepted,
+            cursor=after.text() if moves else None,
+            recheck_at=said.recheck_at,
+            done=len(done.pages),
+            total=len(done.pages),
+        )
+
+    def _shortfall(self, done: Poll, moves: bool) -> Iterator[str]:
+        """What there is to say of a pull that ended before the feed did."""
+        count = len(done.pages)
+        if done.problem:
+            yield f"{self.name}: page {count + 1} could not be read, those before it have landed: {done.problem[0]}"
+        if done.cut:
+            onward = "the next pull goes on there" if moves else "raise max_pages or max_bytes, or ask for less"
+            yield f"{self.name}: the feed has more after {count} pages: {onward}"
+
+    def _judged(self, pull: Pull, done: Poll) -> CountRows:
+        """What the pages say; JSON without a record says nothing, of whatever fields."""
+        rows = OpenRows(self._config, self._network, self._origin(pull), done.rows)
+        if rows.rows.rows or not all(isinstance(page, Records) for page in done.pages):
+            return count_rows(rows, self._config.columns, pull, PATIENCE)
+        nothing = self._empty(pull).observations
+        return CountRows(nothing, 0, rows.rejects([], []), (), None, np.zeros(0, dtype=np.int64), None)
+
+    def _origin(self, pull: Pull) -> str:
+        return ", ".join(pull.paths) if pull.paths else shown(self._config.url)
+
+    def _empty(self, pull: Pull, **more: object) -> Piece:
+        return empty_piece(self.name, KEY, self._origin(pull), self._network.targets, **more)  # type: ignore[arg-type]
+
+    def _rejects(self, pull: Pull, problem: FileProblem, payload: str) -> Rejects:
+        """How that begins which could not be read."""
+        return Rejects.of(self.name, self._origin(pull), [0], [problem.reason], [payload or str(problem)])
