@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from common import NEXTHOUR, measure, real_data
+from tasks.arrays import Float, Int, Minutes
 
 from tasks.clock import to_local
-from tasks.contracts import Float, Int, Minutes
 from tasks.metrics import mae, rmse, wape
 
 FIGURES = ("rmse_hour", "mae_hour", "wape", "poisson_deviance", "pinball", "coverage_80", "coverage_90")

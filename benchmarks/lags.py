@@ -20,9 +20,9 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from tasks.arrays import Float
 
 from tasks.clock import WallClock
-from tasks.contracts import Float
 from tasks.features.lags import lag_index, lag_tensor
 
 WEEK = 10_080

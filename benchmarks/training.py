@@ -30,7 +30,7 @@ import numpy as np
 from made_up import city
 
 from tasks.contracts import FitLog
-from tasks.features.features import MinuteFeatures
+from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures import next_hour_lstm
 from tasks.model.keras_fit import Plan, Rows, batches, compile_network, seed_everything
 from tasks.model.sequence_network import SequenceShape, build

@@ -13,9 +13,10 @@ import sys
 
 import numpy as np
 from made_up import city
+from tasks.arrays import HORIZON_MINUTES
 
-from tasks.contracts import HORIZON_MINUTES, FitLog
-from tasks.features.features import MinuteFeatures
+from tasks.contracts import FitLog
+from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures.next_hour_lstm import NextHourConfig
 from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, keras_backend, seed_everything
 from tasks.model.residual_network import Shape, build, likelihood, loss_with, quantile_loss

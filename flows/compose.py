@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from tasks.arrays import HORIZON_MINUTES
 
-from tasks.contracts import HORIZON_MINUTES, Forecaster, Progress
+from tasks.contracts import Forecaster, Progress
 from tasks.errors import NexthourError, SourceError
 from tasks.settings.tree import Settings, nearest_key
 from tasks.storage.store import Store

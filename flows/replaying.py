@@ -123,8 +123,8 @@ def _start(given: tuple[Any, ...], heard: Any, threads: int) -> None:
     global _BENCH, _HEARD
     Thread(target=_end_with_parent, daemon=True).start()
     os.environ |= dict.fromkeys(THREADS, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    from tasks.features.features import MinuteFeatures
     from tasks.features.past import Past
+    from tasks.features.tensors import MinuteFeatures
 
     settings, how, blank, holidays, known, channels, path = given
     grid = replace(blank, values=np.load(path, mmap_mode="r"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import HORIZON_MINUTES, Float, Int
+from tasks.arrays import HORIZON_MINUTES, Float, Int
 
 ALWAYS = 0
 """Availability of a row that was always known."""

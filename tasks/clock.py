@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Int, Minutes
+from tasks.arrays import Int, Minutes
 from tasks.errors import ConfigError
-from tasks.offsets import Offsets, offsets
+from tasks.utc_offsets import Offsets, offsets
 
 DAY = 1440
 MISSING = -1

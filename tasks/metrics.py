@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import QUANTILES
+from tasks.arrays import QUANTILES
 
 Real = npt.NDArray[np.floating[Any]]
 Double = npt.NDArray[np.float64]

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tasks.contracts import Float, Prediction, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Prediction, Tensors
 
 DIRECT = 0.5
 """Weight of the total's own forecast beside the sum of the stations', where all of its last hour was observed."""

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tasks.contracts import Float, Grid
+from tasks.arrays import Float
+from tasks.contracts import Grid
 from tasks.errors import ConfigError
 
 OPEN_MINUTES = 23 * 60

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tasks.arrays import QUANTILES, Float, Minutes
 
 from tasks.channels import Channel
-from tasks.contracts import QUANTILES, Float, Forecaster, Grid, Minutes, Prediction, Tensors
+from tasks.contracts import Forecaster, Grid, Prediction, Tensors
 from tasks.errors import ModelError
 
 WEEK = 10080

@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds
 from tasks.quality.checks import run_check
+from tasks.quality.context import Seen
 from tasks.quality.results import QualityResult
-from tasks.quality.seen import Seen
 from tasks.settings.tree import Settings
 from tasks.tables import schemas
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from tasks.arrays import Minutes
 
 from tasks.channels import Channel
-from tasks.contracts import Grid, Minutes, Split
-from tasks.features.channels import Channels
-from tasks.features.features import MinuteFeatures
+from tasks.contracts import Grid, Split
+from tasks.features.channel_tensors import Channels
+from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import FeatureSettings
 
 INTERVAL, DAYS, STATIONS, TARGETS = 15, 42, ("dock", "mill", "park"), ("entries",)

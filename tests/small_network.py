@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from tasks.arrays import Minutes
 
-from tasks.contracts import Grid, Minutes, Split, Tensors
+from tasks.contracts import Grid, Split, Tensors
 
 INTERVAL, WEEKS, RECENT, HORIZON = 15, 3, 4, 4
 STATIONS = ("big", "closed", "lost", "middle", "small")

@@ -12,9 +12,9 @@ from oracles import (
     slow_poisson_deviance,
     slow_total_hours,
 )
+from tasks.arrays import QUANTILES
 
 from tasks import metrics
-from tasks.contracts import QUANTILES
 
 
 @st.composite

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from tasks.arrays import Float, Minutes
 
-from tasks.contracts import Float, Grid, Minutes
-from tasks.features.features import MinuteFeatures
+from tasks.contracts import Grid
+from tasks.features.tensors import MinuteFeatures
 from tasks.metrics import mae, poisson_deviance, rmse
 from tasks.model.architectures import unfitted
 from tasks.tables.minutes import to_grid

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tasks.arrays import QUANTILE_COLUMNS
 
-from tasks.contracts import QUANTILE_COLUMNS
 from tasks.tables import schemas
 
 names = st.none() | st.text(max_size=3)

@@ -19,8 +19,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from tasks import metrics
+from tasks.arrays import QUANTILES, Minutes
 from tasks.backtest.sums import Sums, joined, sums_of
-from tasks.contracts import QUANTILES, Features, Forecaster, Minutes, Prediction, Tensors
+from tasks.contracts import Features, Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
 from tasks.reconcile import coherent
 from tasks.tables.forecasts import forecast_table, model_version, replay_writer

@@ -15,10 +15,11 @@ from uuid import uuid4
 import numpy as np
 
 from tasks import metrics
+from tasks.arrays import Minutes
 from tasks.backtest.part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job
 from tasks.backtest.report import ReplayTally, Training, scopes, whole_hour, write_report
 from tasks.backtest.sums import Sums, joined
-from tasks.contracts import Grid, Minutes, Progress
+from tasks.contracts import Grid, Progress
 from tasks.errors import ConfigError
 from tasks.storage.parquet import table_pieces
 from tasks.storage.store import table_writer

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import QUANTILES, Int, Minutes
 from tasks.backtest.figures import band_coverage, scaled_errors, tier_figures, width_figures
 from tasks.backtest.sums import Sums, widths
 from tasks.clock import service_dates, to_local
-from tasks.contracts import QUANTILES, Grid, Int, Minutes
+from tasks.contracts import Grid
 from tasks.errors import StoreError
 from tasks.metrics import Double, figures, finite
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from tasks import metrics
-from tasks.contracts import QUANTILES, Float, Prediction, Tensors
+from tasks.arrays import QUANTILES, Float
+from tasks.contracts import Prediction, Tensors
 from tasks.metrics import Double, Real
 
 WIDTHS = (1, 5, 15, 60)

@@ -6,8 +6,9 @@ from datetime import date
 
 import numpy as np
 
+from tasks.arrays import Float, Minutes
 from tasks.clock import DAY, to_local
-from tasks.contracts import Float, Minutes, Tensors
+from tasks.contracts import Tensors
 
 
 def _waves() -> Float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
+from tasks.arrays import Float
 from tasks.clock import day_bounds, to_local
-from tasks.contracts import Float
-from tasks.features.features import MinuteFeatures
+from tasks.features.tensors import MinuteFeatures
 from tasks.tables import schemas
 
 

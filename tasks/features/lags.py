@@ -11,8 +11,8 @@ from itertools import pairwise, product
 
 import numpy as np
 
+from tasks.arrays import Float, Int, Minutes
 from tasks.clock import DAY, MISSING, Steps, WallClock, source_days, to_local
-from tasks.contracts import Float, Int, Minutes
 
 Rows = slice | Int
 CACHE = 2**18  # values

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.contracts import Int, Minutes
-from tasks.features.features import MinuteFeatures
-from tasks.known import Known
+from tasks.arrays import Int, Minutes
+from tasks.features.availability import Known
+from tasks.features.tensors import MinuteFeatures
 from tasks.total import sum_up
 
 RECENT_MINUTES = 720

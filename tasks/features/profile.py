@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Float, Int
 from tasks.clock import Steps
-from tasks.contracts import Float, Int
 from tasks.features.lags import Rows, count_rows, gather
 
 BLOCK = 256

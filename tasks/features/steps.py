@@ -10,15 +10,15 @@ from datetime import date
 import numpy as np
 import pyarrow as pa
 
+from tasks.arrays import HORIZON_MINUTES
 from tasks.channels import Channel
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
-from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, HistoryError
-from tasks.features.channels import Channels
-from tasks.features.features import MinuteFeatures
+from tasks.features.availability import known_when
+from tasks.features.channel_tensors import Channels
 from tasks.features.lag_table import lag_rows, valid_rows
 from tasks.features.past import Past
-from tasks.known import known_when
+from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Float, Grid, Int
+from tasks.arrays import Float, Int
+from tasks.contracts import Grid
+from tasks.features.availability import Known, unseen
 from tasks.features.lags import windows
-from tasks.known import Known, unseen
 from tasks.total import OPEN_MINUTES, total_of
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.contracts import QUANTILES, Float, Forecaster, Grid, Prediction, Tensors
+from tasks.arrays import QUANTILES, Float
+from tasks.contracts import Forecaster, Grid, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError, StoreError
 from tasks.reconcile import coherent
 from tasks.tables.forecasts import model_version

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Int
 from tasks.channels import ALWAYS, Channel
-from tasks.contracts import Int
 from tasks.errors import SourceError
 from tasks.ingest.files.find import SourceFile, find_files
 from tasks.ingest.files.read import read_content

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.storage.store import Store
 from tasks.tables import schemas
 

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.arrays import Int
 from tasks.clock import service_dates
-from tasks.contracts import Int
 from tasks.tables import schemas
 
 UNKNOWN = np.iinfo(np.int64).min  # what numpy holds for NaT

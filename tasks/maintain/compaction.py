@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import StoreError
-from tasks.maintain.day_rows import counted, fingerprint, thinned, united, with_columns
+from tasks.maintain.distinct_rows import counted, fingerprint, thinned, united, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
 from tasks.storage.parquet import decode_all, encode_grouped, footer_of, read_footer
 from tasks.storage.store import Store

@@ -10,9 +10,9 @@ import numpy as np
 
 from tasks.clock import day_bounds, service_dates
 from tasks.errors import StoreError
-from tasks.maintain.checks import Files, check_files
 from tasks.maintain.compaction import Compacted, compact_day
-from tasks.maintain.integrity import day_of, mend, remedies, sample, sweep
+from tasks.maintain.file_checks import Files, check_files
+from tasks.maintain.fold_checks import day_of, mend, remedies, sample, sweep
 from tasks.maintain.retention import Removed, cutoff_day, retain
 from tasks.settings.tree import Settings
 from tasks.stepping import step

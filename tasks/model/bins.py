@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Float
+from tasks.arrays import Float
 
 
 def divisor(steps: int, wanted: int) -> int:

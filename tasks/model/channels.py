@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tasks.contracts import Features, Float, Minutes, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, Tensors
 from tasks.errors import ModelError
 from tasks.model.bins import bin_means, divisor
 from tasks.model.chunks import chunks

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Features, Forecaster, Minutes, Prediction
+from tasks.arrays import Minutes
+from tasks.contracts import Features, Forecaster, Prediction
 from tasks.reconcile import coherent
 
 CHUNK_VALUES = 6_000_000

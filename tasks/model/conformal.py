@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from tasks.contracts import QUANTILES, Float
+from tasks.arrays import QUANTILES, Float
 from tasks.model.keras_fit import VALIDATION_BATCH, Rows
 
 if TYPE_CHECKING:

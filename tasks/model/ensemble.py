@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import QUANTILES, Float, Forecaster, Prediction, Tensors
+from tasks.arrays import QUANTILES, Float
+from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError
 
 MIDDLE = QUANTILES.index(0.5)

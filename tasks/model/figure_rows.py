@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tasks.contracts import QUANTILES
+from tasks.arrays import QUANTILES
 from tasks.metrics import finite
 from tasks.model.pictures import ordered
 from tasks.model.train import Trained

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Float, Minutes
 from tasks.clock import to_local
-from tasks.contracts import Features, Float, Forecaster, Minutes, Progress
+from tasks.contracts import Features, Forecaster, Progress
 from tasks.metrics import Cells, Double, Span, add_up, cells, figures, network_total
 from tasks.model.chunks import chunks
 from tasks.reconcile import coherent

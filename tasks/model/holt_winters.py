@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Float
+from tasks.arrays import Float
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.contracts import Float, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Tensors
 from tasks.model.architectures.weekday_level import WeekdayLevel
 from tasks.model.bins import bin_sums, divisor
 from tasks.model.channels import Scales, channel_features

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Float, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Tensors
 
 DAY_HOURS = 24
 

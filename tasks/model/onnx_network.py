@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Float
+from tasks.arrays import Float
 from tasks.errors import ModelError
 from tasks.model.onnx_form import settled_form
 from tasks.model.unrolled import unroll

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.arrays import QUANTILES, Float, Minutes
 from tasks.clock import day_bounds, service_dates, to_local
-from tasks.contracts import QUANTILES, Float, Minutes, Prediction
+from tasks.contracts import Prediction
 from tasks.metrics import Double, Real, network_total
 from tasks.model import plots, series_plots
 from tasks.model.chunks import forecast

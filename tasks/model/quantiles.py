@@ -12,7 +12,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import QUANTILES, Float
+from tasks.arrays import QUANTILES, Float
 
 EXACT = 32.0
 HIGHEST = np.float32(1e7)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Float
+from tasks.arrays import Float
 
 NextSteps = Callable[[Float], Float]
 """Float32 [row, window, channel] -> [row, ahead, channel]: the steps after each window, one or several of them."""

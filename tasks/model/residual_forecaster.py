@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import QUANTILES, Prediction, Tensors
+from tasks.arrays import QUANTILES
+from tasks.contracts import Prediction, Tensors
 from tasks.errors import ModelError
 from tasks.model.channels import Scales
 from tasks.model.conformal import Calibration

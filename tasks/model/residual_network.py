@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.contracts import QUANTILES, Float
+from tasks.arrays import QUANTILES, Float
 from tasks.model.bins import divisor
 
 if TYPE_CHECKING:

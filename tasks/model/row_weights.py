@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.contracts import Float, Minutes, Split
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Split
 from tasks.model.keras_fit import Rows
 from tasks.model.samples import Samples
 

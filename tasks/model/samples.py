@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from tasks.contracts import Features, Float, Minutes, Progress, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, Progress, Tensors
 from tasks.model.channels import Scales, hide_channels
 from tasks.model.chunks import chunks
 from tasks.model.inputs import SIZE, UNKNOWN, InputSettings, Station, Windows, prepare

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Features, Float, Minutes, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, Tensors
 from tasks.model.chunks import chunks
 
 Scales = dict[str, dict[str, tuple[float, float]]]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tasks.contracts import Minutes
+from tasks.arrays import Minutes
 from tasks.model.plots import Values
 from tasks.plot_style import BLUE, INK, ORANGE, PART_COLOURS, QUIET, add_legend, clock_axis, date, new_figure, people
 

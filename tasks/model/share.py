@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Float, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Tensors
 
 SHARE_PRIOR = np.float32(10)
 """People whom the weeks would have brought at which a station's own weeks and its share count alike."""

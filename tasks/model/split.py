@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from tasks.contracts import HORIZON_MINUTES, Minutes, Split
+from tasks.arrays import HORIZON_MINUTES, Minutes
+from tasks.contracts import Split
 from tasks.errors import HistoryError
 from tasks.settings.tree import RetrainSettings
 

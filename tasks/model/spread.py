@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import Features, Float, Minutes, Prediction, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import ModelError
 from tasks.model.chunks import chunks
 from tasks.model.quantiles import count_quantiles, dispersion

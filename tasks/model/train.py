@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import HORIZON_MINUTES, Features, FitLog, Forecaster, Grid, Progress, Split
+from tasks.arrays import HORIZON_MINUTES
+from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.metrics import Double
 from tasks.model.fitting import fitted, made

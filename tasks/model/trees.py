@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import Float
+from tasks.arrays import Float
 from tasks.errors import ModelError
 from tasks.model.onnx_network import OnnxNetwork
 

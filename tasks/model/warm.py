@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from tasks.arrays import Float
 from tasks.clock import service_dates
-from tasks.contracts import Float, Forecaster
+from tasks.contracts import Forecaster
 from tasks.errors import ModelError
 from tasks.model.inputs import UNKNOWN
 from tasks.settings.tree import RetrainSettings

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import QUANTILE_COLUMNS
+from tasks.arrays import QUANTILE_COLUMNS
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas

@@ -15,8 +15,8 @@ from tasks.clock import day_bounds
 from tasks.errors import StoreError
 from tasks.quality.checks import broken, run_check
 from tasks.quality.checks.quiet_source import check as quiet_source
+from tasks.quality.context import Seen, SourceFacts, days_to_look_at
 from tasks.quality.results import NotRun, QualityResult
-from tasks.quality.seen import Seen, SourceFacts, days_to_look_at
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store

@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks import metrics
+from tasks.arrays import HORIZON_MINUTES, QUANTILE_COLUMNS, Float, Int, Minutes
 from tasks.clock import WallClock, to_local
-from tasks.contracts import HORIZON_MINUTES, QUANTILE_COLUMNS, Float, Grid, Int, Minutes
+from tasks.contracts import Grid
 from tasks.tables import schemas
 
 WEEK = np.timedelta64(7, "D")

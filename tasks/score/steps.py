@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 
 from tasks import metrics
+from tasks.arrays import HORIZON_MINUTES
 from tasks.backtest import log as backtest_logged
 from tasks.backtest import replay as backtest
 from tasks.clock import day_bounds, service_dates
-from tasks.contracts import HORIZON_MINUTES, Grid
+from tasks.contracts import Grid
 from tasks.errors import ConfigError, NexthourError
 from tasks.score import study_logged
 from tasks.score.report import ScoreReport as ScoreReport

@@ -12,8 +12,8 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import zone
-from tasks.contracts import HORIZON_MINUTES
 from tasks.errors import ConfigError, about
 from tasks.errors import nearest_key as nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks.contracts import Forecaster, Minutes, Prediction
+from tasks.arrays import Minutes
+from tasks.contracts import Forecaster, Prediction
 from tasks.storage.store import table_writer
 from tasks.tables import schemas
 

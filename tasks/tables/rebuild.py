@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.errors import StoreError
 from tasks.storage.parquet import decode_table, encode_table
 from tasks.storage.store import Store

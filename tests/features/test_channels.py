@@ -14,9 +14,9 @@ from oracles import slow_channel, slow_profile, slow_sources
 
 from tasks.channels import ALWAYS, Channel, fingerprint
 from tasks.contracts import Grid, Tensors
-from tasks.features.channels import Channels
-from tasks.features.features import MinuteFeatures
+from tasks.features.channel_tensors import Channels
 from tasks.features.steps import load_features, load_past
+from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import FeatureSettings, Network, Settings
 
 Row = tuple[int, int | None, float]

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles import slow_level, slow_profile, slow_smoothed, slow_sources
+from tasks.arrays import Minutes
 
 from tasks.clock import day_bounds, to_local
-from tasks.contracts import Grid, Minutes, Tensors
+from tasks.contracts import Grid, Tensors
 from tasks.errors import HistoryError
-from tasks.features.features import MinuteFeatures
+from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import FeatureSettings
 
 CHANGES = {

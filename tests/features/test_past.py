@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from features.test_steps import STATIONS, TARGETS, ZONE, bits, write_observations
+from tasks.arrays import Minutes
 
 from tasks.clock import day_bounds
-from tasks.contracts import Minutes, Tensors
+from tasks.contracts import Tensors
+from tasks.features.availability import known_when
 from tasks.features.past import Past
 from tasks.features.steps import load_features, load_past
-from tasks.known import known_when
 from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.storage.store import Store
 from tasks.tables.minutes import read_minutes, to_grid

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tasks.arrays import Minutes
 
 from tasks.clock import day_bounds, parse_moment, service_dates
-from tasks.contracts import Minutes, Tensors
+from tasks.contracts import Tensors
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.steps import load_features, write_lag_table
 from tasks.settings.sources import SimulateSource

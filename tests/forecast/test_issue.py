@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
+from tasks.arrays import QUANTILE_COLUMNS
 
 from tasks.channels import ALWAYS, Channel
-from tasks.contracts import QUANTILE_COLUMNS, Grid
+from tasks.contracts import Grid
 from tasks.errors import HistoryError
 from tasks.forecast.issue import local_text, make_issue
 from tasks.forecast.steps import issue

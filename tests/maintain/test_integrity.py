@@ -13,9 +13,9 @@ from batch_days import DAY, TARGETS, Said, land, path_of, remote_store, rows_of
 from ingest_bench import Bench
 
 from flows import compose
-from tasks.maintain.checks import Files, check_files
 from tasks.maintain.compaction import compact_day
-from tasks.maintain.integrity import mend, remedies, sample
+from tasks.maintain.file_checks import Files, check_files
+from tasks.maintain.fold_checks import mend, remedies, sample
 from tasks.maintain.manifest import manifest_path
 from tasks.maintain.steps import MaintainReport, compact_days
 from tasks.storage.store import Store

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tasks.errors import ConfigError, StoreError
 from tasks.maintain import compaction
 from tasks.maintain.compaction import compact_day
-from tasks.maintain.day_rows import thinned, united
+from tasks.maintain.distinct_rows import thinned, united
 from tasks.maintain.retention import Removed, first_kept, retain
 from tasks.maintain.steps import compact_days
 from tasks.settings.tree import Settings

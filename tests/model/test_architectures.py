@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import small_network as town
 from pydantic import BaseModel
+from tasks.arrays import QUANTILES
 
-from tasks.contracts import QUANTILES, FitLog, Forecaster, Grid, Prediction, Split
+from tasks.contracts import FitLog, Forecaster, Grid, Prediction, Split
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, load, names, unfitted

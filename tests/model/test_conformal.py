@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tasks.arrays import QUANTILES
 
-from tasks.contracts import QUANTILES
 from tasks.metrics import coverage, pinball
 from tasks.model.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate, calibrate_network
 from tasks.model.keras_fit import Rows

@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 import tiny_city
 from scipy import stats
+from tasks.arrays import Float
 
-from tasks.contracts import Float
 from tasks.model.inputs import InputSettings, prepare
 from tasks.model.row_weights import dispersion
 from tasks.model.samples import HIDDEN, Samples

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import tiny_city
+from tasks.arrays import QUANTILES
 
-from tasks.contracts import QUANTILES, FitLog, Forecaster
+from tasks.contracts import FitLog, Forecaster
 from tasks.errors import ModelError
 from tasks.metrics import pinball, poisson_deviance
 from tasks.model.architectures import architecture, unfitted

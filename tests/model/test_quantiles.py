@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tasks.arrays import QUANTILES, Float
 
-from tasks.contracts import QUANTILES, Float
 from tasks.model.quantiles import EXACT, count_quantiles, dispersion
 
 means = hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 3000, width=32))

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import small_network as town
+from tasks.arrays import Float
 
-from tasks.contracts import FitLog, Float
+from tasks.contracts import FitLog
 from tasks.errors import ConfigError, HistoryError
 from tasks.model.architectures import architecture, unfitted
 from tasks.model.architectures._recursive import RecursiveForecaster

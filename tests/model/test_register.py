@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tasks.contracts import FitLog, Forecaster, Grid
-from tasks.features.features import MinuteFeatures
+from tasks.features.tensors import MinuteFeatures
 from tasks.model import pictures
 from tasks.model.champion import POINTER, sync_champion
 from tasks.model.decision import Decision

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_city
+from tasks.arrays import QUANTILES
 
-from tasks.contracts import QUANTILES, Forecaster, Grid, Prediction, Tensors
-from tasks.features.features import MinuteFeatures
+from tasks.contracts import Forecaster, Grid, Prediction, Tensors
+from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures.weekday_level import WeekdayLevel
 from tasks.model.boosting_inputs import RowSettings, boosting_rows
 from tasks.model.decision import TOTAL

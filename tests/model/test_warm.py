@@ -12,7 +12,7 @@ import tiny_city
 
 from tasks.contracts import FitLog, Grid
 from tasks.errors import ModelError
-from tasks.features.features import MinuteFeatures
+from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.bundle import load_bundle, save_bundle
 from tasks.model.residual_forecaster import NextHourForecaster

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import small_network as town
+from tasks.arrays import Float
 
-from tasks.contracts import Features, FitLog, Float, Grid
+from tasks.contracts import Features, FitLog, Grid
 from tasks.model.architectures import unfitted
 from tasks.model.architectures.weekly_lag_lstm import (
     WeeklyLagConfig,

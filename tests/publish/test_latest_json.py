@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from jsonschema import Draft202012Validator
+from tasks.arrays import QUANTILE_COLUMNS
 
 import tasks.publish
-from tasks.contracts import QUANTILE_COLUMNS, Prediction, Target
+from tasks.contracts import Prediction, Target
 from tasks.errors import ConfigError, StoreError
 from tasks.publish import known_targets, make_target
 from tasks.publish.latest_json import FEW_QUANTILES, latest

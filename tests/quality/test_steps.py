@@ -15,8 +15,8 @@ from flows import artifacts, compose
 from flows.cli import output
 from flows.doctor import examine
 from tasks.ingest.steps import last_minutes
+from tasks.quality.context import days_to_look_at
 from tasks.quality.results import QualityResult
-from tasks.quality.seen import days_to_look_at
 from tasks.quality.steps import LATEST, STATIONS
 from tasks.settings.tree import Settings
 from tasks.tables.staleness import LateReport

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from forecast_fakes import FakeFeatures, FakeForecaster, random_grid
+from tasks.arrays import Minutes
 
 from tasks.backtest.part import How, Job, in_turn
 from tasks.backtest.replay import BacktestReport, Replay, replay
-from tasks.contracts import Forecaster, Minutes, Prediction
+from tasks.contracts import Forecaster, Prediction
 from tasks.errors import ModelError
 
 START = np.datetime64("2024-03-10T03:00", "m")

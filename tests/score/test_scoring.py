@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 from forecast_fakes import random_grid
 from oracles import slow_coverage, slow_pinball, slow_poisson_deviance
+from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 
 from tasks.clock import to_local
-from tasks.contracts import QUANTILE_COLUMNS, QUANTILES, Grid, Minutes, Prediction
+from tasks.contracts import Grid, Prediction
 from tasks.errors import ConfigError
 from tasks.score.scoring import hours, unpack, week_before
 from tasks.score.steps import _pieces, score_forecasts

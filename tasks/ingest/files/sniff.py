@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.files.read import find_files, read_content
 from tasks.ingest.formats.decode import Decoded, decode

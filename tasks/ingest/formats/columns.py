@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.files.read import RAISE
 from tasks.ingest.rejects import TEXT_LENGTH, FileProblem
 from tasks.tables.schemas import one_array

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.formats.decode import Decoded, Malformed
 from tasks.ingest.formats.json_records import malformed_rows
 

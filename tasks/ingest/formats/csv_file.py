@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.files.read import LONGEST_LINE, line_too_long
 from tasks.ingest.formats.columns import Decoded, Malformed, check_rows
 from tasks.ingest.rejects import KEPT, TEXT_LENGTH, FileProblem

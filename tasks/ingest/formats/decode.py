@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.files.read import MAX_BYTES, too_large
 from tasks.ingest.formats.columns import Decoded, Malformed, check_rows, column_list
 from tasks.ingest.formats.csv_file import read_csv

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.formats.decode import Decoded, Malformed, column_list
 from tasks.ingest.rejects import KEPT, FileProblem
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.formats.columns import Decoded, Malformed, as_text
 from tasks.storage.store import Store
 from tasks.tables.schemas import one_array

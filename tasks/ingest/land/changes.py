@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.statements import UNKNOWN, Rows, joined
 
 Flags = npt.NDArray[np.bool_]

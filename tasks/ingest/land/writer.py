@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
+from tasks.arrays import WEEKS
 from tasks.clock import service_dates
-from tasks.contracts import WEEKS
 from tasks.ingest.batch import Piece
 from tasks.ingest.land.changes import changes, silenced
 from tasks.ingest.land.ledger import Entry

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.files.find import as_path, find_again
 from tasks.ingest.files.read import read_content

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.rejections import Verdicts
 from tasks.ingest.source import Pull

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.batch import statements
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import judge_times, next_look, repeated_hour, set_early_aside

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.arrays import Int
 from tasks.clock import to_utc
-from tasks.contracts import Int
 from tasks.ingest.rows.parse_values import places
 
 EARLIEST, LATEST = np.datetime64("1990-01-01", "s"), np.datetime64("2200-01-01", "s")

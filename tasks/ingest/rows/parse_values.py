@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.ingest.rows.rejections import Verdicts
 
 LARGEST = 2**31 - 1

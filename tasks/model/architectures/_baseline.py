@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import Features, FitLog, Float, Forecaster, Prediction, Split, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError
 from tasks.model.architectures import ModelConfig, Range, Space
 from tasks.model.spread import Mean, Spread, around, learn_spread, read_spread, some

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from tasks.contracts import Features, FitLog, Float, Forecaster, Minutes, Prediction, Progress, Split, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_level import WeekdayLevel

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import Features, Float, Minutes
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features
 from tasks.metrics import rmse
 from tasks.model.architectures._recursive import RecursiveForecaster
 from tasks.model.plots import Values

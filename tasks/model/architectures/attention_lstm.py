@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.contracts import Features, FitLog, Float, Forecaster, Minutes, Split, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, FitLog, Forecaster, Split, Tensors
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.chunks import chunks
 from tasks.model.inputs import prepare, seen_columns

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import Features, FitLog, Float, Forecaster, Minutes, Prediction, Progress, Split, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.bins import bin_sums

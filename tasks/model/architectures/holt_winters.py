@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import Features, FitLog, Float, Forecaster, Prediction, Progress, Split, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_level import WeekdayLevel

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tasks.contracts import Float, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Tensors
 from tasks.model.architectures._baseline import Baseline, recent_mean
 
 MINUTES = 30

@@ -9,15 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import (
-    Features,
-    FitLog,
-    Float,
-    Forecaster,
-    Grid,
-    Progress,
-    Split,
-)
+from tasks.arrays import Float
+from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig, Range, Space
 from tasks.model.channels import Scales, learn_scales

@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tasks.contracts import HORIZON_MINUTES, Features, FitLog, Split
+from tasks.arrays import HORIZON_MINUTES
+from tasks.contracts import Features, FitLog, Split
 from tasks.model.architectures._recursive import RecursiveConfig, RecursiveForecaster, RecursiveLstm
 from tasks.model.architectures._shown import Shown, error
 from tasks.model.plots import Values

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Float, Tensors
+from tasks.arrays import Float
+from tasks.contracts import Tensors
 from tasks.model.architectures._baseline import Baseline, hour_profile, recent_mean
 from tasks.model.share import drawn_to_share
 

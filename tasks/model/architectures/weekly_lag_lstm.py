@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from tasks.contracts import Features, FitLog, Float, Forecaster, Grid, Minutes, Prediction, Progress, Split, Tensors
+from tasks.arrays import Float, Minutes
+from tasks.contracts import Features, FitLog, Forecaster, Grid, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean

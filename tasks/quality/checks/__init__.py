@@ -8,8 +8,8 @@ import pkgutil
 from collections.abc import Callable
 
 from tasks.errors import nearest_key
+from tasks.quality.context import Seen
 from tasks.quality.results import NotRun, QualityResult, Verdict, results_of
-from tasks.quality.seen import Seen
 
 log = logging.getLogger(__name__)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.quality.context import Seen, SourceFacts
 from tasks.quality.results import Finding, NotRun, Verdict, counted
-from tasks.quality.seen import Seen, SourceFacts
 
 HISTORY = np.timedelta64(1, "D")
 """Rows that are older come late, and are no matter of clocks."""

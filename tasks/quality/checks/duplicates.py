@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tasks.quality.context import Seen
 from tasks.quality.results import Finding, NotRun, Verdict, counted
-from tasks.quality.seen import Seen
 
 REASONS = ("duplicate_row", "superseded_in_file")
 FEWEST = 5

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Float, Grid, Int
-from tasks.quality.hours import HOURS, Judged
+from tasks.arrays import Float, Int
+from tasks.contracts import Grid
+from tasks.quality.context import Seen
+from tasks.quality.hourly import HOURS, Judged
 from tasks.quality.results import Finding, Verdict
-from tasks.quality.seen import Seen
 
 FEWEST_STEPS = 24
 """Equal counts in a row that chance does not bring, however coarse the interval; a quiet station often counts 1."""

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tasks.quality.hours import Double, Judged
+from tasks.quality.context import Seen
+from tasks.quality.hourly import Double, Judged
 from tasks.quality.results import Finding, NotRun, Verdict
-from tasks.quality.seen import Seen
 
 RUSH = 6
 """How much denser than spread over its hour a crowd may come."""

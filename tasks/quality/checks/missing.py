@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.clock import day_bounds, to_utc
-from tasks.quality.hours import Double, Judged
+from tasks.quality.context import Seen
+from tasks.quality.hourly import Double, Judged
 from tasks.quality.results import Finding, Verdict, counted
-from tasks.quality.seen import Seen
 
 Flags = npt.NDArray[np.bool_]
 FEW = 3

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.quality.context import Seen
 from tasks.quality.results import Finding, Verdict, counted
-from tasks.quality.seen import Seen
 
 _TWO_DAYS = 2880
 

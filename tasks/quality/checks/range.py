@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tasks.quality.context import Seen
 from tasks.quality.results import Finding, NotRun, Verdict
-from tasks.quality.seen import Seen
 
 
 def check(seen: Seen) -> Verdict:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tasks.quality.context import Seen
 from tasks.quality.results import Finding, NotRun, Verdict, counted
-from tasks.quality.seen import Seen
 
 
 def check(seen: Seen) -> Verdict:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Int
 from tasks.clock import day_bounds, service_dates
-from tasks.contracts import Int
 
 MAX_CELLS = 500_000_000
 _ONE_DAY = np.timedelta64(1, "D")

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.arrays import Int
 from tasks.clock import day_bounds, parse_moment, service_dates
-from tasks.contracts import Int
 from tasks.ingest.batch import Piece, statement_schema, statements
 from tasks.ingest.event_ids import last_of_each, read_ids
 from tasks.ingest.files.pull import OpenFile, pull_files

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.errors import ConfigError
 from tasks.ingest.batch import Piece, empty_piece, statements
 from tasks.ingest.source import Pull

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.formats.decode import Decoded, Malformed
 from tasks.tables.schemas import one_array

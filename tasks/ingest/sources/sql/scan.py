@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.arrays import Int
 from tasks.clock import service_dates
-from tasks.contracts import Int
 from tasks.ingest.rows.parse_times import read_times
 from tasks.ingest.source import Pull
 from tasks.ingest.sources.sql.columns import NO_DAY, as_table

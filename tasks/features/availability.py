@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import Float, Grid, Int, Minutes
+from tasks.arrays import Float, Int, Minutes
+from tasks.contracts import Grid
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold

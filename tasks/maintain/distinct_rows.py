@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.contracts import Int
+from tasks.arrays import Int
 from tasks.errors import StoreError
 from tasks.tables import schemas
 

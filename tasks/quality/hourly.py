@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.arrays import Int
 from tasks.clock import day_bounds, to_local
-from tasks.contracts import Int
 from tasks.tables import schemas
 
 Double = npt.NDArray[np.float64]

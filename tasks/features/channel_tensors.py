@@ -10,8 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Float, Int
 from tasks.channels import Channel
-from tasks.contracts import Float, Grid, Int
+from tasks.contracts import Grid
 from tasks.features.lags import Rows
 
 NEVER = np.int64(-(2**40))

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.contracts import Grid
-from tasks.quality.hours import Judged, judged
+from tasks.quality.hourly import Judged, judged
 from tasks.quality.results import NotRun
 from tasks.settings.quality import QualitySettings
 from tasks.settings.tree import Settings

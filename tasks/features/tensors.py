@@ -8,15 +8,16 @@ from datetime import date
 
 import numpy as np
 
+from tasks.arrays import HORIZON_MINUTES, Float, Int, Minutes
 from tasks.clock import MISSING, Steps, WallClock
-from tasks.contracts import HORIZON_MINUTES, Float, Grid, Int, Minutes, Tensors
+from tasks.contracts import Grid, Tensors
 from tasks.errors import HistoryError
+from tasks.features.availability import Known, unseen
 from tasks.features.calendar import calendar_features
-from tasks.features.channels import NEVER, Channels
+from tasks.features.channel_tensors import NEVER, Channels
 from tasks.features.lags import Rows, as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
 from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
 from tasks.features.total import total_as_known
-from tasks.known import Known, unseen
 from tasks.settings.tree import FeatureSettings
 
 
