@@ -14,7 +14,7 @@ import json
 import numpy as np
 from scipy.stats import t as student
 
-from tasks.model.gate import better_confidence
+from tasks.model.promotion.gate import better_confidence
 
 RESAMPLES = 400
 

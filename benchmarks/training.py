@@ -32,10 +32,10 @@ from made_up import city
 from tasks.contracts import FitLog
 from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures import next_hour_lstm
-from tasks.model.keras_fit import Plan, Rows, batches, compile_network, seed_everything
-from tasks.model.sequence_network import SequenceShape, build
-from tasks.model.train import train
-from tasks.model.unrolled import unroll
+from tasks.model.networks.fit import Plan, Rows, batches, compile_network, seed_everything
+from tasks.model.networks.keras_runtime import unroll
+from tasks.model.networks.sequence import SequenceShape, build
+from tasks.model.training.train import train
 from tasks.settings.tree import Settings
 
 UNITS, STEPS, INPUTS, ROWS = 100, 14, 120, 16_384

@@ -13,15 +13,15 @@ import sys
 
 import numpy as np
 from made_up import city
-from tasks.arrays import HORIZON_MINUTES
 
+from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import FitLog
 from tasks.features.tensors import MinuteFeatures
+from tasks.model.architectures._next_hour.network import Shape, build, likelihood, loss_with, quantile_loss
+from tasks.model.architectures._next_hour.row_weights import station_weights, weighted_rows
+from tasks.model.architectures._next_hour.samples import draw
 from tasks.model.architectures.next_hour_lstm import NextHourConfig
-from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, keras_backend, seed_everything
-from tasks.model.residual_network import Shape, build, likelihood, loss_with, quantile_loss
-from tasks.model.row_weights import station_weights, weighted_rows
-from tasks.model.samples import draw
+from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, keras_backend, seed_everything
 
 EVERY, HELD = 15, 7 * 1440 // 15
 ROWS, VALIDATION = 16_000, 4_000

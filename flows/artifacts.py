@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tasks.features.steps import LagReport
     from tasks.maintain.compaction import Compacted
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.register import RetrainReport
+    from tasks.model.review.register import RetrainReport
     from tasks.quality.steps import QualityResult
     from tasks.score.report import ScoreReport
 

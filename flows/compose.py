@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.forecast.issue import Issue
     from tasks.ingest.steps import SourceReport
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.register import RetrainReport
+    from tasks.model.review.register import RetrainReport
     from tasks.quality.steps import QualityResult
     from tasks.score.report import ScoreReport
 

@@ -29,7 +29,7 @@ def hour_picture(settings: Settings, forecasts: pa.Table, station: str, target: 
         station: station_id.
         target: which count.
     """
-    from tasks.model.plots import forecast_against_actual
+    from tasks.model.plots.plots import forecast_against_actual
 
     network = settings.network
     mine = (pc.field("station_id") == station) & (pc.field("target") == target)

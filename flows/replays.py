@@ -70,7 +70,7 @@ def backtest(
 
     from tasks.backtest.folder import owned
     from tasks.backtest.part import PARTS, How, in_turn
-    from tasks.score.steps import log_backtest, replay
+    from tasks.backtest.steps import log_backtest, replay_origins
 
     past = load(settings, span)
     plan = planned(settings, span, past)
@@ -78,7 +78,7 @@ def backtest(
     count = cpu_count() if jobs is None else jobs
     run = side_by_side(bench, count) if count > 1 else in_turn(past, bench.maker, bench.how)
     with owned(bench.how.parts):
-        report = replay(plan, past.today.grid, out, run, progress)
+        report = replay_origins(plan, past.today.grid, out, run, progress)
     return dataclasses.replace(report, run_id=log_backtest(settings, report) if track else None)
 
 
@@ -105,7 +105,7 @@ def planned(settings: Settings, span: Span, past: Past) -> Replay:
     """The parts of a backtest, named by all that they are made of."""
     from tasks.backtest.replay import Replay
     from tasks.model.steps import fine_tunes, is_unseeded, model_identity
-    from tasks.model.warm import starts_warm
+    from tasks.model.training.fine_tuning import starts_warm
 
     origins = np.arange(
         floor(settings, span.start), span.end.astype("datetime64[m]"), span.every.astype("timedelta64[m]")

@@ -68,9 +68,9 @@ def tune(
     """
     from tasks.backtest.folder import owned
     from tasks.backtest.part import PARTS
+    from tasks.backtest.steps import log_study
     from tasks.model import architectures
     from tasks.model.steps import settled
-    from tasks.score.steps import log_study
 
     if metric not in METRICS:
         raise ConfigError(f"--metric {metric!r} is unknown: it may be {', '.join(METRICS)}")

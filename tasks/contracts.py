@@ -1,4 +1,4 @@
-"""What the stages hand one another: errors, tables, arrays and the shapes of plug-ins.
+"""What the stages hand one another: grids, tensors, predictions and the protocols of plug-ins.
 
 Stages never import one another; they meet here. Array axes are named in the order of memory.
 """
@@ -11,23 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
-import numpy.typing as npt
+
+from tasks.arrays import Float, Int, Minutes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from tasks.channels import Channel
 
-Float = npt.NDArray[np.float32]
-Int = npt.NDArray[np.int64]
-Minutes = npt.NDArray[np.datetime64]
 Progress = Callable[[str, int, int], None]
-"""Told of long work: what, how much is done, how much there is."""
-
-HORIZON_MINUTES = 60
-WEEKS = 14
-QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-QUANTILE_COLUMNS = ("q05", "q10", "q25", "q50", "q75", "q90", "q95")
+"""Reports on long work: what, how much is done, how much there is."""
 
 
 def parts_of(stations: Sequence[str], total: str | None) -> slice:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from tasks.model.train import Trained
+    from tasks.model.training.train import Trained
     from tasks.settings.tree import Settings
 
 settings.register_profile("nexthour", derandomize=True, deadline=None)
@@ -56,6 +56,6 @@ def tiny_champion() -> Trained:
     """The default model, trained on `tiny_city` once a session, with its hold-out scores; some 20 s with TensorFlow."""
     import tiny_city
 
-    from tasks.model.train import train
+    from tasks.model.training.train import train
 
     return train(tiny_city.features(), tiny_city.settings(), tiny_city.AS_OF)

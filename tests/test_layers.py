@@ -62,7 +62,7 @@ def test_networks_are_written_for_any_backend_of_keras() -> None:
         for name, tree in modules("tasks")
         if any(i.split(".")[0] in ("tensorflow", "jax", "torch") for i in imported(tree))
     }
-    assert strangers == {"tasks/model/keras_fit.py"}  # which asks TensorFlow, where that computes, to be repeatable
+    assert strangers == {"tasks/model/networks/fit.py"}  # which asks TensorFlow, where that computes, to be repeatable
 
 
 def test_nothing_below_a_flow_reads_the_clock() -> None:

@@ -17,9 +17,9 @@ from object_store import ObjectStore, object_store
 from tasks.errors import SourceError, StoreError
 from tasks.ingest.files.read import find_files
 from tasks.model.architectures import unfitted
-from tasks.model.bundle import save_bundle
-from tasks.model.champion import store_bundle
 from tasks.model.ensemble import Ensemble
+from tasks.model.promotion.champion import store_bundle
+from tasks.model.serving.bundle import save_bundle
 from tasks.model.steps import Versioned, load_forecaster
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store

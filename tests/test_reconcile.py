@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from tasks.arrays import QUANTILES
 
+from tasks.arrays import QUANTILES
 from tasks.contracts import Prediction, Tensors
-from tasks.reconcile import DIRECT, MOST, coherent, scaled
+from tasks.total import DIRECT, MOST, coherent, scaled
 
 TARGETS, ORIGINS, HORIZON = 2, 3, 4
 

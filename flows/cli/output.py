@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from flows.tuning import TuneReport
     from tasks.backtest.replay import BacktestReport
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.register import RetrainReport
+    from tasks.model.review.register import RetrainReport
     from tasks.quality.steps import QualityResult
     from tasks.score.report import ScoreReport
 

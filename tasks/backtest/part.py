@@ -23,8 +23,8 @@ from tasks.arrays import QUANTILES, Minutes
 from tasks.backtest.sums import Sums, joined, sums_of
 from tasks.contracts import Features, Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
-from tasks.reconcile import coherent
 from tasks.tables.forecasts import forecast_table, model_version, replay_writer
+from tasks.total import coherent
 
 log = logging.getLogger(__name__)
 

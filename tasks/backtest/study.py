@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STARTUP_TRIALS = 5
+SUFFIX, TAG = "-tune", "nexthour.study"
+EPOCH = np.datetime64("1970-01-01T00:00", "ms")
 Values = dict[str, Any]
 Report = Callable[[int, float], bool]
 """Told of the loss after so many periods, all but the last; says whether to give the trial up."""
@@ -159,3 +163,37 @@ def _suggest(trial: optuna.Trial, key: str, choice: Any) -> Any:
 
 def _inside(choice: Any, value: Any) -> bool:
     return bool(choice.low <= value <= choice.high) if hasattr(choice, "low") else value in choice
+
+
+def log_study(
+    settings: Settings, name: str, model: str, metric: str, trials: Sequence[Mapping[str, Any]], toml: str
+) -> str | None:
+    """Log a study, once however often it goes on; returns the id of its run, None where MLflow does not answer.
+
+    Args:
+        settings: the tree.
+        name: of the study.
+        model: what was tuned.
+        metric: by what.
+        trials: `number`, `values`, `loss` and `state` of each.
+        toml: the best config.
+    """
+    own = {"nexthour.model": model, "mlflow.user": "nexthour", "mlflow.source.name": "nexthour tune"}
+    losses = [trial["loss"] for trial in trials if trial["state"] == "complete"]
+    try:
+        with (
+            runs.connect(settings, SUFFIX) as mlflow,
+            runs.open_run(mlflow, TAG, name, name, {"mlflow.note.content": f"```toml\n{toml}```", **own}) as run,
+        ):
+            run.text("best.toml", toml)
+            run.metrics({f"best/{metric}": min(losses)} if losses else {}, EPOCH)
+            for trial in trials:
+                label = f"trial {trial['number']}"
+                tags = {**own, "nexthour.state": trial["state"]}
+                with runs.open_run(mlflow, TAG, f"{name} {label}", label, tags, run) as child:
+                    child.params(trial["values"])
+                    child.metrics({metric: trial["loss"]} if trial["loss"] is not None else {}, EPOCH)
+            return run.run_id
+    except runs.TrackingError as error:
+        log.warning("%s; the study is not logged", error)
+        return None

@@ -11,8 +11,8 @@ import numpy as np
 from tasks.arrays import QUANTILES, Float
 from tasks.contracts import Forecaster, Grid, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError, StoreError
-from tasks.reconcile import coherent
 from tasks.tables.forecasts import model_version
+from tasks.total import coherent
 
 log = logging.getLogger(__name__)
 

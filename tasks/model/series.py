@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, Tensors
-from tasks.model.chunks import chunks
+from tasks.model.origin_chunks import chunks
 
 Scales = dict[str, dict[str, tuple[float, float]]]
 """Target -> station -> least and largest count of the training hours."""

@@ -15,14 +15,14 @@ import numpy as np
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Tensors
 from tasks.errors import ConfigError, ModelError
 from tasks.model import architectures
-from tasks.model.bundle import load_bundle, read_head, save_bundle
-from tasks.model.champion import POINTER, bundle_folder, sync_champion
-from tasks.model.champion import rollback as roll_back
-from tasks.model.decision import Decision
-from tasks.model.gate import decide
-from tasks.model.register import RetrainReport, register_trained
-from tasks.model.train import CHALLENGER, CHAMPION, Trained, fit_before, train
-from tasks.model.warm import FineTuning
+from tasks.model.promotion.champion import POINTER, bundle_folder, sync_champion
+from tasks.model.promotion.champion import rollback as roll_back
+from tasks.model.promotion.decision import Decision
+from tasks.model.promotion.gate import decide
+from tasks.model.review.register import RetrainReport, register_trained
+from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
+from tasks.model.training.fine_tuning import FineTuning
+from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.settings.tree import Settings, nearest_key
 from tasks.stepping import step
 from tasks.storage.store import Store

@@ -13,12 +13,9 @@ import pyarrow.fs as pafs
 
 from tasks import metrics
 from tasks.arrays import HORIZON_MINUTES
-from tasks.backtest import log as backtest_logged
-from tasks.backtest import replay as backtest
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import Grid
 from tasks.errors import ConfigError, NexthourError
-from tasks.score import study_logged
 from tasks.score.report import ScoreReport as ScoreReport
 from tasks.score.report import Tally
 from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
@@ -36,10 +33,6 @@ log = logging.getLogger(__name__)
 ROWS_AT_ONCE = 1_000_000
 CLOCK_CHANGE = np.timedelta64(3, "h")
 MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
-
-replay = step("replay past origins")(backtest.replay)
-log_study = step("log the study")(study_logged.log_study)
-log_backtest = step("log the backtest")(backtest_logged.log_backtest)
 
 
 @step("score forecasts", retries=2)

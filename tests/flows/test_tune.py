@@ -12,9 +12,8 @@ from late_town import SPAN, late_town
 from flows import replay_artifacts
 from flows.replays import backtest
 from flows.tuning import tune
-from tasks.backtest.study import best, finished, open_study, optimize
+from tasks.backtest.study import SUFFIX, best, finished, open_study, optimize
 from tasks.errors import ConfigError
-from tasks.score.study_logged import SUFFIX
 from tasks.settings.tree import Settings
 from tasks.tracking import runs as tracking
 

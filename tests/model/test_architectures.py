@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 import small_network as town
 from pydantic import BaseModel
-from tasks.arrays import QUANTILES
 
+from tasks.arrays import QUANTILES
 from tasks.contracts import FitLog, Forecaster, Grid, Prediction, Split
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, load, names, unfitted
-from tasks.model.bundle import save_bundle
-from tasks.model.pictures import noted
+from tasks.model.review.pictures import noted
+from tasks.model.serving.bundle import save_bundle
 
 FOLDER = Path(architectures.__file__).parent
 TINY = {"epochs": 1, "units": 4, "cells": (4,), "batch": 64, "trees": 20, "max_samples": 2000, "fit_series": 3}
@@ -139,7 +139,7 @@ def test_no_bundle_needs_keras_or_whatever_else_trained_it(tmp_path: Path) -> No
     for name in names():
         save_bundle(tmp_path / name, fitted(name), {})
     script = (
-        "import sys; from pathlib import Path; import small_network as town; from tasks.model.bundle import load_bundle\n"
+        "import sys; from pathlib import Path; import small_network as town; from tasks.model.serving.bundle import load_bundle\n"
         "tensors = town.SmallFeatures(town.grid()).tensors(town.SPLIT.holdout[:2])\n"
         "models = [load_bundle(folder) for folder in Path(sys.argv[1]).iterdir()]\n"
         "assert all(model.predict(tensors).mean.any() for model in models)\n"

@@ -11,9 +11,9 @@ import pytest
 import tiny_city
 
 from tasks.model.architectures import unfitted
+from tasks.model.architectures._next_hour.inputs import InputSettings, prepare, seen_columns
 from tasks.model.architectures.attention_lstm import AttentionForecaster, attend, mean_attention
-from tasks.model.figure_rows import attention_rows
-from tasks.model.inputs import InputSettings, prepare, seen_columns
+from tasks.model.review.tables import attention_rows
 
 FEATURES = tiny_city.features()
 ORIGINS = tiny_city.START + np.timedelta64(36, "D") + np.arange(20) * np.timedelta64(95, "m")
@@ -30,8 +30,8 @@ class Network(NamedTuple):
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    from tasks.model.onnx_network import export_network
-    from tasks.model.residual_network import Shape, build
+    from tasks.model.architectures._next_hour.network import Shape, build
+    from tasks.model.networks.onnx import export_network
 
     inputs = prepare(FEATURES.tensors(ORIGINS), tiny_city.STATIONS, InputSettings()).inputs()
     columns = seen_columns(FEATURES.tensors(ORIGINS[:1]), InputSettings())

@@ -12,7 +12,7 @@ import small_network as town
 from tasks.contracts import FitLog, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture, load, unfitted
-from tasks.model.share import drawn_to_share
+from tasks.model.base_forecast import drawn_to_share
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)

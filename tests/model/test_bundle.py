@@ -12,9 +12,9 @@ import pytest
 import tiny_city
 
 from tasks.errors import ModelError
-from tasks.model.bundle import load_bundle, read_head, save_bundle
-from tasks.model.onnx_network import OnnxNetwork
-from tasks.model.train import Trained
+from tasks.model.networks.onnx import OnnxNetwork
+from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
+from tasks.model.training.train import Trained
 
 ROOT = Path(__file__).parents[2]
 ORIGIN = tiny_city.AS_OF - np.timedelta64(2, "D")
@@ -23,7 +23,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 import tiny_city
-from tasks.model.bundle import load_bundle
+from tasks.model.serving.bundle import load_bundle
 origin = tiny_city.AS_OF - np.timedelta64(2, "D")
 prediction = load_bundle(Path(sys.argv[1])).predict(tiny_city.features().tensors(np.array([origin])))
 heavy = sorted({"tensorflow", "keras", "mlflow", "prefect", "pickle5"} & set(sys.modules))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import ModelError
-from tasks.model.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
+from tasks.model.promotion.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
 from tasks.settings.tree import MlflowSettings, Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.model.changes import SHOWN, changes, changes_markdown
+from tasks.model.review.changes import SHOWN, changes, changes_markdown
 
 THEN: dict[str, Any] = {
     "model": "next_hour_lstm",

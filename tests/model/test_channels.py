@@ -16,13 +16,13 @@ from tasks.contracts import Features, FitLog, Forecaster, Tensors
 from tasks.errors import ModelError
 from tasks.metrics import poisson_deviance
 from tasks.model.architectures import architecture, load, unfitted
+from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
+from tasks.model.architectures._next_hour.samples import Augment, draw
 from tasks.model.architectures.gradient_boosting import BoostingConfig, GradientBoosting, training_sizes
 from tasks.model.architectures.next_hour_lstm import LAYOUT, NextHourConfig, NextHourLstm
-from tasks.model.bundle import load_bundle, save_bundle
-from tasks.model.channels import channel_features, hide_channels, learn_scales
-from tasks.model.inputs import InputSettings, prepare
-from tasks.model.samples import Augment, draw
-from tasks.model.served import ServedBundle, to_arrays
+from tasks.model.channel_inputs import channel_features, hide_channels, learn_scales
+from tasks.model.serving.bundle import load_bundle, save_bundle
+from tasks.model.serving.pyfunc import ServedBundle, to_arrays
 
 TREES = {"trees": 60, "l2": 20, "max_samples": 15_000, "max_validation": 5000}
 TINY = {"units": 8, "embedding": 2, "epochs": 4, "batch": 64, "max_samples": 1200, "max_validation": 200}

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tasks.arrays import QUANTILES
 
+from tasks.arrays import QUANTILES
 from tasks.metrics import coverage, pinball
-from tasks.model.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate, calibrate_network
-from tasks.model.keras_fit import Rows
-from tasks.model.quantiles import count_quantiles
+from tasks.model.networks.fit import Rows
+from tasks.model.uncertainty.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate, calibrate_network
+from tasks.model.uncertainty.counts import count_quantiles
 
 STEPS = 12
 INTERVAL = 5

@@ -11,12 +11,12 @@ from forecast_fakes import FakeFeatures, FakeForecaster, random_grid
 
 from tasks.contracts import FitLog, Forecaster, Prediction
 from tasks.errors import ModelError
-from tasks.model.bundle import load_bundle, read_head, save_bundle
-from tasks.model.champion import bundle_folder, move_pointer, store_bundle
 from tasks.model.ensemble import Ensemble, averaged, member_of
-from tasks.model.fitting import fitted
+from tasks.model.promotion.champion import bundle_folder, move_pointer, store_bundle
+from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
 from tasks.model.steps import load_forecaster
-from tasks.model.train import fit_before, split_of
+from tasks.model.training.fit import fitted
+from tasks.model.training.train import fit_before, split_of
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 

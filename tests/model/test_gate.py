@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
-from tasks.model.decision import Decision
-from tasks.model.gate import better_confidence, decide, station_tiers
+from tasks.model.promotion.decision import Decision
+from tasks.model.promotion.gate import better_confidence, decide, station_tiers
 from tasks.settings.tree import GateSettings
 
 DAYS, STATIONS = 7, 9

@@ -11,10 +11,10 @@ import small_network as town
 from tasks.contracts import FitLog
 from tasks.errors import ModelError
 from tasks.model.architectures import architecture, unfitted
+from tasks.model.architectures._boosting.inputs import RowSettings, boosting_rows
+from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
 from tasks.model.architectures.gradient_boosting import hide_last, training_sizes
-from tasks.model.boosting_inputs import RowSettings, boosting_rows
-from tasks.model.share import drawn_to_share
-from tasks.model.trees import Bins, export_trees
+from tasks.model.base_forecast import drawn_to_share
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)

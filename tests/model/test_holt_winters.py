@@ -11,8 +11,8 @@ import small_network as town
 from tasks.contracts import FitLog
 from tasks.errors import ModelError
 from tasks.model.architectures import architecture
+from tasks.model.architectures._holt_winters import Smoothing, find_smoothing, first_state, forecast
 from tasks.model.architectures.holt_winters import HoltWintersForecaster
-from tasks.model.holt_winters import Smoothing, find_smoothing, first_state, forecast
 
 TENSORS = town.SmallFeatures(town.grid()).tensors(town.SPLIT.holdout)
 CYCLES = np.random.default_rng(1).poisson(20 + 9 * np.sin(np.arange(12)), (9, 12)).astype(np.float32)

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tasks.contracts import Tensors
+from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
+from tasks.model.architectures._next_hour.samples import HIDDEN, Augment, disturb, draw
 from tasks.model.bins import bin_sums, divisor
-from tasks.model.inputs import InputSettings, prepare
-from tasks.model.samples import HIDDEN, Augment, disturb, draw
 
 INPUTS = InputSettings()
 FEATURES = tiny_city.features()

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from tasks.contracts import FitLog
-from tasks.model.keras_fit import Plan, Rows, batches, compile_network, joined, refit_network, seed_everything, sliced
+from tasks.model.networks.fit import (
+    Plan,
+    Rows,
+    batches,
+    compile_network,
+    joined,
+    refit_network,
+    seed_everything,
+    sliced,
+)
 
 PLAN = Plan(epochs=2, batch=16, patience=1, seconds=60)
 

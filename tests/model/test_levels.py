@@ -9,7 +9,7 @@ import pytest
 import tiny_city
 
 from tasks.contracts import Tensors
-from tasks.model.levels import cumulated, held, level_features
+from tasks.model.architectures._next_hour.levels import cumulated, held, level_features
 
 FEATURES = tiny_city.features()
 ORIGINS = tiny_city.START + np.timedelta64(30, "D") + np.arange(5) * np.timedelta64(165, "m")

@@ -9,16 +9,16 @@ import tiny_city
 from scipy import stats
 from tasks.arrays import Float
 
-from tasks.model.inputs import InputSettings, prepare
-from tasks.model.row_weights import dispersion
-from tasks.model.samples import HIDDEN, Samples
+from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
+from tasks.model.architectures._next_hour.row_weights import dispersion
+from tasks.model.architectures._next_hour.samples import HIDDEN, Samples
 
 SPREAD = np.array([0.3, 0.02], np.float32)
 ROWS, STEPS = 4, 12
 
 
 def deviance(truth: Float, mean: Float, spread: Float | None) -> npt.NDArray[np.float64]:
-    from tasks.model.residual_network import likelihood
+    from tasks.model.architectures._next_hour.network import likelihood
 
     output = np.concatenate([mean, np.zeros((len(mean), 7, *mean.shape[2:]), np.float32)], axis=1)
     return np.asarray(likelihood(truth, output, spread), np.float64)

@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import tiny_city
-from tasks.arrays import QUANTILES
 
+from tasks.arrays import QUANTILES
 from tasks.contracts import FitLog, Forecaster
 from tasks.errors import ModelError
 from tasks.metrics import pinball, poisson_deviance
 from tasks.model.architectures import architecture, unfitted
+from tasks.model.architectures._next_hour.inputs import Windows, prepare
+from tasks.model.architectures._next_hour.row_weights import Age
+from tasks.model.architectures._next_hour.samples import HIDDEN, Samples
 from tasks.model.architectures.next_hour_lstm import NextHourLstm
-from tasks.model.inputs import Windows, prepare
-from tasks.model.row_weights import Age
-from tasks.model.samples import HIDDEN, Samples
-from tasks.model.train import Trained
+from tasks.model.training.train import Trained
 
 FEATURES = tiny_city.features()
 ORIGINS = tiny_city.START + np.timedelta64(36, "D") + np.arange(20) * np.timedelta64(95, "m")
@@ -35,20 +35,20 @@ class Network(NamedTuple):
 
 
 def windows() -> Windows:
-    from tasks.model.inputs import InputSettings
+    from tasks.model.architectures._next_hour.inputs import InputSettings
 
     return prepare(FEATURES.tensors(ORIGINS), tiny_city.STATIONS, InputSettings())
 
 
 def untrained() -> Any:
-    from tasks.model.residual_network import Shape, build
+    from tasks.model.architectures._next_hour.network import Shape, build
 
     return build(Shape.of(windows().inputs(), 3, tiny_city.INTERVAL, 5), units=6, embedding=3, dropout=0.1)
 
 
 @pytest.fixture(scope="module")
 def random_network() -> Network:
-    from tasks.model.onnx_network import export_network
+    from tasks.model.networks.onnx import export_network
 
     model, rng = untrained(), np.random.default_rng(3)
     model.set_weights([rng.normal(0, 0.4, w.shape) for w in model.get_weights()])
@@ -112,7 +112,7 @@ def test_a_closed_station_has_no_spread(random_network: Network) -> None:
 
 
 def test_the_losses_are_the_metrics_and_leave_out_what_was_not_observed() -> None:
-    from tasks.model.residual_network import likelihood, loss_with, quantile_loss
+    from tasks.model.architectures._next_hour.network import likelihood, loss_with, quantile_loss
 
     rng = np.random.default_rng(8)
     truth = rng.poisson(3, (5, 1, 2, STEPS)).astype(np.float32)
@@ -133,7 +133,7 @@ def test_the_losses_are_the_metrics_and_leave_out_what_was_not_observed() -> Non
 
 
 def test_weights_of_stations_run_from_people_to_stations() -> None:
-    from tasks.model.row_weights import station_weights
+    from tasks.model.architectures._next_hour.row_weights import station_weights
 
     rng = np.random.default_rng(1)
     place = np.repeat(np.arange(3, dtype=np.int32), 50)
@@ -225,8 +225,8 @@ def test_the_newest_days_are_trained_on_at_last_and_older_rows_count_less(tiny_c
 def test_a_network_that_was_fitted_without_a_loop_is_exported_with_the_lstm_of_onnx() -> None:
     import onnx
 
-    from tasks.model.onnx_network import export_network
-    from tasks.model.unrolled import unroll
+    from tasks.model.networks.keras_runtime import unroll
+    from tasks.model.networks.onnx import export_network
 
     model, rows = untrained(), windows()
     unroll(model)

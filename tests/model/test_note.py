@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import tiny_city
 
-from tasks.model.decision import Decision
-from tasks.model.note import note
-from tasks.model.register import bundle_meta, made_of
-from tasks.model.train import Trained, train
+from tasks.model.promotion.decision import Decision
+from tasks.model.review.description import note
+from tasks.model.review.register import bundle_meta, made_of
+from tasks.model.training.train import Trained, train
 
 DECISION = Decision(True, "It was better.", 4, (), ())
 

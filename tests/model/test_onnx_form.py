@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from tasks.model.onnx_form import settled_form
+from tasks.model.networks.canonical_onnx import settled_form
 
 WEIGHTS = {"w1": np.arange(6, dtype=np.float32).reshape(2, 3), "w2": np.ones((2, 3), np.float32)}
 

@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from tasks import plot_style
-from tasks.model import plots, series_plots
+from tasks.model.plots import plots, series
 
 NAMES = ("challenger", "champion", "weekday_level", "weekday_mean")
 LEVELS = (0.05, 0.5, 0.95)
@@ -30,7 +30,7 @@ def next_hour(timezone: str = "America/Chicago") -> Figure:
     )
 
 
-FIT = series_plots.SeriesFit(
+FIT = series.SeriesFit(
     DAY,
     SHAPE,
     np.where(DAY[150] > DAY, SHAPE, np.nan),
@@ -38,7 +38,7 @@ FIT = series_plots.SeriesFit(
     "entries at Clark/Lake",
 )
 
-WAYS = series_plots.ThreeWays(
+WAYS = series.ThreeWays(
     DAY,
     SHAPE,
     SHAPE + 1,
@@ -69,15 +69,15 @@ FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
         ["level of the quantile", "share of minutes under the quantile", "challenger", "champion"],
     ),
     "series fit": (
-        lambda: series_plots.series_fit(FIT, DAY, 5),
+        lambda: series.series_fit(FIT, DAY, 5),
         ["local time", "people in 5 minutes", "counted", "fit (training)", "fit (validation)", "entries at Clark/Lake"],
     ),
     "three ways": (
-        lambda: series_plots.three_ways(WAYS, DAY, 5),
+        lambda: series.three_ways(WAYS, DAY, 5),
         ["people in 5 minutes", "sequences of 60 minutes", "point by point", "one sequence", "entries at Clark/Lake"],
     ),
     "attention": (
-        lambda: series_plots.weight_by_week([0.1, 0.2, 0.3, 0.4]),
+        lambda: series.weight_by_week([0.1, 0.2, 0.3, 0.4]),
         ["weeks ago", "share of attention", "Attention by week", "4"],
     ),
     "next hour": (

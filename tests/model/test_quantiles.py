@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tasks.arrays import QUANTILES, Float
 
-from tasks.model.quantiles import EXACT, count_quantiles, dispersion
+from tasks.model.uncertainty.counts import EXACT, count_quantiles, dispersion
 
 means = hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 3000, width=32))
 spreads = st.floats(0.5, 12)

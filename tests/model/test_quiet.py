@@ -9,7 +9,7 @@ import pytest
 
 CODE = """
 import os
-from tasks.model.quiet import stderr_aside
+from tasks.model.networks.keras_runtime import stderr_aside
 os.write(2, b"before ")
 try:
     with stderr_aside():

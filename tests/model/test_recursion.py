@@ -8,16 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import small_network as town
-from tasks.arrays import Float
 
+from tasks.arrays import Float
 from tasks.contracts import FitLog
 from tasks.errors import ConfigError, HistoryError
 from tasks.model.architectures import architecture, unfitted
-from tasks.model.architectures._recursive import RecursiveForecaster
+from tasks.model.architectures._recursive.recipe import RecursiveForecaster
+from tasks.model.architectures._recursive.recursion import full_sequence, point_by_point, windowed_sequences
 from tasks.model.architectures.lookback_lstm import LookbackConfig, step_by_step
 from tasks.model.architectures.stacked_lstm import StackedConfig, StackedLstm, three_ways
-from tasks.model.recursion import full_sequence, point_by_point, windowed_sequences
-from tasks.model.sequence_network import SequenceShape, build
+from tasks.model.networks.sequence import SequenceShape, build
 from tasks.model.series import history, training_scales
 
 FEATURES = town.SmallFeatures(town.grid())
@@ -67,7 +67,7 @@ def test_each_of_the_six_shapes_learns_its_toy_with_relu_cells(six: Six) -> None
 
 
 def test_relu_cells_of_two_layers_are_the_same_in_onnx() -> None:
-    from tasks.model.onnx_network import export_network
+    from tasks.model.networks.onnx import export_network
 
     model = build(SequenceShape(5, 2, 2, 2), (6, 3), activation="relu", dropout=0.2)
     series = np.random.default_rng(0).random((7, 5, 2)).astype(np.float32)

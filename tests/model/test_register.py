@@ -13,13 +13,13 @@ import pytest
 
 from tasks.contracts import FitLog, Forecaster, Grid
 from tasks.features.tensors import MinuteFeatures
-from tasks.model import pictures
-from tasks.model.champion import POINTER, sync_champion
-from tasks.model.decision import Decision
-from tasks.model.register import RetrainReport, register_trained
-from tasks.model.served import to_arrays
+from tasks.model.promotion.champion import POINTER, sync_champion
+from tasks.model.promotion.decision import Decision
+from tasks.model.review import pictures
+from tasks.model.review.register import RetrainReport, register_trained
+from tasks.model.serving.pyfunc import to_arrays
 from tasks.model.steps import judge, load_forecaster
-from tasks.model.train import Trained, train
+from tasks.model.training.train import Trained, train
 from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs

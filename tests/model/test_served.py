@@ -13,16 +13,16 @@ from model.test_total import WITH
 from tasks.contracts import Tensors
 from tasks.errors import ModelError
 from tasks.model.architectures import unfitted
-from tasks.model.bundle import save_bundle
-from tasks.model.register import bundle_meta
-from tasks.model.served import FREE_AXES, ServedBundle, to_arrays
-from tasks.model.train import Trained
+from tasks.model.review.register import bundle_meta
+from tasks.model.serving.bundle import save_bundle
+from tasks.model.serving.pyfunc import FREE_AXES, ServedBundle, to_arrays
+from tasks.model.training.train import Trained
 
 ASK = """
 import sys
 from pathlib import Path
 import numpy as np
-from tasks.model.served import ServedBundle
+from tasks.model.serving.pyfunc import ServedBundle
 
 folder = Path(sys.argv[1])
 with np.load(folder / "asked.npz") as asked:

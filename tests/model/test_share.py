@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.contracts import Tensors
-from tasks.model.share import drawn_to_share
+from tasks.model.base_forecast import drawn_to_share
 
 HOURS, STEPS = 24, 4
 BUSY, QUIET = 100.0, 0.2

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny_city
-from tasks.arrays import QUANTILES
 
+from tasks.arrays import QUANTILES
 from tasks.contracts import Forecaster, Grid, Prediction, Tensors
 from tasks.features.tensors import MinuteFeatures
-from tasks.model.architectures.weekday_level import WeekdayLevel
-from tasks.model.boosting_inputs import RowSettings, boosting_rows
-from tasks.model.decision import TOTAL
-from tasks.model.gate import decide
-from tasks.model.holdout import Scores, score
-from tasks.model.inputs import InputSettings, prepare
-from tasks.model.row_weights import station_weights
-from tasks.model.samples import draw
+from tasks.model.architectures._boosting.inputs import RowSettings, boosting_rows
+from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
+from tasks.model.architectures._next_hour.row_weights import station_weights
+from tasks.model.architectures._next_hour.samples import draw
+from tasks.model.base_forecast import profile_times_level
+from tasks.model.promotion.decision import TOTAL
+from tasks.model.promotion.gate import decide
+from tasks.model.training.holdout import Scores, score
 from tasks.settings.tree import FeatureSettings, GateSettings
 from tasks.total import with_total
 
@@ -66,7 +66,7 @@ class Summing:
     name: str = "summing"
 
     def predict(self, tensors: Tensors) -> Prediction:
-        mean = WeekdayLevel.mean(tensors)
+        mean = profile_times_level(tensors)
         if tensors.total is not None:
             mean[:, :, -1] = self.share * mean[:, :, :-1].sum(axis=2)
         return Prediction(mean, np.round(np.stack([mean + i for i in range(len(QUANTILES))])))

@@ -15,9 +15,9 @@ from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.metrics import hour_metrics, total_metrics
 from tasks.model.architectures import unfitted
-from tasks.model.holdout import bounded, day_of, score
-from tasks.model.split import time_split
-from tasks.model.train import Trained, fit_before, observed_span, train
+from tasks.model.training.holdout import bounded, day_of, score
+from tasks.model.training.split import time_split
+from tasks.model.training.train import Trained, fit_before, observed_span, train
 from tasks.settings.tree import GateSettings, RetrainSettings
 
 HOUR = np.timedelta64(60, "m")

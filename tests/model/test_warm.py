@@ -13,11 +13,12 @@ import tiny_city
 from tasks.contracts import FitLog, Grid
 from tasks.errors import ModelError
 from tasks.features.tensors import MinuteFeatures
+from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
+from tasks.model.architectures._next_hour.weights import Weights, adopt
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
-from tasks.model.bundle import load_bundle, save_bundle
-from tasks.model.residual_forecaster import NextHourForecaster
-from tasks.model.train import Trained, split_of
-from tasks.model.warm import Weights, adopt, starts_warm
+from tasks.model.serving.bundle import load_bundle, save_bundle
+from tasks.model.training.fine_tuning import starts_warm
+from tasks.model.training.train import Trained, split_of
 from tasks.settings.tree import FeatureSettings, RetrainSettings
 
 DAY = np.timedelta64(1440, "m")

@@ -18,8 +18,8 @@ from tasks.model.architectures.weekly_lag_lstm import (
     WeeklyLagLstm,
     weekly_series,
 )
-from tasks.model.keras_fit import Rows
-from tasks.model.onnx_network import OnnxNetwork
+from tasks.model.networks.fit import Rows
+from tasks.model.networks.onnx import OnnxNetwork
 from tasks.model.series import training_scales
 
 FEATURES: Features = town.SmallFeatures(town.grid())

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
 from oracles import slow_coverage, slow_pinball, slow_poisson_deviance
-from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 
+from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.backtest.part import How, in_turn
 from tasks.backtest.replay import BacktestReport, Replay, periods
+from tasks.backtest.steps import replay_origins as replay_step
 from tasks.contracts import Forecaster, Prediction, Progress
 from tasks.errors import ConfigError, ModelError
-from tasks.score.steps import replay as replay_step
 from tasks.tables.forecasts import REPLAYED
 
 ZONE = "America/Chicago"

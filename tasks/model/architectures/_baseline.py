@@ -13,7 +13,7 @@ from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError
 from tasks.model.architectures import ModelConfig, Range, Space
-from tasks.model.spread import Mean, Spread, around, learn_spread, read_spread, some
+from tasks.model.uncertainty.spread import Mean, Spread, around, learn_spread, read_spread, some
 
 
 class BaselineConfig(ModelConfig):
@@ -82,23 +82,3 @@ class Baseline:
             ModelError: if the config holds no over-dispersions.
         """
         return BaselineForecaster(cls.name, cls.mean, read_spread(config, f"{cls.name}: the bundle in {folder}"))
-
-
-def recent_mean(tensors: Tensors, steps: int | None = None) -> Float:
-    """Mean of the last observed recent steps (all by default) as an hour; 0 where nothing was observed.
-
-    Returns:
-        float32 [target, origin, station, step].
-    """
-    recent = tensors.recent
-    seen = ~np.isnan(recent)
-    if steps is not None:
-        seen &= np.cumsum(seen[..., ::-1], axis=-1)[..., ::-1] <= steps
-    total = np.where(seen, recent, 0).sum(axis=-1, keepdims=True, dtype=np.float64)
-    mean = total / np.maximum(seen.sum(axis=-1, keepdims=True), 1)
-    return np.repeat(mean.astype(np.float32), tensors.horizon, axis=-1)
-
-
-def hour_profile(tensors: Tensors) -> Float:
-    """Profile of the hour, float32 [target, origin, station, step]; NaN where no week has a value."""
-    return tensors.profile[..., -tensors.horizon :]

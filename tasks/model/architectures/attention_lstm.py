@@ -16,15 +16,15 @@ import numpy as np
 
 from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, FitLog, Forecaster, Split, Tensors
+from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
+from tasks.model.architectures._next_hour.inputs import prepare, seen_columns
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
-from tasks.model.chunks import chunks
-from tasks.model.inputs import prepare, seen_columns
-from tasks.model.onnx_network import SHOWN
-from tasks.model.residual_forecaster import NextHourForecaster
-from tasks.model.spread import some
+from tasks.model.networks.onnx import SHOWN
+from tasks.model.origin_chunks import chunks
+from tasks.model.uncertainty.spread import some
 
 if TYPE_CHECKING:
-    from tasks.model.residual_network import Shape
+    from tasks.model.architectures._next_hour.network import Shape
 
 NEVER = 1e9
 """Taken from the score of a week that is not there."""
@@ -79,7 +79,7 @@ class AttentionLstm(NextHourLstm):
         return forecaster
 
     def _network(self, shape: Shape, features: Features) -> Any:
-        from tasks.model.residual_network import build
+        from tasks.model.architectures._next_hour.network import build
 
         columns = seen_columns(features.tensors(features.grid.minutes[-1:]), self.config.inputs)
         pool = partial(attend, seen=columns)

@@ -18,14 +18,14 @@ from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
+from tasks.model.architectures._boosting.inputs import BoostingRows, RowSettings, boosting_rows
+from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
 from tasks.model.bins import bin_sums
-from tasks.model.boosting_inputs import BoostingRows, RowSettings, boosting_rows
-from tasks.model.channels import hide_channels, names_of
-from tasks.model.chunks import chunks
-from tasks.model.onnx_network import OnnxNetwork
-from tasks.model.quantiles import HIGHEST
-from tasks.model.spread import Spread, around, learn_spread, read_spread, some
-from tasks.model.trees import Bins, export_trees
+from tasks.model.channel_inputs import hide_channels, names_of
+from tasks.model.networks.onnx import OnnxNetwork
+from tasks.model.origin_chunks import chunks
+from tasks.model.uncertainty.counts import HIGHEST
+from tasks.model.uncertainty.spread import Spread, around, learn_spread, read_spread, some
 
 TINY = 1e-6
 SPREAD, FEW = 8, 300

@@ -21,11 +21,11 @@ from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
-from tasks.model.architectures.weekday_level import WeekdayLevel
+from tasks.model.architectures._holt_winters import Smoothing, find_smoothing, first_state, forecast
+from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_sums, divisor
-from tasks.model.holt_winters import Smoothing, find_smoothing, first_state, forecast
-from tasks.model.quantiles import HIGHEST
-from tasks.model.spread import Spread, around, learn_spread, read_spread, some
+from tasks.model.uncertainty.counts import HIGHEST
+from tasks.model.uncertainty.spread import Spread, around, learn_spread, read_spread, some
 
 
 class HoltWintersConfig(ModelConfig):
@@ -97,7 +97,7 @@ class HoltWintersForecaster:
         )
         people = np.repeat(np.moveaxis(np.clip(by_bin, 0, HIGHEST), 0, -1), windows.size, axis=-1)
         known = np.asarray(np.isfinite(windows.weeks).any(axis=(0, 1)))
-        return np.where(known[..., None], people * _shares(tensors, windows.size), WeekdayLevel.mean(tensors)).astype(
+        return np.where(known[..., None], people * _shares(tensors, windows.size), profile_times_level(tensors)).astype(
             np.float32
         )
 

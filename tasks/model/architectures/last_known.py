@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tasks.arrays import Float
 from tasks.contracts import Tensors
-from tasks.model.architectures._baseline import Baseline, recent_mean
+from tasks.model.architectures._baseline import Baseline
+from tasks.model.base_forecast import recent_mean
 
 MINUTES = 30
 

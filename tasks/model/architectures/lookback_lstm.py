@@ -11,10 +11,10 @@ import numpy as np
 from pydantic import Field
 
 from tasks.contracts import Features, FitLog, Split
-from tasks.model.architectures._recursive import RecursiveConfig, RecursiveForecaster, RecursiveLstm
-from tasks.model.architectures._shown import Shown, error
-from tasks.model.recursion import point_by_point, sliding_windows
-from tasks.model.series_plots import SeriesFit
+from tasks.model.architectures._recursive.recipe import RecursiveConfig, RecursiveForecaster, RecursiveLstm
+from tasks.model.architectures._recursive.recursion import point_by_point, sliding_windows
+from tasks.model.architectures._recursive.shown import Shown, error
+from tasks.model.plots.series import SeriesFit
 
 SHOWN_DAYS = 3
 """Length of the picture: two days of training, one of validation."""

@@ -13,26 +13,18 @@ from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig, Range, Space
-from tasks.model.channels import Scales, learn_scales
-from tasks.model.conformal import Calibration, calibrate_network
-from tasks.model.inputs import InputSettings
-from tasks.model.keras_fit import (
-    Plan,
-    Rows,
-    compile_network,
-    fit_network,
-    joined,
-    refit_network,
-    seed_everything,
-)
-from tasks.model.onnx_network import OnnxNetwork, export_network
-from tasks.model.residual_forecaster import NextHourForecaster
-from tasks.model.row_weights import Age, dispersion, station_weights, weighted_rows
-from tasks.model.samples import Augment, Samples, draw
-from tasks.model.warm import Weights, adopt
+from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
+from tasks.model.architectures._next_hour.inputs import InputSettings
+from tasks.model.architectures._next_hour.row_weights import Age, dispersion, station_weights, weighted_rows
+from tasks.model.architectures._next_hour.samples import Augment, Samples, draw
+from tasks.model.architectures._next_hour.weights import Weights, adopt
+from tasks.model.channel_inputs import Scales, learn_scales
+from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, joined, refit_network, seed_everything
+from tasks.model.networks.onnx import OnnxNetwork, export_network
+from tasks.model.uncertainty.conformal import Calibration, calibrate_network
 
 if TYPE_CHECKING:
-    from tasks.model.residual_network import Shape
+    from tasks.model.architectures._next_hour.network import Shape
 
 
 LAYOUT = ("inputs", "targets", "interval", "weeks", "recent", "trail", "channels")
@@ -97,7 +89,7 @@ class NextHourLstm:
         Raises:
             HistoryError: if training or validation has no hour with a count.
         """
-        from tasks.model import residual_network as networks
+        from tasks.model.architectures._next_hour import network as networks
 
         config, known = self.config, features.grid.stations
         rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
@@ -148,7 +140,7 @@ class NextHourLstm:
         return same and adopt(model, start.weights, start.stations, like.stations)
 
     def _network(self, shape: Shape, features: Features) -> Any:
-        from tasks.model.residual_network import build
+        from tasks.model.architectures._next_hour.network import build
 
         return build(shape, self.config.units, self.config.embedding, self.config.dropout)
 

@@ -13,11 +13,16 @@ import numpy.typing as npt
 
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Features, FitLog, Split
-from tasks.model.architectures._recursive import RecursiveConfig, RecursiveForecaster, RecursiveLstm
-from tasks.model.architectures._shown import Shown, error
-from tasks.model.plots import Values
-from tasks.model.recursion import full_sequence, point_by_point, sliding_windows, windowed_sequences
-from tasks.model.series_plots import ThreeWays
+from tasks.model.architectures._recursive.recipe import RecursiveConfig, RecursiveForecaster, RecursiveLstm
+from tasks.model.architectures._recursive.recursion import (
+    full_sequence,
+    point_by_point,
+    sliding_windows,
+    windowed_sequences,
+)
+from tasks.model.architectures._recursive.shown import Shown, error
+from tasks.model.plots.plots import Values
+from tasks.model.plots.series import ThreeWays
 
 
 class StackedConfig(RecursiveConfig):

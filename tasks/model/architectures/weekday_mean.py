@@ -6,7 +6,8 @@ import numpy as np
 
 from tasks.arrays import Float
 from tasks.contracts import Tensors
-from tasks.model.architectures._baseline import Baseline, hour_profile, recent_mean
+from tasks.model.architectures._baseline import Baseline
+from tasks.model.base_forecast import hour_profile, recent_mean
 
 
 class WeekdayMean(Baseline):

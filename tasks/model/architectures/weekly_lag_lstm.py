@@ -17,12 +17,12 @@ from tasks.contracts import Features, FitLog, Forecaster, Grid, Prediction, Prog
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
-from tasks.model.keras_fit import Plan, Rows, compile_network, fit_network, seed_everything
-from tasks.model.onnx_network import OnnxNetwork, export_network
-from tasks.model.quantiles import HIGHEST
-from tasks.model.sequence_network import SequenceShape, build
+from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, seed_everything
+from tasks.model.networks.onnx import OnnxNetwork, export_network
+from tasks.model.networks.sequence import SequenceShape, build
 from tasks.model.series import Scales, read_scales, training_scales
-from tasks.model.spread import Spread, around, learn_spread, read_spread, some
+from tasks.model.uncertainty.counts import HIGHEST
+from tasks.model.uncertainty.spread import Spread, around, learn_spread, read_spread, some
 
 
 class WeeklyLagConfig(ModelConfig):

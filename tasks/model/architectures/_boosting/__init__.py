@@ -1,0 +1,1 @@
+"""What gradient boosting alone needs: its inputs, and its trees as ONNX."""

@@ -1,0 +1,1 @@
+"""What the next-hour networks share: inputs, samples, levels, network and forecaster."""

@@ -1,0 +1,1 @@
+"""What the recursive sequence models share."""

@@ -1,0 +1,1 @@
+"""Networks: fit them with Keras, run them with ONNX."""

@@ -1,0 +1,248 @@
+"""One way to fit every Keras network: seeded, bounded, and with the best epoch's weights at the end.
+
+The weights before the first epoch are a candidate too: a network that starts as the best baseline ends no worse on
+the validation hours than that.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.contracts import FitLog, Progress
+from tasks.model.networks.keras_runtime import stderr_aside, unroll
+
+if TYPE_CHECKING:
+    import keras
+
+log = logging.getLogger(__name__)
+
+Arrays = dict[str, npt.NDArray[Any]]
+STEPS_PER_EXECUTION = 8
+MANY_STEPS = 500
+"""Batches of a fit from which on it pays to trace the loop over several of them, and to unroll its layers."""
+VALIDATION_BATCH = 2048
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a fit, row axis first.
+
+    Attributes:
+        inputs: by the network's input names.
+        truth: what the loss holds the output against.
+        weight: float32 [row], with the other axes of the loss where it has any.
+    """
+
+    inputs: Arrays
+    truth: npt.NDArray[np.float32]
+    weight: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    @cached_property
+    def tensors(self) -> tuple[dict[str, Any], Any, Any]:
+        """The same as TensorFlow holds them."""
+        import tensorflow as tf
+
+        held: tuple[dict[str, Any], Any, Any] = tf.nest.map_structure(
+            tf.convert_to_tensor, (self.inputs, self.truth, self.weight)
+        )
+        return held
+
+    def let_go(self) -> None:
+        """Drop what TensorFlow holds of them; it is made again where it is asked for."""
+        self.__dict__.pop("tensors", None)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and in what order to fit.
+
+    Attributes:
+        epochs, batch: as ever.
+        patience: epochs without a better validation loss after which it ends.
+        seconds: no epoch starts after that time.
+        shuffle: whether rows are drawn in another order every epoch, else in that of time.
+        seed: of the order.
+    """
+
+    epochs: int
+    batch: int
+    patience: int
+    seconds: float
+    shuffle: bool = True
+    seed: int = 7
+
+
+def seed_everything(seed: int) -> None:
+    """Fix every source of chance that Keras knows, and make the operations deterministic."""
+    with stderr_aside():  # TensorFlow tells which instructions the processor has
+        import keras
+
+    keras.utils.set_random_seed(seed)
+    if keras_backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def keras_backend() -> str:
+    """What Keras computes with: "tensorflow", or another for which its environment is set."""
+    import keras
+
+    return str(keras.backend.backend())
+
+
+def compile_network(model: keras.Model, loss: Any, optimizer: Any, metrics: list[Any] | None = None) -> None:
+    """Compile for `fit_network`: several batches a call of the graph."""
+    model.compile(
+        optimizer,
+        loss=loss,
+        weighted_metrics=metrics,
+        steps_per_execution=STEPS_PER_EXECUTION,
+        jit_compile=keras_backend() == "jax",  # without it JAX would run every operation by itself
+    )
+
+
+def batches(rows: Rows, size: int, order: npt.NDArray[np.int64] | None = None) -> Any:
+    """Rows by the batch in some order, that of the rows by default, gathered while the network works.
+
+    On TensorFlow its own threads gather them: Python in between costs a twelfth of a step.
+    """
+    order = np.arange(len(rows)) if order is None else order
+    return gathered(rows, size, order) if keras_backend() == "tensorflow" else sliced(rows, size, order)
+
+
+def gathered(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> Any:
+    """See `batches`: as TensorFlow's threads gather them."""
+    import tensorflow as tf
+
+    held = rows.tensors
+
+    def batch(at: Any) -> Any:
+        return tf.nest.map_structure(lambda array: tf.gather(array, at), held)
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    at = tf.data.Dataset.from_tensor_slices(order).batch(size)
+    return at.map(batch).prefetch(2 * STEPS_PER_EXECUTION).with_options(options)
+
+
+def sliced(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.PyDataset:
+    """See `batches`: as any backend takes them."""
+    import keras
+
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        def __len__(self) -> int:
+            return math.ceil(len(rows) / size)
+
+        def __getitem__(self, i: int) -> tuple[Arrays, npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+            at = order[i * size : (i + 1) * size]
+            return {name: array[at] for name, array in rows.inputs.items()}, rows.truth[at], rows.weight[at]
+
+    return Batches(workers=1, max_queue_size=2 * STEPS_PER_EXECUTION)
+
+
+def fit_network(
+    model: keras.Model, train: Rows, validation: Rows, plan: Plan, notes: FitLog, progress: Progress | None = None
+) -> None:
+    """Fit a compiled network; it ends with the weights of its best epoch by validation loss, 0 being before any.
+
+    Writes `loss`, `val_loss` and every metric by the epoch into `notes`; into its notes the best epoch, the validation
+    loss before any, rows and speed.
+    """
+    rng, begun = np.random.default_rng(plan.seed), perf_counter()
+    if plan.epochs * len(train) < MANY_STEPS * plan.batch:
+        model.steps_per_execution = 1
+    else:
+        unroll(model)
+    untrained = _loss(_evaluate(model, validation))
+    best, best_epoch, best_weights = untrained, 0, model.get_weights()
+    trained, spent = 0, 0.0
+    for epoch in range(1, plan.epochs + 1):
+        order = rng.permutation(len(train)) if plan.shuffle else None
+        started = perf_counter()
+        history = model.fit(batches(train, plan.batch, order), epochs=1, shuffle=False, verbose=0).history
+        spent, trained = spent + perf_counter() - started, trained + len(train)
+        for name, values in history.items():
+            notes.epochs.setdefault(name, []).append(float(values[0]))
+        figures = _evaluate(model, validation)
+        for name, value in figures.items():
+            notes.epochs.setdefault(f"val_{name}", []).append(value)
+        loss = _loss(figures)
+        if progress:
+            progress("epochs", epoch, plan.epochs)
+        if loss < best:
+            best, best_epoch, best_weights = loss, epoch, model.get_weights()
+        if epoch - best_epoch >= plan.patience or perf_counter() - begun > plan.seconds:
+            break
+    train.let_go()
+    model.set_weights(best_weights)
+    notes.notes |= {
+        "best_epoch": best_epoch,
+        "untrained_loss": untrained,
+        "training_rows": len(train),
+        "validation_rows": len(validation),
+        "fit_seconds": round(perf_counter() - begun, 1),
+        "rows_a_second": round(trained / max(spent, 1e-9)),
+        "weights": int(model.count_params()),
+    }
+    log.info("fitted in %.0f s; best epoch %d", perf_counter() - begun, best_epoch)
+
+
+def joined(first: Rows, second: Rows) -> Rows:
+    """The rows of both, one after the other."""
+    return Rows(
+        {name: np.concatenate([array, second.inputs[name]]) for name, array in first.inputs.items()},
+        np.concatenate([first.truth, second.truth]),
+        np.concatenate([first.weight, second.weight]),
+    )
+
+
+def refit_network(
+    model: keras.Model,
+    start: list[npt.NDArray[Any]],
+    rows: Rows,
+    watched: Rows,
+    plan: Plan,
+    notes: FitLog,
+    progress: Progress | None = None,
+) -> None:
+    """Fit a fitted network once more from the weights `start`, on rows that hold the newest days as well.
+
+    It runs for all epochs of the plan. What comes out has seen the days of `watched`: where it is no better on them
+    than the network was that had not, something went astray, and that one stays. Notes `refit_rows`, `refit_kept`.
+    """
+    fitted, before = model.get_weights(), _loss(_evaluate(model, watched))
+    model.set_weights(start)
+    for variable in model.optimizer.variables:  # the rate is a schedule, which starts over with the iterations
+        variable.assign(np.zeros(variable.shape, variable.dtype))
+    rng = np.random.default_rng(plan.seed)
+    for epoch in range(1, plan.epochs + 1):
+        order = rng.permutation(len(rows)) if plan.shuffle else None
+        model.fit(batches(rows, plan.batch, order), epochs=1, shuffle=False, verbose=0)
+        if progress:
+            progress("epochs with the newest days", epoch, plan.epochs)
+    kept = _loss(_evaluate(model, watched)) < before
+    if not kept:
+        model.set_weights(fitted)
+    notes.notes |= {"refit_rows": len(rows), "refit_kept": kept}
+
+
+def _evaluate(model: keras.Model, rows: Rows) -> dict[str, float]:
+    figures = model.evaluate(batches(rows, VALIDATION_BATCH), verbose=0, return_dict=True)
+    return {name: float(value) for name, value in figures.items()}
+
+
+def _loss(figures: dict[str, float]) -> float:
+    """The loss, infinite where it is not a number."""
+    return figures["loss"] if math.isfinite(figures["loss"]) else math.inf

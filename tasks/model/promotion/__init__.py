@@ -1,0 +1,1 @@
+"""Promotion: the gate, its decision, and the champion bundle on disk."""

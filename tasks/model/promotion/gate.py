@@ -1,0 +1,174 @@
+"""The promotion gate: whether a challenger may publish. Pure: figures in, decision out.
+
+Losses are paired by service day. A day counts by its relative difference, so that a quiet Sunday weighs as much as a
+busy Friday; a one-sided paired t-test over the days says how sure it is that the challenger is the better one. It keeps
+its word at few days, where bootstraps over days promote too much: benchmarks/gate.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.model.promotion.decision import TOTAL, Decision, Row, TierRow
+from tasks.settings.tree import GateSettings
+
+Losses = npt.NDArray[np.float64]
+
+TIERS = ("busiest third", "middle third", "quietest third")
+
+
+def decide(
+    challenger: Losses,
+    champion: Losses | None,
+    baselines: Mapping[str, Losses],
+    volume: Losses,
+    settings: GateSettings,
+    *,
+    champion_name: str = "champion",
+    total: bool = False,
+) -> Decision:
+    """Judge a challenger on held-out days.
+
+    Args:
+        challenger: float64 [day, station], loss on days that it never saw; NaN where there was no truth.
+        champion: the same of the present champion on the same days; None while there is none.
+        baselines: the same of every baseline, by name.
+        volume: float64 [station], people a day, by which the tiers are cut.
+        settings: confidence, margin, minimum of days.
+        champion_name: what to call the champion.
+        total: the last station is the sum of the others: a tier of its own, and no part of anything else.
+
+    Returns:
+        With a champion, promoted if better than it and every baseline with `confidence` and no tier is worse by more
+        than `margin`, with `confidence`. Without one, promoted unless worse than a baseline, or in a tier, likewise.
+
+    Raises:
+        ValueError: if there is nothing to compare with.
+    """
+    rivals = {**({champion_name: champion} if champion is not None else {}), **baselines}
+    if not rivals:
+        raise ValueError("the gate needs a champion or a baseline to compare with")
+    seen = np.logical_and.reduce([np.isfinite(loss) for loss in rivals.values()])
+    parts = slice(0, challenger.shape[1] - total)
+    days = np.flatnonzero(seen[:, parts].any(axis=1))
+    if not len(days):
+        return Decision(False, "No held-out day could be compared: there is no truth for any.", 0, (), ())
+    if not np.isfinite(challenger[seen]).all():
+        return Decision(False, "The challenger's forecasts are not finite everywhere.", len(days), (), ())
+    ours = np.where(seen, challenger, np.nan)[days]
+    theirs = {name: np.where(seen, loss, np.nan)[days] for name, loss in rivals.items()}
+    sure = settings.confidence
+    table = tuple(
+        _row(name, "baseline" if champion is None or i else "champion", ours[:, parts], loss[:, parts], sure)
+        for i, (name, loss) in enumerate(theirs.items())
+    )
+    reference = table[0] if champion is not None else min(table, key=lambda row: row.loss)
+    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings, parts)
+    promoted, reason = _verdict(table, tiers, reference, len(days), settings)
+    return Decision(promoted, reason, len(days), table, tiers)
+
+
+def station_tiers(volume: Losses) -> tuple[npt.NDArray[np.int64], ...]:
+    """Station positions by thirds of the number of stations, busiest first; empty thirds are left out."""
+    order = np.argsort(-np.nan_to_num(volume), kind="stable")
+    return tuple(part for part in np.array_split(order, 3) if len(part))
+
+
+def better_confidence(challenger: Losses, rival: Losses) -> float:
+    """One-sided paired t-test over days: probability that the challenger's loss is the lower one.
+
+    The difference of a day is relative: (rival - challenger) / mean of both, 0 where both are 0 (Student 1908).
+
+    Args:
+        challenger: float64 [day], losses >= 0.
+        rival: float64 [day], the same days.
+    """
+    middle = (challenger + rival) / 2
+    gain = np.divide(rival - challenger, middle, out=np.zeros_like(middle), where=middle > 0)
+    if len(gain) < 2 or not gain.any():
+        return 0.5
+    mean, spread = float(gain.mean()), float(gain.std(ddof=1))
+    if spread <= 1e-12 * abs(mean):
+        return 1.0 if mean > 0 else 0.0
+    from scipy.stats import t
+
+    return float(t.cdf(mean / (spread / math.sqrt(len(gain))), len(gain) - 1))
+
+
+def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: float) -> Row:
+    ours, theirs = np.nanmean(challenger, axis=1), np.nanmean(loss, axis=1)
+    sure = better_confidence(ours, theirs)
+    mean, other = float(ours.mean()), float(theirs.mean())
+    verdict = "not told apart"
+    if sure >= confidence and mean < other:
+        verdict = "better"
+    elif sure <= 1 - confidence:
+        verdict = "worse"
+    return Row(name, role, mean, other, _percent(mean, other), sure, verdict)
+
+
+def _tiers(
+    rival: str, challenger: Losses, loss: Losses, volume: Losses, settings: GateSettings, parts: slice
+) -> tuple[TierRow, ...]:
+    """A tier is hurt where it is worse by more than the margin and its days bear that out: one burst is no proof."""
+    rows, groups = [], [*zip(TIERS, station_tiers(volume[parts]), strict=False)]
+    if parts.stop < len(volume):
+        groups.append((TOTAL, np.array([parts.stop])))
+    for name, group in groups:
+        if np.isnan(loss[:, group]).all():
+            continue
+        days = np.isfinite(loss[:, group]).any(axis=1)
+        mine, other = np.nanmean(challenger[days][:, group], axis=1), np.nanmean(loss[days][:, group], axis=1)
+        ours, theirs = float(np.nanmean(challenger[:, group])), float(np.nanmean(loss[:, group]))
+        verdict = "within margin"
+        if ours > theirs * (1 + settings.margin):
+            verdict = "worse" if better_confidence(mine, other) <= 1 - settings.confidence else "not told apart"
+        rows.append(TierRow(name, len(group), rival, ours, theirs, _percent(ours, theirs), verdict))
+    return tuple(rows)
+
+
+def _verdict(
+    table: Sequence[Row], tiers: Sequence[TierRow], reference: Row, days: int, settings: GateSettings
+) -> tuple[bool, str]:
+    """Whether to promote, and why."""
+    if days < settings.minimum_days:
+        return False, f"Only {days} held-out days could be compared; the gate asks for {settings.minimum_days}."
+    first = reference.role == "baseline"
+    failed = [r for r in table if (r.verdict == "worse" if first else r.verdict != "better")]
+    if failed:
+        row = min(failed, key=lambda r: r.confidence)
+        return False, (
+            f"The challenger is {_against(row)} (confidence {row.confidence:.2f} of being better over {days} days, "
+            + (f"below {1 - settings.confidence:.2f})." if first else f"{settings.confidence:.2f} asked for).")
+        )
+    hurt = [t for t in tiers if t.verdict == "worse"]
+    if hurt:
+        return False, (
+            f"The {_called(hurt[0])} would get {hurt[0].difference:.1f} % worse than with {hurt[0].rival}; "
+            f"the margin is {100 * settings.margin:.1f} %."
+        )
+    if first:
+        best = f"{_against(reference)}, the best baseline, over {days} days"
+        return True, f"There was no champion to compare with; the challenger is {best}."
+    return True, (
+        f"The challenger is {_against(reference)} with confidence {reference.confidence:.2f} over {days} days, "
+        "and better than every baseline."
+    )
+
+
+def _called(tier: TierRow) -> str:
+    return tier.tier if tier.tier == TOTAL else f"{tier.tier} of the stations"
+
+
+def _against(row: Row) -> str:
+    if row.difference == 0 or math.isnan(row.difference):
+        return f"level with {row.rival}"
+    return f"{abs(row.difference):.1f} % {'better' if row.difference < 0 else 'worse'} than {row.rival}"
+
+
+def _percent(ours: float, theirs: float) -> float:
+    return 100 * (ours / theirs - 1) if theirs else 0.0 if ours == 0 else math.inf

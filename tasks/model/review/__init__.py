@@ -1,0 +1,1 @@
+"""Review: what a person reads about a version in MLflow."""

@@ -1,0 +1,172 @@
+"""The pictures of one retraining, made of what `train` brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tasks.arrays import QUANTILES, Float, Minutes
+from tasks.clock import day_bounds, service_dates, to_local
+from tasks.contracts import Prediction
+from tasks.metrics import Double, Real, network_total
+from tasks.model.origin_chunks import forecast
+from tasks.model.plots import plots, series
+from tasks.model.training.holdout import Scores, bounded
+from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
+from tasks.plot_style import PART_COLOURS, people
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HOUR = np.timedelta64(60, "m")
+STEP = np.timedelta64(1, "m")
+BEFORE = np.timedelta64(180, "m")
+CALIBRATION_ORIGINS = 168
+BANDS = (("90 % band", 0, 6), ("50 % band", 2, 4))
+"""Label, and positions in `QUANTILES`."""
+WIDTH = "bands as wide as at the other held-out hours"
+
+
+def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]:
+    """Name and figure of every picture that this training supports, one in memory at a time."""
+    epochs = trained.log.epochs
+    if epochs.get("loss"):
+        best = trained.log.notes.get("best_epoch")
+        yield "loss_by_epoch", plots.loss_by_epoch(epochs["loss"], epochs.get("val_loss", []), best)
+    yield from noted(trained.log.notes, trained.features.grid.interval, timezone)
+    if not len(trained.split.holdout):
+        return
+    yield "error_by_horizon", _by_horizon(trained)
+    yield "error_by_hour", _by_hour(trained)
+    yield "training_validation_holdout", _days(trained, timezone)
+    yield from _next_hours(trained, timezone)
+
+
+def noted(notes: Mapping[str, Any], interval: int, timezone: str) -> Iterator[tuple[str, Figure]]:
+    """What some architectures note of their fit: `series_fit`, `three_ways`; `attention`, the weights of the weeks."""
+    if fit := notes.get("series_fit"):
+        yield "series_fit", series.series_fit(fit, to_local(fit.minutes, timezone), interval)
+    if ways := notes.get("three_ways"):
+        yield "three_ways", series.three_ways(ways, to_local(ways.minutes, timezone), interval)
+    if weights := notes.get("attention"):
+        yield "attention_by_week", series.weight_by_week(weights)
+
+
+def ordered(scores: Mapping[str, Scores]) -> list[tuple[str, Scores]]:
+    """Challenger, champion, then the baselines as given."""
+    roles = [name for name in (CHALLENGER, CHAMPION) if name in scores]
+    return [(name, scores[name]) for name in (*roles, *(n for n in scores if n not in roles))]
+
+
+def held_out_hours(trained: Trained) -> tuple[Minutes, Float, Prediction]:
+    """Held-out origins an hour apart, the newest of them, with truth and the challenger's forecasts."""
+    newest = trained.split.holdout[-1]
+    count = int((newest - trained.split.holdout[0]) // HOUR) + 1
+    origins = newest - np.arange(min(count, CALIBRATION_ORIGINS))[::-1] * HOUR
+    origins = bounded(origins, len(trained.features.grid.stations))
+    return origins, trained.features.truth(origins), forecast(trained.forecaster, trained.features, origins)
+
+
+def quantile_shares(quantiles: Float, truth: Float) -> tuple[list[float], list[float]]:
+    """Share of observed minutes below, and at or below, each quantile; [Q, ...] and [...]."""
+    seen = np.isfinite(truth)
+    count = max(int(seen.sum()), 1)
+    below = [float((seen & (truth < q)).sum() / count) for q in quantiles]
+    return below, [float((seen & (truth <= q)).sum() / count) for q in quantiles]
+
+
+def network_bands(mean: Double, actual: Double, ahead: Double, levels: Sequence[float]) -> Double:
+    """Quantiles of the network total around a forecast, from how far the total was off at other hours.
+
+    Errors are taken in units of the square root of the forecast, pooled over the horizon.
+
+    Args:
+        mean: float64 [hour, step], forecasts of other hours.
+        actual: float64 [hour, step], their truth; NaN where not known.
+        ahead: float64 [step], the forecast.
+        levels: of the quantiles.
+
+    Returns:
+        float64 [level, step], >= 0; NaN where no other hour is known.
+    """
+    off = (actual - mean) / np.sqrt(np.maximum(mean, 1))
+    known = off[np.isfinite(off)]
+    spread = np.quantile(known, levels) if len(known) else np.full(len(levels), np.nan)
+    return np.asarray(np.maximum(ahead + spread[:, None] * np.sqrt(np.maximum(ahead, 1)), 0))
+
+
+def whole_day(origins: Minutes, timezone: str) -> tuple[np.datetime64, np.datetime64]:
+    """Bounds in UTC of the last service day that lies within the origins; of the last 24 hours where none does."""
+    for day in np.unique(service_dates(origins, timezone))[::-1]:
+        start, end = day_bounds(day, timezone)
+        if origins[0] <= start and end - HOUR <= origins[-1]:
+            return start, end
+    return max(origins[-1] - 23 * HOUR, origins[0]), origins[-1] + HOUR
+
+
+def _by_horizon(trained: Trained) -> Figure:
+    interval = trained.features.grid.interval
+    errors = {name: [step["mae_step"] for step in scores.by_horizon] for name, scores in ordered(trained.scores)}
+    minutes = [(i + 1) * interval for i in range(60 // interval)]
+    return plots.error_by_horizon(minutes, errors, f"mean absolute error, {people(interval)}")
+
+
+def _by_hour(trained: Trained) -> Figure:
+    errors = {name: [hour["rmse_hour"] for hour in scores.by_hour] for name, scores in ordered(trained.scores)}
+    return plots.error_by_hour(errors, "RMSE of a station's next hour, people")
+
+
+def _busiest(trained: Trained) -> int:
+    """Position of the station with the most people."""
+    return int(np.argmax(trained.volume[trained.features.grid.parts]))
+
+
+def _days(trained: Trained, timezone: str) -> Figure:
+    grid, busiest = trained.features.grid, _busiest(trained)
+    days = []
+    for part in PART_COLOURS:
+        origins = getattr(trained.split, part.replace("training", "train").replace("-", ""))
+        if not len(origins):
+            continue
+        start, end = whole_day(origins, timezone)
+        start = grid.start + int(grid.index(start)) * np.timedelta64(grid.interval, "m")
+        hours = np.arange(start, end - HOUR + np.timedelta64(1, "m"), HOUR)
+        answer = forecast(trained.forecaster, trained.features, hours)
+        low, high = (answer.quantiles[QUANTILES.index(q), 0, :, busiest].ravel() for q in (0.10, 0.90))
+        minutes = start + np.arange(len(low)) * np.timedelta64(grid.interval, "m")
+        actual = trained.features.truth(hours)[0, :, busiest].ravel()
+        mean = answer.mean[0, :, busiest].ravel()
+        days.append(plots.Day(part, to_local(minutes, timezone), actual, mean, low, high))
+    return plots.days_by_part(days, f"{grid.targets[0]} at {grid.stations[busiest]}", grid.interval)
+
+
+def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]:
+    """Calibration; then the busiest hour of the last held-out day, at the busiest station and for the whole network."""
+    hours, truth, prediction = held_out_hours(trained)
+    grid, busiest = trained.features.grid, _busiest(trained)
+    parts = grid.parts
+    shares = quantile_shares(prediction.quantiles[:, :, :, parts], truth[:, :, parts])
+    yield "calibration", plots.calibration(QUANTILES, {CHALLENGER: shares})
+    last = max(len(hours) - 24, 0)
+    at = last + int(np.nansum(truth[0, last:], axis=(1, 2)).argmax())
+    seen = hours[at] - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP
+    counts, local = grid.values[0][:, grid.index(seen)], to_local(np.append(seen, hours[at]), timezone)
+
+    def picture(where: str, actual: Real, mean: Real, quantiles: Real, note: str = "") -> Figure:
+        bands = [(label, quantiles[low], quantiles[high]) for label, low, high in BANDS]
+        title = f"{grid.targets[0]} {where}"
+        look = {"where": title, "timezone": timezone, "note": note}
+        return plots.forecast_against_actual(local[:-1], actual, local[-1], mean, bands, interval=grid.interval, **look)
+
+    own = prediction.mean[0, at, busiest], prediction.quantiles[:, 0, at, busiest]
+    yield "next_hour_station", picture(f"at {grid.stations[busiest]}", counts[busiest], *own)
+    mean, actual = (total[0, :, 0] for total in network_total(prediction.mean[:, :, parts], truth[:, :, parts]))
+    others = np.arange(len(hours)) != at
+    band = network_bands(mean[others], actual[others], mean[at], QUANTILES)
+    total = np.where(np.isfinite(counts[parts]).any(axis=0), np.nansum(counts[parts], axis=0), np.nan)
+    yield (
+        "next_hour_network",
+        picture("of the whole network", total, mean[at], band, WIDTH),
+    )

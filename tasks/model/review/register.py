@@ -1,0 +1,231 @@
+"""What a retraining leaves: an MLflow run with every figure, a registered version, a bundle that can publish."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import tempfile
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tasks.clock import to_local
+from tasks.metrics import finite
+from tasks.model.promotion.champion import move_pointer, store_bundle
+from tasks.model.promotion.decision import Decision
+from tasks.model.review.description import note
+from tasks.model.review.log_figures import log_figures
+from tasks.model.review.pictures import retrain_pictures
+from tasks.model.review.tables import metric_rows
+from tasks.model.serving.bundle import save_bundle
+from tasks.model.serving.pyfunc import FREE_AXES, answer, to_arrays
+from tasks.model.training.train import CHALLENGER, Trained
+from tasks.settings.tree import Settings
+from tasks.storage.store import Store
+from tasks.tracking import provenance, registry, runs
+
+log = logging.getLogger(__name__)
+
+EXAMPLE_STATIONS = 2
+PROJECT = Path(__file__).parents[3]
+DESCRIPTION = (
+    "Forecasts how many people enter and leave at every station in each of the next 60 minutes.\n\n"
+    "The alias **champion** publishes; moving it by hand is a legitimate promotion, followed within the hour. "
+    "Every version's description holds the gate's decision and its figures."
+)
+
+
+@dataclass(frozen=True)
+class RetrainReport:
+    """What a retraining brought.
+
+    Attributes:
+        run_id: of MLflow; None where it did not answer.
+        version: registry number, or `local-…` where MLflow did not answer.
+        promoted: whether it publishes from now on.
+        reason: the gate's sentence.
+        metrics: a row a model on the same held-out days: `model`, and figures by the name of `metrics.figures`.
+        decision: the gate's tables, markdown.
+        tracking_uri: where MLflow is, without credentials.
+        url: page of the run, where a server has one.
+        bundle: where the bundle lies.
+        fit_seconds: how long the fit took; None where the architecture does not say.
+        warnings: sentences for the person who reads it.
+    """
+
+    run_id: str | None
+    version: str
+    promoted: bool
+    reason: str
+    metrics: tuple[dict[str, Any], ...]
+    decision: str
+    tracking_uri: str
+    url: str | None
+    bundle: str
+    fit_seconds: float | None
+    warnings: tuple[str, ...] = ()
+
+
+def register_trained(
+    settings: Settings, trained: Trained, decision: Decision, flow_run: str | None = None
+) -> RetrainReport:
+    """Log and register a challenger, store its bundle, and let it publish if it was promoted.
+
+    Without MLflow the bundle is stored as `local-<time>` and publishes all the same.
+
+    Args:
+        settings: the tree.
+        trained: what `train` brought.
+        decision: the gate's.
+        flow_run: id of the Prefect flow run, for cross-reference.
+
+    Raises:
+        ConfigError: if the tracking URI cannot be used.
+        StoreError: if the data root cannot be written.
+    """
+    uri, store, warnings = runs.tracking_uri(settings), Store(settings.data_root), []
+    run_id, url, alias, as_of = None, None, None, trained.as_of
+    version = f"local-{_compact(as_of)}"
+    meta = bundle_meta(trained) | made_of(settings, trained)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "bundle"
+        save_bundle(folder, trained.forecaster, meta)
+        try:
+            with runs.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
+                run_id, url = run.run_id, run.url
+                log_figures(run, settings, trained, decision, meta)
+                version = registry.log_version(run, settings, served(trained, folder), *_words(trained, decision, meta))
+                registry.describe_model(mlflow, settings, DESCRIPTION)
+                alias = _set_alias(mlflow, settings, version, decision.promoted)
+        except runs.TrackingError as error:
+            warnings.append(f"{error}; the bundle is kept as {version}")
+        place = store_bundle(store, version, folder)
+    if decision.promoted:
+        move_pointer(store, version, alias, as_of, f"promoted by the gate: {decision.reason}")
+    if run_id is not None and not warnings:
+        warnings += log_pictures(settings, run_id, trained)
+    for warning in warnings:
+        log.warning("%s", warning)
+    return RetrainReport(
+        run_id=run_id,
+        version=version,
+        promoted=decision.promoted,
+        reason=decision.reason,
+        metrics=tuple(metric_rows(trained)),
+        decision=decision.to_markdown(),
+        tracking_uri=provenance.redacted(uri),
+        url=url,
+        bundle=store.url(place),
+        fit_seconds=trained.log.notes.get("fit_seconds"),
+        warnings=tuple(warnings),
+    )
+
+
+def bundle_meta(trained: Trained) -> dict[str, Any]:
+    """What `bundle.json` says beside the network; the same training gives the same."""
+    grid, train, extra = trained.features.grid, trained.split.train, trained.features.extra
+    return {
+        "model": trained.model,
+        "as_of": f"{trained.as_of.astype('datetime64[s]')}Z",
+        "seed": trained.seed,
+        "trained_on": [f"{train[0]}Z", f"{train[-1]}Z"] if len(train) else [],
+        "stations": list(grid.stations),
+        "total": grid.total,
+        "targets": list(grid.targets),
+        "interval": grid.interval,
+        "data": provenance.data_fingerprint(grid, extra),
+        **({"channels": [channel.name for channel in extra]} if extra else {}),
+        "holdout": finite(trained.scores[CHALLENGER].overall) if CHALLENGER in trained.scores else {},
+    }
+
+
+def made_of(settings: Settings, trained: Trained) -> dict[str, Any]:
+    """What else a later challenger is compared with: config, code, and whether it went on from another."""
+    tree = provenance.resolved(settings)
+    sections = {name: tree[name] for name in ("network", "features", "retrain", "gate")}
+    own = {"models": {trained.model: tree["models"].get(trained.model, {})}}
+    own |= {"channels": tree["channels"]} if tree["channels"] else {}
+    return {
+        "config": provenance.flattened({**sections, **own}),
+        "commit": provenance.git_commit(PROJECT) or "unknown",
+        "fine_tuned": bool(trained.log.notes.get("fine_tuned", False)),
+        "holdout_days": [trained.days[0], trained.days[-1]] if trained.days else [],
+    }
+
+
+def served(trained: Trained, folder: Path) -> registry.Served:
+    """The bundle with one small example: the last held-out (else training) origin at the busiest stations."""
+    grid, split = trained.features.grid, trained.split
+    busiest = np.argsort(-trained.volume[grid.parts], kind="stable")[:EXAMPLE_STATIONS]
+    origin = (split.holdout if len(split.holdout) else split.train)[-1:]
+    tensors = trained.features.tensors(origin, [int(i) for i in np.sort(busiest)])
+    return registry.Served(
+        folder=folder,
+        loader="tasks.model.serving.pyfunc",
+        code=PROJECT / "tasks",
+        example=to_arrays(tensors, grid.stations),
+        answer=answer(trained.forecaster.predict(tensors)),
+        free_axes=FREE_AXES,
+    )
+
+
+def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]:
+    """Add the pictures to a run; returns a warning where MLflow does not answer any more."""
+    try:
+        with runs.connect(settings) as mlflow:
+            run = runs.Run(mlflow, run_id)
+            for name, figure in retrain_pictures(trained, settings.network.timezone):
+                run.figure(f"plots/{name}.png", figure)
+    except runs.TrackingError as error:
+        return [f"{error}; the run has no pictures"]
+    return []
+
+
+def _run(
+    mlflow: runs.Tracking, settings: Settings, trained: Trained, data: str, flow_run: str | None
+) -> AbstractContextManager[runs.Run]:
+    """The run of this training: one of one model, moment, data, configuration and champion, however often tried."""
+    as_of = trained.as_of
+    config = json.dumps(provenance.resolved(settings), sort_keys=True)
+    identity = "\n".join((trained.model, str(as_of), data, config, str(trained.champion.get("version"))))
+    retrain_id = f"{_compact(as_of)}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+    tags = {
+        "nexthour.model": trained.model,
+        "nexthour.network": settings.network.name,
+        "nexthour.as_of": f"{as_of.astype('datetime64[s]')}Z",
+        "nexthour.data": data,
+        "nexthour.flow_run": flow_run,
+        "mlflow.user": "nexthour",
+        "mlflow.source.name": "nexthour retrain",
+        "mlflow.source.type": "JOB",
+        "mlflow.source.git.commit": provenance.git_commit(PROJECT),
+    }
+    present = {name: value for name, value in tags.items() if value}
+    local = to_local(np.array([as_of], "datetime64[m]"), settings.network.timezone)[0]
+    name = f"{str(local).replace('T', ' ')} {trained.model}"
+    return runs.open_run(mlflow, runs.RETRAIN_TAG, retrain_id, name, present)
+
+
+def _words(trained: Trained, decision: Decision, meta: dict[str, Any]) -> tuple[dict[str, str], str]:
+    """Tags and description of the version."""
+    tags = {"model": trained.model, "as_of": f"{trained.as_of}Z", "promoted": str(decision.promoted).lower()}
+    return tags, note(trained, decision, meta)
+
+
+def _set_alias(mlflow: runs.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:
+    """Point `champion` or `challenger` at the version; returns where `champion` stands now."""
+    if promoted:
+        registry.set_alias(mlflow, settings, registry.CHAMPION, version)
+        registry.drop_alias(mlflow, settings, registry.CHALLENGER)
+    else:
+        registry.set_alias(mlflow, settings, registry.CHALLENGER, version)
+    return registry.alias_version(mlflow, settings, registry.CHAMPION)
+
+
+def _compact(moment: np.datetime64) -> str:
+    """A moment as a name: 20260310T083000."""
+    return str(moment.astype("datetime64[s]")).replace("-", "").replace(":", "")

@@ -1,0 +1,105 @@
+"""Rows of the tables that a training leaves: figures by model, target, station, minute ahead, quantile and week."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tasks.arrays import QUANTILES
+from tasks.metrics import finite
+from tasks.model.review.pictures import ordered
+from tasks.model.training.train import Trained
+
+FIGURES = (
+    "rmse_hour",
+    "mae_hour",
+    "wape",
+    "bias",
+    "poisson_deviance",
+    "pinball",
+    "coverage_80",
+    "coverage_90",
+)
+STEP_FIGURES = ("mae_step", "poisson_deviance", "pinball")
+
+
+def metric_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a model: its figures on the held-out days, and those of the network total as `network_…`."""
+    rows = []
+    for name, scores in ordered(trained.scores):
+        own = finite({figure: scores.overall[figure] for figure in FIGURES})
+        total = finite({f"network_{figure}": scores.network[figure] for figure in FIGURES[:5]})
+        rows.append({"model": name, **own, **total})
+    return rows
+
+
+def target_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a target and model."""
+    return [
+        {"target": target, "model": name, **finite({figure: figures[figure] for figure in FIGURES})}
+        for name, scores in ordered(trained.scores)
+        for target, figures in scores.by_target.items()
+    ]
+
+
+def station_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a station and model."""
+    grid = trained.features.grid
+    return [
+        {
+            "station_id": station,
+            "people_a_day": round(float(volume), 1),
+            "model": name,
+            **finite({figure: scores.by_station[station][figure] for figure in FIGURES}),
+        }
+        for station, volume in zip(grid.stations, trained.volume, strict=True)
+        for name, scores in ordered(trained.scores)
+        if scores.by_station
+    ]
+
+
+def horizon_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a minute ahead and model."""
+    return [
+        {"minutes_ahead": minute, "model": name, **finite({figure: step[figure] for figure in STEP_FIGURES})}
+        for name, scores in ordered(trained.scores)
+        for minute, step in zip(horizon_minutes(trained), scores.by_horizon, strict=True)
+    ]
+
+
+def calibration_rows(trained: Trained) -> list[dict[str, Any]]:
+    """A row a quantile and model: the share of held-out minutes at or below it."""
+    return [
+        {"quantile": level, "model": name, "share_reached": share}
+        for name, scores in ordered(trained.scores)
+        for level, share in zip(QUANTILES, scores.calibration, strict=True)
+    ]
+
+
+def attention_rows(weights: Sequence[float]) -> list[dict[str, Any]]:
+    """A row a week, the oldest first: how much it counted."""
+    return [{"weeks_ago": len(weights) - i, "attention": weight} for i, weight in enumerate(weights)]
+
+
+def horizon_minutes(trained: Trained) -> list[int]:
+    """Minutes ahead at the end of each step."""
+    interval = trained.features.grid.interval
+    return list(range(interval, 60 + interval, interval))
+
+
+def columns(rows: Iterable[Mapping[str, float]], names: Sequence[str]) -> dict[str, list[float]]:
+    """Rows of figures as one list a figure."""
+    table = list(rows)
+    return {name: [row[name] for row in table] for name in names}
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as CSV, figures to six digits."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+    return out.getvalue()

@@ -1,0 +1,1 @@
+"""Serving: bundles on disk, and the model that MLflow serves."""

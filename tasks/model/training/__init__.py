@@ -1,0 +1,1 @@
+"""Training: split, fit, hold out, fine-tune."""

@@ -1,0 +1,154 @@
+"""How fitted models do on the hold-out: all on the same origins, seen once, sums kept and predictions dropped."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.arrays import Float, Minutes
+from tasks.clock import to_local
+from tasks.contracts import Features, Forecaster, Progress
+from tasks.metrics import Cells, Double, Span, add_up, cells, figures, network_total
+from tasks.model.origin_chunks import chunks
+from tasks.total import coherent
+
+log = logging.getLogger(__name__)
+
+ROWS = 60_000
+"""Rows (an origin at a station) that are scored, at most; with more, origins are left out evenly."""
+DAY = np.timedelta64(1440, "m")
+FLOOR = 0.1
+"""Least forecast of an hour, people, in the deviance of the hour."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Figures of one model on the hold-out; see `metrics.figures`.
+
+    Attributes:
+        overall: all targets and stations; here and below but for their total, where the network asks for one.
+        network: the network total.
+        by_target: by name.
+        by_station: by name, the total among them.
+        by_horizon: by step of the hour.
+        by_hour: by local hour of the day of the origin, 24.
+        daily: float64 [day, station], Poisson deviance of the hour, mean over targets and origins; NaN without truth.
+            The total is the last station, where there is one. Days are 24 hours each, counted back from the last
+            origin. The gate judges by it.
+        calibration: share of observed minutes at or below each quantile of `QUANTILES`.
+    """
+
+    overall: dict[str, float]
+    network: dict[str, float]
+    by_target: dict[str, dict[str, float]]
+    by_station: dict[str, dict[str, float]]
+    by_horizon: list[dict[str, float]]
+    by_hour: list[dict[str, float]]
+    daily: Double
+    calibration: list[float]
+
+
+def day_of(origins: Minutes) -> npt.NDArray[np.int64]:
+    """Held-out day of each origin, 0 the earliest; days are 24 hours, counted back from the last origin."""
+    if not len(origins):
+        return np.zeros(0, np.int64)
+    back = (origins[-1] - origins) // DAY
+    return np.asarray(back.max() - back, np.int64)
+
+
+def bounded(origins: Minutes, stations: int) -> Minutes:
+    """The origins, or evenly chosen ones where all are more than `ROWS` rows."""
+    stride = -(-len(origins) * stations // ROWS)
+    return origins[:: -max(stride, 1)][::-1]
+
+
+def score(
+    features: Features,
+    origins: Minutes,
+    models: Mapping[str, Forecaster],
+    timezone: str,
+    progress: Progress | None = None,
+) -> dict[str, Scores]:
+    """Score models on the same origins, a bounded number at a time.
+
+    Args:
+        features: tensors and truth of the origins.
+        origins: ascending, see `bounded`.
+        models: by name.
+        timezone: of the hour of the day.
+        progress: told of origins done.
+    """
+    grid, day = features.grid, day_of(origins)
+    hour = ((to_local(origins, timezone).astype(np.int64) // 60) % 24).astype(np.int64)
+    sums = {name: _Sums(features, day, hour) for name in models}
+    done = 0
+    for part in chunks(origins, features):
+        tensors, truth = features.tensors(part), features.truth(part)
+        at = slice(done, done + len(part))
+        for name, model in models.items():
+            prediction = coherent(model.predict(tensors), tensors)
+            sums[name].add(prediction.mean, prediction.quantiles, truth, at)
+        done += len(part)
+        if progress:
+            progress("hold-out origins", done, len(origins))
+    return {name: total.scores(grid.targets, grid.stations) for name, total in sums.items()}
+
+
+class _Sums:
+    """Sums of one model while the origins go by; spans are the steps of the hour, then the hour."""
+
+    def __init__(self, features: Features, day: npt.NDArray[np.int64], hour: npt.NDArray[np.int64]) -> None:
+        stations, steps = len(features.grid.stations), 60 // features.grid.interval
+        self.spans = [Span(str(i), slice(i, i + 1)) for i in range(steps)] + [Span("hour", slice(0, steps))]
+        self.day, self.hour = day, hour
+        self.cells: Any = 0
+        self.total: Any = 0
+        self.by_hour: Any = 0
+        self.loss, self.hours = (np.zeros((int(day.max(initial=-1)) + 1, stations)) for _ in range(2))
+        self.below, self.minutes = np.zeros(7), 0
+        self.parts = features.grid.parts
+
+    def add(self, mean: Float, quantiles: Float, truth: Float, at: slice) -> None:
+        scored, parts = cells(mean, truth, quantiles, self.spans), self.parts
+        self.cells = self.cells + add_up(scored, (1,))  # [C, S, B, K]
+        total = network_total(mean[:, :, parts], truth[:, :, parts])
+        self.total = self.total + add_up(cells(*total, None, self.spans[-1:]), (0, 1, 2))
+        by_origin = add_up(Cells._make(x[:, :, parts] for x in scored), (0, 2))[:, -1]  # [O, K]
+        hours = np.zeros((24, by_origin.shape[-1]))
+        np.add.at(hours, self.hour[at], by_origin)
+        self.by_hour = self.by_hour + hours
+        whole = scored.complete[..., -1]
+        loss = hour_deviance(scored.forecast[..., -1], scored.actual[..., -1])
+        np.add.at(self.loss, self.day[at], np.where(whole, loss, 0).sum(axis=0))
+        np.add.at(self.hours, self.day[at], whole.sum(axis=0))
+        truth, quantiles = truth[:, :, parts], quantiles[:, :, :, parts]
+        seen = np.isfinite(truth)
+        self.below += [(seen & (truth <= quantile)).sum() for quantile in quantiles]
+        self.minutes += int(seen.sum())
+
+    def scores(self, targets: tuple[str, ...], stations: tuple[str, ...]) -> Scores:
+        """Close the sums."""
+        hour = self.cells[..., -1, :]
+        among = hour[:, self.parts]
+        steps = self.cells[:, self.parts].sum(axis=(0, 1))
+        return Scores(
+            overall=figures(among.sum(axis=(0, 1))),
+            network=figures(self.total[0]),
+            by_target={name: figures(among[c].sum(axis=0)) for c, name in enumerate(targets)},
+            by_station={name: figures(hour[:, s].sum(axis=0)) for s, name in enumerate(stations)},
+            by_horizon=[figures(step, "step") for step in steps[:-1]],
+            by_hour=[figures(row) for row in self.by_hour],
+            daily=np.divide(self.loss, self.hours, out=np.full_like(self.loss, np.nan), where=self.hours > 0),
+            calibration=(self.below / max(self.minutes, 1)).tolist(),
+        )
+
+
+def hour_deviance(forecast: Double, actual: Double) -> Double:
+    """Poisson deviance of hours, 2 (y log(y / mu) - (y - mu)), mu at least `FLOOR`."""
+    mu, y = np.maximum(forecast, FLOOR), actual
+    return np.asarray(2 * (y * np.log(np.where(y > 0, y, 1) / np.where(y > 0, mu, 1)) - (y - mu)))

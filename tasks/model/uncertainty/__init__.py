@@ -1,0 +1,1 @@
+"""Uncertainty: quantiles of counts, their spread, and conformal calibration."""

@@ -1,0 +1,146 @@
+"""Intervals of counts calibrated on held-out hours, by the size of the forecast and by the horizon.
+
+For each cell and each pair of quantiles one number is learnt, the reach: added to the root of the upper quantile and
+taken from that of the lower, it makes the interval between them cover what it says (conformalized quantile regression,
+Y. Romano, E. Patterson, E. Candès, NeurIPS 2019; in roots, whose spread is the same for few and many). Counts are
+whole numbers, so a reach decides which of them belong to the interval, and no more: a quantile that the network has
+nearest to one that does not belong is published a hundredth short of it, where the pinball loss hardly feels it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
+
+from tasks.arrays import QUANTILES, Float
+from tasks.model.networks.fit import VALIDATION_BATCH, Rows
+
+if TYPE_CHECKING:
+    import keras
+
+SIZES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+"""Edges of the classes of forecasts, expected people an interval."""
+BANDS = (15, 30, 60)
+"""Last horizon minute of each band."""
+FEWEST = 400
+"""Counts below which a cell is left as the network has it."""
+REACH = (-0.5, 3.0)
+SHORT = np.float32(0.01)
+MIDDLE = QUANTILES.index(0.5)
+PAIRS = tuple((i, len(QUANTILES) - 1 - i) for i in range(MIDDLE))
+Cell = npt.NDArray[np.bool_]
+
+
+class Calibration(BaseModel):
+    """What was learnt.
+
+    Attributes:
+        interval: minutes a step.
+        reach: by pair (outermost first), size class and band; None where there was too little to learn from.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    interval: int
+    reach: tuple[tuple[tuple[float | None, ...], ...], ...]
+
+    def over(self, other: Calibration) -> Calibration:
+        """This one, with another's reach where it has none."""
+        cells = ((mine, theirs) for mine, theirs in zip(self.reach, other.reach, strict=True))
+        reach = [
+            [[a if b is None else b for a, b in zip(*rows, strict=True)] for rows in zip(theirs, mine, strict=True)]
+            for mine, theirs in cells
+        ]
+        return Calibration.model_validate({"interval": self.interval, "reach": reach})
+
+    def apply(self, mean: Float, quantiles: Float) -> Float:
+        """Calibrated quantiles, >= 0 and non-decreasing; whole numbers, or a hundredth to the middle of one.
+
+        Args:
+            mean: float32 [..., H].
+            quantiles: float32 [Q, ..., H], the network's.
+        """
+        out = np.round(quantiles)
+        for size, band, at in _cells(mean, self.interval):
+            roots, ends = np.sqrt(quantiles[:, at]), out[:, at]
+            for pair, of_pair in zip(PAIRS, self.reach, strict=True):
+                if (reach := of_pair[size][band]) is not None:
+                    _end(roots, ends, pair, np.float32(reach))
+            ends[:MIDDLE] = np.minimum.accumulate(ends[MIDDLE::-1], axis=0)[:0:-1]
+            ends[MIDDLE:] = np.maximum.accumulate(ends[MIDDLE:], axis=0)
+            out[:, at] = ends
+        return out
+
+
+def calibrate(mean: Float, quantiles: Float, truth: Float, interval: int) -> Calibration:
+    """Learn from held-out hours.
+
+    Args:
+        mean: float32 [..., H].
+        quantiles: float32 [Q, ..., H], the network's, ascending.
+        truth: float32 [..., H], negative or NaN where not observed.
+        interval: minutes a step.
+    """
+    reach: list[list[list[float | None]]] = [[[None] * len(BANDS) for _ in range(len(SIZES) + 1)] for _ in PAIRS]
+    seen = truth >= 0
+    for size, band, at in _cells(mean, interval):
+        if (use := at & seen).sum() >= FEWEST:
+            for pair, of_pair in zip(PAIRS, reach, strict=True):
+                of_pair[size][band] = _reach(quantiles[:, use], truth[use], pair)
+    return Calibration.model_validate({"interval": interval, "reach": reach})
+
+
+def calibrate_network(
+    model: keras.Model, held: Rows, interval: int, own: Cell | None = None
+) -> tuple[Calibration, Calibration | None]:
+    """Learn from the rows that a network was not fitted on; its output is [row, 1 + quantile, target, step].
+
+    Returns:
+        One of all rows; and one of the rows `own`, bool [row], whose counts spread otherwise than others of their size,
+        which is that of all rows where these are too few.
+    """
+    output = np.asarray(model.predict(held.inputs, batch_size=VALIDATION_BATCH, verbose=0))
+
+    def of(rows: Cell | slice) -> Calibration:
+        quantiles = np.ascontiguousarray(output[rows, 1:].swapaxes(0, 1))
+        return calibrate(output[rows, 0], quantiles, held.truth[rows, 0], interval)
+
+    if own is None:
+        return of(slice(None)), None
+    others = of(~own)
+    return others, of(own).over(others)
+
+
+def _cells(mean: Float, interval: int) -> Iterator[tuple[int, int, Cell]]:
+    """Size class, band and where: bool [..., H]."""
+    ends = (np.arange(mean.shape[-1]) + 1) * interval
+    band = np.minimum(np.searchsorted(BANDS, ends), len(BANDS) - 1)
+    size = np.searchsorted(SIZES, mean, side="right")
+    for s in np.unique(size).tolist():
+        for b in np.unique(band).tolist():
+            at = (size == s) & (band == b)
+            if at.any():
+                yield s, b, at
+
+
+def _reach(quantiles: Float, counts: Float, pair: tuple[int, int]) -> float:
+    """The reach at which the interval covers what it says; the middle is always in."""
+    low, high = pair
+    middle, root = np.round(quantiles[MIDDLE]), np.sqrt(counts)
+    above, below = root - np.sqrt(quantiles[high]), np.sqrt(quantiles[low]) - root
+    needed = np.where(counts > middle, above, np.where(counts < middle, below, -np.inf))
+    found = np.quantile(needed, QUANTILES[high] - QUANTILES[low], method="inverted_cdf")
+    return round(float(np.clip(found, *REACH)) + 1e-5, 5)
+
+
+def _end(roots: Float, ends: Float, pair: tuple[int, int], reach: np.float32) -> None:
+    """Move the ends of one interval, in place, where the whole numbers that belong to it are others."""
+    low, high = pair
+    last = np.maximum(np.floor(np.square(np.maximum(roots[high] + reach, 0))), ends[MIDDLE])
+    first = np.minimum(np.ceil(np.square(np.maximum(roots[low] - reach, 0))), ends[MIDDLE])
+    ends[high] = np.where(last < ends[high], last + 1 - SHORT, last)
+    ends[low] = np.where(first > ends[low], first - 1 + SHORT, first)
