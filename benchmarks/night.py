@@ -87,14 +87,14 @@ class Clocks:
 
 def inside(root: Path, as_of: str) -> None:
     """One night in this process; writes its phases beside the tables."""
-    from flows import compose
+    from flows.pipelines import loop
     from tasks.settings.toml_file import load_settings
 
     clocks = Clocks()
     for place in PHASES:
         clocks.wrap(*place)
     settings = load_settings(str(root / "nexthour.toml"), str(root))
-    report = compose.retrain(settings, np.datetime64(as_of, "m"))
+    report = loop.retrain(settings, np.datetime64(as_of, "m"))
     if not report.version.isdecimal():
         raise SystemExit(f"MLflow did not take the night: {report.warnings}")
     rows = {name: [round(x, 1) for x in (*took, clocks.peak[name])] for name, took in clocks.seconds.items()}

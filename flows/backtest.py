@@ -9,8 +9,9 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import replay_artifacts, replays
 from flows.common import begin, run_name, shown_progress, to_utc
+from flows.pipelines import backtest as replays
+from flows.reports import replay_artifacts
 
 
 @flow(name="backtest", flow_run_name=run_name, timeout_seconds=24 * 3600)

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow.compute as pc
 import tomli_w
 
-from flows.pictures import hour_picture
+from flows.reports.pictures import hour_picture
 from tasks.errors import ConfigError, HistoryError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings

@@ -8,8 +8,9 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import artifacts, compose
 from flows.common import begin, run_name
+from flows.pipelines import loop
+from flows.reports import artifacts
 from tasks.clock import service_dates
 
 
@@ -34,5 +35,5 @@ def features(
     today = service_dates(np.array([moment], "datetime64[m]"), settings.network.timezone)[0]
     first = np.datetime64(start, "D") if start else today - np.timedelta64(1, "D")
     last = np.datetime64(end, "D") if end else today
-    report = compose.features(settings, first, last, moment)
+    report = loop.features(settings, first, last, moment)
     create_markdown_artifact(artifacts.lag_markdown(report), key="features", description="How full the lags are")

@@ -7,10 +7,11 @@ from datetime import datetime
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
-from flows import artifacts, compose
 from flows.common import begin, run_name
-from flows.compose import ForecastReport
-from flows.pictures import as_markdown, hour_picture
+from flows.pipelines import loop
+from flows.pipelines.loop import ForecastReport
+from flows.reports import artifacts
+from flows.reports.pictures import as_markdown, hour_picture
 from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
 
@@ -31,7 +32,7 @@ def forecast(
         as_of: pretend that it is this moment; default now.
     """
     settings, moment = begin(config, data_root, as_of)
-    report = compose.forecast(settings, moment, model)
+    report = loop.forecast(settings, moment, model)
     create_markdown_artifact(
         artifacts.forecast_markdown(report, _picture(settings, report)), key="forecast", description="The next hour"
     )

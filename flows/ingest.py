@@ -11,8 +11,9 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 
-from flows import artifacts, compose
 from flows.common import begin, run_name, to_utc
+from flows.pipelines import loop
+from flows.reports import artifacts
 from tasks.errors import SourceError
 from tasks.quality.steps import QualityResult
 
@@ -42,10 +43,8 @@ def ingest(
     """
     settings, moment = begin(config, data_root, as_of)
     try:
-        report = compose.ingest(
-            settings, moment, source=source, start=to_utc(start), end=to_utc(end), backfill=backfill
-        )
-    except compose.NothingRead as error:
+        report = loop.ingest(settings, moment, source=source, start=to_utc(start), end=to_utc(end), backfill=backfill)
+    except loop.NothingRead as error:
         report = error.report
     emit_warnings(report.quality, settings.network.name)
     create_markdown_artifact(

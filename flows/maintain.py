@@ -7,8 +7,9 @@ from datetime import datetime
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import artifacts, compose
 from flows.common import begin, run_name
+from flows.pipelines import loop
+from flows.reports import artifacts
 from tasks.errors import StoreError
 
 
@@ -30,7 +31,7 @@ def maintain(
         as_of: pretend that it is this moment; default now.
     """
     settings, moment = begin(config, data_root, as_of)
-    report = compose.maintain(settings, moment, sample_days, full)
+    report = loop.maintain(settings, moment, sample_days, full)
     create_markdown_artifact(
         artifacts.maintain_markdown(report), key="maintain", description="Whether the tables agree"
     )

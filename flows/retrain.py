@@ -8,8 +8,9 @@ from prefect import State, flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed
 
-from flows import artifacts, compose
 from flows.common import begin, run_name, shown_progress
+from flows.pipelines import loop
+from flows.reports import artifacts
 from tasks.errors import HistoryError
 
 
@@ -30,7 +31,7 @@ def retrain(
     """
     settings, moment = begin(config, data_root, as_of)
     try:
-        report = compose.retrain(settings, moment, model, shown_progress())
+        report = loop.retrain(settings, moment, model, shown_progress())
     except HistoryError as error:
         return Completed(name="Waiting", message=str(error))
     create_markdown_artifact(

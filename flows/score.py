@@ -7,8 +7,9 @@ from datetime import datetime
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import artifacts, compose
 from flows.common import begin, run_name, to_utc
+from flows.pipelines import loop
+from flows.reports import artifacts
 
 
 @flow(name="score", flow_run_name=run_name, timeout_seconds=1800)
@@ -29,8 +30,8 @@ def score(
         as_of: pretend that it is this moment; default now.
     """
     settings, moment = begin(config, data_root, as_of)
-    report = compose.score(settings, moment, to_utc(start), to_utc(end))
-    followed = compose.follow_champion(settings, moment)
+    report = loop.score(settings, moment, to_utc(start), to_utc(end))
+    followed = loop.follow_champion(settings, moment)
     create_markdown_artifact(
         artifacts.score_markdown(report, followed), key="score", description="How the live forecasts did"
     )

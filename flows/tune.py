@@ -9,9 +9,10 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows import replay_artifacts, tuning
 from flows.common import begin, run_name, shown_progress, to_utc
-from flows.replays import Span
+from flows.pipelines import tune as tuning
+from flows.pipelines.backtest import Span
+from flows.reports import replay_artifacts
 
 
 @flow(name="tune", flow_run_name=run_name, timeout_seconds=48 * 3600)

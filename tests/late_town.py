@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from features.test_steps import TARGETS, ZONE, write_observations
 
-from flows.replays import Span
+from flows.pipelines.backtest import Span
 from tasks.clock import day_bounds
 from tasks.settings.tree import FeatureSettings, Network, Settings
 

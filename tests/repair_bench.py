@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ingest_bench import NOW, Bench, at
 
-from flows import rejects
+from flows.pipelines import repair as rejects
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 TIME = "2024-05-10T10:00Z"

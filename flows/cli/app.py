@@ -74,5 +74,3 @@ def span_of(text: str, option: str) -> np.timedelta64:
         raise ConfigError(f"{option} {text!r} is no length of time: write it like 15min, 1h or 1d")
     return np.timedelta64(int(number) * unit, "m")
 
-
-from flows.cli import loop, machine, tune  # noqa: E402, F401  (they register their commands)

@@ -8,7 +8,6 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from flows import compose, replays
 from flows.cli import output
 from flows.cli.app import (
     AsJson,
@@ -26,6 +25,8 @@ from flows.cli.app import (
     settings_of,
     span_of,
 )
+from flows.pipelines import backtest as replays
+from flows.pipelines import loop
 from tasks.errors import ConfigError, SourceError
 
 SourceName = Annotated[str | None, typer.Option("--source", help="Only this source.")]
@@ -93,7 +94,7 @@ def _ingest(
     settings = settings_of(config, data_root)
     try:
         with output.progress() as progress:
-            report = compose.ingest(
+            report = loop.ingest(
                 settings,
                 now(),
                 source=source,
@@ -103,7 +104,7 @@ def _ingest(
                 backfill=backfill,
                 progress=progress,
             )
-    except compose.NothingRead as error:
+    except loop.NothingRead as error:
         output.emit(error.report, json, output.quality_lines(error.report.quality))
         raise SourceError(str(error)) from None
     output.emit(report, json, output.ingest_lines(report))
@@ -121,7 +122,7 @@ def features(
 ) -> None:
     """Write the lag table, the inspectable form of what the models see."""
     settings = settings_of(config, data_root)
-    report = compose.features(settings, _day(start), _day(end))
+    report = loop.features(settings, _day(start), _day(end))
     anew = f", {len(report.late)} more days made anew after late data" if report.late else ""
     output.emit(report, json, [f"lag table: {report.rows:,} rows in {report.files} files{anew}"])
 
@@ -137,7 +138,7 @@ def retrain(
     """Fit a challenger; it becomes champion if it beats champion and baselines on days it never saw."""
     settings = settings_of(config, data_root)
     with output.progress() as progress:
-        report = compose.retrain(settings, moment(as_of, settings) or now(), model, progress)
+        report = loop.retrain(settings, moment(as_of, settings) or now(), model, progress)
     output.emit(report, json, output.retrain_lines(report))
 
 
@@ -151,7 +152,7 @@ def forecast(
 ) -> None:
     """Forecast the next hour and publish it; a model that fails is replaced by the next best, and that is said."""
     settings = settings_of(config, data_root)
-    report = compose.forecast(settings, moment(as_of, settings) or now(), model)
+    report = loop.forecast(settings, moment(as_of, settings) or now(), model)
     output.emit(report, json, output.forecast_lines(report))
     if report.failures:
         raise typer.Exit(1)
@@ -168,7 +169,7 @@ def score(
 ) -> None:
     """Join matured forecasts with what then happened."""
     settings = settings_of(config, data_root)
-    report = compose.score(settings, moment(as_of, settings) or now(), moment(start, settings), moment(end, settings))
+    report = loop.score(settings, moment(as_of, settings) or now(), moment(start, settings), moment(end, settings))
     output.emit(report, json, output.score_lines(report))
 
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from flows import compose
 from flows.cli import output
 from flows.cli.app import AsJson, AsOf, Config, DataRoot, app, moment, now, settings_of
+from flows.pipelines import loop
 
 
 @app.command()
@@ -24,7 +24,7 @@ def demo(
 ) -> None:
     """Run the whole loop once: ingest, features, retrain, forecast, publish, score."""
     from flows import demo as demonstration
-    from flows.environment import use_one_shot_server
+    from flows.machine.environment import use_one_shot_server
 
     settings, path = demonstration.settle(source or [], timezone, interval, config, data_root)
     use_one_shot_server(settings)
@@ -46,7 +46,7 @@ def up(
     data_root: DataRoot = None,
 ) -> None:
     """Run Prefect's server, the MLflow UI and all scheduled deployments on this machine until interrupted."""
-    from flows import up as machine
+    from flows.machine import up as machine
     from tasks.settings.toml_file import config_path
 
     settings = settings_of(config, data_root)
@@ -61,14 +61,14 @@ def up(
 @app.command()
 def rollback(config: Config = None, data_root: DataRoot = None, json: AsJson = False) -> None:
     """Let the previous champion publish again."""
-    version = compose.rollback(settings_of(config, data_root), now())
+    version = loop.rollback(settings_of(config, data_root), now())
     output.emit({"version": version}, json, [f"version {version} is the champion again"])
 
 
 @app.command()
 def doctor(config: Config = None, data_root: DataRoot = None, json: AsJson = False) -> None:
     """Check data, model, servers and schedules; exit code 1 when something needs a person."""
-    from flows.doctor import examine
+    from flows.machine.doctor import examine
 
     checks = examine(settings_of(config, data_root), now())
     output.emit(checks, json, [f"{'ok  ' if c.ok else 'LOOK'}  {c.name:16} {c.finding}" for c in checks])
@@ -87,7 +87,7 @@ def maintain(
 ) -> None:
     """Compact days, remove what is not kept, check files and minutes; exit code 1 when something needs a person."""
     settings = settings_of(config, data_root)
-    report = compose.maintain(settings, moment(as_of, settings) or now(), sample_days, full)
+    report = loop.maintain(settings, moment(as_of, settings) or now(), sample_days, full)
     output.emit(report, json, output.maintain_lines(report))
     if report.needs_a_person:
         raise typer.Exit(1)

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flows import artifacts, replay_artifacts
+from flows.reports import artifacts, replay_artifacts
 from tasks.contracts import Progress
 from tasks.errors import visible
 
 if TYPE_CHECKING:
-    from flows.compose import ForecastReport, IngestReport
     from flows.demo import DemoReport
-    from flows.tuning import TuneReport
+    from flows.pipelines.loop import ForecastReport, IngestReport
+    from flows.pipelines.tune import TuneReport
     from tasks.backtest.replay import BacktestReport
     from tasks.maintain.steps import MaintainReport
     from tasks.model.review.register import RetrainReport

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from flows import rejects
 from flows.cli import output
 from flows.cli.app import now
+from flows.pipelines import repair
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 
@@ -30,11 +30,11 @@ def run(settings: Settings, source: str | None, paths: list[str], out: Path | No
     if paths:
         _replay(settings, source, paths, json)
     elif out:
-        written = rejects.write_out(settings, out, source)
+        written = repair.write_out(settings, out, source)
         lines = [f"{written.rows:,} refused rows written to {out}: repair them, then nexthour ingest --rejects --path"]
         _end(written, json, lines, written.failures)
     else:
-        report = rejects.standing(settings, source)
+        report = repair.standing(settings, source)
         output.emit(report, json, _listed(report))
 
 
@@ -42,7 +42,7 @@ def _replay(settings: Settings, source: str | None, paths: list[str], json: bool
     lines, failures, reports = [], [], []
     for path in paths:
         with output.progress() as progress:
-            report = rejects.replay(settings, now(), Path(path), source, progress)
+            report = repair.replay(settings, now(), Path(path), source, progress)
         reports.append(report)
         files, landed = sum(s.files for s in report.sources), sum(s.rows for s in report.sources)
         refused = sum(s.rejected for s in report.sources)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from flows import tuning
 from flows.cli import output
 from flows.cli.app import AsJson, Config, DataRoot, FirstOrigin, LastOrigin, app, required, settings_of, span_of
-from flows.replays import Span
+from flows.pipelines import tune as tuning
+from flows.pipelines.backtest import Span
 
 
 @app.command()

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from late_town import SPAN, START, late_town
 
-from flows import compose, replays
-from flows.doctor import examine
+from flows.machine.doctor import examine
+from flows.pipelines import backtest, loop
 from tasks.errors import SourceError
 from tasks.settings.tree import Settings
 
-SHORT = replays.Span(START, START + np.timedelta64(12, "h"), SPAN.every, ("gradient_boosting",))
+SHORT = backtest.Span(START, START + np.timedelta64(12, "h"), SPAN.every, ("gradient_boosting",))
 TREES = {"trees": 8, "max_samples": 1500, "max_validation": 400, "l2": 1, "fit_origins": 100}
 
 
@@ -52,7 +52,7 @@ def test_a_backtest_with_a_channel_is_the_same_in_workers_and_another_without_it
     bare = town.model_copy(update={"channels": ()})
     asked = ((town, 1), (town, 2), (bare, 1))
     runs = [
-        replays.backtest(one, SHORT, tmp_path / str(i), jobs=jobs, track=False) for i, (one, jobs) in enumerate(asked)
+        backtest.backtest(one, SHORT, tmp_path / str(i), jobs=jobs, track=False) for i, (one, jobs) in enumerate(asked)
     ]
     one, two, plain = (Path(run.forecasts).read_bytes() for run in runs)
     assert one == two != plain
@@ -61,21 +61,21 @@ def test_a_backtest_with_a_channel_is_the_same_in_workers_and_another_without_it
 def test_parts_of_a_backtest_are_named_by_the_rows_of_the_channels_too(town: Settings) -> None:
     bare = town.model_copy(update={"channels": ()})
     one, again, other = (
-        replays.planned(town, SHORT, replays.load(settings, SHORT)).identity for settings in (town, town, bare)
+        backtest.planned(town, SHORT, backtest.load(settings, SHORT)).identity for settings in (town, town, bare)
     )
     assert one == again != other
 
 
 def test_without_its_file_a_forecast_is_published_and_says_so_and_nothing_is_fitted(town: Settings) -> None:
     lost = without_file(town)
-    fine, degraded = (compose.forecast(settings, START, "weekday_level") for settings in (town, lost))
+    fine, degraded = (loop.forecast(settings, START, "weekday_level") for settings in (town, lost))
     assert fine.issue.degraded_reason is None
     assert degraded.issue.degraded_reason == "missing_channel: rain"
     assert degraded.published.keys() == {"latest_json"}
     with pytest.raises(SourceError, match="channel 'rain': no file matches"):
-        replays.load(lost, SHORT)
+        backtest.load(lost, SHORT)
     with pytest.raises(SourceError, match="channel 'rain': no file matches"):
-        compose.retrain(lost, START)
+        loop.retrain(lost, START)
 
 
 def test_the_doctor_names_channels_that_are_missing_or_silent(town: Settings) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.registry import DEPLOYMENTS
+from flows.machine.deployments import DEPLOYMENTS
 
 ROOT = Path(__file__).parents[2]
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from late_town import SPAN, START, late_town
 
-from flows.replays import Span, backtest
+from flows.pipelines.backtest import Span, backtest
 from tasks.backtest.replay import BacktestReport
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
@@ -49,7 +49,7 @@ def test_worker_processes_leave_the_bytes_that_one_process_leaves(town: Settings
 HANGS = """
 import multiprocessing, sys, time
 from pathlib import Path
-from flows.replays import backtest
+from flows.pipelines.backtest import backtest
 from late_town import SPAN, late_town
 
 def hang(what, done, total):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.supervise import Child, Supervisor, check_free
+from flows.machine.supervise import Child, Supervisor, check_free
 from tasks.errors import ConfigError, NexthourError
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]

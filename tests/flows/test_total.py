@@ -11,8 +11,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 import tasks.publish
-from flows import compose, replays
-from flows.replay_artifacts import backtest_markdown
+from flows.pipelines import backtest, loop
+from flows.reports.replay_artifacts import backtest_markdown
 from tasks.backtest.log import side_by_side
 from tasks.backtest.replay import BacktestReport
 from tasks.score.steps import score_forecasts
@@ -34,15 +34,15 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         features={"weeks": 3},
         retrain={"train_days": 10, "validation_days": 2, "minimum_days": 14},
     )
-    compose.ingest(settings, AS_OF, backfill=True)
+    loop.ingest(settings, AS_OF, backfill=True)
     return settings
 
 
 @pytest.fixture(scope="module")
 def replayed(city: Settings, tmp_path_factory: pytest.TempPathFactory) -> BacktestReport:
     models = ("weekday_mean", "weekday_level")
-    span = replays.Span(START, START + 12 * HOUR, HOUR, models)
-    return replays.backtest(city, span, tmp_path_factory.mktemp("out"), jobs=1, track=False)
+    span = backtest.Span(START, START + 12 * HOUR, HOUR, models)
+    return backtest.backtest(city, span, tmp_path_factory.mktemp("out"), jobs=1, track=False)
 
 
 def test_a_backtest_shows_the_total_beside_the_stations(replayed: BacktestReport) -> None:
@@ -72,7 +72,7 @@ def test_every_replayed_mean_of_the_total_is_the_sum_of_its_stations(replayed: B
 
 
 def test_a_forecast_is_published_with_its_total_and_scored_without_counting_anybody_twice(city: Settings) -> None:
-    made = compose.forecast(city, AS_OF - 4 * HOUR, "weekday_level")
+    made = loop.forecast(city, AS_OF - 4 * HOUR, "weekday_level")
     document = json.loads((Path(city.data_root) / "publications/latest.json").read_text())
     schema = json.loads((Path(tasks.publish.__file__).parent / "latest.schema.json").read_text())
     assert list(Draft202012Validator(schema).iter_errors(document)) == []

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from late_town import SPAN, late_town
 
-from flows import replay_artifacts
-from flows.replays import backtest
-from flows.tuning import tune
+from flows.pipelines.backtest import backtest
+from flows.pipelines.tune import tune
+from flows.reports import replay_artifacts
 from tasks.backtest.study import SUFFIX, best, finished, open_study, optimize
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from ingest_bench import Bench, Failing
 
-from flows import compose
+from flows.pipelines import loop
 from tasks.contracts import Prediction
 from tasks.errors import StoreError
 from tasks.features.steps import refresh_lag_table, write_lag_table
@@ -140,7 +140,7 @@ def test_a_stale_lag_table_ends_in_the_bytes_of_one_written_anew(town: Town) -> 
 
 def test_the_features_turn_remakes_stale_days_beside_those_asked_for(town: Town) -> None:
     town.ingest(NOW)
-    report = compose.features(town.settings, LATE + 12, LATE + 12, NOW)
+    report = loop.features(town.settings, LATE + 12, LATE + 12, NOW)
     assert (report.files, len(report.late)) == (1, 4)
     assert marks(town)["lags"] == []
 

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pytest
 from ingest_bench import NOW, Bench, at
 
-from flows import artifacts
 from flows.cli import output
-from flows.compose import IngestReport
+from flows.pipelines.loop import IngestReport
+from flows.reports import artifacts
 from tasks.errors import NexthourError, SourceError, visible
 from tasks.ingest.rows.parse_values import UNSAFE, read_names
 from tasks.ingest.source import Pull

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest_bench import Bench
 from repair_bench import HEADER, LATER, REPAIRS, TIME, counts, replayed, written
 
-from flows import rejects
+from flows.pipelines import repair
 from tasks.errors import ConfigError
 from tasks.ingest.repair.sheet import guarded, read_sheet, unguarded
 
@@ -19,15 +19,15 @@ from tasks.ingest.repair.sheet import guarded, read_sheet, unguarded
 def test_the_list_shows_what_stands_refused_and_only_that(tmp_path: Path) -> None:
     bench = counts(tmp_path)
     bench.ingest()
-    a, b = rejects.standing(bench.settings).files
+    a, b = repair.standing(bench.settings).files
     reasons = ("bad_time", "not_a_number", "not_utf8", "superseded_in_file", "unsafe_name", "wrong_number_of_fields")
     assert (a.file, a.rows, dict(a.reasons)) == ("a.csv", 6, dict.fromkeys(reasons, 1))
     assert (b.file, b.rows, b.examples) == ("b.csv", 1, ["2 negative A,2024-05-10T10:01Z,-1,3"])
     bench.put_rows("b.csv", HEADER, [("A", "2024-05-10T10:01Z", 1, 3), ("B", "soon", 1, 1), ("C", "never", 1, 1)])
     bench.ingest(LATER)
-    _, b = rejects.standing(bench.settings, "gates").files
+    _, b = repair.standing(bench.settings, "gates").files
     assert [(line.split()[0], line.split()[1]) for line in b.examples] == [("3", "bad_time"), ("4", "bad_time")]
-    assert rejects.write_out(bench.settings, tmp_path / "x.csv").rows == 8
+    assert repair.write_out(bench.settings, tmp_path / "x.csv").rows == 8
 
 
 def test_a_row_whose_time_came_and_a_file_that_was_mended_stand_refused_no_more(tmp_path: Path) -> None:
@@ -35,12 +35,12 @@ def test_a_row_whose_time_came_and_a_file_that_was_mended_stand_refused_no_more(
     bench.put_rows("a.csv", HEADER, [("A", TIME, 1, 1), ("A", "2024-05-10T12:00Z", 1, 1), ("A", "never", 1, 1)])
     bench.put("b.csv", "")
     bench.ingest()
-    report = rejects.standing(bench.settings)
+    report = repair.standing(bench.settings)
     assert [(each.file, each.rows) for each in report.files] == [("a.csv", 2)]
     assert report.failures == (f"{tmp_path}/feed/b.csv is empty: it is read again when it has something",)
     bench.put_rows("b.csv", HEADER, [("B", TIME, 1, 1)])
     bench.ingest(LATER)
-    report = rejects.standing(bench.settings)
+    report = repair.standing(bench.settings)
     assert [(each.rows, each.examples) for each in report.files] == [(1, ["4 bad_time A,never,1,1"])]
     assert report.failures == ()
 
@@ -89,7 +89,7 @@ def test_a_corrected_configuration_lands_what_it_had_refused_at_the_next_ingest(
     assert bench.ingest().reasons == {"absurd": 1, "nonexistent_local_time": 1}
     bench.source |= {"maximum": 50, "timezone": "UTC"}
     assert bench.ingest(LATER).rows == 2
-    assert rejects.standing(bench.settings).files == ()
+    assert repair.standing(bench.settings).files == ()
     assert bench.ingest(LATER).skipped == 1
 
 

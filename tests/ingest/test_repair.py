@@ -11,7 +11,7 @@ import pytest
 from ingest_bench import NOW, Bench, Failing, at
 from repair_bench import ALL, HEADER, LATER, TIME, counts, edited, repair, replayed, written
 
-from flows import rejects
+from flows.pipelines import repair as rejects
 from tasks.errors import StoreError
 from tasks.ingest.repair.repair import stage
 from tasks.ingest.repair.sheet import read_sheet

@@ -12,7 +12,7 @@ import pytest
 from batch_days import DAY, TARGETS, Said, land, path_of, remote_store, rows_of
 from ingest_bench import Bench
 
-from flows import compose
+from flows.pipelines import loop
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.file_checks import Files, check_files
 from tasks.maintain.fold_checks import mend, remedies, sample
@@ -192,7 +192,7 @@ def told(store: Store, spans: dict[str, tuple[str | None, str | None]]) -> None:
 
 
 def upkeep(bench: Bench, day: int = 0, full: bool = False) -> MaintainReport:
-    return compose.maintain(bench.settings, NOW + np.timedelta64(day, "D") + np.timedelta64(1, "h"), 7, full)
+    return loop.maintain(bench.settings, NOW + np.timedelta64(day, "D") + np.timedelta64(1, "h"), 7, full)
 
 
 def test_upkeep_compacts_days_and_what_was_ingested_is_not_ingested_again(bench: Bench) -> None:

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from ingest_bench import Bench
 
-from flows import artifacts, compose
 from flows.cli import output
-from flows.doctor import examine
+from flows.machine.doctor import examine
+from flows.pipelines import loop
+from flows.reports import artifacts
 from tasks.ingest.steps import last_minutes
 from tasks.quality.context import days_to_look_at
 from tasks.quality.results import QualityResult
@@ -35,8 +36,8 @@ class Town(Bench):
     def settings(self) -> Settings:
         return super().settings.model_copy(update={"quality": Settings(quality=self.quality).quality})
 
-    def turn(self, now: np.datetime64 = NOW, **more: Any) -> compose.IngestReport:
-        return compose.ingest(self.settings, now, **more)
+    def turn(self, now: np.datetime64 = NOW, **more: Any) -> loop.IngestReport:
+        return loop.ingest(self.settings, now, **more)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def later(bench: Bench, minute: str, stations: str = "AB") -> None:
     bench.put_rows(f"{minute[-5:]}.csv".replace(":", ""), HEADER, [(name, f"{minute}Z", 3) for name in stations])
 
 
-def of(report: compose.IngestReport, check: str) -> list[QualityResult]:
+def of(report: loop.IngestReport, check: str) -> list[QualityResult]:
     return [r for r in report.quality if r.check == check]
 
 
@@ -105,7 +106,7 @@ def test_when_nothing_can_be_read_at_all_the_silence_is_reported_with_the_failur
     town.turn()
     for path in (town.folder / "feed").iterdir():
         path.unlink()
-    with pytest.raises(compose.NothingRead, match="gates") as caught:
+    with pytest.raises(loop.NothingRead, match="gates") as caught:
         town.turn(NOW + np.timedelta64(3, "h"))
     assert "185 minutes" in of(caught.value.report, "quiet_source")[0].sentence
     assert caught.value.report.failures

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from flows.environment import server_environment, state_folder
-from flows.supervise import Child, Supervisor, check_free
+from flows.machine.environment import server_environment, state_folder
+from flows.machine.supervise import Child, Supervisor, check_free
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -30,7 +30,9 @@ def make_supervisor(
     if settings.mlflow.tracking_uri is None or not settings.mlflow.tracking_uri.startswith("http"):
         check_free(host, mlflow_port, "--mlflow-port")
         children.append(_mlflow(settings, host, mlflow_port))
-    children.append(Child("deployments", [sys.executable, "-m", "flows.serve", config or "", settings.data_root]))
+    children.append(
+        Child("deployments", [sys.executable, "-m", "flows.machine.serve", config or "", settings.data_root])
+    )
     folder = state_folder(settings)
     (folder / "prefect").mkdir(parents=True, exist_ok=True)
     environment = {**server_environment(settings), "PREFECT_API_URL": api}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tasks.errors import visible
 
 if TYPE_CHECKING:
-    from flows.compose import ForecastReport, IngestReport
+    from flows.pipelines.loop import ForecastReport, IngestReport
     from tasks.features.steps import LagReport
     from tasks.maintain.compaction import Compacted
     from tasks.maintain.steps import MaintainReport

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tasks.arrays import HORIZON_MINUTES
 
+from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
 from tasks.errors import NexthourError, SourceError
 from tasks.settings.tree import Settings, nearest_key

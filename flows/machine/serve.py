@@ -1,4 +1,4 @@
-"""Serve every deployment of the registry from one process: `python -m flows.serve CONFIG DATA_ROOT`."""
+"""Serve every deployment of the registry from one process: `python -m flows.machine.serve CONFIG DATA_ROOT`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from flows.registry import DEPLOYMENTS, Deployed
+from flows.machine.deployments import DEPLOYMENTS, Deployed
 from tasks.settings.toml_file import load_settings
 
 RUNS_AT_ONCE = 4

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flows import artifacts
+from flows.reports import artifacts
 
 if TYPE_CHECKING:
-    from flows.tuning import TuneReport
+    from flows.pipelines.tune import TuneReport
     from tasks.backtest.replay import BacktestReport
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.compose import DAY, channels, floor
-from flows.replaying import Bench, side_by_side
+from flows.pipelines.loop import DAY, channels, floor
+from flows.pipelines.workers import Bench, side_by_side
 from tasks.contracts import Progress
 from tasks.settings.tree import Settings
 from tasks.tracking.provenance import data_fingerprint
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-TASKS = Path(__file__).parents[1] / "tasks"
+TASKS = Path(__file__).parents[2] / "tasks"
 LIBRARIES = ("numpy", "keras", "tensorflow", "onnxruntime", "scikit-learn")
 LATE_SHARE = 0.2
 

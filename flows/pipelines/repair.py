@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.compose import chosen_sources
+from flows.pipelines.loop import chosen_sources
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.settings.tree import Settings

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from flows.compose import channels
-from flows.registry import DEPLOYMENTS
+from flows.machine.deployments import DEPLOYMENTS
+from flows.pipelines.loop import channels
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
 from tasks.settings.tree import Settings

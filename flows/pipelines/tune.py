@@ -12,9 +12,9 @@ from typing import Any
 
 import tomli_w
 
-from flows import replays
-from flows.replaying import Bench
-from flows.replays import Span
+from flows.pipelines import backtest
+from flows.pipelines.backtest import Span
+from flows.pipelines.workers import Bench
 from tasks.backtest.study import Report, Trial, Values, best, finished, open_study, optimize
 from tasks.contracts import Progress
 from tasks.errors import ConfigError
@@ -96,12 +96,12 @@ class _Scene:
 
     def __init__(self, settings: Settings, model: str, span: Span, metric: str, out: Path) -> None:
         self.settings, self.model, self.span, self.metric, self.out = settings, model, span, metric, out
-        self.past = replays.load(settings, span)
+        self.past = backtest.load(settings, span)
 
     def name(self) -> str:
         """Name of the study: the model, and a digest of what losses depend on besides its config."""
         bare = self.settings.model_copy(update={"models": {}})
-        plan = replays.planned(bare, self.span, self.past)
+        plan = backtest.planned(bare, self.span, self.past)
         keys = [job.key for lane in plan.lanes().values() for job in lane]
         told = json.dumps([keys, self.metric])
         return f"{self.settings.network.name}: {self.model} {hashlib.sha256(told.encode()).hexdigest()[:12]}"
@@ -114,7 +114,7 @@ class _Scene:
         config = _nested(values, self.settings.models.get(self.model, {}))
         models = {**self.settings.models, self.model: config}
         settings = self.settings.model_copy(update={"models": models})
-        plan = replays.planned(settings, self.span, self.past)
+        plan = backtest.planned(settings, self.span, self.past)
         bench = Bench(settings, self.past, How(self.out / PARTS, plan.bands))
         [lane] = plan.lanes().values()
         run = in_turn(self.past, bench.maker, bench.how)

@@ -1,0 +1,21 @@
+"""The entry point: registers every command, and turns errors that a person can mend into one line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 failed, 2 bad usage or configuration."""
+    from flows.cli import loop, machine, tune  # noqa: F401  (they register their commands)
+    from flows.cli.app import app
+    from tasks.errors import NexthourError
+
+    try:
+        app(prog_name="nexthour")
+    except NexthourError as error:
+        sys.stderr.write(f"nexthour: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("nexthour: interrupted; what was written stays, run it again to go on\n")
+        sys.exit(130)
