@@ -19,7 +19,7 @@ HEAVY = ("tensorflow", "keras", "mlflow", "prefect", "matplotlib")
 def loaded(words: list[str]) -> list[str]:
     """Heavy libraries that a forecast imports."""
     script = (
-        "import sys, json\nfrom flows.cli import main\n"
+        "import sys, json\nfrom flows.cli.main import main\n"
         f"sys.argv = {['nexthour', *words]!r}\n"
         "try: main()\nexcept SystemExit as end: assert not end.code\n"
         f"print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"

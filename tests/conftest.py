@@ -54,7 +54,7 @@ def mlflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def tiny_champion() -> Trained:
     """The default model, trained on `tiny_city` once a session, with its hold-out scores; some 20 s with TensorFlow."""
-    import tiny_city
+    from support import tiny_city
 
     from tasks.model.training.train import train
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import lag_days, weekly_lag_steps
+from support.oracles import lag_days, weekly_lag_steps
 
 from tasks.clock import (
     WallClock,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from oracles import (
+from support.oracles import (
     slow_coverage,
     slow_hour_figures,
     slow_hours,
@@ -12,9 +12,9 @@ from oracles import (
     slow_poisson_deviance,
     slow_total_hours,
 )
-from tasks.arrays import QUANTILES
 
 from tasks import metrics
+from tasks.arrays import QUANTILES
 
 
 @st.composite

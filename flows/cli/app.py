@@ -73,4 +73,3 @@ def span_of(text: str, option: str) -> np.timedelta64:
     if unit is None or not number.isdigit() or int(number) == 0:
         raise ConfigError(f"{option} {text!r} is no length of time: write it like 15min, 1h or 1d")
     return np.timedelta64(int(number) * unit, "m")
-

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from late_town import SPAN, START, late_town
+from support.late_town import SPAN, START, late_town
 
 from flows.machine.doctor import examine
 from flows.pipelines import backtest, loop

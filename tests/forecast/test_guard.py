@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
 
 from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError

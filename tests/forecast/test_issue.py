@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
-from tasks.arrays import QUANTILE_COLUMNS
+from support.forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
 
+from tasks.arrays import QUANTILE_COLUMNS
 from tasks.channels import ALWAYS, Channel
 from tasks.contracts import Grid
 from tasks.errors import HistoryError

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-from postgres_server import Server, binaries, running
+from support.postgres_server import Server, binaries, running
 
 _NUMBERS = count()
 

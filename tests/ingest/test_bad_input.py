@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from ingest_bench import NOW, Bench, Failing, at
+from support.ingest_bench import NOW, Bench, Failing, at
 
 from tasks.errors import ConfigError, SourceError, StoreError
 from tasks.ingest.steps import ingest_source

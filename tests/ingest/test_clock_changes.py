@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ingest_bench import TRIPS, Bench, at, naive
+from support.ingest_bench import TRIPS, Bench, at, naive
 
 from tasks.clock import day_bounds
 from tasks.tables import schemas

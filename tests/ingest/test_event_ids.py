@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ingest_bench import NOW, Bench, Failing
+from support.ingest_bench import NOW, Bench, Failing
 
 from tasks.errors import StoreError
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from ingest_bench import NOW, TRIPS, Bench, Failing, at
-from ingest_oracle import Pair, Row, SlowCounts
-from oracles import slow_events
+from support.ingest_bench import NOW, TRIPS, Bench, Failing, at
+from support.ingest_oracle import Pair, Row, SlowCounts
+from support.oracles import slow_events
 
 from tasks.errors import StoreError
 

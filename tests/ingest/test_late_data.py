@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from ingest_bench import Bench, Failing
+from support.ingest_bench import Bench, Failing
 
 from flows.pipelines import loop
 from tasks.contracts import Prediction

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ingest_bench import NOW, Bench, at
+from support.ingest_bench import NOW, Bench, at
 
 from tasks.ingest.report import SourceReport
 

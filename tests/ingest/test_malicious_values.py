@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from ingest_bench import NOW, Bench, at
+from support.ingest_bench import NOW, Bench, at
 
 from flows.cli import output
 from flows.pipelines.loop import IngestReport

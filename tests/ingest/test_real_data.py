@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from ingest_bench import Bench
+from support.ingest_bench import Bench
 
 DATA = Path(os.environ.get("NEXTHOUR_REAL_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 NOW = np.datetime64("2020-01-01T00:00:00", "s")

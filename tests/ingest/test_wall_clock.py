@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ingest_bench import Bench, at, naive
+from support.ingest_bench import Bench, at, naive
 
 from tasks.ingest.rows.parse_times import read_times
 

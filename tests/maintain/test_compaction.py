@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, path_of, remote_store, rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, path_of, remote_store, rows_of
 
 from tasks.errors import StoreError
 from tasks.maintain.compaction import compact_day, compacted_name

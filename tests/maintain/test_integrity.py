@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from batch_days import DAY, TARGETS, Said, land, path_of, remote_store, rows_of
-from ingest_bench import Bench
+from support.batch_days import DAY, TARGETS, Said, land, path_of, remote_store, rows_of
+from support.ingest_bench import Bench
 
 from flows.pipelines import loop
 from tasks.maintain.compaction import compact_day

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, remote_store, rows_of
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
+from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, remote_store, rows_of
 
 from tasks.errors import ConfigError, StoreError
 from tasks.maintain import compaction

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_city
-from forecast_fakes import FakeFeatures, FakeForecaster, random_grid
+from support import tiny_city
+from support.forecast_fakes import FakeFeatures, FakeForecaster, random_grid
 
 from tasks.contracts import FitLog, Forecaster, Prediction
 from tasks.errors import ModelError

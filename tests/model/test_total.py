@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tiny_city
+from support import tiny_city
 
 from tasks.arrays import QUANTILES
 from tasks.contracts import Forecaster, Grid, Prediction, Tensors

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quality_bench import DAY, TODAY, ZONE, Facts, Town, subjects
+from support.quality_bench import DAY, TODAY, ZONE, Facts, Town, subjects
 
 from tasks.ingest.sources.simulate.city import City, simulate
 from tasks.quality import checks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from quality_bench import NOW, Facts, Town, subjects
+from support.quality_bench import NOW, Facts, Town, subjects
 
 from tasks.quality.checks import run_check
 from tasks.settings.tree import Settings

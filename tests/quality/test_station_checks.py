@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from quality_bench import DAY, STATIONS, TODAY, Town, subjects
+from support.quality_bench import DAY, STATIONS, TODAY, Town, subjects
 
 
 def test_counts_below_the_range_are_out_of_it() -> None:

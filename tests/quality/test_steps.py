@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from ingest_bench import Bench
+from support.ingest_bench import Bench
 
 from flows.cli import output
 from flows.machine.doctor import examine

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from forecast_fakes import random_grid
-from oracles import slow_coverage, slow_pinball, slow_poisson_deviance
-from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
+from support.forecast_fakes import random_grid
+from support.oracles import slow_coverage, slow_pinball, slow_poisson_deviance
 
+from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.clock import to_local
 from tasks.contracts import Grid, Prediction
 from tasks.errors import ConfigError

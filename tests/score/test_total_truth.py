@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from forecast_fakes import random_grid
 from score.test_scoring import config, observe
+from support.forecast_fakes import random_grid
 
 from tasks.score.steps import _truth
 from tasks.storage.store import Store

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest_bench import Bench
+from support.ingest_bench import Bench
 
 from torture.children import asked
 from torture.injection import Countdown, HalfWriting, at_calls, at_instructions

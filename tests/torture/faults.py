@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ingest_bench import Bench
+from support.ingest_bench import Bench
 
 from torture.children import BROKEN, DONE, KILLED, REFUSED, Barrier, fork, ran, wait
 from torture.course import Course

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ingest_bench import NOW, Bench
+from support.ingest_bench import NOW, Bench
 
 NETWORK = {"timezone": "Europe/London", "interval_minutes": 5}
 HOUR = np.timedelta64(3600, "s")

@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from ingest_bench import NOW, Bench, Failing
-from object_store import object_store
+from support.ingest_bench import NOW, Bench, Failing
+from support.object_store import object_store
 
 from tasks.errors import StoreError
 

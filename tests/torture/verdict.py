@@ -10,7 +10,7 @@ from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
-from ingest_bench import Bench
+from support.ingest_bench import Bench
 
 Cells = dict[tuple[str, datetime], tuple[int | None, ...]]
 

@@ -1,0 +1,1 @@
+"""One machine: start the servers, serve the deployments, supervise and examine them."""

@@ -1,0 +1,1 @@
+"""Reports that people read: artifacts and pictures in the Prefect UI."""

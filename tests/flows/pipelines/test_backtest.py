@@ -1,0 +1,104 @@
+"""A backtest as the command runs it: worker processes, what was known then, the same bytes however the work is cut."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.late_town import SPAN, START, late_town
+
+from flows.pipelines.backtest import Span, backtest
+from tasks.backtest.replay import BacktestReport
+from tasks.errors import ConfigError
+from tasks.settings.tree import Settings
+
+TESTS = Path(__file__).parents[2]
+PATHS = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return late_town(tmp_path_factory.mktemp("town"))
+
+
+def said(report: BacktestReport) -> dict[str, Any]:
+    return {name: value for name, value in report.figures.items() if name != "timing"}
+
+
+def test_worker_processes_leave_the_bytes_that_one_process_leaves(town: Settings, tmp_path: Path) -> None:
+    told: list[tuple[str, int, int]] = []
+    one = backtest(town, SPAN, tmp_path / "1", jobs=1, track=False)
+    two = backtest(town, SPAN, tmp_path / "2", jobs=2, track=False, progress=lambda *said: told.append(said))
+    assert Path(one.forecasts).read_bytes() == Path(two.forecasts).read_bytes()
+    assert (
+        said(one) == said(two) == {k: v for k, v in json.loads(Path(two.report).read_text()).items() if k != "timing"}
+    )
+    assert told[0] == ("replaying", 0, 64)
+    assert told[-1] == ("replaying", 64, 64)
+    assert sorted(p.name for p in (tmp_path / "2").iterdir()) == ["forecasts.parquet", "parts", "report.json"]
+    assert [p.name for p in (tmp_path / "2" / "parts").glob(".*")] == [".lock"]
+
+
+HANGS = """
+import multiprocessing, sys, time
+from pathlib import Path
+from flows.pipelines.backtest import backtest
+from late_town import SPAN, late_town
+
+def hang(what, done, total):
+    if done:
+        print(*(worker.pid for worker in multiprocessing.active_children()), flush=True)
+        time.sleep(600)
+
+if __name__ == "__main__":
+    backtest(late_town(Path(sys.argv[1])), SPAN, Path(sys.argv[2]), jobs=2, track=False, progress=hang)
+"""
+
+
+def alive(process: Path) -> bool:
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def test_a_killed_backtest_takes_its_workers_along_and_the_next_one_clears_what_it_left(
+    town: Settings, tmp_path: Path
+) -> None:
+    script, out = tmp_path / "hangs.py", tmp_path / "out"
+    script.write_text(HANGS)
+    command = [sys.executable, str(script), str(tmp_path / "town"), str(out)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": PATHS}) as hung:
+        try:
+            assert hung.stdout
+            workers = [Path("/proc") / pid for pid in hung.stdout.readline().split()]
+            assert workers
+            assert all(map(alive, workers))
+            with pytest.raises(ConfigError, match=r"out: another backtest .* writes there"):
+                backtest(town, SPAN, out, jobs=1, track=False)
+            assert list((out / "parts").glob(".minutes-*"))
+        finally:
+            hung.kill()
+    for wait in [0.05] * 400:
+        if not any(map(alive, workers)):
+            break
+        time.sleep(wait)
+    assert not any(map(alive, workers))
+    backtest(town, SPAN, out, jobs=1, track=False)
+    assert [p.name for p in (out / "parts").glob(".*")] == [".lock"]
+
+
+def test_an_error_in_a_worker_ends_the_backtest_with_its_line(town: Settings, tmp_path: Path) -> None:
+    wanted = town.model_copy(update={"models": {"weekday_level": {"fit_origin": 3}}})
+    with pytest.raises(ConfigError, match="fit_origins"):
+        backtest(wanted, SPAN, tmp_path, jobs=2, track=False)
+    early = Span(START - np.timedelta64(30, "D"), START, SPAN.every, SPAN.models)
+    with pytest.raises(Exception, match="training needs"):
+        backtest(town, early, tmp_path, jobs=2, track=False)

@@ -1,0 +1,105 @@
+"""A fit that goes on from the one before: its weights, its stations, its turn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from support import tiny_city
+
+from tasks.contracts import FitLog, Grid
+from tasks.errors import ModelError
+from tasks.features.tensors import MinuteFeatures
+from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
+from tasks.model.architectures._next_hour.weights import Weights, adopt
+from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
+from tasks.model.serving.bundle import load_bundle, save_bundle
+from tasks.model.training.fine_tuning import starts_warm
+from tasks.model.training.train import Trained, split_of
+from tasks.settings.tree import FeatureSettings, RetrainSettings
+
+DAY = np.timedelta64(1440, "m")
+CONFIG = {**tiny_city.CONFIG, "fine_tune_epochs": 1, "fine_tune_rate": 1e-9}
+
+
+def with_stations(names: tuple[str, ...]) -> MinuteFeatures:
+    """The city with its stations under other names, in another order."""
+    grid = tiny_city.grid()
+    rows = [grid.stations.index(name) if name in grid.stations else 0 for name in names]
+    other = Grid(grid.values[:, rows], grid.start, grid.interval, names, grid.targets)
+    return MinuteFeatures(other, "UTC", FeatureSettings(weeks=4))
+
+
+def tuned(start: Any, names: tuple[str, ...]) -> tuple[Any, FitLog]:
+    """A fit that goes on from `start`, at next to no learning rate."""
+    features, log = with_stations(names), FitLog()
+    city = tiny_city.settings()
+    architecture = NextHourLstm(NextHourConfig(**CONFIG))
+    architecture.start = start
+    split = split_of(features, city, tiny_city.AS_OF, city.retrain)
+    return architecture.fit(features, split, 3, log), log
+
+
+def test_a_bundle_keeps_the_weights_and_a_fit_goes_on_from_them_whatever_the_order_of_the_stations(
+    tiny_champion: Trained, tmp_path: Path
+) -> None:
+    save_bundle(tmp_path, tiny_champion.forecaster, {})
+    start = load_bundle(tmp_path)
+    names = ("museum", "pier", "central")
+    forecaster, log = tuned(start, names)
+    assert log.notes["fine_tuned"] is True
+    assert len(log.epochs["loss"]) == 1
+    old, new = start.weights.arrays, forecaster.weights.arrays  # type: ignore[attr-defined]
+    [at] = [i for i, (a, b) in enumerate(zip(old, new, strict=True)) if len(a) == 4 and a.shape == (4, 2)]
+    for i, (a, b) in enumerate(zip(old, new, strict=True)):
+        np.testing.assert_allclose(b, a[[0, 3, 0, 1]] if i == at else a, atol=1e-5)
+
+
+def test_weights_of_another_layout_are_not_taken(tiny_champion: Trained) -> None:
+    start, features = tiny_champion.forecaster, tiny_city.features()
+    assert isinstance(start, NextHourForecaster)
+    assert start.weights is not None
+    architecture = NextHourLstm(NextHourConfig(**CONFIG))
+    for other in (None, replace(start, weeks=5), replace(start, targets=("exits",)), replace(start, weights=None)):
+        architecture.start = other
+        assert not architecture._adopt(None, features, {})
+    fewer = Weights(arrays=start.weights.arrays[:-1])
+    narrow = Weights(arrays=[a[..., :-1] for a in start.weights.arrays])
+    network = NamedTuple("Network", [("weights", list[Any])])([Variable(a.shape) for a in start.weights.arrays])
+    assert not adopt(network, fewer, start.stations, start.stations)  # type: ignore[arg-type]
+    assert not adopt(network, narrow, start.stations, start.stations)  # type: ignore[arg-type]
+
+
+class Variable(NamedTuple):
+    """A weight as Keras has it."""
+
+    shape: tuple[int, ...]
+    path: str = "dense/kernel"
+
+
+def test_weights_are_plain_arrays_and_say_so_when_they_cannot_be_read(tmp_path: Path) -> None:
+    arrays = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros(0, np.float32)]
+    Weights(arrays=arrays).write(tmp_path)
+    held = Weights.read(tmp_path)
+    assert held is not None
+    assert [a.tolist() for a in held.arrays] == [a.tolist() for a in arrays]
+    first = (tmp_path / "weights.npz").read_bytes()
+    Weights(arrays=arrays).write(tmp_path)
+    assert (tmp_path / "weights.npz").read_bytes() == first
+    np.savez(tmp_path / "weights.npz", w0000=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ModelError, match="cannot be read"):
+        assert Weights(tmp_path / "weights.npz").arrays
+    assert Weights.read(tmp_path / "nowhere") is None
+
+
+def test_fine_tuning_and_fits_from_scratch_take_turns_by_service_day() -> None:
+    nights = np.datetime64("2024-03-08T09:00", "s") + np.arange(5) * np.timedelta64(1, "D")
+    turns = [starts_warm(RetrainSettings(mode="alternate"), night, "America/Chicago") for night in nights]
+    assert turns in ([True, False] * 2 + [True], [False, True] * 2 + [False])
+    same_day = np.datetime64("2024-03-08T23:00", "s")
+    assert starts_warm(RetrainSettings(mode="alternate"), same_day, "America/Chicago") == turns[0]
+    assert all(starts_warm(RetrainSettings(mode="fine_tune"), night, "UTC") for night in nights)
+    assert not any(starts_warm(RetrainSettings(mode="scratch"), night, "UTC") for night in nights)

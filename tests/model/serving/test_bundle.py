@@ -1,0 +1,122 @@
+"""A bundle is JSON and ONNX, forecasts without Keras, and says so when it is damaged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import tiny_city
+
+from tasks.errors import ModelError
+from tasks.model.networks.onnx import OnnxNetwork
+from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
+from tasks.model.training.train import Trained
+
+ROOT = Path(__file__).parents[3]
+ORIGIN = tiny_city.AS_OF - np.timedelta64(2, "D")
+ELSEWHERE = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import tiny_city
+from tasks.model.serving.bundle import load_bundle
+origin = tiny_city.AS_OF - np.timedelta64(2, "D")
+prediction = load_bundle(Path(sys.argv[1])).predict(tiny_city.features().tensors(np.array([origin])))
+heavy = sorted({"tensorflow", "keras", "mlflow", "prefect", "pickle5"} & set(sys.modules))
+print(json.dumps({"heavy": heavy, "mean": prediction.mean.tolist(), "quantiles": prediction.quantiles.tolist()}))
+"""
+
+
+@pytest.fixture
+def bundle(tiny_champion: Trained, tmp_path: Path) -> Path:
+    save_bundle(tmp_path / "7", tiny_champion.forecaster, {"as_of": "2024-02-12T00:00:00Z", "note": "tüchtig"})
+    return tmp_path / "7"
+
+
+def test_another_process_forecasts_the_same_without_keras_or_mlflow(tiny_champion: Trained, bundle: Path) -> None:
+    answer = subprocess.run(
+        [sys.executable, "-c", ELSEWHERE, str(bundle)],
+        capture_output=True,
+        check=True,
+        cwd=ROOT,
+        env={"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "PATH": ""},
+    )
+    there = json.loads(answer.stdout)
+    assert there["heavy"] == []
+    here = tiny_champion.forecaster.predict(tiny_city.features().tensors(np.array([ORIGIN])))
+    np.testing.assert_allclose(there["mean"], here.mean, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(there["quantiles"], here.quantiles, atol=1)
+
+
+def test_it_holds_json_onnx_and_plain_arrays_alone(bundle: Path) -> None:
+    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "network.onnx", "weights.npz"]
+    head = read_head(bundle)
+    assert head["architecture"] == "next_hour_lstm"
+    assert head["meta"] == {"as_of": "2024-02-12T00:00:00Z", "note": "tüchtig"}
+    assert len(head["files"]["network.onnx"]) == 64
+
+
+def test_baselines_are_bundles_too(tmp_path: Path, tiny_champion: Trained) -> None:
+    from tasks.model.architectures import unfitted
+
+    baseline = unfitted("weekday_level")
+    save_bundle(tmp_path, baseline, {})
+    tensors = tiny_city.features().tensors(np.array([ORIGIN]))
+    np.testing.assert_array_equal(load_bundle(tmp_path).predict(tensors).mean, baseline.predict(tensors).mean)
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_network_is_refused(bundle: Path, damage: str) -> None:
+    network = bundle / "network.onnx"
+    if damage == "cut":
+        network.write_bytes(network.read_bytes()[:-100])
+    else:
+        network.unlink()
+    with pytest.raises(ModelError, match=r"network\.onnx is missing or damaged"):
+        load_bundle(bundle)
+
+
+def test_a_network_that_onnxruntime_does_not_know_is_refused(bundle: Path) -> None:
+    import hashlib
+
+    (bundle / "network.onnx").write_bytes(b"nonsense")
+    head = read_head(bundle)
+    head["files"]["network.onnx"] = hashlib.sha256(b"nonsense").hexdigest()
+    (bundle / "bundle.json").write_text(json.dumps(head))
+    with pytest.raises(ModelError, match="no network that this onnxruntime runs"):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (None, "cannot be read"),
+        ("{", "is not JSON"),
+        ("[]", "not of bundle format 1"),
+        ('{"format": 2}', "not of bundle format 1"),
+        ('{"format": 1, "architecture": "oracle", "config": {}, "meta": {}, "files": {}}', "wants model 'oracle'"),
+        ('{"format": 1, "architecture": "next_hour_lstm", "config": {}, "meta": {}, "files": {}}', "not one of|cannot"),
+    ],
+)
+def test_a_bundle_that_cannot_be_used_says_why(tmp_path: Path, text: str | None, complaint: str) -> None:
+    if text is not None:
+        (tmp_path / "bundle.json").write_text(text)
+    with pytest.raises(ModelError, match=complaint):
+        load_bundle(tmp_path)
+
+
+def test_inputs_that_a_network_was_not_trained_on_are_refused_by_name(bundle: Path) -> None:
+    network = OnnxNetwork.read(bundle)
+    shapes = {node.name: node.shape for node in network._session.get_inputs()}
+    wider = {
+        name: np.zeros((2, *(width + 1 for width in shape[1:])), np.int32 if name == "station" else np.float32)
+        for name, shape in shapes.items()
+    }
+    with pytest.raises(ModelError, match="was trained on other inputs"):
+        network(wider)
+    with pytest.raises(ModelError, match="was trained on other inputs"):
+        network({name: array for name, array in wider.items() if name != "station"})
