@@ -11,7 +11,6 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")
 FOLDERS = ("flows/", "tasks/", "tests/", "benchmarks/", "docs/", "deployments/")
 PLACEHOLDER = re.compile(r"[*<>{}$…]|\bNAME\b|\.\.\.")
-HISTORY = "CHANGELOG.md"
 
 
 def tracked_pages() -> list[str]:
@@ -40,7 +39,7 @@ def test_every_relative_link_of_a_page_leads_to_a_file(page: str) -> None:
     assert not broken
 
 
-@pytest.mark.parametrize("page", [page for page in tracked_pages() if page != HISTORY])
+@every_page
 def test_every_path_that_a_page_names_exists(page: str) -> None:
     missing = [path for path in paths_of((ROOT / page).read_text(encoding="utf-8")) if not (ROOT / path).exists()]
     assert not missing
