@@ -50,6 +50,6 @@ def test_the_readme_is_a_page() -> None:
 
 
 def test_links_and_paths_are_found_and_placeholders_are_not() -> None:
-    text = "[a](docs/a.md#b) [c](https://example.org) `tasks/clock.py` `tasks/NAME.py` `tests/*.py` `flows/up.py --host`"
+    text = "[a](docs/a.md#b) [c](https://example.org) `tasks/a.py` `tasks/NAME.py` `tests/*.py` `flows/b.py --host`"
     assert links_of(text) == ["docs/a.md"]
-    assert paths_of(text) == ["tasks/clock.py", "flows/up.py"]
+    assert paths_of(text) == ["tasks/a.py", "flows/b.py"]
