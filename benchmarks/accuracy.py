@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from common import NEXTHOUR, measure, real_data
-from tasks.arrays import Float, Int, Minutes
 
+from tasks.arrays import Float, Int, Minutes
 from tasks.clock import to_local
 from tasks.metrics import mae, rmse, wape
 

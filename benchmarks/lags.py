@@ -20,8 +20,8 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
-from tasks.arrays import Float
 
+from tasks.arrays import Float
 from tasks.clock import WallClock
 from tasks.features.lags import lag_index, lag_tensor
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tasks.arrays import Float, Minutes
 
+from tasks.arrays import Float, Minutes
 from tasks.contracts import Grid
 from tasks.features.tensors import MinuteFeatures
 from tasks.metrics import mae, poisson_deviance, rmse

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 from tasks.errors import StoreError
 from tasks.maintain.distinct_rows import counted, fingerprint, thinned, united, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
-from tasks.storage.parquet import decode_all, encode_grouped, footer_of, read_footer
-from tasks.storage.store import Store
+from tasks.storage.parquet import decode_all, encode_grouped, footer_of
+from tasks.storage.store import Store, read_footer
 from tasks.tables import schemas
 from tasks.tables.fold import fold
 from tasks.tables.observations import ABSORBED, COMPACTED, absorbed, batch_name, batch_path, batches, is_compacted

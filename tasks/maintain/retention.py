@@ -11,8 +11,7 @@ from tasks.clock import service_dates
 from tasks.errors import StoreError
 from tasks.maintain.manifest import manifest_path
 from tasks.settings.tree import Settings
-from tasks.storage.parquet import row_count
-from tasks.storage.store import Store
+from tasks.storage.store import Store, row_count
 
 KEYS = {"rejects": "received_date"}
 """Partition keys other than service_date."""

@@ -1,20 +1,16 @@
-"""Tables as Parquet: whole, cut into row groups, or only what a footer says."""
+"""Tables as Parquet: whole, cut into row groups."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
 from tasks.storage.roots import one_line
-
-if TYPE_CHECKING:
-    from tasks.storage.store import Store
 
 FILTERED = ("part", "source")
 DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
@@ -53,34 +49,6 @@ def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
         raise StoreError(f"this is no Parquet file, or a damaged one: {one_line(error)}") from None
 
 
-def read_footer(store: Store, path: str) -> dict[str, str]:
-    """Key-value metadata of a Parquet file; its rows are not read.
-
-    Raises:
-        StoreError: if it is gone or is no Parquet file.
-    """
-    return _texts(_footer(store, path))
-
-
-def row_count(store: Store, path: str) -> int:
-    """Rows of a Parquet file, as its footer says.
-
-    Raises:
-        StoreError: if it is gone or is no Parquet file.
-    """
-    return int(_footer(store, path).num_rows)
-
-
-def _footer(store: Store, path: str) -> pq.FileMetaData:
-    try:
-        with store.fs.open_input_file(store.at(path)) as file:
-            return pq.ParquetFile(file).metadata
-    except FileNotFoundError:
-        raise StoreError(f"{store.url(path)} cannot be read: it is gone") from None
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{store.url(path)} cannot be read: {one_line(error)}") from None
-
-
 def footer_of(data: bytes) -> dict[str, str]:
     """Key-value metadata of the content of a Parquet file.
 
@@ -88,12 +56,13 @@ def footer_of(data: bytes) -> dict[str, str]:
         StoreError: if it is none.
     """
     try:
-        return _texts(pq.ParquetFile(pa.BufferReader(data)).metadata)
+        return texts(pq.ParquetFile(pa.BufferReader(data)).metadata)
     except (OSError, pa.ArrowException) as error:
         raise StoreError(f"this is no Parquet file: {one_line(error)}") from None
 
 
-def _texts(footer: pq.FileMetaData) -> dict[str, str]:
+def texts(footer: pq.FileMetaData) -> dict[str, str]:
+    """Key-value metadata of a footer, but for Arrow's own schema."""
     held = footer.metadata or {}
     return {key.decode(): value.decode() for key, value in held.items() if key != b"ARROW:schema"}
 

@@ -16,7 +16,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
-from tasks.storage.parquet import DELTA_COLUMNS, decode_table, encode_table
+from tasks.storage.parquet import DELTA_COLUMNS, decode_table, encode_table, texts
 from tasks.storage.roots import local_files, local_folder, one_line, remote, replace_file, replace_object, shown
 
 
@@ -220,3 +220,31 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {one_line(error)}") from None
+
+
+def read_footer(store: Store, path: str) -> dict[str, str]:
+    """Key-value metadata of a Parquet file; its rows are not read.
+
+    Raises:
+        StoreError: if it is gone or is no Parquet file.
+    """
+    return texts(_footer(store, path))
+
+
+def row_count(store: Store, path: str) -> int:
+    """Rows of a Parquet file, as its footer says.
+
+    Raises:
+        StoreError: if it is gone or is no Parquet file.
+    """
+    return int(_footer(store, path).num_rows)
+
+
+def _footer(store: Store, path: str) -> pq.FileMetaData:
+    try:
+        with store.fs.open_input_file(store.at(path)) as file:
+            return pq.ParquetFile(file).metadata
+    except FileNotFoundError:
+        raise StoreError(f"{store.url(path)} cannot be read: it is gone") from None
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"{store.url(path)} cannot be read: {one_line(error)}") from None

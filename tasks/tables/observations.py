@@ -14,8 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import StoreError
-from tasks.storage.parquet import read_footer
-from tasks.storage.store import Store
+from tasks.storage.store import Store, read_footer
 from tasks.tables import schemas
 
 COMPACTED = "all-"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from tasks.arrays import Float, Int
 
+from tasks.arrays import Float, Int
 from tasks.clock import WallClock
 from tasks.features.lags import breaks, compact, gather, lag_index, lag_tensor, lag_windows, windows
 

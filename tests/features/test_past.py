@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from features.test_steps import STATIONS, TARGETS, ZONE, bits, write_observations
-from tasks.arrays import Minutes
 
+from tasks.arrays import Minutes
 from tasks.clock import day_bounds
 from tasks.contracts import Tensors
 from tasks.features.availability import known_when

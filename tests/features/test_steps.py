@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tasks.arrays import Minutes
 
+from tasks.arrays import Minutes
 from tasks.clock import day_bounds, parse_moment, service_dates
 from tasks.contracts import Tensors
 from tasks.errors import ConfigError, HistoryError

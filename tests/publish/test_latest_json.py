@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from jsonschema import Draft202012Validator
-from tasks.arrays import QUANTILE_COLUMNS
 
 import tasks.publish
+from tasks.arrays import QUANTILE_COLUMNS
 from tasks.contracts import Prediction, Target
 from tasks.errors import ConfigError, StoreError
 from tasks.publish import known_targets, make_target

@@ -15,7 +15,7 @@ from support.ingest_bench import Bench
 from support.object_store import ObjectStore, object_store
 
 from tasks.errors import SourceError, StoreError
-from tasks.ingest.files.read import find_files
+from tasks.ingest.files.find import find_files
 from tasks.model.architectures import unfitted
 from tasks.model.ensemble import Ensemble
 from tasks.model.promotion.champion import store_bundle

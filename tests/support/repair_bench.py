@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from support.ingest_bench import NOW, Bench, at
 
 from flows.pipelines import repair as rejects
+from support.ingest_bench import NOW, Bench, at
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 TIME = "2024-05-10T10:00Z"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from support.ingest_bench import Bench
-
 from tasks.ingest.land.ledger import SourceLedger
 
 SHORT = ("station_id", "minute_utc", "entries", "exits", "changed_at")

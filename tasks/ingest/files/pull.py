@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.ingest.batch import Piece, empty_piece
-from tasks.ingest.files.find import settled_before
-from tasks.ingest.files.read import SourceFile, find_files, read_content
+from tasks.ingest.files.find import SourceFile, find_files, settled_before
+from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import laid_over
 from tasks.ingest.prefetch import ahead

@@ -9,14 +9,10 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from tasks.ingest.files.find import SUFFIXES, SourceFile, find_files, why
+from tasks.ingest.files.find import SourceFile, why
+from tasks.ingest.limits import LONGEST_LINE, MAX_BYTES, line_too_long, too_large
 from tasks.ingest.rejects import FileProblem
 
-__all__ = ["LONGEST_LINE", "MAX_BYTES", "SUFFIXES", "SourceFile", "find_files", "read_content"]
-
-MAX_BYTES = 1 << 30
-LONGEST_LINE = 1 << 20
-"""Bytes of a line of text, above which it is none."""
 _CHUNK = 1 << 22
 _GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
@@ -96,25 +92,6 @@ def _unzipped(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
     plain = gzip.GzipFile(fileobj=io.BufferedReader(stored, _CHUNK))
     while piece := plain.read(_CHUNK):
         yield piece
-
-
-def line_too_long(origin: str, line: int | None) -> FileProblem:
-    """What is said of an endless line; None where it is a value of many lines."""
-    much = f"longer than {LONGEST_LINE >> 20} MiB"
-    what = f"a value {much}, or a quote that is never closed" if line is None else f"a line {much}, line {line:,}"
-    return FileProblem("line_too_long", f"{origin} has {what}: mend the file")
-
-
-def too_large(origin: str, limit: int) -> FileProblem:
-    return FileProblem("too_large", f"{origin} holds more than {_size(limit)}: {RAISE}")
-
-
-RAISE = "split it, or raise max_bytes in its table"
-
-
-def _size(count: int) -> str:
-    """Bytes in a unit that people read."""
-    return f"{count / 2**20:,.0f} MiB" if count >= 1 << 20 else f"{count:,} bytes"
 
 
 def _unread(file: SourceFile, error: OSError) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
-from tasks.ingest.files.read import find_files, read_content
+from tasks.ingest.files.find import find_files
+from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.decode import Decoded, decode
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.parse_times import read_times

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
-from tasks.ingest.files.read import RAISE
+from tasks.ingest.limits import RAISE
 from tasks.ingest.rejects import TEXT_LENGTH, FileProblem
 from tasks.tables.schemas import one_array
 

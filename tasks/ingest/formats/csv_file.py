@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from tasks.arrays import Int
-from tasks.ingest.files.read import LONGEST_LINE, line_too_long
 from tasks.ingest.formats.columns import Decoded, Malformed, check_rows
+from tasks.ingest.limits import LONGEST_LINE, line_too_long
 from tasks.ingest.rejects import KEPT, TEXT_LENGTH, FileProblem
 from tasks.tables.schemas import one_array
 

@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.arrays import Int
-from tasks.ingest.files.read import MAX_BYTES, too_large
 from tasks.ingest.formats.columns import Decoded, Malformed, check_rows, column_list
 from tasks.ingest.formats.csv_file import read_csv
+from tasks.ingest.limits import MAX_BYTES, too_large
 from tasks.ingest.rejects import FileProblem
 from tasks.tables.schemas import one_array
 

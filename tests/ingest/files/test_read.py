@@ -11,7 +11,8 @@ import pytest
 from support.ingest_bench import NOW, Bench, at
 
 from tasks.errors import SourceError
-from tasks.ingest.files.read import find_files, read_content
+from tasks.ingest.files.find import find_files
+from tasks.ingest.files.read import read_content
 
 TEXT = "station_id,minute_utc,entries\n{},2024-05-10T10:00Z,1\n"
 

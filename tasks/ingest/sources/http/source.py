@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from tasks.ingest.batch import Piece, empty_piece
-from tasks.ingest.files.read import find_files, read_content
+from tasks.ingest.files.find import find_files
+from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.json_records import Records
 from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.rows.counts import CountRows, count_rows
