@@ -79,7 +79,7 @@ def test_of_a_hundred_files_and_a_poisoned_one_the_hundred_land(tmp_path: Path, 
 INGEST = """
 import os, signal, sys
 import numpy as np
-from ingest_bench import Bench, Failing
+from support.ingest_bench import Bench, Failing
 from pathlib import Path
 
 class Dying(Failing):

@@ -50,7 +50,7 @@ HANGS = """
 import multiprocessing, sys, time
 from pathlib import Path
 from flows.pipelines.backtest import backtest
-from late_town import SPAN, late_town
+from support.late_town import SPAN, late_town
 
 def hang(what, done, total):
     if done:

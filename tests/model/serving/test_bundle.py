@@ -22,7 +22,7 @@ ELSEWHERE = """
 import json, sys
 from pathlib import Path
 import numpy as np
-import tiny_city
+from support import tiny_city
 from tasks.model.serving.bundle import load_bundle
 origin = tiny_city.AS_OF - np.timedelta64(2, "D")
 prediction = load_bundle(Path(sys.argv[1])).predict(tiny_city.features().tensors(np.array([origin])))
