@@ -5,17 +5,33 @@ from __future__ import annotations
 import logging
 import os
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
+from typer.core import TyperGroup
 
 from tasks.clock import parse_moment
 from tasks.errors import ConfigError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
 
+VERBOSE = ("--verbose", "-v")
+
+
+class Commands(TyperGroup):
+    """All commands; `--verbose` works before and after a command's name."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Move `--verbose` to the front, unless it stands behind `--`."""
+        end = args.index("--") if "--" in args else len(args)
+        found = [arg for arg in args[:end] if arg in VERBOSE]
+        rest = [arg for arg in args[:end] if arg not in VERBOSE]
+        return list(super().parse_args(ctx, [*found, *rest, *args[end:]]))
+
+
 app = typer.Typer(
+    cls=Commands,
     name="nexthour",
     help="The next hour of ridership, for every station, every minute.",
     no_args_is_help=True,
@@ -39,7 +55,7 @@ AsOf = Annotated[str | None, typer.Option("--as-of", help="Pretend that it is th
 
 @app.callback()
 def _common(
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more on stderr.")] = False,
+    verbose: Annotated[bool, typer.Option(*VERBOSE, help="Log to stderr what is done.")] = False,
 ) -> None:
     level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")

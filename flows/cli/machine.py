@@ -52,9 +52,8 @@ def up(
     settings = settings_of(config, data_root)
     path = config_path(config, data_root)
     supervisor = machine.make_supervisor(settings, path, host, prefect_port, mlflow_port, output.say)
-    output.say(
-        f"Prefect  http://{host}:{prefect_port}\nMLflow   http://{host}:{mlflow_port}\nlogs     {supervisor.logs}"
-    )
+    for line in machine.addresses(supervisor, host, prefect_port, mlflow_port):
+        output.say(line)
     machine.run(supervisor)
 
 

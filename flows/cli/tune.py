@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from flows.cli import output
-from flows.cli.app import AsJson, Config, DataRoot, FirstOrigin, LastOrigin, app, required, settings_of, span_of
+from flows.cli.app import (
+    AsJson,
+    Config,
+    DataRoot,
+    FirstOrigin,
+    LastOrigin,
+    app,
+    required,
+    settings_of,
+    span_of,
+)
 from flows.pipelines import tune as tuning
 from flows.pipelines.backtest import Span
 

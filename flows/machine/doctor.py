@@ -47,14 +47,15 @@ def examine(settings: Settings, now: np.datetime64) -> list[Check]:
         ("quality", _quality),
         ("channels", _channels),
         ("champion", _champion),
+        ("retraining", _retraining),
         ("latest forecast", _latest),
         ("MLflow", _mlflow),
         ("Prefect", _prefect),
     ]
-    return [_made(name, check, settings, now) for name, check in checks]
+    return [_run_check(name, check, settings, now) for name, check in checks]
 
 
-def _made(
+def _run_check(
     name: str,
     check: Callable[[Settings, np.datetime64], tuple[bool, str]],
     settings: Settings,
@@ -122,6 +123,22 @@ def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
         return False, "none yet: run nexthour retrain (until then weekday_level publishes)"
     age = _age_days(pointer.get("set_at"), now)
     return True, f"version {pointer.get('version')}" + (f", set {age:.1f} days ago" if age is not None else "")
+
+
+def _retraining(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    """Every retraining leaves a bundle, promoted or not: the newest one tells when nights stopped."""
+    store = Store(settings.data_root)
+    manifests = [path for path in store.files("bundles", "bundle.json") if path.endswith("/bundle.json")]
+    ages = [
+        age for path in manifests if (age := _age_days((store.read_json(path) or {}).get("as_of"), now)) is not None
+    ]
+    if not ages:
+        return False, "no retraining yet: run nexthour retrain"
+    age = min(ages)
+    finding = f"last one {age:.1f} days ago"
+    if age > OLD_MODEL_DAYS:
+        return False, f"{finding}, more than {OLD_MODEL_DAYS}: look at the runs of retrain, or run nexthour retrain"
+    return True, finding
 
 
 def _latest(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

@@ -39,6 +39,15 @@ def make_supervisor(
     return Supervisor(children, environment, folder / "logs", say)
 
 
+def addresses(supervisor: Supervisor, host: str, prefect_port: int, mlflow_port: int) -> list[str]:
+    """Where a person finds what is started, one line per address."""
+    return [
+        f"Prefect  http://{host}:{prefect_port}",
+        f"MLflow   http://{host}:{mlflow_port}",
+        f"logs     {supervisor.logs}",
+    ]
+
+
 def _prefect(host: str, port: int) -> Child:
     command = [_script("prefect"), "server", "start", "--host", host, "--port", str(port)]
     return Child("prefect", command, f"http://{host}:{port}/api/health")

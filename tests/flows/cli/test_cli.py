@@ -235,3 +235,20 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
 def test_reports_become_json_without_arrays_and_without_nan() -> None:
     report = {"at": np.datetime64("2024-03-05T06:00:01.5"), "share": float("nan"), "count": np.int64(3)}
     assert plain(report) == {"at": "2024-03-05T06:00:01Z", "share": None, "count": 3}
+
+
+@pytest.mark.parametrize("words", [("--verbose", "backfill"), ("backfill", "--verbose"), ("backfill", "-v")])
+def test_verbose_works_before_and_after_the_name_of_a_command(network: Path, words: tuple[str, ...]) -> None:
+    script = "from flows.cli.main import main; main()"
+    command = [sys.executable, "-c", script, *words, "--config", str(network), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sources"][0]["rows"] == 180
+
+
+def test_verbose_sets_the_level_of_logs_wherever_it_stands(nexthour, network: Path, monkeypatch) -> None:
+    levels: list[int] = []
+    monkeypatch.setattr("logging.basicConfig", lambda **options: levels.append(options["level"]))
+    for words in (("-v", "doctor"), ("doctor", "--verbose"), ("doctor",)):
+        nexthour(*words, "--config", network)
+    assert levels == [20, 20, 30]

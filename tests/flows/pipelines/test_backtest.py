@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.late_town import SPAN, START, late_town
 
-from flows.pipelines.backtest import Span, backtest
+from flows.pipelines.backtest import TASKS, Span, backtest, replayed_modules
 from tasks.backtest.replay import BacktestReport
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
@@ -102,3 +102,27 @@ def test_an_error_in_a_worker_ends_the_backtest_with_its_line(town: Settings, tm
     early = Span(START - np.timedelta64(30, "D"), START, SPAN.every, SPAN.models)
     with pytest.raises(Exception, match="training needs"):
         backtest(town, early, tmp_path, jobs=2, track=False)
+
+
+def test_only_code_that_a_replay_runs_voids_the_parts_that_are_kept(town: Settings, tmp_path: Path) -> None:
+    script = (
+        "import sys; from pathlib import Path; from support.late_town import SPAN, late_town\n"
+        "from flows.pipelines.backtest import backtest, replayed_modules\n"
+        "town = late_town(Path(sys.argv[1]) / 'town')\n"
+        "for name in [n for n in sys.modules if n.startswith('tasks.')]: del sys.modules[name]\n"
+        "backtest(town, SPAN, Path(sys.argv[1]) / 'out', jobs=1, track=False)\n"
+        "run = {m.__file__ for n, m in sys.modules.items() if n.startswith('tasks.') and getattr(m, '__file__', None)}\n"
+        "print(sorted(run - set(map(str, replayed_modules()))))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": PATHS},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+    names = {path.relative_to(TASKS).as_posix() for path in replayed_modules()}
+    assert "ingest/land/writer.py" not in names
+    assert {"model/base_forecast.py", "features/tensors.py", "backtest/replay.py", "clock.py"} <= names

@@ -82,3 +82,10 @@ def test_stations_that_differ_between_origins_are_refused(bundle: ServedBundle) 
     asked["station"][1] = asked["station"][1, ::-1]
     with pytest.raises(ModelError, match="the same for every origin"):
         bundle.predict(asked)
+
+
+def test_the_loader_that_older_versions_name_is_the_present_one() -> None:
+    from tasks.model import served
+    from tasks.model.serving import pyfunc
+
+    assert served._load_pyfunc is pyfunc._load_pyfunc
