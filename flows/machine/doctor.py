@@ -129,12 +129,10 @@ def _retraining(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     """Every retraining leaves a bundle, promoted or not: the newest one tells when nights stopped."""
     store = Store(settings.data_root)
     manifests = [path for path in store.files("bundles", "bundle.json") if path.endswith("/bundle.json")]
-    ages = [
-        age for path in manifests if (age := _age_days((store.read_json(path) or {}).get("as_of"), now)) is not None
-    ]
-    if not ages:
+    trained = [text for path in manifests if (text := (store.read_json(path) or {}).get("as_of"))]
+    age = _age_days(max(trained, default=None), now)
+    if age is None:
         return False, "no retraining yet: run nexthour retrain"
-    age = min(ages)
     finding = f"last one {age:.1f} days ago"
     if age > OLD_MODEL_DAYS:
         return False, f"{finding}, more than {OLD_MODEL_DAYS}: look at the runs of retrain, or run nexthour retrain"
