@@ -14,18 +14,18 @@ from tasks.ingest.formats.repaired import Overlay
 
 
 class Ledger(Protocol):
-    """What has been ingested, by source and key."""
+    """What has been ingested of one source, by key."""
 
-    def stamp(self, source: str, key: str) -> str | None:
+    def stamp(self, key: str) -> str | None:
         """Cheap identity (size, time or etag) of the input last ingested under this key."""
 
-    def digest(self, source: str, key: str) -> str | None:
+    def digest(self, key: str) -> str | None:
         """Fingerprint of the content last ingested under this key."""
 
-    def cursor(self, source: str, key: str) -> str | None:
+    def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended, as the source put it."""
 
-    def stands(self, source: str, key: str) -> bool:
+    def stands(self, key: str) -> bool:
         """Whether what was read of this key need not be read anew: by this configuration, and known as early."""
 
 

@@ -85,7 +85,7 @@ def _stamped(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
 
 def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
     """Whether a file looks as it did when it was read last."""
-    known = pull.done.stamp(config.name, file.key) if pull.done else None
+    known = pull.done.stamp(file.key) if pull.done else None
     return known is not None and known == file.stamp
 
 
@@ -100,7 +100,7 @@ def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) 
         content, digest = read_content(file, config.max_bytes)
         overlay = pull.repairs.of(file.key, digest) if pull.repairs else None
         digest = overlay.fingerprint if overlay else digest
-        if pull.done and pull.done.digest(config.name, file.key) == digest:
+        if pull.done and pull.done.digest(file.key) == digest:
             return _Unchanged()
         content, look = file.whole_lines(content, pull.as_of)
         rows = laid_over(decode(file.origin, content, config.max_bytes), overlay)

@@ -202,22 +202,22 @@ class LedgerView:
     setup: str
     backfill: bool
 
-    def stamp(self, source: str, key: str) -> str | None:
+    def stamp(self, key: str) -> str | None:
         """Cheap identity of the input last ingested under this key."""
         entry = self._settled(key)
         return entry.stamp if entry else None
 
-    def digest(self, source: str, key: str) -> str | None:
+    def digest(self, key: str) -> str | None:
         """Fingerprint of the content last ingested under this key."""
         entry = self._settled(key)
         return entry.digest if entry else None
 
-    def cursor(self, source: str, key: str) -> str | None:
+    def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended."""
         entry = self.ledger.get(key)
         return entry.cursor if entry else None
 
-    def stands(self, source: str, key: str) -> bool:
+    def stands(self, key: str) -> bool:
         """Whether what was read of this key need not be read anew, so that a pull may go on at its cursor."""
         entry = self.ledger.get(key)
         if entry is None or not entry.stands(self.setup, self.backfill):

@@ -53,7 +53,7 @@ class HttpFeed:
     def _polled(self, pull: Pull) -> tuple[Poll, Place]:
         """What the feed says, and where it was begun; a feed that has forgotten the cursor is read anew."""
         place, reading, params = self._place(pull), self._reading(pull), self._bounds(pull)
-        stamp = pull.done.stamp(self.name, KEY) if pull.done and not pull.bounded else None
+        stamp = pull.done.stamp(KEY) if pull.done and not pull.bounded else None
         with open_feed(self._config, pull.as_of, self._sleep) as feed:
             done = poll(reading, feed.fetch, params, place.start, stamp)
             if done.status == GONE and not done.pages and place.start != self._config.first:
@@ -68,9 +68,9 @@ class HttpFeed:
         """Where to begin: at the cursor, unless a span is asked for or all is to be read anew."""
         done, setup = pull.done, setup_of(self._config, self._network)
         begin = Place(self._config.first, setup=setup)
-        if not self._config.resume or pull.bounded or done is None or not done.stands(self.name, KEY):
+        if not self._config.resume or pull.bounded or done is None or not done.stands(KEY):
             return begin
-        text = done.cursor(self.name, KEY)
+        text = done.cursor(KEY)
         place = Place.of(text) if text else begin
         return place if place.setup == setup else begin
 
@@ -108,12 +108,12 @@ class HttpFeed:
         return done
 
     def _pieces(self, pull: Pull, done: Poll, place: Place) -> Iterator[Piece]:
-        known = pull.done.digest(self.name, KEY) if pull.done else None
+        known = pull.done.digest(KEY) if pull.done else None
         try:
             if done.problem and not done.pages:
                 raise done.problem[0]
             if done.unchanged or (known is not None and known == done.digest and not done.problem):
-                old = pull.done.stamp(self.name, KEY) if pull.done else None
+                old = pull.done.stamp(KEY) if pull.done else None
                 yield self._empty(pull, unchanged=True, stamp=old if done.unchanged or pull.bounded else done.stamp)
             else:
                 yield self._piece(pull, done, place)

@@ -45,7 +45,7 @@ class Simulate:
 
     def pull(self, pull: Pull) -> Iterator[Piece]:
         """One piece a UTC day: what became known since the last pull, the history of the city at first."""
-        cursor = pull.done.cursor(self.name, _KEY) if pull.done and not pull.bounded else None
+        cursor = pull.done.cursor(_KEY) if pull.done and not pull.bounded else None
         since = np.datetime64(cursor, "s") if cursor else None
         about = empty_piece(self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True)
         if since is not None and pull.as_of <= since:

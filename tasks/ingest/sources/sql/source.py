@@ -133,7 +133,7 @@ class _Reading:
         """Digest of the rows that the last pull read and this one reads again; None if it has to begin anew."""
         if self.pull.done is None or self.pull.bounded:
             return None
-        return self.pull.done.digest(self.config.name, KEY)
+        return self.pull.done.digest(KEY)
 
     def _marks(self) -> _Marks:
         column = self.config.watermark
@@ -155,7 +155,7 @@ class _Reading:
                 f"or name another watermark for source {self.config.name!r}"
             ) from None
         until = largest.by(self.pull.as_of, self._timezone)
-        text = self.pull.done.cursor(self.config.name, KEY) if self.pull.done and self._known is not None else None
+        text = self.pull.done.cursor(KEY) if self.pull.done and self._known is not None else None
         since = Mark.parsed(text, largest) if text else None
         return _Marks(since, largest, until)
 
