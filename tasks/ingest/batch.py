@@ -18,22 +18,22 @@ Counts = Mapping[str, tuple[npt.NDArray[np.integer], npt.NDArray[np.bool_] | Non
 
 
 @dataclass(frozen=True)
-class Piece:
+class SourceBatch:
     """What one read of a source brought, and its book-keeping. Pieces of one key come one after the other.
 
-    All rows that a restatable key has of a service day come in one piece.
+    All rows that a restatable key has of a service day come in one batch.
 
     Attributes:
         source: name of the source in the configuration.
-        part: the share that this piece counts ("" for feeds of totals); see the fold.
+        part: the share that this batch counts ("" for feeds of totals); see the fold.
         origin: file or address it came from, for people.
         key: what the ledger files it under: one key, one successive state.
-        digest: fingerprint of the input that the piece was made of.
+        digest: fingerprint of the input that the batch was made of.
         observations: table of `statement_schema`; `available_at` null where the source does not say when it was known.
         rejects: rows refused, in the order of the input.
         warnings: sentences for the person who reads the run.
         stamp: cheap identity of the input, None where there is none.
-        accepted: rows of the input that landed with this piece.
+        accepted: rows of the input that landed with this batch.
         failure: one line on a file that could not be used; nothing of it lands, and it is tried again.
         unchanged: the ledger knows this state; nothing to do.
         files: files that it stands for; several only where all of them are unchanged.
@@ -68,7 +68,7 @@ class Piece:
 
 
 def statement_schema(targets: Sequence[str]) -> pa.Schema:
-    """Columns of `Piece.observations`: those of the table less `received_at`."""
+    """Columns of `SourceBatch.observations`: those of the table less `received_at`."""
     schema = schemas.observations(targets)
     return schema.remove(schema.get_field_index("received_at"))
 
@@ -76,7 +76,7 @@ def statement_schema(targets: Sequence[str]) -> pa.Schema:
 def statements(
     source: str, station: Names, minute: Int, part: Names, available: Int | None, counts: Counts, targets: Sequence[str]
 ) -> pa.Table:
-    """A table of `Piece.observations`.
+    """A table of `SourceBatch.observations`.
 
     Args:
         source: its name.
@@ -104,10 +104,10 @@ def statements(
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def empty_piece(
+def empty_batch(
     source: str, key: str, origin: str, targets: Sequence[str], rejects: Sequence[Reject] = (), **more: object
-) -> Piece:
-    """A piece without observations; `more` are fields of `Piece`."""
+) -> SourceBatch:
+    """A batch without observations; `more` are fields of `SourceBatch`."""
     known = {"part": "", "digest": "", **more}
     nothing = statement_schema(targets).empty_table()
-    return Piece(source=source, key=key, origin=origin, observations=nothing, rejects=rejects, **known)  # type: ignore[arg-type]
+    return SourceBatch(source=source, key=key, origin=origin, observations=nothing, rejects=rejects, **known)  # type: ignore[arg-type]

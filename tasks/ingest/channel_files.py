@@ -13,7 +13,7 @@ from tasks.channels import ALWAYS, Channel
 from tasks.errors import SourceError
 from tasks.ingest.files.find import SourceFile, find_files
 from tasks.ingest.files.read import read_content
-from tasks.ingest.formats.decode import Decoded, column_list, decode
+from tasks.ingest.formats.decode import Columns, column_list, decode
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.parse_times import read_times
 from tasks.ingest.rows.parse_values import read_names, read_numbers
@@ -110,7 +110,7 @@ def _issues(station: npt.NDArray[np.int32], available: Int) -> Int:
     return np.asarray(np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1), np.int64)
 
 
-def _columns(config: ChannelSettings, file: SourceFile, rows: Decoded) -> dict[str, str]:
+def _columns(config: ChannelSettings, file: SourceFile, rows: Columns) -> dict[str, str]:
     """Our name -> the file's, for what the file has.
 
     Raises:
@@ -133,7 +133,7 @@ def _columns(config: ChannelSettings, file: SourceFile, rows: Decoded) -> dict[s
     return found
 
 
-def _refuse(file: SourceFile, rows: Decoded, column: str, wrong: npt.NDArray[np.bool_], why: str) -> None:
+def _refuse(file: SourceFile, rows: Columns, column: str, wrong: npt.NDArray[np.bool_], why: str) -> None:
     """Refuse a file for the first row that is wrong.
 
     Raises:

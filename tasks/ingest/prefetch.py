@@ -1,4 +1,4 @@
-"""Two hands: the next piece is read while the present one is written."""
+"""Prefetch one item in a background thread, so that the next is read while the present one is written."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ WORKERS = min(os.cpu_count() or 1, 4)
 """Threads that fold or write days at once; each holds one day in memory."""
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The same items, each made in another thread while the one before it is at work; errors come at their place."""
+def prefetch(items: Iterator[Item]) -> Iterator[Item]:
+    """The same items, each computed in a background thread while its predecessor is used; errors keep their place."""
     with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = pool.submit(next, items, None)
+        pending = pool.submit(next, items, None)
+        while (item := pending.result()) is not None:
+            pending = pool.submit(next, items, None)
             yield item

@@ -70,7 +70,7 @@ class Tally:
     span: Span | None = None
 
     def landed(self, rows: int, span: Span | None, warnings: Sequence[str]) -> None:
-        """Add what a piece brought."""
+        """Add what a batch brought."""
         self.rows += rows
         self.warnings += warnings
         if span is not None:

@@ -13,13 +13,13 @@ import numpy as np
 
 from tasks.contracts import Progress
 from tasks.errors import SourceError
-from tasks.ingest.batch import Piece
+from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import Claims
 from tasks.ingest.formats.repaired import Overlays
 from tasks.ingest.land.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
 from tasks.ingest.land.reject_table import write_rejects
 from tasks.ingest.land.writer import Landing, Writer
-from tasks.ingest.prefetch import WORKERS, ahead
+from tasks.ingest.prefetch import WORKERS, prefetch
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
@@ -45,9 +45,9 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
     pull = replace(bare, done=view, claims=Claims(writer.store, source.name))
     receipt, tally = _first_receipt(writer.as_of, books.ledger), Tally()
     tally.days.update(day for days in books.others.values() for day in days)
-    pulled = _told(ahead(source.pull(pull)), progress)
-    for key, pieces in groupby(pulled, key=lambda piece: piece.key):
-        entry = _one_key(writer, books.get(key), _noting(pieces, books, writer.as_of, tally), receipt, tally)
+    pulled = _told(prefetch(source.pull(pull)), progress)
+    for key, batches in groupby(pulled, key=lambda batch: batch.key):
+        entry = _one_key(writer, books.get(key), _noting(batches, books, writer.as_of, tally), receipt, tally)
         if entry:
             books.enter(entry, tally.days)
             receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
@@ -95,13 +95,13 @@ class _Books:
         self._entries, self._rows = {}, 0
 
 
-def _noting(pieces: Iterator[Piece], books: _Books, as_of: np.datetime64, tally: Tally) -> Iterator[Piece]:
-    """The pieces; what they make room for is marked in the ledger, to be read again by the next run."""
-    for piece in pieces:
-        for key in piece.recheck:
+def _noting(batches: Iterator[SourceBatch], books: _Books, as_of: np.datetime64, tally: Tally) -> Iterator[SourceBatch]:
+    """The batches; what they make room for is marked in the ledger, to be read again by the next run."""
+    for batch in batches:
+        for key in batch.recheck:
             if waiting := books.get(key):
                 books.enter(replace(waiting, recheck_at=str(as_of)), tally.days)
-        yield piece
+        yield batch
 
 
 def _fold(writer: Writer, days: Sequence[str], progress: Progress | None) -> int:
@@ -122,39 +122,39 @@ def _first_receipt(as_of: np.datetime64, ledger: SourceLedger) -> np.datetime64:
     return now if last is None else max(now, last + _TICK)
 
 
-def _told(pieces: Iterator[Piece], progress: Progress | None) -> Iterator[Piece]:
-    """The pieces, with word to `progress` of each that has landed."""
-    for piece in pieces:
-        yield piece
-        if progress and piece.done:
-            progress(f"{piece.source}: reading", piece.done, piece.total)
+def _told(batches: Iterator[SourceBatch], progress: Progress | None) -> Iterator[SourceBatch]:
+    """The batches, with word to `progress` of each that has landed."""
+    for batch in batches:
+        yield batch
+        if progress and batch.done:
+            progress(f"{batch.source}: reading", batch.done, batch.total)
 
 
 def _one_key(
     writer: Writer,
     before: Entry | None,
-    pieces: Iterator[Piece],
+    batches: Iterator[SourceBatch],
     receipt: np.datetime64,
     tally: Tally,
 ) -> Entry | None:
-    """Land the pieces of a key; its entry for the ledger, None where that has nothing to learn."""
-    first = next(pieces)
+    """Land the batches of a key; its entry for the ledger, None where that has nothing to learn."""
+    first = next(batches)
     if first.failure:
         return _failed(writer, before, first, receipt, tally)
     if first.unchanged:
         tally.skipped += first.files
         return replace(before, stamp=first.stamp) if before and before.stamp != first.stamp else None
-    return _land(writer, before, chain([first], pieces), receipt, tally)
+    return _land(writer, before, chain([first], batches), receipt, tally)
 
 
-def _failed(writer: Writer, before: Entry | None, piece: Piece, receipt: np.datetime64, tally: Tally) -> Entry:
+def _failed(writer: Writer, before: Entry | None, batch: SourceBatch, receipt: np.datetime64, tally: Tally) -> Entry:
     """Keep what an input looked like that could not be used; it is tried again, and what it said before stands."""
-    rejects = Rejects.listed(piece.source, piece.origin, piece.rejects)
+    rejects = Rejects.listed(batch.source, batch.origin, batch.rejects)
     kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else ())
-    tally.failed(str(piece.failure), rejects)
+    tally.failed(str(batch.failure), rejects)
     blank = Entry(
-        key=piece.key,
-        origin=piece.origin,
+        key=batch.key,
+        origin=batch.origin,
         digest="",
         stamp=None,
         state="",
@@ -164,44 +164,46 @@ def _failed(writer: Writer, before: Entry | None, piece: Piece, receipt: np.date
         rejected=0,
         received_at=str(receipt),
     )
-    return replace(before or blank, rejects=kept, failed=piece.failure)
+    return replace(before or blank, rejects=kept, failed=batch.failure)
 
 
-def _land(writer: Writer, before: Entry | None, pieces: Iterator[Piece], receipt: np.datetime64, tally: Tally) -> Entry:
+def _land(
+    writer: Writer, before: Entry | None, batches: Iterator[SourceBatch], receipt: np.datetime64, tally: Tally
+) -> Entry:
     landing, own, rejects = Landing(), Tally(), None
-    for piece in pieces:
-        landing += writer.land(piece, before, receipt)
-        refused = Rejects.listed(piece.source, piece.origin, piece.rejects)
+    for batch in batches:
+        landing += writer.land(batch, before, receipt)
+        refused = Rejects.listed(batch.source, batch.origin, batch.rejects)
         rejects = refused if rejects is None else rejects.joined(refused)
-        own.landed(piece.accepted, _span(piece), piece.warnings)
-    assert rejects is not None  # a group has a first piece
-    if before and piece.silence_is_zero:
-        landing += writer.silence(piece, before, landing.stated, receipt)
-    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else (), piece.appends)
+        own.landed(batch.accepted, _span(batch), batch.warnings)
+    assert rejects is not None  # a group has a first batch
+    if before and batch.silence_is_zero:
+        landing += writer.silence(batch, before, landing.stated, receipt)
+    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else (), batch.appends)
     tally.add(own, rejects, landing.touched, landing.old)
-    return _entry(writer, before, piece, own, rejects.counts(), kept, receipt)
+    return _entry(writer, before, batch, own, rejects.counts(), kept, receipt)
 
 
 def _entry(
     writer: Writer,
     before: Entry | None,
-    piece: Piece,
+    batch: SourceBatch,
     own: Tally,
     reasons: dict[str, int],
     kept: list[str],
     receipt: np.datetime64,
 ) -> Entry:
-    """What the ledger should know of a key, seen from its last piece."""
-    if before and piece.appends:
+    """What the ledger should know of a key, seen from its last batch."""
+    if before and batch.appends:
         reasons = dict(Counter(before.reasons) + Counter(reasons))
     span = _widest(own.span, before)
     asked = writer.start is not None or writer.end is not None
     entry = Entry(
-        key=piece.key,
-        origin=piece.origin,
-        digest=piece.digest,
-        stamp=piece.stamp,
-        state=before.next_state(piece.digest) if before else first_state(piece.digest),
+        key=batch.key,
+        origin=batch.origin,
+        digest=batch.digest,
+        stamp=batch.stamp,
+        state=before.next_state(batch.digest) if before else first_state(batch.digest),
         setup=writer.setup,
         backfill=writer.backfill,
         rows=own.rows,
@@ -213,8 +215,8 @@ def _entry(
         last_minute=text_of(span[1]) if span else None,
         start=text_of(writer.start),
         end=text_of(writer.end),
-        cursor=piece.cursor if piece.cursor or not before else before.cursor,
-        recheck_at=text_of(piece.recheck_at),
+        cursor=batch.cursor if batch.cursor or not before else before.cursor,
+        recheck_at=text_of(batch.recheck_at),
     )
     return _again(before, entry) if before and before.cursor and asked else entry
 
@@ -231,9 +233,9 @@ def _again(before: Entry, entry: Entry) -> Entry:
     )
 
 
-def _span(piece: Piece) -> Span | None:
-    """First and last UTC minute that a piece states."""
-    times = schemas.numpy_times(piece.observations["minute_utc"])
+def _span(batch: SourceBatch) -> Span | None:
+    """First and last UTC minute that a batch states."""
+    times = schemas.numpy_times(batch.observations["minute_utc"])
     return (times.min().astype("datetime64[m]"), times.max().astype("datetime64[m]")) if len(times) else None
 
 

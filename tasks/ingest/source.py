@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from tasks.ingest.batch import Piece
+from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import Claims
 from tasks.ingest.formats.repaired import Overlay
 
@@ -72,8 +72,8 @@ class Source(Protocol):
 
     name: str
 
-    def pull(self, pull: Pull) -> Iterator[Piece]:
-        """Yield what is new, in bounded pieces.
+    def pull(self, pull: Pull) -> Iterator[SourceBatch]:
+        """Yield what is new, in bounded batches.
 
         Raises:
             SourceError: if nothing can be read at all.

@@ -93,8 +93,8 @@ def test_a_copy_of_a_refused_trip_tells_nothing_of_when_its_file_listened(tmp_pa
     bench = Bench.events(tmp_path, duplicates="drop")
     rows = [(TIME, TIME, "A", "A"), (TIME, "later", "A", "B"), (TIME, "later", "A", "B")]
     bench.put_rows("f.csv", ("started_at", "ended_at", "from", "to"), rows)
-    pieces = make_source(bench.settings.sources[0], bench.settings.network).pull(Pull(NOW))
-    _, first = next(pieces), next(pieces)
+    batches = make_source(bench.settings.sources[0], bench.settings.network).pull(Pull(NOW))
+    _, first = next(batches), next(batches)
     assert min(first.observations["minute_utc"].to_pylist()).year == 2024
 
 

@@ -8,22 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from tasks.ingest.batch import Piece, empty_piece
+from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.files.find import SourceFile, find_files, settled_before
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import laid_over
-from tasks.ingest.prefetch import ahead
+from tasks.ingest.prefetch import prefetch
 from tasks.ingest.rejects import FileProblem, Rejects
-from tasks.ingest.rows.rows_in import OpenRows
+from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.settings.sources import FileSource
 from tasks.settings.tree import Network
 
 
 @dataclass(frozen=True)
-class OpenFile(OpenRows):
-    """A file that is to be read: its rows, and what a piece made of it needs.
+class OpenFile(InputColumns):
+    """A file that is to be read: its rows, and what a batch made of it needs.
 
     Attributes:
         look: when the file itself is to be looked at again, since its last line was left out.
@@ -33,9 +33,9 @@ class OpenFile(OpenRows):
     digest: str
     look: np.datetime64 | None = None
 
-    def piece(self, part: str, observations: pa.Table, **more: object) -> Piece:
-        """A piece of this file; `more` are fields of `Piece`."""
-        return Piece(
+    def batch(self, part: str, observations: pa.Table, **more: object) -> SourceBatch:
+        """A batch of this file; `more` are fields of `SourceBatch`."""
+        return SourceBatch(
             source=self.config.name,
             part=part,
             origin=self.origin,
@@ -48,8 +48,8 @@ class OpenFile(OpenRows):
 
 
 def pull_files(
-    config: FileSource, network: Network, pull: Pull, parse: Callable[[OpenFile, Pull], Iterator[Piece]]
-) -> Iterator[Piece]:
+    config: FileSource, network: Network, pull: Pull, parse: Callable[[OpenFile, Pull], Iterator[SourceBatch]]
+) -> Iterator[SourceBatch]:
     """Pieces of every file that is new or changed; one that says so for each of the others.
 
     Raises:
@@ -58,14 +58,14 @@ def pull_files(
     files = _stamped(find_files(config.name, config.path, pull.paths), pull)
     fresh = [file for file in files if not _settled(config, pull, file)]
     if settled := len(files) - len(fresh):
-        yield empty_piece(
+        yield empty_batch(
             config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
         )
-    opened = ahead(_opened(config, network, pull, file) for file in fresh)
+    opened = prefetch(_opened(config, network, pull, file) for file in fresh)
     for number, (file, found) in enumerate(zip(fresh, opened, strict=True), settled + 1):
         try:
-            for piece in _pieces(config, network, pull, file, found, parse):
-                yield replace(piece, done=number, total=len(files))
+            for batch in _batches(config, network, pull, file, found, parse):
+                yield replace(batch, done=number, total=len(files))
         except FileProblem as problem:
             yield replace(_failed(config, network, file, problem), done=number, total=len(files))
 
@@ -109,28 +109,28 @@ def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) 
         return problem
 
 
-def _pieces(
+def _batches(
     config: FileSource,
     network: Network,
     pull: Pull,
     file: SourceFile,
     found: OpenFile | _Unchanged | FileProblem,
-    parse: Callable[[OpenFile, Pull], Iterator[Piece]],
-) -> Iterator[Piece]:
+    parse: Callable[[OpenFile, Pull], Iterator[SourceBatch]],
+) -> Iterator[SourceBatch]:
     if isinstance(found, FileProblem):
         raise found
     if isinstance(found, _Unchanged):
         yield _unchanged(config, network, file)
         return
-    for piece in parse(found, pull):
-        looks = [moment for moment in (found.look, piece.recheck_at) if moment is not None]
-        yield replace(piece, recheck_at=min(looks, default=None))
+    for batch in parse(found, pull):
+        looks = [moment for moment in (found.look, batch.recheck_at) if moment is not None]
+        yield replace(batch, recheck_at=min(looks, default=None))
 
 
-def _unchanged(config: FileSource, network: Network, file: SourceFile) -> Piece:
-    return empty_piece(config.name, file.key, file.origin, network.targets, stamp=file.stamp, unchanged=True)
+def _unchanged(config: FileSource, network: Network, file: SourceFile) -> SourceBatch:
+    return empty_batch(config.name, file.key, file.origin, network.targets, stamp=file.stamp, unchanged=True)
 
 
-def _failed(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> Piece:
+def _failed(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> SourceBatch:
     refused = Rejects.of(config.name, file.origin, [0], [problem.reason], [str(problem)])
-    return empty_piece(config.name, file.key, file.origin, network.targets, refused, failure=str(problem))
+    return empty_batch(config.name, file.key, file.origin, network.targets, refused, failure=str(problem))

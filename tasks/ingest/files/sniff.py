@@ -10,7 +10,7 @@ from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.files.find import find_files
 from tasks.ingest.files.read import read_content
-from tasks.ingest.formats.decode import Decoded, decode
+from tasks.ingest.formats.decode import Columns, decode
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.parse_times import read_times
 
@@ -41,7 +41,7 @@ def peek(path: str) -> Peek:
     return Peek(_interval(rows), targets or DEFAULT_TARGETS)
 
 
-def _interval(rows: Decoded) -> int:
+def _interval(rows: Columns) -> int:
     """Longest interval whose grid holds every minute of the file; 1 where the file does not tell."""
     name = next((n for n in ("minute_utc", "minute") if n in rows.names), None)
     if name is None or not rows.rows:

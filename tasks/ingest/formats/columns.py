@@ -31,7 +31,7 @@ class Malformed:
     beyond: Mapping[str, int] = field(default_factory=dict)
 
 
-class Decoded(ABC):
+class Columns(ABC):
     """A file's rows."""
 
     names: Sequence[str]

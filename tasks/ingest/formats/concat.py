@@ -11,20 +11,20 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.formats.decode import Decoded, Malformed
+from tasks.ingest.formats.decode import Columns, Malformed
 from tasks.ingest.formats.json_records import malformed_rows
 
 
 @dataclass(frozen=True)
-class Joined(Decoded):
-    """Rows of several documents, one after the other; see `Decoded`. Lines are counted on.
+class JoinedColumns(Columns):
+    """Rows of several documents, one after the other; see `Columns`. Lines are counted on.
 
     Attributes:
         pages: the documents.
         lengths: lines (or records) of each.
     """
 
-    pages: Sequence[Decoded]
+    pages: Sequence[Columns]
     lengths: Sequence[int]
 
     @property
@@ -76,7 +76,7 @@ class Joined(Decoded):
             beyond=dict(sum((Counter(torn.beyond) for torn in told), Counter[str]())),
         )
 
-    def _shares(self, rows: npt.NDArray[np.int64]) -> list[tuple[Decoded, npt.NDArray[np.int64], int]]:
+    def _shares(self, rows: npt.NDArray[np.int64]) -> list[tuple[Columns, npt.NDArray[np.int64], int]]:
         """Each document that has some of the rows (ascending), their places in it, and the lines before it."""
         edges, starts = self.edges, np.cumsum([0, *self.lengths])
         shares = []

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from tasks.arrays import Int
-from tasks.ingest.formats.columns import Decoded, Malformed, check_rows
+from tasks.ingest.formats.columns import Columns, Malformed, check_rows
 from tasks.ingest.limits import LONGEST_LINE, line_too_long
 from tasks.ingest.rejects import KEPT, TEXT_LENGTH, FileProblem
 from tasks.tables.schemas import one_array
@@ -62,7 +62,7 @@ class _Strays:
 
 
 @dataclass(frozen=True)
-class _Csv(Decoded):
+class _Csv(Columns):
     names: Sequence[str]
     delimiter: str
     table: pa.Table
@@ -104,7 +104,7 @@ class _Csv(Decoded):
         return Malformed(lines, [why for _, why, _ in kept], [text for _, _, text in kept], self.strays.beyond())
 
 
-def read_csv(origin: str, content: bytes, limit: int) -> Decoded:
+def read_csv(origin: str, content: bytes, limit: int) -> Columns:
     """Rows of CSV text, UTF-8, with a header; the delimiter is told by that.
 
     Raises:
@@ -188,7 +188,7 @@ def _mended(content: bytes) -> bytes:
     return b"".join([*pieces, decoder.decode(b"", final=True).encode()])
 
 
-def _rows(names: list[str], delimiter: str, table: pa.Table, strays: _Strays) -> Decoded:
+def _rows(names: list[str], delimiter: str, table: pa.Table, strays: _Strays) -> Columns:
     """Without blank lines, and without the rows that are not UTF-8."""
     records = np.arange(2, 2 + table.num_rows + len(strays.numbers), dtype=np.int64)
     torn = np.frombuffer(strays.numbers, dtype=np.int64) if strays.numbers else records[:0]

@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.arrays import Int
-from tasks.ingest.formats.columns import Decoded, Malformed, check_rows, column_list
+from tasks.ingest.formats.columns import Columns, Malformed, check_rows, column_list
 from tasks.ingest.formats.csv_file import read_csv
 from tasks.ingest.limits import MAX_BYTES, too_large
 from tasks.ingest.rejects import FileProblem
 from tasks.tables.schemas import one_array
 
-__all__ = ["Decoded", "Malformed", "column_list", "decode"]
+__all__ = ["Columns", "Malformed", "column_list", "decode"]
 
 
-def decode(origin: str, content: bytes, limit: int = MAX_BYTES) -> Decoded:
+def decode(origin: str, content: bytes, limit: int = MAX_BYTES) -> Columns:
     """Rows of a file, by its first bytes.
 
     Args:
@@ -37,7 +37,7 @@ def decode(origin: str, content: bytes, limit: int = MAX_BYTES) -> Decoded:
 
 
 @dataclass(frozen=True)
-class _Parquet(Decoded):
+class _Parquet(Columns):
     origin: str
     names: Sequence[str]
     count: int
@@ -77,7 +77,7 @@ class _Parquet(Decoded):
         return Malformed()
 
 
-def _parquet(origin: str, content: bytes, limit: int) -> Decoded:
+def _parquet(origin: str, content: bytes, limit: int) -> Columns:
     try:
         schema = pq.read_schema(pa.BufferReader(content))
         repeating = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.formats.decode import Decoded, Malformed, column_list
+from tasks.ingest.formats.decode import Columns, Malformed, column_list
 from tasks.ingest.rejects import KEPT, FileProblem
 
 MISSING = object()
@@ -69,8 +69,8 @@ def find_records(origin: str, document: object, path: str) -> list[Any]:
 
 
 @dataclass(frozen=True)
-class Records(Decoded):
-    """Rows of a JSON document, fields as text; see `Decoded`. A line is a record's number, from 1."""
+class Records(Columns):
+    """Rows of a JSON document, fields as text; see `Columns`. A line is a record's number, from 1."""
 
     names: Sequence[str]
     count: int

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.formats.columns import Decoded, Malformed, as_text
+from tasks.ingest.formats.columns import Columns, Malformed, as_text
 from tasks.storage.store import Store
 from tasks.tables.schemas import one_array
 
@@ -84,13 +84,13 @@ def _name(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def laid_over(rows: Decoded, overlay: Overlay | None) -> Decoded:
+def laid_over(rows: Columns, overlay: Overlay | None) -> Columns:
     """Rows of a file with the repaired ones in the place of what stood on their lines."""
     return rows if overlay is None else _Repaired.of(rows, overlay)
 
 
 @dataclass(frozen=True)
-class _Repaired(Decoded):
+class _Repaired(Columns):
     """A file's rows, some of them repaired.
 
     Attributes:
@@ -100,14 +100,14 @@ class _Repaired(Decoded):
         line: each row's line in the file.
     """
 
-    base: Decoded
+    base: Columns
     names: Sequence[str]
     values: Sequence[pa.Array]
     order: Int
     line: Int
 
     @classmethod
-    def of(cls, base: Decoded, overlay: Overlay) -> _Repaired:
+    def of(cls, base: Columns, overlay: Overlay) -> _Repaired:
         """From the rows and what goes over them; ragged repairs are filled with blanks, or cut."""
         repaired = np.array(sorted(overlay.rows), dtype=np.int64)
         width = len(base.names)

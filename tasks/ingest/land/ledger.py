@@ -27,7 +27,7 @@ class Entry:
     """What was last ingested under a key. Times are ISO 8601, UTC, without an offset.
 
     Attributes:
-        key, origin: see `Piece`.
+        key, origin: see `SourceBatch`.
         digest: fingerprint of the input.
         stamp: cheap identity of the input.
         state: fingerprint of all inputs that the key has had, in their order.

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tasks.arrays import WEEKS
 from tasks.clock import service_dates
-from tasks.ingest.batch import Piece
+from tasks.ingest.batch import SourceBatch
 from tasks.ingest.land.changes import changes, silenced
 from tasks.ingest.land.ledger import Entry
 from tasks.ingest.statements import MICROSECONDS, UNKNOWN, Rows, joined
@@ -72,55 +72,61 @@ class Writer:
     weeks: int = WEEKS
     calendar: tuple[str | None, str | None] = (None, None)
 
-    def land(self, piece: Piece, before: Entry | None, received_at: np.datetime64) -> Landing:
-        """Write what a piece says beyond what its key said before.
+    def land(self, batch: SourceBatch, before: Entry | None, received_at: np.datetime64) -> Landing:
+        """Write what a batch says beyond what its key said before.
 
         Running it again after a crash, or beside another run, ends in the same minutes.
         """
         landing = Landing()
-        for day, rows in Rows.of(piece.observations, self.targets).sorted().by_day(self.timezone):
-            landing += self._land_day(day, rows, list(rows.parts), piece, before, received_at)
+        for day, rows in Rows.of(batch.observations, self.targets).sorted().by_day(self.timezone):
+            landing += self._land_day(day, rows, list(rows.parts), batch, before, received_at)
         return landing
 
-    def silence(self, piece: Piece, before: Entry, stated: frozenset[str], received_at: np.datetime64) -> Landing:
+    def silence(self, batch: SourceBatch, before: Entry, stated: frozenset[str], received_at: np.datetime64) -> Landing:
         """Zero what the key said before about days that it mentions no more."""
         if before.first_minute is None or before.last_minute is None:
             return Landing()
         span = np.array([before.first_minute, before.last_minute], dtype="datetime64[m]")
         first, last = map(str, service_dates(span, self.timezone))
-        nothing = Rows.of(piece.observations.slice(0, 0), self.targets)
+        nothing = Rows.of(batch.observations.slice(0, 0), self.targets)
         landing = Landing()
         for day in self.store.partitions("observations"):
             if first <= day <= last and day not in stated:
-                landing += self._land_day(day, nothing, [piece.part], piece, before, received_at)
+                landing += self._land_day(day, nothing, [batch.part], batch, before, received_at)
         return landing
 
     def _land_day(
-        self, day: str, rows: Rows, parts: list[str], piece: Piece, before: Entry | None, received_at: np.datetime64
+        self,
+        day: str,
+        rows: Rows,
+        parts: list[str],
+        batch: SourceBatch,
+        before: Entry | None,
+        received_at: np.datetime64,
     ) -> Landing:
-        state = before.state if before and not piece.appends else ""
-        if piece.appends or not (before or piece.silence_is_zero):
-            told, name = self._first_word(day, rows, parts, piece, state)
+        state = before.state if before and not batch.appends else ""
+        if batch.appends or not (before or batch.silence_is_zero):
+            told, name = self._first_word(day, rows, parts, batch, state)
             in_doubt = True
         else:
             base, last_receipt = self._said(day, parts)
-            told = self._changed(rows, base, piece.silence_is_zero).sorted()
-            name = self._name(told, piece, state)
+            told = self._changed(rows, base, batch.silence_is_zero).sorted()
+            name = self._name(told, batch, state)
             in_doubt = before is None or bool(last_receipt > np.datetime64(before.received_at))  # a run that crashed
         if len(told):
             self._write(day, told, name, received_at)
         touched = frozenset([day] if in_doubt or len(told) else [])
         return Landing(frozenset([day]), touched, self._old(told))
 
-    def _first_word(self, day: str, rows: Rows, parts: list[str], piece: Piece, state: str) -> tuple[Rows, str]:
+    def _first_word(self, day: str, rows: Rows, parts: list[str], batch: SourceBatch, state: str) -> tuple[Rows, str]:
         """What to write of a key that the ledger does not know, and the name of that batch."""
         told = self._filled(rows).sorted()
-        name = self._name(told, piece, state)
-        if piece.appends or not holds(self.store, day, name):
+        name = self._name(told, batch, state)
+        if batch.appends or not holds(self.store, day, name):
             return told, name
         base, last_receipt = self._said(day, parts)  # the ledger was lost: something else may have been said since
         told = self._changed(rows, base, False).sorted()
-        return told, self._name(told, piece, f"after {last_receipt}")
+        return told, self._name(told, batch, f"after {last_receipt}")
 
     @property
     def _now(self) -> int:
@@ -151,11 +157,11 @@ class Writer:
         order = [("available_at", "ascending"), ("received_at", "ascending")]
         return Rows.of(table.sort_by(order), self.targets), last
 
-    def _name(self, rows: Rows, piece: Piece, state: str) -> str:
+    def _name(self, rows: Rows, batch: SourceBatch, state: str) -> str:
         """Name of a batch: what it says and in which state of its key, receipt aside."""
         unnamed = replace(rows, available=np.where(self._by_receipt(rows), UNKNOWN, rows.available))
         kind = "backfill" if self.backfill else "live"
-        return unnamed.fingerprint(self.source, piece.part, piece.key, kind, state)[:24]
+        return unnamed.fingerprint(self.source, batch.part, batch.key, kind, state)[:24]
 
     def _write(self, day: str, rows: Rows, name: str, received_at: np.datetime64) -> None:
         if not holds(self.store, day, name):

@@ -14,7 +14,7 @@ from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.files.find import as_path, find_again
 from tasks.ingest.files.read import read_content
-from tasks.ingest.formats.columns import Decoded
+from tasks.ingest.formats.columns import Columns
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import Overlay, Overlays, laid_over
 from tasks.ingest.land.ledger import Entry, SourceLedger
@@ -109,7 +109,7 @@ def _found(store: Store, sources: Sequence[BaseSource], failures: list[str]) -> 
         for entry in SourceLedger(store, config.name).entries:
             if not entry.rejected:
                 continue
-            rows: Decoded | None = None
+            rows: Columns | None = None
             digest = entry.digest
             if isinstance(config, FileSource):
                 try:
@@ -120,7 +120,7 @@ def _found(store: Store, sources: Sequence[BaseSource], failures: list[str]) -> 
             yield from _sheet_rows(config.name, entry, rows, digest, _kept(store, entry))
 
 
-def _read_again(store: Store, config: FileSource, entry: Entry) -> tuple[Decoded, str]:
+def _read_again(store: Store, config: FileSource, entry: Entry) -> tuple[Columns, str]:
     """Rows of the file of an entry with its repairs, and the file's digest.
 
     Raises:
@@ -135,7 +135,7 @@ def _read_again(store: Store, config: FileSource, entry: Entry) -> tuple[Decoded
 
 
 def _sheet_rows(
-    source: str, entry: Entry, rows: Decoded | None, digest: str, kept: Sequence[tuple[int, str, str]]
+    source: str, entry: Entry, rows: Columns | None, digest: str, kept: Sequence[tuple[int, str, str]]
 ) -> Iterator[SheetRow]:
     """One each line that stands refused."""
     names = headings(rows.names) if rows else []
@@ -148,7 +148,7 @@ def _sheet_rows(
         yield SheetRow(source, entry.key, digest, line, why, "" if place >= 0 else group[0][2], cells)
 
 
-def _places(rows: Decoded | None, lines: Sequence[int]) -> Int:
+def _places(rows: Columns | None, lines: Sequence[int]) -> Int:
     """Which row stands on each of these lines; -1 where none does."""
     wanted = np.array(lines, dtype=np.int64)
     if rows is None or not rows.rows:
@@ -194,7 +194,7 @@ def stage(store: Store, config: BaseSource, rows: Sequence[SheetRow]) -> tuple[S
 
 
 def _repaired(
-    now: Decoded, rows: Sequence[SheetRow], open_lines: Set[int], origin: str
+    now: Columns, rows: Sequence[SheetRow], open_lines: Set[int], origin: str
 ) -> tuple[dict[int, list[str]], list[str]]:
     """New values by line where they differ from what stands there; and why others cannot be taken.
 
@@ -217,7 +217,7 @@ def _repaired(
     return repaired, failures
 
 
-def _after(now: Decoded, row: SheetRow, names: Sequence[str], before: list[str], torn: str | None) -> list[str] | None:
+def _after(now: Columns, row: SheetRow, names: Sequence[str], before: list[str], torn: str | None) -> list[str] | None:
     """Values of a row of the sheet; from its text where its columns are blank, None if that is no row."""
     if any(row.cells.get(name) for name in names) or not row.text:
         return [row.cells.get(name, old) for name, old in zip(names, before, strict=True)]
@@ -227,6 +227,6 @@ def _after(now: Decoded, row: SheetRow, names: Sequence[str], before: list[str],
     return fields if len(fields) == len(names) and len(row.text) < TEXT_LENGTH else None
 
 
-def _torn(rows: Decoded) -> Iterator[tuple[int, str]]:
+def _torn(rows: Columns) -> Iterator[tuple[int, str]]:
     malformed = rows.malformed()
     return zip(malformed.lines.tolist(), malformed.texts, strict=True)

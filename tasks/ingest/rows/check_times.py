@@ -7,27 +7,27 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.ingest.rows.parse_times import Moments
-from tasks.ingest.rows.rejections import Verdicts
+from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.source import Pull
 
 
-def judge_times(verdicts: Verdicts, moments: Moments, interval: int, pull: Pull, floor: bool = False) -> Int:
+def check_times(rejections: Rejections, moments: Moments, interval: int, pull: Pull, floor: bool = False) -> Int:
     """Minutes of a column, int64 since 1970, after refusing those that cannot count.
 
     Args:
-        verdicts: of the same rows; times outside the pull's bounds are set aside.
+        rejections: of the same rows; times outside the pull's bounds are set aside.
         moments: when.
         interval: minutes a step.
         pull: what is asked for; a minute counts when it is over.
         floor: put times between steps down to their step; without it they are off the grid.
     """
     minute = moments.minutes(interval if floor else 1)
-    verdicts.refuse(moments.skipped, "nonexistent_local_time")
-    verdicts.refuse(np.isnat(moments.utc), "bad_time")
+    rejections.reject(moments.skipped, "nonexistent_local_time")
+    rejections.reject(np.isnat(moments.utc), "bad_time")
     if pull.start is not None or pull.end is not None:
-        verdicts.set_aside(~within(minute, pull))
-    verdicts.refuse(minute % interval != 0, "off_grid")
-    verdicts.refuse((minute + interval) * 60 > pull.as_of.astype("datetime64[s]").astype(np.int64), "in_future")
+        rejections.set_aside(~within(minute, pull))
+    rejections.reject(minute % interval != 0, "off_grid")
+    rejections.reject((minute + interval) * 60 > pull.as_of.astype("datetime64[s]").astype(np.int64), "in_future")
     return minute
 
 
@@ -42,35 +42,35 @@ def within(minutes: Int, pull: Pull) -> npt.NDArray[np.bool_]:
     return inside
 
 
-def next_look(verdicts: Verdicts, minute: Int, interval: int, known: Int | None = None) -> np.datetime64 | None:
+def next_due(rejections: Rejections, minute: Int, interval: int, known: Int | None = None) -> np.datetime64 | None:
     """When the first of the rows refused as future will count; None where there are none.
 
     Args:
-        verdicts: of the same rows.
+        rejections: of the same rows.
         minute: their minutes since 1970.
         interval: minutes a step.
         known: seconds since 1970 before which they do not count either.
     """
-    early = verdicts.has("in_future")
+    early = rejections.has("in_future")
     if not early.any():
         return None
     return np.datetime64(int(_due(minute, interval, known)[early].min()), "s")
 
 
-def set_early_aside(
-    verdicts: Verdicts, minute: Int, interval: int, known: Int | None, until: np.datetime64
+def defer_future_rows(
+    rejections: Rejections, minute: Int, interval: int, known: Int | None, until: np.datetime64
 ) -> tuple[Int, np.datetime64 | None]:
     """Pardon the rows refused as future that will count by `until`, and set them aside.
 
     Returns:
         Their positions, ascending; and when the last of them counts, None where there are none.
     """
-    early = verdicts.has("in_future")
+    early = rejections.has("in_future")
     if not early.any():
         return np.zeros(0, dtype=np.int64), None
     over = _due(minute, interval, known)
     waiting = early & (over.astype("datetime64[s]") <= until)
-    verdicts.pardon(waiting)
+    rejections.withdraw(waiting)
     last = np.datetime64(int(over[waiting].max()), "s") if waiting.any() else None
     return np.flatnonzero(waiting), last
 

@@ -13,11 +13,11 @@ import pyarrow as pa
 from tasks.arrays import Int
 from tasks.ingest.batch import statements
 from tasks.ingest.rejects import Rejects
-from tasks.ingest.rows.check_times import judge_times, next_look, repeated_hour, set_early_aside
+from tasks.ingest.rows.check_times import check_times, defer_future_rows, next_due, repeated_hour
 from tasks.ingest.rows.parse_times import Moments, read_times
 from tasks.ingest.rows.parse_values import UNSAFE, code_of, read_counts, read_names
-from tasks.ingest.rows.rejections import Verdicts
-from tasks.ingest.rows.rows_in import OpenRows
+from tasks.ingest.rows.rejections import Rejections
+from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import UNKNOWN
 from tasks.tables import schemas
@@ -26,8 +26,8 @@ _NO_PATIENCE = np.timedelta64(0, "s")
 
 
 @dataclass(frozen=True)
-class CountRows:
-    """What rows of counts say, and what was refused of them; fields as of `Piece`.
+class ValidatedCounts:
+    """What rows of counts say, and what was refused of them; fields as of `SourceBatch`.
 
     Attributes:
         waiting: positions of the rows that are set aside until they are over, ascending.
@@ -43,9 +43,9 @@ class CountRows:
     settled_at: np.datetime64 | None
 
 
-def count_rows(
-    file: OpenRows, said: Mapping[str, str], pull: Pull, patience: np.timedelta64 = _NO_PATIENCE
-) -> CountRows:
+def validate_counts(
+    file: InputColumns, said: Mapping[str, str], pull: Pull, patience: np.timedelta64 = _NO_PATIENCE
+) -> ValidatedCounts:
     """Judge rows of counts: of several about one station, minute, part and availability the last one lands.
 
     Args:
@@ -59,17 +59,17 @@ def count_rows(
     """
     targets = file.network.targets
     columns = _columns(file, said, targets)
-    verdicts = Verdicts(file.rows.rows)
-    rows = _read(file, columns, verdicts, pull)
+    rejections = Rejections(file.rows.rows)
+    rows = _read(file, columns, rejections, pull)
     available = None if "available_at" not in columns else rows.available // 1_000_000
-    judged = verdicts, rows.minute, file.network.interval_minutes, available
-    recheck_at = next_look(*judged)
-    waiting, settled_at = set_early_aside(*judged, pull.as_of + patience)
-    kept = _last_of_each(rows, verdicts)
-    return CountRows(
+    judged = rejections, rows.minute, file.network.interval_minutes, available
+    recheck_at = next_due(*judged)
+    waiting, settled_at = defer_future_rows(*judged, pull.as_of + patience)
+    kept = _last_of_each(rows, rejections)
+    return ValidatedCounts(
         rows.table(file.config.name, kept, targets),
         len(kept),
-        file.rejects([verdicts], list(columns.values())),
+        file.rejects([rejections], list(columns.values())),
         repeated_hour(rows.moments, file.timezone, "in the order of the file"),
         recheck_at,
         waiting,
@@ -106,7 +106,7 @@ class _Read:
         )
 
 
-def _columns(file: OpenRows, said: Mapping[str, str], targets: tuple[str, ...]) -> dict[str, str]:
+def _columns(file: InputColumns, said: Mapping[str, str], targets: tuple[str, ...]) -> dict[str, str]:
     """Our name -> the file's, for what the file has.
 
     Raises:
@@ -127,7 +127,7 @@ def _columns(file: OpenRows, said: Mapping[str, str], targets: tuple[str, ...]) 
     return found
 
 
-def _read(file: OpenRows, columns: dict[str, str], verdicts: Verdicts, pull: Pull) -> _Read:
+def _read(file: InputColumns, columns: dict[str, str], rejections: Rejections, pull: Pull) -> _Read:
     station, stations = read_names(file.rows.column(columns["station_id"]))
     part, parts = np.zeros(len(station), dtype=np.int32), [""]
     if "part" in columns:
@@ -137,34 +137,34 @@ def _read(file: OpenRows, columns: dict[str, str], verdicts: Verdicts, pull: Pul
     times = file.rows.column(columns["minute_utc" if in_utc else "minute"])
     zone = "UTC" if in_utc else file.timezone
     moments = read_times(times, zone, lambda: station.astype(np.int64) * (len(parts) + 1) + part)
-    verdicts.refuse((station == UNSAFE) | (part < 0), "unsafe_name")
-    verdicts.refuse(station < 0, "missing_station")
-    verdicts.refuse(station == code_of(stations, file.network.total), "name_of_total")
-    minute = judge_times(verdicts, moments, file.network.interval_minutes, pull)
-    available = _availability(file, columns.get("available_at"), verdicts, pull)
+    rejections.reject((station == UNSAFE) | (part < 0), "unsafe_name")
+    rejections.reject(station < 0, "missing_station")
+    rejections.reject(station == code_of(stations, file.network.total), "name_of_total")
+    minute = check_times(rejections, moments, file.network.interval_minutes, pull)
+    available = _availability(file, columns.get("available_at"), rejections, pull)
     counts = {
-        ours: read_counts(file.rows.column(theirs), file.config.maximum, verdicts)
+        ours: read_counts(file.rows.column(theirs), file.config.maximum, rejections)
         for ours, theirs in columns.items()
         if ours in file.network.targets
     }
-    verdicts.refuse(~np.any([given for _, given in counts.values()], axis=0), "missing_count")
+    rejections.reject(~np.any([given for _, given in counts.values()], axis=0), "missing_count")
     return _Read(station, stations, part, parts, moments, minute, available, counts)
 
 
-def _availability(file: OpenRows, column: str | None, verdicts: Verdicts, pull: Pull) -> Int:
+def _availability(file: InputColumns, column: str | None, rejections: Rejections, pull: Pull) -> Int:
     """Microseconds since 1970 at which each row says that it was known; `UNKNOWN` where it does not."""
     if column is None:
         return np.full(file.rows.rows, UNKNOWN)
     said = read_times(file.rows.column(column), file.timezone)
-    verdicts.refuse(said.skipped, "nonexistent_local_time")
-    verdicts.refuse(np.isnat(said.utc) & ~said.blank, "bad_time")
-    verdicts.refuse(said.utc > pull.as_of, "in_future")
+    rejections.reject(said.skipped, "nonexistent_local_time")
+    rejections.reject(np.isnat(said.utc) & ~said.blank, "bad_time")
+    rejections.reject(said.utc > pull.as_of, "in_future")
     return said.utc.astype("datetime64[us]").astype(np.int64)
 
 
-def _last_of_each(rows: _Read, verdicts: Verdicts) -> Int:
+def _last_of_each(rows: _Read, rejections: Rejections) -> Int:
     """Positions of the rows that land, by station, minute, part and availability: of several the last in the file."""
-    good = np.flatnonzero(verdicts.good)
+    good = np.flatnonzero(rejections.good)
     keys: list[npt.NDArray[np.integer]] = [rows.available, rows.part, rows.minute, rows.station]
     if len(good) < len(rows.minute):
         keys = [array[good] for array in keys]
@@ -175,12 +175,12 @@ def _last_of_each(rows: _Read, verdicts: Verdicts) -> Int:
     same_key = _like_the_one_before(order, [rows.station, rows.minute, rows.part, rows.available])
     again = same_key & _like_the_one_before(order, columns)
     if same_key.any():
-        verdicts.refuse_rows(order[again], "duplicate_row")
+        rejections.reject_rows(order[again], "duplicate_row")
         order = order[~again]
         replaced = np.append(
             _like_the_one_before(order, [rows.station, rows.minute, rows.part, rows.available])[1:], False
         )
-        verdicts.refuse_rows(order[replaced], "superseded_in_file")
+        rejections.reject_rows(order[replaced], "superseded_in_file")
         order = order[~replaced]
     return order
 

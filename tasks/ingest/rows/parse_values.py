@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
-from tasks.ingest.rows.rejections import Verdicts
+from tasks.ingest.rows.rejections import Rejections
 
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
@@ -28,7 +28,7 @@ _UNSAFE = (
 
 
 def read_counts(
-    column: pa.Array, maximum: int, verdicts: Verdicts
+    column: pa.Array, maximum: int, rejections: Rejections
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     """Whole numbers of a column, and which rows have one; refuses what is none, negative or above `maximum`.
 
@@ -49,7 +49,7 @@ def read_counts(
     for reason, wrong in faults:
         sound &= ~wrong
         if wrong.any():
-            verdicts.refuse(wrong[which], reason)
+            rejections.reject(wrong[which], reason)
     whole = np.where(sound, numbers, 0).astype(np.int32)
     return whole[which], np.ones(len(which), dtype=bool) if sound[:-1].all() and not coded.null_count else sound[which]
 

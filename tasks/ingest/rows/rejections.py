@@ -1,4 +1,4 @@
-"""What speaks against each row of a file, while it is judged."""
+"""Rejection code per row, collected during validation."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pyarrow as pa
 from tasks.ingest.rejects import ROW_REASONS
 
 
-class Verdicts:
-    """The first reason found against each of `count` rows; rows may also be set aside without one."""
+class Rejections:
+    """The first reason found to reject each of `count` rows; rows may also be set aside without one."""
 
     def __init__(self, count: int) -> None:
         self.codes: npt.NDArray[np.int8] = np.full(count, -1, dtype=np.int8)
@@ -18,42 +18,42 @@ class Verdicts:
 
     @property
     def good(self) -> npt.NDArray[np.bool_]:
-        """Rows that nothing speaks against."""
+        """Rows that are neither rejected nor set aside."""
         return (self.codes < 0) & ~self.aside
 
     @property
-    def refused(self) -> npt.NDArray[np.int64]:
-        """Positions of the rows with a reason, ascending."""
+    def rejected(self) -> npt.NDArray[np.int64]:
+        """Positions of the rejected rows, ascending."""
         return np.flatnonzero(self.codes >= 0)
 
-    def refuse(self, where: npt.NDArray[np.bool_], reason: str) -> None:
-        """Refuse the rows of a mask that are good so far."""
+    def reject(self, where: npt.NDArray[np.bool_], reason: str) -> None:
+        """Reject the rows of a mask that are good so far."""
         if where.any():
             self.codes[where & self.good] = ROW_REASONS.index(reason)
 
-    def refuse_rows(self, rows: npt.NDArray[np.int64], reason: str) -> None:
-        """Refuse some rows by position, good ones all."""
+    def reject_rows(self, rows: npt.NDArray[np.int64], reason: str) -> None:
+        """Reject rows by position, all of them good."""
         self.codes[rows] = ROW_REASONS.index(reason)
 
     def has(self, reason: str) -> npt.NDArray[np.bool_]:
-        """Which rows were refused for that reason."""
+        """Which rows were rejected for that reason."""
         return np.asarray(self.codes == ROW_REASONS.index(reason))
 
     def set_aside(self, where: npt.NDArray[np.bool_]) -> None:
         """Leave out rows that nobody asked for."""
         self.aside |= where & (self.codes < 0)
 
-    def pardon(self, where: npt.NDArray[np.bool_]) -> None:
-        """Set refused rows aside after all."""
+    def withdraw(self, where: npt.NDArray[np.bool_]) -> None:
+        """Set rejected rows aside instead."""
         self.codes[where] = -1
         self.aside |= where
 
     def reasons(self, rows: npt.NDArray[np.int64]) -> pa.Array:
-        """Reason of each of these refused rows."""
+        """Reason of each of these rejected rows."""
         codes = pa.array(self.codes[rows].astype(np.int32))
         return pa.DictionaryArray.from_arrays(codes, pa.array(ROW_REASONS)).cast(pa.string())
 
     def counts(self, rows: npt.NDArray[np.int64]) -> dict[str, int]:
-        """How many of these refused rows have each reason."""
+        """Number of these rejected rows per reason."""
         many = np.bincount(self.codes[rows], minlength=len(ROW_REASONS))
         return {reason: int(n) for reason, n in zip(ROW_REASONS, many, strict=True) if n}

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.ingest.formats.decode import Decoded, column_list
+from tasks.ingest.formats.decode import Columns, column_list
 from tasks.ingest.rejects import KEPT, FileProblem, Rejects
-from tasks.ingest.rows.rejections import Verdicts
+from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.sources import RowSource
 from tasks.settings.tree import Network
 
 
 @dataclass(frozen=True)
-class OpenRows:
+class InputColumns:
     """Rows of one file, reply or query, and what it takes to judge them."""
 
     config: RowSource
     network: Network
     origin: str
-    rows: Decoded
+    rows: Columns
 
     @property
     def timezone(self) -> str:
@@ -42,13 +42,13 @@ class OpenRows:
             f"write {toml} in the [[sources]] table of {self.config.name!r}",
         )
 
-    def rejects(self, verdicts: Sequence[Verdicts], columns: list[str]) -> Rejects:
+    def rejects(self, rejections: Sequence[Rejections], columns: list[str]) -> Rejects:
         """Refused rows by line, a row as often as it was refused; and lines that were no rows."""
         name, origin = self.config.name, self.origin
         torn = self.rows.malformed()
         refused = Rejects.of(name, origin, torn.lines, torn.reasons, torn.texts, torn.beyond)
-        for each in verdicts:
-            if len(rows := each.refused):
+        for each in rejections:
+            if len(rows := each.rejected):
                 kept, beyond = rows[:KEPT], each.counts(rows[KEPT:])
                 lines, texts = self.rows.lines(kept), self.rows.texts(kept, columns)
                 refused = refused.joined(Rejects.of(name, origin, lines, each.reasons(kept), texts, beyond))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tasks.ingest.batch import Piece
+from tasks.ingest.batch import SourceBatch
 from tasks.ingest.files.pull import OpenFile, pull_files
-from tasks.ingest.rows.counts import count_rows
+from tasks.ingest.rows.counts import validate_counts
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.settings.sources import CountsSource
@@ -20,20 +20,20 @@ class Counts:
     def __init__(self, config: CountsSource, network: Network) -> None:
         self.name, self._config, self._network = config.name, config, network
 
-    def pull(self, pull: Pull) -> Iterator[Piece]:
-        """One piece a file.
+    def pull(self, pull: Pull) -> Iterator[SourceBatch]:
+        """One batch a file.
 
         Raises:
             SourceError: if no file matches.
         """
         return pull_files(self._config, self._network, pull, self._parse)
 
-    def _parse(self, file: OpenFile, pull: Pull) -> Iterator[Piece]:
-        yield self._piece(file, pull)  # what it was made of is freed before it goes on
+    def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
+        yield self._batch(file, pull)  # what it was made of is freed before it goes on
 
-    def _piece(self, file: OpenFile, pull: Pull) -> Piece:
-        said = count_rows(file, self._config.columns, pull)
-        return file.piece(
+    def _batch(self, file: OpenFile, pull: Pull) -> SourceBatch:
+        said = validate_counts(file, self._config.columns, pull)
+        return file.batch(
             "",
             said.observations,
             accepted=said.accepted,

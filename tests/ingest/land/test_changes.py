@@ -19,7 +19,7 @@ from support.ingest_bench import NOW, TRIPS, Bench, Failing, at, naive
 from support.oracles import slow_events
 
 from tasks.errors import StoreError
-from tasks.ingest.batch import Piece, statements
+from tasks.ingest.batch import SourceBatch, statements
 from tasks.ingest.land.writer import Writer
 from tasks.ingest.rejects import Reject
 from tasks.ingest.run import run
@@ -194,8 +194,8 @@ class Plain:
     table: pa.Table
     name: str = "gates"
 
-    def pull(self, pull: Pull) -> Iterator[Piece]:
-        yield Piece(
+    def pull(self, pull: Pull) -> Iterator[SourceBatch]:
+        yield SourceBatch(
             self.name,
             "",
             "a wire",

@@ -132,21 +132,21 @@ def test_every_kind_has_an_example() -> None:
 def test_what_it_yields_fits_the_contract(tmp_path: Path, kind: str) -> None:
     bench = example(kind, tmp_path)
     source = made(bench)
-    pieces = list(source.pull(Pull(NOW)))
+    batches = list(source.pull(Pull(NOW)))
     assert isinstance(source, Source)
-    assert sum(piece.observations.num_rows for piece in pieces) > 100
+    assert sum(batch.observations.num_rows for batch in batches) > 100
     seen: list[str] = []
-    for piece in pieces:
-        assert piece.source == source.name == bench.source["name"]
-        assert piece.observations.schema == statement_schema(bench.targets)
-        times = numpy_times(piece.observations["minute_utc"])
+    for batch in batches:
+        assert batch.source == source.name == bench.source["name"]
+        assert batch.observations.schema == statement_schema(bench.targets)
+        times = numpy_times(batch.observations["minute_utc"])
         assert (times + np.timedelta64(5, "m") <= NOW).all()
         assert (times.astype("datetime64[m]").astype(np.int64) % 5 == 0).all()
-        known = numpy_times(piece.observations["available_at"])
+        known = numpy_times(batch.observations["available_at"])
         assert ((known <= NOW) | np.isnat(known)).all()
-        assert "" not in piece.observations["station_id"].to_pylist()
-        assert seen[-1:] == [piece.key] or piece.key not in seen
-        seen.append(piece.key)
+        assert "" not in batch.observations["station_id"].to_pylist()
+        assert seen[-1:] == [batch.key] or batch.key not in seen
+        seen.append(batch.key)
 
 
 @every_kind

@@ -11,14 +11,14 @@ import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.clock import day_bounds, parse_moment, service_dates
-from tasks.ingest.batch import Piece, statement_schema, statements
+from tasks.ingest.batch import SourceBatch, statement_schema, statements
 from tasks.ingest.event_ids import last_of_each, read_ids
 from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rejects import FileProblem
-from tasks.ingest.rows.check_times import judge_times, next_look, repeated_hour
+from tasks.ingest.rows.check_times import check_times, next_due, repeated_hour
 from tasks.ingest.rows.parse_times import Moments, read_times
 from tasks.ingest.rows.parse_values import BLANK, UNSAFE, code_of, read_counts, read_names
-from tasks.ingest.rows.rejections import Verdicts
+from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
@@ -33,30 +33,30 @@ class Events:
     def __init__(self, config: EventsSource, network: Network) -> None:
         self.name, self._config, self._network = config.name, config, network
 
-    def pull(self, pull: Pull) -> Iterator[Piece]:
-        """One piece a service day of a file.
+    def pull(self, pull: Pull) -> Iterator[SourceBatch]:
+        """One batch a service day of a file.
 
         Raises:
             SourceError: if no file matches.
         """
         return pull_files(self._config, self._network, pull, self._parse)
 
-    def _parse(self, file: OpenFile, pull: Pull) -> Iterator[Piece]:
-        again = Verdicts(file.rows.rows)
+    def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
+        again = Rejections(file.rows.rows)
         columns = _columns(file, self._config.events)
         if self._config.duplicates == "drop":
-            again.refuse(file.rows.repeats(columns), "duplicate_row")
+            again.reject(file.rows.repeats(columns), "duplicate_row")
         sides = [_read(file, target, where, again, pull) for target, where in self._config.events.items()]
         freed = self._claim(file, sides, again, pull) if self._config.id else ()
         stations = sorted({name for side in sides for name in side.heard_of()})
         listened = self._cover(file, sides)
         cover = listened.clipped(*_bounds(pull, self._network.interval_minutes))
         _check_size(file, cover, len(stations), self._network.interval_minutes)
-        about = replace(self._piece(file, sides, listened, pull), recheck=freed)
+        about = replace(self._batch(file, sides, listened, pull), recheck=freed)
         yield replace(
             about,
-            accepted=int(np.logical_or.reduce([side.verdicts.good for side in sides]).sum()),
-            rejects=file.rejects([again, *(side.verdicts for side in sides)], columns),
+            accepted=int(np.logical_or.reduce([side.rejections.good for side in sides]).sum()),
+            rejects=file.rejects([again, *(side.rejections for side in sides)], columns),
             warnings=[w for side in sides for w in repeated_hour(side.moments, file.timezone, "for the first")],
         )
         ends = {side.target: side.ends(stations) for side in sides}
@@ -67,33 +67,33 @@ class Events:
             table = statements(self.name, station, day.minute, part, None, day.counts, network.targets)
             yield replace(about, observations=table)
 
-    def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Verdicts, pull: Pull) -> tuple[str, ...]:
+    def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Rejections, pull: Pull) -> tuple[str, ...]:
         """Refuse events that come again, in this file or in another; keys of files that get an event back."""
         ids = read_ids(file.rows.column(file.require(str(self._config.id), 'id = "..."')))
-        heard = np.logical_or.reduce([side.verdicts.codes < 0 for side in sides]) & again.good
+        heard = np.logical_or.reduce([side.rejections.codes < 0 for side in sides]) & again.good
         rows = np.flatnonzero(heard & np.asarray(ids.is_valid().to_numpy(zero_copy_only=False)))
         mine, freed = last_of_each(ids, rows), tuple[str, ...]()
-        again.refuse_rows(np.setdiff1d(rows, mine), "duplicate_event")
+        again.reject_rows(np.setdiff1d(rows, mine), "duplicate_event")
         if pull.claims:
             minute = sides[0].minute.copy()
             for side in sides[1:]:
                 minute = np.where(np.isnat(sides[0].moments.utc), side.minute, minute)
             days = service_dates(minute[mine].astype("datetime64[m]"), self._network.timezone)
             claimed = pull.claims.claim(file.file.key, ids.take(pa.array(mine)), days)
-            again.refuse_rows(mine[claimed.taken], "duplicate_event")
+            again.reject_rows(mine[claimed.taken], "duplicate_event")
             freed = claimed.freed
         for side in sides:
-            side.verdicts.set_aside(~again.good)
+            side.rejections.set_aside(~again.good)
         return freed
 
-    def _piece(self, file: OpenFile, sides: Sequence[_Side], listened: Cover, pull: Pull) -> Piece:
-        """What all pieces of a file have in common."""
+    def _batch(self, file: OpenFile, sides: Sequence[_Side], listened: Cover, pull: Pull) -> SourceBatch:
+        """What all batches of a file have in common."""
         step = self._network.interval_minutes
-        looks = [next_look(side.verdicts, side.minute, step) for side in sides]
+        looks = [next_due(side.rejections, side.minute, step) for side in sides]
         over = _over_by(pull, step)
         if listened.end > over:
             looks.append(np.datetime64((over + step) * 60, "s"))
-        return file.piece(
+        return file.batch(
             file.file.key,
             statement_schema(self._network.targets).empty_table(),
             silence_is_zero=True,
@@ -128,12 +128,12 @@ class _Side:
     moments: Moments
     minute: Int
     people: Int
-    verdicts: Verdicts
+    rejections: Rejections
 
     @property
     def heard(self) -> npt.NDArray[np.bool_]:
         """Rows that tell of somebody, asked for or not; a copy of a refused row tells nothing."""
-        return np.asarray((self.verdicts.codes < 0) & (self.station >= 0) & ~np.isnat(self.moments.utc))
+        return np.asarray((self.rejections.codes < 0) & (self.station >= 0) & ~np.isnat(self.moments.utc))
 
     def heard_of(self) -> list[str]:
         """Names of the stations that somebody was counted at, asked for or not."""
@@ -143,7 +143,7 @@ class _Side:
         """What counts of it, on common station codes."""
         place = {name: code for code, name in enumerate(stations)}
         code = np.array([place.get(name, -1) for name in self.names], dtype=np.int32)
-        good = self.verdicts.good
+        good = self.rejections.good
         return Ends(code[self.station[good]], self.minute[good], self.people[good])
 
 
@@ -161,22 +161,22 @@ def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> list[str]:
     return list(dict.fromkeys(columns))
 
 
-def _read(file: OpenFile, target: str, where: EventColumns, again: Verdicts, pull: Pull) -> _Side:
-    verdicts = Verdicts(file.rows.rows)
-    verdicts.set_aside(~again.good)
+def _read(file: OpenFile, target: str, where: EventColumns, again: Rejections, pull: Pull) -> _Side:
+    rejections = Rejections(file.rows.rows)
+    rejections.set_aside(~again.good)
     station, names = read_names(file.rows.column(where.station_id))
     moments = read_times(file.rows.column(where.time), file.timezone)
-    verdicts.refuse(moments.blank & (station == BLANK), "unfinished")
-    verdicts.refuse(station == UNSAFE, "unsafe_name")
-    verdicts.refuse(station < 0, "missing_station")
-    verdicts.refuse(station == code_of(names, file.network.total), "name_of_total")
-    minute = judge_times(verdicts, moments, file.network.interval_minutes, pull, floor=True)
+    rejections.reject(moments.blank & (station == BLANK), "unfinished")
+    rejections.reject(station == UNSAFE, "unsafe_name")
+    rejections.reject(station < 0, "missing_station")
+    rejections.reject(station == code_of(names, file.network.total), "name_of_total")
+    minute = check_times(rejections, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)
     if where.count is not None:
-        counted, given = read_counts(file.rows.column(where.count), file.config.maximum, verdicts)
-        verdicts.refuse(~given, "missing_count")
+        counted, given = read_counts(file.rows.column(where.count), file.config.maximum, rejections)
+        rejections.reject(~given, "missing_count")
         people = counted.astype(np.int64)
-    return _Side(target, station, names, moments, minute, people, verdicts)
+    return _Side(target, station, names, moments, minute, people, rejections)
 
 
 def _bounds(pull: Pull, step: int) -> tuple[int | None, int]:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.ingest.formats.concat import Joined
-from tasks.ingest.formats.decode import Decoded, decode
+from tasks.ingest.formats.concat import JoinedColumns
+from tasks.ingest.formats.decode import Columns, decode
 from tasks.ingest.formats.json_records import MISSING, Records, at, read_json
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.sources.http.client import Reply, ReplyProblem
@@ -38,7 +38,7 @@ class Reading:
     timezone: str
     as_of: np.datetime64
 
-    def page(self, reply: Reply, cursor: str | None) -> tuple[Decoded, int, str | None]:
+    def page(self, reply: Reply, cursor: str | None) -> tuple[Columns, int, str | None]:
         """Rows of a reply, how many lines it has, and the cursor that it gives.
 
         Raises:
@@ -63,7 +63,7 @@ class Reading:
             return self.config.format == "json"
         return reply.media.endswith("json") or start in (b"{", b"[")
 
-    def _next(self, reply: Reply, document: object, rows: Decoded, cursor: str | None) -> str | None:
+    def _next(self, reply: Reply, document: object, rows: Columns, cursor: str | None) -> str | None:
         where = self.config.next
         if where is None:
             return None
@@ -99,7 +99,7 @@ class Poll:
     """
 
     reached: str | None = None
-    pages: list[Decoded] = field(default_factory=list)
+    pages: list[Columns] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
     asked: list[str | None] = field(default_factory=list)
     size: int = 0
@@ -113,9 +113,9 @@ class Poll:
         self._digest = hashlib.sha256()
 
     @property
-    def rows(self) -> Decoded:
+    def rows(self) -> Columns:
         """Of all pages, in their order, so that what a later one says counts."""
-        return self.pages[0] if len(self.pages) == 1 else Joined(self.pages, self.lengths)
+        return self.pages[0] if len(self.pages) == 1 else JoinedColumns(self.pages, self.lengths)
 
     def asked_for(self, row: int) -> str | None:
         """Cursor with which the page of a row was asked for."""
@@ -135,7 +135,7 @@ class Poll:
         problem = self.problem[0] if self.problem else None
         return problem.status if isinstance(problem, ReplyProblem) else 0
 
-    def add(self, rows: Decoded, length: int, content: bytes, asked: str | None) -> None:
+    def add(self, rows: Columns, length: int, content: bytes, asked: str | None) -> None:
         """Take in a page."""
         self.pages.append(rows)
         self.lengths.append(length)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from tasks.ingest.batch import Piece, empty_piece
+from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.files.find import find_files
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.json_records import Records
 from tasks.ingest.rejects import FileProblem, Rejects
-from tasks.ingest.rows.counts import CountRows, count_rows
-from tasks.ingest.rows.rows_in import OpenRows
+from tasks.ingest.rows.counts import ValidatedCounts, validate_counts
+from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import setup_of, source_kind
 from tasks.ingest.sources.http.client import Reply, open_feed
@@ -35,8 +35,8 @@ class HttpFeed:
     def __init__(self, config: HttpSource, network: Network, sleep: Callable[[float], None] = time.sleep) -> None:
         self.name, self._config, self._network, self._sleep = config.name, config, network, sleep
 
-    def pull(self, pull: Pull) -> Iterator[Piece]:
-        """One piece of all pages, so that of several statements on a minute the last one counts.
+    def pull(self, pull: Pull) -> Iterator[SourceBatch]:
+        """One batch of all pages, so that of several statements on a minute the last one counts.
 
         The cursor moves when it has landed. A page that cannot be read ends the pull: those before it land, and the
         next pull begins with it. Files given as `paths` are read in their order, as if they were the pages of one pull.
@@ -46,9 +46,9 @@ class HttpFeed:
             SourceError: if no file matches.
         """
         if pull.paths:
-            yield from self._pieces(pull, self._recorded(pull), Place())
+            yield from self._batches(pull, self._recorded(pull), Place())
         else:
-            yield from self._pieces(pull, *self._polled(pull))
+            yield from self._batches(pull, *self._polled(pull))
 
     def _polled(self, pull: Pull) -> tuple[Poll, Place]:
         """What the feed says, and where it was begun; a feed that has forgotten the cursor is read anew."""
@@ -107,7 +107,7 @@ class HttpFeed:
                 done.add(rows, length, content, None)
         return done
 
-    def _pieces(self, pull: Pull, done: Poll, place: Place) -> Iterator[Piece]:
+    def _batches(self, pull: Pull, done: Poll, place: Place) -> Iterator[SourceBatch]:
         known = pull.done.digest(KEY) if pull.done else None
         try:
             if done.problem and not done.pages:
@@ -116,18 +116,18 @@ class HttpFeed:
                 old = pull.done.stamp(KEY) if pull.done else None
                 yield self._empty(pull, unchanged=True, stamp=old if done.unchanged or pull.bounded else done.stamp)
             else:
-                yield self._piece(pull, done, place)
+                yield self._batch(pull, done, place)
         except FileProblem as problem:
             refused = self._rejects(pull, problem, done.problem[1] if done.problem else "")
             yield self._empty(pull, rejects=refused, failure=str(problem))
 
-    def _piece(self, pull: Pull, done: Poll, place: Place) -> Piece:
+    def _batch(self, pull: Pull, done: Poll, place: Place) -> SourceBatch:
         said = self._judged(pull, done)
         moves = bool(self._config.cursor and self._config.resume and not pull.bounded and not pull.paths)
         held = done.asked_for(int(said.waiting[0])) if len(said.waiting) else None
         after = place.after(done.reached, held, said.settled_at, pull.as_of)
         rejects = said.rejects.joined(self._rejects(pull, *done.problem)) if done.problem else said.rejects
-        return Piece(
+        return SourceBatch(
             source=self.name,
             part="",
             origin=self._origin(pull),
@@ -153,19 +153,19 @@ class HttpFeed:
             onward = "the next pull goes on there" if moves else "raise max_pages or max_bytes, or ask for less"
             yield f"{self.name}: the feed has more after {count} pages: {onward}"
 
-    def _judged(self, pull: Pull, done: Poll) -> CountRows:
+    def _judged(self, pull: Pull, done: Poll) -> ValidatedCounts:
         """What the pages say; JSON without a record says nothing, of whatever fields."""
-        rows = OpenRows(self._config, self._network, self._origin(pull), done.rows)
+        rows = InputColumns(self._config, self._network, self._origin(pull), done.rows)
         if rows.rows.rows or not all(isinstance(page, Records) for page in done.pages):
-            return count_rows(rows, self._config.columns, pull, PATIENCE)
+            return validate_counts(rows, self._config.columns, pull, PATIENCE)
         nothing = self._empty(pull).observations
-        return CountRows(nothing, 0, rows.rejects([], []), (), None, np.zeros(0, dtype=np.int64), None)
+        return ValidatedCounts(nothing, 0, rows.rejects([], []), (), None, np.zeros(0, dtype=np.int64), None)
 
     def _origin(self, pull: Pull) -> str:
         return ", ".join(pull.paths) if pull.paths else shown(self._config.url)
 
-    def _empty(self, pull: Pull, **more: object) -> Piece:
-        return empty_piece(self.name, KEY, self._origin(pull), self._network.targets, **more)  # type: ignore[arg-type]
+    def _empty(self, pull: Pull, **more: object) -> SourceBatch:
+        return empty_batch(self.name, KEY, self._origin(pull), self._network.targets, **more)  # type: ignore[arg-type]
 
     def _rejects(self, pull: Pull, problem: FileProblem, payload: str) -> Rejects:
         """How that begins which could not be read."""

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.errors import ConfigError
-from tasks.ingest.batch import Piece, empty_piece, statements
+from tasks.ingest.batch import SourceBatch, empty_batch, statements
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.simulate.city import City, Observed, simulate_days
@@ -43,11 +43,11 @@ class Simulate:
             network.interval_minutes,
         )
 
-    def pull(self, pull: Pull) -> Iterator[Piece]:
-        """One piece a UTC day: what became known since the last pull, the history of the city at first."""
+    def pull(self, pull: Pull) -> Iterator[SourceBatch]:
+        """One batch a UTC day: what became known since the last pull, the history of the city at first."""
         cursor = pull.done.cursor(_KEY) if pull.done and not pull.bounded else None
         since = np.datetime64(cursor, "s") if cursor else None
-        about = empty_piece(self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True)
+        about = empty_batch(self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True)
         if since is not None and pull.as_of <= since:
             yield replace(about, unchanged=True)
             return

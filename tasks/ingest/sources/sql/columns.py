@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
-from tasks.ingest.formats.decode import Decoded, Malformed
+from tasks.ingest.formats.decode import Columns, Malformed
 from tasks.tables.schemas import one_array
 
 NO_DAY = np.iinfo(np.int64).min
@@ -20,8 +20,8 @@ _UNREADY = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, Ove
 
 
 @dataclass(frozen=True)
-class Fetched(Decoded):
-    """Rows of a database as `Decoded`; they have no lines."""
+class Fetched(Columns):
+    """Rows of a database as `Columns`; they have no lines."""
 
     names: Sequence[str]
     table: pa.Table
@@ -32,7 +32,7 @@ class Fetched(Decoded):
         return int(self.table.num_rows)
 
     def column(self, name: str) -> pa.Array:
-        """One column, in one piece."""
+        """One column, in one batch."""
         return one_array(self.table.column(name))
 
     def lines(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from tasks.errors import ConfigError, SourceError
-from tasks.ingest.batch import Piece, empty_piece
+from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.formats.decode import column_list
-from tasks.ingest.rows.counts import count_rows
-from tasks.ingest.rows.rows_in import OpenRows
+from tasks.ingest.rows.counts import validate_counts
+from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.sql.columns import Fetched, whole_days
@@ -42,7 +42,7 @@ class Sql:
     def __init__(self, config: SqlSource, network: Network) -> None:
         self.name, self._config, self._network = config.name, config, network
 
-    def pull(self, pull: Pull) -> Iterator[Piece]:
+    def pull(self, pull: Pull) -> Iterator[SourceBatch]:
         """Pieces of whole service days, and a last one that moves the cursor; all of one state of the database.
 
         Raises:
@@ -53,7 +53,7 @@ class Sql:
             raise ConfigError(f"source {self.name!r} reads a database: --path is for sources of files")
         origin = f"{described(database_url(self._config))} {self._config.table or 'query'}"
         with snapshot(self._config) as connection:
-            yield from _Reading(Relation(connection, self._config), self._config, self._network, pull, origin).pieces()
+            yield from _Reading(Relation(connection, self._config), self._config, self._network, pull, origin).batches()
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class _Reading:
     pull: Pull
     origin: str
 
-    def pieces(self) -> Iterator[Piece]:
-        """The pieces of the pull."""
+    def batches(self) -> Iterator[SourceBatch]:
+        """The batches of the pull."""
         layout, marks, known = self._layout(), self._marks(), self._known
         where, again = self._where(layout, marks), self._from(marks.until)
         total = self._total(where, marks)
@@ -100,12 +100,12 @@ class _Reading:
             chunks = iter(head) if small else self.relation.chunks(layout.columns, layout.order, where, again)
         seen = Seen(layout, self.network, self.pull)
         for table in whole_days(seen.dated(chunks), self.origin):
-            piece = self._judged(Fetched(table.column_names, table))
-            yield replace(piece, recheck_at=None, done=seen.rows, total=total)
+            batch = self._judged(Fetched(table.column_names, table))
+            yield replace(batch, recheck_at=None, done=seen.rows, total=total)
         yield self._last(seen, marks)
 
-    def _last(self, seen: Seen, marks: _Marks) -> Piece:
-        """The piece that moves the cursor, after all others landed."""
+    def _last(self, seen: Seen, marks: _Marks) -> SourceBatch:
+        """The batch that moves the cursor, after all others landed."""
         if self.pull.bounded:
             return self._empty(done=seen.rows)
         cursor, column = marks.cursor(seen.waits), self.config.watermark
@@ -210,9 +210,11 @@ class _Reading:
             self.config.watermark,
         )
 
-    def _judged(self, rows: Fetched) -> Piece:
-        said = count_rows(OpenRows(self.config, self.network, self.origin, rows), self.config.columns, self.pull)
-        return Piece(
+    def _judged(self, rows: Fetched) -> SourceBatch:
+        said = validate_counts(
+            InputColumns(self.config, self.network, self.origin, rows), self.config.columns, self.pull
+        )
+        return SourceBatch(
             source=self.config.name,
             part="",
             origin=self.origin,
@@ -225,5 +227,5 @@ class _Reading:
             recheck_at=said.recheck_at,
         )
 
-    def _empty(self, **more: Any) -> Piece:
-        return empty_piece(self.config.name, KEY, self.origin, self.network.targets, **more)
+    def _empty(self, **more: Any) -> SourceBatch:
+        return empty_batch(self.config.name, KEY, self.origin, self.network.targets, **more)

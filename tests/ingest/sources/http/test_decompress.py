@@ -8,7 +8,7 @@ import zlib
 import pyarrow as pa
 import pytest
 
-from tasks.ingest.formats.concat import Joined
+from tasks.ingest.formats.concat import JoinedColumns
 from tasks.ingest.formats.json_records import MISSING, Records, at
 from tasks.ingest.sources.http.decompress import Unpacker
 
@@ -39,6 +39,6 @@ def test_a_field_is_found_at_a_dotted_path_or_by_a_name_with_dots() -> None:
 
 def test_a_column_that_one_document_lacks_is_null_there() -> None:
     first, second = (Records.of(rows, "", b"", "", ["a", "b"]) for rows in ([{"a": 1, "b": 2}], [{"a": 3}]))
-    both = Joined([first, second], [1, 1])
+    both = JoinedColumns([first, second], [1, 1])
     assert (both.rows, list(both.names)) == (2, ["a", "b"])
     assert both.column("b") == pa.array(["2", None], pa.string())

@@ -262,14 +262,14 @@ def test_service_days_come_whole_where_text_does_not_sort_by_time(tmp_path: Path
         ("A", f"{t + np.timedelta64(60 * h, 'm')}{zone}", 1, 0, 1) for t, (zone, h) in zip(minutes, picks, strict=True)
     ]
     fill(bench, rows)
-    pieces = list(make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW)))
+    batches = list(make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW)))
     found: dict[np.datetime64, int] = {}
-    for number, piece in enumerate(pieces):
-        for row in piece.observations.to_pylist():
+    for number, batch in enumerate(batches):
+        for row in batch.observations.to_pylist():
             day = (np.datetime64(row["minute_utc"].replace(tzinfo=None)) - 5 * HOUR).astype("datetime64[D]")
             assert found.setdefault(day, number) == number
-    assert len(pieces) > 3
-    assert sum(piece.observations.num_rows for piece in pieces) == len(minutes)
+    assert len(batches) > 3
+    assert sum(batch.observations.num_rows for batch in batches) == len(minutes)
 
 
 def test_text_that_jumps_between_days_is_refused(tmp_path: Path) -> None:
@@ -299,14 +299,14 @@ def test_a_pull_sees_one_state_while_others_write(tmp_path: Path) -> None:
     fill(bench, (("A", f"{t}Z", 1, 0, 1) for t in np.arange("2024-05-01", "2024-05-09", 30, dtype="datetime64[m]")))
     with closing(sqlite3.connect(tmp_path / "ops.db")) as writing:
         writing.execute("PRAGMA journal_mode=WAL")
-        pieces = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
-        seen = next(pieces).observations.num_rows
+        batches = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
+        seen = next(batches).observations.num_rows
         with writing:
             writing.execute("UPDATE counts SET entries = 9")
             writing.execute("INSERT INTO counts VALUES ('NEW', '2024-05-08T23:59Z', 9, 0, 2)")
-        rest = list(pieces)
-    assert seen + sum(piece.observations.num_rows for piece in rest) == 384
-    assert {v for piece in rest for v in piece.observations["entries"].to_pylist()} == {1}
+        rest = list(batches)
+    assert seen + sum(batch.observations.num_rows for batch in rest) == 384
+    assert {v for batch in rest for v in batch.observations["entries"].to_pylist()} == {1}
     assert rest[-1].cursor == "1"
 
 
@@ -324,10 +324,10 @@ def test_all_questions_of_a_pull_see_the_same_state(tmp_path: Path) -> None:
 def test_a_pull_may_begin_in_one_thread_and_end_in_another(tmp_path: Path) -> None:
     bench = sql_bench(tmp_path, chunk_rows=100)
     fill(bench, (("A", f"{t}Z", 1, 0, 1) for t in np.arange("2024-05-01", "2024-05-09", 30, dtype="datetime64[m]")))
-    pieces = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
+    batches = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
     with ThreadPoolExecutor(1) as pool:
-        rows = pool.submit(next, pieces).result().observations.num_rows
-    assert rows + sum(piece.observations.num_rows for piece in pieces) == 384
+        rows = pool.submit(next, batches).result().observations.num_rows
+    assert rows + sum(batch.observations.num_rows for batch in batches) == 384
 
 
 def test_the_availability_that_a_row_states_is_kept(tmp_path: Path) -> None:

@@ -104,11 +104,11 @@ def test_a_pull_sees_one_state_of_the_table_however_many_chunks_it_takes(
     )
     bench = make(TABLE, fill, chunk_rows=100)
     source = make_source(named_source(bench.settings, "ops"), bench.settings.network)
-    pieces = source.pull(Pull(NOW))
-    first = next(pieces)
+    batches = source.pull(Pull(NOW))
+    first = next(batches)
     assert first.observations.num_rows < 100
     postgres.run(database, "UPDATE counts SET entries = 9, changed_at = now()", insert("NEW", "12:00"))
-    rest = [row for piece in pieces for row in piece.observations.to_pylist()]
+    rest = [row for batch in batches for row in batch.observations.to_pylist()]
     assert len(rest) + first.observations.num_rows == 200
     assert {row["entries"] for row in rest} == {1}
 
@@ -215,11 +215,11 @@ def test_bounds_are_asked_of_the_database(make: Make, kind: str) -> None:
     bench = make(table, rows)
     source = make_source(named_source(bench.settings, "ops"), bench.settings.network)
     start, end = np.datetime64("2024-05-10T05:00", "s"), np.datetime64("2024-05-10T08:00", "s")
-    pieces = list(source.pull(Pull(NOW, start, end)))
-    hours = sorted(row["minute_utc"].hour for piece in pieces for row in piece.observations.to_pylist())
+    batches = list(source.pull(Pull(NOW, start, end)))
+    hours = sorted(row["minute_utc"].hour for batch in batches for row in batch.observations.to_pylist())
     assert hours == [5, 6, 7]
-    assert pieces[-1].done <= 24 * 5 + 3  # rows that were fetched
-    assert pieces[-1].cursor is None
+    assert batches[-1].done <= 24 * 5 + 3  # rows that were fetched
+    assert batches[-1].cursor is None
 
 
 def test_a_connection_that_is_cut_leaves_the_cursor_and_the_next_pull_brings_the_rest(
