@@ -1,7 +1,7 @@
 """Architectures, one file each, named as the file; a new file is all that a new one takes.
 
-A file `NAME.py` defines a class as `ArchitectureClass` says, with `name = "NAME"`. It is imported when asked for.
-Files that begin with `_` are helpers.
+A file `NAME.py` defines a class as `ArchitectureClass` says, with `name = "NAME"`, and sets `ARCHITECTURE` to it. It is
+imported when asked for. Files that begin with `_` are helpers.
 """
 
 from __future__ import annotations
@@ -70,9 +70,8 @@ def architecture_class(name: str) -> ArchitectureClass:
     """
     if name not in names():
         raise ConfigError(f"model {name!r} is unknown{nearest_key(name, names())}")
-    module = import_module(f"{__name__}.{name}")
-    classes = [x for x in vars(module).values() if isinstance(x, type) and hasattr(x, "config_type")]
-    return cast(ArchitectureClass, next(x for x in classes if getattr(x, "name", None) == name))
+    found: ArchitectureClass = import_module(f"{__name__}.{name}").ARCHITECTURE
+    return found
 
 
 def architecture(name: str, config: dict[str, Any] | None = None) -> Architecture:

@@ -121,3 +121,6 @@ def mean_attention(forecaster: AttentionForecaster, features: Features, origins:
     weights = [forecaster.attention(features.tensors(part)).sum(axis=(0, 1)) for part in chunks(origins, features)]
     total = np.sum(weights, axis=0)
     return [float(weight) for weight in total / max(total.sum(), 1e-9)]
+
+
+ARCHITECTURE = AttentionLstm

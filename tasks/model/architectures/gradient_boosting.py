@@ -249,3 +249,6 @@ def _targets(rows: BoostingRows, truth: Float) -> tuple[Float, Float]:
         bin_sums(np.where(seen, x, np.float32(0)), rows.size).transpose(1, 2, 0, 3).ravel() for x in (truth, rows.base)
     )
     return np.divide(people, base, out=np.zeros_like(people), where=base > TINY), base
+
+
+ARCHITECTURE = GradientBoosting

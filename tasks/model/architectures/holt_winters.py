@@ -189,3 +189,6 @@ def _shares(tensors: Tensors, size: int) -> Float:
     profile = np.nan_to_num(tensors.profile[..., -tensors.horizon :], nan=0.0)
     total = np.repeat(bin_sums(profile, size), size, axis=-1)
     return np.divide(profile, total, out=np.full_like(profile, 1 / size), where=total > 0)
+
+
+ARCHITECTURE = HoltWinters

@@ -19,3 +19,6 @@ class LastKnown(Baseline):
     def mean(tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step], >= 0."""
         return recent_mean(tensors, steps=max(MINUTES // tensors.interval, 1))
+
+
+ARCHITECTURE = LastKnown

@@ -70,3 +70,6 @@ def step_by_step(
     early = shown.minutes < border
     training, validation = (np.where(part, fitted, np.nan) for part in (early, ~early))
     return SeriesFit(shown.minutes, shown.counts, training, validation, shown.where)
+
+
+ARCHITECTURE = LookbackLstm

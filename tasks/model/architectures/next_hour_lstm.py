@@ -223,3 +223,6 @@ def _adam(config: NextHourConfig, rows: int) -> Any:
     steps = config.epochs * -(-rows // config.batch)
     rate = keras.optimizers.schedules.CosineDecay(config.learning_rate, steps, alpha=0.05)
     return keras.optimizers.Adam(rate, clipnorm=1.0)
+
+
+ARCHITECTURE = NextHourLstm

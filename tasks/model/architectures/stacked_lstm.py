@@ -71,3 +71,6 @@ def three_ways(forecaster: RecursiveForecaster, features: Features, end: np.date
         whole(day, gaps[:1]),
         shown.where,
     )
+
+
+ARCHITECTURE = StackedLstm

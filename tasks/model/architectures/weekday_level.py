@@ -11,3 +11,6 @@ class WeekdayLevel(Baseline):
 
     name = "weekday_level"
     mean = staticmethod(profile_times_level)
+
+
+ARCHITECTURE = WeekdayLevel

@@ -20,3 +20,6 @@ class WeekdayMean(Baseline):
         """Expected counts, float32 [target, origin, station, step], >= 0."""
         profile = hour_profile(tensors)
         return np.where(np.isnan(profile), recent_mean(tensors), profile)
+
+
+ARCHITECTURE = WeekdayMean

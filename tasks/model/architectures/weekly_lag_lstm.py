@@ -199,3 +199,6 @@ def _ends(scales: Scales, grid: Grid) -> tuple[Float, Float]:
     pairs = [[scales.get(t, {}).get(s, (0.0, 1.0)) for s in grid.stations] for t in grid.targets]
     ends = np.array(pairs, np.float32)
     return ends[..., 0], np.maximum(ends[..., 1] - ends[..., 0], np.float32(1))
+
+
+ARCHITECTURE = WeeklyLagLstm

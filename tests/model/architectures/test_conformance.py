@@ -207,6 +207,11 @@ def test_an_unknown_key_is_refused_with_the_key_s_name(name: str) -> None:
 
 
 @every
+def test_a_file_holds_the_architecture_of_its_name(name: str) -> None:
+    assert architecture_class(name).name == name
+
+
+@every
 def test_its_config_cannot_be_changed_afterwards(name: str) -> None:
     assert architecture_class(name).config_type.model_config["frozen"]
 
