@@ -1,4 +1,12 @@
-"""Backtest: replay past moments as if they were now."""
+"""Backtest: replay past moments as if they were now, with several models side by side.
+
+The pipeline is `backtest` in flows/pipelines/backtest.py: Prefect takes seconds to import, and `nexthour backtest` does
+without it. Its steps, in order:
+
+1. `load_past`        tasks/features/   the minutes, and when each became known
+2. `replay_origins`   tasks/backtest/   fit and forecast part by part, in worker processes; score; write the report
+3. `log_backtest`     tasks/backtest/   the report in MLflow
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Features: write the lag table, the inspectable form of what the models see."""
+"""Features: write the lag table, the inspectable form of what the models see.
+
+The pipeline is `features` in flows/pipelines/loop.py: Prefect takes seconds to import, and `nexthour features` does
+without it. Its steps, in order:
+
+1. `write_lag_table`     tasks/features/   one file per service day asked for
+2. `refresh_lag_table`   tasks/features/   the earlier days that late data changed
+"""
 
 from __future__ import annotations
 

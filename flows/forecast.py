@@ -1,4 +1,13 @@
-"""Forecast: the next hour of every station, published, whatever happens."""
+"""Forecast: the next hour of every station, published, whatever happens.
+
+The pipeline is `forecast` in flows/pipelines/loop.py: Prefect takes seconds to import, and `nexthour forecast` does
+without it. Its steps, in order:
+
+1. `load_features`     tasks/features/        the minutes that the next hour's tensors need
+2. `load_forecaster`   tasks/model/serving/   the champion, or the next model of the ladder where one fails
+3. `issue`             tasks/forecast/        predict, check that it is plausible, add it to the forecasts table
+4. `publish`           tasks/publish/         once per target, such as publications/latest.json
+"""
 
 from __future__ import annotations
 

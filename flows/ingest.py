@@ -1,4 +1,11 @@
-"""Ingest: pull every source, land what is new, keep what is refused."""
+"""Ingest: read every source, store new rows in the minute table, keep rejected rows with their reason.
+
+The pipeline is `ingest` in flows/pipelines/loop.py: Prefect takes seconds to import, and `nexthour ingest` does without
+it. Its steps, in order:
+
+1. `ingest_source`   tasks/ingest/    once per source: read, parse, validate, store, fold the days that changed
+2. `check_quality`   tasks/quality/   data-quality checks of what came in
+"""
 
 from __future__ import annotations
 
@@ -10,6 +17,7 @@ from datetime import datetime
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
+from prefect.exceptions import EventTooLarge
 
 from flows.common import begin, run_name, to_utc
 from flows.pipelines import loop
@@ -30,7 +38,7 @@ def ingest(
     end: datetime | None = None,
     as_of: datetime | None = None,
 ) -> None:
-    """Pull every source, land what is new in the minute table, keep what is refused with its reason.
+    """Read every source, store new rows in the minute table, keep rejected rows with their reason.
 
     Args:
         config: TOML of the network; default deployments/nexthour.toml.
@@ -48,29 +56,30 @@ def ingest(
         report = error.report
     emit_warnings(report.quality, settings.network.name)
     create_markdown_artifact(
-        artifacts.ingest_markdown(report), key="ingest", description="What came in and what was refused"
+        artifacts.ingest_markdown(report), key="ingest", description="Rows stored and rows rejected"
     )
     if report.failures:
         raise SourceError("; ".join(report.failures))
 
 
 def emit_warnings(results: Sequence[QualityResult], network: str) -> None:
-    """An event for every warning that the run before did not give, for automations to react to.
+    """Emit one event per warning that is new with this run, for automations to react to.
 
     Named `nexthour.quality.<check>`, about the resource `nexthour.<source, station or network>.<name>`.
     """
     for result in results:
-        if result.status == "warning" and result.new:
-            try:
-                emit_event(
-                    event=f"nexthour.quality.{result.check}",
-                    resource={
-                        "prefect.resource.id": f"nexthour.{result.kind}.{result.subject}",
-                        "prefect.resource.name": result.subject,
-                        "nexthour.network": network,
-                    },
-                    payload=asdict(result),
-                )
-            # What came in has been written: that nobody hears of a warning must not fail the run.
-            except Exception:
-                log.exception("the event of the quality check %s was not sent", result.check)
+        if not (result.status == "warning" and result.new):
+            continue
+        try:
+            emit_event(
+                event=f"nexthour.quality.{result.check}",
+                resource={
+                    "prefect.resource.id": f"nexthour.{result.kind}.{result.subject}",
+                    "prefect.resource.name": result.subject,
+                    "nexthour.network": network,
+                },
+                payload=asdict(result),
+            )
+        # Prefect logs all other failures to send. The rows are stored: a lost warning must not fail the run.
+        except EventTooLarge as error:
+            log.error("the event of the quality check %s was not sent: %s", result.check, error)

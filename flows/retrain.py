@@ -1,4 +1,15 @@
-"""Retrain: fit a challenger, hold it against champion and baselines, promote it if it earned it."""
+"""Retrain: fit a challenger, compare it with the champion and the baselines, promote it if it wins.
+
+The pipeline is `retrain` in flows/pipelines/loop.py: Prefect takes seconds to import, and `nexthour retrain` does
+without it. Its steps, in order:
+
+1. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
+2. `load_features`     tasks/features/          the minutes of the training span as tensors
+3. `load_forecaster`   tasks/model/serving/     the present champion, if there is one
+4. `train_model`       tasks/model/training/    split by time, fit, score everyone on the held-out days
+5. `judge`             tasks/model/promotion/   the gate decides
+6. `register`          tasks/model/review/      MLflow run, registered version, bundle; move the alias if promoted
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""Score: forecasts that have matured against what then happened."""
+"""Score: compare the forecasts whose hour is over with what then happened.
+
+The pipelines are `score` and `follow_champion` in flows/pipelines/loop.py: Prefect takes seconds to import, and
+`nexthour score` does without it. Their steps, in order:
+
+1. `score_forecasts`   tasks/score/             errors per service day, station tier and horizon
+2. `log_live`          tasks/score/             the same as live metrics in MLflow
+3. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
+"""
 
 from __future__ import annotations
 

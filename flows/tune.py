@@ -1,4 +1,12 @@
-"""Tune: find a better config of an architecture on past moments."""
+"""Tune: find a better config of an architecture on past moments.
+
+The pipeline is `tune` in flows/pipelines/tune.py: Prefect takes seconds to import, and `nexthour tune` does without it.
+Its steps, in order:
+
+1. `load_past`   tasks/features/   the minutes, and when each became known, once for all trials
+2. `optimize`    tasks/backtest/   one backtest per trial; a trial that is clearly worse is stopped early
+3. `log_study`   tasks/backtest/   all trials and the best config in MLflow
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One turn of each flow, composed of steps. Free of Prefect, so that a one-shot command starts at once.
+"""One run of each flow, composed of steps. Free of Prefect, so that a one-shot command starts at once.
 
-Stages do not know one another; what one makes is handed to the next here, in memory.
+Stages never import one another: what one stage returns is passed to the next one here, in memory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ HOUR = np.timedelta64(HORIZON_MINUTES, "m")
 
 @dataclass(frozen=True)
 class IngestReport:
-    """What came in, a report a source; the sources that could not be read; and whether it can be believed."""
+    """One report per source that was read, one sentence per source that was not, and the data-quality results."""
 
     sources: tuple[SourceReport, ...]
     failures: tuple[str, ...]
@@ -45,7 +45,7 @@ class IngestReport:
 
 
 class NothingRead(SourceError):
-    """No source could be read; `report` says what is known all the same."""
+    """No source could be read; `report` holds the failures and the quality results."""
 
     def __init__(self, report: IngestReport) -> None:
         super().__init__("; ".join(report.failures))
@@ -72,7 +72,7 @@ def ingest(
     backfill: bool = False,
     progress: Progress | None = None,
 ) -> IngestReport:
-    """Pull every source (or one), each by itself, then look at what came in: a source that fails holds up no other.
+    """Read every source (or one), then check the quality of what came in; a source that fails stops no other.
 
     Raises:
         ConfigError: if `source` is not configured.
@@ -83,7 +83,7 @@ def ingest(
 
     Store(settings.data_root).check_writable()
     reports, failures = [], []
-    for name in chosen_sources(settings, source):
+    for name in select_sources(settings, source):
         try:
             reports.append(
                 ingest_source(
@@ -100,8 +100,8 @@ def ingest(
     return report
 
 
-def chosen_sources(settings: Settings, wanted: str | None) -> list[str]:
-    """Names of all sources, or that of the one wanted.
+def select_sources(settings: Settings, wanted: str | None) -> list[str]:
+    """Names of all sources, or of the one that is wanted.
 
     Raises:
         ConfigError: if it is not configured.
@@ -119,7 +119,7 @@ def chosen_sources(settings: Settings, wanted: str | None) -> list[str]:
 def features(
     settings: Settings, start_day: np.datetime64, end_day: np.datetime64, as_of: np.datetime64 | None = None
 ) -> LagReport:
-    """Write the lag table of the service days from `start_day` to `end_day`, both included, and what is stale of it."""
+    """Write the lag table of the service days from `start_day` to `end_day`, both included, and its stale days."""
     from tasks.features.steps import refresh_lag_table, write_lag_table
 
     report = write_lag_table(settings, str(start_day), str(end_day), as_of)
@@ -129,9 +129,9 @@ def features(
 def retrain(
     settings: Settings, as_of: np.datetime64, model: str | None = None, progress: Progress | None = None
 ) -> RetrainReport:
-    """Fit a challenger, hold it against champion and baselines, log it, and promote it if it earned it."""
+    """Fit a challenger, compare it with champion and baselines, log it, and promote it if it wins."""
     from tasks.features.steps import load_features
-    from tasks.model.steps import follow_registry, judge, load_forecaster, register, train_model
+    from tasks.model.steps import follow_registry, judge, register, train_model
 
     extra = channels(settings)
     followed = follow_registry(settings, as_of)
@@ -139,7 +139,7 @@ def retrain(
     span = (plan.train_days + plan.validation_days + plan.holdout_days + 1) * DAY
     first, last = floor(settings, as_of - span), floor(settings, as_of)
     table = load_features(settings, first, last, as_of, extra)
-    champion = _optional(lambda: load_forecaster(settings, "champion"))
+    champion = _load_champion(settings)
     trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
     if followed:
         trained.log.notes["champion"] = followed
@@ -149,7 +149,7 @@ def retrain(
 
 
 def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") -> ForecastReport:
-    """Forecast the hour from `as_of`, stepping down the ladder where a model fails, and publish it everywhere."""
+    """Forecast the hour from `as_of` with the first model of the ladder that works, and publish to every target."""
     from tasks.features.steps import load_features
     from tasks.forecast.steps import issue
     from tasks.model.steps import load_forecaster
@@ -171,7 +171,7 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
 
 
 def channels(settings: Settings, *, forgiving: bool = False) -> tuple[Channel, ...]:
-    """The extra channels that are configured; `forgiving` of those that cannot be read, which are unknown then."""
+    """The extra channels that are configured; with `forgiving`, one that cannot be read counts as unknown."""
     if not settings.channels:
         return ()
     from tasks.ingest.steps import read_channels
@@ -185,7 +185,7 @@ def score(
     start: np.datetime64 | None = None,
     end: np.datetime64 | None = None,
 ) -> ScoreReport:
-    """Join matured forecasts with the truth, and log how they did."""
+    """Score the forecasts whose hour is over against the observed counts, and log the errors."""
     from tasks.score.steps import log_live, score_forecasts
 
     report = score_forecasts(settings, as_of, start, end)
@@ -195,21 +195,21 @@ def score(
 
 
 def follow_champion(settings: Settings, as_of: np.datetime64) -> str | None:
-    """Move the bundle on disk to where the registry's alias points; says what it did, None if nothing."""
+    """Move the bundle on disk to where the registry's alias points; returns what it did, None if nothing."""
     from tasks.model.steps import follow_registry
 
     return follow_registry(settings, as_of)
 
 
 def rollback(settings: Settings, as_of: np.datetime64) -> str:
-    """Let the previous champion publish again; returns its version."""
+    """Make the previous champion publish again; returns its version."""
     from tasks.model.steps import rollback as roll_back
 
     return roll_back(settings, as_of)
 
 
 def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: bool = False) -> MaintainReport:
-    """Keep what is to be kept, make one file of each day, check files and folds, mend, sweep; one run at a time."""
+    """Remove old days, compact days that are over, check files and folds, mend, sweep; one run at a time."""
     from tasks.maintain import steps
 
     with Store(settings.data_root).lock("maintain"):
@@ -217,7 +217,8 @@ def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: b
         compacted = steps.compact_days(settings, as_of, None if full else steps.DAYS_AT_ONCE)
         files = steps.check_tables(settings, as_of, full)
         folds = steps.check_folds(settings, as_of, files, sample_days, full)
-        return steps.report(settings, removed, compacted, files, folds, steps.sweep_up(settings, as_of))
+        swept = steps.sweep_up(settings, as_of)
+        return steps.report(settings, removed, compacted, files, folds, swept)
 
 
 def floor(settings: Settings, moment: np.datetime64) -> np.datetime64:
@@ -231,11 +232,13 @@ def _loader(load: Callable[[Settings, str], Forecaster], settings: Settings, nam
     return lambda: load(settings, name)
 
 
-def _optional(load: Callable[[], Forecaster]) -> Forecaster | None:
+def _load_champion(settings: Settings) -> Forecaster | None:
+    """The present champion; None before the first promotion, or where its bundle is damaged."""
     from tasks.errors import ModelError
+    from tasks.model.steps import load_forecaster
 
     try:
-        return load()
+        return load_forecaster(settings, "champion")
     except ModelError as error:
         log.info("no champion to compare with: %s", error)
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.pipelines.loop import chosen_sources
+from flows.pipelines.loop import select_sources
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.settings.tree import Settings
@@ -39,14 +39,14 @@ def standing(settings: Settings, source: str | None = None) -> RefusedReport:
     """What stands refused, of every source or one."""
     from tasks.ingest.steps import list_rejects
 
-    return list_rejects(settings, chosen_sources(settings, source))
+    return list_rejects(settings, select_sources(settings, source))
 
 
 def write_out(settings: Settings, out: Path, source: str | None = None) -> Written:
     """Write what stands refused as a CSV for repair."""
     from tasks.ingest.steps import write_rejects_out
 
-    return write_rejects_out(settings, chosen_sources(settings, source), out)
+    return write_rejects_out(settings, select_sources(settings, source), out)
 
 
 def replay(
@@ -60,7 +60,7 @@ def replay(
     from tasks.ingest.steps import ingest_source, stage_repairs
 
     Store(settings.data_root).check_writable()
-    staged = stage_repairs(settings, chosen_sources(settings, source), path)
+    staged = stage_repairs(settings, select_sources(settings, source), path)
     reports, failures = [], list(staged.failures)
     for (name, start, end, backfill), files in groupby(sorted(staged.files, key=_sorting), _way):
         paths = tuple(file.path for file in files)

@@ -1,0 +1,57 @@
+"""What a flow file says about itself is so: where its pipeline is, and its steps in order with their folders."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.machine.deployments import DEPLOYMENTS
+
+ROOT = Path(__file__).parents[2]
+LISTED = re.compile(r"^(\d+)\. `(\w+)` +(tasks/\w+(?:/\w+)*/) {3,}\S", re.MULTILINE)
+PIPELINES = re.compile(
+    r"pipelines? (?:is|are) ((?:`\w+`(?: and )?)+) in (flows/pipelines/\w+\.py): Prefect takes seconds"
+)
+
+
+def called(module: Path, function: str) -> list[str]:
+    """Names that a pipeline uses, in order, with those that its helpers in any pipeline use."""
+    others = sorted((ROOT / "flows/pipelines").glob("*.py"))
+    nodes = [node for path in (*others, module) for node in ast.walk(ast.parse(path.read_text()))]
+    bodies = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names: list[str] = []
+
+    def visit(node: ast.AST, seen: tuple[str, ...]) -> None:
+        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        if name in bodies and name not in seen:
+            visit(bodies[name], (*seen, name))
+        elif name:
+            names.append(name)
+        for child in ast.iter_child_nodes(node):
+            visit(child, seen)
+
+    visit(bodies[function], (function,))
+    return names
+
+
+@pytest.mark.parametrize("flow", [item.flow for item in DEPLOYMENTS])
+def test_the_head_of_a_flow_file_lists_the_steps_of_its_pipeline_in_order(flow: str) -> None:
+    head = ast.get_docstring(ast.parse((ROOT / f"flows/{flow}.py").read_text())) or ""
+    said = PIPELINES.search(" ".join(head.split()))
+    assert said, "names no pipeline, or does not say why it is elsewhere"
+    calls = [name for function in re.findall(r"`(\w+)`", said[1]) for name in called(ROOT / said[2], function)]
+    steps = LISTED.findall(head)
+    assert [int(number) for number, _, _ in steps] == list(range(1, len(steps) + 1))
+    at = [calls.index(name) for _, name, _ in steps]
+    assert len(at) >= 2
+    assert at == sorted(at), "not in the order of the pipeline"
+
+
+@pytest.mark.parametrize("flow", [item.flow for item in DEPLOYMENTS])
+def test_every_folder_that_a_flow_file_names_is_there(flow: str) -> None:
+    folders = [folder for _, _, folder in LISTED.findall((ROOT / f"flows/{flow}.py").read_text())]
+    assert folders
+    assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
