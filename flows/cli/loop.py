@@ -41,16 +41,16 @@ def ingest(
     start: Start = None,
     end: End = None,
     rejects: Annotated[
-        bool, typer.Option("--rejects", help="List what stands refused; with --out write it, with --path take it back.")
+        bool, typer.Option("--rejects", help="List open rejects; with --out write them, with --path take them back.")
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="With --rejects: CSV to write for repair.")] = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Read the sources: what is new lands in the minute table, what is refused in the rejects.
+    """Read the sources: what is new lands in the minute table, what is rejected in the rejects.
 
-    Rows refused for the configuration (a time zone, maximum, columns) land with the next ingest once that is
+    Rows rejected for the configuration (a time zone, maximum, columns) land with the next ingest once that is
     corrected: files whose source is configured otherwise are read again. Rows that are wrong themselves are repaired
     in a CSV: --rejects --out bad.csv writes it, --rejects --path bad.csv takes it back.
     """

@@ -1,4 +1,4 @@
-"""`nexthour ingest --rejects`: what is refused, listed, written out for repair, and taken back."""
+"""`nexthour ingest --rejects`: open rejects, listed, written out for repair, and taken back."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
-    from tasks.ingest.steps import RefusedReport
+    from tasks.ingest.steps import OpenRejectsReport
 
 SHOWN = 40
 
 
 def run(settings: Settings, source: str | None, paths: list[str], out: Path | None, json: bool) -> None:
-    """List what stands refused, or write it to `out`, or replay the repaired `paths`.
+    """List open rejects, or write them to `out`, or replay the repaired `paths`.
 
     Raises:
         ConfigError: if both are given, or a path is no such file.
@@ -31,10 +31,10 @@ def run(settings: Settings, source: str | None, paths: list[str], out: Path | No
         _replay(settings, source, paths, json)
     elif out:
         written = repair.write_out(settings, out, source)
-        lines = [f"{written.rows:,} refused rows written to {out}: repair them, then nexthour ingest --rejects --path"]
+        lines = [f"{written.rows:,} rejected rows written to {out}: repair them, then nexthour ingest --rejects --path"]
         _end(written, json, lines, written.failures)
     else:
-        report = repair.standing(settings, source)
+        report = repair.list_open(settings, source)
         output.emit(report, json, _listed(report))
 
 
@@ -45,10 +45,10 @@ def _replay(settings: Settings, source: str | None, paths: list[str], json: bool
             report = repair.replay(settings, now(), Path(path), source, progress)
         reports.append(report)
         files, landed = sum(s.files for s in report.sources), sum(s.rows for s in report.sources)
-        refused = sum(s.rejected for s in report.sources)
+        rejected = sum(s.rejected for s in report.sources)
         lines.append(f"{path}: {report.repaired:,} rows repaired, {report.unchanged:,} as they were")
         if files:
-            lines.append(f"{files:,} files ingested again: {landed:,} rows landed, {refused:,} stand refused")
+            lines.append(f"{files:,} files ingested again: {landed:,} rows landed, {rejected:,} rejected")
         failures += [*report.failures, *(failure for s in report.sources for failure in s.failures)]
     _end(reports[0] if len(reports) == 1 else reports, json, lines, failures)
 
@@ -59,13 +59,13 @@ def _end(report: object, json: bool, lines: list[str], failures: list[str]) -> N
         raise typer.Exit(1)
 
 
-def _listed(report: RefusedReport) -> list[str]:
+def _listed(report: OpenRejectsReport) -> list[str]:
     lines = [f"FAILED {failure}" for failure in report.failures]
     for each in report.files[:SHOWN]:
         why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(each.reasons.items()))
-        lines.append(f"{each.source} {each.file}: {each.rows:,} rows refused: {why}")
+        lines.append(f"{each.source} {each.file}: {each.rows:,} rows rejected: {why}")
         lines += [f"  {example}" for example in each.examples]
     if len(report.files) > SHOWN:
         lines.append(f"and {len(report.files) - SHOWN:,} more files; --json lists them all")
     total = sum(each.rows for each in report.files)
-    return [*lines, f"{total:,} rows of {len(report.files):,} files stand refused"]
+    return [*lines, f"{total:,} open rejects of {len(report.files):,} files"]

@@ -1,9 +1,8 @@
-"""What is refused, and its way back: composed of steps, free of Prefect as `compose` is."""
+"""Open rejects and their way back: composed of steps, free of Prefect as `loop` is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
 if TYPE_CHECKING:
-    from tasks.ingest.steps import RefusedReport, SourceReport, Staged, Written
+    from tasks.ingest.steps import OpenRejectsReport, SourceReport, Written
 
 
 @dataclass(frozen=True)
@@ -24,9 +23,9 @@ class ReplayReport:
     """What came of repaired rows.
 
     Attributes:
-        sources: what was ingested again: a report each source, or more where its files came in by several ways.
+        sources: one report per source that was ingested again, or more where its files came in by several ways.
         repaired, unchanged: rows repaired since the last time, and those that are as they were.
-        failures: one line on each file or row that could not be repaired.
+        failures: one line per file or row that could not be repaired.
     """
 
     sources: tuple[SourceReport, ...]
@@ -35,15 +34,15 @@ class ReplayReport:
     failures: tuple[str, ...]
 
 
-def standing(settings: Settings, source: str | None = None) -> RefusedReport:
-    """What stands refused, of every source or one."""
+def list_open(settings: Settings, source: str | None = None) -> OpenRejectsReport:
+    """Open rejects of every source or one."""
     from tasks.ingest.steps import list_rejects
 
     return list_rejects(settings, select_sources(settings, source))
 
 
 def write_out(settings: Settings, out: Path, source: str | None = None) -> Written:
-    """Write what stands refused as a CSV for repair."""
+    """Write open rejects as a CSV for repair."""
     from tasks.ingest.steps import write_rejects_out
 
     return write_rejects_out(settings, select_sources(settings, source), out)
@@ -52,7 +51,7 @@ def write_out(settings: Settings, out: Path, source: str | None = None) -> Writt
 def replay(
     settings: Settings, as_of: np.datetime64, path: Path, source: str | None = None, progress: Progress | None = None
 ) -> ReplayReport:
-    """Lay repaired rows over their files and ingest those again as they were ingested; twice is once.
+    """Keep repaired rows and ingest their files again as they were ingested; twice is once.
 
     Raises:
         ConfigError: if `path` is no CSV that `write_out` wrote.
@@ -62,22 +61,9 @@ def replay(
     Store(settings.data_root).check_writable()
     staged = stage_repairs(settings, select_sources(settings, source), path)
     reports, failures = [], list(staged.failures)
-    for (name, start, end, backfill), files in groupby(sorted(staged.files, key=_sorting), _way):
-        paths = tuple(file.path for file in files)
+    for files in staged.again:
         try:
-            reports.append(
-                ingest_source(
-                    settings, name, as_of, paths=paths, start=start, end=end, backfill=backfill, progress=progress
-                )
-            )
+            reports.append(ingest_source(settings, as_of=as_of, progress=progress, **vars(files)))
         except SourceError as error:
             failures.append(str(error))
     return ReplayReport(tuple(reports), staged.repaired, staged.unchanged, tuple(failures))
-
-
-def _way(file: Staged) -> tuple[str, np.datetime64 | None, np.datetime64 | None, bool]:
-    return file.source, file.start, file.end, file.backfill
-
-
-def _sorting(file: Staged) -> list[str]:
-    return [str(part) for part in _way(file)]

@@ -15,7 +15,7 @@ from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import Claims
-from tasks.ingest.formats.repaired import Overlays
+from tasks.ingest.formats.repaired import Repairs
 from tasks.ingest.land.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
 from tasks.ingest.land.reject_table import write_rejects
 from tasks.ingest.land.writer import Landing, Writer
@@ -40,7 +40,7 @@ def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: P
         StoreError: if the data root cannot be written.
     """
     books = _Books(SourceLedger(writer.store, source.name))
-    bare = Pull(writer.as_of, writer.start, writer.end, paths, repairs=Overlays(writer.store, source.name))
+    bare = Pull(writer.as_of, writer.start, writer.end, paths, repairs=Repairs(writer.store, source.name))
     view = LedgerView(books.ledger, bare, writer.setup, writer.backfill)
     pull = replace(bare, done=view, claims=Claims(writer.store, source.name))
     receipt, tally = _first_receipt(writer.as_of, books.ledger), Tally()

@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import Claims
-from tasks.ingest.formats.repaired import Overlay
+from tasks.ingest.formats.repaired import Repairs
 
 
 class Ledger(Protocol):
@@ -29,16 +29,6 @@ class Ledger(Protocol):
         """Whether what was read of this key need not be read anew: by this configuration, and known as early."""
 
 
-class Repairs(Protocol):
-    """What people repaired of the files of a source."""
-
-    def mark(self, key: str) -> str:
-        """Fingerprint of all repairs of a key, after a +; "" where there are none."""
-
-    def of(self, key: str, digest: str) -> Overlay | None:
-        """Repairs of a state of a file."""
-
-
 @dataclass(frozen=True)
 class Pull:
     """What a source is asked for.
@@ -49,7 +39,7 @@ class Pull:
         paths: read these files instead of the configured ones.
         done: what the ledger holds; a source skips what has not changed.
         claims: which file counts which event.
-        repairs: what goes over the rows of its files.
+        repairs: rows of its files that people repaired.
     """
 
     as_of: np.datetime64

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +14,10 @@ from tasks.channels import Channel
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.channel_files import read_channel
-from tasks.ingest.failed import failed
 from tasks.ingest.land.ledger import SourceLedger
 from tasks.ingest.land.writer import Writer
-from tasks.ingest.repair.repair import Refused, Staged, Written, refused, stage, write_out
-from tasks.ingest.repair.sheet import read_sheet
+from tasks.ingest.repair.repair import OpenRejects, Written, open_failures, open_rejects, stage, write_out
+from tasks.ingest.repair.sheet import SheetRow, read_sheet
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.sources import make_source, named_source, setup_of
@@ -29,9 +26,8 @@ from tasks.stepping import step
 from tasks.storage.store import Store
 
 __all__ = [
-    "RefusedReport",
+    "OpenRejectsReport",
     "SourceReport",
-    "Staged",
     "StagedReport",
     "Written",
     "ingest_source",
@@ -46,30 +42,41 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class RefusedReport:
-    """What stands refused.
+class OpenRejectsReport:
+    """Rows and files that were rejected and have not landed since.
 
     Attributes:
-        files: those with refused rows.
-        failures: one line on each file that could not be used at all.
+        files: those with rejected rows.
+        failures: one line per file that could not be used at all.
     """
 
-    files: tuple[Refused, ...]
+    files: tuple[OpenRejects, ...]
     failures: tuple[str, ...]
 
 
 @dataclass(frozen=True)
+class IngestAgain:
+    """Files of a source that are to be ingested again as they were ingested last: arguments of `ingest_source`."""
+
+    source: str
+    start: np.datetime64 | None
+    end: np.datetime64 | None
+    backfill: bool
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StagedReport:
-    """Repaired rows that lie over their files, which are to be ingested again.
+    """Repaired rows that the next ingest of their files takes up.
 
     Attributes:
-        files: which.
+        again: those files, by the way they were ingested.
         repaired: rows repaired since the last time.
         unchanged: rows that are as they were.
-        failures: one line on each file or row that cannot be repaired this way.
+        failures: one line per file or row that cannot be repaired this way.
     """
 
-    files: tuple[Staged, ...]
+    again: tuple[IngestAgain, ...]
     repaired: int
     unchanged: int
     failures: tuple[str, ...]
@@ -159,21 +166,21 @@ def read_channels(settings: Settings, *, forgiving: bool = False) -> tuple[Chann
 
 
 @step("list rejects", timeout_seconds=3600)
-def list_rejects(settings: Settings, sources: Sequence[str]) -> RefusedReport:
-    """What stands refused of some sources, by their last state; rows that landed since are not among it.
+def list_rejects(settings: Settings, sources: Sequence[str]) -> OpenRejectsReport:
+    """Open rejects of some sources, by their last state; rows that landed since are not among them.
 
     Raises:
         StoreError: if the data root cannot be read.
     """
     store = Store(settings.data_root)
     configs = [named_source(settings, name) for name in sources]
-    files = tuple(each for name in sources for each in refused(store, name))
-    return RefusedReport(files, tuple(line for config in configs for line in failed(store, config)))
+    files = tuple(each for name in sources for each in open_rejects(store, name))
+    return OpenRejectsReport(files, tuple(line for config in configs for line in open_failures(store, config)))
 
 
 @step("write rejects out", timeout_seconds=3600)
 def write_rejects_out(settings: Settings, sources: Sequence[str], out: Path) -> Written:
-    """Write what stands refused of some sources as a CSV for repair.
+    """Write the open rejects of some sources as a CSV for repair.
 
     Raises:
         StoreError: if the data root cannot be read, or the file not be written.
@@ -183,19 +190,33 @@ def write_rejects_out(settings: Settings, sources: Sequence[str], out: Path) -> 
 
 @step("stage repairs", timeout_seconds=3600)
 def stage_repairs(settings: Settings, sources: Sequence[str], path: Path) -> StagedReport:
-    """Lay the rows of a repaired CSV over the files that they are from; rows of other sources are left out.
+    """Keep the rows of a repaired CSV for the next ingest of their files; rows of other sources are left out.
 
     Raises:
         ConfigError: if the file is no such CSV.
         StoreError: if the data root cannot be written.
     """
-    store, rows = Store(settings.data_root), [row for row in read_sheet(path) if row.source in sources]
-    about = attrgetter("source", "file", "digest")
-    files: list[Staged] = []
-    failures: list[str] = []
-    repaired = 0
-    for (name, *_), group in groupby(sorted(rows, key=about), about):
-        staged, count, problems = stage(store, named_source(settings, name), list(group))
-        files += [staged] if staged else []
-        repaired, failures = repaired + count, failures + problems
-    return StagedReport(tuple(files), repaired, len(rows) - repaired, tuple(failures))
+    states: dict[tuple[str, str, str], list[SheetRow]] = {}
+    for row in read_sheet(path):
+        if row.source in sources:
+            states.setdefault((row.source, row.file, row.digest), []).append(row)
+    ways: dict[tuple[str, str | None, str | None, bool], list[str]] = {}
+    repaired, failures = 0, list[str]()
+    for (source, *_), rows in sorted(states.items()):
+        try:
+            staged = stage(Store(settings.data_root), named_source(settings, source), rows)
+        except SourceError as error:
+            failures.append(str(error))
+            continue
+        entry = staged.entry
+        ways.setdefault((source, entry.start, entry.end, entry.backfill), []).append(staged.path)
+        repaired, failures = repaired + staged.repaired, failures + staged.failures
+    again = [
+        IngestAgain(source, _moment(start), _moment(end), backfill, tuple(paths))
+        for (source, start, end, backfill), paths in ways.items()
+    ]
+    return StagedReport(tuple(again), repaired, sum(map(len, states.values())) - repaired, tuple(failures))
+
+
+def _moment(text: str | None) -> np.datetime64 | None:
+    return None if text is None else np.datetime64(text)

@@ -18,7 +18,7 @@ LATER = NOW + np.timedelta64(60, "s")
 
 
 def counts(folder: Path, **more: Any) -> Bench:
-    """Six good rows and seven refused ones, of all kinds, in two files."""
+    """Six good rows and seven rejected ones, of all kinds, in two files."""
     bench = Bench.counts(folder, **more)
     text = (
         "station_id,minute_utc,entries,exits,note\n"

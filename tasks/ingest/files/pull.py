@@ -12,7 +12,7 @@ from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.files.find import SourceFile, find_files, settled_before
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.decode import decode
-from tasks.ingest.formats.repaired import laid_over
+from tasks.ingest.formats.repaired import RepairedColumns, repaired_digest
 from tasks.ingest.prefetch import prefetch
 from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.rows.rows_in import InputColumns
@@ -73,14 +73,11 @@ def pull_files(
 def _stamped(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
     """With stamps that tell their repairs, too; without one where a file changed just now."""
     settled = settled_before(pull.as_of)
-    marks = [pull.repairs.mark(file.key) if pull.repairs else "" for file in files]
-    stamps = [
-        None if file.changed >= settled else file.stamp and file.stamp + mark
-        for file, mark in zip(files, marks, strict=True)
-    ]
-    return [
-        file if stamp == file.stamp else replace(file, stamp=stamp) for file, stamp in zip(files, stamps, strict=True)
-    ]
+    return [replace(file, stamp=None if file.changed >= settled else _stamp(file, pull)) for file in files]
+
+
+def _stamp(file: SourceFile, pull: Pull) -> str | None:
+    return file.stamp + pull.repairs.stamp(file.key) if file.stamp and pull.repairs else file.stamp
 
 
 def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
@@ -98,12 +95,13 @@ def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) 
     """The rows of a file; what is wrong with it is given back, for it is read ahead of its turn."""
     try:
         content, digest = read_content(file, config.max_bytes)
-        overlay = pull.repairs.of(file.key, digest) if pull.repairs else None
-        digest = overlay.fingerprint if overlay else digest
+        repaired = pull.repairs.of(file.key, digest) if pull.repairs else {}
+        digest = repaired_digest(digest, repaired)
         if pull.done and pull.done.digest(file.key) == digest:
             return _Unchanged()
         content, look = file.whole_lines(content, pull.as_of)
-        rows = laid_over(decode(file.origin, content, config.max_bytes), overlay)
+        rows = decode(file.origin, content, config.max_bytes)
+        rows = RepairedColumns(rows, repaired) if repaired else rows
         return OpenFile(config, network, file.origin, rows, file, digest, look)
     except FileProblem as problem:
         return problem

@@ -1,8 +1,8 @@
-"""What stands refused: listed, written out for repair, and taken back as overlays of the files."""
+"""Open rejects: listed, written out for repair, and the repaired rows kept for the next ingest of their files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from tasks.arrays import Int
 from tasks.errors import SourceError
-from tasks.ingest.files.find import as_path, find_again
+from tasks.ingest.files.find import as_path, find_again, find_files
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.columns import Columns
 from tasks.ingest.formats.decode import decode
-from tasks.ingest.formats.repaired import Overlay, Overlays, laid_over
+from tasks.ingest.formats.repaired import Lines, Repairs, repaired_digest
 from tasks.ingest.land.ledger import Entry, SourceLedger
 from tasks.ingest.rejects import TEXT_LENGTH
 from tasks.ingest.repair.sheet import SheetRow, headings, write_sheet
@@ -28,8 +27,8 @@ EXAMPLES = 3
 
 
 @dataclass(frozen=True)
-class Refused:
-    """What stands refused of one file.
+class OpenRejects:
+    """Open rejects of one file.
 
     Attributes:
         source, file, origin: which; `file` is what the ledger calls it.
@@ -53,7 +52,7 @@ class Written:
     Attributes:
         rows: lines of the CSV.
         out: where it lies.
-        failures: one line on each file that could not be looked up.
+        failures: one line per file that could not be looked up.
     """
 
     rows: int
@@ -63,170 +62,160 @@ class Written:
 
 @dataclass(frozen=True)
 class Staged:
-    """A file that is to be ingested again, as it was the last time.
+    """Repaired rows of a file, which is to be ingested again as it was ingested last.
 
     Attributes:
-        source: name of the source.
+        entry: what the ledger knows of the file.
         path: as `find_files` takes it.
-        start, end, backfill: as they were asked for.
+        repaired: rows repaired since the last time.
+        failures: one line per row that cannot be taken.
     """
 
-    source: str
+    entry: Entry
     path: str
-    start: np.datetime64 | None
-    end: np.datetime64 | None
-    backfill: bool
+    repaired: int
+    failures: list[str]
 
 
-def refused(store: Store, source: str) -> Iterator[Refused]:
-    """What stands refused of a source, file by file; of a source without files, pull by pull."""
+@dataclass(frozen=True)
+class _State:
+    """What a file holds now: as it is stored, and the rows that were repaired."""
+
+    digest: str
+    stored: Columns
+    repaired: Lines
+    torn: Mapping[int, str]
+
+    @classmethod
+    def read(cls, store: Store, config: FileSource, entry: Entry) -> _State:
+        """The file of an entry.
+
+        Raises:
+            SourceError: if it is gone or cannot be read.
+        """
+        file = find_again(config.name, config.path, entry.origin)
+        content, digest = read_content(file, config.max_bytes)
+        stored = decode(file.origin, content, config.max_bytes)
+        malformed = stored.malformed()
+        torn = dict(zip(malformed.lines.tolist(), malformed.texts, strict=True))
+        return cls(digest, stored, Repairs(store, config.name).of(entry.key, digest), torn)
+
+    def values(self, lines: Sequence[int]) -> dict[int, Sequence[str]]:
+        """Values of the rows on these lines, by line; a line that is no row is left out."""
+        held = self.stored.lines(np.arange(self.stored.rows))
+        places = np.flatnonzero(np.isin(held, lines))
+        found = dict(zip(held[places].tolist(), self.stored.cells(places), strict=True))
+        return found | {line: self.repaired[line] for line in lines if line in self.repaired}
+
+
+def open_rejects(store: Store, source: str) -> Iterator[OpenRejects]:
+    """Open rejects of a source, file by file; of a source without files, pull by pull."""
     for entry in SourceLedger(store, source).entries:
         if entry.rejected:
-            rows = _kept(store, entry)[:EXAMPLES]
-            shown = [f"{line} {reason} {text}" for line, reason, text in rows]
-            yield Refused(source, entry.key, entry.origin, entry.rejected, entry.reasons, shown)
+            examples = [f"{line} {reason} {text}" for line, reason, text in _kept(store, entry)[:EXAMPLES]]
+            yield OpenRejects(source, entry.key, entry.origin, entry.rejected, entry.reasons, examples)
+
+
+def open_failures(store: Store, config: BaseSource) -> Iterator[str]:
+    """The last error of each file of a source that was rejected as a whole, and has not landed or gone since."""
+    try:
+        files = find_files(config.name, config.path) if isinstance(config, FileSource) else []
+    except SourceError:
+        return
+    stamps = {file.origin: file.stamp for file in files}
+    for entry in SourceLedger(store, config.name).entries:
+        as_it_landed = entry.stamp is not None and entry.stamp.split("+")[0] == stamps.get(entry.origin)
+        if entry.failed and entry.origin in stamps and not as_it_landed:
+            yield entry.failed
 
 
 def _kept(store: Store, entry: Entry) -> list[tuple[int, str, str]]:
-    """Line, reason and text of the rows of a key that stand refused, by line."""
+    """Line, reason and text of the open rejects of a key, by line."""
     table = store.read_tables([path for path in entry.rejects if store.exists(path)], schemas.REJECTS).sort_by("line")
     columns = (table["line"], pc.cast(table["reason"], "string"), table["text"])
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
 
 def write_out(store: Store, sources: Sequence[BaseSource], out: Path) -> Written:
-    """Write what stands refused, with the values that the files have, as a CSV.
+    """Write open rejects, with the values that the files have, as a CSV.
 
     Raises:
         StoreError: if it cannot be written.
     """
     failures: list[str] = []
-    return Written(write_sheet(out, _found(store, sources, failures)), str(out), failures)
-
-
-def _found(store: Store, sources: Sequence[BaseSource], failures: list[str]) -> Iterator[SheetRow]:
-    for config in sources:
-        for entry in SourceLedger(store, config.name).entries:
-            if not entry.rejected:
-                continue
-            rows: Columns | None = None
-            digest = entry.digest
-            if isinstance(config, FileSource):
+    with write_sheet(out) as sheet:
+        for config in sources:
+            for entry in SourceLedger(store, config.name).entries:
                 try:
-                    rows, digest = _read_again(store, config, entry)
+                    sheet.add(_sheet_rows(store, config, entry) if entry.rejected else ())
                 except SourceError as error:
                     failures.append(str(error))
-                    continue
-            yield from _sheet_rows(config.name, entry, rows, digest, _kept(store, entry))
+    return Written(sheet.rows, str(out), failures)
 
 
-def _read_again(store: Store, config: FileSource, entry: Entry) -> tuple[Columns, str]:
-    """Rows of the file of an entry with its repairs, and the file's digest.
-
-    Raises:
-        SourceError: if it is gone, or is not what was ingested.
-    """
-    file = find_again(config.name, config.path, entry.origin)
-    content, digest = read_content(file, config.max_bytes)
-    overlay = Overlays(store, config.name).of(entry.key, digest)
-    if entry.digest not in (digest, overlay.fingerprint if overlay else ""):
-        raise SourceError(f"{entry.origin} has changed since it was ingested: run nexthour ingest, then try again")
-    return laid_over(decode(file.origin, content, config.max_bytes), overlay), digest
-
-
-def _sheet_rows(
-    source: str, entry: Entry, rows: Columns | None, digest: str, kept: Sequence[tuple[int, str, str]]
-) -> Iterator[SheetRow]:
-    """One each line that stands refused."""
-    names = headings(rows.names) if rows else []
-    lines = [(line, list(group)) for line, group in groupby(kept, key=lambda row: row[0])]
-    places = _places(rows, [line for line, _ in lines])
-    held = iter(rows.cells(places[places >= 0]) if rows else [])
-    for (line, group), place in zip(lines, places.tolist(), strict=True):
-        why = "; ".join(dict.fromkeys(reason for _, reason, _ in group))
-        cells = dict(zip(names, next(held) if place >= 0 else [""] * len(names), strict=True))
-        yield SheetRow(source, entry.key, digest, line, why, "" if place >= 0 else group[0][2], cells)
+def _sheet_rows(store: Store, config: BaseSource, entry: Entry) -> list[SheetRow]:
+    """One row per line with an open reject; with values only where the source has files."""
+    groups = groupby(_kept(store, entry), key=lambda row: row[0])
+    kept = {line: list(rows) for line, rows in groups}
+    digest, names, values = entry.digest, list[str](), dict[int, Sequence[str]]()
+    if isinstance(config, FileSource):
+        state = _State.read(store, config, entry)
+        if entry.digest not in (state.digest, repaired_digest(state.digest, state.repaired)):
+            raise SourceError(f"{entry.origin} has changed since it was ingested: run nexthour ingest, then try again")
+        digest, names, values = state.digest, headings(state.stored.names), state.values(list(kept))
+    sheet = []
+    for line, rows in kept.items():
+        reason = "; ".join(dict.fromkeys(why for _, why, _ in rows))
+        cells = dict(zip(names, values.get(line, [""] * len(names)), strict=True))
+        sheet.append(
+            SheetRow(config.name, entry.key, digest, line, reason, "" if line in values else rows[0][2], cells)
+        )
+    return sheet
 
 
-def _places(rows: Columns | None, lines: Sequence[int]) -> Int:
-    """Which row stands on each of these lines; -1 where none does."""
-    wanted = np.array(lines, dtype=np.int64)
-    if rows is None or not rows.rows:
-        return np.full(len(wanted), -1)
-    held = rows.lines(np.arange(rows.rows))
-    place = np.minimum(np.searchsorted(held, wanted), len(held) - 1)
-    return np.where(held[place] == wanted, place, -1)
-
-
-def stage(store: Store, config: BaseSource, rows: Sequence[SheetRow]) -> tuple[Staged | None, int, list[str]]:
-    """Lay the repaired rows of one file over it, before anything is read anew; what is there already stays.
+def stage(store: Store, config: BaseSource, rows: Sequence[SheetRow]) -> Staged:
+    """Keep the repaired rows of one file for its next ingest, which takes them up however it comes about.
 
     Args:
         store: the data root.
         config: the source.
         rows: of one state of one file, repaired or not.
 
-    Returns:
-        What is to be ingested again, how many rows were repaired since the last time, and what stands in the way.
+    Raises:
+        SourceError: if the source has no files, or the file is not what was written out.
+        StoreError: if the data root cannot be written.
     """
     name, key, digest = rows[0].source, rows[0].file, rows[0].digest
     if not isinstance(config, FileSource):
-        return None, 0, [f"source {name!r} has no files that could be repaired: correct {key!r} where it comes from"]
+        raise SourceError(f"source {name!r} has no files that could be repaired: correct {key!r} where it comes from")
     entry = SourceLedger(store, name).get(key)
     if entry is None:
-        return None, 0, [f"source {name!r} has ingested no file {key!r}: run nexthour ingest first"]
-    try:
-        file = find_again(name, config.path, entry.origin)
-        content, stored = read_content(file, config.max_bytes)
-        if stored != digest:
-            raise SourceError(f"{entry.origin} has changed since it was written out: write it out again")
-        overlays = Overlays(store, name)
-        overlay = overlays.of(key, stored)
-        now = laid_over(decode(file.origin, content, config.max_bytes), overlay)
-    except SourceError as error:
-        return None, 0, [str(error)]
-    open_lines = {line for line, _, _ in _kept(store, entry)}.union(overlay.rows if overlay else ())
-    repaired, failures = _repaired(now, rows, open_lines, entry.origin)
-    if repaired:
-        overlays.add(Overlay(key, stored, repaired))
-    start, end = (None if text is None else np.datetime64(text) for text in (entry.start, entry.end))
-    return Staged(name, as_path(config.path, entry.origin), start, end, entry.backfill), len(repaired), failures
-
-
-def _repaired(
-    now: Columns, rows: Sequence[SheetRow], open_lines: Set[int], origin: str
-) -> tuple[dict[int, list[str]], list[str]]:
-    """New values by line where they differ from what stands there; and why others cannot be taken.
-
-    Only lines that stand refused, or were repaired before, are `open_lines` to repairs.
-    """
-    names, torn = headings(now.names), dict(_torn(now))
-    places = _places(now, [row.line for row in rows])
-    held = iter(now.cells(places[places >= 0]))
-    repaired, failures = {}, []
-    for row, place in zip(rows, places.tolist(), strict=True):
-        before = next(held) if place >= 0 else [""] * len(names)
-        if row.line not in open_lines or (place < 0 and row.line not in torn):
-            failures.append(f"{origin} has no refused row on line {row.line:,}: leave that column as it was")
-            continue
-        after = _after(now, row, names, before, torn.get(row.line))
-        if after is None:
-            failures.append(f"{origin}: line {row.line:,} is still no row of {len(names)} fields: fill its columns")
+        raise SourceError(f"source {name!r} has ingested no file {key!r}: run nexthour ingest first")
+    state = _State.read(store, config, entry)
+    if state.digest != digest:
+        raise SourceError(f"{entry.origin} has changed since it was written out: write it out again")
+    takes = {line for line, _, _ in _kept(store, entry)}.union(state.repaired)
+    values, repaired, failures = state.values([row.line for row in rows]), dict[int, Sequence[str]](), list[str]()
+    for row in rows:
+        before = values.get(row.line, [""] * len(state.stored.names))
+        if row.line not in takes or not (row.line in values or row.line in state.torn):
+            failures.append(f"{entry.origin} has no rejected row on line {row.line:,}: leave that column as it was")
+        elif (after := _after(row, before, state)) is None:
+            width = len(state.stored.names)
+            failures.append(f"{entry.origin}: line {row.line:,} is still no row of {width} fields: fill its columns")
         elif after != before:
             repaired[row.line] = after
-    return repaired, failures
+    if repaired:
+        Repairs(store, name).add(key, digest, repaired)
+    return Staged(entry, as_path(config.path, entry.origin), len(repaired), failures)
 
 
-def _after(now: Columns, row: SheetRow, names: Sequence[str], before: list[str], torn: str | None) -> list[str] | None:
+def _after(row: SheetRow, before: Sequence[str], state: _State) -> Sequence[str] | None:
     """Values of a row of the sheet; from its text where its columns are blank, None if that is no row."""
+    names = headings(state.stored.names)
     if any(row.cells.get(name) for name in names) or not row.text:
         return [row.cells.get(name, old) for name, old in zip(names, before, strict=True)]
-    if row.text == torn:
+    if row.text == state.torn.get(row.line):
         return before
-    fields = now.split(row.text)
+    fields = state.stored.split(row.text)
     return fields if len(fields) == len(names) and len(row.text) < TEXT_LENGTH else None
-
-
-def _torn(rows: Columns) -> Iterator[tuple[int, str]]:
-    malformed = rows.malformed()
-    return zip(malformed.lines.tolist(), malformed.texts, strict=True)

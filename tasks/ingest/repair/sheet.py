@@ -1,4 +1,4 @@
-"""Refused rows as a CSV that people repair: safe to open in a spreadsheet, and read back as it was written."""
+"""Open rejects as a CSV that people repair: safe to open in a spreadsheet, and read back as it was written."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from tempfile import TemporaryFile
+from typing import IO
 
 from tasks.errors import ConfigError, StoreError
 
@@ -20,7 +22,7 @@ csv.field_size_limit(max(csv.field_size_limit(), 1 << 22))  # a value may be as 
 
 @dataclass(frozen=True)
 class SheetRow:
-    """A refused row.
+    """A rejected row.
 
     Attributes:
         source, file, digest: which state of which file.
@@ -49,39 +51,43 @@ def headings(names: Sequence[str]) -> list[str]:
     return shown
 
 
-def write_sheet(path: Path, rows: Iterable[SheetRow]) -> int:
-    """Write rows, with the columns of all of them beside our own; returns how many. The file appears whole.
+class SheetWriter:
+    """Takes the rows of a sheet as they come; all columns that it has are known after the last one."""
+
+    def __init__(self, body: IO[str]) -> None:
+        self._writer, self.columns, self.rows = csv.writer(body), dict[str, None](), 0
+
+    def add(self, rows: Iterable[SheetRow]) -> None:
+        """Add rows; columns that no row had before come last."""
+        for row in rows:
+            self.rows += 1
+            self.columns |= dict.fromkeys(row.cells)
+            own = (row.source, row.file, row.digest, str(row.line), row.reason, row.text)
+            self._writer.writerow(map(guarded, (*own, *(row.cells.get(name, "") for name in self.columns))))
+
+
+@contextmanager
+def write_sheet(path: Path) -> Iterator[SheetWriter]:
+    """Write the rows that are added, with the columns of all of them beside our own. The file appears whole.
 
     Raises:
         StoreError: if it cannot be written.
     """
-    body, whole = path.with_name(f".{path.name}.body"), path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.part")
     try:
-        with body.open("w", newline="", encoding="utf-8") as out:
-            columns, written = _write_body(out, rows)
-        with body.open(newline="", encoding="utf-8") as held, whole.open("w", newline="", encoding="utf-8-sig") as out:
-            writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-            writer.writerow([*OWN, *map(guarded, columns)])
-            width = len(OWN) + len(columns)
-            writer.writerows(values + [""] * (width - len(values)) for values in csv.reader(held))
-        whole.replace(path)
+        with TemporaryFile("w+", newline="", encoding="utf-8") as body:
+            yield (sheet := SheetWriter(body))
+            body.seek(0)
+            heading = [*OWN, *map(guarded, sheet.columns)]
+            with part.open("w", newline="", encoding="utf-8-sig") as out:
+                writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+                writer.writerow(heading)
+                writer.writerows(values + [""] * (len(heading) - len(values)) for values in csv.reader(body))
+        part.replace(path)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
-        body.unlink(missing_ok=True)
-        whole.unlink(missing_ok=True)
-    return written
-
-
-def _write_body(out: IO[str], rows: Iterable[SheetRow]) -> tuple[list[str], int]:
-    """Rows without a heading; the columns that they have beside our own, and how many rows there are."""
-    writer, columns, written = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n"), dict[str, None](), 0
-    for row in rows:
-        written += 1
-        columns |= dict.fromkeys(row.cells)
-        own = [str(getattr(row, name)) for name in OWN]
-        writer.writerow([guarded(cell) for cell in (*own, *(row.cells.get(name, "") for name in columns))])
-    return list(columns), written
+        part.unlink(missing_ok=True)
 
 
 def read_sheet(path: Path) -> Iterator[SheetRow]:
@@ -110,10 +116,10 @@ def read_sheet(path: Path) -> Iterator[SheetRow]:
 
 
 def _row(where: str, cells: dict[str, str]) -> SheetRow:
-    own: dict[str, Any] = {name: cells.pop(name, "") for name in OWN}
-    if not own["line"].isdecimal():
-        raise ConfigError(f"{where}: line {own['line']!r} is no number: leave that column as it was")
-    return SheetRow(**{**own, "line": int(own["line"])}, cells=cells)
+    source, file, digest, line, reason, text = (cells.pop(name, "") for name in OWN)
+    if not line.isdecimal():
+        raise ConfigError(f"{where}: line {line!r} is no number: leave that column as it was")
+    return SheetRow(source, file, digest, int(line), reason, text, cells)
 
 
 def guarded(cell: str) -> str:

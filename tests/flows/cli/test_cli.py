@@ -72,13 +72,13 @@ def test_the_export_shows_what_was_known_at_a_moment(nexthour, network: Path, tm
     assert (tmp_path / "then.csv").read_text().splitlines()[1] == "A,2024-03-05T12:00:00Z,6,0"
 
 
-def test_refused_rows_are_listed_written_out_repaired_and_taken_back(nexthour, network: Path, tmp_path: Path) -> None:
+def test_rejected_rows_are_listed_written_out_repaired_and_taken_back(nexthour, network: Path, tmp_path: Path) -> None:
     with (tmp_path / "feed/a.csv").open("a") as feed:
         feed.write("A,2024-03-05T09:00,many,\x1b[31m1\n")
     nexthour("backfill", "--config", network)
     code, out, err = nexthour("ingest", "--rejects", "--config", network, "--json")
     assert (code, json.loads(out)["files"][0]["reasons"]) == (0, {"not_a_number": 1})
-    assert "gates a.csv: 1 rows refused: not_a_number 1" in err
+    assert "gates a.csv: 1 rows rejected: not_a_number 1" in err
     assert "many,\\x1b[31m1" in err
     bad = tmp_path / "bad.csv"
     assert nexthour("ingest", "--rejects", "--out", bad, "--config", network)[0] == 0

@@ -19,14 +19,14 @@ from tasks.storage.store import Store
 
 
 @pytest.mark.parametrize("backfill", [False, True])
-def test_repaired_rows_land_once_where_they_stood_and_the_rest_stays_refused(tmp_path: Path, backfill: bool) -> None:
+def test_repaired_rows_land_once_where_they_stood_and_the_rest_stays_rejected(tmp_path: Path, backfill: bool) -> None:
     bench = counts(tmp_path)
     bench.ingest(backfill=backfill)
     sheet = edited(written(bench), repair)
     report = replayed(bench, sheet)
     assert (report.repaired, report.unchanged, report.failures) == (6, 1, ())
     assert bench.truth() == ALL
-    assert [(r.file, r.rows, dict(r.reasons)) for r in rejects.standing(bench.settings).files] == [
+    assert [(r.file, r.rows, dict(r.reasons)) for r in rejects.list_open(bench.settings).files] == [
         ("a.csv", 2, {"superseded_in_file": 2})
     ]
     before = bench.files()
@@ -39,13 +39,13 @@ def test_repaired_rows_land_once_where_they_stood_and_the_rest_stays_refused(tmp
     assert known == (ALL if backfill else {})
 
 
-def test_a_deleted_row_stays_refused_and_a_row_repaired_badly_has_its_new_reason(tmp_path: Path) -> None:
+def test_a_deleted_row_stays_rejected_and_a_row_repaired_badly_has_its_new_reason(tmp_path: Path) -> None:
     bench = counts(tmp_path)
     bench.ingest()
     sheet = edited(written(bench), lambda row: row.update(entries="2.5"), lambda row: row["line"] == "3")
     report = replayed(bench, sheet)
     assert (report.repaired, report.unchanged) == (1, 0)
-    (a, b) = rejects.standing(bench.settings).files
+    (a, b) = rejects.list_open(bench.settings).files
     assert a.reasons["not_whole"] == 1
     assert "not_a_number" not in a.reasons
     assert (a.rows, b.rows) == (6, 1)
@@ -71,7 +71,7 @@ def test_repairs_of_a_file_add_up(tmp_path: Path) -> None:
         replayed(bench, sheet, LATER + np.timedelta64(step, "s"))
     assert bench.truth()["B", at("2024-05-10T10:00")] == (8, 1)
     assert bench.truth()["D", at("2024-05-10T10:00")] == (4, 4)
-    assert not {"not_a_number", "bad_time"} & set(rejects.standing(bench.settings).files[0].reasons)
+    assert not {"not_a_number", "bad_time"} & set(rejects.list_open(bench.settings).files[0].reasons)
 
 
 def test_a_lost_ledger_still_reads_the_repairs(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_file_that_is_gone_or_changed_is_told_and_the_rest_is_kept(tmp_path: P
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        ({"line": "2"}, "b.csv has no refused row on line 3"),
+        ({"line": "2"}, "b.csv has no rejected row on line 3"),
         ({"file": "c.csv"}, "has ingested no file 'c.csv'"),
         ({"digest": "0"}, "has changed since it was written out"),
         ({"text": "one field"}, "is still no row of 5 fields"),
@@ -176,7 +176,7 @@ def test_rows_of_parquet_are_repaired_among_their_kinds(tmp_path: Path) -> None:
         "8": (3, None),
         "9": (4, 4),
     }
-    assert rejects.standing(bench.settings).files == ()
+    assert rejects.list_open(bench.settings).files == ()
 
 
 def test_an_end_of_a_trip_is_repaired_and_its_other_end_counts_once(tmp_path: Path) -> None:
@@ -190,7 +190,7 @@ def test_an_end_of_a_trip_is_repaired_and_its_other_end_counts_once(tmp_path: Pa
     assert replayed(bench, sheet).repaired == 1
     assert bench.truth()["A", at("2024-05-10T10:00")] == (2, 0)
     assert bench.truth()["B", at("2024-05-10T10:05")] == (0, 1)
-    assert rejects.standing(bench.settings).files[0].reasons == {"duplicate_row": 1, "unsafe_name": 1}
+    assert rejects.list_open(bench.settings).files[0].reasons == {"duplicate_row": 1, "unsafe_name": 1}
 
 
 def into(bench: Bench, store: Store, sheet: Path) -> None:

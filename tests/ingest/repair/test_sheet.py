@@ -1,4 +1,4 @@
-"""What stands refused is listed, and written out as a sheet that reads back as it was written."""
+"""What is rejected is listed, and written out as a sheet that reads back as it was written."""
 
 from __future__ import annotations
 
@@ -16,31 +16,31 @@ from tasks.errors import ConfigError
 from tasks.ingest.repair.sheet import guarded, read_sheet, unguarded
 
 
-def test_the_list_shows_what_stands_refused_and_only_that(tmp_path: Path) -> None:
+def test_the_list_shows_what_is_rejected_and_only_that(tmp_path: Path) -> None:
     bench = counts(tmp_path)
     bench.ingest()
-    a, b = repair.standing(bench.settings).files
+    a, b = repair.list_open(bench.settings).files
     reasons = ("bad_time", "not_a_number", "not_utf8", "superseded_in_file", "unsafe_name", "wrong_number_of_fields")
     assert (a.file, a.rows, dict(a.reasons)) == ("a.csv", 6, dict.fromkeys(reasons, 1))
     assert (b.file, b.rows, b.examples) == ("b.csv", 1, ["2 negative A,2024-05-10T10:01Z,-1,3"])
     bench.put_rows("b.csv", HEADER, [("A", "2024-05-10T10:01Z", 1, 3), ("B", "soon", 1, 1), ("C", "never", 1, 1)])
     bench.ingest(LATER)
-    _, b = repair.standing(bench.settings, "gates").files
+    _, b = repair.list_open(bench.settings, "gates").files
     assert [(line.split()[0], line.split()[1]) for line in b.examples] == [("3", "bad_time"), ("4", "bad_time")]
     assert repair.write_out(bench.settings, tmp_path / "x.csv").rows == 8
 
 
-def test_a_row_whose_time_came_and_a_file_that_was_mended_stand_refused_no_more(tmp_path: Path) -> None:
+def test_a_row_whose_time_came_and_a_file_that_was_mended_are_rejected_no_more(tmp_path: Path) -> None:
     bench = Bench.counts(tmp_path)
     bench.put_rows("a.csv", HEADER, [("A", TIME, 1, 1), ("A", "2024-05-10T12:00Z", 1, 1), ("A", "never", 1, 1)])
     bench.put("b.csv", "")
     bench.ingest()
-    report = repair.standing(bench.settings)
+    report = repair.list_open(bench.settings)
     assert [(each.file, each.rows) for each in report.files] == [("a.csv", 2)]
     assert report.failures == (f"{tmp_path}/feed/b.csv is empty: it is read again when it has something",)
     bench.put_rows("b.csv", HEADER, [("B", TIME, 1, 1)])
     bench.ingest(LATER)
-    report = repair.standing(bench.settings)
+    report = repair.list_open(bench.settings)
     assert [(each.rows, each.examples) for each in report.files] == [(1, ["4 bad_time A,never,1,1"])]
     assert report.failures == ()
 
@@ -82,14 +82,14 @@ def test_a_sheet_that_is_none_is_bad_usage(tmp_path: Path, content: bytes | None
         replayed(counts(tmp_path), path)
 
 
-def test_a_corrected_configuration_lands_what_it_had_refused_at_the_next_ingest(tmp_path: Path) -> None:
+def test_a_corrected_configuration_lands_what_it_had_rejected_at_the_next_ingest(tmp_path: Path) -> None:
     bench = Bench.counts(tmp_path, maximum=5, timezone="America/Chicago")
     rows = [("A", TIME, 6, 1), ("B", "2024-03-10T02:30", 1, 1)]
     bench.put_rows("f.csv", (*HEADER[:1], "minute", *HEADER[2:]), rows)
     assert bench.ingest().reasons == {"absurd": 1, "nonexistent_local_time": 1}
     bench.source |= {"maximum": 50, "timezone": "UTC"}
     assert bench.ingest(LATER).rows == 2
-    assert repair.standing(bench.settings).files == ()
+    assert repair.list_open(bench.settings).files == ()
     assert bench.ingest(LATER).skipped == 1
 
 
