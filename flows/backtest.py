@@ -18,7 +18,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name, shown_progress, to_utc
-from flows.pipelines import backtest as replays
+from flows.pipelines.backtest import ReplaySpan, run_backtest
 from flows.reports import replay_artifacts
 
 
@@ -50,7 +50,7 @@ def backtest(
         data_root: folder or URL of the tables; overrides the configuration's.
     """
     settings, _ = begin(config, data_root, None)
-    span = replays.Span(
+    span = ReplaySpan(
         to_utc(start),
         to_utc(end),
         np.timedelta64(every_minutes, "m"),
@@ -58,7 +58,7 @@ def backtest(
         np.timedelta64(retrain_days, "D") if retrain_days else None,
         seeds,
     )
-    report = replays.backtest(settings, span, Path(out), jobs=jobs, progress=shown_progress())
+    report = run_backtest(settings, span, Path(out), jobs=jobs, progress=shown_progress())
     create_markdown_artifact(
         replay_artifacts.backtest_markdown(report), key="backtest", description="Models side by side on past moments"
     )

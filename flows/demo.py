@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow.compute as pc
 import tomli_w
 
-from flows.reports.pictures import hour_picture
 from tasks.errors import ConfigError, HistoryError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
@@ -79,7 +78,7 @@ def _source(text: str, number: int) -> dict[str, Any]:
 
 def _seen(files: Sequence[str]) -> dict[str, Any]:
     """Interval and targets as the first file shows them."""
-    from tasks.ingest.files.sniff import peek
+    from tasks.ingest.steps import peek
 
     found = peek(files[0])
     return {k: v for k, v in (("interval_minutes", found.interval), ("targets", list(found.targets))) if v}
@@ -136,6 +135,8 @@ def run(settings: Settings, config: str, tell: Callable[[str], None]) -> DemoRep
 
 def _picture(settings: Settings, origin: np.datetime64) -> bytes:
     """The forecast made at `origin` for the busiest station, against what then happened."""
+    from tasks.model.steps import draw_forecast_hour
+
     store = Store(settings.data_root)
     rows = store.read_tables(
         store.files("forecasts", ".parquet"), schemas.FORECASTS, pc.field("origin_utc") == schemas.to_time(origin)
@@ -145,7 +146,7 @@ def _picture(settings: Settings, origin: np.datetime64) -> bytes:
         pc.field("station_id") != (settings.network.total or "")
     )
     people = people.filter(counted).sort_by([("mean_sum", "descending")])
-    return hour_picture(settings, rows, people["station_id"][0].as_py(), settings.network.targets[0])
+    return draw_forecast_hour(settings, rows, people["station_id"][0].as_py(), settings.network.targets[0])
 
 
 def _end(settings: Settings) -> np.datetime64:

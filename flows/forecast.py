@@ -20,8 +20,8 @@ from flows.common import begin, run_name
 from flows.pipelines import loop
 from flows.pipelines.loop import ForecastReport
 from flows.reports import artifacts
-from flows.reports.pictures import as_markdown, hour_picture
 from tasks.errors import NexthourError
+from tasks.model.steps import draw_forecast_hour
 from tasks.settings.tree import Settings
 
 
@@ -54,8 +54,8 @@ def _picture(settings: Settings, report: ForecastReport) -> str:
     summary = report.issue.summary
     station, target = summary["busiest"][0]["station_id"], settings.network.targets[0]
     try:
-        png = hour_picture(settings, report.issue.table, station, target)
+        png = draw_forecast_hour(settings, report.issue.table, station, target)
     except (NexthourError, ValueError, OSError) as error:
         get_run_logger().warning("no picture of the forecast: %s", error)
         return ""
-    return as_markdown(png, f"{target} at {station}")
+    return artifacts.embed_picture(png, f"{target} at {station}")

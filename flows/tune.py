@@ -18,8 +18,8 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name, shown_progress, to_utc
-from flows.pipelines import tune as tuning
-from flows.pipelines.backtest import Span
+from flows.pipelines.backtest import ReplaySpan
+from flows.pipelines.tune import run_tuning
 from flows.reports import replay_artifacts
 
 
@@ -52,8 +52,8 @@ def tune(
     """
     settings, _ = begin(config, data_root, None)
     again = np.timedelta64(retrain_days, "D")
-    span = Span(to_utc(start), to_utc(end), np.timedelta64(every_minutes, "m"), (), again)
-    report = tuning.tune(
+    span = ReplaySpan(to_utc(start), to_utc(end), np.timedelta64(every_minutes, "m"), (), again)
+    report = run_tuning(
         settings, model or settings.retrain.model, span, trials, metric, Path(out), progress=shown_progress()
     )
     create_markdown_artifact(

@@ -5,10 +5,10 @@ Stages never import one another; they meet here. Array axes are named in the ord
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -206,6 +206,18 @@ class Architecture(Protocol):
         Raises:
             HistoryError: if the origins cannot feed it.
         """
+
+
+class Range(NamedTuple):
+    """Values that tuning may try, whole numbers between whole numbers; evenly by their logarithm if `log`."""
+
+    low: float
+    high: float
+    log: bool = False
+
+
+Space = Mapping[str, Range | tuple[Any, ...]]
+"""Dotted key of a config -> a `Range`, or a tuple of choices."""
 
 
 @runtime_checkable

@@ -25,7 +25,6 @@ from flows.cli.app import (
     settings_of,
     span_of,
 )
-from flows.pipelines import backtest as replays
 from flows.pipelines import loop
 from tasks.errors import ConfigError, SourceError
 
@@ -192,9 +191,11 @@ def backtest(
 
     What is done stays under OUT/parts: the same command takes up where it stopped.
     """
+    from flows.pipelines.backtest import ReplaySpan, run_backtest
+
     settings = settings_of(config, data_root)
     names = [m.strip() for m in (models or f"weekday_mean,weekday_level,{settings.retrain.model}").split(",")]
-    span = replays.Span(
+    span = ReplaySpan(
         required(start, settings),
         required(end, settings),
         span_of(every, "--every"),
@@ -203,7 +204,7 @@ def backtest(
         _numbers(seeds, "--seeds"),
     )
     with output.progress() as progress:
-        report = replays.backtest(settings, span, out, jobs=jobs, track=track, progress=progress)
+        report = run_backtest(settings, span, out, jobs=jobs, track=track, progress=progress)
     output.emit(report, json, output.backtest_lines(report))
 
 

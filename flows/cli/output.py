@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from flows.demo import DemoReport
     from flows.pipelines.loop import ForecastReport, IngestReport
     from flows.pipelines.tune import TuneReport
-    from tasks.backtest.replay import BacktestReport
+    from tasks.backtest.steps import BacktestReport
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.review.register import RetrainReport
+    from tasks.model.steps import RetrainReport
     from tasks.quality.steps import QualityResult
-    from tasks.score.report import ScoreReport
+    from tasks.score.steps import ScoreReport
 
 
 SIMPLE = (str, int, float, bool, Mapping, Sequence, np.generic, frozenset)

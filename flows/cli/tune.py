@@ -19,8 +19,6 @@ from flows.cli.app import (
     settings_of,
     span_of,
 )
-from flows.pipelines import tune as tuning
-from flows.pipelines.backtest import Span
 
 
 @app.command()
@@ -40,8 +38,11 @@ def tune(
     json: AsJson = False,
 ) -> None:
     """Find a better config of an architecture by backtests; the same command again goes on where it stopped."""
+    from flows.pipelines.backtest import ReplaySpan
+    from flows.pipelines.tune import run_tuning
+
     settings = settings_of(config, data_root)
-    span = Span(
+    span = ReplaySpan(
         required(start, settings),
         required(end, settings),
         span_of(every, "--every"),
@@ -49,5 +50,5 @@ def tune(
         span_of(retrain_every, "--retrain-every"),
     )
     with output.progress() as progress:
-        report = tuning.tune(settings, model or settings.retrain.model, span, trials, metric, out, progress)
+        report = run_tuning(settings, model or settings.retrain.model, span, trials, metric, out, progress)
     output.emit(report, json, output.tune_lines(report))

@@ -1,4 +1,4 @@
-"""A backtest, composed of steps: the past as it was known, parts side by side, the report. Free of Prefect."""
+"""A backtest: load the past as it was known, replay its parts in workers, write the report. Free of Prefect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hashlib
 import json
 import logging
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,27 +15,44 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flows.pipelines.loop import DAY, channels, floor
-from flows.pipelines.workers import Bench, side_by_side
+from flows.pipelines.workers import WorkerContext, available_cores, run_in_workers
+from tasks.backtest.steps import (
+    PARTS,
+    BacktestReport,
+    Replay,
+    ReplayOptions,
+    lock_parts,
+    log_backtest,
+    replay_origins,
+    run_in_turn,
+)
 from tasks.contracts import Progress
 from tasks.settings.tree import Settings
 from tasks.tracking.provenance import data_fingerprint
 
 if TYPE_CHECKING:
-    from tasks.backtest.replay import BacktestReport, Replay
-    from tasks.features.past import Past
+    from tasks.features.steps import Past
 
 log = logging.getLogger(__name__)
 
 TASKS = Path(__file__).parents[2] / "tasks"
-UNREPLAYED = frozenset({"forecast", "ingest", "maintain", "publish", "quality", "score"})
-"""Stages whose code no replay runs; a test holds that."""
+NOT_REPLAYED = frozenset({"forecast", "ingest", "maintain", "publish", "quality", "score"})
+"""Stages whose code no replay runs; a test checks that."""
 LIBRARIES = ("numpy", "keras", "tensorflow", "onnxruntime", "scikit-learn")
 LATE_SHARE = 0.2
 
 
 @dataclass(frozen=True)
-class Span:
-    """What is replayed: origins from `start` to before `end`, fits every so often, by every seed."""
+class ReplaySpan:
+    """What is replayed, and how densely.
+
+    Attributes:
+        start, end: first origin; origins end before `end`. UTC.
+        every: distance of the origins.
+        models: names of architectures, or versions.
+        retrain_every: how long a fit is used; None fits once, at `start`.
+        seeds: of the fits; empty for that of `[retrain]`.
+    """
 
     start: np.datetime64
     end: np.datetime64
@@ -45,9 +62,9 @@ class Span:
     seeds: tuple[int, ...] = ()
 
 
-def backtest(
+def run_backtest(
     settings: Settings,
-    span: Span,
+    span: ReplaySpan,
     out: Path,
     *,
     jobs: int | None = None,
@@ -58,34 +75,28 @@ def backtest(
 
     Args:
         settings: the tree.
-        span: what is replayed; without seeds that of `[retrain]`.
+        span: what is replayed.
         out: folder for the forecasts, the report and the parts.
-        jobs: worker processes, as many as cores by default; 1 works in this process.
-        track: whether MLflow shall hold it, too.
-        progress: told how far it is.
+        jobs: number of worker processes, by default that of the cores; 1 works in this process.
+        track: whether to log it in MLflow.
+        progress: called with the number of origins that are done.
 
     Raises:
         ConfigError: if a model's name or config means nothing, the span is empty, or another backtest writes to `out`.
         HistoryError: if there is too little history for a fit.
     """
-    from joblib import cpu_count
-
-    from tasks.backtest.folder import owned
-    from tasks.backtest.part import PARTS, How, in_turn
-    from tasks.backtest.steps import log_backtest, replay_origins
-
-    past = load(settings, span)
-    plan = planned(settings, span, past)
-    bench = Bench(settings, past, How(out / PARTS, plan.bands))
-    count = cpu_count() if jobs is None else jobs
-    run = side_by_side(bench, count) if count > 1 else in_turn(past, bench.maker, bench.how)
-    with owned(bench.how.parts):
+    past = load_history(settings, span)
+    plan = plan_replay(settings, span, past)
+    context = WorkerContext(settings, past, ReplayOptions(out / PARTS, plan.bands))
+    count = available_cores() if jobs is None else jobs
+    run = run_in_workers(context, count) if count > 1 else run_in_turn(past, context.maker, context.options)
+    with lock_parts(context.options.parts):
         report = replay_origins(plan, past.today.grid, out, run, progress)
     return dataclasses.replace(report, run_id=log_backtest(settings, report) if track else None)
 
 
-def load(settings: Settings, span: Span) -> Past:
-    """The past that a backtest of that span sees."""
+def load_history(settings: Settings, span: ReplaySpan) -> Past:
+    """The minutes, channels and times of arrival that a backtest of the span reads."""
     from tasks.features.steps import load_past
 
     plan = settings.retrain
@@ -96,53 +107,49 @@ def load(settings: Settings, span: Span) -> Past:
         share = float((past.known.delay[:, :] * settings.network.interval_minutes > 1440).mean())
         if share > LATE_SHARE:
             log.warning(
-                "%.0f %% of the minutes were known a day late or later, and are replayed so: history that was known at "
-                "the time is loaded by nexthour backfill",
+                "%.0f %% of the minutes arrived a day late or later, and the backtest replays that: load history that "
+                "was known at the time with nexthour backfill",
                 100 * share,
             )
     return past
 
 
-def planned(settings: Settings, span: Span, past: Past) -> Replay:
-    """The parts of a backtest, named by all that they are made of."""
-    from tasks.backtest.replay import Replay
-    from tasks.model.steps import fine_tunes, is_unseeded, model_identity
-    from tasks.model.training.fine_tuning import starts_warm
+def plan_replay(settings: Settings, span: ReplaySpan, past: Past) -> Replay:
+    """The parts of a backtest; the key of each is a digest of everything that decides its result."""
+    from tasks.model.steps import is_unseeded, model_identity, starts_warm
 
     origins = np.arange(
         floor(settings, span.start), span.end.astype("datetime64[m]"), span.every.astype("timedelta64[m]")
     )
-    common = json.dumps([code_digest(), _data(past), _sections(settings)], default=str, sort_keys=True)
-    tuned = {name for name in span.models if fine_tunes(settings, name)}
-    zone = settings.network.timezone
+    common = json.dumps([code_digest(), _data_digest(past), _fit_settings(settings)], default=str, sort_keys=True)
     return Replay(
         {name: common + json.dumps(model_identity(settings, name), sort_keys=True) for name in span.models},
         origins,
-        zone,
+        settings.network.timezone,
         span.retrain_every,
         tuple(dict.fromkeys(span.seeds)) or (settings.retrain.seed,),
         frozenset(name for name in span.models if is_unseeded(name)),
-        lambda model, moment: model in tuned and starts_warm(settings.retrain, moment, zone),
+        partial(starts_warm, settings),
         settings.score.bands,
     )
 
 
 def replayed_modules() -> list[Path]:
-    """Modules of tasks that fits, forecasts and replays run; what ingests, publishes or maintains is not among them."""
+    """Modules of tasks that a replay may run: all but those of stages that ingest, publish, score live or maintain."""
     everything = sorted(TASKS.rglob("*.py"))
-    return [path for path in everything if path.relative_to(TASKS).parts[0] not in UNREPLAYED]
+    return [path for path in everything if path.relative_to(TASKS).parts[0] not in NOT_REPLAYED]
 
 
 @cache
 def code_digest() -> str:
-    """Digest of the code and libraries that a replay runs: a change of it voids the parts that are kept."""
+    """Digest of the code and libraries that a replay runs; when it changes, kept parts are not reused."""
     digest = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in LIBRARIES).encode())
     for path in replayed_modules():
         digest.update(path.relative_to(TASKS).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
-def _data(past: Past) -> str:
+def _data_digest(past: Past) -> str:
     """Digest of the minutes, of when they were known, and of the channels."""
     digest = hashlib.sha256(data_fingerprint(past.today.grid, past.today.extra).encode())
     if past.known is not None:
@@ -151,7 +158,8 @@ def _data(past: Past) -> str:
     return digest.hexdigest()
 
 
-def _sections(settings: Settings) -> dict[str, object]:
+def _fit_settings(settings: Settings) -> dict[str, object]:
+    """The settings that decide fits and forecasts, JSON-able."""
     retrain = settings.retrain.model_dump(mode="json", exclude={"model", "seed", "holdout_days"})
     network = settings.network.model_dump(mode="json", exclude={"name"})
     return {"retrain": retrain, "features": settings.features.model_dump(mode="json"), "network": network}

@@ -21,12 +21,12 @@ from tasks.storage.store import Store
 if TYPE_CHECKING:
     from tasks.channels import Channel
     from tasks.features.steps import LagReport
-    from tasks.forecast.issue import Issue
+    from tasks.forecast.steps import Issue
     from tasks.ingest.steps import SourceReport
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.review.register import RetrainReport
+    from tasks.model.steps import RetrainReport
     from tasks.quality.steps import QualityResult
-    from tasks.score.report import ScoreReport
+    from tasks.score.steps import ScoreReport
 
 log = logging.getLogger(__name__)
 

@@ -1,37 +1,54 @@
-"""Tuning, composed of steps: a study of an architecture's config whose loss is that of a backtest. Free of Prefect."""
+"""Tuning: a study that tries configs of an architecture, each by a backtest. Free of Prefect."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli_w
 
-from flows.pipelines import backtest
-from flows.pipelines.backtest import Span
-from flows.pipelines.workers import Bench
-from tasks.backtest.study import Report, Trial, Values, best, finished, open_study, optimize
+from flows.pipelines.backtest import ReplaySpan, load_history, plan_replay
+from flows.pipelines.workers import WorkerContext
+from tasks.backtest.steps import (
+    PARTS,
+    ReplayOptions,
+    Report,
+    Trial,
+    Values,
+    best_trial,
+    finished_trials,
+    lock_parts,
+    log_study,
+    loss_so_far,
+    open_study,
+    optimize,
+    run_in_turn,
+)
 from tasks.contracts import Progress
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from tasks.features.steps import Past
 
 METRICS = ("rmsse", "mase", "rmse_hour", "mae_hour", "poisson_deviance", "pinball")
 
 
 @dataclass(frozen=True)
 class TuneReport:
-    """What a study found.
+    """Result of a study.
 
     Attributes:
         study: its name in the database.
-        model, metric: what was tuned, by what.
-        trials: all that are done.
-        best: the one of least loss.
+        model, metric: the architecture, and the figure that is minimised.
+        trials: all that are complete or pruned.
+        best: the complete one of least loss.
         toml: its config, to be pasted into the configuration.
         run_id: of MLflow; None where it does not answer.
     """
@@ -45,95 +62,103 @@ class TuneReport:
     run_id: str | None
 
 
-def tune(
-    settings: Settings, model: str, span: Span, trials: int, metric: str, out: Path, progress: Progress | None = None
+def run_tuning(
+    settings: Settings,
+    model: str,
+    span: ReplaySpan,
+    trials: int,
+    metric: str,
+    out: Path,
+    progress: Progress | None = None,
 ) -> TuneReport:
     """Try configs of an architecture, each by a backtest of the span, and write the best as `out/best.toml`.
 
-    The study is named by all that its losses depend on: the same command goes on where it stopped.
+    The study is named by all that its losses depend on: the same command continues where it stopped.
 
     Args:
         settings: the tree; its config of the model is the first trial.
         model: architecture that declares a space.
-        span: of the backtest; its periods, by `retrain_every`, are what a hopeless trial is given up after.
-        trials: in all, those of earlier commands among them.
+        span: of the backtest; a trial worse than the median is pruned after a period of `retrain_every`.
+        trials: in all, those of earlier commands included.
         metric: one of `METRICS`, of every station's hour.
         out: folder.
-        progress: told how many trials are done.
+        progress: called with the number of trials that are done.
 
     Raises:
         ConfigError: if there is nothing to tune, the metric is unknown, Optuna is not installed, or another study
             writes to `out`.
         HistoryError: if there is too little history.
     """
-    from tasks.backtest.folder import owned
-    from tasks.backtest.part import PARTS
-    from tasks.backtest.steps import log_study
-    from tasks.model import architectures
-    from tasks.model.steps import settled
+    from tasks.model.steps import full_config, tuning_space
 
     if metric not in METRICS:
         raise ConfigError(f"--metric {metric!r} is unknown: it may be {', '.join(METRICS)}")
-    space = architectures.space(model)
-    span = replace(span, models=(model,), seeds=span.seeds[:1])
-    scene = _Scene(settings, model, span, metric, out)
-    name = scene.name()
-    with owned(out / PARTS), open_study(settings, name, settings.retrain.seed) as study:
-        present = _pick(settled(settings, model), space)
-        optimize(study, space, present, scene.loss, trials, lambda done: _tell(progress, done, trials))
-        done, winner = tuple(finished(study)), best(study)
-    if winner is None:
+    space = tuning_space(model)
+    context = StudyContext(settings, model, replace(span, models=(model,), seeds=span.seeds[:1]), metric, out / PARTS)
+
+    def on_trial(done: int) -> None:
+        if progress:
+            progress("trials", done, trials)
+
+    with lock_parts(context.parts), open_study(settings, context.name, settings.retrain.seed) as study:
+        present = _select(full_config(settings, model), space)
+        optimize(study, space, present, context.loss, trials, on_trial)
+        finished, best = tuple(finished_trials(study)), best_trial(study)
+    if best is None:
         raise ConfigError(f"no trial of {model} was complete: give more --trials")
-    toml = tomli_w.dumps({"models": {model: _nested(winner.values, settings.models.get(model, {}))}})
-    out.mkdir(parents=True, exist_ok=True)
+    toml = tomli_w.dumps({"models": {model: _merge(best.values, settings.models.get(model, {}))}})
     (out / "best.toml").write_text(toml, encoding="utf-8")
-    run_id = log_study(settings, name, model, metric, [asdict(trial) for trial in done], toml)
-    return TuneReport(name, model, metric, done, winner, toml, run_id)
+    run_id = log_study(settings, context.name, model, metric, [asdict(trial) for trial in finished], toml)
+    return TuneReport(context.name, model, metric, finished, best, toml, run_id)
 
 
-class _Scene:
-    """The past that every trial is replayed on, loaded once."""
+@dataclass(frozen=True)
+class StudyContext:
+    """What all trials of a study share. The past is loaded once."""
 
-    def __init__(self, settings: Settings, model: str, span: Span, metric: str, out: Path) -> None:
-        self.settings, self.model, self.span, self.metric, self.out = settings, model, span, metric, out
-        self.past = backtest.load(settings, span)
+    settings: Settings
+    model: str
+    span: ReplaySpan
+    metric: str
+    parts: Path
 
+    @cached_property
+    def past(self) -> Past:
+        """The past on which every trial is replayed."""
+        return load_history(self.settings, self.span)
+
+    @cached_property
     def name(self) -> str:
-        """Name of the study: the model, and a digest of what losses depend on besides its config."""
-        bare = self.settings.model_copy(update={"models": {}})
-        plan = backtest.planned(bare, self.span, self.past)
+        """Name of the study: the model, and a digest of everything but its config that the losses depend on."""
+        plan = plan_replay(self.settings.model_copy(update={"models": {}}), self.span, self.past)
         keys = [job.key for lane in plan.lanes().values() for job in lane]
-        told = json.dumps([keys, self.metric])
-        return f"{self.settings.network.name}: {self.model} {hashlib.sha256(told.encode()).hexdigest()[:12]}"
+        digest = hashlib.sha256(json.dumps([keys, self.metric]).encode()).hexdigest()[:12]
+        return f"{self.settings.network.name}: {self.model} {digest}"
 
     def loss(self, values: Values, report: Report) -> float:
-        """Loss of a config over all periods so far; ends with the period after which it is given up."""
-        from tasks.backtest.part import PARTS, How, in_turn
-        from tasks.backtest.replay import loss_so_far
-
-        config = _nested(values, self.settings.models.get(self.model, {}))
-        models = {**self.settings.models, self.model: config}
-        settings = self.settings.model_copy(update={"models": models})
-        plan = backtest.planned(settings, self.span, self.past)
-        bench = Bench(settings, self.past, How(self.out / PARTS, plan.bands))
+        """Loss of a config over all periods; reported after each, which ends a trial that is pruned."""
+        config = _merge(values, self.settings.models.get(self.model, {}))
+        settings = self.settings.model_copy(update={"models": {**self.settings.models, self.model: config}})
+        plan = plan_replay(settings, self.span, self.past)
+        context = WorkerContext(settings, self.past, ReplayOptions(self.parts, plan.bands))
+        run = run_in_turn(self.past, context.maker, context.options)
         [lane] = plan.lanes().values()
-        run = in_turn(self.past, bench.maker, bench.how)
         try:
             for number, job in enumerate(lane):
-                run([job], lambda job, done: None)
-                loss = loss_so_far(lane[: number + 1], bench.how.parts, self.metric)
-                if number + 1 < len(lane) and report(number, loss):
-                    break
+                run([job], lambda job, origins: None)
+                loss = loss_so_far(lane[: number + 1], self.parts, self.metric)
+                if number + 1 < len(lane):
+                    report(number, loss)
             return loss
         finally:
             for job in lane:
-                shutil.rmtree(bench.how.parts / job.key, ignore_errors=True)
+                shutil.rmtree(self.parts / job.key, ignore_errors=True)
 
 
-def _pick(config: Mapping[str, Any], space: Mapping[str, Any]) -> Values:
-    """Values of a config at the dotted keys of a space."""
+def _select(config: Mapping[str, Any], keys: Iterable[str]) -> Values:
+    """Values of a config at dotted keys."""
     values = {}
-    for key in space:
+    for key in keys:
         value: Any = config
         for part in key.split("."):
             value = value[part]
@@ -141,8 +166,8 @@ def _pick(config: Mapping[str, Any], space: Mapping[str, Any]) -> Values:
     return values
 
 
-def _nested(values: Values, config: Mapping[str, Any]) -> dict[str, Any]:
-    """A config with other values at dotted keys."""
+def _merge(values: Values, config: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a config with the values at their dotted keys."""
     tree: dict[str, Any] = json.loads(json.dumps(config))
     for key, value in values.items():
         *path, last = key.split(".")
@@ -151,8 +176,3 @@ def _nested(values: Values, config: Mapping[str, Any]) -> dict[str, Any]:
             place = place.setdefault(part, {})
         place[last] = value
     return tree
-
-
-def _tell(progress: Progress | None, done: int, trials: int) -> None:
-    if progress:
-        progress("trials", done, trials)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,11 +13,10 @@ from tasks.errors import visible
 if TYPE_CHECKING:
     from flows.pipelines.loop import ForecastReport, IngestReport
     from tasks.features.steps import LagReport
-    from tasks.maintain.compaction import Compacted
-    from tasks.maintain.steps import MaintainReport
-    from tasks.model.review.register import RetrainReport
+    from tasks.maintain.steps import Compacted, MaintainReport
+    from tasks.model.steps import RetrainReport
     from tasks.quality.steps import QualityResult
-    from tasks.score.report import ScoreReport
+    from tasks.score.steps import ScoreReport
 
 
 FEW_DAYS = 3
@@ -47,6 +47,11 @@ def code(text: str) -> str:
     fence = "`" * (1 + max((len(run) for run in re.findall("`+", text)), default=0))
     pad = " " if text[:1] in ("", "`", " ") or text.endswith("`") else ""
     return f"{fence}{pad}{visible(text)}{pad}{fence}"
+
+
+def embed_picture(png: bytes, title: str) -> str:
+    """A picture inside Markdown, without a file beside it."""
+    return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
 
 
 def ingest_markdown(report: IngestReport) -> str:

@@ -8,7 +8,7 @@ from flows.reports import artifacts
 
 if TYPE_CHECKING:
     from flows.pipelines.tune import TuneReport
-    from tasks.backtest.replay import BacktestReport
+    from tasks.backtest.steps import BacktestReport
 
 
 def backtest_rows(report: BacktestReport, scope: str) -> tuple[list[str], list[list[str]]]:

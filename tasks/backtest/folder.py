@@ -1,4 +1,4 @@
-"""The folder in which a replay keeps its parts: one owner at a time, and nothing left of one that was killed."""
+"""The folder in which a replay keeps its parts: one process at a time, and no leftovers of a killed one."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LOCK = ".lock"
 
 
 @contextmanager
-def owned(parts: Path) -> Iterator[None]:
-    """Hold the folder for one backtest or study; what a killed one left half done is removed first.
+def lock_parts(parts: Path) -> Iterator[None]:
+    """Lock the folder for one backtest or study; unfinished parts of a killed process are removed first.
 
     Raises:
         ConfigError: if another process holds it.

@@ -12,6 +12,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
@@ -35,7 +36,8 @@ CHUNK_BYTES = 128 << 20
 
 Maker = Callable[[np.datetime64, Path | None, Path], Forecaster]
 """Makes a model on minutes before a moment, from the part before it where one is given; the last is its own folder."""
-Told = Callable[[int], None]
+OnProgress = Callable[[int], None]
+"""Takes the number of origins forecast since the last call."""
 
 
 class Past(Protocol):
@@ -69,9 +71,15 @@ class Job:
     after: str | None = None
 
 
+OnJobProgress = Callable[[Job, int], None]
+"""Takes a job and the number of its origins forecast since the last call."""
+RunJobs = Callable[[Sequence[Job], OnJobProgress], None]
+"""Leaves the part of every job; a job that starts from another comes after it."""
+
+
 @dataclass(frozen=True)
-class How:
-    """What all parts share.
+class ReplayOptions:
+    """Where parts are kept, and how their origins are batched and scored; the same for all parts.
 
     Attributes:
         parts: folder of the parts.
@@ -84,25 +92,27 @@ class How:
     chunk_bytes: int = CHUNK_BYTES
 
 
-def replay_part(job: Job, past: Past, maker: Maker, how: How, told: Told | None = None) -> None:
+def replay_part(
+    job: Job, past: Past, maker: Maker, options: ReplayOptions, on_progress: OnProgress | None = None
+) -> None:
     """Make the model, forecast its origins, and leave the part; one that is there already is left alone.
 
     Raises:
         ModelError: if the model cannot be made, or its answer is malformed.
         StoreError: if the folder cannot be written.
     """
-    final, folder = how.parts / job.key, how.parts / f".{job.key}.{os.getpid()}"
+    final, folder = options.parts / job.key, options.parts / f".{job.key}.{os.getpid()}"
     if final.is_dir():
         return
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         began = perf_counter()
-        forecaster = maker(job.as_of, None if job.after is None else how.parts / job.after, folder)
+        forecaster = maker(job.as_of, None if job.after is None else options.parts / job.after, folder)
         fit = perf_counter() - began
         log.info("%s fitted as of %sZ in %.1f s", job.model, job.as_of, fit)
         about = {"model_version": model_version(forecaster), "fit": fit} | _forecast(
-            job, past, forecaster, how, folder, told
+            job, past, forecaster, options, folder, on_progress
         )
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
         folder.rename(final)
@@ -114,11 +124,11 @@ def replay_part(job: Job, past: Past, maker: Maker, how: How, told: Told | None 
 
 
 def _forecast(
-    job: Job, past: Past, forecaster: Forecaster, how: How, folder: Path, told: Told | None
+    job: Job, past: Past, forecaster: Forecaster, options: ReplayOptions, folder: Path, on_progress: OnProgress | None
 ) -> dict[str, Any]:
     """Write forecasts and sums; returns the seconds by kind of work."""
     grid = past.today.grid
-    spans = metrics.horizon_spans(how.bands, 60 // grid.interval, grid.interval)
+    spans = metrics.horizon_spans(options.bands, 60 // grid.interval, grid.interval)
     seconds = {"tensors": 0.0, "predict": 0.0, "score": 0.0, "write": 0.0}
     sums: list[Sums] = []
     total: list[Sums] = []
@@ -130,7 +140,7 @@ def _forecast(
         return answer
 
     with replay_writer(folder / FORECASTS) as write:
-        for features, origins in _chunks(past, job.origins, how.chunk_bytes):
+        for features, origins in _chunks(past, job.origins, options.chunk_bytes):
             tensors = timed("tensors", features.tensors, origins)
             truth = past.today.truth(origins)
             prediction = timed("predict", _answer, job.model, forecaster, tensors)
@@ -138,8 +148,8 @@ def _forecast(
             if tensors.total is not None:
                 total.append(timed("score", sums_of, tensors, prediction, truth, spans, WHOLE))
             timed("write", _write, write, job.model, forecaster, tensors, prediction)
-            if told:
-                told(len(origins))
+            if on_progress:
+                on_progress(len(origins))
     joined(sums).save(folder / SUMS)
     if total:
         joined(total).save(folder / TOTAL)
@@ -175,13 +185,11 @@ def _write(
     write(name, rows)
 
 
-def in_turn(
-    past: Past, maker: Callable[[Job], Maker], how: How
-) -> Callable[[Sequence[Job], Callable[[Job, int], None]], None]:
-    """What replays parts one after the other in this process."""
+def run_in_turn(past: Past, maker: Callable[[Job], Maker], options: ReplayOptions) -> RunJobs:
+    """A function that replays parts one after the other in this process."""
 
-    def run(jobs: Sequence[Job], told: Callable[[Job, int], None]) -> None:
+    def run(jobs: Sequence[Job], on_progress: OnJobProgress) -> None:
         for job in jobs:
-            replay_part(job, past, maker(job), how, lambda done, job=job: told(job, done))  # type: ignore[misc]
+            replay_part(job, past, maker(job), options, partial(on_progress, job))
 
     return run

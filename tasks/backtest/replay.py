@@ -16,7 +16,7 @@ import numpy as np
 
 from tasks import metrics
 from tasks.arrays import Minutes
-from tasks.backtest.part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job
+from tasks.backtest.part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job, RunJobs
 from tasks.backtest.report import ReplayTally, Training, scopes, whole_hour, write_report
 from tasks.backtest.sums import Sums, joined
 from tasks.contracts import Grid, Progress
@@ -26,9 +26,6 @@ from tasks.storage.store import table_writer
 from tasks.tables.forecasts import REPLAYED
 
 log = logging.getLogger(__name__)
-
-Run = Callable[[Sequence[Job], Callable[[Job, int], None]], None]
-"""Leaves the part of every job; those that start from another come after it. Told of origins done."""
 
 BANDS = (5, 15, 30, 60)
 FORECASTS_FILE, REPORT_FILE = "forecasts.parquet", "report.json"
@@ -123,7 +120,7 @@ class Replay:
         return lane
 
 
-def replay(plan: Replay, grid: Grid, out: Path, run: Run, progress: Progress | None = None) -> BacktestReport:
+def replay(plan: Replay, grid: Grid, out: Path, run: RunJobs, progress: Progress | None = None) -> BacktestReport:
     """Forecast every origin with every model; write `out/forecasts.parquet` and `out/report.json`.
 
     Both appear when all is done; an interruption leaves what was there before, and the parts that are done under
@@ -147,7 +144,7 @@ def replay(plan: Replay, grid: Grid, out: Path, run: Run, progress: Progress | N
     total = sum(len(job.origins) for job in jobs.values())
     done = total - sum(len(job.origins) for job in waiting)
 
-    def told(job: Job, origins: int) -> None:
+    def count_origins(job: Job, origins: int) -> None:
         nonlocal done
         done += origins
         if progress:
@@ -156,7 +153,7 @@ def replay(plan: Replay, grid: Grid, out: Path, run: Run, progress: Progress | N
     if progress:
         progress("replaying", done, total)
     if waiting:
-        run(waiting, told)
+        run(waiting, count_origins)
     tally = _tally(plan, grid, lanes, parts)
     for number, seed in enumerate(plan.seeds):
         name = FORECASTS_FILE if not number else f"forecasts-seed-{seed}.parquet"

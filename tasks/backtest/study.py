@@ -1,8 +1,9 @@
-"""Studies of a model's config: the only home of Optuna. A study outlives its process and goes on where it stopped."""
+"""Studies of a model's config: the only home of Optuna. A study is kept in a database, and continues."""
 
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tasks.contracts import Range, Space
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 from tasks.tracking import runs
@@ -21,11 +23,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STARTUP_TRIALS = 5
+HEARTBEAT_SECONDS = 60
+"""A running trial without a heartbeat for twice as long belongs to a killed process, and is tried again."""
+FINISHED = ("complete", "pruned")
 SUFFIX, TAG = "-tune", "nexthour.study"
 EPOCH = np.datetime64("1970-01-01T00:00", "ms")
 Values = dict[str, Any]
-Report = Callable[[int, float], bool]
-"""Told of the loss after so many periods, all but the last; says whether to give the trial up."""
+Report = Callable[[int, float], None]
+"""Takes the number of a period and the loss so far, after every period but the last; raises where it prunes."""
+Objective = Callable[[Values, Report], float]
+"""Loss of a config; it reports after every period."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Trial:
     Attributes:
         number: from 0.
         values: by dotted key.
-        loss: of all periods; of those done for a trial that was given up. None where it failed.
+        loss: of all periods; of those that are done for a pruned trial. None where it failed.
         state: "complete", "pruned" or "fail".
     """
 
@@ -60,7 +67,7 @@ def storage_url(settings: Settings) -> str:
 
 @contextmanager
 def open_study(settings: Settings, name: str, seed: int) -> Iterator[optuna.Study]:
-    """The study of that name, made if it is not there; trials that a killed process left open have failed.
+    """The study of that name, created if it is not there.
 
     Raises:
         ConfigError: if Optuna is not installed, or the database cannot be used.
@@ -69,106 +76,111 @@ def open_study(settings: Settings, name: str, seed: int) -> Iterator[optuna.Stud
         import optuna
     except ImportError:
         raise ConfigError("tuning needs Optuna: install nexthour[tune]") from None
-    from optuna.storages import RDBStorage
+    from optuna.storages import RDBStorage, RetryHeartbeatStaleTrialCallback
     from sqlalchemy.exc import SQLAlchemyError
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with runs.connect(settings):  # makes MLflow's tables first: both keep a revision in a table of one name
+    with runs.connect(settings):  # creates MLflow's tables first: both keep their revision in a table of the same name
         pass
     url = storage_url(settings)
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     try:
-        storage = RDBStorage(url, skip_compatibility_check=True)
-        study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
-        for trial in study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)):
-            study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-        study.sampler = optuna.samplers.TPESampler(
-            n_startup_trials=STARTUP_TRIALS, seed=seed + len(study.get_trials(deepcopy=False))
-        )
-        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS)
-        yield study
+        with warnings.catch_warnings(action="ignore", category=optuna.exceptions.ExperimentalWarning):
+            storage = RDBStorage(
+                url,
+                skip_compatibility_check=True,
+                heartbeat_interval=HEARTBEAT_SECONDS,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(),
+            )
+            study = optuna.create_study(storage=storage, study_name=name, load_if_exists=True)
+            study.sampler = optuna.samplers.TPESampler(
+                n_startup_trials=STARTUP_TRIALS, seed=seed + len(study.get_trials(deepcopy=False))
+            )
+            study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS)
+            yield study
     except SQLAlchemyError as error:
-        raise ConfigError(f"the database of studies refused: {str(error).partition(chr(10))[0]}") from None
+        raise ConfigError(f"the database of studies cannot be used: {str(error).partition(chr(10))[0]}") from None
 
 
 def optimize(
     study: optuna.Study,
-    space: Mapping[str, Any],
+    space: Space,
     present: Values,
-    loss: Callable[[Values, Report], float],
+    objective: Objective,
     trials: int,
-    told: Callable[[int], None],
+    on_trial: Callable[[int], None],
 ) -> None:
-    """Try configs until so many are done, the present one first; a trial worse than the median is given up.
+    """Try configs until the study has `trials` finished ones, the present one first; pruned by the median.
 
     Args:
         study: see `open_study`.
-        space: dotted key -> (low, high, log) or choices.
+        space: what may be tried, by dotted key.
         present: values that are in use.
-        loss: of some values; tells the loss after every period, and ends early when told to.
-        trials: complete or given up, in all.
-        told: how many are done.
+        objective: gives the loss of some values.
+        trials: complete or pruned, in all.
+        on_trial: called with the number of finished trials after each.
     """
     import optuna
+    from optuna.study import MaxTrialsCallback
 
-    def one(trial: optuna.Trial) -> float:
-        given_up = False
+    def run_trial(trial: optuna.Trial) -> float:
+        def report(period: int, loss: float) -> None:
+            trial.report(loss, period)
+            if trial.should_prune():
+                raise optuna.TrialPruned
 
-        def report(period: int, so_far: float) -> bool:
-            nonlocal given_up
-            trial.report(so_far, period)
-            given_up = bool(trial.should_prune())
-            return given_up
-
-        answer = loss({key: _suggest(trial, key, choice) for key, choice in space.items()}, report)
-        if given_up:
-            raise optuna.TrialPruned
-        return answer
+        return objective({key: _suggest(trial, key, choice) for key, choice in space.items()}, report)
 
     if not study.get_trials(deepcopy=False):
-        study.enqueue_trial({key: value for key, value in present.items() if _inside(space[key], value)})
-    done = len(finished(study))
-    while done < trials:
-        study.optimize(one, n_trials=1)
-        done = len(finished(study))
-        told(done)
+        study.enqueue_trial({key: value for key, value in present.items() if _contains(space[key], value)})
+    if len(finished_trials(study)) < trials:
+        states = [optuna.trial.TrialState[name.upper()] for name in FINISHED]
+        study.optimize(
+            run_trial,
+            callbacks=[
+                lambda study, trial: on_trial(len(finished_trials(study))),
+                MaxTrialsCallback(trials, states=states),
+            ],
+        )
 
 
-def finished(study: optuna.Study) -> list[Trial]:
-    """Trials that are complete or were given up, in their order."""
-    rows = []
-    for trial in study.get_trials(deepcopy=False):
-        state = trial.state.name.lower()
-        if state in ("complete", "pruned"):
-            last = trial.last_step
-            loss = trial.value if trial.value is not None else trial.intermediate_values.get(last)
-            rows.append(Trial(trial.number, dict(trial.params), loss, state))
-    return rows
+def finished_trials(study: optuna.Study) -> list[Trial]:
+    """Trials that are complete or were pruned, in their order."""
+    trials = (_trial(frozen) for frozen in study.get_trials(deepcopy=False))
+    return [trial for trial in trials if trial.state in FINISHED]
 
 
-def best(study: optuna.Study) -> Trial | None:
-    """The trial of least loss, None where none is complete."""
-    whole = [trial for trial in finished(study) if trial.state == "complete"]
-    return min(whole, key=lambda t: (t.loss is None, t.loss)) if whole else None
+def best_trial(study: optuna.Study) -> Trial | None:
+    """The complete trial of least loss, None where none is complete."""
+    try:
+        return _trial(study.best_trial)
+    except ValueError:
+        return None
 
 
-def _suggest(trial: optuna.Trial, key: str, choice: Any) -> Any:
-    if not hasattr(choice, "low"):
-        return trial.suggest_categorical(key, list(choice))
+def _trial(frozen: optuna.trial.FrozenTrial) -> Trial:
+    """A pruned trial has no value: its loss is the last that was reported."""
+    loss = frozen.value if frozen.value is not None else frozen.intermediate_values.get(frozen.last_step)
+    return Trial(frozen.number, dict(frozen.params), loss, frozen.state.name.lower())
+
+
+def _suggest(trial: optuna.Trial, key: str, choice: Range | tuple[Any, ...]) -> Any:
+    if not isinstance(choice, Range):
+        return trial.suggest_categorical(key, choice)
     if isinstance(choice.low, int) and isinstance(choice.high, int):
         return trial.suggest_int(key, choice.low, choice.high, log=choice.log)
     return trial.suggest_float(key, choice.low, choice.high, log=choice.log)
 
 
-def _inside(choice: Any, value: Any) -> bool:
-    return bool(choice.low <= value <= choice.high) if hasattr(choice, "low") else value in choice
+def _contains(choice: Range | tuple[Any, ...], value: Any) -> bool:
+    return bool(choice.low <= value <= choice.high) if isinstance(choice, Range) else value in choice
 
 
 def log_study(
     settings: Settings, name: str, model: str, metric: str, trials: Sequence[Mapping[str, Any]], toml: str
 ) -> str | None:
-    """Log a study, once however often it goes on; returns the id of its run, None where MLflow does not answer.
+    """Log a study in MLflow, in one run however often it continues.
 
     Args:
         settings: the tree.
@@ -177,6 +189,9 @@ def log_study(
         metric: by what.
         trials: `number`, `values`, `loss` and `state` of each.
         toml: the best config.
+
+    Returns:
+        The id of the run; None where MLflow does not answer.
     """
     own = {"nexthour.model": model, "mlflow.user": "nexthour", "mlflow.source.name": "nexthour tune"}
     losses = [trial["loss"] for trial in trials if trial["state"] == "complete"]

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
 
 import numpy as np
 
 from tasks.arrays import Int, Minutes
+from tasks.contracts import Grid
 from tasks.features.availability import Known
+from tasks.features.channel_tensors import Channels
 from tasks.features.tensors import MinuteFeatures
+from tasks.settings.tree import FeatureSettings
 from tasks.total import sum_up
 
 RECENT_MINUTES = 720
@@ -27,6 +32,13 @@ class Past:
 
     today: MinuteFeatures
     known: Known | None = None
+
+    def share(self, file: Path) -> SharedPast:
+        """Write the counts to a file that other processes can map; the rest is small enough to be sent."""
+        t = self.today
+        np.save(file, t.grid.values)
+        empty = replace(t.grid, values=t.grid.values[:, :, :0])
+        return SharedPast(file, empty, t.clock.timezone, t.settings, t.holidays, t.channels, self.known)
 
     def before(self, moment: np.datetime64) -> MinuteFeatures:
         """Features for a fit at a moment: minutes before it as they were known then; nothing at or after it."""
@@ -71,3 +83,29 @@ class Past:
             return t.with_known(known)
         grid = replace(t.grid, values=values)
         return MinuteFeatures(grid, t.clock.timezone, t.settings, t.holidays, t.delay_steps, known, t.channels)
+
+
+@dataclass(frozen=True)
+class SharedPast:
+    """A past whose counts are in a file, to be opened in another process.
+
+    Attributes:
+        file: the counts, an array that NumPy can map.
+        grid: the grid of the counts, without a minute.
+        timezone, settings, holidays, channels: of the features; see `MinuteFeatures`.
+        known: see `Past`.
+    """
+
+    file: Path
+    grid: Grid
+    timezone: str
+    settings: FeatureSettings
+    holidays: frozenset[date]
+    channels: Channels
+    known: Known | None
+
+    def open(self) -> Past:
+        """The past, its counts mapped and not read."""
+        grid = replace(self.grid, values=np.load(self.file, mmap_mode="r"))
+        today = MinuteFeatures(grid, self.timezone, self.settings, self.holidays, channels=self.channels)
+        return Past(today, self.known)

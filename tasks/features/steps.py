@@ -17,7 +17,8 @@ from tasks.errors import ConfigError, HistoryError
 from tasks.features.availability import known_when
 from tasks.features.channel_tensors import Channels
 from tasks.features.lag_table import lag_rows, valid_rows
-from tasks.features.past import Past
+from tasks.features.past import Past as Past
+from tasks.features.past import SharedPast as SharedPast
 from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import Settings
 from tasks.stepping import step

@@ -8,7 +8,8 @@ import numpy as np
 
 from tasks.contracts import Features
 from tasks.forecast.guard import Ladder
-from tasks.forecast.issue import Issue, make_issue
+from tasks.forecast.issue import Issue as Issue
+from tasks.forecast.issue import make_issue
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store

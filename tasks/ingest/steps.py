@@ -14,6 +14,7 @@ from tasks.channels import Channel
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.channel_files import read_channel
+from tasks.ingest.files.sniff import peek
 from tasks.ingest.land.ledger import SourceLedger
 from tasks.ingest.land.writer import Writer
 from tasks.ingest.repair.repair import OpenRejects, Written, open_failures, open_rejects, stage, write_out
@@ -33,6 +34,7 @@ __all__ = [
     "ingest_source",
     "last_minutes",
     "list_rejects",
+    "peek",
     "read_channels",
     "stage_repairs",
     "write_rejects_out",

@@ -10,7 +10,8 @@ import numpy as np
 
 from tasks.clock import day_bounds, service_dates
 from tasks.errors import StoreError
-from tasks.maintain.compaction import Compacted, compact_day
+from tasks.maintain.compaction import Compacted as Compacted
+from tasks.maintain.compaction import compact_day
 from tasks.maintain.file_checks import Files, check_files
 from tasks.maintain.fold_checks import day_of, mend, remedies, sample, sweep
 from tasks.maintain.retention import Removed, cutoff_day, retain

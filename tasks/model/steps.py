@@ -8,24 +8,28 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Space, Tensors
 from tasks.errors import ConfigError, ModelError
 from tasks.model import architectures
 from tasks.model.promotion.champion import POINTER, bundle_folder, sync_champion
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
-from tasks.model.review.register import RetrainReport, register_trained
+from tasks.model.review.register import RetrainReport as RetrainReport
+from tasks.model.review.register import register_trained
 from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
-from tasks.model.training.fine_tuning import FineTuning
+from tasks.model.training.fine_tuning import FineTuning, is_warm
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.settings.tree import Settings, nearest_key
 from tasks.stepping import step
 from tasks.storage.store import Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 log = logging.getLogger(__name__)
 
@@ -152,6 +156,11 @@ def model_maker(settings: Settings, name: str, before: Before, seed: int | None 
     return fitted
 
 
+def starts_warm(settings: Settings, name: str, moment: np.datetime64) -> bool:
+    """Whether the fit of an architecture at that moment starts from the weights of its fit before."""
+    return fine_tunes(settings, name) and is_warm(settings.retrain, moment, settings.network.timezone)
+
+
 def fine_tunes(settings: Settings, name: str) -> bool:
     """Whether a model is one that `[retrain] mode` may let go on from the night before.
 
@@ -164,8 +173,8 @@ def fine_tunes(settings: Settings, name: str) -> bool:
     return settings.retrain.mode != "scratch" and isinstance(made, FineTuning)
 
 
-def settled(settings: Settings, name: str) -> dict[str, Any]:
-    """The config of an architecture with its defaults, JSON-able.
+def full_config(settings: Settings, name: str) -> dict[str, Any]:
+    """Config of an architecture, defaults included, JSON-able.
 
     Raises:
         ConfigError: if it cannot be used.
@@ -173,6 +182,22 @@ def settled(settings: Settings, name: str) -> dict[str, Any]:
     made: Any = architectures.architecture(name, settings.models.get(name))
     config: dict[str, Any] = made.config.model_dump(mode="json")
     return config
+
+
+def tuning_space(name: str) -> Space:
+    """What of an architecture's config may be tuned.
+
+    Raises:
+        ConfigError: if the name is unknown, or nothing of it may.
+    """
+    return architectures.tuning_space(name)
+
+
+def draw_forecast_hour(settings: Settings, forecasts: pa.Table, station: str, target: str) -> bytes:
+    """PNG of one station's forecast hour, with the counts observed around it; see `plots.forecast_hour`."""
+    from tasks.model.plots import forecast_hour
+
+    return forecast_hour.draw_forecast_hour(settings, forecasts, station, target)
 
 
 def is_unseeded(name: str) -> bool:

@@ -14,7 +14,7 @@ from support.forecast_fakes import FakeFeatures, FakeForecaster, missing, random
 from support.oracles import slow_coverage, slow_pinball, slow_poisson_deviance
 
 from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
-from tasks.backtest.part import How, in_turn
+from tasks.backtest.part import ReplayOptions, run_in_turn
 from tasks.backtest.replay import BacktestReport, Replay, periods
 from tasks.backtest.steps import replay_origins as replay_step
 from tasks.contracts import Forecaster, Prediction, Progress
@@ -73,7 +73,9 @@ def replayed(
     **settings: Any,
 ) -> BacktestReport:
     plan = Replay(dict.fromkeys(makers, identity), origins, ZONE, **settings)
-    work = in_turn(Today(table), lambda job: makers[job.model], How(out / "parts", plan.bands, chunk_bytes))
+    work = run_in_turn(
+        Today(table), lambda job: makers[job.model], ReplayOptions(out / "parts", plan.bands, chunk_bytes)
+    )
     return replay_step(plan, table.grid, out, work, progress)
 
 

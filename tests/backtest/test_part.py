@@ -14,7 +14,7 @@ import pytest
 from support.forecast_fakes import FakeFeatures, FakeForecaster, random_grid
 
 from tasks.arrays import Minutes
-from tasks.backtest.part import How, Job, in_turn
+from tasks.backtest.part import Job, ReplayOptions, run_in_turn
 from tasks.backtest.replay import BacktestReport, Replay, replay
 from tasks.contracts import Forecaster, Prediction
 from tasks.errors import ModelError
@@ -61,7 +61,7 @@ def replayed(
 ) -> BacktestReport:
     told = Replay({"a": identity, "b": identity}, ORIGINS, "UTC", DAY, **plan)
     past = Today(table())
-    run = in_turn(past, shop, How(out / "parts", told.bands, 1 << 18))
+    run = run_in_turn(past, shop, ReplayOptions(out / "parts", told.bands, 1 << 18))
     return replay(told, past.today.grid, out, lambda jobs, said: run(jobs[::-1] if backwards else jobs, said))
 
 

@@ -15,7 +15,7 @@ from flows.pipelines import backtest, loop
 from tasks.errors import SourceError
 from tasks.settings.tree import Settings
 
-SHORT = backtest.Span(START, START + np.timedelta64(12, "h"), SPAN.every, ("gradient_boosting",))
+SHORT = backtest.ReplaySpan(START, START + np.timedelta64(12, "h"), SPAN.every, ("gradient_boosting",))
 TREES = {"trees": 8, "max_samples": 1500, "max_validation": 400, "l2": 1, "fit_origins": 100}
 
 
@@ -52,7 +52,8 @@ def test_a_backtest_with_a_channel_is_the_same_in_workers_and_another_without_it
     bare = town.model_copy(update={"channels": ()})
     asked = ((town, 1), (town, 2), (bare, 1))
     runs = [
-        backtest.backtest(one, SHORT, tmp_path / str(i), jobs=jobs, track=False) for i, (one, jobs) in enumerate(asked)
+        backtest.run_backtest(one, SHORT, tmp_path / str(i), jobs=jobs, track=False)
+        for i, (one, jobs) in enumerate(asked)
     ]
     one, two, plain = (Path(run.forecasts).read_bytes() for run in runs)
     assert one == two != plain
@@ -61,7 +62,8 @@ def test_a_backtest_with_a_channel_is_the_same_in_workers_and_another_without_it
 def test_parts_of_a_backtest_are_named_by_the_rows_of_the_channels_too(town: Settings) -> None:
     bare = town.model_copy(update={"channels": ()})
     one, again, other = (
-        backtest.planned(town, SHORT, backtest.load(settings, SHORT)).identity for settings in (town, town, bare)
+        backtest.plan_replay(town, SHORT, backtest.load_history(settings, SHORT)).identity
+        for settings in (town, town, bare)
     )
     assert one == again != other
 
@@ -73,7 +75,7 @@ def test_without_its_file_a_forecast_is_published_and_says_so_and_nothing_is_fit
     assert degraded.issue.degraded_reason == "missing_channel: rain"
     assert degraded.published.keys() == {"latest_json"}
     with pytest.raises(SourceError, match="channel 'rain': no file matches"):
-        backtest.load(lost, SHORT)
+        backtest.load_history(lost, SHORT)
     with pytest.raises(SourceError, match="channel 'rain': no file matches"):
         loop.retrain(lost, START)
 

@@ -41,8 +41,8 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def replayed(city: Settings, tmp_path_factory: pytest.TempPathFactory) -> BacktestReport:
     models = ("weekday_mean", "weekday_level")
-    span = backtest.Span(START, START + 12 * HOUR, HOUR, models)
-    return backtest.backtest(city, span, tmp_path_factory.mktemp("out"), jobs=1, track=False)
+    span = backtest.ReplaySpan(START, START + 12 * HOUR, HOUR, models)
+    return backtest.run_backtest(city, span, tmp_path_factory.mktemp("out"), jobs=1, track=False)
 
 
 def test_a_backtest_shows_the_total_beside_the_stations(replayed: BacktestReport) -> None:

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from features.test_steps import TARGETS, ZONE, write_observations
 
-from flows.pipelines.backtest import Span
+from flows.pipelines.backtest import ReplaySpan
 from tasks.clock import day_bounds
 from tasks.settings.tree import FeatureSettings, Network, Settings
 
 STEP = np.timedelta64(15, "m")
 START = np.datetime64("2013-11-08T06:00", "m")
-SPAN = Span(
+SPAN = ReplaySpan(
     START,
     START + np.timedelta64(2, "D"),
     np.timedelta64(90, "m"),

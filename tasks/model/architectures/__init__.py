@@ -6,15 +6,14 @@ imported when asked for. Files that begin with `_` are helpers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, Protocol, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.contracts import Architecture, Forecaster
+from tasks.contracts import Architecture, Forecaster, Space
 from tasks.errors import ConfigError, ModelError
 from tasks.settings.tree import nearest_key
 
@@ -23,18 +22,6 @@ class ModelConfig(BaseModel):
     """Config of an architecture, the table `[models.NAME]`: frozen, unknown keys refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Range(NamedTuple):
-    """Values that tuning may try, whole numbers between whole numbers; evenly by their logarithm if `log`."""
-
-    low: float
-    high: float
-    log: bool = False
-
-
-Space = Mapping[str, Range | tuple[Any, ...]]
-"""Dotted key of a config -> a `Range`, or a tuple of choices."""
 
 
 class ArchitectureClass(Protocol):
@@ -97,7 +84,7 @@ def unfitted(name: str, config: dict[str, Any] | None = None) -> Forecaster:
     return cast(Forecaster, made.unfitted())
 
 
-def space(name: str) -> Space:
+def tuning_space(name: str) -> Space:
     """What of an architecture's config may be tuned.
 
     Raises:

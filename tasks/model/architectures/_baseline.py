@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float
-from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Range, Space, Split, Tensors
 from tasks.errors import HistoryError
-from tasks.model.architectures import ModelConfig, Range, Space
+from tasks.model.architectures import ModelConfig
 from tasks.model.uncertainty.spread import Mean, Spread, around, learn_spread, read_spread, some
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float
-from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Split
+from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Range, Space, Split
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig, Range, Space
+from tasks.model.architectures import ModelConfig
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
 from tasks.model.architectures._next_hour.row_weights import Age, dispersion, station_weights, weighted_rows

@@ -18,7 +18,7 @@ class FineTuning(Protocol):
     start: Forecaster | None
 
 
-def starts_warm(retrain: RetrainSettings, as_of: np.datetime64, timezone: str) -> bool:
-    """Whether the fit of that moment goes on from the one before: by the mode; in turn by service day."""
+def is_warm(retrain: RetrainSettings, as_of: np.datetime64, timezone: str) -> bool:
+    """Whether the fit of that moment starts from the weights of the one before; `alternate` says so every other day."""
     day = service_dates(np.array([as_of], dtype="datetime64[m]"), timezone)[0].astype("datetime64[D]")
     return retrain.mode == "fine_tune" or (retrain.mode == "alternate" and int(day.astype(np.int64)) % 2 == 1)

@@ -13,7 +13,7 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.metrics import Double
-from tasks.model.training.fine_tuning import starts_warm
+from tasks.model.training.fine_tuning import is_warm
 from tasks.model.training.fit import fitted, made
 from tasks.model.training.holdout import Scores, bounded, day_of, score
 from tasks.model.training.split import time_split
@@ -86,7 +86,7 @@ def train(
     name, notes = model or settings.retrain.model, notes or FitLog()
     split = split_of(features, settings, as_of, settings.retrain)
     told = _told(champion)
-    warm = starts_warm(settings.retrain, as_of, settings.network.timezone) and _is_earlier(told, as_of)
+    warm = is_warm(settings.retrain, as_of, settings.network.timezone) and _is_earlier(told, as_of)
     start = champion if warm else None
     challenger = fitted(settings, name, features, split, settings.retrain.seed, notes, start, progress)
     models = {CHALLENGER: challenger, **_baselines(features, settings, split)}

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support.late_town import SPAN, START, late_town
 
-from flows.pipelines.backtest import TASKS, Span, backtest, replayed_modules
+from flows.pipelines.backtest import TASKS, ReplaySpan, replayed_modules, run_backtest
 from tasks.backtest.replay import BacktestReport
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
@@ -34,8 +34,8 @@ def said(report: BacktestReport) -> dict[str, Any]:
 
 def test_worker_processes_leave_the_bytes_that_one_process_leaves(town: Settings, tmp_path: Path) -> None:
     told: list[tuple[str, int, int]] = []
-    one = backtest(town, SPAN, tmp_path / "1", jobs=1, track=False)
-    two = backtest(town, SPAN, tmp_path / "2", jobs=2, track=False, progress=lambda *said: told.append(said))
+    one = run_backtest(town, SPAN, tmp_path / "1", jobs=1, track=False)
+    two = run_backtest(town, SPAN, tmp_path / "2", jobs=2, track=False, progress=lambda *said: told.append(said))
     assert Path(one.forecasts).read_bytes() == Path(two.forecasts).read_bytes()
     assert (
         said(one) == said(two) == {k: v for k, v in json.loads(Path(two.report).read_text()).items() if k != "timing"}
@@ -49,7 +49,7 @@ def test_worker_processes_leave_the_bytes_that_one_process_leaves(town: Settings
 HANGS = """
 import multiprocessing, sys, time
 from pathlib import Path
-from flows.pipelines.backtest import backtest
+from flows.pipelines.backtest import run_backtest
 from support.late_town import SPAN, late_town
 
 def hang(what, done, total):
@@ -58,7 +58,7 @@ def hang(what, done, total):
         time.sleep(600)
 
 if __name__ == "__main__":
-    backtest(late_town(Path(sys.argv[1])), SPAN, Path(sys.argv[2]), jobs=2, track=False, progress=hang)
+    run_backtest(late_town(Path(sys.argv[1])), SPAN, Path(sys.argv[2]), jobs=2, track=False, progress=hang)
 """
 
 
@@ -82,7 +82,7 @@ def test_a_killed_backtest_takes_its_workers_along_and_the_next_one_clears_what_
             assert workers
             assert all(map(alive, workers))
             with pytest.raises(ConfigError, match=r"out: another backtest .* writes there"):
-                backtest(town, SPAN, out, jobs=1, track=False)
+                run_backtest(town, SPAN, out, jobs=1, track=False)
             assert list((out / "parts").glob(".minutes-*"))
         finally:
             hung.kill()
@@ -91,26 +91,26 @@ def test_a_killed_backtest_takes_its_workers_along_and_the_next_one_clears_what_
             break
         time.sleep(wait)
     assert not any(map(alive, workers))
-    backtest(town, SPAN, out, jobs=1, track=False)
+    run_backtest(town, SPAN, out, jobs=1, track=False)
     assert [p.name for p in (out / "parts").glob(".*")] == [".lock"]
 
 
 def test_an_error_in_a_worker_ends_the_backtest_with_its_line(town: Settings, tmp_path: Path) -> None:
     wanted = town.model_copy(update={"models": {"weekday_level": {"fit_origin": 3}}})
     with pytest.raises(ConfigError, match="fit_origins"):
-        backtest(wanted, SPAN, tmp_path, jobs=2, track=False)
-    early = Span(START - np.timedelta64(30, "D"), START, SPAN.every, SPAN.models)
+        run_backtest(wanted, SPAN, tmp_path, jobs=2, track=False)
+    early = ReplaySpan(START - np.timedelta64(30, "D"), START, SPAN.every, SPAN.models)
     with pytest.raises(Exception, match="training needs"):
-        backtest(town, early, tmp_path, jobs=2, track=False)
+        run_backtest(town, early, tmp_path, jobs=2, track=False)
 
 
 def test_only_code_that_a_replay_runs_voids_the_parts_that_are_kept(town: Settings, tmp_path: Path) -> None:
     script = (
         "import sys; from pathlib import Path; from support.late_town import SPAN, late_town\n"
-        "from flows.pipelines.backtest import backtest, replayed_modules\n"
+        "from flows.pipelines.backtest import replayed_modules, run_backtest\n"
         "town = late_town(Path(sys.argv[1]) / 'town')\n"
         "for name in [n for n in sys.modules if n.startswith('tasks.')]: del sys.modules[name]\n"
-        "backtest(town, SPAN, Path(sys.argv[1]) / 'out', jobs=1, track=False)\n"
+        "run_backtest(town, SPAN, Path(sys.argv[1]) / 'out', jobs=1, track=False)\n"
         "run = {m.__file__ for n, m in sys.modules.items() if n.startswith('tasks.') and getattr(m, '__file__', None)}\n"
         "print(sorted(run - set(map(str, replayed_modules()))))\n"
     )

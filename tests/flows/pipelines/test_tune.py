@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -9,13 +10,15 @@ from pathlib import Path
 import pytest
 from support.late_town import SPAN, late_town
 
-from flows.pipelines.backtest import backtest
-from flows.pipelines.tune import tune
+from flows.pipelines.backtest import run_backtest
+from flows.pipelines.tune import run_tuning
 from flows.reports import replay_artifacts
-from tasks.backtest.study import SUFFIX, best, finished, open_study, optimize
+from tasks.backtest.study import SUFFIX, best_trial, finished_trials, open_study, optimize
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 from tasks.tracking import runs as tracking
+
+SPACE = {"x": tuple(float(v) for v in range(100))}
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +27,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town: Settings, tmp_path: Path) -> None:
-    first = tune(town, "weekday_level", SPAN, 2, "pinball", tmp_path)
+    first = run_tuning(town, "weekday_level", SPAN, 2, "pinball", tmp_path)
     told: list[tuple[str, int, int]] = []
-    again = tune(town, "weekday_level", SPAN, 4, "pinball", tmp_path, lambda *said: told.append(said))
+    again = run_tuning(town, "weekday_level", SPAN, 4, "pinball", tmp_path, lambda *said: told.append(said))
     assert again.study == first.study
     assert again.trials[:2] == first.trials
     assert told == [("trials", 3, 4), ("trials", 4, 4)]
@@ -37,7 +40,7 @@ def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town
     assert pasted == {"models": {"weekday_level": again.best.values}}
     settings = town.model_copy(update={"models": pasted["models"]})
     span = replace(SPAN, models=("weekday_level",))
-    whole = backtest(settings, span, tmp_path / "bt", jobs=1, track=False).figures["models"]["weekday_level"]
+    whole = run_backtest(settings, span, tmp_path / "bt", jobs=1, track=False).figures["models"]["weekday_level"]
     assert whole["stations"]["all"]["overall"]["pinball"] == pytest.approx(again.best.loss)
     with tracking.connect(town, SUFFIX) as mlflow:
         runs = mlflow.client.search_runs([mlflow.experiment])
@@ -49,33 +52,54 @@ def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town
     assert "trial | state | pinball" in said
 
 
-def test_a_hopeless_trial_is_given_up_and_one_that_was_killed_counts_for_nothing(town: Settings) -> None:
+def test_a_trial_worse_than_the_median_is_pruned(town: Settings) -> None:
     asked: list[int] = []
 
     def loss(values: dict[str, float], report) -> float:  # type: ignore[no-untyped-def]
         for period in range(3):
             asked.append(period)
-            if period < 2 and report(period, values["x"]):
-                break
+            if period < 2:
+                report(period, values["x"])
         return values["x"]
 
-    space = {"x": tuple(float(v) for v in range(100))}
+    counts: list[int] = []
     with open_study(town, "toy", 1) as study:
-        study.ask()  # a process that is killed leaves its trial open
-    with open_study(town, "toy", 1) as study:
-        optimize(study, space, {"x": 3.0}, loss, 25, lambda done: None)
-        trials, winner = finished(study), best(study)
-        assert study.get_trials()[0].state.name == "FAIL"
+        optimize(study, SPACE, {"x": 3.0}, loss, 25, counts.append)
+        optimize(study, SPACE, {"x": 3.0}, loss, 25, counts.append)
+        trials, best = finished_trials(study), best_trial(study)
+    assert counts == list(range(1, 26))
     assert len(trials) == 25
-    assert winner is not None
-    assert winner.loss == min(t.loss for t in trials if t.state == "complete")
-    given_up = [t for t in trials if t.state == "pruned"]
-    assert given_up
+    assert best is not None
+    assert best.loss == min(t.loss for t in trials if t.state == "complete")
+    assert [t for t in trials if t.state == "pruned"]
     assert len(asked) < 3 * 25
+
+
+def test_the_config_of_a_killed_trial_is_tried_again_and_that_of_a_running_one_is_left_alone(
+    town: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.backtest.study.HEARTBEAT_SECONDS", 1)
+
+    def abandon(study, value: float, beats: int) -> None:  # type: ignore[no-untyped-def]
+        study.enqueue_trial({"x": value})
+        trial = study.ask()
+        trial.suggest_categorical("x", SPACE["x"])
+        for _ in range(beats):
+            study._storage.record_heartbeat(trial._trial_id)
+            time.sleep(2.5 / beats)
+
+    with open_study(town, "killed", 1) as study:
+        abandon(study, 3.0, 1)
+        abandon(study, 5.0, 5)
+        optimize(study, SPACE, {"x": 7.0}, lambda values, report: values["x"], 1, lambda done: None)
+        states = [trial.state.name for trial in study.get_trials()]
+        [again] = finished_trials(study)
+    assert states == ["FAIL", "RUNNING", "COMPLETE"]
+    assert again.values == {"x": 3.0}
 
 
 def test_what_cannot_be_tuned_is_said_in_one_line(town: Settings, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="declares no space"):
-        tune(town, "weekly_lag_lstm", SPAN, 1, "pinball", tmp_path)
+        run_tuning(town, "weekly_lag_lstm", SPAN, 1, "pinball", tmp_path)
     with pytest.raises(ConfigError, match="it may be rmsse"):
-        tune(town, "weekday_level", SPAN, 1, "rmse", tmp_path)
+        run_tuning(town, "weekday_level", SPAN, 1, "rmse", tmp_path)

@@ -17,7 +17,7 @@ from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.weights import Weights, adopt
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.serving.bundle import load_bundle, save_bundle
-from tasks.model.training.fine_tuning import starts_warm
+from tasks.model.training.fine_tuning import is_warm
 from tasks.model.training.train import Trained, split_of
 from tasks.settings.tree import FeatureSettings, RetrainSettings
 
@@ -97,9 +97,9 @@ def test_weights_are_plain_arrays_and_say_so_when_they_cannot_be_read(tmp_path: 
 
 def test_fine_tuning_and_fits_from_scratch_take_turns_by_service_day() -> None:
     nights = np.datetime64("2024-03-08T09:00", "s") + np.arange(5) * np.timedelta64(1, "D")
-    turns = [starts_warm(RetrainSettings(mode="alternate"), night, "America/Chicago") for night in nights]
+    turns = [is_warm(RetrainSettings(mode="alternate"), night, "America/Chicago") for night in nights]
     assert turns in ([True, False] * 2 + [True], [False, True] * 2 + [False])
     same_day = np.datetime64("2024-03-08T23:00", "s")
-    assert starts_warm(RetrainSettings(mode="alternate"), same_day, "America/Chicago") == turns[0]
-    assert all(starts_warm(RetrainSettings(mode="fine_tune"), night, "UTC") for night in nights)
-    assert not any(starts_warm(RetrainSettings(mode="scratch"), night, "UTC") for night in nights)
+    assert is_warm(RetrainSettings(mode="alternate"), same_day, "America/Chicago") == turns[0]
+    assert all(is_warm(RetrainSettings(mode="fine_tune"), night, "UTC") for night in nights)
+    assert not any(is_warm(RetrainSettings(mode="scratch"), night, "UTC") for night in nights)

@@ -1,8 +1,7 @@
-"""Pictures of issued forecasts, for artifacts and for the demonstration."""
+"""The picture of one issued forecast hour, for a flow run's artifact and for the demonstration."""
 
 from __future__ import annotations
 
-import base64
 import io
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.clock import to_local
+from tasks.model.plots.plots import forecast_against_actual
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
@@ -20,24 +20,22 @@ AFTER = np.timedelta64(60, "m")
 BANDS = (("90 %", "q05", "q95"), ("50 %", "q25", "q75"))
 
 
-def hour_picture(settings: Settings, forecasts: pa.Table, station: str, target: str) -> bytes:
-    """PNG of one station's forecast hour, the hours before it, and what then happened as far as it is known.
+def draw_forecast_hour(settings: Settings, forecasts: pa.Table, station: str, target: str) -> bytes:
+    """PNG of one station's forecast hour, with the observed counts of the hours before and, where known, of that hour.
 
     Args:
-        settings: the tree.
-        forecasts: rows of `tables.FORECASTS` of one origin.
+        settings: network and data root.
+        forecasts: rows of `schemas.FORECASTS` of one origin.
         station: station_id.
-        target: which count.
+        target: the count that is shown.
     """
-    from tasks.model.plots.plots import forecast_against_actual
-
     network = settings.network
     mine = (pc.field("station_id") == station) & (pc.field("target") == target)
     rows = forecasts.filter(mine).sort_by("minute_utc")
     origin = schemas.numpy_times(rows["origin_utc"])[0].astype("datetime64[m]")
     start, end = origin - BEFORE, origin + AFTER
-    seen = read_minutes(Store(settings.data_root), start, end, network.timezone, [target])
-    grid = to_grid(seen, start, end, network.interval_minutes, [target], [station])
+    observed = read_minutes(Store(settings.data_root), start, end, network.timezone, [target])
+    grid = to_grid(observed, start, end, network.interval_minutes, [target], [station])
     values = {name: rows[name].to_numpy() for name in ("mean", *(q for _, *pair in BANDS for q in pair))}
     figure = forecast_against_actual(
         to_local(grid.minutes, network.timezone),
@@ -52,8 +50,3 @@ def hour_picture(settings: Settings, forecasts: pa.Table, station: str, target: 
     out = io.BytesIO()
     figure.savefig(out, format="png", dpi=110)
     return out.getvalue()
-
-
-def as_markdown(png: bytes, title: str) -> str:
-    """A picture inside Markdown."""
-    return f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})"
