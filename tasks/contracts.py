@@ -185,27 +185,15 @@ class FitLog:
 class Forecaster(Protocol):
     """A fitted model: predicts, and writes itself into a bundle folder."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What tables and reports call it: its version where it came from a stored bundle, else its architecture."""
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin, for every station and target of the tensors."""
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write network and state into `folder`; return the JSON config that loads it again."""
-
-
-@runtime_checkable
-class Architecture(Protocol):
-    """How a kind of model is fitted and loaded. One file in `tasks/model/architectures` each."""
-
-    name: str
-
-    def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
-        """Fit on the training origins, watch the validation origins, never touch the hold-out.
-
-        Raises:
-            HistoryError: if the origins cannot feed it.
-        """
 
 
 class Range(NamedTuple):

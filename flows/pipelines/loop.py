@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.forecast.steps import Issue
     from tasks.ingest.steps import SourceReport
     from tasks.maintain.steps import MaintainReport
-    from tasks.model.steps import RetrainReport
+    from tasks.model.steps import BundledForecaster, RetrainReport
     from tasks.quality.steps import QualityResult
     from tasks.score.steps import ScoreReport
 
@@ -144,7 +144,7 @@ def retrain(
     if followed:
         trained.log.notes["champion"] = followed
     decision = judge(settings, trained, champion)
-    report = register(settings, trained, decision, as_of)
+    report = register(settings, trained, decision)
     return replace(report, warnings=(followed, *report.warnings)) if followed else report
 
 
@@ -232,13 +232,13 @@ def _loader(load: Callable[[Settings, str], Forecaster], settings: Settings, nam
     return lambda: load(settings, name)
 
 
-def _load_champion(settings: Settings) -> Forecaster | None:
+def _load_champion(settings: Settings) -> BundledForecaster | None:
     """The present champion; None before the first promotion, or where its bundle is damaged."""
     from tasks.errors import ModelError
-    from tasks.model.steps import load_forecaster
+    from tasks.model.steps import load_bundled
 
     try:
-        return load_forecaster(settings, "champion")
+        return load_bundled(settings, "champion")
     except ModelError as error:
         log.info("no champion to compare with: %s", error)
         return None

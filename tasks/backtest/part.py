@@ -24,7 +24,7 @@ from tasks.arrays import QUANTILES, Minutes
 from tasks.backtest.sums import Sums, joined, sums_of
 from tasks.contracts import Features, Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
-from tasks.tables.forecasts import forecast_table, model_version, replay_writer
+from tasks.tables.forecasts import forecast_table, replay_writer
 from tasks.total import coherent
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def replay_part(
         forecaster = maker(job.as_of, None if job.after is None else options.parts / job.after, folder)
         fit = perf_counter() - began
         log.info("%s fitted as of %sZ in %.1f s", job.model, job.as_of, fit)
-        about = {"model_version": model_version(forecaster), "fit": fit} | _forecast(
+        about = {"model_version": forecaster.name, "fit": fit} | _forecast(
             job, past, forecaster, options, folder, on_progress
         )
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
@@ -180,8 +180,8 @@ def _answer(name: str, forecaster: Forecaster, tensors: Tensors) -> Prediction:
 def _write(
     write: Callable[[str, Any], None], name: str, forecaster: Forecaster, tensors: Tensors, prediction: Prediction
 ) -> None:
-    origins, version = tensors.origins, model_version(forecaster)
-    rows = forecast_table(prediction, origins, origins, tensors.stations, tensors.targets, tensors.interval, version)
+    origins, interval = tensors.origins, tensors.interval
+    rows = forecast_table(prediction, origins, origins, tensors.stations, tensors.targets, interval, forecaster.name)
     write(name, rows)
 
 

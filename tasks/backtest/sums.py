@@ -48,7 +48,7 @@ class Sums:
 
     def save(self, path: Path) -> None:
         """Write them as plain arrays."""
-        np.savez(path, **{field.name: getattr(self, field.name) for field in fields(self)})
+        np.savez(path, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> Sums:
@@ -98,10 +98,10 @@ def joined(parts: Sequence[Sums]) -> Sums:
         return first
     along = {"stations", "network"}
     whole = {
-        field.name: np.concatenate([getattr(p, field.name) for p in parts], axis=1)
-        if field.name in along
-        else np.sum([getattr(p, field.name) for p in parts], axis=0)
-        for field in fields(Sums)
+        name: np.concatenate([vars(part)[name] for part in parts], axis=1)
+        if name in along
+        else np.sum([vars(part)[name] for part in parts], axis=0)
+        for name in vars(first)
     }
     return Sums(**whole)
 

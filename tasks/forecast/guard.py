@@ -11,7 +11,6 @@ import numpy as np
 from tasks.arrays import QUANTILES, Float
 from tasks.contracts import Forecaster, Grid, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError, StoreError
-from tasks.tables.forecasts import model_version
 from tasks.total import coherent
 
 log = logging.getLogger(__name__)
@@ -79,7 +78,7 @@ def climb_down(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD_F
             fault = implausible(prediction, tensors, absurd_factor)
             if fault is None:
                 answer = coherent(settled(prediction), tensors)
-                return Answer(rung, model_version(forecaster), answer, tuple(falls))
+                return Answer(rung, forecaster.name, answer, tuple(falls))
             falls.append(Fall(rung, f"{rung} implausible", fault))
         log.warning("rung %s did not answer: %s", rung, falls[-1].detail)
     told = "; ".join(f"{fall.rung}: {fall.detail}" for fall in falls) or "the ladder is empty"

@@ -6,13 +6,12 @@ import logging
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Space, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Progress, Space
 from tasks.errors import ConfigError, ModelError
 from tasks.model import architectures
 from tasks.model.promotion.champion import POINTER, bundle_folder, sync_champion
@@ -21,6 +20,7 @@ from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
 from tasks.model.review.register import RetrainReport as RetrainReport
 from tasks.model.review.register import register_trained
+from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
 from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
 from tasks.model.training.fine_tuning import FineTuning, is_warm
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
@@ -38,24 +38,6 @@ Before = Callable[[np.datetime64], Features]
 Maker = Callable[[np.datetime64, Path | None, Path], Forecaster]
 
 
-@dataclass
-class Versioned:
-    """A forecaster out of a bundle, known by its version."""
-
-    name: str
-    forecaster: Forecaster
-    version: str
-    meta: dict[str, Any]
-
-    def predict(self, tensors: Tensors) -> Prediction:
-        """Forecast the hour after every origin."""
-        return self.forecaster.predict(tensors)
-
-    def export(self, folder: Path) -> dict[str, Any]:
-        """As the forecaster does."""
-        return self.forecaster.export(folder)
-
-
 def is_version(name: str) -> bool:
     """Whether a model's name is that of a bundle: a registry number, or one kept while the registry was away."""
     return name.isdecimal() or name.startswith("local-")
@@ -68,7 +50,7 @@ def train_model(
     as_of: np.datetime64,
     model: str | None = None,
     *,
-    champion: Forecaster | None = None,
+    champion: BundledForecaster | None = None,
     progress: Progress | None = None,
 ) -> Trained:
     """Fit a challenger and score it, the champion and the baselines on the same held-out days; see `train.train`."""
@@ -76,17 +58,17 @@ def train_model(
 
 
 @step("judge")
-def judge(settings: Settings, trained: Trained, champion: Forecaster | None) -> Decision:
+def judge(settings: Settings, trained: Trained, champion: BundledForecaster | None) -> Decision:
     """Hold the challenger's losses of each held-out day against those of champion and baselines; see `gate.decide`."""
     losses = {name: scores.daily for name, scores in trained.scores.items()}
-    name = f"champion {champion.version}" if isinstance(champion, Versioned) else CHAMPION
+    name = f"champion {champion.version}" if champion is not None else CHAMPION
     challenger, present = losses.pop(CHALLENGER), losses.pop(CHAMPION, None)
     total = trained.features.grid.total is not None
     return decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name, total=total)
 
 
 @step("register", retries=1)
-def register(settings: Settings, trained: Trained, decision: Decision, as_of: np.datetime64) -> RetrainReport:
+def register(settings: Settings, trained: Trained, decision: Decision) -> RetrainReport:
     """Log, register and store the challenger; it publishes if it was promoted; see `register.register_trained`."""
     return register_trained(settings, trained, decision, _flow_run())
 
@@ -119,11 +101,32 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         ConfigError: if the name means nothing.
     """
     if name in ("champion", "previous") or is_version(name):
-        return _bundled(Store(settings.data_root), name)
+        return load_bundled(settings, name)
     if name not in architectures.names():
-        known = ("champion", "previous", *architectures.names())
-        raise ConfigError(f"model {name!r} is unknown{nearest_key(name, known)} (or a registry version such as 3)")
+        raise _unknown(name)
     return architectures.unfitted(name, settings.models.get(name))
+
+
+def load_bundled(settings: Settings, name: str) -> BundledForecaster:
+    """The forecaster of a stored bundle.
+
+    Args:
+        settings: the tree.
+        name: "champion", "previous" or a version.
+
+    Raises:
+        ModelError: if there is no such bundle, or it is damaged; says what to run.
+    """
+    store = Store(settings.data_root)
+    version, folder = _place(store, name)
+    if store.local is not None:
+        return _load(store.local / folder, version)
+    with tempfile.TemporaryDirectory() as local:
+        for path in store.files(folder):
+            copy = Path(local) / path.removeprefix(f"{folder}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(store.read_bytes(path) or b"")
+        return _load(Path(local), version)
 
 
 def model_maker(settings: Settings, name: str, before: Before, seed: int | None = None) -> Maker:
@@ -179,9 +182,7 @@ def full_config(settings: Settings, name: str) -> dict[str, Any]:
     Raises:
         ConfigError: if it cannot be used.
     """
-    made: Any = architectures.architecture(name, settings.models.get(name))
-    config: dict[str, Any] = made.config.model_dump(mode="json")
-    return config
+    return architectures.architecture(name, settings.models.get(name)).config.model_dump(mode="json")
 
 
 def tuning_space(name: str) -> Space:
@@ -202,7 +203,7 @@ def draw_forecast_hour(settings: Settings, forecasts: pa.Table, station: str, ta
 
 def is_unseeded(name: str) -> bool:
     """Whether no seed changes what a model answers: a bundle, or a baseline without chance."""
-    return name not in architectures.names() or getattr(architectures.architecture_class(name), "unseeded", False)
+    return name not in architectures.names() or architectures.architecture_class(name).unseeded
 
 
 def model_identity(settings: Settings, name: str) -> Any:
@@ -214,18 +215,25 @@ def model_identity(settings: Settings, name: str) -> Any:
 
 
 def _bundle_maker(settings: Settings, name: str) -> Maker:
-    loaded = load_forecaster(settings, name)
-    trained = np.datetime64(str(getattr(loaded, "meta", {}).get("as_of", "NaT")).removesuffix("Z"), "s")
+    if name not in ("champion", "previous") and not is_version(name):
+        raise _unknown(name)
+    bundled = load_bundled(settings, name)
 
-    def made(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
-        if not trained <= moment:
+    def load(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
+        if not bundled.as_of <= moment:
             raise ConfigError(
-                f"model {name!r} was trained on minutes up to {trained}Z, after {moment.astype('datetime64[s]')}Z: "
-                "backtest later moments, or name an architecture, which is fitted anew"
+                f"model {name!r} was trained on minutes up to {bundled.as_of}Z, "
+                f"after {moment.astype('datetime64[s]')}Z: backtest later moments, or name an architecture, which is "
+                "fitted again"
             )
-        return loaded
+        return bundled
 
-    return made
+    return load
+
+
+def _unknown(name: str) -> ConfigError:
+    known = ("champion", "previous", *architectures.names())
+    return ConfigError(f"model {name!r} is unknown{nearest_key(name, known)} (or a registry version such as 3)")
 
 
 def _flow_run() -> str | None:
@@ -235,18 +243,6 @@ def _flow_run() -> str | None:
     from prefect.runtime import flow_run
 
     return flow_run.get_id()
-
-
-def _bundled(store: Store, name: str) -> Forecaster:
-    version, folder = _place(store, name)
-    if store.local is not None:
-        return _load(store.local / folder, version)
-    with tempfile.TemporaryDirectory() as local:
-        for path in store.files(folder):
-            copy = Path(local) / path.removeprefix(f"{folder}/")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(store.read_bytes(path) or b"")
-        return _load(Path(local), version)
 
 
 def _place(store: Store, name: str) -> tuple[str, str]:
@@ -266,6 +262,5 @@ def _place(store: Store, name: str) -> tuple[str, str]:
     return str(version), folder
 
 
-def _load(folder: Path, version: str) -> Versioned:
-    made, meta = load_bundle(folder), read_head(folder)["meta"]
-    return Versioned(f"{made.name} v{version}", made, version, meta)
+def _load(folder: Path, version: str) -> BundledForecaster:
+    return BundledForecaster(load_bundle(folder), version, read_head(folder)["meta"])

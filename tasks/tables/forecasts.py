@@ -10,17 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays import Minutes
-from tasks.contracts import Forecaster, Prediction
+from tasks.contracts import Prediction
 from tasks.storage.store import table_writer
 from tasks.tables import schemas
 
 REPLAYED = pa.schema([*schemas.FORECASTS, ("model", schemas.NAME)])
 """The forecasts table with the name of the model that was replayed."""
-
-
-def model_version(forecaster: Forecaster) -> str:
-    """What the tables call a model: its `version` where it came from a bundle, else its name."""
-    return str(getattr(forecaster, "version", None) or forecaster.name)
 
 
 def forecast_table(

@@ -20,6 +20,7 @@ from tasks.forecast.guard import (
     minutes_since_seen,
     settled,
 )
+from tasks.model.serving.bundle import BundledForecaster
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")
 FEATURES = FakeFeatures(random_grid("2024-02-18", 17))
@@ -61,8 +62,7 @@ def test_the_first_rung_answers_when_all_is_well_and_no_other_is_loaded() -> Non
 
 
 def test_a_model_from_a_bundle_is_named_by_its_version() -> None:
-    bundled = FakeForecaster("next_hour_lstm")
-    bundled.version = "12"  # type: ignore[attr-defined]
+    bundled = BundledForecaster(FakeForecaster("next_hour_lstm"), "12", {})
     assert climb_down([("champion", lambda: bundled)], TENSORS).model_version == "12"
 
 

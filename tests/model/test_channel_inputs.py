@@ -19,7 +19,7 @@ from tasks.model.architectures import architecture, load, unfitted
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.samples import Augment, draw
 from tasks.model.architectures.gradient_boosting import BoostingConfig, GradientBoosting, training_sizes
-from tasks.model.architectures.next_hour_lstm import LAYOUT, NextHourConfig, NextHourLstm
+from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.channel_inputs import channel_features, hide_channels, learn_scales
 from tasks.model.serving.bundle import load_bundle, save_bundle
 from tasks.model.serving.pyfunc import ServedBundle, to_arrays
@@ -120,8 +120,9 @@ def test_a_served_bundle_answers_from_the_channels_that_it_is_given(tmp_path: Pa
 def test_a_fit_with_other_channels_does_not_go_on_from_these_weights() -> None:
     made = NextHourLstm(NextHourConfig(**TINY))
     likes = (made._forecaster(None, features, learn_scales(features, HELD)) for features in (RAINY, PLAIN))
-    same = [[what for what in LAYOUT if getattr(network(), what) != getattr(like, what)] for like in likes]
-    assert same == [[], ["channels"]]
+    start = network().layout
+    differing = [[name for name, value in like.layout.items() if start[name] != value] for like in likes]
+    assert differing == [[], ["channels"]]
 
 
 # -------------------------------------------------------------------------------------------- the inputs

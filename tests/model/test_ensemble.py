@@ -15,7 +15,7 @@ from tasks.model.ensemble import Ensemble, averaged, member_of
 from tasks.model.promotion.champion import bundle_folder, move_pointer, store_bundle
 from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
 from tasks.model.steps import load_forecaster
-from tasks.model.training.fit import fitted
+from tasks.model.training.fit import fit_forecaster
 from tasks.model.training.train import fit_before, split_of
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -40,7 +40,7 @@ LOGS = [FitLog() for _ in range(3)]
 def pair() -> Ensemble:
     wanted = settings(2)
     split = split_of(tiny_city.features(), wanted, tiny_city.AS_OF, wanted.retrain)
-    made = fitted(wanted, NAME, tiny_city.features(), split, 5, LOGS[0])
+    made = fit_forecaster(wanted, NAME, tiny_city.features(), split, 5, LOGS[0])
     assert isinstance(made, Ensemble)
     return made
 
@@ -49,7 +49,7 @@ def pair() -> Ensemble:
 def alone() -> list[Forecaster]:
     wanted = settings(1)
     split = split_of(tiny_city.features(), wanted, tiny_city.AS_OF, wanted.retrain)
-    return [fitted(wanted, NAME, tiny_city.features(), split, 5 + i, LOGS[1 + i]) for i in range(2)]
+    return [fit_forecaster(wanted, NAME, tiny_city.features(), split, 5 + i, LOGS[1 + i]) for i in range(2)]
 
 
 def test_members_are_those_of_consecutive_seeds_and_their_answers_are_averaged(

@@ -1,19 +1,20 @@
 """Architectures, one file each, named as the file; a new file is all that a new one takes.
 
-A file `NAME.py` defines a class as `ArchitectureClass` says, with `name = "NAME"`, and sets `ARCHITECTURE` to it. It is
+A file `NAME.py` defines a subclass of `BaseArchitecture` with `name = "NAME"`, and sets `ARCHITECTURE` to it. It is
 imported when asked for. Files that begin with `_` are helpers.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from tasks.contracts import Architecture, Forecaster, Space
+from tasks.contracts import Features, FitLog, Forecaster, Progress, Space, Split
 from tasks.errors import ConfigError, ModelError
 from tasks.settings.tree import nearest_key
 
@@ -24,24 +25,55 @@ class ModelConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class ArchitectureClass(Protocol):
-    """What a file of this folder defines.
+class BaseArchitecture(ABC):
+    """How a kind of model is fitted and loaded: what a file of this folder defines.
 
-    One that can forecast without a fit also has `unfitted()`; one that can be tuned, `space: Space`.
+    Args:
+        config: a `config_type`; its defaults by default.
+        progress: called during a fit.
+
+    Attributes:
+        name: of the file, and of its table `[models.NAME]`.
+        config_type: type of its config.
+        space: what of the config may be tuned; nothing by default.
+        unseeded: whether its fit is the same for every seed.
     """
 
     name: str
+    config: ModelConfig
     config_type: type[ModelConfig]
+    space: ClassVar[Space] = {}
+    unseeded: ClassVar[bool] = False
 
-    def __call__(self, config: Any) -> Architecture:
-        """Made of a `config_type`."""
+    def __init__(self, config: ModelConfig | None = None, progress: Progress | None = None) -> None:
+        self.config, self.progress = config or self.config_type(), progress
 
-    def load(self, folder: Path, config: dict[str, Any]) -> Forecaster:
-        """A classmethod: the forecaster whose `export(folder)` returned `config`.
+    @abstractmethod
+    def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
+        """Fit on the training origins, watch the validation origins, never touch the hold-out.
+
+        Raises:
+            HistoryError: if the origins cannot feed it.
+        """
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:
+        """The forecaster whose `export(folder)` returned `config`.
 
         Raises:
             ModelError: if the folder does not hold it.
         """
+
+    def unfitted(self) -> Forecaster:
+        """A forecaster that needs no fit; overridden where there is one.
+
+        Raises:
+            ModelError: by default.
+        """
+        raise ModelError(
+            f"model {self.name!r} needs a fit before it forecasts: run nexthour retrain --model {self.name}"
+        )
 
 
 def names() -> tuple[str, ...]:
@@ -49,7 +81,7 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(m.name for m in iter_modules(__path__) if not m.name.startswith("_")))
 
 
-def architecture_class(name: str) -> ArchitectureClass:
+def architecture_class(name: str) -> type[BaseArchitecture]:
     """The class of that name.
 
     Raises:
@@ -57,11 +89,11 @@ def architecture_class(name: str) -> ArchitectureClass:
     """
     if name not in names():
         raise ConfigError(f"model {name!r} is unknown{nearest_key(name, names())}")
-    found: ArchitectureClass = import_module(f"{__name__}.{name}").ARCHITECTURE
-    return found
+    kind: type[BaseArchitecture] = import_module(f"{__name__}.{name}").ARCHITECTURE
+    return kind
 
 
-def architecture(name: str, config: dict[str, Any] | None = None) -> Architecture:
+def architecture(name: str, config: dict[str, Any] | None = None) -> BaseArchitecture:
     """The architecture of that name with its config.
 
     Raises:
@@ -78,10 +110,7 @@ def unfitted(name: str, config: dict[str, Any] | None = None) -> Forecaster:
         ConfigError: if name or config cannot be used.
         ModelError: if that architecture cannot forecast without a fit.
     """
-    made = architecture(name, config)
-    if not hasattr(made, "unfitted"):
-        raise ModelError(f"model {name!r} needs a fit before it forecasts: run nexthour retrain --model {name}")
-    return cast(Forecaster, made.unfitted())
+    return architecture(name, config).unfitted()
 
 
 def tuning_space(name: str) -> Space:
@@ -90,7 +119,7 @@ def tuning_space(name: str) -> Space:
     Raises:
         ConfigError: if the name is unknown, or nothing of it may.
     """
-    declared: Space = getattr(architecture_class(name), "space", {})
+    declared = architecture_class(name).space
     if not declared:
         raise ConfigError(f"model {name!r} declares no space: there is nothing to tune")
     return declared

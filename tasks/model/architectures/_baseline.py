@@ -12,7 +12,7 @@ from pydantic import Field
 from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Range, Space, Split, Tensors
 from tasks.errors import HistoryError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.uncertainty.spread import Mean, Spread, around, learn_spread, read_spread, some
 
 
@@ -40,16 +40,13 @@ class BaselineForecaster:
         return {"phi": self.phi}
 
 
-class Baseline:
+class Baseline(BaseArchitecture):
     """An architecture around `mean`, which subclasses give."""
 
-    name: str = ""
+    config: BaselineConfig
+    config_type = BaselineConfig
     unseeded = True
-    config_type: type[ModelConfig] = BaselineConfig
     space: ClassVar[Space] = {"fit_origins": Range(50, 1000), "dispersion_prior": Range(1.0, 1000.0, log=True)}
-
-    def __init__(self, config: BaselineConfig | None = None) -> None:
-        self.config = config or BaselineConfig()
 
     @staticmethod
     def mean(tensors: Tensors) -> Float:

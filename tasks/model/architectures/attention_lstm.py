@@ -7,7 +7,7 @@ noted at every fit. Trained with keras.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,8 +45,7 @@ class AttentionForecaster(NextHourForecaster):
     @classmethod
     def of(cls, forecaster: NextHourForecaster) -> AttentionForecaster:
         """The same, with attention to show."""
-        same = {part.name: getattr(forecaster, part.name) for part in fields(forecaster) if part.name != "name"}
-        return cls(**same)
+        return cls(**(vars(forecaster) | {"name": cls.name}))
 
     def attention(self, tensors: Tensors) -> Float:
         """How much each week counts, float32 [origin, station, week], oldest week first.

@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float, Minutes
-from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._boosting.inputs import BoostingRows, RowSettings, boosting_rows
 from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
 from tasks.model.bins import bin_sums
@@ -108,14 +108,12 @@ class Drawn:
     weight: Float
 
 
-class GradientBoosting:
+class GradientBoosting(BaseArchitecture):
     """See the file's head."""
 
     name = "gradient_boosting"
+    config: BoostingConfig
     config_type = BoostingConfig
-
-    def __init__(self, config: BoostingConfig | None = None, progress: Progress | None = None) -> None:
-        self.config, self.progress = config or BoostingConfig(), progress
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
         """Fit on at most `max_samples` rows of the training origins; keep the trees up to the best validation.

@@ -18,9 +18,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float
-from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._holt_winters import Smoothing, find_smoothing, first_state, forecast
 from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_sums, divisor
@@ -107,14 +107,12 @@ class HoltWintersForecaster:
         return {"smoothing": smoothing, "bin_minutes": self.bin_minutes, "phi": self.phi}
 
 
-class HoltWinters:
+class HoltWinters(BaseArchitecture):
     """See the file's head."""
 
     name = "holt_winters"
+    config: HoltWintersConfig
     config_type = HoltWintersConfig
-
-    def __init__(self, config: HoltWintersConfig | None = None, progress: Progress | None = None) -> None:
-        self.config, self.progress = config or HoltWintersConfig(), progress
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
         """Find parameters on `fit_series` series of each target at training origins, the spread on validation hours.

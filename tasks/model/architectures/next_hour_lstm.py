@@ -12,7 +12,7 @@ from pydantic import Field
 from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Range, Space, Split
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
 from tasks.model.architectures._next_hour.row_weights import Age, dispersion, station_weights, weighted_rows
@@ -25,10 +25,6 @@ from tasks.model.uncertainty.conformal import Calibration, calibrate_network
 
 if TYPE_CHECKING:
     from tasks.model.architectures._next_hour.network import Shape
-
-
-LAYOUT = ("inputs", "targets", "interval", "weeks", "recent", "trail", "channels")
-"""What two networks must share for one to go on from the weights of the other."""
 
 
 class NextHourConfig(ModelConfig):
@@ -59,11 +55,12 @@ class NextHourConfig(ModelConfig):
     augment: Augment = Augment()
 
 
-class NextHourLstm:
+class NextHourLstm(BaseArchitecture):
     """See the file's head."""
 
     name = "next_hour_lstm"
-    config_type = NextHourConfig
+    config: NextHourConfig
+    config_type: type[NextHourConfig] = NextHourConfig
     space: ClassVar[Space] = {
         "units": Range(24, 128, log=True),
         "embedding": Range(2, 16, log=True),
@@ -78,7 +75,7 @@ class NextHourLstm:
     }
 
     def __init__(self, config: NextHourConfig | None = None, progress: Progress | None = None) -> None:
-        self.config, self.progress = config or NextHourConfig(), progress
+        super().__init__(config, progress)
         self.start: Forecaster | None = None
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
@@ -136,8 +133,7 @@ class NextHourLstm:
         start, like = self.start, self._forecaster(None, features, scales)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
             return False
-        same = all(getattr(start, x) == getattr(like, x) for x in LAYOUT)
-        return same and adopt(model, start.weights, start.stations, like.stations)
+        return start.layout == like.layout and adopt(model, start.weights, start.stations, like.stations)
 
     def _network(self, shape: Shape, features: Features) -> Any:
         from tasks.model.architectures._next_hour.network import build

@@ -13,9 +13,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float, Minutes
-from tasks.contracts import Features, FitLog, Forecaster, Grid, Prediction, Progress, Split, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Grid, Prediction, Split, Tensors
 from tasks.errors import HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
 from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, seed_everything
 from tasks.model.networks.onnx import OnnxNetwork, export_network
@@ -118,14 +118,12 @@ class WeeklyLagForecaster:
         return ends[..., 0], np.maximum(ends[..., 1] - ends[..., 0], np.float32(1))
 
 
-class WeeklyLagLstm:
+class WeeklyLagLstm(BaseArchitecture):
     """See the file's head."""
 
     name = "weekly_lag_lstm"
+    config: WeeklyLagConfig
     config_type = WeeklyLagConfig
-
-    def __init__(self, config: WeeklyLagConfig | None = None, progress: Progress | None = None) -> None:
-        self.config, self.progress = config or WeeklyLagConfig(), progress
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
         """Fit on at most `max_samples` series of the training origins, in the order of time.

@@ -26,12 +26,12 @@ def settled_form(content: bytes) -> bytes:
     if any(attribute.type in (attribute.GRAPH, attribute.GRAPHS) for n in graph.node for attribute in n.attribute):
         return content
     nodes = list(_needed(graph))
-    kept = {"", *(value.name for value in (*graph.input, *graph.output))}
+    outer = {"", *(value.name for value in (*graph.input, *graph.output))}
     weights = {tensor.name: tensor for tensor in graph.initializer}
-    names: dict[str, str] = {name: name for name in kept}
+    names: dict[str, str] = {name: name for name in outer}
     for number, node in enumerate(nodes):
         for name in (*node.input, *node.output):
-            names.setdefault(name, f"{'w' if name in weights else 'v'}{len(names) - len(kept)}")
+            names.setdefault(name, f"{'w' if name in weights else 'v'}{len(names) - len(outer)}")
         node.name = f"{node.op_type}_{number}"
         node.attribute.sort(key=_name)
     used = [weights[name] for name in names if name in weights]
@@ -41,10 +41,10 @@ def settled_form(content: bytes) -> bytes:
         node.input[:], node.output[:] = [names[x] for x in node.input], [names[x] for x in node.output]
     graph.input.sort(key=_name)
     graph.ClearField("value_info")
-    for field, values in (("node", nodes), ("initializer", used)):
+    for kept, values in ((graph.node, nodes), (graph.initializer, used)):
         copies = [type(value).FromString(value.SerializeToString(deterministic=True)) for value in values]
-        graph.ClearField(field)
-        getattr(graph, field).extend(copies)
+        del kept[:]
+        kept.extend(copies)
     return bytes(model.SerializeToString(deterministic=True))
 
 

@@ -15,7 +15,7 @@ from tasks.model.origin_chunks import forecast
 from tasks.model.plots import plots, series
 from tasks.model.training.holdout import Scores, bounded
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
-from tasks.plot_style import PART_COLOURS, people
+from tasks.plot_style import people
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,8 +126,8 @@ def _busiest(trained: Trained) -> int:
 def _days(trained: Trained, timezone: str) -> Figure:
     grid, busiest = trained.features.grid, _busiest(trained)
     days = []
-    for part in PART_COLOURS:
-        origins = getattr(trained.split, part.replace("training", "train").replace("-", ""))
+    split = trained.split
+    for part, origins in (("training", split.train), ("validation", split.validation), ("hold-out", split.holdout)):
         if not len(origins):
             continue
         start, end = whole_day(origins, timezone)

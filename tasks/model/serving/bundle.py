@@ -4,16 +4,52 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.contracts import Forecaster
+import numpy as np
+
+from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError
 from tasks.model import architectures
 from tasks.model.ensemble import Ensemble, configs_of, member_folder
 
 FILE = "bundle.json"
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class BundledForecaster:
+    """A forecaster loaded from a stored bundle; implements `contracts.Forecaster`.
+
+    Attributes:
+        forecaster: what the bundle holds.
+        version: of the bundle: a registry number, or `local-…`.
+        meta: the `meta` of its `bundle.json`.
+    """
+
+    forecaster: Forecaster
+    version: str
+    meta: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The version, by which the tables call it."""
+        return self.version
+
+    @property
+    def as_of(self) -> np.datetime64:
+        """UTC moment up to which it was trained; NaT where the bundle does not state it."""
+        return np.datetime64(str(self.meta.get("as_of", "NaT")).removesuffix("Z"), "s")
+
+    def predict(self, tensors: Tensors) -> Prediction:
+        """Forecast the hour after every origin."""
+        return self.forecaster.predict(tensors)
+
+    def export(self, folder: Path) -> dict[str, Any]:
+        """Write the forecaster into `folder`; return its config."""
+        return self.forecaster.export(folder)
 
 
 def save_bundle(folder: Path, forecaster: Forecaster, meta: dict[str, Any]) -> None:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
-
-from tasks.contracts import Architecture, Features, FitLog, Forecaster, Progress, Split
+from tasks.contracts import Features, FitLog, Forecaster, Progress, Split
 from tasks.model import architectures
 from tasks.model.ensemble import Ensemble, member_of
 from tasks.model.training.fine_tuning import FineTuning
 from tasks.settings.tree import Settings
 
 
-@runtime_checkable
-class Reporting(Protocol):
-    """An architecture that tells how far it is."""
-
-    progress: Progress | None
-
-
-def fitted(
+def fit_forecaster(
     settings: Settings,
     name: str,
     features: Features,
@@ -33,22 +24,21 @@ def fitted(
     Args:
         settings: the tree.
         name: architecture.
-        features: see `Architecture.fit`.
+        features: see `BaseArchitecture.fit`.
         split: see there.
         seed: of the first member; each later one's is one more.
         notes: are filled by the fit of the first member; with the number of `members`, and the seconds of all.
-        start: fitted earlier, to go on from, a member from the member of its number.
-        progress: told of long work.
+        start: fitted earlier; each member continues from the member of its number.
+        progress: called during long work.
 
     Raises:
         HistoryError: if the origins cannot feed it.
         ConfigError: if the name or its config is unknown.
     """
-    unseeded = getattr(architectures.architecture_class(name), "unseeded", False)
-    start = getattr(start, "forecaster", start)  # out of a bundle it comes with its version around it
+    unseeded = architectures.architecture_class(name).unseeded
     members, logs = [], [notes]
     for number in range(1 if unseeded else settings.retrain.members):
-        member = made(settings, name, progress, member_of(start, number))
+        member = make_architecture(settings, name, progress, member_of(start, number))
         members.append(member.fit(features, split, seed + number, logs[-1]))
         logs.append(FitLog())
     if len(members) == 1:
@@ -59,8 +49,16 @@ def fitted(
     return Ensemble(name, members)
 
 
-def made(settings: Settings, name: str, progress: Progress | None, start: Forecaster | None = None) -> Architecture:
-    """An architecture as `[models.NAME]` has it, told where to go on from and whom to tell how far it is.
+def make_architecture(
+    settings: Settings, name: str, progress: Progress | None, start: Forecaster | None = None
+) -> architectures.BaseArchitecture:
+    """An architecture configured by `[models.NAME]`.
+
+    Args:
+        settings: the tree.
+        name: of the architecture.
+        progress: called during the fit.
+        start: forecaster whose weights the fit continues from, where the architecture can.
 
     Raises:
         ConfigError: if the name or its config is unknown.
@@ -68,6 +66,5 @@ def made(settings: Settings, name: str, progress: Progress | None, start: Foreca
     one = architectures.architecture(name, settings.models.get(name))
     if isinstance(one, FineTuning):
         one.start = start
-    if isinstance(one, Reporting):
-        one.progress = progress
+    one.progress = progress
     return one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,8 +12,9 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.metrics import Double
+from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.fine_tuning import is_warm
-from tasks.model.training.fit import fitted, made
+from tasks.model.training.fit import fit_forecaster, make_architecture
 from tasks.model.training.holdout import Scores, bounded, day_of, score
 from tasks.model.training.split import time_split
 from tasks.settings.tree import RetrainSettings, Settings
@@ -64,7 +64,7 @@ def train(
     as_of: np.datetime64,
     model: str | None = None,
     notes: FitLog | None = None,
-    champion: Forecaster | None = None,
+    champion: BundledForecaster | None = None,
     progress: Progress | None = None,
 ) -> Trained:
     """Fit a challenger on what lay before `as_of` and score it on days that no model here was fitted on.
@@ -85,10 +85,12 @@ def train(
     """
     name, notes = model or settings.retrain.model, notes or FitLog()
     split = split_of(features, settings, as_of, settings.retrain)
-    told = _told(champion)
-    warm = is_warm(settings.retrain, as_of, settings.network.timezone) and _is_earlier(told, as_of)
-    start = champion if warm else None
-    challenger = fitted(settings, name, features, split, settings.retrain.seed, notes, start, progress)
+    start = None
+    # A champion that is newer than this moment was fitted on the days that are held out now.
+    if champion is not None and not champion.as_of > as_of:
+        warm = is_warm(settings.retrain, as_of, settings.network.timezone)
+        start = champion.forecaster if warm else None
+    challenger = fit_forecaster(settings, name, features, split, settings.retrain.seed, notes, start, progress)
     models = {CHALLENGER: challenger, **_baselines(features, settings, split)}
     origins = bounded(split.holdout, len(features.grid.stations))
     if champion is not None and _can_forecast(champion, features, origins):
@@ -107,7 +109,7 @@ def train(
         scores=scores,
         days=tuple(f"{o}Z" for o in first),
         volume=_volume(features.grid, split),
-        champion=told,
+        champion={} if champion is None else {**champion.meta, "version": champion.version},
     )
 
 
@@ -134,10 +136,10 @@ def fit_before(
         HistoryError: if there is too little history.
         ConfigError: if the architecture or its config is unknown.
     """
-    made(settings, model, None)  # a config that cannot be used is told before a history that is too short
+    make_architecture(settings, model, None)  # a bad config is reported before a history that is too short
     split = split_of(features, settings, as_of, settings.retrain.model_copy(update={"holdout_days": 0}))
     seed = settings.retrain.seed if seed is None else seed
-    return fitted(settings, model, features, split, seed, FitLog(), start)
+    return fit_forecaster(settings, model, features, split, seed, FitLog(), start)
 
 
 def split_of(features: Features, settings: Settings, as_of: np.datetime64, retrain: RetrainSettings) -> Split:
@@ -177,21 +179,10 @@ def _baselines(features: Features, settings: Settings, split: Split) -> dict[str
     fitted = {}
     for name in settings.gate.baselines:
         try:
-            fitted[name] = made(settings, name, None).fit(features, split, settings.retrain.seed, FitLog())
+            fitted[name] = make_architecture(settings, name, None).fit(features, split, settings.retrain.seed, FitLog())
         except HistoryError as error:
             log.warning("the gate does without the baseline %s: %s", name, error)
     return fitted
-
-
-def _told(champion: Forecaster | None) -> dict[str, Any]:
-    """What the champion's bundle says, and its version."""
-    meta: dict[str, Any] = getattr(champion, "meta", {})
-    return {**meta, "version": champion.version} if champion is not None and hasattr(champion, "version") else {}
-
-
-def _is_earlier(told: Mapping[str, Any], as_of: np.datetime64) -> bool:
-    """Whether a champion knew nothing of the days that are held out now, which a later one has been fitted on."""
-    return "as_of" not in told or bool(np.datetime64(str(told["as_of"]).removesuffix("Z"), "s") <= as_of)
 
 
 def _can_forecast(champion: Forecaster, features: Features, origins: Any) -> bool:

@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.contracts import FitLog, Forecaster, Grid
+from tasks.contracts import FitLog, Grid
 from tasks.features.tensors import MinuteFeatures
+from tasks.model.architectures import unfitted
 from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision
 from tasks.model.review import pictures
 from tasks.model.review.register import RetrainReport, register_trained
+from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.serving.pyfunc import to_arrays
-from tasks.model.steps import judge, load_forecaster
+from tasks.model.steps import judge, load_bundled, load_forecaster
 from tasks.model.training.train import Trained, train
 from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
 from tasks.storage.store import Store
@@ -41,7 +43,7 @@ def trained() -> Trained:
     grid = Grid(counts, START, 5, ("a", "b", "c", "d"), ("entries", "exits"))
     features = MinuteFeatures(grid, TIMEZONE)
     settings = Settings(network=NETWORK, retrain=RETRAIN)
-    made = train(features, settings, AS_OF, champion=load_forecaster(settings, "weekday_mean"))
+    made = train(features, settings, AS_OF, champion=BundledForecaster(unfitted("weekday_mean"), "1", {}))
     made.log.epochs.update(loss=[3.0, 2.0], val_loss=[4.0, 3.5, 3.0])
     made.log.notes.update(best_epoch=2, fit_seconds=1.5)
     return made
@@ -120,7 +122,7 @@ def test_a_challenger_that_lost_is_registered_and_does_not_publish(kept: tuple[S
     with runs.connect(settings) as mlflow:
         assert registry.alias_version(mlflow, settings, registry.CHALLENGER) == report.version
         assert registry.alias_version(mlflow, settings, registry.CHAMPION) is None
-    assert load_forecaster(settings, report.version).name == f"weekday_level v{report.version}"
+    assert load_forecaster(settings, report.version).name == report.version
 
 
 def test_the_registered_model_predicts_what_the_forecaster_does(
@@ -176,7 +178,7 @@ def test_without_mlflow_a_promoted_bundle_publishes_all_the_same(trained: Traine
     assert (report.run_id, report.version) == (None, "local-20260213T090000")
     assert "does not answer" in report.warnings[0]
     champion = load_forecaster(settings, "champion")
-    assert champion.name == "weekday_level vlocal-20260213T090000"
+    assert champion.name == "local-20260213T090000"
 
 
 def test_a_report_can_be_written_as_json(kept: tuple[Settings, RetrainReport]) -> None:
@@ -187,8 +189,7 @@ def test_a_report_can_be_written_as_json(kept: tuple[Settings, RetrainReport]) -
 
 def test_the_gate_is_given_the_champion_by_its_version(trained: Trained, kept: tuple[Settings, RetrainReport]) -> None:
     settings, report = kept
-    champion: Forecaster = load_forecaster(settings, report.version)
-    table = judge(settings, trained, champion).table
+    table = judge(settings, trained, load_bundled(settings, report.version)).table
     assert [(row.rival, row.role) for row in table] == [
         (f"champion {report.version}", "champion"),
         ("weekday_mean", "baseline"),

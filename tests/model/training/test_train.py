@@ -11,10 +11,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support import tiny_city
 
-from tasks.contracts import Forecaster, Prediction, Tensors
+from tasks.contracts import Prediction, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.metrics import hour_metrics, total_metrics
 from tasks.model.architectures import unfitted
+from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.holdout import bounded, day_of, score
 from tasks.model.training.split import time_split
 from tasks.model.training.train import Trained, fit_before, observed_span, train
@@ -153,7 +154,7 @@ class Champion:
     """A present champion; it may be one of another network."""
 
     usable: bool
-    name: str = "champion v3"
+    name: str = "next_hour_lstm"
 
     def predict(self, tensors: Tensors) -> Prediction:
         if not self.usable:
@@ -164,18 +165,18 @@ class Champion:
         return {}
 
 
-def quick(champion: Forecaster | None) -> Trained:
+def quick(champion: BundledForecaster | None) -> Trained:
     return train(tiny_city.features(), tiny_city.settings(), tiny_city.AS_OF, "weekday_level", champion=champion)
 
 
 def test_the_champion_is_scored_on_the_same_fresh_days() -> None:
-    trained = quick(Champion(usable=True))
+    trained = quick(BundledForecaster(Champion(usable=True), "3", {}))
     assert trained.scores["champion"].overall["spans"] == trained.scores["challenger"].overall["spans"]
     assert trained.scores["champion"].daily.shape == trained.scores["challenger"].daily.shape
 
 
 def test_a_champion_that_cannot_forecast_this_network_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    assert "champion" not in quick(Champion(usable=False)).scores
+    assert "champion" not in quick(BundledForecaster(Champion(usable=False), "3", {})).scores
     assert "trained on other targets" in caplog.text
 
 

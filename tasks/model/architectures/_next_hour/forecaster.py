@@ -53,6 +53,19 @@ class NextHourForecaster:
         """Names of the extra channels that it takes."""
         return tuple(sorted(self.scales))
 
+    @property
+    def layout(self) -> dict[str, Any]:
+        """What two networks must share for the fit of one to continue from the weights of the other."""
+        return {
+            "inputs": self.inputs,
+            "targets": self.targets,
+            "interval": self.interval,
+            "weeks": self.weeks,
+            "recent": self.recent,
+            "trail": self.trail,
+            "channels": self.channels,
+        }
+
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin; stations that were never trained on share one embedding.
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from tasks.arrays import Float, Minutes
-from tasks.contracts import Features, FitLog, Forecaster, Prediction, Progress, Split, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
-from tasks.model.architectures import ModelConfig
+from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._recursive.recursion import NextSteps, by_channel, by_target, full_sequence
 from tasks.model.base_forecast import profile_times_level
 from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, seed_everything
@@ -114,8 +114,14 @@ class RecursiveForecaster:
     def export(self, folder: Path) -> dict[str, Any]:
         """Write `network.onnx`; return the rest."""
         self.network.write(folder)
-        names = ("window", "inputs", "outputs", "targets", "scales", "phi")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "window": self.window,
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "targets": self.targets,
+            "scales": self.scales,
+            "phi": self.phi,
+        }
 
     def _check(self, tensors: Tensors) -> None:
         for what, ours, theirs, fits in (
@@ -128,14 +134,11 @@ class RecursiveForecaster:
                 )
 
 
-class RecursiveLstm:
+class RecursiveLstm(BaseArchitecture):
     """An architecture of a sliding window; subclasses give name, config and what they want to show."""
 
-    name: ClassVar[str] = ""
-    config_type: ClassVar[type[RecursiveConfig]] = RecursiveConfig
-
-    def __init__(self, config: RecursiveConfig | None = None, progress: Progress | None = None) -> None:
-        self.config, self.progress = config or self.config_type(), progress
+    config: RecursiveConfig
+    config_type = RecursiveConfig
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
         """Fit on windows before evenly chosen origins, in the order of time, the last share of which validates.
