@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -78,16 +78,16 @@ class Staged:
 
 
 @dataclass(frozen=True)
-class _State:
-    """What a file holds now: as it is stored, and the rows that were repaired."""
+class _FileState:
+    """What a file holds now: as it is stored, the rows of it that were repaired, and its lines that are no rows."""
 
     digest: str
     stored: Columns
     repaired: Lines
-    torn: Mapping[int, str]
+    malformed: Mapping[int, str]
 
     @classmethod
-    def read(cls, store: Store, config: FileSource, entry: Entry) -> _State:
+    def read(cls, store: Store, config: FileSource, entry: Entry) -> _FileState:
         """The file of an entry.
 
         Raises:
@@ -96,9 +96,14 @@ class _State:
         file = find_again(config.name, config.path, entry.origin)
         content, digest = read_content(file, config.max_bytes)
         stored = decode(file.origin, content, config.max_bytes)
-        malformed = stored.malformed()
-        torn = dict(zip(malformed.lines.tolist(), malformed.texts, strict=True))
-        return cls(digest, stored, Repairs(store, config.name).of(entry.key, digest), torn)
+        no_rows = stored.malformed()
+        malformed = dict(zip(no_rows.lines.tolist(), no_rows.texts, strict=True))
+        return cls(digest, stored, Repairs(store, config.name).of(entry.key, digest), malformed)
+
+    @property
+    def headings(self) -> list[str]:
+        """Its columns as a sheet shows them."""
+        return headings(self.stored.names)
 
     def values(self, lines: Sequence[int]) -> dict[int, Sequence[str]]:
         """Values of the rows on these lines, by line; a line that is no row is left out."""
@@ -112,7 +117,7 @@ def open_rejects(store: Store, source: str) -> Iterator[OpenRejects]:
     """Open rejects of a source, file by file; of a source without files, pull by pull."""
     for entry in SourceLedger(store, source).entries:
         if entry.rejected:
-            examples = [f"{line} {reason} {text}" for line, reason, text in _kept(store, entry)[:EXAMPLES]]
+            examples = [f"{line} {reason} {text}" for line, reason, text in _rejected_rows(store, entry)[:EXAMPLES]]
             yield OpenRejects(source, entry.key, entry.origin, entry.rejected, entry.reasons, examples)
 
 
@@ -129,7 +134,7 @@ def open_failures(store: Store, config: BaseSource) -> Iterator[str]:
             yield entry.failed
 
 
-def _kept(store: Store, entry: Entry) -> list[tuple[int, str, str]]:
+def _rejected_rows(store: Store, entry: Entry) -> list[tuple[int, str, str]]:
     """Line, reason and text of the open rejects of a key, by line."""
     table = store.read_tables([path for path in entry.rejects if store.exists(path)], schemas.REJECTS).sort_by("line")
     columns = (table["line"], pc.cast(table["reason"], "string"), table["text"])
@@ -154,27 +159,28 @@ def write_out(store: Store, sources: Sequence[BaseSource], out: Path) -> Written
 
 
 def _sheet_rows(store: Store, config: BaseSource, entry: Entry) -> list[SheetRow]:
-    """One row per line with an open reject; with values only where the source has files."""
-    groups = groupby(_kept(store, entry), key=lambda row: row[0])
-    kept = {line: list(rows) for line, rows in groups}
+    """One row per line with an open reject; with values only where the source has files.
+
+    Raises:
+        SourceError: if the file is gone, or is not what was ingested.
+    """
+    lines = {line: list(rows) for line, rows in groupby(_rejected_rows(store, entry), key=lambda row: row[0])}
     digest, names, values = entry.digest, list[str](), dict[int, Sequence[str]]()
     if isinstance(config, FileSource):
-        state = _State.read(store, config, entry)
+        state = _FileState.read(store, config, entry)
         if entry.digest not in (state.digest, repaired_digest(state.digest, state.repaired)):
             raise SourceError(f"{entry.origin} has changed since it was ingested: run nexthour ingest, then try again")
-        digest, names, values = state.digest, headings(state.stored.names), state.values(list(kept))
+        digest, names, values = state.digest, state.headings, state.values(list(lines))
     sheet = []
-    for line, rows in kept.items():
-        reason = "; ".join(dict.fromkeys(why for _, why, _ in rows))
+    for line, rows in lines.items():
+        reason, text = "; ".join(dict.fromkeys(why for _, why, _ in rows)), "" if line in values else rows[0][2]
         cells = dict(zip(names, values.get(line, [""] * len(names)), strict=True))
-        sheet.append(
-            SheetRow(config.name, entry.key, digest, line, reason, "" if line in values else rows[0][2], cells)
-        )
+        sheet.append(SheetRow(config.name, entry.key, digest, line, reason, text, cells))
     return sheet
 
 
 def stage(store: Store, config: BaseSource, rows: Sequence[SheetRow]) -> Staged:
-    """Keep the repaired rows of one file for its next ingest, which takes them up however it comes about.
+    """Keep the repaired rows of one file for its next ingest, whichever way that comes about.
 
     Args:
         store: the data root.
@@ -191,31 +197,39 @@ def stage(store: Store, config: BaseSource, rows: Sequence[SheetRow]) -> Staged:
     entry = SourceLedger(store, name).get(key)
     if entry is None:
         raise SourceError(f"source {name!r} has ingested no file {key!r}: run nexthour ingest first")
-    state = _State.read(store, config, entry)
+    state = _FileState.read(store, config, entry)
     if state.digest != digest:
         raise SourceError(f"{entry.origin} has changed since it was written out: write it out again")
-    takes = {line for line, _, _ in _kept(store, entry)}.union(state.repaired)
-    values, repaired, failures = state.values([row.line for row in rows]), dict[int, Sequence[str]](), list[str]()
-    for row in rows:
-        before = values.get(row.line, [""] * len(state.stored.names))
-        if row.line not in takes or not (row.line in values or row.line in state.torn):
-            failures.append(f"{entry.origin} has no rejected row on line {row.line:,}: leave that column as it was")
-        elif (after := _after(row, before, state)) is None:
-            width = len(state.stored.names)
-            failures.append(f"{entry.origin}: line {row.line:,} is still no row of {width} fields: fill its columns")
-        elif after != before:
-            repaired[row.line] = after
+    open_lines = {line for line, _, _ in _rejected_rows(store, entry)}.union(state.repaired)
+    repaired, failures = _edits(state, rows, open_lines, entry.origin)
     if repaired:
         Repairs(store, name).add(key, digest, repaired)
     return Staged(entry, as_path(config.path, entry.origin), len(repaired), failures)
 
 
-def _after(row: SheetRow, before: Sequence[str], state: _State) -> Sequence[str] | None:
+def _edits(
+    state: _FileState, rows: Sequence[SheetRow], open_lines: Set[int], origin: str
+) -> tuple[dict[int, Sequence[str]], list[str]]:
+    """New values by line where a sheet differs from what is held; and why others of its rows cannot be taken."""
+    held, width = state.values([row.line for row in rows]), len(state.stored.names)
+    edits, failures = dict[int, Sequence[str]](), list[str]()
+    for row in rows:
+        before = held.get(row.line, [""] * width)
+        if row.line not in open_lines or not (row.line in held or row.line in state.malformed):
+            failures.append(f"{origin} has no rejected row on line {row.line:,}: leave that column as it was")
+        elif (after := _edited(row, before, state)) is None:
+            failures.append(f"{origin}: line {row.line:,} is still no row of {width} fields: fill its columns")
+        elif after != before:
+            edits[row.line] = after
+    return edits, failures
+
+
+def _edited(row: SheetRow, before: Sequence[str], state: _FileState) -> Sequence[str] | None:
     """Values of a row of the sheet; from its text where its columns are blank, None if that is no row."""
-    names = headings(state.stored.names)
+    names = state.headings
     if any(row.cells.get(name) for name in names) or not row.text:
         return [row.cells.get(name, old) for name, old in zip(names, before, strict=True)]
-    if row.text == state.torn.get(row.line):
+    if row.text == state.malformed.get(row.line):
         return before
     fields = state.stored.split(row.text)
     return fields if len(fields) == len(names) and len(row.text) < TEXT_LENGTH else None

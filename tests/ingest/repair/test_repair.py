@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +193,58 @@ def test_an_end_of_a_trip_is_repaired_and_its_other_end_counts_once(tmp_path: Pa
     assert bench.truth()["A", at("2024-05-10T10:00")] == (2, 0)
     assert bench.truth()["B", at("2024-05-10T10:05")] == (0, 1)
     assert rejects.list_open(bench.settings).files[0].reasons == {"duplicate_row": 1, "unsafe_name": 1}
+
+
+def trips(bench: Bench, exit_of_second: str) -> None:
+    rows = [("1", TIME, "2024-05-10T10:05Z", "A", "B"), ("2", TIME, exit_of_second, "A", "B")]
+    bench.put_rows("f.csv", ("id", "started_at", "ended_at", "from", "to"), rows)
+
+
+def test_a_repaired_event_counts_once_however_often_its_file_is_read_again(tmp_path: Path) -> None:
+    bench = Bench.events(tmp_path, id="id")
+    trips(bench, "later")
+    bench.put_rows("g.csv", ("id", "started_at", "ended_at", "from", "to"), [("2", TIME, "2024-05-10T10:09Z", "A", "B")])
+    bench.ingest()
+    sheet = edited(
+        written(bench), lambda row: row.update(ended_at="2024-05-10T10:05Z"), lambda row: row["file"] == "f.csv"
+    )
+    assert replayed(bench, sheet).repaired == 1
+    landed = {("A", at("2024-05-10T10:00")): (2, 0), ("B", at("2024-05-10T10:05")): (0, 2)}
+    for step, backfill in enumerate((False, True, True)):
+        assert {key: counts for key, counts in bench.truth().items() if any(counts)} == landed
+        (left,) = rejects.list_open(bench.settings).files
+        assert (left.file, left.reasons) == ("g.csv", {"duplicate_event": 1})
+        bench.source["maximum"] = 50 + step  # files whose source is configured otherwise are read again
+        assert bench.ingest(LATER + np.timedelta64(60 * step, "s"), backfill=backfill).files == 2
+
+
+def test_an_event_that_is_corrected_at_its_source_after_its_repair_counts_once(tmp_path: Path) -> None:
+    bench = Bench.events(tmp_path, id="id")
+    trips(bench, "later")
+    bench.ingest()
+    replayed(bench, edited(written(bench), lambda row: row.update(ended_at="2024-05-10T10:05Z")))
+    trips(bench, "2024-05-10T10:04Z")
+    bench.ingest(LATER + np.timedelta64(60, "s"))
+    counted = {key: counts for key, counts in bench.truth().items() if any(counts)}
+    assert counted == {
+        ("A", at("2024-05-10T10:00")): (2, 0),
+        ("B", at("2024-05-10T10:04")): (0, 1),
+        ("B", at("2024-05-10T10:05")): (0, 1),
+    }
+    assert rejects.list_open(bench.settings).files == ()
+
+
+def test_repairs_that_an_earlier_version_kept_are_read(tmp_path: Path) -> None:
+    bench = counts(tmp_path)
+    bench.ingest()
+    folder = tmp_path / "root/repairs/gates" / hashlib.sha256(b"b.csv").hexdigest()[:32]
+    digest = hashlib.sha256((tmp_path / "feed/b.csv").read_bytes()).hexdigest()
+    folder.mkdir(parents=True)
+    kept = {"key": "b.csv", "digest": digest, "rows": {"2": ["A", "2024-05-10T10:01Z", "1", "3"]}}
+    (folder / f"{digest[:32]}.json").write_text(json.dumps(kept))
+    assert bench.ingest(LATER).files == 1
+    assert bench.truth()["A", at("2024-05-10T10:01")] == (1, 3)
+    assert [each.file for each in rejects.list_open(bench.settings).files] == ["a.csv"]
 
 
 def into(bench: Bench, store: Store, sheet: Path) -> None:
