@@ -203,7 +203,9 @@ def trips(bench: Bench, exit_of_second: str) -> None:
 def test_a_repaired_event_counts_once_however_often_its_file_is_read_again(tmp_path: Path) -> None:
     bench = Bench.events(tmp_path, id="id")
     trips(bench, "later")
-    bench.put_rows("g.csv", ("id", "started_at", "ended_at", "from", "to"), [("2", TIME, "2024-05-10T10:09Z", "A", "B")])
+    bench.put_rows(
+        "g.csv", ("id", "started_at", "ended_at", "from", "to"), [("2", TIME, "2024-05-10T10:09Z", "A", "B")]
+    )
     bench.ingest()
     sheet = edited(
         written(bench), lambda row: row.update(ended_at="2024-05-10T10:05Z"), lambda row: row["file"] == "f.csv"
