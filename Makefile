@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo test check lock bench torture clean help
+.PHONY: setup demo quick test coverage check lock bench torture clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/\t/'
@@ -27,14 +27,23 @@ lock:      ## resolve pyproject.toml again into requirements.lock
 demo: setup      ## the whole loop once, on a simulated city
 	$(BIN)/nexthour demo --data-root .nexthour
 
-check: setup     ## lint, types, layering
+check: setup     ## lint, types, layering, dead code, dependencies, links of the pages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/vulture
+	$(BIN)/deptry .
+	$(BIN)/python -m pytest tests/test_documents.py
+
+quick: setup     ## tests without TensorFlow, servers, PostgreSQL or processes, in a minute
+	$(BIN)/python -m pytest --quick -n $(or $(JOBS),2) --dist loadfile
 
 test: setup      ## the whole test suite, on two cores (JOBS=0 for one process)
 	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile
+
+coverage: setup  ## the whole test suite, and the share of lines and branches that it runs, per module
+	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
 
 bench: setup     ## the figures of the README (RIVAL=python of an environment with benchmarks/requirements.txt)
 	$(BIN)/python benchmarks/table_size.py

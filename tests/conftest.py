@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from support import quick
 
 if TYPE_CHECKING:
     from tasks.model.training.train import Trained
@@ -29,6 +31,33 @@ for name, value in {
     os.environ.setdefault(name, value)
 for name in [n for n in os.environ if n.upper().startswith("NEXTHOUR_") and n != "NEXTHOUR_REAL_DATA"]:
     del os.environ[name]  # the settings tree of whoever runs the tests is not the tests'
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--quick`; see `support.quick`."""
+    parser.addoption("--quick", action="store_true", help="only tests without TensorFlow, servers or processes")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Guard the quick selection."""
+    if config.getoption("--quick"):
+        config.pluginmanager.register(quick.Guard())
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave slow files out of the quick selection before they are imported."""
+    return True if config.getoption("--quick") and quick.is_slow_file(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark slow tests, and leave them out of the quick selection."""
+    for item in items:
+        if quick.is_slow(item):
+            item.add_marker(pytest.mark.slow)
+    if config.getoption("--quick"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 @pytest.fixture(scope="session")
