@@ -19,7 +19,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name, shown_progress, to_utc
 from flows.pipelines.backtest import ReplaySpan, run_backtest
-from flows.reports import replay_artifacts
+from flows.reports.document import markdown
+from flows.reports.replay_reports import backtest_document
 
 
 @flow(name="backtest", flow_run_name=run_name, timeout_seconds=24 * 3600)
@@ -60,5 +61,5 @@ def backtest(
     )
     report = run_backtest(settings, span, Path(out), jobs=jobs, progress=shown_progress())
     create_markdown_artifact(
-        replay_artifacts.backtest_markdown(report), key="backtest", description="Models side by side on past moments"
+        markdown(backtest_document(report)), key="backtest", description="Models side by side on past moments"
     )

@@ -17,7 +17,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name
 from flows.pipelines import loop
-from flows.reports import artifacts
+from flows.reports.document import markdown
+from flows.reports.loop_reports import lag_document
 from tasks.clock import service_dates
 
 
@@ -43,4 +44,4 @@ def features(
     first = np.datetime64(start, "D") if start else today - np.timedelta64(1, "D")
     last = np.datetime64(end, "D") if end else today
     report = loop.features(settings, first, last, moment)
-    create_markdown_artifact(artifacts.lag_markdown(report), key="features", description="How full the lags are")
+    create_markdown_artifact(markdown(lag_document(report)), key="features", description="How full the lags are")

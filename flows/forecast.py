@@ -19,7 +19,8 @@ from prefect.artifacts import create_markdown_artifact
 from flows.common import begin, run_name
 from flows.pipelines import loop
 from flows.pipelines.loop import ForecastReport
-from flows.reports import artifacts
+from flows.reports.document import MarkdownOnly, embed_picture, markdown
+from flows.reports.loop_reports import forecast_document
 from tasks.errors import NexthourError
 from tasks.model.steps import draw_forecast_hour
 from tasks.settings.tree import Settings
@@ -43,13 +44,13 @@ def forecast(
     settings, moment = begin(config, data_root, as_of)
     report = loop.forecast(settings, moment, model)
     create_markdown_artifact(
-        artifacts.forecast_markdown(report, _picture(settings, report)), key="forecast", description="The next hour"
+        markdown(forecast_document(report, _picture(settings, report))), key="forecast", description="The next hour"
     )
     if report.failures:
         raise NexthourError("published, but not everywhere: " + "; ".join(report.failures))
 
 
-def _picture(settings: Settings, report: ForecastReport) -> str:
+def _picture(settings: Settings, report: ForecastReport) -> MarkdownOnly | None:
     """The busiest station's hour; an artifact never fails the forecast that it shows."""
     summary = report.issue.summary
     station, target = summary["busiest"][0]["station_id"], settings.network.targets[0]
@@ -57,5 +58,5 @@ def _picture(settings: Settings, report: ForecastReport) -> str:
         png = draw_forecast_hour(settings, report.issue.table, station, target)
     except (NexthourError, ValueError, OSError) as error:
         get_run_logger().warning("no picture of the forecast: %s", error)
-        return ""
-    return artifacts.embed_picture(png, f"{target} at {station}")
+        return None
+    return embed_picture(png, f"{target} at {station}")

@@ -21,7 +21,8 @@ from prefect.exceptions import EventTooLarge
 
 from flows.common import begin, run_name, to_utc
 from flows.pipelines import loop
-from flows.reports import artifacts
+from flows.reports.document import markdown
+from flows.reports.loop_reports import ingest_document
 from tasks.errors import SourceError
 from tasks.quality.steps import QualityResult
 
@@ -56,7 +57,7 @@ def ingest(
         report = error.report
     emit_warnings(report.quality, settings.network.name)
     create_markdown_artifact(
-        artifacts.ingest_markdown(report), key="ingest", description="Rows stored and rows rejected"
+        markdown(ingest_document(report)), key="ingest", description="Rows stored and rows rejected"
     )
     if report.failures:
         raise SourceError("; ".join(report.failures))

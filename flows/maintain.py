@@ -19,7 +19,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name
 from flows.pipelines import loop
-from flows.reports import artifacts
+from flows.reports.document import markdown
+from flows.reports.loop_reports import maintain_document
 from tasks.errors import StoreError
 
 
@@ -43,7 +44,7 @@ def maintain(
     settings, moment = begin(config, data_root, as_of)
     report = loop.maintain(settings, moment, sample_days, full)
     create_markdown_artifact(
-        artifacts.maintain_markdown(report), key="maintain", description="Whether the tables agree"
+        markdown(maintain_document(report)), key="maintain", description="Whether the tables agree"
     )
     if report.needs_a_person:
         raise StoreError("; ".join(report.needs_a_person))

@@ -21,7 +21,8 @@ from prefect.states import Completed
 
 from flows.common import begin, run_name, shown_progress
 from flows.pipelines import loop
-from flows.reports import artifacts
+from flows.reports.document import markdown
+from flows.reports.loop_reports import retrain_document
 from tasks.errors import HistoryError
 
 
@@ -46,6 +47,6 @@ def retrain(
     except HistoryError as error:
         return Completed(name="Waiting", message=str(error))
     create_markdown_artifact(
-        artifacts.retrain_markdown(report), key="retrain", description="Challenger against champion and baselines"
+        markdown(retrain_document(report)), key="retrain", description="Challenger against champion and baselines"
     )
     return Completed(message=report.reason)

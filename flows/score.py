@@ -17,7 +17,8 @@ from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name, to_utc
 from flows.pipelines import loop
-from flows.reports import artifacts
+from flows.reports.document import markdown
+from flows.reports.loop_reports import score_document
 
 
 @flow(name="score", flow_run_name=run_name, timeout_seconds=1800)
@@ -41,5 +42,5 @@ def score(
     report = loop.score(settings, moment, to_utc(start), to_utc(end))
     followed = loop.follow_champion(settings, moment)
     create_markdown_artifact(
-        artifacts.score_markdown(report, followed), key="score", description="How the live forecasts did"
+        markdown(score_document(report, followed)), key="score", description="How the live forecasts did"
     )

@@ -20,7 +20,8 @@ from prefect.artifacts import create_markdown_artifact
 from flows.common import begin, run_name, shown_progress, to_utc
 from flows.pipelines.backtest import ReplaySpan
 from flows.pipelines.tune import run_tuning
-from flows.reports import replay_artifacts
+from flows.reports.document import markdown
+from flows.reports.replay_reports import tune_document
 
 
 @flow(name="tune", flow_run_name=run_name, timeout_seconds=48 * 3600)
@@ -56,6 +57,4 @@ def tune(
     report = run_tuning(
         settings, model or settings.retrain.model, span, trials, metric, Path(out), progress=shown_progress()
     )
-    create_markdown_artifact(
-        replay_artifacts.tune_markdown(report), key="tune", description="Configs tried, the best first"
-    )
+    create_markdown_artifact(markdown(tune_document(report)), key="tune", description="Configs tried, the best first")

@@ -26,6 +26,14 @@ from flows.cli.app import (
     span_of,
 )
 from flows.pipelines import loop
+from flows.reports.loop_reports import (
+    forecast_document,
+    ingest_document,
+    lag_document,
+    retrain_document,
+    score_document,
+)
+from flows.reports.replay_reports import backtest_document
 from tasks.errors import ConfigError, SourceError
 
 SourceName = Annotated[str | None, typer.Option("--source", help="Only this source.")]
@@ -104,9 +112,9 @@ def _ingest(
                 progress=progress,
             )
     except loop.NothingRead as error:
-        output.emit(error.report, json, output.quality_lines(error.report.quality))
+        output.emit(error.report, json, ingest_document(error.report))
         raise SourceError(str(error)) from None
-    output.emit(report, json, output.ingest_lines(report))
+    output.emit(report, json, ingest_document(report))
     if report.failures or any(s.failures for s in report.sources):
         raise typer.Exit(1)
 
@@ -122,8 +130,7 @@ def features(
     """Write the lag table, the inspectable form of what the models see."""
     settings = settings_of(config, data_root)
     report = loop.features(settings, _day(start), _day(end))
-    anew = f", {len(report.late)} more days made anew after late data" if report.late else ""
-    output.emit(report, json, [f"lag table: {report.rows:,} rows in {report.files} files{anew}"])
+    output.emit(report, json, lag_document(report))
 
 
 @app.command()
@@ -138,7 +145,7 @@ def retrain(
     settings = settings_of(config, data_root)
     with output.progress() as progress:
         report = loop.retrain(settings, moment(as_of, settings) or now(), model, progress)
-    output.emit(report, json, output.retrain_lines(report))
+    output.emit(report, json, retrain_document(report))
 
 
 @app.command()
@@ -152,7 +159,7 @@ def forecast(
     """Forecast the next hour and publish it; a model that fails is replaced by the next best, and that is said."""
     settings = settings_of(config, data_root)
     report = loop.forecast(settings, moment(as_of, settings) or now(), model)
-    output.emit(report, json, output.forecast_lines(report))
+    output.emit(report, json, forecast_document(report))
     if report.failures:
         raise typer.Exit(1)
 
@@ -169,7 +176,7 @@ def score(
     """Join matured forecasts with what then happened."""
     settings = settings_of(config, data_root)
     report = loop.score(settings, moment(as_of, settings) or now(), moment(start, settings), moment(end, settings))
-    output.emit(report, json, output.score_lines(report))
+    output.emit(report, json, score_document(report))
 
 
 @app.command()
@@ -205,7 +212,7 @@ def backtest(
     )
     with output.progress() as progress:
         report = run_backtest(settings, span, out, jobs=jobs, track=track, progress=progress)
-    output.emit(report, json, output.backtest_lines(report))
+    output.emit(report, json, backtest_document(report))
 
 
 @app.command()

@@ -9,6 +9,7 @@ import typer
 from flows.cli import output
 from flows.cli.app import AsJson, AsOf, Config, DataRoot, app, moment, now, settings_of
 from flows.pipelines import loop
+from flows.reports.loop_reports import maintain_document
 
 
 @app.command()
@@ -87,6 +88,6 @@ def maintain(
     """Compact days, remove what is not kept, check files and minutes; exit code 1 when something needs a person."""
     settings = settings_of(config, data_root)
     report = loop.maintain(settings, moment(as_of, settings) or now(), sample_days, full)
-    output.emit(report, json, output.maintain_lines(report))
+    output.emit(report, json, maintain_document(report))
     if report.needs_a_person:
         raise typer.Exit(1)

@@ -19,6 +19,7 @@ from flows.cli.app import (
     settings_of,
     span_of,
 )
+from flows.reports.replay_reports import tune_document
 
 
 @app.command()
@@ -51,4 +52,4 @@ def tune(
     )
     with output.progress() as progress:
         report = run_tuning(settings, model or settings.retrain.model, span, trials, metric, out, progress)
-    output.emit(report, json, output.tune_lines(report))
+    output.emit(report, json, tune_document(report))

@@ -1,1 +1,1 @@
-"""Reports that people read: artifacts and pictures in the Prefect UI."""
+"""Reports that people read: on the terminal and in the Prefect UI."""

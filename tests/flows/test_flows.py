@@ -50,7 +50,7 @@ def test_forecast_shows_the_next_hour_as_a_table_and_a_picture_and_why_it_is_deg
     assert state.is_completed()
     said = artifact("forecast")
     assert "busiest stations" in said
-    assert "Degraded" in said
+    assert "- **DEGRADED** " in said
     assert "data:image/png;base64," in said
 
 
@@ -74,7 +74,7 @@ def test_maintain_mends_a_minute_table_that_is_not_what_the_observations_say(whe
     file.write_bytes((tmp_path / "root/minutes/service_date=2024-03-04/part.parquet").read_bytes())
     assert maintain(**where, return_state=True).is_completed()
     assert file.read_bytes() == good
-    assert "2024-03-05 was folded anew" in artifact("maintain")
+    assert "2024-03-05 was folded again and replaced" in artifact("maintain")
 
 
 def test_maintain_shows_what_it_did_and_fails_where_a_person_is_needed(where: dict[str, str], tmp_path) -> None:

@@ -12,7 +12,8 @@ from jsonschema import Draft202012Validator
 
 import tasks.publish
 from flows.pipelines import backtest, loop
-from flows.reports.replay_artifacts import backtest_markdown
+from flows.reports.document import markdown
+from flows.reports.replay_reports import backtest_document
 from tasks.backtest.log import side_by_side
 from tasks.backtest.replay import BacktestReport
 from tasks.score.steps import score_forecasts
@@ -49,7 +50,7 @@ def test_a_backtest_shows_the_total_beside_the_stations(replayed: BacktestReport
     report = json.loads(Path(replayed.report).read_text())
     assert (report["total"], report["stations"]) == ("ALL", 4)
     assert replayed.scopes == ("stations", "network", "total")
-    assert "total" in backtest_markdown(replayed)
+    assert "total" in markdown(backtest_document(replayed))
     assert "total/weekday_mean.coverage_80" in side_by_side(replayed.figures)
     for of in report["models"].values():
         own, network = of["total"]["all"]["overall"], of["network"]["all"]["overall"]

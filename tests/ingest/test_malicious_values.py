@@ -15,7 +15,8 @@ from support.ingest_bench import NOW, Bench, at
 
 from flows.cli import output
 from flows.pipelines.loop import IngestReport
-from flows.reports import artifacts
+from flows.reports.document import Table, code, markdown_table
+from flows.reports.loop_reports import ingest_document
 from tasks.errors import NexthourError, SourceError, visible
 from tasks.ingest.rows.parse_values import UNSAFE, read_names
 from tasks.ingest.source import Pull
@@ -226,8 +227,8 @@ EVIL = "\x1b[31m[red]| `x` </td><script>alert(1)</script> ![i](http://t.example)
 
 def test_nothing_of_a_reject_reaches_the_terminal_unescaped(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     bench = counts(tmp_path, ("good", TIME, 1, 1), (EVIL, TIME, 1, 1))
-    output.emit(None, False, output.ingest_lines(IngestReport((bench.ingest(),), ())))
-    output.table("names", ("station", "x"), [(EVIL, 1.0), ("[red]hot[/red]", 2.0)])
+    output.emit(None, False, ingest_document(IngestReport((bench.ingest(),), ())))
+    output.print_table(Table(("station", "x"), [(EVIL, 1.0), ("[red]hot[/red]", 2.0)], title="names"))
     said = capsys.readouterr().err
     assert "\x1b[31m" not in said
     assert "\u202e" not in said
@@ -242,15 +243,15 @@ def test_errors_are_one_line_whatever_they_name() -> None:
 
 
 def test_markdown_shows_a_name_and_does_nothing_else() -> None:
-    row = artifacts.table(("station", "people"), [(EVIL, 1)]).splitlines()
+    row = markdown_table(("station", "people"), [(EVIL, 1)]).splitlines()
     assert len(row) == 3
     assert row[2].replace("\\|", "").count("|") == 3
     assert "<" not in row[2]
     assert "\\!\\[" not in row[2]
     assert "!\\[i\\]" in row[2]
     assert "\\`x\\`" in row[2]
-    assert artifacts.code("a`` b") == "```a`` b```"
-    assert artifacts.code("`a`") == "`` `a` ``"
+    assert code("a`` b") == "```a`` b```"
+    assert code("`a`") == "`` `a` ``"
 
 
 def test_names_survive_the_export_as_csv_and_the_published_json(tmp_path: Path) -> None:
@@ -263,4 +264,4 @@ def test_names_survive_the_export_as_csv_and_the_published_json(tmp_path: Path) 
     assert len(read) == rows == len(SAFE_NAMES)
     assert {row["station_id"] for row in read} == set(SAFE_NAMES)
     assert all(not row["station_id"].startswith(("=", "@", "\t", "\r")) for row in read)
-    assert json.loads(json.dumps(output.plain(bench.ingest())))["skipped"] == 1
+    assert json.loads(json.dumps(output.to_json(bench.ingest())))["skipped"] == 1

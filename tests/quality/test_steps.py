@@ -14,7 +14,8 @@ from support.ingest_bench import Bench
 from flows.cli import output
 from flows.machine.doctor import examine
 from flows.pipelines import loop
-from flows.reports import artifacts
+from flows.reports.document import markdown
+from flows.reports.loop_reports import ingest_document, late_lines, quality_table
 from tasks.ingest.steps import last_minutes
 from tasks.quality.context import days_to_look_at
 from tasks.quality.results import QualityResult
@@ -67,7 +68,7 @@ def test_an_ingest_reports_every_check_by_name_and_leaves_the_results_in_the_dat
     assert (warning.since, warning.new) == ("2024-05-10T12:10:00Z", True)
     kept = town.store.read_json(LATEST)
     assert kept["as_of"] == "2024-05-10T12:10:00Z"
-    assert kept["results"] == output.plain(report.quality)
+    assert kept["results"] == output.to_json(report.quality)
 
 
 def test_a_warning_that_goes_on_is_new_once_and_keeps_its_beginning(town: Town) -> None:
@@ -161,13 +162,16 @@ def test_history_that_was_touched_is_looked_at_however_old_it_is(town: Town) -> 
     assert {r.check for r in again.quality if r.status == "warning"} == {"quiet_source"}
 
 
-def test_people_read_warnings_on_the_terminal_and_every_result_in_the_artifact(town: Town) -> None:
+def test_people_read_warnings_on_the_terminal_and_every_result_in_the_artifact(
+    town: Town, capsys: pytest.CaptureFixture[str]
+) -> None:
     report = town.turn()
-    lines = output.ingest_lines(report)
+    output.show(ingest_document(report))
+    lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if line.startswith("quality: ")] == [
         "quality: range: station 'B': 900 entries at 2024-05-10T09:00Z, outside 0 to 100"
     ]
-    said = artifacts.ingest_markdown(report)
+    said = markdown(ingest_document(report))
     assert "## Quality: 1 warning\n" in said
     assert "| check | result | finding | observed | limit | since (UTC) |\n|---|---|---|---:|---:|---:|\n" in said
     assert said.index("⚠ warning | station 'B'") < said.index("| not run |") < said.index("| ok |")
@@ -177,19 +181,19 @@ def test_people_read_warnings_on_the_terminal_and_every_result_in_the_artifact(t
 def test_hidden_warnings_are_counted_on_the_terminal_and_in_the_artifact(town: Town) -> None:
     town.quality = {"ranges": {"entries": [0, 0.5]}, "worst": 1}
     report = town.turn()
-    assert "quality: range: and 1 more" in output.quality_lines(report.quality)
-    assert "## Quality: 2 warnings, the worst 1 below" in artifacts.ingest_markdown(report)
+    assert "quality: range: and 1 more" in (quality_table(report.quality).lines or ())
+    assert "## Quality: 2 warnings, the worst 1 below" in markdown(ingest_document(report))
 
 
 def test_what_late_data_touched_is_said_in_a_line(town: Town) -> None:
     report = town.turn()
     days = [f"2024-04-0{n}" for n in range(1, 6)]
     source = replace(report.sources[0], late=LateReport(["2024-04-01"], days, days[:2], []))
-    (line,) = artifacts.late_lines(replace(report, sources=(source,)))
+    (line,) = late_lines(replace(report, sources=(source,)))
     assert "late data of 2024-04-01 touched the lags of 5 days (2024-04-01 to 2024-04-05)" in line
     assert "forecasts of 2024-04-01, 2024-04-02 and scores of no day" in line
-    assert line in output.ingest_lines(replace(report, sources=(source,)))
-    assert artifacts.late_lines(report) == []
+    assert line in ingest_document(replace(report, sources=(source,))).blocks
+    assert late_lines(report) == []
 
 
 def test_the_doctor_names_quiet_sources_and_the_warnings_of_the_last_ingest(town: Town) -> None:
@@ -205,6 +209,6 @@ def test_the_doctor_names_quiet_sources_and_the_warnings_of_the_last_ingest(town
 
 
 def test_the_report_with_its_results_is_json(town: Town) -> None:
-    said = json.loads(json.dumps(output.plain(town.turn())))
+    said = json.loads(json.dumps(output.to_json(town.turn())))
     assert {"check", "status", "kind", "subject", "observed", "limit", "sentence"} <= set(said["quality"][0])
     assert set(said["sources"][0]["late"]) == {"days", "lag_days", "forecast_days", "score_days"}

@@ -13,8 +13,9 @@ import pytest
 
 from flows.cli.app import span_of
 from flows.cli.main import main
-from flows.cli.output import plain
+from flows.cli.output import to_json
 from tasks.errors import ConfigError
+from tasks.tables.staleness import LateReport
 
 HEADER = "station_id,minute,entries,exits\n"
 
@@ -163,7 +164,7 @@ def test_refused_rows_are_counted_by_reason_for_the_person(nexthour, network: Pa
     code, out, err = nexthour("backfill", "--config", network, "--json")
     assert code == 0
     assert json.loads(out)["sources"][0]["reasons"] == {"negative": 1, "not_a_number": 1}
-    assert "negative 1" in err
+    assert "│ negative     │    1 │" in err
 
 
 def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(nexthour, network: Path) -> None:
@@ -212,8 +213,8 @@ def test_maintain_tells_people_and_scripts_what_it_did_and_exits_1_where_a_perso
     assert code == 0
     assert [(c["day"], c["files_before"], c["files_after"]) for c in report["compacted"]] == [("2024-03-05", 2, 1)]
     assert report["checked"] == ["2024-03-05"]
-    assert "compacted: 1 days, 2 files to 1, " in err
-    assert "minutes: 1 days folded anew, 0 of them differed" in err
+    assert "2024-03-05 │     2 │           1 │" in err
+    assert "1 service days (2024-03-05 to 2024-03-05) folded again from observations: all agree." in err
     [batch] = day.iterdir()
     batch.unlink()
     code, _, err = nexthour("maintain", "--config", network, "--full", "--sample-days", 0)
@@ -233,8 +234,27 @@ def test_what_is_no_length_of_time_is_refused(text: str) -> None:
 
 
 def test_reports_become_json_without_arrays_and_without_nan() -> None:
-    report = {"at": np.datetime64("2024-03-05T06:00:01.5"), "share": float("nan"), "count": np.int64(3)}
-    assert plain(report) == {"at": "2024-03-05T06:00:01Z", "share": None, "count": 3}
+    report = {
+        "at": np.datetime64("2024-03-05T06:00:01.5"),
+        "never": np.datetime64("NaT"),
+        "share": float("nan"),
+        "loss": np.float32("inf"),
+        "count": np.int64(3),
+        "days": frozenset({"2024-03-05"}),
+        "values": np.zeros(3),
+        "source": LateReport(["2024-03-05"]),
+    }
+    late = {"days": ["2024-03-05"], "lag_days": [], "forecast_days": [], "score_days": []}
+    assert to_json(report) == {
+        "at": "2024-03-05T06:00:01Z",
+        "never": None,
+        "share": None,
+        "loss": None,
+        "count": 3,
+        "days": ["2024-03-05"],
+        "values": None,
+        "source": late,
+    }
 
 
 LEVEL = """

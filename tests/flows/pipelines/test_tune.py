@@ -12,7 +12,8 @@ from support.late_town import SPAN, late_town
 
 from flows.pipelines.backtest import run_backtest
 from flows.pipelines.tune import run_tuning
-from flows.reports import replay_artifacts
+from flows.reports.document import markdown
+from flows.reports.replay_reports import tune_document
 from tasks.backtest.study import SUFFIX, best_trial, finished_trials, open_study, optimize
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
@@ -47,7 +48,7 @@ def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town
     assert len(runs) == 5
     assert min(r.data.metrics["pinball"] for r in runs if "pinball" in r.data.metrics) == pytest.approx(again.best.loss)
     assert [p.name for p in (tmp_path / "parts").iterdir()] == [".lock"]
-    said = replay_artifacts.tune_markdown(again)
+    said = markdown(tune_document(again))
     assert "dispersion_prior" in said
     assert "trial | state | pinball" in said
 

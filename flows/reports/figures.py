@@ -1,0 +1,43 @@
+"""Tables of error figures: which are shown, under which heading, with how many digits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from flows.reports.document import MarkdownOnly, Table
+
+HEADINGS = {
+    "rmse_hour": "RMSE/h",
+    "mae_hour": "MAE/h",
+    "wape": "WAPE",
+    "bias": "bias",
+    "poisson_deviance": "deviance/min",
+    "coverage_80": "in 80 %",
+    "coverage_90": "in 90 %",
+    "skill": "skill",
+}
+SHARES = ("wape", "bias", "coverage_80", "coverage_90", "skill")
+LEGEND = MarkdownOnly(
+    "RMSE/h, MAE/h: error of a station's hour, in people. WAPE, bias: shares of the people counted. deviance/min: "
+    "Poisson deviance per minute. in 80 %, in 90 %: share of minutes inside that interval. skill: share by which the "
+    "absolute error of the hour is below that of repeating last week."
+)
+
+
+def figures_table(names: str, figures: Mapping[str, Mapping[str, float]], title: str = "") -> Table:
+    """A table of error figures, one row per name, without the figures that no name has.
+
+    Args:
+        names: heading of the first column.
+        figures: name -> figure -> value, as `tasks.metrics.figures` returns them.
+        title: above the table.
+    """
+    shown = [name for name in HEADINGS if any(name in of for of in figures.values())]
+    rows = [[label, *(_format(name, of.get(name)) for name in shown)] for label, of in figures.items()]
+    return Table([names, *(HEADINGS[name] for name in shown)], rows, title=title)
+
+
+def _format(name: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.1%}" if name in SHARES else f"{value:,.3f}" if name == "poisson_deviance" else f"{value:,.2f}"

@@ -1,0 +1,168 @@
+"""Reports of the flows that run on a schedule, one function per flow; see `document` for how they are rendered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from flows.reports.document import Alert, Block, Document, Example, MarkdownOnly, Table
+from flows.reports.figures import LEGEND, figures_table
+
+if TYPE_CHECKING:
+    from flows.pipelines.loop import ForecastReport, IngestReport
+    from tasks.features.steps import LagReport
+    from tasks.maintain.steps import Compacted, MaintainReport
+    from tasks.model.steps import RetrainReport
+    from tasks.quality.steps import QualityResult
+    from tasks.score.steps import ScoreReport
+
+FEW_DAYS = 3
+STATUS = {"warning": "⚠ warning", "not_run": "not run", "ok": "ok"}
+
+
+def ingest_document(report: IngestReport) -> Document:
+    """Rows stored and rejected per source, late data, and the results of the quality checks."""
+    sources = report.sources
+    stored, rejected = sum(s.rows for s in sources), sum(s.rejected for s in sources)
+    columns = ("source", "files", "unchanged", "rows", "rejected", "first minute", "last minute", "days")
+    rows = [
+        (s.source, s.files, s.skipped, s.rows, s.rejected, s.first_minute, s.last_minute, len(s.days)) for s in sources
+    ]
+    reasons = [(s.source, reason, count) for s in sources for reason, count in s.reasons.items()]
+    blocks: list[Block] = [Table(columns, rows)] if rows else []
+    if reasons:
+        blocks.append(Table(("source", "reason", "rows"), reasons, left=2, title="Rejected rows"))
+    blocks += [Example(example) for s in sources for example in s.examples]
+    blocks += [Alert("WARNING", f"{s.source}: {warning}") for s in sources for warning in s.warnings]
+    blocks += [Alert("FAILED", f"{s.source}: {failure}") for s in sources for failure in s.failures]
+    blocks += [Alert("FAILED", failure) for failure in report.failures]
+    blocks += late_lines(report)
+    blocks += [quality_table(report.quality)] if report.quality else []
+    return Document(f"Ingest: {stored:,} rows stored, {rejected:,} rejected", blocks)
+
+
+def late_lines(report: IngestReport) -> list[str]:
+    """What late data changed, one line per source that brought some."""
+    return [
+        f"{s.source}: late data of {_name_days(s.late.days)} touched the lags of {_name_days(s.late.lag_days)}, "
+        f"forecasts of {_name_days(s.late.forecast_days)} and scores of {_name_days(s.late.score_days)}; the next runs "
+        "of features and score rewrite lags and scores"
+        for s in report.sources
+        if s.late.lag_days or s.late.forecast_days or s.late.score_days
+    ]
+
+
+def quality_table(results: Sequence[QualityResult]) -> Table:
+    """Every result of the quality checks, warnings first; a terminal shows warnings and failed checks only."""
+    ordered = sorted(results, key=lambda r: list(STATUS).index(r.status))
+    rows = [
+        (r.check, STATUS[r.status], r.sentence, _number(r.observed), _number(r.limit), (r.since or "")[:16])
+        for r in ordered
+    ]
+    totals = {r.check: r.total for r in results}
+    total, shown = sum(totals.values()), sum(r.status == "warning" for r in results)
+    worst = f", the worst {shown:,} below" if total > shown else ""
+    lines = [f"quality: {r.check}: {r.sentence}" for r in ordered if r.status == "warning" or r.broken]
+    for check, count in totals.items():
+        more = count - sum(r.check == check and r.status == "warning" for r in results)
+        lines += [f"quality: {check}: and {more:,} more"] if more > 0 else []
+    title = f"Quality: {total:,} warning{'s' * (total != 1)}{worst}"
+    return Table(("check", "result", "finding", "observed", "limit", "since (UTC)"), rows, 3, title, lines)
+
+
+def lag_document(report: LagReport) -> Document:
+    """Rows of the lag table, and the share of its values that were observed."""
+    rows = [(f"{week} weeks before", f"{share:.1%}") for week, share in report.valid_share.items()]
+    blocks: list[Block] = [f"{report.start_day} to {report.end_day}, in {report.place}"]
+    blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
+    table = Table(("lag", "share of values observed"), rows, lines=())
+    return Document(f"Lag table: {report.rows:,} rows in {report.files} files", [*blocks, table])
+
+
+def forecast_document(report: ForecastReport, picture: MarkdownOnly | None = None) -> Document:
+    """People expected in the next hour, at which stations, and where that was published."""
+    s = report.issue.summary
+    who = f"version {s['model_version']}" if s["model_version"].isdecimal() else s["model_version"]
+    totals = ", ".join(f"{count:,.0f} {target}" for target, count in s["totals"].items())
+    columns = ("busiest stations", *(f"{target}, people in the hour" for target in s["totals"]))
+    busiest = [(station["station_id"], *(station[target] for target in s["totals"])) for station in s["busiest"]]
+    blocks: list[Block] = [f"{totals} expected in the hour at {s['stations']:,} stations, by {who}."]
+    blocks += [Alert("DEGRADED", s["degraded_reason"])] if s["degraded_reason"] else []
+    blocks += [Table(columns, busiest), *([picture] if picture else [])]
+    blocks += [f"published to {target}: {where}" for target, where in report.published.items()]
+    blocks += [Alert("FAILED", failure) for failure in report.failures]
+    title = f"{s['network']}, {s['origin_local'][:16].replace('T', ' ')} to {s['end_local'][11:16]}"
+    return Document(title, blocks)
+
+
+def retrain_document(report: RetrainReport) -> Document:
+    """The decision of the gate, and the challenger's figures beside those of champion and baselines."""
+    figures = {str(row["model"]): row for row in report.metrics}
+    run = f"run {report.run_id}" if report.run_id else "no run"
+    return Document(
+        f"Version {report.version}: {'promoted' if report.promoted else 'not promoted'}",
+        [
+            report.reason,
+            figures_table("on held-out days", figures),
+            LEGEND,
+            MarkdownOnly(report.decision),
+            *(Alert("WARNING", warning) for warning in report.warnings),
+            f"MLflow: {run} at {report.tracking_uri}; bundle in {report.bundle}",
+        ],
+    )
+
+
+def score_document(report: ScoreReport, followed: str | None = None) -> Document:
+    """Errors of the live forecasts. `followed`: what was done to follow the registry's champion."""
+    scopes = {"all stations": report.metrics, "network total": report.network, "its own forecast": report.total}
+    blocks: list[Block] = [
+        f"{report.origins:,} forecasts scored, {report.pending:,} whose hour is not over, {report.unobserved:,} whose "
+        "truth was not observed."
+    ]
+    if report.origins:
+        blocks.append(figures_table("scope", {scope: of for scope, of in scopes.items() if of}))
+        blocks += [figures_table("target", report.by_target)] if report.by_target else []
+        blocks += [figures_table("model version", report.by_model)] if report.by_model else []
+        blocks.append(LEGEND)
+    blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
+    return Document(f"Scores of {len(report.days):,} service days", [*blocks, *([followed] if followed else [])])
+
+
+def maintain_document(report: MaintainReport) -> Document:
+    """Whether files and minute table are intact, and what was compacted and removed."""
+    span = f"{report.checked[0]} to {report.checked[-1]}" if report.checked else "none"
+    verdict = f"{len(report.mended):,} differed and were replaced" if report.mended else "all agree"
+    f = report.files
+    counts = (len(f.changed), len(f.lost), len(f.unreadable), len(f.unexpected))
+    names = ("files", "new", "read again", "changed", "lost", "unreadable", "not ours")
+    blocks: list[Block] = [f"{len(report.checked):,} service days ({span}) folded again from observations: {verdict}."]
+    blocks += [f"{day} was folded again and replaced" for day in report.mended]
+    blocks.append(Table(names, [(f.files, f.new, f.checked, *counts)], title="Checksums"))
+    blocks += [Alert("LOOK", line) for line in report.needs_a_person]
+    if report.compacted:
+        before_after = ("days", "files", "files after", "bytes", "bytes after")
+        blocks.append(Table(before_after, [_compaction_row(report.compacted)], title="Compacted"))
+    if report.removed:
+        removed = [(r.table, r.before, r.days, r.files, r.rows, r.bytes) for r in report.removed]
+        sizes = ("table", "before", "days", "files", "rows", "bytes")
+        blocks.append(Table(sizes, removed, left=2, title="Removed"))
+    return Document("Integrity", [*blocks, f"{report.swept:,} stale temporary files removed."])
+
+
+def _compaction_row(days: Sequence[Compacted]) -> tuple[str, int, int, int, int]:
+    """Days, and their files and bytes before and after."""
+    span = days[0].day if len(days) == 1 else f"{len(days)}, {days[0].day} to {days[-1].day}"
+    files, bytes_ = sum(d.files_before for d in days), sum(d.bytes_before for d in days)
+    return span, files, sum(d.files_after for d in days), bytes_, sum(d.bytes_after for d in days)
+
+
+def _name_days(days: Sequence[str]) -> str:
+    """Service days in a few words."""
+    if len(days) > FEW_DAYS:
+        return f"{len(days):,} days ({days[0]} to {days[-1]})"
+    return ", ".join(days) or "no day"
+
+
+def _number(value: float | None) -> str:
+    """A number with no more decimals than it needs, three at most."""
+    return "" if value is None else f"{value:,.3f}".rstrip("0").rstrip(".")
