@@ -24,17 +24,17 @@ def demo(
     json: AsJson = False,
 ) -> None:
     """Run the whole loop once: ingest, features, retrain, forecast, publish, score."""
-    from flows import demo as demonstration
+    from flows.demo import run, settle
     from flows.machine.environment import use_one_shot_server
 
-    settings, path = demonstration.settle(source or [], timezone, interval, config, data_root)
+    settings, path = settle(source or [], timezone, interval, config, data_root)
     use_one_shot_server(settings)
     from flows.common import PROGRESS
 
     output.say(f"Nexthour demonstration in {settings.data_root} (the first run starts a Prefect server: 20 s)")
     with output.progress() as progress:
         PROGRESS.set(progress)
-        report = demonstration.run(settings, path, output.say)
+        report = run(settings, path, output.say)
     output.emit(report, json, output.demo_lines(report))
 
 
@@ -47,15 +47,15 @@ def up(
     data_root: DataRoot = None,
 ) -> None:
     """Run Prefect's server, the MLflow UI and all scheduled deployments on this machine until interrupted."""
-    from flows.machine import up as machine
+    from flows.machine.up import addresses, make_supervisor, run
     from tasks.settings.toml_file import config_path
 
     settings = settings_of(config, data_root)
     path = config_path(config, data_root)
-    supervisor = machine.make_supervisor(settings, path, host, prefect_port, mlflow_port, output.say)
-    for line in machine.addresses(supervisor, host, prefect_port, mlflow_port):
+    supervisor = make_supervisor(settings, path, host, prefect_port, mlflow_port, output.say)
+    for line in addresses(supervisor):
         output.say(line)
-    machine.run(supervisor)
+    run(supervisor)
 
 
 @app.command()

@@ -1,15 +1,12 @@
-"""Checks that a person runs when something feels wrong: data, model, servers, schedules."""
+"""`nexthour doctor`: check data, model, servers and schedules of one machine."""
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,9 +15,12 @@ from flows.pipelines.loop import channels
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
-from tasks.storage.roots import shown
+from tasks.storage.roots import one_line, shown
 from tasks.storage.store import Store
 from tasks.tables.minutes import last_minute
+
+if TYPE_CHECKING:
+    from httpx import Response
 
 STALE_MINUTES = 60
 OLD_MODEL_DAYS = 3
@@ -30,7 +30,7 @@ FINDINGS = 3
 
 @dataclass(frozen=True)
 class Check:
-    """One finding: what was looked at, whether it is well, and what was seen or is to be done."""
+    """Result of one check; `finding` says what was found, and what to do where it is not ok."""
 
     name: str
     ok: bool
@@ -38,7 +38,7 @@ class Check:
 
 
 def examine(settings: Settings, now: np.datetime64) -> list[Check]:
-    """Every check; one that cannot be made is a finding, never a crash."""
+    """Run every check; one that raises has failed, with its error as the finding."""
     checks: list[tuple[str, Callable[[Settings, np.datetime64], tuple[bool, str]]]] = [
         ("data root", _root),
         ("disk", _disk),
@@ -93,7 +93,7 @@ def _sources(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     from tasks.quality.steps import quiet_sources
 
     quiet = quiet_sources(settings, last_minutes(settings), now)
-    return not quiet, "; ".join(quiet) or "all have said something of late"
+    return not quiet, "; ".join(quiet) or "every source has sent rows lately"
 
 
 def _quality(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
@@ -101,17 +101,17 @@ def _quality(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 
     latest = Store(settings.data_root).read_json(LATEST)
     if latest is None:
-        return True, "no ingest was looked at yet"
-    said = [r for r in latest["results"] if r["status"] == "warning" and r["check"] != "quiet_source"]
+        return True, "no ingest has been checked yet"
+    warnings = [r for r in latest["results"] if r["status"] == "warning" and r["check"] != "quiet_source"]
     failed = [r for r in latest["results"] if r["broken"]]
-    shown = "; ".join(f"{r['check']}: {r['sentence']}" for r in [*failed, *said][:FINDINGS])
-    more = f"; and {len(failed) + len(said) - FINDINGS} more" if len(failed) + len(said) > FINDINGS else ""
+    shown = "; ".join(f"{r['check']}: {r['sentence']}" for r in [*failed, *warnings][:FINDINGS])
+    more = f"; and {len(failed) + len(warnings) - FINDINGS} more" if len(failed) + len(warnings) > FINDINGS else ""
     return not failed, (shown + more or "no warning") + f" (ingest of {latest['as_of']})"
 
 
 def _channels(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     read = channels(settings, forgiving=True)
-    gaps = {channel.name: said for channel in read if (said := gap(channel, now))}
+    gaps = {channel.name: sentence for channel in read if (sentence := gap(channel, now))}
     known = [channel.name for channel in read if channel.name not in gaps]
     finding = "; ".join([*gaps.values(), *([f"{', '.join(known)} known for the next hour"] if known else [])])
     return not missing(read, now), finding or "none configured"
@@ -126,7 +126,7 @@ def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 
 
 def _retraining(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
-    """Every retraining leaves a bundle, promoted or not: the newest one tells when nights stopped."""
+    """Age of the newest bundle. Every retraining leaves one, promoted or not."""
     store = Store(settings.data_root)
     manifests = [path for path in store.files("bundles", "bundle.json") if path.endswith("/bundle.json")]
     trained = [text for path in manifests if (text := (store.read_json(path) or {}).get("as_of"))]
@@ -154,13 +154,13 @@ def _mlflow(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     if uri is None or not uri.startswith("http"):
         where = uri or Store(settings.data_root).url("mlflow/mlflow.db")
         return True, f"logs to {where}"
-    _get(f"{uri.rstrip('/')}/health")
+    _request("GET", f"{uri.rstrip('/')}/health")
     return True, f"{uri} answers"
 
 
 def _prefect(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     api = os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
-    found = json.loads(_get(f"{api}/deployments/filter", {"limit": 200}))
+    found = _request("POST", f"{api}/deployments/filter", {"limit": 200}).json()
     paused = {d["name"] for d in found if d.get("paused")}
     names = {d["name"] for d in found}
     missing = [d.flow for d in DEPLOYMENTS if d.cron and (d.flow not in names or d.flow in paused)]
@@ -169,15 +169,13 @@ def _prefect(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     return True, f"{api} answers, {len(names)} deployments"
 
 
-def _get(url: str, body: dict[str, Any] | None = None) -> str:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310
+def _request(method: str, url: str, body: dict[str, Any] | None = None) -> Response:
+    import httpx
+
     try:
-        with urllib.request.urlopen(request, timeout=5) as reply:  # noqa: S310  (http of the configuration)
-            return str(reply.read().decode())
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        raise NexthourError(f"{url} does not answer ({reason}): is `nexthour up` running?") from None
+        return httpx.request(method, url, json=body, timeout=5).raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NexthourError(f"{url} does not answer ({one_line(error)}): is `nexthour up` running?") from None
 
 
 def _age_days(text: str | None, now: np.datetime64) -> float | None:

@@ -1,4 +1,4 @@
-"""Processes that belong together: started in order, started again when they die, stopped together."""
+"""Supervise processes that belong together: start them in order, restart those that die, stop them together."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import socket
 import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,7 +26,7 @@ class Child:
     Attributes:
         name: of its log file.
         command: argument list.
-        health: URL that answers 2xx once it is up; None when it needs no waiting for.
+        health: URL that answers 2xx once it is up; None to start the next one at once.
     """
 
     name: str
@@ -40,13 +38,13 @@ class Child:
 
 
 class Supervisor:
-    """Runs children until told to stop.
+    """Runs children until `stop`.
 
     Args:
         children: in the order in which they need one another.
         environment: of all of them.
         logs: folder of their log files.
-        say: told one line for people whenever something happens.
+        say: called with one line for people whenever something happens.
     """
 
     def __init__(
@@ -60,25 +58,27 @@ class Supervisor:
         self.stopping = threading.Event()
 
     def start(self, patience_seconds: float = 180) -> None:
-        """Start every child, each after the one before it is healthy.
+        """Start every child, each after the one before it is healthy; end early if `stop` is called meanwhile.
 
         Raises:
             NexthourError: if one does not come up; names its log.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
         for child in self.children:
+            if self.stopping.is_set():
+                return
             self._spawn(child)
             self._await(child, patience_seconds)
 
     def watch(self, poll_seconds: float = 1.0) -> None:
-        """Start again whatever dies, ever more slowly, until `stop`."""
+        """Restart children that die, after a pause that doubles each time, until `stop`."""
         while not self.stopping.wait(poll_seconds):
             for child in self.children:
                 if child.process is not None and child.process.poll() is not None:
-                    self._revive(child)
+                    self._restart(child)
 
     def stop(self, *_: object) -> None:
-        """Ask everything to end, the last started first; what does not is killed."""
+        """Ask every child to end, the last started first; kill those that do not."""
         self.stopping.set()
         for child in reversed(self.children):
             _end(child.process)
@@ -97,13 +97,13 @@ class Supervisor:
 
     def _await(self, child: Child, patience_seconds: float) -> None:
         deadline = time.monotonic() + patience_seconds
-        while child.health and not answers(child.health):
+        while child.health and not self.stopping.wait(0.3) and not is_healthy(child.health):
             ended = child.process is None or child.process.poll() is not None
-            if ended or time.monotonic() > deadline or self.stopping.wait(0.3):
+            if ended or time.monotonic() > deadline:
                 log = self.logs / f"{child.name}.log"
                 raise NexthourError(f"{child.name} did not come up at {child.health}: see {log}")
 
-    def _revive(self, child: Child) -> None:
+    def _restart(self, child: Child) -> None:
         if time.monotonic() - child.started > LONGEST_PAUSE_SECONDS:
             child.pause = 1.0
         code = child.process.returncode if child.process else None
@@ -126,20 +126,21 @@ def _end(process: subprocess.Popen[bytes] | None) -> None:
     process.wait()
 
 
-def answers(url: str, timeout_seconds: float = 2) -> bool:
+def is_healthy(url: str, timeout_seconds: float = 2) -> bool:
     """Whether a URL answers 2xx."""
+    import httpx
+
     try:
-        with urllib.request.urlopen(url, timeout=timeout_seconds) as reply:  # noqa: S310  (loopback http)
-            return bool(200 <= reply.status < 300)
-    except (urllib.error.URLError, OSError):
+        return httpx.get(url, timeout=timeout_seconds).is_success
+    except httpx.HTTPError:
         return False
 
 
 def check_free(host: str, port: int, option: str) -> None:
-    """Refuse a port that somebody listens on.
+    """Check that a port can be listened on.
 
     Raises:
-        ConfigError: names the option that chooses another.
+        ConfigError: if it is in use; names the option that chooses another.
     """
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

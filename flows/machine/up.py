@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urljoin
 
 from flows.machine.environment import server_environment, state_folder
 from flows.machine.supervise import Child, Supervisor, check_free
@@ -17,7 +18,7 @@ from tasks.storage.store import Store
 def make_supervisor(
     settings: Settings, config: str | None, host: str, prefect_port: int, mlflow_port: int, say: Callable[[str], None]
 ) -> Supervisor:
-    """The processes of one machine.
+    """Supervisor of the processes of one machine; nothing is started yet.
 
     Raises:
         ConfigError: if a port is taken.
@@ -39,13 +40,10 @@ def make_supervisor(
     return Supervisor(children, environment, folder / "logs", say)
 
 
-def addresses(supervisor: Supervisor, host: str, prefect_port: int, mlflow_port: int) -> list[str]:
-    """Where a person finds what is started, one line per address."""
-    return [
-        f"Prefect  http://{host}:{prefect_port}",
-        f"MLflow   http://{host}:{mlflow_port}",
-        f"logs     {supervisor.logs}",
-    ]
+def addresses(supervisor: Supervisor) -> list[str]:
+    """Addresses of the servers and folder of the logs, one line each."""
+    servers = [(child.name, urljoin(child.health, "/")) for child in supervisor.children if child.health]
+    return [f"{name:8} {place}" for name, place in (*servers, ("logs", supervisor.logs))]
 
 
 def _prefect(host: str, port: int) -> Child:
@@ -77,14 +75,14 @@ def _script(name: str) -> str:
 
 
 def run(supervisor: Supervisor) -> None:
-    """Start everything and keep it up until SIGINT or SIGTERM."""
+    """Start every process and restart those that die, until SIGINT or SIGTERM."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: supervisor.stopping.set())
     os.environ.update(supervisor.environment)
     try:
         supervisor.start()
-        for child in supervisor.children:
-            supervisor.say(f"{child.name} is up" + (f": {child.health}" if child.health else ""))
+        if not supervisor.stopping.is_set():
+            supervisor.say(f"{', '.join(child.name for child in supervisor.children)} are up")
         supervisor.watch()
     finally:
         supervisor.stop()
