@@ -69,12 +69,6 @@ def _runs(moments: Minutes, timezone: str) -> tuple[npt.NDArray[np.bool_], Int, 
     return known, seconds, offsets(zone(timezone), *bounds)
 
 
-def is_repeated(local: npt.NDArray[np.datetime64], timezone: str) -> npt.NDArray[np.bool_]:
-    """Which naive local times happen twice."""
-    first, second = to_utc(local, timezone, 0), to_utc(local, timezone, 1)
-    return np.asarray((first != second) & ~np.isnat(first))
-
-
 def service_dates(minutes: Minutes, timezone: str) -> npt.NDArray[np.datetime64]:
     """Service day (local calendar date, datetime64[D]) of UTC minutes."""
     return to_local(minutes, timezone).astype("datetime64[D]")
@@ -165,20 +159,9 @@ class WallClock:
         return self.local.astype("datetime64[D]")
 
     @cached_property
-    def minute_of_day(self) -> Int:
-        """Wall-clock minute of the day of each step, 0..1439."""
-        return np.asarray((self.local - self.days).astype(np.int64))
-
-    @cached_property
     def weekday(self) -> Int:
         """Weekday of each step, Monday 0."""
         return np.asarray((self.days.astype(np.int64) + 3) % 7)
-
-    @cached_property
-    def is_holiday(self) -> npt.NDArray[np.bool_]:
-        """Whether each step's service day is a holiday."""
-        dates = np.array(sorted(self.holidays), dtype="datetime64[D]")
-        return np.isin(self.days, dates)
 
     @cached_property
     def _first_step(self) -> tuple[int, Steps]:

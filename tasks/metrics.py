@@ -73,11 +73,6 @@ def horizon_spans(last_minutes: Sequence[int], steps: int, interval: int) -> lis
     return [span for span in spans if span != whole] + [whole]
 
 
-def hour_sums(values: Real) -> Double:
-    """People in the hour: the sum over the last axis, NaN where a minute is NaN."""
-    return np.asarray(values.sum(axis=-1, dtype=np.float64))
-
-
 def rmse(forecast: Real, actual: Real) -> float:
     """Root of the mean squared error over observed values; NaN where there are none."""
     error = _errors(forecast, actual)
@@ -137,11 +132,6 @@ def hour_metrics(mean: Real, truth: Real, quantiles: Real | None = None) -> dict
     """
     spans = [Span("hour", slice(0, mean.shape[-1]))]
     return figures(add_up(cells(mean, truth, quantiles, spans), (0, 1, 2))[0])
-
-
-def total_metrics(mean: Real, truth: Real) -> dict[str, float]:
-    """Figures of the network total; see `network_total`."""
-    return hour_metrics(*network_total(mean, truth))
 
 
 def cells(mean: Real, truth: Real, quantiles: Real | None, spans: Sequence[Span]) -> Cells:

@@ -18,7 +18,6 @@ from tasks.clock import (
     WallClock,
     day_bounds,
     holiday_dates,
-    is_repeated,
     parse_moment,
     service_dates,
     source_days,
@@ -103,13 +102,6 @@ def test_each_time_may_have_its_own_fold(case: tuple[str, list[datetime]], data:
 
 
 @given(zoned_moments())
-def test_a_time_is_repeated_when_its_two_folds_differ(case: tuple[str, list[datetime]]) -> None:
-    name, moments = case
-    expected = [utc_of(m, name, 0) != utc_of(m, name, 1) for m in moments]
-    np.testing.assert_array_equal(is_repeated(array(moments), name), np.array(expected, dtype=bool))
-
-
-@given(zoned_moments())
 def test_going_to_local_and_back_loses_nothing_but_the_fold(case: tuple[str, list[datetime]]) -> None:
     name, moments = case
     minutes = array(moments)
@@ -130,7 +122,6 @@ def test_no_time_stays_no_time() -> None:
     nothing = np.array(["NaT"], dtype="datetime64[m]")
     assert np.isnat(to_local(nothing, "America/Chicago")).all()
     assert np.isnat(to_utc(nothing, "America/Chicago")).all()
-    assert not is_repeated(nothing, "America/Chicago").any()
 
 
 @given(zoned_moments())
@@ -288,11 +279,9 @@ def test_the_skipped_hour_is_no_lag_and_the_repeated_one_has_the_lags_of_both() 
     assert (autumn.local[lags] == np.datetime64("2013-10-27T01:30")).all()
 
 
-def test_a_wall_clock_knows_minute_weekday_and_holiday_of_each_step() -> None:
-    clock = WallClock(np.datetime64("2013-07-04T04:50"), 3, 10, "America/Chicago", frozenset({date(2013, 7, 4)}))
-    assert clock.minute_of_day.tolist() == [1430, 0, 10]
+def test_a_wall_clock_knows_the_weekday_of_each_step_and_its_service_days() -> None:
+    clock = WallClock(np.datetime64("2013-07-04T04:50"), 3, 10, "America/Chicago")
     assert clock.weekday.tolist() == [2, 3, 3]
-    assert clock.is_holiday.tolist() == [False, True, True]
     assert [str(d) for d in clock.calendar_days] == ["2013-07-03", "2013-07-04"]
 
 

@@ -52,7 +52,7 @@ def _prefect(host: str, port: int) -> Child:
 
 
 def _mlflow(settings: Settings, host: str, port: int) -> Child:
-    from tasks.tracking.runs import tracking_uri
+    from tasks.tracking.uri import tracking_uri
 
     uri = tracking_uri(settings)
     command = [

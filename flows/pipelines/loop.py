@@ -14,8 +14,8 @@ import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
-from tasks.errors import NexthourError, SourceError
-from tasks.settings.tree import Settings, nearest_key
+from tasks.errors import NexthourError, SourceError, nearest_key
+from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
 if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from tasks.contracts import Range, Space
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 from tasks.tracking import runs
+from tasks.tracking.uri import tracking_uri
 
 if TYPE_CHECKING:
     import optuna
@@ -58,11 +59,11 @@ def storage_url(settings: Settings) -> str:
     Raises:
         ConfigError: if neither can be used.
     """
-    uri = runs.tracking_uri(settings)
+    uri = tracking_uri(settings)
     if "://" in uri and not uri.startswith(("http://", "https://", "databricks", "file:")):
         return uri
     local = settings.model_copy(update={"mlflow": settings.mlflow.model_copy(update={"tracking_uri": None})})
-    return runs.tracking_uri(local)
+    return tracking_uri(local)
 
 
 @contextmanager

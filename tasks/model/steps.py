@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Space
-from tasks.errors import ConfigError, ModelError
+from tasks.errors import ConfigError, ModelError, nearest_key
 from tasks.model import architectures
 from tasks.model.promotion.champion import POINTER, bundle_folder, sync_champion
 from tasks.model.promotion.champion import rollback as roll_back
@@ -24,7 +24,7 @@ from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
 from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
 from tasks.model.training.fine_tuning import FineTuning, is_warm
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
-from tasks.settings.tree import Settings, nearest_key
+from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 

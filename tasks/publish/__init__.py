@@ -6,8 +6,8 @@ import importlib
 import pkgutil
 
 from tasks.contracts import Target
-from tasks.errors import ConfigError
-from tasks.settings.tree import Settings, nearest_key
+from tasks.errors import ConfigError, nearest_key
+from tasks.settings.tree import Settings
 
 
 def known_targets() -> tuple[str, ...]:

@@ -10,9 +10,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, nearest_key
 from tasks.settings.sources import SourceSettings
-from tasks.settings.tree import Settings, nearest_key
+from tasks.settings.tree import Settings
 from tasks.storage.roots import local_folder
 
 DEFAULT_CONFIG = "deployments/nexthour.toml"

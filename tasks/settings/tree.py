@@ -1,7 +1,7 @@
 """One settings tree: environment over TOML over defaults. Frozen; unknown keys are refused by name.
 
 `nexthour.toml` says what the network is; the environment (`NEXTHOUR_…`, nested with `__`) carries secrets
-and what differs by machine. Every default works. `config_file.py` reads it.
+and what differs by machine. Every default works. `toml_file.py` reads it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import zone
-from tasks.errors import ConfigError, about
-from tasks.errors import nearest_key as nearest_key
+from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.maintain import MaintainSettings
 from tasks.settings.quality import QualitySettings

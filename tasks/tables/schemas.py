@@ -1,4 +1,4 @@
-"""Schemas and places of the tables (DESIGN's section on tables, as code)."""
+"""Schemas of the tables, the paths of their files, and the conversion of their columns to and from NumPy."""
 
 from __future__ import annotations
 

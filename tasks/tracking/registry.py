@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.errors import ModelError
 from tasks.settings.tree import Settings
-from tasks.tracking.runs import Run, Tracking, connect
+from tasks.tracking.runs import Run, Tracking
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -114,16 +114,6 @@ def alias_version(tracking: Tracking, settings: Settings, alias: str) -> str | N
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None
         raise
-
-
-def champion_version(settings: Settings) -> str | None:
-    """Number of the version that the registry calls champion, None where there is none.
-
-    Raises:
-        TrackingError: if MLflow does not answer.
-    """
-    with connect(settings) as tracking:
-        return alias_version(tracking, settings, CHAMPION)
 
 
 def fetch_bundle(tracking: Tracking, settings: Settings, version: str, folder: Path) -> Path:

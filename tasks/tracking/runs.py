@@ -21,8 +21,7 @@ from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tracking.provenance import redacted
-from tasks.tracking.uri import artifact_root as artifact_root
-from tasks.tracking.uri import tracking_uri as tracking_uri
+from tasks.tracking.uri import artifact_root, tracking_uri
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,6 +14,8 @@ import pytest
 from tasks.errors import ConfigError, ModelError
 from tasks.settings.tree import MlflowSettings, Settings
 from tasks.tracking import registry, runs
+from tasks.tracking.uri import artifact_root, tracking_uri
+from tests.support.champion_alias import champion_version
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = """
@@ -54,27 +56,27 @@ def registered(settings: Settings, name: str, folder: Path, factor: float = 2.0)
 
 def test_the_default_is_sqlite_under_the_data_root(tmp_path: Path) -> None:
     settings = Settings(data_root=str(tmp_path))
-    assert runs.tracking_uri(settings) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
-    assert runs.artifact_root(settings) == f"{tmp_path}/mlflow/artifacts"
+    assert tracking_uri(settings) == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert artifact_root(settings) == f"{tmp_path}/mlflow/artifacts"
 
 
 def test_a_remote_data_root_needs_a_tracking_uri() -> None:
     with pytest.raises(ConfigError, match="set \\[mlflow\\] tracking_uri"):
-        runs.tracking_uri(Settings(data_root="s3://bucket/city"))
+        tracking_uri(Settings(data_root="s3://bucket/city"))
     with_uri = Settings(data_root="s3://bucket/city", mlflow=MlflowSettings(tracking_uri="http://mlflow:5000"))
-    assert runs.tracking_uri(with_uri) == "http://mlflow:5000"
-    assert runs.artifact_root(with_uri) is None
+    assert tracking_uri(with_uri) == "http://mlflow:5000"
+    assert artifact_root(with_uri) is None
 
 
 @pytest.mark.parametrize("name", ["100%", "what?"])
 def test_a_data_root_that_mlflow_would_misread_is_refused(name: str) -> None:
     with pytest.raises(ConfigError, match="misreads"):
-        runs.tracking_uri(Settings(data_root=f"/data/{name}"))
+        tracking_uri(Settings(data_root=f"/data/{name}"))
 
 
 def test_a_database_of_ones_own_still_keeps_artifacts_under_the_data_root(tmp_path: Path) -> None:
     own = MlflowSettings(tracking_uri="postgresql://me:secret@db/mlflow")
-    assert runs.artifact_root(Settings(data_root=str(tmp_path), mlflow=own)) == f"{tmp_path}/mlflow/artifacts"
+    assert artifact_root(Settings(data_root=str(tmp_path), mlflow=own)) == f"{tmp_path}/mlflow/artifacts"
 
 
 def test_experiments_store_artifacts_at_an_absolute_place(mlflow_settings: Settings) -> None:
@@ -151,8 +153,8 @@ def test_another_bundle_of_the_same_run_is_another_version(mlflow_settings: Sett
 
 def test_aliases_point_to_one_version_and_can_be_dropped(mlflow_settings: Settings, tmp_path: Path) -> None:
     settings = mlflow_settings.model_copy(update={"mlflow": MlflowSettings(registered_model="aliased")})
-    assert runs.tracking_uri(settings) == runs.tracking_uri(mlflow_settings)
-    assert registry.champion_version(settings) is None
+    assert tracking_uri(settings) == tracking_uri(mlflow_settings)
+    assert champion_version(settings) is None
     _, one = registered(settings, "alias one", tmp_path / "a")
     _, two = registered(settings, "alias two", tmp_path / "b")
     with runs.connect(settings) as mlflow:
@@ -162,11 +164,11 @@ def test_aliases_point_to_one_version_and_can_be_dropped(mlflow_settings: Settin
         registry.describe_model(mlflow, settings, "overwritten?")
         assert mlflow.client.get_registered_model("aliased").description == "Forecasts of the next hour"
         assert mlflow.client.get_model_version("aliased", two).description == "**alias two**"
-    assert registry.champion_version(settings) == two
+    assert champion_version(settings) == two
     with runs.connect(settings) as mlflow:
         registry.drop_alias(mlflow, settings, registry.CHAMPION)
         registry.drop_alias(mlflow, settings, registry.CHAMPION)
-    assert registry.champion_version(settings) is None
+    assert champion_version(settings) is None
 
 
 def test_the_bundle_of_a_version_comes_back_as_it_was(mlflow_settings: Settings, tmp_path: Path) -> None:
@@ -193,7 +195,7 @@ def test_a_server_that_is_down_says_so_within_seconds() -> None:
         port = probe.getsockname()[1]
     settings = Settings(mlflow=MlflowSettings(tracking_uri=f"http://me:secret@127.0.0.1:{port}"))
     with pytest.raises(runs.TrackingError, match="does not answer") as caught:
-        registry.champion_version(settings)
+        champion_version(settings)
     assert "secret" not in str(caught.value)
 
 

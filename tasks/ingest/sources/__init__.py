@@ -10,10 +10,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, nearest_key
 from tasks.ingest.source import Source
 from tasks.settings.sources import BaseSource
-from tasks.settings.tree import Network, Settings, nearest_key
+from tasks.settings.tree import Network, Settings
 
 _KINDS: dict[str, Callable[[Any, Network], Source]] = {}
 Kind = TypeVar("Kind", bound=Callable[[Any, Network], Source])

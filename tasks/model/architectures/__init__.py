@@ -15,8 +15,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Space, Split
-from tasks.errors import ConfigError, ModelError
-from tasks.settings.tree import nearest_key
+from tasks.errors import ConfigError, ModelError, nearest_key
 
 
 class ModelConfig(BaseModel):

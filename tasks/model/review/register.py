@@ -27,6 +27,7 @@ from tasks.model.training.train import CHALLENGER, Trained
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tracking import provenance, registry, runs
+from tasks.tracking.uri import tracking_uri
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def register_trained(
         ConfigError: if the tracking URI cannot be used.
         StoreError: if the data root cannot be written.
     """
-    uri, store, warnings = runs.tracking_uri(settings), Store(settings.data_root), []
+    uri, store, warnings = tracking_uri(settings), Store(settings.data_root), []
     run_id, url, alias, as_of = None, None, None, trained.as_of
     version = f"local-{_compact(as_of)}"
     meta = bundle_meta(trained) | made_of(settings, trained)

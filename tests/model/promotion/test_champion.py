@@ -14,6 +14,8 @@ from tasks.model.promotion.champion import POINTER, move_pointer, rollback, stor
 from tasks.settings.tree import MlflowSettings, Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs
+from tasks.tracking.uri import tracking_uri
+from tests.support.champion_alias import champion_version
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = "def _load_pyfunc(folder):\n    class Echo:\n        def predict(self, data, params=None):\n            return data\n    return Echo()\n"
@@ -21,7 +23,7 @@ LOADER = "def _load_pyfunc(folder):\n    class Echo:\n        def predict(self, 
 
 def own_model(settings: Settings, name: str, root: Path) -> Settings:
     """A registered model and a data root of its own in the session's registry."""
-    mlflow = MlflowSettings(tracking_uri=runs.tracking_uri(settings), registered_model=name)
+    mlflow = MlflowSettings(tracking_uri=tracking_uri(settings), registered_model=name)
     return settings.model_copy(update={"mlflow": mlflow, "data_root": str(root)})
 
 
@@ -123,7 +125,7 @@ def test_rolling_back_moves_pointer_and_alias_and_can_be_done_twice(mlflow_setti
         alias(settings, version)
         sync_champion(settings, NOW)
     assert rollback(settings, NOW) == versions[1]
-    assert registry.champion_version(settings) == versions[1]
+    assert champion_version(settings) == versions[1]
     assert sync_champion(settings, NOW) is None
     assert rollback(settings, NOW) == versions[0]
     with pytest.raises(ModelError, match="nothing to roll back to"):

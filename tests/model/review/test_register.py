@@ -25,6 +25,8 @@ from tasks.model.training.train import Trained, train
 from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs
+from tasks.tracking.uri import tracking_uri
+from tests.support.champion_alias import champion_version
 
 START = np.datetime64("2026-01-05T00:00", "m")
 AS_OF = np.datetime64("2026-02-13T09:00:00", "s")
@@ -51,7 +53,7 @@ def trained() -> Trained:
 
 def settings_of(session: Settings, name: str, root: Path) -> Settings:
     """A registered model, an experiment and a data root of its own in the session's registry."""
-    mlflow = MlflowSettings(tracking_uri=runs.tracking_uri(session), experiment=name, registered_model=name)
+    mlflow = MlflowSettings(tracking_uri=tracking_uri(session), experiment=name, registered_model=name)
     return Settings(data_root=str(root), network=NETWORK, retrain=RETRAIN, mlflow=mlflow)
 
 
@@ -162,7 +164,7 @@ def test_a_promoted_challenger_publishes_and_the_registry_agrees(
     pointer = Store(settings.data_root).read_json(POINTER)
     assert (pointer["version"], pointer["registry"], pointer["previous"]) == (report.version, report.version, None)
     assert "It was better." in pointer["source"]
-    assert registry.champion_version(settings) == report.version
+    assert champion_version(settings) == report.version
     assert sync_champion(settings, AS_OF) is None
     tensors = trained.features.tensors(trained.split.holdout[-1:])
     loaded = load_forecaster(settings, "champion").predict(tensors)

@@ -13,7 +13,7 @@ from support import tiny_city
 
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
-from tasks.metrics import hour_metrics, total_metrics
+from tasks.metrics import hour_metrics, network_total
 from tasks.model.architectures import unfitted
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.holdout import bounded, day_of, score
@@ -112,7 +112,8 @@ def test_scores_are_the_metrics_of_the_whole_whatever_the_chunks(tiny_champion: 
     scores = score(features, origins, {"it": model}, "UTC")["it"]
     for name, expected in hour_metrics(prediction.mean, truth, prediction.quantiles).items():
         assert scores.overall[name] == pytest.approx(expected), name
-    assert scores.network["rmse_hour"] == pytest.approx(total_metrics(prediction.mean, truth)["rmse_hour"])
+    total = hour_metrics(*network_total(prediction.mean, truth))
+    assert scores.network["rmse_hour"] == pytest.approx(total["rmse_hour"])
     assert scores.by_horizon[3]["mae_step"] == pytest.approx(np.abs(prediction.mean - truth)[..., 3].mean(), rel=1e-5)
     exits = hour_metrics(prediction.mean[1:], truth[1:])
     assert scores.by_target["exits"]["wape"] == pytest.approx(exits["wape"])
