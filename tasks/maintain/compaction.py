@@ -8,7 +8,7 @@ a crash is absorbed by the next run. Both hold without locks, as what absorbs sa
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,11 @@ class _Day:
 
 
 def compact_day(
-    store: Store, day: str, targets: Sequence[str], cutoff: np.datetime64 | None = None
+    store: Store,
+    day: str,
+    targets: Sequence[str],
+    mark: Callable[[str], object],
+    cutoff: np.datetime64 | None = None,
 ) -> Compacted | None:
     """Make one file of the observations of a service day; None where that is what it has.
 
@@ -83,6 +87,7 @@ def compact_day(
         store: the data root.
         day: the service day, YYYY-MM-DD.
         targets: counts whose fold must stay what it is.
+        mark: marks what was computed from the minutes of a day as stale, where they had to be mended.
         cutoff: leave out what is not needed to know what was true from this moment on.
 
     Raises:
@@ -100,7 +105,7 @@ def compact_day(
     manifest.changed({path.rsplit("/", 1)[1]: added}, names).write(store)
     for file in gone:
         store.delete(file)
-    mended = refold_day(store, day, targets)
+    mended = refold_day(store, day, targets, mark)
     return Compacted(
         day, len(files), 1, sum(held.sizes.values()), added.size, held.rows_before, held.rows.num_rows, mended
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -38,8 +38,16 @@ def sample(days: Sequence[str], newest: int, older: int, today: str) -> list[str
     return [*rest, *days[split:]]
 
 
-def mend(store: Store, days: Sequence[str], targets: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Fold service days anew and replace the minute files that say otherwise; a day without observations is let be.
+def mend(
+    store: Store, days: Sequence[str], targets: Sequence[str], mark: Callable[[str], object]
+) -> tuple[list[str], list[str]]:
+    """Fold service days again and replace the minute files that say otherwise; a day without observations is kept.
+
+    Args:
+        store: the data root.
+        days: service days to fold.
+        targets: counts to fold.
+        mark: marks what was computed from the minutes of a day as stale.
 
     Returns:
         The days whose file did, and a line about each day that cannot be folded.
@@ -47,7 +55,7 @@ def mend(store: Store, days: Sequence[str], targets: Sequence[str]) -> tuple[lis
     differed, failures = [], []
     for day in days:
         try:
-            if batches(store, day) and refold_day(store, day, targets):
+            if batches(store, day) and refold_day(store, day, targets, mark):
                 differed.append(day)
         except StoreError as error:
             failures.append(f"{day} cannot be folded and its minutes are left as they are: {error}")

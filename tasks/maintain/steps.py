@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables.observations import batches
+from tasks.tables.staleness import mark_late
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def compact_days(
     store, plan = Store(settings.data_root), settings.maintain
     today = _today(settings, as_of)
     first_exact = cutoff_day(settings, store, as_of, "observations")
-    done: list[Compacted] = []
+    mark, done = _marker(settings, store, as_of), list[Compacted]()
     failures: list[str] = []
     for day in reversed(store.partitions("observations")):
         if len(done) == at_once:
@@ -85,7 +86,7 @@ def compact_days(
         if first_exact is not None and day < first_exact:
             cutoff = day_bounds(np.datetime64(first_exact, "D"), settings.network.timezone)[0]
         try:
-            if compacted := compact_day(store, day, settings.network.targets, cutoff):
+            if compacted := compact_day(store, day, settings.network.targets, mark, cutoff):
                 done.append(compacted)
         except StoreError as error:
             log.error("%s was not compacted: %s", day, error)
@@ -116,7 +117,7 @@ def check_folds(
     chosen = days if full else sample(days, sample_days, sample_days, str(as_of.astype("datetime64[D]")))
     hurt = {table: {day_of(path) for path in _of(files.damaged, table)} for table in ("minutes", "observations")}
     wanted = sorted(({*chosen} | hurt["minutes"] & {*days}) - hurt["observations"])
-    differed, failures = mend(store, wanted, settings.network.targets)
+    differed, failures = mend(store, wanted, settings.network.targets, _marker(settings, store, as_of))
     return wanted, differed, failures
 
 
@@ -144,6 +145,12 @@ def report(
         f"{path}: not a file of ours, though readers may take it for one: move it away" for path in files.unexpected
     ]
     return MaintainReport(removed, done, files, checked, mended, swept, lines, [*failures, *unfolded])
+
+
+def _marker(settings: Settings, store: Store, as_of: np.datetime64) -> Callable[[str], object]:
+    """Marks the lags and scores that were computed from the minutes of a service day."""
+    network, weeks = settings.network, settings.features.weeks
+    return lambda day: mark_late(store, [day], as_of, network.timezone, weeks, network.country, network.subdivision)
 
 
 def _today(settings: Settings, as_of: np.datetime64) -> str:

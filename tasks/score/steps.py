@@ -9,7 +9,6 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.fs as pafs
 
 from tasks import metrics
 from tasks.arrays import HORIZON_MINUTES
@@ -23,7 +22,7 @@ from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import read_minutes, to_grid
-from tasks.tables.staleness import Mark, clear, due
+from tasks.tables.staleness import Mark, clear, due, is_settled, mark_older_scores, mark_unsettled
 from tasks.total import with_total
 from tasks.tracking import runs
 
@@ -38,13 +37,13 @@ MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 def score_forecasts(
     settings: Settings, as_of: np.datetime64, start: np.datetime64 | None = None, end: np.datetime64 | None = None
 ) -> ScoreReport:
-    """Score every forecast whose hour is over against the truth of today, service day by service day, anew.
+    """Score again every forecast whose hour is over against the truth of today, service day by service day.
 
     Args:
         settings: the network, its bands, its data root.
         as_of: now, UTC; truth at or after it is not read.
         start: any moment of the first service day of origins. Without it: `score.back_days` before `as_of`, and any
-            earlier day that late data marked, whose truth was rewritten since it was scored, or that never was.
+            earlier day that has a staleness mark, or that was never scored.
         end: after the last origin wanted; `as_of` without it.
 
     Raises:
@@ -55,15 +54,20 @@ def score_forecasts(
     steps = HORIZON_MINUTES // network.interval_minutes
     spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
     tally = Tally(network.targets, [span.name for span in spans])
+    if start is None:
+        mark_older_scores(store, as_of)
     marks = _marks(store, as_of, network.timezone)
     days = _days(settings, store, as_of, start, end, frozenset(marks))
     for day in days:
+        settled = is_settled(day, as_of, network.timezone)
+        if not settled:
+            mark_unsettled(store, day)
         _score_day(settings, store, day, as_of, spans, tally)
-        clear(store, [marks[day]] if day in marks else [])
+        clear(store, [marks[day]] if settled and day in marks else [])
     if start is None:
         issued = set(store.partitions("forecasts"))
         clear(store, (mark for day, mark in marks.items() if day not in issued))
-    report = replace(tally.report(days), late=[day for day in days if day in marks])
+    report = replace(tally.report(days), late=[day for day in days if day in marks and marks[day].late])
     log.info("scored %d issues of %d days, %d pending", report.origins, len(days), report.pending)
     return report
 
@@ -168,30 +172,11 @@ def _days(
     first, last = str(edges[0]), str(edges[1])
     days = store.partitions("forecasts")
     earlier = [day for day in days if day < first] if start is None else []
-    return sorted({*_outdated(store, earlier), *marked.intersection(earlier), *(d for d in days if first <= d <= last)})
+    unscored = set(earlier).difference(store.partitions("scores"))
+    return sorted({*unscored, *marked.intersection(earlier), *(d for d in days if first <= d <= last)})
 
 
 def _marks(store: Store, as_of: np.datetime64, timezone: str) -> dict[str, Mark]:
-    """Days that late data marked and whose last hour is over: scored in part, a day would keep its mark."""
+    """Staleness marks by service day, of days whose last hour is over."""
     today = str(service_dates(np.array([as_of.astype("datetime64[m]") - HOUR]), timezone)[0])
     return {mark.day: mark for mark in due(store, "scores") if mark.day < today}
-
-
-def _outdated(store: Store, days: list[str]) -> list[str]:
-    """Days never scored, or whose minutes (or those of the day after) were rewritten since."""
-    if not days:
-        return []
-    scored, written = _stamps(store, "scores"), _stamps(store, "minutes")
-    following = {day: str(np.datetime64(day, "D") + 1) for day in days}
-    return [
-        day
-        for day in days
-        if day not in scored or max(written.get(day, 0), written.get(following[day], 0)) > scored[day]
-    ]
-
-
-def _stamps(store: Store, table: str) -> dict[str, int]:
-    """When the one file of each service day was written, in nanoseconds."""
-    selector = pafs.FileSelector(store.at(table), recursive=True, allow_not_found=True)
-    found = [info for info in store.fs.get_file_info(selector) if info.base_name == "part.parquet"]
-    return {info.path.split("service_date=")[1].split("/")[0]: info.mtime_ns or 0 for info in found}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -186,10 +186,16 @@ def _column(column: pa.Array, rows: Int, old: int, place: Int, there: npt.NDArra
     return pa.array(values[rows], pa.int32(), mask=~valid[rows])
 
 
-def refold_day(store: Store, day: str, targets: Sequence[str]) -> bool:
-    """Fold all of a service day anew, whatever is noted of its minute file; returns whether the file said otherwise.
+def refold_day(store: Store, day: str, targets: Sequence[str], mark: Callable[[str], object]) -> bool:
+    """Fold all of a service day again, whatever is noted of its minute file; returns whether the file said otherwise.
 
-    A file with the same bytes is left in its place, so that nobody takes it for news.
+    A file with the same bytes is left in its place.
+
+    Args:
+        store: the data root.
+        day: the service day, YYYY-MM-DD.
+        targets: counts to fold.
+        mark: marks what was computed from the minutes of a day as stale.
 
     Raises:
         StoreError: if an observations file cannot be read, or the data root not be written.
@@ -201,9 +207,13 @@ def refold_day(store: Store, day: str, targets: Sequence[str]) -> bool:
             data, held = encode_table(folded.table), store.read_bytes(schemas.minutes_file(day))
             if data == held:
                 store.write_json(_origin_file(day), folded._origin(data))
-            else:
-                differed |= not _says(held, folded.table)
+            elif _says(held, folded.table):
                 folded.write(store, day)
+            else:
+                differed = True
+                mark(day)  # before the minutes, so that a crash loses no mark
+                folded.write(store, day)
+                mark(day)  # and after, for a scoring that read the old minutes meanwhile and took the mark away
             if folded.batches == set(batches(store, day)):
                 return differed
 

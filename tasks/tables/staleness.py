@@ -1,8 +1,8 @@
-"""Late data: which lags, forecasts and scores a service day had touched before it changed, kept until they are remade.
+"""Staleness marks: service days of the lag table and of the scores that must be computed again.
 
-A mark is a file `stale/<kind>/service_date=D.json`: the file of that day of the lag table or of the scores was made
-from minutes that have changed since. Ingest writes it after the minutes and before the ledger, so that a crash
-repeats it; whoever has remade the day removes it. Forecasts are never remade: their days stand in the marks.
+A mark is a file `stale/<kind>/service_date=D.json`. Ingest writes it for late data, after the minutes and before the
+ledger, so that a crash repeats it; upkeep for a minute file that it mended; scoring for a day whose minutes may still
+change. Whoever has computed the day again removes it. Forecasts are never remade: their days stand in the marks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from tasks.storage.store import Store
 Kind = Literal["lags", "scores"]
 Notes = dict[str, dict[str, Any]]
 
-_DAY, _WEEK = np.timedelta64(1, "D"), 7
+FIRST_MARKED = "stale/scores.json"
+"""Since when scoring marks unsettled days; older data roots lack it."""
+SETTLING_DAYS = 3
+"""Days that a scoring may leave unsettled: the present one, and those before it that still change without a mark."""
+_DAY, _HOUR, _WEEK = np.timedelta64(1, "D"), np.timedelta64(1, "h"), 7
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,8 @@ class Mark:
     Attributes:
         kind: of which table.
         day: the service day to remake.
-        late: service days that changed.
-        marked_at: when they last did, UTC seconds.
+        late: service days that changed; none where the day was only not settled when it was scored.
+        marked_at: when they last did, UTC seconds; 1970 where none did.
         content: the file as it was read.
     """
 
@@ -100,6 +104,31 @@ def mark_late(
         for target, notes in sorted(marks.items()):
             _add(store, kind, target, notes)
     return LateReport(late, sorted(stale.marks["lags"]), sorted(stale.seen), sorted(stale.marks["scores"]))
+
+
+def is_settled(day: str, as_of: np.datetime64, timezone: str) -> bool:
+    """Whether every change of a service day, or of the hour after it, that is still to come is late and marks it.
+
+    Args:
+        day: the service day, YYYY-MM-DD.
+        as_of: now, UTC; an ingest that began up to an hour ago may still be writing.
+        timezone: the network's.
+    """
+    edge = service_dates(np.array([as_of.astype("datetime64[m]") - _DAY - _HOUR]), timezone)[0]
+    return bool(np.datetime64(day, "D") + _DAY < edge)
+
+
+def mark_unsettled(store: Store, day: str) -> None:
+    """Mark a service day to be scored again once it is settled; to be called before it is scored."""
+    _add(store, "scores", day, {})
+
+
+def mark_older_scores(store: Store, as_of: np.datetime64) -> None:
+    """Mark, once per data root, the newest days that were scored before scoring marked unsettled days."""
+    if not store.exists(FIRST_MARKED):
+        for day in store.partitions("scores")[-SETTLING_DAYS:]:
+            mark_unsettled(store, day)
+        store.write_json(FIRST_MARKED, {"since": str(as_of.astype("datetime64[s]"))})
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, path_of, remote_store, rows_of
+from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, no_mark, path_of, remote_store, rows_of
 
 from tasks.errors import StoreError
 from tasks.maintain.compaction import compact_day, compacted_name
@@ -75,7 +75,7 @@ def test_what_was_known_at_any_moment_is_the_same_bit_for_bit(
             land(store, f"b{number}", batch)
             rebuild_day(store, DAY, TARGETS)
         if number >= len(first) - 1:
-            compact_day(tidy, DAY, TARGETS)
+            compact_day(tidy, DAY, TARGETS, no_mark)
             assert len(batches(tidy, DAY)) == 1
         assert all(known(plain, at).equals(known(tidy, at)) for at in asked)
         assert plain.read_bytes(MINUTES) == tidy.read_bytes(MINUTES)
@@ -89,7 +89,7 @@ def test_many_files_become_one_that_stands_for_all_of_them_sorted(store: Store) 
     before = three_batches(store).read_bytes(MINUTES)
     land(store, "b4", [Said("b", 1, 6)])  # told twice, in every respect
     size = sum(len(store.read_bytes(path) or b"") for path in batches(store, DAY))
-    done = compact_day(store, DAY, TARGETS)
+    done = compact_day(store, DAY, TARGETS, no_mark)
     assert done is not None
     [path] = batches(store, DAY)
     data = store.read_bytes(path)
@@ -104,20 +104,20 @@ def test_many_files_become_one_that_stands_for_all_of_them_sorted(store: Store) 
     folded = folded_from(store, DAY)
     assert folded is not None
     assert folded.batches == {path}  # so that reading as of a moment takes the minute file
-    assert compact_day(store, DAY, TARGETS) is None
+    assert compact_day(store, DAY, TARGETS, no_mark) is None
 
 
 def test_the_minute_file_is_not_written_where_it_is_right(tmp_path: Path) -> None:
     store = three_batches(Store(str(tmp_path)))
     written = (tmp_path / MINUTES).stat().st_mtime_ns
-    compact_day(store, DAY, TARGETS)
+    compact_day(store, DAY, TARGETS, no_mark)
     assert (tmp_path / MINUTES).stat().st_mtime_ns == written
 
 
 def test_a_compacted_day_takes_in_later_batches_and_still_stands_for_the_earlier_ones(store: Store) -> None:
-    compact_day(three_batches(store), DAY, TARGETS)
+    compact_day(three_batches(store), DAY, TARGETS, no_mark)
     land(store, "b4", [Said("c", 3)])
-    compact_day(store, DAY, TARGETS)
+    compact_day(store, DAY, TARGETS, no_mark)
     assert len(batches(store, DAY)) == 1
     assert all(holds(store, DAY, name) for name in ("b1", "b2", "b3", "b4"))
     assert len(rows(store)) == 5
@@ -127,7 +127,7 @@ def test_counts_that_the_network_counts_no_more_are_kept(store: Store) -> None:
     three_batches(store)
     old = rows_of([Said("z", 3)]).append_column("transfers", pa.array([8], pa.int32())).drop_columns(["exits"])
     store.write_table(path_of("b4"), old)
-    compact_day(store, DAY, TARGETS)
+    compact_day(store, DAY, TARGETS, no_mark)
     whole = read_observations(store, DAY, schemas.observations(("transfers", *TARGETS)))
     assert [(r["transfers"], r["exits"]) for r in whole.to_pylist() if r["station_id"] == "z"] == [(8, None)]
     assert whole["transfers"].null_count == 4
@@ -166,16 +166,16 @@ def test_a_crash_at_any_moment_loses_and_doubles_nothing(store: Store, steps: in
     cut = Cut(store.root, steps)
     if steps < 6:  # the file, its manifest, three deletions, the note beside the minutes
         with pytest.raises(Power):
-            compact_day(cut, DAY, TARGETS)
+            compact_day(cut, DAY, TARGETS, no_mark)
     else:
-        compact_day(cut, DAY, TARGETS)
+        compact_day(cut, DAY, TARGETS, no_mark)
     for _ in range(2):
         assert rows(store) == told
         assert [known(store, minute) for minute in (1, 2, 3, 699, 701)] == answers
         assert all(holds(store, DAY, name) for name in ("b1", "b2", "b3"))
         rebuild_day(store, DAY, TARGETS)
         assert store.read_bytes(MINUTES) == before
-        compact_day(store, DAY, TARGETS)
+        compact_day(store, DAY, TARGETS, no_mark)
     assert len(batches(store, DAY)) == 1
     assert read_observations(store, DAY, SCHEMA).num_rows == len(told)
     assert set(read_manifest(store, f"observations/service_date={DAY}").files) == {
@@ -212,7 +212,7 @@ def test_a_batch_that_lands_while_its_day_is_compacted_is_not_lost(store: Store,
         land(other, "b9", [Said("new", 3)])
         rebuild_day(other, DAY, TARGETS)
 
-    compact_day(Busy(store.root, {when: arrive}), DAY, TARGETS)
+    compact_day(Busy(store.root, {when: arrive}), DAY, TARGETS, no_mark)
     assert len(rows(store)) == len(told) + 1
     assert {path_of("b9")} < set(batches(store, DAY))
     assert "new" in known(store, 10)["station_id"].to_pylist()
@@ -228,13 +228,13 @@ def test_two_compactions_at_once_lose_nothing(store: Store, when: int, news: boo
     def compact_too(other: Store) -> None:
         if news:
             land(other, "b9", [Said("new", 3)])
-        compact_day(other, DAY, TARGETS)
+        compact_day(other, DAY, TARGETS, no_mark)
 
     with suppress(StoreError):  # of the one that came second
-        compact_day(Busy(store.root, {when: compact_too}), DAY, TARGETS)
+        compact_day(Busy(store.root, {when: compact_too}), DAY, TARGETS, no_mark)
     assert rows(store) >= told
     assert len(rows(store)) == len(told) + news
-    compact_day(store, DAY, TARGETS)
+    compact_day(store, DAY, TARGETS, no_mark)
     assert len(batches(store, DAY)) == 1
     assert len(rows(store)) == len(told) + news
     assert all(holds(store, DAY, name) for name in ("b1", "b2", "b3", *["b9"][: int(news)]))
@@ -251,7 +251,7 @@ def test_a_day_with_a_damaged_file_is_left_as_it_is_and_the_file_is_named(store:
     three_batches(store)
     bad = rows_of([Said("a", 2, 7)])
     if what == "a bit":
-        [path] = [compact_day(store, DAY, TARGETS) and batches(store, DAY)[0]]
+        [path] = [compact_day(store, DAY, TARGETS, no_mark) and batches(store, DAY)[0]]
         land(store, "b2", [Said("c", 2)])
         store.write_bytes(path, damaged(store.read_bytes(path) or b""))
     elif what == "no Parquet":
@@ -261,17 +261,17 @@ def test_a_day_with_a_damaged_file_is_left_as_it_is_and_the_file_is_named(store:
         store.write_table(path := path_of("b2"), other)
     before = {file: store.read_bytes(file) for file in store.files("")}
     with pytest.raises(StoreError, match=path.rsplit("/", 1)[1]):
-        compact_day(store, DAY, TARGETS)
+        compact_day(store, DAY, TARGETS, no_mark)
     assert {file: store.read_bytes(file) for file in store.files("")} == before
 
 
 def test_a_file_that_is_not_what_it_was_is_not_absorbed(store: Store) -> None:
-    compact_day(three_batches(store), DAY, TARGETS)
+    compact_day(three_batches(store), DAY, TARGETS, no_mark)
     [path] = batches(store, DAY)
     store.write_table(path, rows_of([Said("a", 1, 6)]))  # readable, and something else
     land(store, "b4", [Said("c", 3)])
     with pytest.raises(StoreError, match="is not what it was"):
-        compact_day(store, DAY, TARGETS)
+        compact_day(store, DAY, TARGETS, no_mark)
     assert set(batches(store, DAY)) == {path, path_of("b4")}
 
 
@@ -282,12 +282,12 @@ def test_nothing_is_deleted_where_the_file_does_not_say_what_was_written(store: 
 
     told = three_batches(store) and set(batches(store, DAY))
     with pytest.raises(StoreError):
-        compact_day(Forgetful(store.root), DAY, TARGETS)
+        compact_day(Forgetful(store.root), DAY, TARGETS, no_mark)
     assert told < set(batches(store, DAY))
 
 
 def test_the_name_of_a_compacted_file_says_what_it_holds(store: Store) -> None:
-    compact_day(three_batches(store), DAY, TARGETS)
+    compact_day(three_batches(store), DAY, TARGETS, no_mark)
     [path] = batches(store, DAY)
     data = store.read_bytes(path)
     assert data is not None
@@ -296,6 +296,6 @@ def test_the_name_of_a_compacted_file_says_what_it_holds(store: Store) -> None:
     other = remote_store()
     land(other, "b7", [Said("a", 1, 9, available=700), Said("a", 2, 7), Said("b", 1, 6)])
     land(other, "b8", [Said("a", 1, 5)])
-    compact_day(other, DAY, TARGETS)
+    compact_day(other, DAY, TARGETS, no_mark)
     assert batches(other, DAY) != [path]  # the same rows, and other batches
     assert rows(other) == rows(store)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from support.batch_days import DAY, TARGETS, Said, land, path_of, remote_store, rows_of
+from support.batch_days import DAY, TARGETS, Said, land, no_mark, path_of, remote_store, rows_of
 from support.ingest_bench import Bench
 
 from flows.pipelines import loop
@@ -22,6 +22,7 @@ from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.observations import batches
 from tasks.tables.rebuild import rebuild_day
+from tasks.tables.staleness import due
 
 A, B, C = "a" * 24, "b" * 24, "c" * 24
 TODAY = "2024-06-01"
@@ -107,7 +108,7 @@ def test_a_day_that_vanished_is_not_forgotten(store: Store) -> None:
 def test_what_compaction_absorbed_is_not_lost_even_where_the_manifest_missed_it(store: Store) -> None:
     check_files(store, TODAY, 5)
     manifest = store.read_bytes(manifest_path(FOLDER))
-    compact_day(store, DAY, TARGETS)
+    compact_day(store, DAY, TARGETS, no_mark)
     assert check_files(store, TODAY, 5, full=True).damaged == ()
     assert manifest is not None
     store.write_bytes(manifest_path(FOLDER), manifest)  # written late by a run beside it
@@ -163,7 +164,7 @@ def test_a_day_whose_observations_are_all_gone_keeps_its_minutes(store: Store) -
     for path in batches(store, DAY):
         store.delete(path)
     store.write_bytes(f"{FOLDER}/note.txt", b"")
-    assert mend(store, [DAY], TARGETS) == ([], [])
+    assert mend(store, [DAY], TARGETS, no_mark) == ([], [])
     assert store.read_bytes(schemas.minutes_file(DAY)) == right
 
 
@@ -240,8 +241,10 @@ def test_minutes_that_are_not_the_fold_are_mended_though_their_note_agrees(bench
     assert kept is not None
     store.write_bytes(batch, kept)
     assert bench.minute_files() != right
-    assert upkeep(bench).mended == ["2024-05-11"]
+    store.write_bytes(f"{schemas.day_folder('forecasts', '2024-05-11')}/f.parquet", b"")
+    assert upkeep(bench, 30).mended == ["2024-05-11"]
     assert bench.minute_files() == right
+    assert [mark.day for mark in due(store, "scores")] == ["2024-05-11"]  # what was scored against it is scored again
 
 
 @pytest.mark.parametrize("damage", ["changed", "lost", "not Parquet"])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, remote_store, rows_of
+from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, no_mark, remote_store, rows_of
 
 from tasks.errors import ConfigError, StoreError
 from tasks.maintain import compaction
@@ -258,14 +258,14 @@ def test_what_was_thinned_stays_thin_beside_a_compaction_that_did_not_know(root:
     told = [Said("a", 1, 5), Said("a", 1, 6, available=30)]
     land(store, "b1", told)
     land(store, "b2", [Said("b", 1)])
-    compact_day(store, DAY, TARGETS)
+    compact_day(store, DAY, TARGETS, no_mark)
     [whole] = batches(store, DAY)
     kept = store.read_bytes(whole)
-    compact_day(store, DAY, TARGETS, moment(1000))
+    compact_day(store, DAY, TARGETS, no_mark, moment(1000))
     [thin] = batches(store, DAY)
     assert kept is not None
     store.write_bytes(whole, kept)  # by a run that had read all before
-    compact_day(store, DAY, TARGETS)
+    compact_day(store, DAY, TARGETS, no_mark)
     assert batches(store, DAY) == [thin]
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from support.oracles import slow_coverage, slow_pinball, slow_poisson_deviance
 from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.clock import to_local
 from tasks.contracts import Grid, Prediction
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, StoreError
 from tasks.score.scoring import hours, unpack, week_before
 from tasks.score.steps import _pieces, score_forecasts
 from tasks.settings.tree import Network, ScoreSettings, Settings
@@ -20,6 +21,7 @@ from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.forecasts import forecast_table
 from tasks.tables.rebuild import rebuild_day
+from tasks.tables.staleness import due, mark_late
 
 ZONE = "America/Chicago"
 START = "2024-03-02T06:00"  # midnight in Chicago
@@ -190,15 +192,42 @@ def test_scores_change_with_the_truth_and_only_there(root: Path, grid: Grid) -> 
     assert report.rows == len(before)
 
 
-def test_a_day_beyond_the_window_is_scored_again_when_its_truth_was_rewritten_and_not_otherwise(
-    root: Path, grid: Grid
-) -> None:
-    settings, much_later = config(root, back_days=1), np.datetime64("2024-03-13T12:00", "s")
+def test_a_day_beyond_the_window_is_scored_again_when_late_data_marked_it_and_not_otherwise(root: Path) -> None:
+    settings, much_later = config(root, back_days=1), np.datetime64("2024-03-14T12:00", "s")
     assert len(score_forecasts(settings, much_later).days) == 3  # never scored before
     assert score_forecasts(settings, much_later).days == []
-    rebuild_day(Store(str(root)), "2024-03-10", grid.targets)
-    days = score_forecasts(settings, much_later).days
-    assert days == ["2024-03-09", "2024-03-10"]  # the hour after an origin just before midnight lies in the next day
+    mark_late(Store(str(root)), ["2024-03-10"], much_later, ZONE, 1)
+    report = score_forecasts(settings, much_later)
+    # the hour after an origin just before midnight lies in the next day
+    assert report.days == report.late == ["2024-03-09", "2024-03-10"]
+    assert score_forecasts(settings, much_later).days == []
+
+
+def test_a_day_that_was_scored_in_its_midst_is_finished_however_long_scoring_pauses(root: Path) -> None:
+    settings, much_later = config(root, back_days=1), np.datetime64("2024-03-20T12:00", "s")
+    noon = np.datetime64("2024-03-10T13:00", "s")
+    assert score_forecasts(settings, noon).pending == 1
+    report = score_forecasts(settings, much_later)
+    assert (report.days, report.late) == (["2024-03-09", "2024-03-10", "2024-03-11"], [])
+    assert score_forecasts(settings, much_later).days == []
+
+
+def test_a_crash_in_the_midst_of_scoring_an_unsettled_day_leaves_its_mark(root: Path) -> None:
+    path = next((root / schemas.day_folder("forecasts", "2024-03-10")).glob("*.parquet"))
+    whole = path.read_bytes()
+    path.write_bytes(b"torn")
+    with pytest.raises(StoreError):
+        score_forecasts(config(root), np.datetime64("2024-03-10T13:00", "s"))
+    path.write_bytes(whole)
+    assert [mark.day for mark in due(Store(str(root)), "scores")] == ["2024-03-09", "2024-03-10"]
+
+
+def test_a_root_that_was_scored_before_there_were_marks_has_its_newest_days_scored_once_more(root: Path) -> None:
+    settings, much_later = config(root, back_days=1), np.datetime64("2024-03-20T12:00", "s")
+    score_forecasts(settings, np.datetime64("2024-03-11T05:00", "s"))
+    shutil.rmtree(root / "stale")
+    assert score_forecasts(settings, much_later).days == ["2024-03-09", "2024-03-10", "2024-03-11"]
+    assert score_forecasts(settings, much_later).days == []
 
 
 def test_a_given_span_is_scored_by_whole_days_and_nothing_else(root: Path) -> None:

@@ -79,3 +79,7 @@ def compacted(store: Store, name: str, said: Sequence[Said], names: Sequence[str
     """Write a file that stands for the batches `names`; returns its path."""
     store.write_bytes(path_of(name), encode_grouped(rows_of(said), {ABSORBED: json.dumps(list(names))}))
     return path_of(name)
+
+
+def no_mark(day: str) -> None:
+    """Stands for the marking of lags and scores, where a test has none."""
