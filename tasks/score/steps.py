@@ -15,7 +15,8 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import Grid
 from tasks.errors import ConfigError, NexthourError
-from tasks.score.report import ScoreReport, Tally
+from tasks.score.report import ScoreReport as ScoreReport
+from tasks.score.report import Tally
 from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
 from tasks.settings.tree import Settings
 from tasks.stepping import step
