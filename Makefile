@@ -25,7 +25,7 @@ lock:      ## resolve pyproject.toml again into requirements.lock
 	  --no-emit-find-links --no-annotate --no-header --quiet --group dev pyproject.toml -o requirements.lock
 
 demo: setup      ## the whole loop once, on a simulated city
-	$(BIN)/nexthour demo --data-root .nexthour
+	$(BIN)/nexthour demo --config deployments/demo.toml --data-root .nexthour
 
 check: setup     ## lint, types, layering, dead code, dependencies, links of the pages
 	$(BIN)/ruff check .

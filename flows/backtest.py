@@ -1,7 +1,7 @@
 """Backtest: replay past moments as if they were now, with several models side by side.
 
-The pipeline is `backtest` in flows/pipelines/backtest.py: Prefect takes seconds to import, and `nexthour backtest` does
-without it. Its steps, in order:
+The pipeline is `run_backtest` in flows/pipelines/backtest.py: Prefect takes seconds to import, and `nexthour backtest`
+does without it. Its steps, in order:
 
 1. `load_past`        tasks/features/   the minutes, and when each became known
 2. `replay_origins`   tasks/backtest/   fit and forecast part by part, in worker processes; score; write the report
@@ -17,7 +17,7 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.common import begin, run_name, shown_progress, to_utc
+from flows.common import begin, current_progress, run_name, to_utc
 from flows.pipelines.backtest import ReplaySpan, run_backtest
 from flows.reports.document import markdown
 from flows.reports.replay_reports import backtest_document
@@ -59,7 +59,7 @@ def backtest(
         np.timedelta64(retrain_days, "D") if retrain_days else None,
         seeds,
     )
-    report = run_backtest(settings, span, Path(out), jobs=jobs, progress=shown_progress())
+    report = run_backtest(settings, span, Path(out), jobs=jobs, progress=current_progress())
     create_markdown_artifact(
         markdown(backtest_document(report)), key="backtest", description="Models side by side on past moments"
     )

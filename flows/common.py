@@ -1,12 +1,15 @@
-"""What every flow does first and last: settings, the one look at the clock, and names that people recognise."""
+"""What all flows share: settings, the one reading of the clock, logs that reach Prefect, names of runs."""
 
 from __future__ import annotations
 
+import logging
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import overload
 
 import numpy as np
+from prefect.context import FlowRunContext, TaskRunContext
+from prefect.logging.handlers import APILogHandler
 from prefect.runtime import flow_run
 
 from tasks.contracts import Progress
@@ -15,12 +18,37 @@ from tasks.settings.tree import Settings
 
 PROGRESS: ContextVar[Progress | None] = ContextVar("progress", default=None)
 """Where a caller in the same process wants to see progress; a flow's parameters must be JSON."""
+LOGGERS = ("tasks", "flows")
 
 
 def begin(config: str | None, data_root: str | None, as_of: datetime | None) -> tuple[Settings, np.datetime64]:
-    """Settings and the moment that this run pretends it is: UTC microseconds, now unless told otherwise."""
+    """Settings, and the moment that this run pretends it is: UTC microseconds, now by default.
+
+    From here on the log of the run in Prefect holds what our modules log.
+    """
+    send_logs_to_prefect()
     settings = load_settings(config, data_root)
     return settings, to_utc(as_of) or np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+
+
+def send_logs_to_prefect() -> None:
+    """Add the INFO records of our own modules to the log of the run that they belong to.
+
+    Every flow calls it, so it holds for `up`, the demonstration and any worker. PREFECT_LOGGING_EXTRA_LOGGERS would
+    have to be set for each of them before Prefect is imported, and leaves the loggers at WARNING.
+    """
+    for logger in map(logging.getLogger, LOGGERS):
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+        if not any(isinstance(handler, APILogHandler) for handler in logger.handlers):
+            handler = APILogHandler()
+            handler.addFilter(_is_in_run)
+            logger.addHandler(handler)
+
+
+def _is_in_run(record: logging.LogRecord) -> bool:
+    """Whether a record belongs to a run; Prefect warns of each one that does not."""
+    return FlowRunContext.get() is not None or TaskRunContext.get() is not None
 
 
 @overload
@@ -43,6 +71,6 @@ def run_name() -> str:
     return f"{flow_run.flow_name} {moment:%Y-%m-%d %H:%MZ}"
 
 
-def shown_progress() -> Progress | None:
-    """The progress bars of the command that called this flow, None where nobody watches."""
+def current_progress() -> Progress | None:
+    """The progress display of the command that called this flow, None where there is none."""
     return PROGRESS.get()

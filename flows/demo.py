@@ -1,4 +1,14 @@
-"""The whole loop once, on the simulated city or on a file: what a newcomer runs first."""
+"""The whole loop once, on the simulated city or on a file: what a newcomer runs first.
+
+`make demo` gives it deployments/demo.toml, whose city and training are small. It calls the flows of this folder as a
+schedule would, each one a run in Prefect, in order:
+
+1. flows/ingest.py     read the history
+2. flows/features.py   write the lag table of the last two days
+3. flows/retrain.py    train, compare, promote
+4. flows/forecast.py   the last three hours as they would have been forecast, then the next one
+5. flows/score.py      compare the three with what happened
+"""
 
 from __future__ import annotations
 
@@ -7,9 +17,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import tomli_w
 
@@ -21,28 +32,50 @@ from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import last_minute
 
+if TYPE_CHECKING:
+    from tasks.model.steps import RetrainReport
+
 HOUR = np.timedelta64(60, "m")
 SCORED_HOURS = 3
 RECORDER_SECONDS = 2.5
 """The server of this command writes task runs down every second; it ends with the command."""
+BASELINE = "weekday_mean"
+"""The mean of the same weekdays before: what a person would guess."""
 
 
 @dataclass(frozen=True)
 class DemoReport:
-    """Where the demonstration left what it made."""
+    """What the demonstration found, and where it left what it made.
+
+    Attributes:
+        stations, days: of which minutes were ingested.
+        minutes_until: UTC end of the last one.
+        model: version that publishes, or the model of the ladder that stands in for it.
+        verdict: what the gate said of the new version, or why nothing was trained.
+        rmse, baseline_rmse: of a station's hour on the held-out days, in people, of the new version and of the mean of
+            the same weekdays; None where nothing was trained.
+        latest, picture: path of the published forecast, and of the picture of an hour that is over.
+        seconds: that all of it took.
+    """
 
     data_root: str
     config: str
+    stations: int
+    days: int
     minutes_until: str
+    model: str
+    verdict: str
+    rmse: float | None
+    baseline_rmse: float | None
     latest: str
     picture: str
     seconds: float
 
 
-def settle(
+def write_config(
     sources: Sequence[str], timezone: str | None, interval: int | None, config: str | None, data_root: str | None
 ) -> tuple[Settings, str]:
-    """Settings of a demonstration, left as `nexthour.toml` in its data root; returns them and the file's path.
+    """Write the settings of a demonstration as `nexthour.toml` in its data root; returns them and the file's path.
 
     Raises:
         ConfigError: if a source is neither `simulate` nor a file, or the data root is no folder of this machine.
@@ -50,9 +83,9 @@ def settle(
     base = load_settings(config, None if config else data_root)
     tree = base.model_dump(mode="json", exclude_unset=True, exclude={"data_root"})
     if sources:
-        tree["sources"] = [_source(text, i) for i, text in enumerate(sources)]
+        tree["sources"] = [_source_of(text, i) for i, text in enumerate(sources)]
         files = [s["path"] for s in tree["sources"] if "path" in s]
-        tree["network"] = {**tree.get("network", {}), **(_seen(files) if files else {})}
+        tree["network"] = {**tree.get("network", {}), **(_infer_network(files) if files else {})}
     network = tree.setdefault("network", {})
     if timezone:
         network["timezone"] = timezone
@@ -67,7 +100,7 @@ def settle(
     return load_settings(path, str(root)), path
 
 
-def _source(text: str, number: int) -> dict[str, Any]:
+def _source_of(text: str, number: int) -> dict[str, Any]:
     if text == "simulate":
         return {"name": "city", "kind": "simulate"}
     path = Path(text).expanduser().absolute()
@@ -76,8 +109,8 @@ def _source(text: str, number: int) -> dict[str, Any]:
     return {"name": "counts" if number == 0 else f"counts{number + 1}", "kind": "counts", "path": str(path)}
 
 
-def _seen(files: Sequence[str]) -> dict[str, Any]:
-    """Interval and targets as the first file shows them."""
+def _infer_network(files: Sequence[str]) -> dict[str, Any]:
+    """Interval and targets of the first file."""
     from tasks.ingest.steps import peek
 
     found = peek(files[0])
@@ -96,13 +129,13 @@ def _without_none(value: Any) -> Any:
     return [_without_none(v) for v in value] if isinstance(value, list) else value
 
 
-def run(settings: Settings, config: str, tell: Callable[[str], None]) -> DemoReport:
+def run(settings: Settings, config: str, say: Callable[[str], None]) -> DemoReport:
     """Run every flow of the loop against the data root; each is a run in Prefect, the training one in MLflow.
 
     Args:
-        settings: what `settle` made.
+        settings: what `write_config` returned.
         config: path of its TOML.
-        tell: told one line before each part.
+        say: is given one line before each part.
     """
     from flows.features import features
     from flows.forecast import forecast
@@ -110,49 +143,85 @@ def run(settings: Settings, config: str, tell: Callable[[str], None]) -> DemoRep
     from flows.retrain import retrain
     from flows.score import score
 
-    started = datetime.now(UTC)
-    root = settings.data_root
-    tell("ingest: reading history")
-    ingest(config=config, data_root=root, backfill=True)
+    started, where = time.monotonic(), _Where(config=config, data_root=settings.data_root)
+    say("1/5 ingest: read the history")
+    ingest(**where, backfill=True)
     end = _end(settings)
     first = end - SCORED_HOURS * HOUR
-    tell("features: writing the lag table of the last two days")
-    features(config=config, data_root=root, as_of=_aware(end))
-    tell("retrain: fitting a challenger, holding it against the baselines")
-    retrain(config=config, data_root=root, as_of=_aware(first))
-    tell(f"forecast: the last {SCORED_HOURS} hours as they would have been issued, then the next one")
+    say("2/5 features: write the lag table of the last two days")
+    features(**where, as_of=_aware(end))
+    say("3/5 retrain: train a network, compare it with the baselines on days it never saw")
+    trained = retrain(**where, as_of=_aware(first), return_state=True)
+    say(f"4/5 forecast: the last {SCORED_HOURS} hours as they would have been forecast, then the next one")
     for hour in range(SCORED_HOURS + 1):
-        forecast(config=config, data_root=root, as_of=_aware(first + hour * HOUR))
-    tell("score: holding them against what then happened")
-    score(config=config, data_root=root, as_of=_aware(end))
+        forecast(**where, as_of=_aware(first + hour * HOUR))
+    say(f"5/5 score: compare the {SCORED_HOURS} hours with what happened")
+    score(**where, as_of=_aware(end))
     time.sleep(RECORDER_SECONDS)
+    report: Any = trained.result()  # Prefect's types take the state that `retrain` returns for its result
+    return _report(settings, config, end, report, str(trained.message), time.monotonic() - started)
+
+
+class _Where(TypedDict):
+    """Parameters that all flows share."""
+
+    config: str
+    data_root: str
+
+
+def _report(
+    settings: Settings,
+    config: str,
+    end: np.datetime64,
+    trained: RetrainReport | None,
+    verdict: str,
+    seconds: float,
+) -> DemoReport:
+    """Draw the picture of the last hour that is over, and collect what is to be said."""
     store = Store(settings.data_root)
-    store.write_bytes("forecast.png", _picture(settings, end - HOUR))
-    seconds = (datetime.now(UTC) - started).total_seconds()
-    latest, picture = store.url("publications/latest.json"), store.url("forecast.png")
-    return DemoReport(settings.data_root, config, f"{end}Z", latest, picture, round(seconds, 1))
+    over, published = _forecasts(store, end - HOUR), _forecasts(store, end)
+    store.write_bytes("forecast.png", _picture(settings, over))
+    rmse = {row["model"]: row.get("rmse_hour") for row in trained.metrics} if trained else {}
+    stations = set(published["station_id"].unique().to_pylist()) - {settings.network.total}
+    return DemoReport(
+        data_root=settings.data_root,
+        config=config,
+        stations=len(stations),
+        days=len(store.partitions("minutes")),
+        minutes_until=f"{end}Z",
+        model=published["model_version"][0].as_py(),
+        verdict=verdict,
+        rmse=rmse.get("challenger"),
+        baseline_rmse=rmse.get(BASELINE),
+        latest=store.url("publications/latest.json"),
+        picture=store.url("forecast.png"),
+        seconds=round(seconds, 1),
+    )
 
 
-def _picture(settings: Settings, origin: np.datetime64) -> bytes:
-    """The forecast made at `origin` for the busiest station, against what then happened."""
+def _forecasts(store: Store, origin: np.datetime64) -> pa.Table:
+    """Rows of the forecasts table that were made at `origin`."""
+    made_then = pc.field("origin_utc") == schemas.to_time(origin)
+    rows: pa.Table = store.read_tables(store.files("forecasts", ".parquet"), schemas.FORECASTS, made_then)
+    return rows
+
+
+def _picture(settings: Settings, rows: pa.Table) -> bytes:
+    """The busiest station's hour in the forecasts of one origin, against what then happened."""
     from tasks.model.steps import draw_forecast_hour
 
-    store = Store(settings.data_root)
-    rows = store.read_tables(
-        store.files("forecasts", ".parquet"), schemas.FORECASTS, pc.field("origin_utc") == schemas.to_time(origin)
-    )
-    people = rows.group_by(["station_id", "target"]).aggregate([("mean", "sum")])
     counted = (pc.field("target") == settings.network.targets[0]) & (
         pc.field("station_id") != (settings.network.total or "")
     )
-    people = people.filter(counted).sort_by([("mean_sum", "descending")])
-    return draw_forecast_hour(settings, rows, people["station_id"][0].as_py(), settings.network.targets[0])
+    people = rows.filter(counted).group_by("station_id").aggregate([("mean", "sum")])
+    busiest = people.sort_by([("mean_sum", "descending")])["station_id"][0].as_py()
+    return draw_forecast_hour(settings, rows, busiest, settings.network.targets[0])
 
 
 def _end(settings: Settings) -> np.datetime64:
     last = last_minute(Store(settings.data_root), settings.network.targets)
     if last is None:
-        raise HistoryError("nothing was ingested: every row was refused or the source is empty; see the rejects")
+        raise HistoryError("nothing was ingested: every row was rejected or the source is empty; see the rejects")
     return np.datetime64(last + np.timedelta64(settings.network.interval_minutes, "m"))
 
 

@@ -19,7 +19,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.events import emit_event
 from prefect.exceptions import EventTooLarge
 
-from flows.common import begin, run_name, to_utc
+from flows.common import begin, current_progress, run_name, to_utc
 from flows.pipelines import loop
 from flows.reports.document import markdown
 from flows.reports.loop_reports import ingest_document
@@ -52,7 +52,15 @@ def ingest(
     """
     settings, moment = begin(config, data_root, as_of)
     try:
-        report = loop.ingest(settings, moment, source=source, start=to_utc(start), end=to_utc(end), backfill=backfill)
+        report = loop.ingest(
+            settings,
+            moment,
+            source=source,
+            start=to_utc(start),
+            end=to_utc(end),
+            backfill=backfill,
+            progress=current_progress(),
+        )
     except loop.NothingRead as error:
         report = error.report
     emit_warnings(report.quality, settings.network.name)

@@ -5,7 +5,7 @@ without it. Its steps, in order:
 
 1. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
 2. `load_features`     tasks/features/          the minutes of the training span as tensors
-3. `load_forecaster`   tasks/model/serving/     the present champion, if there is one
+3. `load_bundled`      tasks/model/serving/     the present champion, if there is one
 4. `train_model`       tasks/model/training/    split by time, fit, score everyone on the held-out days
 5. `judge`             tasks/model/promotion/   the gate decides
 6. `register`          tasks/model/review/      MLflow run, registered version, bundle; move the alias if promoted
@@ -14,12 +14,13 @@ without it. Its steps, in order:
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from prefect import State, flow
 from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed
 
-from flows.common import begin, run_name, shown_progress
+from flows.common import begin, current_progress, run_name
 from flows.pipelines import loop
 from flows.reports.document import markdown
 from flows.reports.loop_reports import retrain_document
@@ -32,7 +33,7 @@ def retrain(
     data_root: str | None = None,
     model: str | None = None,
     as_of: datetime | None = None,
-) -> State[None]:
+) -> State[Any]:
     """Fit a challenger on the recent past; it becomes champion if it wins on held-out days it never saw.
 
     Args:
@@ -40,13 +41,16 @@ def retrain(
         data_root: folder or URL of the tables; overrides the configuration's.
         model: architecture; default the configuration's [retrain] model.
         as_of: pretend that it is this moment; default now.
+
+    Returns:
+        A state that holds the report; with too little history it is named Waiting and holds None.
     """
     settings, moment = begin(config, data_root, as_of)
     try:
-        report = loop.retrain(settings, moment, model, shown_progress())
+        report = loop.retrain(settings, moment, model, current_progress())
     except HistoryError as error:
         return Completed(name="Waiting", message=str(error))
     create_markdown_artifact(
         markdown(retrain_document(report)), key="retrain", description="Challenger against champion and baselines"
     )
-    return Completed(message=report.reason)
+    return Completed(message=report.reason, data=report)

@@ -1,7 +1,7 @@
 """Tune: find a better config of an architecture on past moments.
 
-The pipeline is `tune` in flows/pipelines/tune.py: Prefect takes seconds to import, and `nexthour tune` does without it.
-Its steps, in order:
+The pipeline is `run_tuning` in flows/pipelines/tune.py: Prefect takes seconds to import, and `nexthour tune` does
+without it. Its steps, in order:
 
 1. `load_past`   tasks/features/   the minutes, and when each became known, once for all trials
 2. `optimize`    tasks/backtest/   one backtest per trial; a trial that is clearly worse is stopped early
@@ -17,7 +17,7 @@ import numpy as np
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from flows.common import begin, run_name, shown_progress, to_utc
+from flows.common import begin, current_progress, run_name, to_utc
 from flows.pipelines.backtest import ReplaySpan
 from flows.pipelines.tune import run_tuning
 from flows.reports.document import markdown
@@ -55,6 +55,6 @@ def tune(
     again = np.timedelta64(retrain_days, "D")
     span = ReplaySpan(to_utc(start), to_utc(end), np.timedelta64(every_minutes, "m"), (), again)
     report = run_tuning(
-        settings, model or settings.retrain.model, span, trials, metric, Path(out), progress=shown_progress()
+        settings, model or settings.retrain.model, span, trials, metric, Path(out), progress=current_progress()
     )
     create_markdown_artifact(markdown(tune_document(report)), key="tune", description="Configs tried, the best first")

@@ -58,7 +58,9 @@ def _common(
     verbose: Annotated[bool, typer.Option(*VERBOSE, help="Log to stderr what is done.")] = False,
 ) -> None:
     level = logging.INFO if verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    terminal = logging.StreamHandler()
+    terminal.setLevel(level)  # a flow sets our loggers to INFO, for Prefect and not for the terminal
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[terminal])
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -24,18 +25,18 @@ def demo(
     json: AsJson = False,
 ) -> None:
     """Run the whole loop once: ingest, features, retrain, forecast, publish, score."""
-    from flows.demo import run, settle
+    from flows.demo import run, write_config
     from flows.machine.environment import use_one_shot_server
 
-    settings, path = settle(source or [], timezone, interval, config, data_root)
+    settings, path = write_config(source or [], timezone, interval, config, data_root)
     use_one_shot_server(settings)
     from flows.common import PROGRESS
 
-    output.say(f"Nexthour demonstration in {settings.data_root} (the first run starts a Prefect server: 20 s)")
+    output.say(f"Nexthour demonstration in {settings.data_root} (it starts with a Prefect server: about 20 s)")
     with output.progress() as progress:
         PROGRESS.set(progress)
         report = run(settings, path, output.say)
-    output.emit(report, json, output.demo_lines(report))
+    output.emit(report, json, output.demo_lines(report, sys.argv[0]))
 
 
 @app.command()

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Columns of a table where stderr is no terminal."""
+LINE_SECONDS = 10.0
+"""Seconds between two lines of progress where stderr is no terminal."""
 
 
 def to_json(report: Any) -> Any:
@@ -93,9 +96,30 @@ def print_table(block: Table) -> None:
     (console if console.is_terminal else Console(stderr=True, width=WIDTH)).print(grid)
 
 
+class ProgressLines:
+    """Progress as lines: one when a kind of work ends, and one every `LINE_SECONDS` while it takes its time."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._ended: set[str] = set()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """See `tasks.contracts.Progress`."""
+        now = monotonic()
+        ends = done >= total and what not in self._ended
+        if ends or now - self._last.setdefault(what, now) >= LINE_SECONDS:
+            say(f"  {what}: {done:,} of {total:,}")
+            self._last[what] = now
+        if ends:
+            self._ended.add(what)
+
+
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Progress bars on stderr, one per kind of work; nothing where stderr is no terminal."""
+    """Progress on stderr: one bar per kind of work, or lines now and then where stderr is no terminal."""
+    if not sys.stderr.isatty():
+        yield ProgressLines()
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -118,12 +142,22 @@ def progress() -> Iterator[Progress]:
         yield tell
 
 
-def demo_lines(report: DemoReport) -> list[str]:
-    """Where to find what the demonstration wrote."""
+def demo_lines(report: DemoReport, command: str) -> list[str]:
+    """What was learnt, and where to look, in three lines.
+
+    Args:
+        report: of the demonstration.
+        command: how this program was called.
+    """
+    learnt, model = report.verdict, f"version {report.model}" if report.model.isdecimal() else report.model
+    if report.rmse is not None and report.baseline_rmse is not None:
+        learnt = (
+            f"RMSE of a station's hour {report.rmse:,.1f} people, of the mean of the same weekdays "
+            f"{report.baseline_rmse:,.1f}; {model} publishes"
+        )
     return [
-        f"done in {report.seconds:,.0f} s; minutes until {report.minutes_until}",
-        f"forecast   {report.latest}",
-        f"picture    {report.picture}",
-        f"see its runs, artifacts and model:  nexthour up --data-root {report.data_root}",
-        "  then Prefect at http://127.0.0.1:4200 and MLflow at http://127.0.0.1:5000/?workflowType=machine_learning",
+        f"learnt  {report.stations:,} stations x {report.days:,} days in {report.seconds:,.0f} s; {learnt}",
+        f"see     {report.picture} and the next hour in {report.latest}",
+        f"open    {command} up --data-root {report.data_root}   (runs and logs: Prefect, http://127.0.0.1:4200; "
+        "models: MLflow, http://127.0.0.1:5000)",
     ]

@@ -85,14 +85,15 @@ def ingest(
     reports, failures = [], []
     for name in select_sources(settings, source):
         try:
-            reports.append(
-                ingest_source(
-                    settings, name, as_of, paths=paths, start=start, end=end, backfill=backfill, progress=progress
-                )
+            landed = ingest_source(
+                settings, name, as_of, paths=paths, start=start, end=end, backfill=backfill, progress=progress
             )
         except SourceError as error:
             log.error("%s", error)
             failures.append(str(error))
+        else:
+            log.info("%s: %d rows stored in %d days, %d rejected", name, landed.rows, len(landed.days), landed.rejected)
+            reports.append(landed)
     quality = check_quality(settings, reports, as_of, last_said=lambda: last_minutes(settings), backfill=backfill)
     report = IngestReport(tuple(reports), tuple(failures), quality)
     if failures and not reports:
@@ -123,6 +124,7 @@ def features(
     from tasks.features.steps import refresh_lag_table, write_lag_table
 
     report = write_lag_table(settings, str(start_day), str(end_day), as_of)
+    log.info("lag table: %d rows of %s to %s", report.rows, report.start_day, report.end_day)
     return replace(report, late=refresh_lag_table(settings, as_of))
 
 
@@ -145,6 +147,7 @@ def retrain(
         trained.log.notes["champion"] = followed
     decision = judge(settings, trained, champion)
     report = register(settings, trained, decision)
+    log.info("version %s: %s", report.version, report.reason)
     return replace(report, warnings=(followed, *report.warnings)) if followed else report
 
 
@@ -218,7 +221,9 @@ def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: b
         files = steps.check_tables(settings, as_of, full)
         folds = steps.check_folds(settings, as_of, files, sample_days, full)
         swept = steps.sweep_up(settings, as_of)
-        return steps.report(settings, removed, compacted, files, folds, swept)
+        report = steps.report(settings, removed, compacted, files, folds, swept)
+    log.info("%d days checked, %d mended, %d compacted", len(report.checked), len(report.mended), len(compacted))
+    return report
 
 
 def floor(settings: Settings, moment: np.datetime64) -> np.datetime64:

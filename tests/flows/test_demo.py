@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from flows.demo import settle
+from flows.demo import write_config
 from tasks.errors import ConfigError
 from tasks.settings.toml_file import load_settings
 
@@ -20,7 +20,7 @@ def counts(path: Path, every: int, **columns: list[int]) -> str:
 
 
 def test_without_a_source_the_city_is_simulated_and_the_configuration_is_left_in_the_root(tmp_path: Path) -> None:
-    settings, path = settle([], None, None, None, str(tmp_path / "root"))
+    settings, path = write_config([], None, None, None, str(tmp_path / "root"))
     assert path == str(tmp_path / "root/nexthour.toml")
     assert settings.sources[0].kind == "simulate"
     assert load_settings(data_root=str(tmp_path / "root")) == settings
@@ -28,7 +28,7 @@ def test_without_a_source_the_city_is_simulated_and_the_configuration_is_left_in
 
 def test_a_file_becomes_a_source_with_the_interval_and_targets_that_it_shows(tmp_path: Path) -> None:
     file = counts(tmp_path / "a.parquet", 10, entries=[1] * 60)
-    settings, _ = settle([file], "Asia/Shanghai", None, None, str(tmp_path / "root"))
+    settings, _ = write_config([file], "Asia/Shanghai", None, None, str(tmp_path / "root"))
     assert settings.sources[0].path == file
     assert settings.network.interval_minutes == 10
     assert settings.network.targets == ("entries",)
@@ -37,7 +37,7 @@ def test_a_file_becomes_a_source_with_the_interval_and_targets_that_it_shows(tmp
 
 def test_several_sources_have_names_of_their_own(tmp_path: Path) -> None:
     files = [counts(tmp_path / f"{n}.parquet", 1, entries=[1] * 60, exits=[0] * 60) for n in "ab"]
-    settings, _ = settle(files, None, None, None, str(tmp_path / "root"))
+    settings, _ = write_config(files, None, None, None, str(tmp_path / "root"))
     assert [s.name for s in settings.sources] == ["counts", "counts2"]
     assert settings.network.interval_minutes == 1
 
@@ -47,7 +47,7 @@ def test_a_configuration_given_is_kept_with_its_paths_made_absolute(tmp_path: Pa
         '[network]\ntimezone = "Europe/London"\n[[sources]]\nname = "trips"\nkind = "events"\npath = "trips/*.csv"\n'
         'events = { entries = { time = "t", station_id = "s" } }\n'
     )
-    settings, path = settle([], None, None, str(tmp_path / "net.toml"), str(tmp_path / "root"))
+    settings, path = write_config([], None, None, str(tmp_path / "net.toml"), str(tmp_path / "root"))
     assert settings.network.timezone == "Europe/London"
     assert settings.sources[0].path == str(tmp_path / "trips/*.csv")
     assert load_settings(path).data_root == str(tmp_path / "root")
@@ -66,5 +66,15 @@ def test_what_cannot_be_demonstrated_is_refused_before_anything_is_written(
 ) -> None:
     place = root if "://" in root else str(tmp_path / root)
     with pytest.raises(ConfigError, match=said):
-        settle(sources, zone, None, None, place)
+        write_config(sources, zone, None, None, place)
     assert not (tmp_path / "root/nexthour.toml").exists()
+
+
+def test_the_configuration_of_make_demo_is_the_shipped_network_with_less_to_learn_from() -> None:
+    folder = Path(__file__).parents[2] / "deployments"
+    demo, shipped = load_settings(folder / "demo.toml"), load_settings(folder / "nexthour.toml")
+    assert demo.network == shipped.network
+    assert demo.sources[0].stations < shipped.sources[0].stations
+    assert demo.retrain.model == shipped.retrain.model
+    assert 7 * demo.sources[0].weeks >= demo.retrain.train_days + demo.retrain.holdout_days + 7
+    assert "--config deployments/demo.toml" in (folder.parent / "Makefile").read_text()

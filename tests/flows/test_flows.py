@@ -1,5 +1,8 @@
 """Flows as Prefect runs them: their states, their task runs, and what a person reads at their end."""
 
+import logging
+import time
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,6 +55,48 @@ def test_forecast_shows_the_next_hour_as_a_table_and_a_picture_and_why_it_is_deg
     assert "busiest stations" in said
     assert "- **DEGRADED** " in said
     assert "data:image/png;base64," in said
+
+
+def logs_of(flow: str) -> list[str]:
+    """Messages that the newest run of a flow left in Prefect, once its end is among them, or after ten seconds."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowFilter, LogFilter
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    messages: list[str] = []
+    with get_client(sync_client=True) as client:
+        wanted = FlowFilter(name={"any_": [flow]})
+        [run] = client.read_flow_runs(flow_filter=wanted, sort=FlowRunSort.START_TIME_DESC, limit=1)
+        for _ in range(50):
+            messages = [log.message for log in client.read_logs(LogFilter(flow_run_id={"any_": [run.id]}))]
+            if any("Finished in state" in message for message in messages[-3:]):
+                break
+            time.sleep(0.2)
+    return messages
+
+
+def test_the_log_of_a_run_holds_what_our_own_modules_log(where: dict[str, str]) -> None:
+    from flows.forecast import forecast
+    from flows.ingest import ingest
+
+    ingest(**where, backfill=True)
+    said = logs_of("ingest")
+    assert "gates: 2880 rows stored in 2 days, 1 rejected" in said  # from flows.pipelines
+    forecast(**where, as_of=datetime(2024, 3, 5, 23, tzinfo=UTC))
+    said = logs_of("forecast")
+    assert [line for line in said if line.startswith("published to latest_json: ")]  # from tasks, in a task run
+    assert [line for line in said if line.startswith("features: 1 stations")]
+
+
+def test_what_our_modules_log_outside_of_a_run_is_nothing_that_prefect_warns_of(where: dict[str, str]) -> None:
+    from prefect.settings import PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW, temporary_settings
+
+    from flows.ingest import ingest
+
+    ingest(**where, backfill=True)
+    with warnings.catch_warnings(), temporary_settings({PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "warn"}):
+        warnings.simplefilter("error")
+        logging.getLogger("tasks.publish.steps").info("published by no run")
 
 
 def test_retrain_with_too_little_history_waits_and_says_how_much_is_needed(where: dict[str, str]) -> None:
