@@ -1,4 +1,4 @@
-"""The typer application and what all commands share."""
+"""The typer application, and the options that commands share."""
 
 from __future__ import annotations
 
@@ -33,29 +33,39 @@ class Commands(TyperGroup):
 app = typer.Typer(
     cls=Commands,
     name="nexthour",
-    help="The next hour of ridership, for every station, every minute.",
+    help="Forecast the next hour of ridership for every station of a network.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
 
 Config = Annotated[
-    str | None, typer.Option("--config", help="TOML of the network (default: deployments/nexthour.toml).")
+    str | None,
+    typer.Option(
+        "--config",
+        help="Configuration (TOML); default: DATA_ROOT/nexthour.toml, else deployments/nexthour.toml.",
+    ),
 ]
 DataRoot = Annotated[
-    str | None, typer.Option("--data-root", help="Folder or URL of the tables; overrides the configuration's.")
+    str | None,
+    typer.Option("--data-root", help="Folder or URL where all tables are kept; overrides the configuration."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
-FirstOrigin = Annotated[str, typer.Option("--start", help="First origin.")]
-LastOrigin = Annotated[str, typer.Option("--end", help="Origins end before it.")]
-Start = Annotated[str | None, typer.Option("--start", help="ISO 8601; local time of the network without an offset.")]
-End = Annotated[str | None, typer.Option("--end", help="ISO 8601, exclusive.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="Pretend that it is this moment; default now.")]
+FirstOrigin = Annotated[
+    str, typer.Option("--start", help="First forecast origin (ISO 8601; without an offset, local time of the network).")
+]
+LastOrigin = Annotated[str, typer.Option("--end", help="End of the origins, exclusive.")]
+Start = Annotated[
+    str | None,
+    typer.Option("--start", help="Start of the span (ISO 8601; without an offset, local time of the network)."),
+]
+End = Annotated[str | None, typer.Option("--end", help="End of the span, exclusive.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Run as if it were this moment (ISO 8601); default: now.")]
 
 
 @app.callback()
 def _common(
-    verbose: Annotated[bool, typer.Option(*VERBOSE, help="Log to stderr what is done.")] = False,
+    verbose: Annotated[bool, typer.Option(*VERBOSE, help="Log progress to stderr.")] = False,
 ) -> None:
     level = logging.INFO if verbose else logging.WARNING
     terminal = logging.StreamHandler()
@@ -64,30 +74,34 @@ def _common(
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-def settings_of(config: str | None, data_root: str | None) -> Settings:
+def read_settings(config: str | None, data_root: str | None) -> Settings:
     """Settings of one command; see `load_settings`."""
     return load_settings(config, data_root)
 
 
 def now() -> np.datetime64:
-    """Wall-clock now, UTC microseconds. Read once a command."""
+    """The present moment, UTC, in microseconds. Read once per command."""
     return np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
 
 
 def moment(text: str | None, settings: Settings) -> np.datetime64 | None:
-    """A time given on the command line, None where none was."""
+    """UTC moment of an optional time on the command line; None if it is not given."""
     return None if text is None else parse_moment(text, settings.network.timezone)
 
 
-def required(text: str, settings: Settings) -> np.datetime64:
-    """A time that a command cannot do without."""
+def required_moment(text: str, settings: Settings) -> np.datetime64:
+    """UTC moment of a required time on the command line."""
     return parse_moment(text, settings.network.timezone)
 
 
-def span_of(text: str, option: str) -> np.timedelta64:
-    """A length of time such as 15min, 1h or 1d."""
+def parse_duration(text: str, option: str) -> np.timedelta64:
+    """Duration such as 15min, 1h or 1d.
+
+    Raises:
+        ConfigError: if the text is no duration; names the option.
+    """
     number = text.rstrip("abcdefghijklmnopqrstuvwxyz")
     unit = {"min": 1, "m": 1, "h": 60, "d": 1440, "w": 10080}.get(text[len(number) :].strip())
     if unit is None or not number.isdigit() or int(number) == 0:
-        raise ConfigError(f"{option} {text!r} is no length of time: write it like 15min, 1h or 1d")
+        raise ConfigError(f"{option} {text!r} is not a duration: write it like 15min, 1h or 1d")
     return np.timedelta64(int(number) * unit, "m")

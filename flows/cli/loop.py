@@ -1,4 +1,4 @@
-"""Commands of the loop: each is one turn of the flow of its name."""
+"""Commands that run one flow once, each named as its flow."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from flows.cli.app import (
     app,
     moment,
     now,
-    required,
-    settings_of,
-    span_of,
+    parse_duration,
+    read_settings,
+    required_moment,
 )
 from flows.pipelines import loop
 from flows.reports.loop_reports import (
@@ -36,9 +36,11 @@ from flows.reports.loop_reports import (
 from flows.reports.replay_reports import backtest_document
 from tasks.errors import ConfigError, SourceError
 
-SourceName = Annotated[str | None, typer.Option("--source", help="Only this source.")]
-Paths = Annotated[list[str] | None, typer.Option("--path", help="Read these files instead of the configured ones.")]
-Model = Annotated[str | None, typer.Option("--model", help="An architecture or a registry version.")]
+SourceName = Annotated[str | None, typer.Option("--source", help="Read only this source of the configuration.")]
+Paths = Annotated[
+    list[str] | None, typer.Option("--path", help="Read these files instead of the configured ones; may be repeated.")
+]
+Model = Annotated[str | None, typer.Option("--model", help="Architecture; default: the configured one.")]
 
 
 @app.command()
@@ -48,25 +50,26 @@ def ingest(
     start: Start = None,
     end: End = None,
     rejects: Annotated[
-        bool, typer.Option("--rejects", help="List open rejects; with --out write them, with --path take them back.")
+        bool,
+        typer.Option("--rejects", help="List open rejects; with --out write them, with --path read them repaired."),
     ] = False,
-    out: Annotated[Path | None, typer.Option("--out", help="With --rejects: CSV to write for repair.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="With --rejects: CSV file to write.")] = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Read the sources: what is new lands in the minute table, what is rejected in the rejects.
+    """Read new data from all sources; rejected rows are kept with their reason.
 
-    Rows rejected for the configuration (a time zone, maximum, columns) land with the next ingest once that is
-    corrected: files whose source is configured otherwise are read again. Rows that are wrong themselves are repaired
-    in a CSV: --rejects --out bad.csv writes it, --rejects --path bad.csv takes it back.
+    If rows were rejected because of the configuration (time zone, maximum, columns), correct it: the next ingest reads
+    the files of a changed source again. If the rows themselves are wrong, repair them: --rejects --out bad.csv writes
+    them, --rejects --path bad.csv reads the corrected file.
     """
     if rejects:
         if start or end:
             raise ConfigError("--rejects takes no --start and --end: it ingests files as they were ingested")
         from flows.cli.rejects import run
 
-        run(settings_of(config, data_root), source, path or [], out, json)
+        run(read_settings(config, data_root), source, path or [], out, json)
         return
     if out:
         raise ConfigError("--out goes with --rejects: nexthour ingest --rejects --out bad.csv")
@@ -83,7 +86,10 @@ def backfill(
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Read history: it counts as known when it happened."""
+    """Load history: rows count as known since they happened, so that backtests may use them.
+
+    Use ingest for new data, backfill for everything older than a day.
+    """
     _ingest(source, path, start, end, config, data_root, json, backfill=True)
 
 
@@ -98,7 +104,7 @@ def _ingest(
     *,
     backfill: bool,
 ) -> None:
-    settings = settings_of(config, data_root)
+    settings = read_settings(config, data_root)
     try:
         with output.progress() as progress:
             report = loop.ingest(
@@ -121,15 +127,15 @@ def _ingest(
 
 @app.command()
 def features(
-    start: Annotated[str, typer.Option("--start", help="First service day.")],
+    start: Annotated[str, typer.Option("--start", help="First service day, such as 2024-03-05.")],
     end: Annotated[str, typer.Option("--end", help="Last service day, included.")],
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Write the lag table, the inspectable form of what the models see."""
-    settings = settings_of(config, data_root)
-    report = loop.features(settings, _day(start), _day(end))
+    """Write the lag table: the same-weekday values that the models use, as Parquet to inspect."""
+    settings = read_settings(config, data_root)
+    report = loop.features(settings, _parse_day(start), _parse_day(end))
     output.emit(report, json, lag_document(report))
 
 
@@ -141,8 +147,8 @@ def retrain(
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Fit a challenger; it becomes champion if it beats champion and baselines on days it never saw."""
-    settings = settings_of(config, data_root)
+    """Train a new model; it replaces the published one (the champion) if it is better on held-out days."""
+    settings = read_settings(config, data_root)
     with output.progress() as progress:
         report = loop.retrain(settings, moment(as_of, settings) or now(), model, progress)
     output.emit(report, json, retrain_document(report))
@@ -151,13 +157,15 @@ def retrain(
 @app.command()
 def forecast(
     as_of: AsOf = None,
-    model: Annotated[str, typer.Option("--model", help="An architecture or a registry version.")] = "champion",
+    model: Annotated[
+        str, typer.Option("--model", help="champion, an architecture that needs no training, or a version.")
+    ] = "champion",
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Forecast the next hour and publish it; a model that fails is replaced by the next best, and that is said."""
-    settings = settings_of(config, data_root)
+    """Forecast the next hour and publish it; if the champion fails, a simpler model forecasts, with the reason."""
+    settings = read_settings(config, data_root)
     report = loop.forecast(settings, moment(as_of, settings) or now(), model)
     output.emit(report, json, forecast_document(report))
     if report.failures:
@@ -173,8 +181,8 @@ def score(
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Join matured forecasts with what then happened."""
-    settings = settings_of(config, data_root)
+    """Compare forecasts whose hour is over with the observed counts."""
+    settings = read_settings(config, data_root)
     report = loop.score(settings, moment(as_of, settings) or now(), moment(start, settings), moment(end, settings))
     output.emit(report, json, score_document(report))
 
@@ -184,31 +192,37 @@ def backtest(
     start: FirstOrigin,
     end: LastOrigin,
     out: Annotated[Path, typer.Option("--out", help="Folder for forecasts.parquet and report.json.")],
-    every: Annotated[str, typer.Option("--every", help="Distance of the origins, such as 15min.")] = "15min",
-    models: Annotated[str | None, typer.Option("--models", help="Comma-separated architectures.")] = None,
-    retrain_every: Annotated[str | None, typer.Option("--retrain-every", help="Such as 1d; default once.")] = None,
-    seeds: Annotated[str | None, typer.Option("--seeds", help="Such as 7,8,9: means and spread in the report.")] = None,
-    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes; default: the cores.")] = None,
-    track: Annotated[bool, typer.Option("--track/--no-track", help="Whether to log it in MLflow.")] = True,
+    every: Annotated[str, typer.Option("--every", help="Time between origins, such as 15min.")] = "15min",
+    models: Annotated[
+        str | None, typer.Option("--models", help="Architectures or versions, separated by commas.")
+    ] = None,
+    retrain_every: Annotated[
+        str | None, typer.Option("--retrain-every", help="Time between retrainings, such as 1d; default: train once.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option("--seeds", help="Random seeds such as 7,8,9; the report has their mean and spread.")
+    ] = None,
+    jobs: Annotated[int | None, typer.Option("--jobs", min=1, help="Worker processes; default: one per core.")] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Log the report in MLflow.")] = True,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Replay past moments as if they were now, and score them: the tool for every claim of accuracy.
+    """Measure accuracy: forecast past moments with what was known then, and compare with what happened.
 
-    What is done stays under OUT/parts: the same command takes up where it stopped.
+    Finished parts are kept under OUT/parts, so that the same command continues where it stopped.
     """
     from flows.pipelines.backtest import ReplaySpan, run_backtest
 
-    settings = settings_of(config, data_root)
+    settings = read_settings(config, data_root)
     names = [m.strip() for m in (models or f"weekday_mean,weekday_level,{settings.retrain.model}").split(",")]
     span = ReplaySpan(
-        required(start, settings),
-        required(end, settings),
-        span_of(every, "--every"),
+        required_moment(start, settings),
+        required_moment(end, settings),
+        parse_duration(every, "--every"),
         tuple(dict.fromkeys(name for name in names if name)),
-        span_of(retrain_every, "--retrain-every") if retrain_every else None,
-        _numbers(seeds, "--seeds"),
+        parse_duration(retrain_every, "--retrain-every") if retrain_every else None,
+        _parse_numbers(seeds, "--seeds"),
     )
     with output.progress() as progress:
         report = run_backtest(settings, span, out, jobs=jobs, track=track, progress=progress)
@@ -217,32 +231,40 @@ def backtest(
 
 @app.command()
 def minutes(
-    start: Annotated[str, typer.Option("--start", help="First minute.")],
-    end: Annotated[str, typer.Option("--end", help="Minute after the last.")],
-    out: Annotated[Path, typer.Option("--out", help="A .parquet or .csv file.")],
+    start: Annotated[
+        str, typer.Option("--start", help="First minute (ISO 8601; without an offset, local time of the network).")
+    ],
+    end: Annotated[str, typer.Option("--end", help="End, exclusive.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, .parquet or .csv.")],
     as_of: AsOf = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Export the minute table, as it is today or as it was known at a moment."""
+    """Export counts per minute, as known now or, with --as-of, at an earlier moment."""
     from tasks.tables.export import export_minutes
 
-    settings = settings_of(config, data_root)
-    rows = export_minutes(settings, required(start, settings), required(end, settings), out, moment(as_of, settings))
+    settings = read_settings(config, data_root)
+    rows = export_minutes(
+        settings, required_moment(start, settings), required_moment(end, settings), out, moment(as_of, settings)
+    )
     output.emit({"rows": rows, "out": str(out)}, json, [f"{rows:,} minutes written to {out}"])
 
 
-def _day(text: str) -> np.datetime64:
+def _parse_day(text: str) -> np.datetime64:
     try:
         return np.datetime64(text, "D")
     except ValueError:
         raise ConfigError(f"service day {text!r} is not a date: write it like 2013-10-09") from None
 
 
-def _numbers(text: str | None, option: str) -> tuple[int, ...]:
-    """Whole numbers such as 7,8,9."""
+def _parse_numbers(text: str | None, option: str) -> tuple[int, ...]:
+    """Whole numbers such as 7,8,9.
+
+    Raises:
+        ConfigError: if the text is something else; names the option.
+    """
     parts = [part.strip() for part in (text or "").split(",") if part.strip()]
     if not all(part.isdigit() for part in parts):
-        raise ConfigError(f"{option} {text!r} are no whole numbers: write them like 7,8,9")
+        raise ConfigError(f"{option} {text!r} is no list of whole numbers: write it like 7,8,9")
     return tuple(int(part) for part in parts)

@@ -1,4 +1,4 @@
-"""Commands that concern a whole machine: the demonstration, the servers, the check-up."""
+"""Commands that concern a whole machine: demonstration, servers, check-up, rollback, maintenance."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from flows.cli import output
-from flows.cli.app import AsJson, AsOf, Config, DataRoot, app, moment, now, settings_of
+from flows.cli.app import AsJson, AsOf, Config, DataRoot, app, moment, now, read_settings
 from flows.pipelines import loop
 from flows.reports.loop_reports import maintain_document
 
@@ -16,15 +16,20 @@ from flows.reports.loop_reports import maintain_document
 @app.command()
 def demo(
     source: Annotated[
-        list[str] | None, typer.Option("--source", help="simulate, or a counts file or glob; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--source", help="simulate (a simulated city, the default), or a file or glob of counts; may be repeated."
+        ),
     ] = None,
-    timezone: Annotated[str | None, typer.Option("--timezone", help="IANA name of the network's zone.")] = None,
-    interval: Annotated[int | None, typer.Option("--interval", help="Minutes a row: 1, 5, 10 or 15.")] = None,
+    timezone: Annotated[
+        str | None, typer.Option("--timezone", help="Time zone of the network, such as America/Chicago.")
+    ] = None,
+    interval: Annotated[int | None, typer.Option("--interval", help="Minutes per row: 1, 5, 10 or 15.")] = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Run the whole loop once: ingest, features, retrain, forecast, publish, score."""
+    """Run every flow once on a simulated city or your own file: start here."""
     from flows.demo import run, write_config
     from flows.machine.environment import use_one_shot_server
 
@@ -42,16 +47,18 @@ def demo(
 @app.command()
 def up(
     host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    prefect_port: Annotated[int, typer.Option("--prefect-port", min=1, max=65535)] = 4200,
-    mlflow_port: Annotated[int, typer.Option("--mlflow-port", min=1, max=65535)] = 5000,
+    prefect_port: Annotated[
+        int, typer.Option("--prefect-port", min=1, max=65535, help="Port of the Prefect server.")
+    ] = 4200,
+    mlflow_port: Annotated[int, typer.Option("--mlflow-port", min=1, max=65535, help="Port of the MLflow UI.")] = 5000,
     config: Config = None,
     data_root: DataRoot = None,
 ) -> None:
-    """Run Prefect's server, the MLflow UI and all scheduled deployments on this machine until interrupted."""
+    """Start the Prefect server, the MLflow UI and all scheduled flows on this machine; Ctrl-C stops them."""
     from flows.machine.up import addresses, make_supervisor, run
     from tasks.settings.toml_file import config_path
 
-    settings = settings_of(config, data_root)
+    settings = read_settings(config, data_root)
     path = config_path(config, data_root)
     supervisor = make_supervisor(settings, path, host, prefect_port, mlflow_port, output.say)
     for line in addresses(supervisor):
@@ -61,17 +68,17 @@ def up(
 
 @app.command()
 def rollback(config: Config = None, data_root: DataRoot = None, json: AsJson = False) -> None:
-    """Let the previous champion publish again."""
-    version = loop.rollback(settings_of(config, data_root), now())
+    """Publish with the previous champion again."""
+    version = loop.rollback(read_settings(config, data_root), now())
     output.emit({"version": version}, json, [f"version {version} is the champion again"])
 
 
 @app.command()
 def doctor(config: Config = None, data_root: DataRoot = None, json: AsJson = False) -> None:
-    """Check data, model, servers and schedules; exit code 1 when something needs a person."""
+    """Check data, model, servers and schedules; exit code 1 if something needs a person."""
     from flows.machine.doctor import examine
 
-    checks = examine(settings_of(config, data_root), now())
+    checks = examine(read_settings(config, data_root), now())
     output.emit(checks, json, [f"{'ok  ' if c.ok else 'LOOK'}  {c.name:16} {c.finding}" for c in checks])
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
@@ -79,15 +86,19 @@ def doctor(config: Config = None, data_root: DataRoot = None, json: AsJson = Fal
 
 @app.command()
 def maintain(
-    full: Annotated[bool, typer.Option("--full", help="Read every file and fold every day.")] = False,
-    sample_days: Annotated[int, typer.Option("--sample-days", min=0, help="Newest days to fold anew.")] = 7,
+    full: Annotated[
+        bool, typer.Option("--full", help="Check every file, and rebuild every day of the minute table.")
+    ] = False,
+    sample_days: Annotated[
+        int, typer.Option("--sample-days", min=0, help="Number of newest days to rebuild and compare.")
+    ] = 7,
     as_of: AsOf = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Compact days, remove what is not kept, check files and minutes; exit code 1 when something needs a person."""
-    settings = settings_of(config, data_root)
+    """Compact files, delete expired days, check integrity; exit code 1 if something needs a person."""
+    settings = read_settings(config, data_root)
     report = loop.maintain(settings, moment(as_of, settings) or now(), sample_days, full)
     output.emit(report, json, maintain_document(report))
     if report.needs_a_person:

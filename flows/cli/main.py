@@ -1,4 +1,4 @@
-"""The entry point: registers every command, and turns errors that a person can mend into one line and an exit code."""
+"""The entry point: register every command, and turn named errors into one line and an exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command that tunes."""
+"""The command `tune`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from flows.cli.app import (
     FirstOrigin,
     LastOrigin,
     app,
-    required,
-    settings_of,
-    span_of,
+    parse_duration,
+    read_settings,
+    required_moment,
 )
 from flows.reports.replay_reports import tune_document
 
@@ -27,28 +27,38 @@ def tune(
     start: FirstOrigin,
     end: LastOrigin,
     out: Annotated[Path, typer.Option("--out", help="Folder for best.toml.")],
-    model: Annotated[
-        str | None, typer.Option("--model", help="An architecture; default the one of the nights.")
-    ] = None,
-    trials: Annotated[int, typer.Option("--trials", min=1, help="In all, with those of earlier commands.")] = 30,
-    every: Annotated[str, typer.Option("--every", help="Distance of the origins, such as 1h.")] = "1h",
-    retrain_every: Annotated[str, typer.Option("--retrain-every", help="Such as 7d; prunes after each.")] = "7d",
-    metric: Annotated[str, typer.Option("--metric", help="What is to be small, of every station's hour.")] = "rmsse",
+    model: Annotated[str | None, typer.Option("--model", help="Architecture; default: the configured one.")] = None,
+    trials: Annotated[
+        int, typer.Option("--trials", min=1, help="Number of configs to try, those of earlier commands included.")
+    ] = 30,
+    every: Annotated[str, typer.Option("--every", help="Time between origins, such as 1h.")] = "1h",
+    retrain_every: Annotated[
+        str,
+        typer.Option(
+            "--retrain-every", help="Time between retrainings, such as 7d; bad configs are dropped after each."
+        ),
+    ] = "7d",
+    metric: Annotated[
+        str,
+        typer.Option(
+            "--metric", help="Error to minimise: rmsse, mase, rmse_hour, mae_hour, poisson_deviance or pinball."
+        ),
+    ] = "rmsse",
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Find a better config of an architecture by backtests; the same command again goes on where it stopped."""
+    """Search for a better config of an architecture by backtests; the same command continues where it stopped."""
     from flows.pipelines.backtest import ReplaySpan
     from flows.pipelines.tune import run_tuning
 
-    settings = settings_of(config, data_root)
+    settings = read_settings(config, data_root)
     span = ReplaySpan(
-        required(start, settings),
-        required(end, settings),
-        span_of(every, "--every"),
+        required_moment(start, settings),
+        required_moment(end, settings),
+        parse_duration(every, "--every"),
         (),
-        span_of(retrain_every, "--retrain-every"),
+        parse_duration(retrain_every, "--retrain-every"),
     )
     with output.progress() as progress:
         report = run_tuning(settings, model or settings.retrain.model, span, trials, metric, out, progress)

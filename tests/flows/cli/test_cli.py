@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from flows.cli.app import span_of
+from flows.cli.app import parse_duration
 from flows.cli.main import main
 from flows.cli.output import to_json
 from tasks.errors import ConfigError
@@ -112,11 +112,11 @@ def test_rejected_rows_are_listed_written_out_repaired_and_taken_back(nexthour, 
         (("features", "--start", "soon", "--end", "2024-03-05"), "not a date"),
         (
             ("backtest", "--start", "2024-03-05", "--end", "2024-03-06", "--every", "fast", "--out", "x"),
-            "length of time",
+            "duration",
         ),
         (
             ("backtest", "--start", "2024-03-05", "--end", "2024-03-06", "--seeds", "7,eight", "--out", "x"),
-            "no whole numbers",
+            "no list of whole numbers",
         ),
         (
             ("tune", "--start", "2024-03-05", "--end", "2024-03-06", "--metric", "rmse", "--out", "x"),
@@ -223,14 +223,14 @@ def test_maintain_tells_people_and_scripts_what_it_did_and_exits_1_where_a_perso
 
 
 @pytest.mark.parametrize(("text", "minutes"), [("15min", 15), ("1h", 60), ("1d", 1440), ("2w", 20160)])
-def test_lengths_of_time_are_read(text: str, minutes: int) -> None:
-    assert span_of(text, "--every") == np.timedelta64(minutes, "m")
+def test_durations_are_parsed(text: str, minutes: int) -> None:
+    assert parse_duration(text, "--every") == np.timedelta64(minutes, "m")
 
 
 @pytest.mark.parametrize("text", ["", "0min", "15", "-5min", "1.5h", "h"])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+def test_text_that_is_no_duration_is_rejected(text: str) -> None:
     with pytest.raises(ConfigError, match="--every"):
-        span_of(text, "--every")
+        parse_duration(text, "--every")
 
 
 def test_reports_become_json_without_arrays_and_without_nan() -> None:
