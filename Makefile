@@ -45,7 +45,7 @@ test: setup      ## the whole test suite, on two cores (JOBS=0 for one process)
 coverage: setup  ## the whole test suite, and the share of lines and branches that it runs, per module
 	$(BIN)/python -m pytest -n $(or $(JOBS),2) --dist loadfile --cov --cov-report=term:skip-covered --cov-report=html
 
-bench: setup     ## the figures of the README (RIVAL=python of an environment with benchmarks/requirements.txt)
+bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an environment with benchmarks/requirements.txt)
 	$(BIN)/python benchmarks/table_size.py
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/forecast_start.py --data-root .nexthour
@@ -56,6 +56,7 @@ bench: setup     ## the figures of the README (RIVAL=python of an environment wi
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/training.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/night.py --scaling --plot docs/night.png
+	$(BIN)/python benchmarks/report.py
 
 torture: setup   ## thousands of disturbed ingests, and what was lost or doubled by them (TORTURE_TRIES=3000)
 	PYTHONPATH=.:tests OMP_NUM_THREADS=1 $(BIN)/python -m torture $(if $(TORTURE_TRIES),--tries $(TORTURE_TRIES))

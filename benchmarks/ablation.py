@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from accuracy import SETS, Set, backtest, configure
+from common import save
 
 FIGURES = ("rmse_hour", "mae_hour", "poisson_deviance", "pinball", "coverage_80", "coverage_90")
 MODEL = "next_hour_lstm"
@@ -100,6 +101,7 @@ def main() -> None:
             found[name] = replay(root, chosen, name, asked.retrain_every, asked.seeds)
             print(line(name, found[name], found["whole"]), flush=True)
     print(json.dumps(found))
+    save(found)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from common import NEXTHOUR, measure, real_data
+from common import NEXTHOUR, measure, real_data, save
 
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import to_local
@@ -216,6 +216,7 @@ def main() -> None:
             print(f"{model:18}" + "".join(f"{figures.get(f, float('nan')):18.3f}" for f in FIGURES))
         sys.stdout.flush()
     print(json.dumps(found))
+    save(found)
 
 
 if __name__ == "__main__":

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
@@ -57,9 +59,19 @@ def medians(costs: list[Cost]) -> Cost:
     return Cost(median(c.wall for c in costs), median(c.cpu for c in costs), median(c.peak_mib for c in costs))
 
 
+def save(figures: object) -> None:
+    """Keep the figures of this script's run in `benchmarks/results/runs`, for `benchmarks/report.py`."""
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    run = {"date": datetime.now(UTC).date().isoformat(), "machine": machine, "figures": figures}
+    path = ROOT / "benchmarks" / "results" / "runs" / f"{Path(sys.argv[0]).stem}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
+
+
 def report(title: str, rows: dict[str, object]) -> None:
-    """Print a title and figures for people, then one line of JSON."""
+    """Print a title and figures for people, then one line of JSON; keep them."""
     print(title)
     for name, value in rows.items():
         print(f"  {name:44} {value:,.3f}" if isinstance(value, float) else f"  {name:44} {value}")
     print(json.dumps({"benchmark": title, **rows}))
+    save(rows)

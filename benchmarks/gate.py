@@ -12,6 +12,7 @@ import argparse
 import json
 
 import numpy as np
+from common import save
 from scipy.stats import t as student
 
 from tasks.model.promotion.gate import better_confidence
@@ -91,6 +92,7 @@ def main() -> None:
                 tails = "heavy" if heavy else "normal"
                 print(f"{days:4} {rho:4} {tails:>6} {name:>16} {none.mean():7.1%} {1 - some.mean():7.1%}")
     print(json.dumps(found))
+    save(found)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from common import save
 
 from tasks.arrays import Float
 from tasks.clock import WallClock
@@ -154,6 +155,7 @@ def main() -> None:
     result = {"rows": [asdict(row) for row in rows], "bars": verdicts(rows)}
     text = json.dumps(result, indent=1)
     print(text)
+    save(result)
     if options.json:
         options.json.write_text(text + "\n", encoding="utf-8")
 

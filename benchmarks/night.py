@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from common import NEXTHOUR, measure
+from common import NEXTHOUR, measure, save
 from made_up import START, city
 
 WEEK = np.timedelta64(7 * 1440, "m")
@@ -208,6 +208,7 @@ def main() -> None:
     if asked.plot:
         plot(found, asked.plot)
     print(json.dumps({"benchmark": "night", "nights": found}))
+    save({"nights": found})
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from common import save
 from made_up import city
 
 from tasks.contracts import FitLog
@@ -236,6 +237,7 @@ def tell(found: dict[str, Any], path: Path | None) -> None:
     if path:
         path.write_text(text)
     sys.stdout.write(text + "\n")
+    save(found)
 
 
 if __name__ == "__main__":

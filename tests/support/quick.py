@@ -64,6 +64,7 @@ SLOW = {
     "model/promotion/test_champion.py": "MLflow",
     "model/review/test_register.py": "MLflow",
     "model/serving/test_bundle.py": "TensorFlow",
+    "model/serving/test_earlier_models.py": "MLflow",
     "model/serving/test_pyfunc.py": "MLflow",
     "model/test_channel_inputs.py": "TensorFlow",
     "model/test_ensemble.py": "many fits",
