@@ -40,7 +40,11 @@ def zone(name: str) -> ZoneInfo:
 
 
 def to_local(minutes: Minutes, timezone: str) -> Minutes:
-    """Local wall-clock minutes (naive datetime64[m]) of UTC minutes; NaT stays NaT."""
+    """Local wall-clock minutes (naive datetime64[m]) of UTC minutes; NaT stays NaT.
+
+    >>> to_local(np.array(["2024-07-01T12:00"], dtype="datetime64[m]"), "Europe/London")
+    array(['2024-07-01T13:00'], dtype='datetime64[m]')
+    """
     moments = np.asarray(minutes, dtype="datetime64[s]")
     known, seconds, runs = _runs(moments, timezone)
     local = np.where(known, seconds + runs.of_utc(seconds), 0).astype("datetime64[s]")
@@ -54,6 +58,10 @@ def to_utc(local: Minutes, timezone: str, fold: npt.NDArray[np.bool_] | Literal[
         local: naive datetime64.
         timezone: IANA name.
         fold: which occurrence of a repeated time is meant, 0 the first; one for all or one each.
+
+    >>> to_utc(np.array(["2024-03-31T01:30", "2024-07-01T13:00"], dtype="datetime64[m]"), "Europe/London")
+    array([                'NaT', '2024-07-01T12:00:00'],
+          dtype='datetime64[s]')
     """
     wall = np.asarray(local, dtype="datetime64[s]")
     known, seconds, runs = _runs(wall, timezone)
@@ -90,6 +98,9 @@ def parse_moment(text: str, timezone: str) -> np.datetime64:
 
     Raises:
         ConfigError: if it cannot be read, the wall clock skipped it, or it lies outside the years 1900 to 2199.
+
+    >>> str(parse_moment("2013-10-09T06:15", "America/Chicago"))
+    '2013-10-09T11:15:00'
     """
     text = text.strip()
     try:

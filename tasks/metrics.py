@@ -62,6 +62,9 @@ def horizon_spans(last_minutes: Sequence[int], steps: int, interval: int) -> lis
 
     Returns:
         Spans named "1-5", "6-15" …, the whole hour ("1-60") last and once.
+
+    >>> [span.name for span in horizon_spans([15], steps=12, interval=5)]
+    ['1-15', '1-60']
     """
     ends = (np.arange(steps) + 1) * interval
     spans, before = [], 0
@@ -74,7 +77,11 @@ def horizon_spans(last_minutes: Sequence[int], steps: int, interval: int) -> lis
 
 
 def rmse(forecast: Real, actual: Real) -> float:
-    """Root of the mean squared error over observed values; NaN where there are none."""
+    """Root of the mean squared error over observed values; NaN where there are none.
+
+    >>> rmse(np.array([3.0, 5.0]), np.array([1.0, np.nan]))
+    2.0
+    """
     error = _errors(forecast, actual)
     return float(np.sqrt(_ratio(float((error**2).sum()), error.size)))
 
@@ -86,7 +93,11 @@ def mae(forecast: Real, actual: Real) -> float:
 
 
 def wape(forecast: Real, actual: Real) -> float:
-    """Absolute error a person counted: sum of |forecast - actual| over the sum of actual."""
+    """Absolute error per person counted: sum of |forecast - actual| over the sum of actual.
+
+    >>> wape(np.array([3.0, 5.0]), np.array([4.0, 6.0]))
+    0.2
+    """
     return _ratio(float(np.abs(_errors(forecast, actual)).sum()), float(np.nansum(actual, dtype=np.float64)))
 
 

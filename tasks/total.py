@@ -53,6 +53,9 @@ def total_of(values: Float, interval: int) -> Float:
     Args:
         values: float32 [target, station, minute], NaN where not observed.
         interval: minutes a step.
+
+    >>> total_of(np.array([[[1, 2, np.nan], [3, 4, 5]]]), interval=1)
+    array([[ 4.,  6., nan]], dtype=float32)
     """
     steps = np.arange(values.shape[2])
     total, some, held_up = np.zeros((len(values), len(steps))), *np.zeros((2, len(values), len(steps)), bool)

@@ -28,6 +28,9 @@ def load_settings(config: str | Path | None = None, data_root: str | None = None
 
     Raises:
         ConfigError: one line that names file, key and remedy.
+
+    >>> load_settings("deployments/nexthour.toml").network.interval_minutes
+    1
     """
     path = _find(config, data_root)
     tree = _read(path) if path else {}

@@ -25,6 +25,11 @@ class Store:
 
     Raises:
         StoreError: if the root cannot be reached.
+
+    >>> store = Store("memory://example")
+    >>> store.write_json("a/b.json", {"people": 3})
+    >>> store.read_json("a/b.json"), store.files("a", ".json")
+    ({'people': 3}, ['a/b.json'])
     """
 
     def __init__(self, root: str) -> None:

@@ -112,6 +112,13 @@ def to_grid(
     """Dense float32 grid [target, station, minute] of minute-table rows; NaN where nothing was observed.
 
     Rows off the grid's interval are left out; stations default to those of the rows, sorted.
+
+    >>> minute = schemas.time_array(np.array(["2024-05-10T08:00"], dtype="datetime64[m]"))
+    >>> station = schemas.name_array(np.array([0], dtype=np.int32), ["A"])
+    >>> rows = pa.table({"station_id": station, "minute_utc": minute, "entries": pa.array([7], pa.int32())})
+    >>> start, end = np.datetime64("2024-05-10T08:00"), np.datetime64("2024-05-10T08:10")
+    >>> to_grid(rows, start, end, 5, ("entries",)).values
+    array([[[ 7., nan]]], dtype=float32)
     """
     pieces = _pieces(table)
     seen = {name for piece in pieces for name in schemas.name_codes(piece["station_id"])[1]}
