@@ -33,9 +33,9 @@ from made_up import city
 from tasks.contracts import FitLog
 from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures import next_hour_lstm
-from tasks.model.networks.fit import Plan, Rows, batches, compile_network, seed_everything
+from tasks.model.networks.fit import FitRows, Plan, compile_network, make_batches, seed_everything
 from tasks.model.networks.keras_runtime import unroll
-from tasks.model.networks.sequence import SequenceShape, build
+from tasks.model.networks.sequence import SequenceShape, build_sequence
 from tasks.model.training.train import train
 from tasks.settings.tree import Settings
 
@@ -97,14 +97,14 @@ def ours(batch: int) -> Callable[[], Took]:
 
     rng = np.random.default_rng(0)
     series = rng.normal(size=(ROWS, STEPS, INPUTS)).astype(np.float32)
-    rows = Rows({"series": series}, rng.normal(size=(ROWS, 1, 1)).astype(np.float32), np.ones(ROWS, np.float32))
-    model = build(SequenceShape(STEPS, INPUTS), [UNITS])
+    rows = FitRows({"series": series}, rng.normal(size=(ROWS, 1, 1)).astype(np.float32), np.ones(ROWS, np.float32))
+    model = build_sequence(SequenceShape(STEPS, INPUTS), [UNITS])
     compile_network(model, "mse", keras.optimizers.Adam())
     unroll(model)  # as `fit_network` does for a fit of this length
 
     def epoch() -> Took:
         order = rng.permutation(ROWS)
-        return timed(lambda: model.fit(batches(rows, batch, order), epochs=1, shuffle=False, verbose=0))
+        return timed(lambda: model.fit(make_batches(rows, batch, order), epochs=1, shuffle=False, verbose=0))
 
     return epoch
 
@@ -128,7 +128,7 @@ def beside_pytorch(python: str, repeats: int) -> dict[str, Any]:
     return found
 
 
-def wait_share(model: Any, rows: Rows, batch: int, repeats: int) -> dict[str, float]:
+def wait_share(model: Any, rows: FitRows, batch: int, repeats: int) -> dict[str, float]:
     """How long steps wait for their batch as the fit feeds them, of all their time; and what feeding costs a processor.
 
     The steps are taken one by one, off the same queue as `fit` takes them. The second figure is what epochs take longer
@@ -138,10 +138,10 @@ def wait_share(model: Any, rows: Rows, batch: int, repeats: int) -> dict[str, fl
 
     rng, steps = np.random.default_rng(0), len(rows) // batch
     order = rng.permutation(len(rows))[: steps * batch]
-    held = tf.data.Dataset.from_tensors(next(iter(batches(rows, batch, order)))).repeat(steps)
+    held = tf.data.Dataset.from_tensors(next(iter(make_batches(rows, batch, order)))).repeat(steps)
     waited = worked = 0.0
     for _ in range(repeats):
-        feed = iter(batches(rows, batch, rng.permutation(order)))
+        feed = iter(make_batches(rows, batch, rng.permutation(order)))
         next(feed)  # the queue fills up
         for _ in range(steps - 1):
             began = perf_counter()
@@ -153,7 +153,7 @@ def wait_share(model: Any, rows: Rows, batch: int, repeats: int) -> dict[str, fl
     def fit(feed: Any) -> Callable[[], Took]:
         return lambda: timed(lambda: model.fit(feed, epochs=1, shuffle=False, verbose=0))
 
-    took = in_turn({"fed": fit(batches(rows, batch, order)), "held": fit(held)}, repeats)
+    took = in_turn({"fed": fit(make_batches(rows, batch, order)), "held": fit(held)}, repeats)
     cpu = {name: median(one[1] for one in epochs) for name, epochs in took.items()}
     return {
         "wait_share": round(waited / (waited + worked), 4),
@@ -182,10 +182,10 @@ def beside_tensorflow(backend: str, python: str) -> dict[str, Any]:
 
 def real_fit(stations: int, weeks: int, repeats: int) -> dict[str, Any]:
     """Train the default on a made-up network, then measure the wait on its own rows and network."""
-    seen: list[tuple[Any, Rows, Plan]] = []
+    seen: list[tuple[Any, FitRows, Plan]] = []
     fit = next_hour_lstm.fit_network
 
-    def recorded(model: Any, rows: Rows, validation: Rows, plan: Plan, *rest: Any) -> None:
+    def recorded(model: Any, rows: FitRows, validation: FitRows, plan: Plan, *rest: Any) -> None:
         seen.append((model, rows, plan))
         fit(model, rows, validation, plan, *rest)
 

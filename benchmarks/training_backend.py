@@ -17,17 +17,17 @@ from made_up import city
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import FitLog
 from tasks.features.tensors import MinuteFeatures
-from tasks.model.architectures._next_hour.network import Shape, build, likelihood, loss_with, quantile_loss
+from tasks.model.architectures._next_hour.network import Shape, build_network, likelihood, loss_with, quantile_loss
 from tasks.model.architectures._next_hour.row_weights import station_weights, weighted_rows
 from tasks.model.architectures._next_hour.samples import draw
 from tasks.model.architectures.next_hour_lstm import NextHourConfig
-from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, keras_backend, seed_everything
+from tasks.model.networks.fit import FitRows, Plan, compile_network, fit_network, keras_backend, seed_everything
 
 EVERY, HELD = 15, 7 * 1440 // 15
 ROWS, VALIDATION = 16_000, 4_000
 
 
-def rows_of(stations: int, weeks: int) -> tuple[Rows, Rows]:
+def rows_of(stations: int, weeks: int) -> tuple[FitRows, FitRows]:
     """Rows of the default's fit, and of the last week: the same on every backend."""
     grid, config = city(stations, weeks), NextHourConfig()
     features, rng = MinuteFeatures(grid, "America/Chicago"), np.random.default_rng(7)
@@ -52,7 +52,7 @@ def main() -> None:
     config, notes = NextHourConfig(), FitLog()
     train, held = rows_of(asked.stations, asked.weeks)
     shape = Shape.of(train.inputs, asked.stations, 1, config.inputs.bin_minutes)
-    model = build(shape, config.units, config.embedding, config.dropout)
+    model = build_network(shape, config.units, config.embedding, config.dropout)
     metrics = [likelihood, quantile_loss]
     compile_network(model, loss_with(config.quantile_weight), keras.optimizers.Adam(config.learning_rate), metrics)
     fit_network(model, train, held, Plan(asked.epochs, config.batch, asked.epochs, 3600.0), notes)

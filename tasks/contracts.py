@@ -35,7 +35,7 @@ class Grid:
     Attributes:
         values: float32 [target, station, minute], counts; NaN where not observed.
         start: first minute, UTC.
-        interval: minutes a step.
+        interval: minutes per step.
         stations, targets: names of the axes.
         total: the last station, where that is the sum of all others; None without.
     """
@@ -83,7 +83,7 @@ class Tensors:
         level: float32 [C, O, S]: observed over expected in the recent window, damped.
         calendar: float32 [O, H, F]: see `CALENDAR`; local wall clock of each target minute.
         stations, targets: names of the axes.
-        interval: minutes a step.
+        interval: minutes per step.
         trail: float32 [2, C, O, S, T], people and what the profile expected in each of the T hours before the recent
             steps, oldest first, over the steps that have both; zeros where none has. None where it is not made.
         total: the last station, where that is the sum of all others; None without.
@@ -152,7 +152,7 @@ class Prediction:
     """A model's answer.
 
     Attributes:
-        mean: float32 [C, O, S, H], expected count an interval, >= 0.
+        mean: float32 [C, O, S, H], expected count per interval, >= 0.
         quantiles: float32 [Q, C, O, S, H] at `QUANTILES`, non-decreasing along Q, >= 0.
     """
 

@@ -31,7 +31,7 @@ from tasks.settings.tree import Settings
 from tasks.tracking.provenance import data_fingerprint
 
 if TYPE_CHECKING:
-    from tasks.features.steps import Past
+    from tasks.features.steps import PastFeatures
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def run_backtest(
     return dataclasses.replace(report, run_id=log_backtest(settings, report) if track else None)
 
 
-def load_history(settings: Settings, span: ReplaySpan) -> Past:
+def load_history(settings: Settings, span: ReplaySpan) -> PastFeatures:
     """The minutes, channels and times of arrival that a backtest of the span reads."""
     from tasks.features.steps import load_past
 
@@ -114,7 +114,7 @@ def load_history(settings: Settings, span: ReplaySpan) -> Past:
     return past
 
 
-def plan_replay(settings: Settings, span: ReplaySpan, past: Past) -> Replay:
+def plan_replay(settings: Settings, span: ReplaySpan, past: PastFeatures) -> Replay:
     """The parts of a backtest; the key of each is a digest of everything that decides its result."""
     from tasks.model.steps import is_unseeded, model_identity, starts_warm
 
@@ -149,7 +149,7 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def _data_digest(past: Past) -> str:
+def _data_digest(past: PastFeatures) -> str:
     """Digest of the minutes, of when they were known, and of the channels."""
     digest = hashlib.sha256(data_fingerprint(past.today.grid, past.today.extra).encode())
     if past.known is not None:

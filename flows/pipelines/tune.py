@@ -35,7 +35,7 @@ from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
-    from tasks.features.steps import Past
+    from tasks.features.steps import PastFeatures
 
 METRICS = ("rmsse", "mase", "rmse_hour", "mae_hour", "poisson_deviance", "pinball")
 
@@ -123,7 +123,7 @@ class StudyContext:
     parts: Path
 
     @cached_property
-    def past(self) -> Past:
+    def past(self) -> PastFeatures:
         """The past on which every trial is replayed."""
         return load_history(self.settings, self.span)
 

@@ -23,7 +23,7 @@ from tasks.errors import ModelError
 from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
-    from tasks.features.steps import Past, SharedPast
+    from tasks.features.steps import PastFeatures, SharedPast
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 POLL_SECONDS = 0.2
@@ -35,7 +35,7 @@ class WorkerContext:
     """All that one process needs to replay parts."""
 
     settings: Settings
-    past: Past
+    past: PastFeatures
     options: ReplayOptions
 
     def maker(self, job: Job) -> Maker:

@@ -21,7 +21,7 @@ def scaled_errors(errors: Double) -> dict[str, float]:
     R. J. Hyndman and A. B. Koehler, "Another look at measures of forecast accuracy", 2006, with the rival's errors on
     the same hours.
     """
-    at = _named(errors)
+    at = _by_name(errors)
     mase = _mean_ratio(at["paired_absolute"], at["naive_absolute"])
     return finite({"mase": mase, "rmsse": _mean_ratio(at["paired_squared"], at["naive_squared"], root=True)})
 
@@ -45,7 +45,7 @@ def tier_figures(errors: Double, covered: Double, volume: Double) -> dict[str, d
         covered: [C, S, B, 4].
         volume: [C, S, E] of the hour, all targets, by which the thirds are cut.
     """
-    at = _named(volume)
+    at = _by_name(volume)
     people = np.divide(at["actual"], at["spans"], out=np.zeros_like(at["actual"]), where=at["spans"] > 0).sum(axis=0)
     order = np.argsort(-people, kind="stable")
     groups = [part for part in np.array_split(order, len(TIERS)) if len(part)]
@@ -68,7 +68,7 @@ def band_coverage(covered: Double) -> dict[str, float]:
 
 
 def _errors(row: Double) -> dict[str, float]:
-    at = {name: float(value) for name, value in _named(row).items()}
+    at = {name: float(value) for name, value in _by_name(row).items()}
     floor, squared, paired = _ratio(at["actual"], at["spans"]), _ratio(at["squared"], at["spans"]), at["paired"]
     naive, ours = _ratio(at["naive_squared"], paired), _ratio(at["paired_squared"], paired)
     return finite(
@@ -85,7 +85,7 @@ def _errors(row: Double) -> dict[str, float]:
     )
 
 
-def _named(errors: Double) -> dict[str, Double]:
+def _by_name(errors: Double) -> dict[str, Double]:
     """The sums [..., E] by name."""
     return dict(zip(ERRORS, np.moveaxis(errors, -1, 0), strict=True))
 

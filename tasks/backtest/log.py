@@ -1,4 +1,4 @@
-"""A replay in MLflow: a run with its report and pictures, and beneath it one run a model with figures to chart.
+"""A replay in MLflow: a run with its report and pictures, and beneath it one run per model with figures to chart.
 
 Metric names are a contract. Of the run: `<scope>/<model>.<figure>`, of scope "stations", "network" or "total". Of those
 beneath: `<scope>/<figure>`; `spread/<scope>.<figure>` over seeds; `horizon/<figure>`, step: last minute of the band;
@@ -37,17 +37,21 @@ SHARES = {"wape", "bias", "coverage_50", "coverage_80", "coverage_90", "noise_sh
 def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True) -> str | None:
     """Log a replay, once however often it is called; returns the id of its run, None where MLflow does not answer."""
     figures = report.figures
-    told = {name: value for name, value in figures.items() if name != "timing"}
-    identity = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    reported = {name: value for name, value in figures.items() if name != "timing"}
+    identity = hashlib.sha256(json.dumps(reported, sort_keys=True).encode()).hexdigest()[:16]
     first, last = figures["first_origin"][:10], figures["last_origin"][:10]
-    tags = {"mlflow.note.content": note(figures), "mlflow.user": "nexthour", "mlflow.source.name": "nexthour backtest"}
+    tags = {
+        "mlflow.note.content": describe_replay(figures),
+        "mlflow.user": "nexthour",
+        "mlflow.source.name": "nexthour backtest",
+    }
     try:
         with (
             runs.connect(settings, SUFFIX) as mlflow,
             runs.open_run(mlflow, TAG, identity, f"{first} to {last}", tags) as run,
         ):
             run.params(_params(settings, figures))
-            run.metrics(side_by_side(figures), np.datetime64(figures["last_origin"].removesuffix("Z"), "m"))
+            run.metrics(overall_metrics(figures), np.datetime64(figures["last_origin"].removesuffix("Z"), "m"))
             run.text("report.json", Path(report.report).read_text(encoding="utf-8"))
             run.json("config.json", provenance.resolved(settings))
             for name, of in figures["models"].items():
@@ -62,8 +66,8 @@ def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True)
         return None
 
 
-def note(figures: Mapping[str, Any]) -> str:
-    """What the run says first: a table of stations and one of the network, a row a model, best first."""
+def describe_replay(figures: Mapping[str, Any]) -> str:
+    """Description of the run: a table of stations and one of the network, one row per model, best first."""
     parts = []
     for scope, what in (("stations", "A station's hour"), ("network", "The network's hour")):
         rows = {name: of[scope]["all"]["overall"] for name, of in figures["models"].items()}
@@ -72,7 +76,7 @@ def note(figures: Mapping[str, Any]) -> str:
         lines = [f"**{what}**", "", "| model | " + " | ".join(heads[c] for c in shown) + " |"]
         lines.append("|---|" + "---:|" * len(shown))
         for name in sorted(rows, key=lambda n: rows[n].get("rmse_hour", np.inf)):
-            lines.append(f"| {name} | " + " | ".join(_shown(c, rows[name].get(c)) for c in shown) + " |")
+            lines.append(f"| {name} | " + " | ".join(_format_figure(c, rows[name].get(c)) for c in shown) + " |")
         parts.append("\n".join(lines).replace(" |", "&ensp; |"))
     legend = (
         "MASE, RMSSE: error over that of repeating last week. Noise: share of the squared error, what chance alone "
@@ -81,7 +85,7 @@ def note(figures: Mapping[str, Any]) -> str:
     return "\n\n&nbsp;\n\n".join([*parts, legend]) + "\n"
 
 
-def side_by_side(figures: Mapping[str, Any]) -> dict[str, float]:
+def overall_metrics(figures: Mapping[str, Any]) -> dict[str, float]:
     """Overall figures of every model by `<scope>/<model>.<figure>`."""
     return {
         f"{scope}/{name}.{figure}": of[scope]["all"]["overall"][figure]
@@ -124,7 +128,7 @@ def _config(settings: Settings, name: str) -> dict[str, str]:
     return provenance.flattened({"config": settings.models.get(name, {})})
 
 
-def _shown(name: str, value: float | None) -> str:
+def _format_figure(name: str, value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:.1%}" if name in SHARES else f"{value:.2f}" if name.endswith("hour") else f"{value:.3f}"

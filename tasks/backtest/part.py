@@ -1,4 +1,4 @@
-"""One part of a replay: one model, made at one moment, over the origins until the next; it stays on disk when done.
+"""One part of a replay: one model, fitted at one moment, over the origins until the next fit; kept on disk.
 
 A part is a folder named by the digest of all that it came from: `forecasts.parquet`, `sums.npz`, `part.json`, and
 what the next part's model starts from. It appears whole, by a rename.
@@ -21,7 +21,7 @@ import numpy as np
 
 from tasks import metrics
 from tasks.arrays import QUANTILES, Minutes
-from tasks.backtest.sums import Sums, joined, sums_of
+from tasks.backtest.sums import Sums, join_sums, sums_of
 from tasks.contracts import Features, Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
 from tasks.tables.forecasts import forecast_table, replay_writer
@@ -58,7 +58,7 @@ class Job:
     Attributes:
         key: name of its folder.
         model, seed: who.
-        as_of: when it is made, UTC.
+        as_of: when it is fitted, UTC.
         origins: datetime64[m], ascending, none before `as_of`.
         after: the part whose model it starts from; None from scratch.
     """
@@ -98,7 +98,7 @@ def replay_part(
     """Make the model, forecast its origins, and leave the part; one that is there already is left alone.
 
     Raises:
-        ModelError: if the model cannot be made, or its answer is malformed.
+        ModelError: if the model cannot be fitted, or its answer is malformed.
         StoreError: if the folder cannot be written.
     """
     final, folder = options.parts / job.key, options.parts / f".{job.key}.{os.getpid()}"
@@ -133,7 +133,7 @@ def _forecast(
     sums: list[Sums] = []
     total: list[Sums] = []
 
-    def timed(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def measure(what: str, function: Callable[..., Any], *arguments: Any) -> Any:
         began = perf_counter()
         answer = function(*arguments)
         seconds[what] += perf_counter() - began
@@ -141,18 +141,18 @@ def _forecast(
 
     with replay_writer(folder / FORECASTS) as write:
         for features, origins in _chunks(past, job.origins, options.chunk_bytes):
-            tensors = timed("tensors", features.tensors, origins)
+            tensors = measure("tensors", features.tensors, origins)
             truth = past.today.truth(origins)
-            prediction = timed("predict", _answer, job.model, forecaster, tensors)
-            sums.append(timed("score", sums_of, tensors, prediction, truth, spans))
+            prediction = measure("predict", _answer, job.model, forecaster, tensors)
+            sums.append(measure("score", sums_of, tensors, prediction, truth, spans))
             if tensors.total is not None:
-                total.append(timed("score", sums_of, tensors, prediction, truth, spans, WHOLE))
-            timed("write", _write, write, job.model, forecaster, tensors, prediction)
+                total.append(measure("score", sums_of, tensors, prediction, truth, spans, WHOLE))
+            measure("write", _write, write, job.model, forecaster, tensors, prediction)
             if on_progress:
                 on_progress(len(origins))
-    joined(sums).save(folder / SUMS)
+    join_sums(sums).save(folder / SUMS)
     if total:
-        joined(total).save(folder / TOTAL)
+        join_sums(total).save(folder / TOTAL)
     return {"seconds": seconds}
 
 

@@ -1,4 +1,4 @@
-"""Models of a replay side by side, in pictures made of its report."""
+"""Pictures of a replay's report: the models side by side."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ SCOPES = {"stations": "every station's hour", "network": "the network's hour"}
 
 def pictures(report: dict[str, Any]) -> Iterable[tuple[str, Figure]]:
     """Name and picture: errors, errors by horizon, by day and by hour of day, and calibration."""
-    yield "errors", errors(report)
-    yield "horizon", lines(report, "by_band", "mae_band", "Error by minutes ahead", "people in the band, MAE")
-    yield "days", lines(report, "by_day", "rmse_hour", "Error by service day of the origin", "people an hour, RMSE")
-    yield "hours", lines(report, "by_hour_of_day", "rmse_hour", "Error by hour of the origin", "people an hour, RMSE")
-    yield "calibration", calibration(report)
+    yield "errors", draw_errors(report)
+    yield "horizon", draw_lines(report, "by_band", "mae_band", "Error by minutes ahead", "people in the band, MAE")
+    yield (
+        "days",
+        draw_lines(report, "by_day", "rmse_hour", "Error by service day of the origin", "people an hour, RMSE"),
+    )
+    yield (
+        "hours",
+        draw_lines(report, "by_hour_of_day", "rmse_hour", "Error by hour of the origin", "people an hour, RMSE"),
+    )
+    yield "calibration", draw_calibration(report)
 
 
-def errors(report: dict[str, Any]) -> Figure:
+def draw_errors(report: dict[str, Any]) -> Figure:
     """RMSE of the hour of every model, of stations and network, best first; seeds' spread as a whisker."""
     figure, _ = new_figure("RMSE of the hour", _about(report), size=(9, 1.9 + 0.42 * len(report["models"])))
     figure.clear()
@@ -55,8 +61,8 @@ def _bars(figure: Figure, report: dict[str, Any]) -> Figure:
     return figure
 
 
-def lines(report: dict[str, Any], by: str, what: str, title: str, unit: str) -> Figure:
-    """A figure of the stations along one axis of the report, a line a model."""
+def draw_lines(report: dict[str, Any], by: str, what: str, title: str, unit: str) -> Figure:
+    """A figure of the stations along one axis of the report, one line per model."""
     figure, [axes] = new_figure(title, f"{_about(report)}; {unit}")
     ends, names = [], []
     for name, (colour, width, dash) in model_styles(report["models"]).items():
@@ -73,7 +79,7 @@ def lines(report: dict[str, Any], by: str, what: str, title: str, unit: str) -> 
     return figure
 
 
-def calibration(report: dict[str, Any]) -> Figure:
+def draw_calibration(report: dict[str, Any]) -> Figure:
     """Share of minutes at or below each quantile against its level; on the diagonal is right."""
     figure, [axes] = new_figure(
         "Calibration", f"{_about(report)}; share of minutes at or below a quantile", size=(6.5, 5), ends=0.74

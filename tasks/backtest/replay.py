@@ -18,7 +18,7 @@ from tasks import metrics
 from tasks.arrays import Minutes
 from tasks.backtest.part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job, RunJobs
 from tasks.backtest.report import ReplayTally, Training, scopes, whole_hour, write_report
-from tasks.backtest.sums import Sums, joined
+from tasks.backtest.sums import Sums, join_sums
 from tasks.contracts import Grid, Progress
 from tasks.errors import ConfigError
 from tasks.storage.parquet import table_pieces
@@ -33,7 +33,7 @@ FORECASTS_FILE, REPORT_FILE = "forecasts.parquet", "report.json"
 
 @dataclass(frozen=True)
 class BacktestReport:
-    """Where a replay lies, and what it says.
+    """Files and figures of a replay.
 
     Attributes:
         forecasts: Parquet file of `forecast_table.REPLAYED` rows, of the first seed.
@@ -60,7 +60,7 @@ class Period:
     """Origins forecast with the models fitted at one moment, none of them before it.
 
     Attributes:
-        as_of: when the models are made, UTC.
+        as_of: when the models are fitted, UTC.
         origins: datetime64[m], ascending.
     """
 
@@ -114,8 +114,8 @@ class Replay:
             after = lane[-1].key if warm else None
             identity = self.identity[model] or self._nonce
             moments = (str(period.as_of), period.origins.astype("datetime64[m]").astype(np.int64).tolist(), self.bands)
-            told = json.dumps([model, identity, seed, after, moments])
-            key = hashlib.sha256(told.encode()).hexdigest()[:24]
+            identity_text = json.dumps([model, identity, seed, after, moments])
+            key = hashlib.sha256(identity_text.encode()).hexdigest()[:24]
             lane.append(Job(key, model, seed, period.as_of, period.origins, after))
         return lane
 
@@ -129,13 +129,13 @@ def replay(plan: Replay, grid: Grid, out: Path, run: RunJobs, progress: Progress
     Args:
         plan: what is replayed.
         grid: today's minutes.
-        out: folder, made if it is not there.
+        out: folder, created if it does not exist.
         run: does the work.
-        progress: told how many (model, seed, origin) are done.
+        progress: called with how many (model, seed, origin) are done.
 
     Raises:
         ConfigError: see `Replay.lanes`.
-        ModelError: if a model cannot be made, or its answer is malformed.
+        ModelError: if a model cannot be fitted, or its answer is malformed.
         StoreError: if `out` cannot be written.
     """
     lanes, parts = plan.lanes(), out / PARTS
@@ -182,7 +182,7 @@ def periods(origins: Minutes, retrain_every: np.timedelta64 | None) -> list[Peri
 
 def loss_so_far(jobs: Sequence[Job], parts: Path, metric: str) -> float:
     """One figure of every station's hour over some parts that are done."""
-    return float(whole_hour(joined([Sums.load(parts / job.key / SUMS) for job in jobs]))[metric])
+    return float(whole_hour(join_sums([Sums.load(parts / job.key / SUMS) for job in jobs]))[metric])
 
 
 def _of(lanes: Mapping[tuple[str, int], list[Job]], seed: int) -> list[list[Job]]:
@@ -196,9 +196,9 @@ def _tally(plan: Replay, grid: Grid, lanes: Mapping[tuple[str, int], list[Job]],
     origins = np.concatenate([job.origins for job in first])
     tally = ReplayTally(tuple(plan.identity), plan.seeds, grid.targets, origins, [s.name for s in spans], plan.timezone)
     for who, lane in lanes.items():
-        tally.sums[who] = joined([Sums.load(parts / job.key / SUMS) for job in lane])
+        tally.sums[who] = join_sums([Sums.load(parts / job.key / SUMS) for job in lane])
         if grid.total is not None:
-            tally.totals[who] = joined([Sums.load(parts / job.key / TOTAL) for job in lane])
+            tally.totals[who] = join_sums([Sums.load(parts / job.key / TOTAL) for job in lane])
     for job in {job.key: job for turn in zip(*lanes.values(), strict=True) for job in turn}.values():
         about = json.loads((parts / job.key / ABOUT).read_text(encoding="utf-8"))
         moment, warm = f"{job.as_of}Z", job.after is not None

@@ -63,7 +63,7 @@ class ReplayTally:
     totals: dict[tuple[str, int], Sums] = field(default_factory=dict)
 
     def report(self, grid: Grid, retrain_every: np.timedelta64 | None) -> dict[str, Any]:
-        """Everything that `report.json` says; figures that nothing supports are absent.
+        """Content of `report.json`; figures without data are absent.
 
         Returns:
             What was replayed, and `models` -> name -> "stations" or "network" -> "all" or a target -> `overall`,
@@ -71,7 +71,7 @@ class ReplayTally:
             of the origin), and of the stations `by_tier` and `calibration` -> figures, means over the seeds. Where
             the network has a total of its own, `total` names it, and what the stations have is there for it, too,
             under "total". With several seeds `spread` (their standard deviation) and `by_seed` hold the overall figures
-            likewise. All that depends on the machine stands under `timing`.
+            likewise. All that depends on the machine is under `timing`.
         """
         minutes = None if retrain_every is None else int(retrain_every / np.timedelta64(1, "m"))
         rows = len(self.models) * len(self.targets) * len(self.origins) * len(grid.stations) * (60 // grid.interval)
@@ -152,8 +152,8 @@ class ReplayTally:
         return {
             "overall": finite(figures(whole.sum(axis=0))),
             "by_band": {band: finite(figures(row, "band")) for band, row in bands},
-            "by_hour_of_day": _grouped(whole, hour, [f"{h:02d}" for h in np.unique(hour)]),
-            "by_day": _grouped(whole, day.astype(np.int64), [str(d) for d in np.unique(day)]),
+            "by_hour_of_day": _group_figures(whole, hour, [f"{h:02d}" for h in np.unique(hour)]),
+            "by_day": _group_figures(whole, day.astype(np.int64), [str(d) for d in np.unique(day)]),
         }
 
 
@@ -211,7 +211,7 @@ def _calibration(below: Double) -> dict[str, float]:
     return finite({f"{level:.2f}": float(share) for level, share in zip(QUANTILES, shares, strict=True)})
 
 
-def _grouped(sums: Double, group: Int, names: Sequence[str]) -> dict[str, dict[str, float]]:
+def _group_figures(sums: Double, group: Int, names: Sequence[str]) -> dict[str, dict[str, float]]:
     """Figures of the sums [O, K] by the ascending values of a group."""
     values: npt.NDArray[np.int64] = np.unique(group)
     return {name: finite(figures(sums[group == v].sum(axis=0))) for name, v in zip(names, values, strict=True)}

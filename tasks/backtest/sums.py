@@ -1,4 +1,4 @@
-"""Sums of a replayed stretch, from which every figure of its report is made; sums of sums are sums.
+"""Additive sums of replayed origins, from which every figure of a report is computed.
 
 Axes: C targets, O origins, S stations, H steps, B bands (the hour last), K `metrics.SUMS`, W widths, E `ERRORS`.
 """
@@ -84,14 +84,14 @@ def sums_of(
     return Sums(
         metrics.add_up(scored, (2,)),
         metrics.add_up(metrics.cells(total, actual, None, spans), (2,)),
-        np.stack([errors(mean, truth, naive, size) for size in sizes], axis=2),
-        np.stack([errors(total, actual, before, size)[:, 0] for size in sizes], axis=1),
-        covered(quantiles, truth, spans),
-        below(quantiles, truth),
+        np.stack([error_sums(mean, truth, naive, size) for size in sizes], axis=2),
+        np.stack([error_sums(total, actual, before, size)[:, 0] for size in sizes], axis=1),
+        coverage_counts(quantiles, truth, spans),
+        quantile_counts(quantiles, truth),
     )
 
 
-def joined(parts: Sequence[Sums]) -> Sums:
+def join_sums(parts: Sequence[Sums]) -> Sums:
     """Sums of consecutive stretches as those of the whole."""
     first, rest = parts[0], parts[1:]
     if not rest:
@@ -106,7 +106,7 @@ def joined(parts: Sequence[Sums]) -> Sums:
     return Sums(**whole)
 
 
-def errors(mean: Real, truth: Real, naive: Real, size: int) -> Double:
+def error_sums(mean: Real, truth: Real, naive: Real, size: int) -> Double:
     """Errors of sums over `size` steps, float64 [C, S, E]; spans with a minute missing are left out."""
     forecast, actual, before = (_blocks(values, size) for values in (mean, truth, naive))
     seen = np.isfinite(actual)
@@ -121,7 +121,7 @@ def errors(mean: Real, truth: Real, naive: Real, size: int) -> Double:
     return np.stack([np.sum(term, axis=(1, 3), dtype=np.float64) for term in terms], axis=-1)
 
 
-def covered(quantiles: Float, truth: Float, spans: Sequence[metrics.Span]) -> Double:
+def coverage_counts(quantiles: Float, truth: Float, spans: Sequence[metrics.Span]) -> Double:
     """Minutes observed and minutes within each interval, float64 [C, S, B, 4]."""
     seen = np.isfinite(truth)
     inside = [seen]
@@ -132,7 +132,7 @@ def covered(quantiles: Float, truth: Float, spans: Sequence[metrics.Span]) -> Do
     return np.stack(by_span, axis=-1).astype(np.float64)
 
 
-def below(quantiles: Float, truth: Float) -> Double:
+def quantile_counts(quantiles: Float, truth: Float) -> Double:
     """Minutes at or below each quantile, and observed ones, float64 [C, S, Q + 1]."""
     seen = np.isfinite(truth)
     counts = [(seen & (truth <= quantile)).sum(axis=(1, 3)) for quantile in quantiles]

@@ -1,4 +1,4 @@
-"""When each count came to be known, so that a replay of the past sees what a live forecast would have seen."""
+"""Availability of each count, so that a replay sees exactly what a live forecast would have seen."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ LATEST = int(np.iinfo(np.uint32).max)
 
 
 @dataclass(frozen=True)
-class Known:
-    """Delays of the cells of a grid, and what was said of them earlier. Origins are counted in steps of the grid.
+class Availability:
+    """When each cell of a grid became available, and its earlier values. Origins are counted in steps of the grid.
 
     Attributes:
         delay: uint32 [station, step]: steps after a cell's end until its count of today was known, 0 at its end,
             `LATEST` for that many or more.
-        cells: int64 [earlier], ascending: station * steps + step of what was said otherwise before.
+        cells: int64 [earlier], ascending: station * steps + step of each earlier value that differs from today's.
         since: int64 [earlier], ascending within a cell: first origin that sees it.
-        values: float32 [earlier, target]: what was said, NaN for nothing.
+        values: float32 [earlier, target]: the earlier values, NaN for none.
     """
 
     delay: npt.NDArray[np.uint32]
@@ -37,8 +37,8 @@ class Known:
     since: Int
     values: Float
 
-    def said(self, station: Int, step: Int, at: Int) -> Float:
-        """What stood at origins `at` in cells not yet known as today: float32 [cell, target], NaN where nothing was."""
+    def values_at(self, station: Int, step: Int, at: Int) -> Float:
+        """Values at origins `at` of cells not yet known as today: float32 [cell, target], NaN where there was none."""
         steps = self.delay.shape[1]
         wide = np.int64(LATEST) + 1
         keys, wanted = self.cells * wide + np.minimum(self.since, LATEST), (station * steps + step) * wide + at
@@ -67,7 +67,7 @@ class Known:
         )
 
 
-def known_when(store: Store, grid: Grid, timezone: str) -> Known | None:
+def load_availability(store: Store, grid: Grid, timezone: str) -> Availability | None:
     """When the cells of a grid of today's minutes were known; None where all were as soon as their interval ended."""
     delay = np.zeros(grid.values.shape[1:], np.uint32)
     parts = []
@@ -82,11 +82,11 @@ def known_when(store: Store, grid: Grid, timezone: str) -> Known | None:
         return None
     cells, since, values = (np.concatenate([part[i] for part in parts]) for i in range(3))
     order = np.lexsort([since, cells])
-    return Known(delay, cells[order], since[order], np.asarray(values[order], np.float32))
+    return Availability(delay, cells[order], since[order], np.asarray(values[order], np.float32))
 
 
 def _day(grid: Grid, rows: pa.Table, delay: npt.NDArray[np.uint32]) -> tuple[Int, Int, Float]:
-    """Write the delays of one day's cells; returns what was said of them before: cell, since when, values."""
+    """Write the delays of one day's cells; returns their earlier values: cell, since when, values."""
     codes, names = schemas.name_codes(rows["station_id"])
     place = {name: i for i, name in enumerate(grid.stations)}
     station = np.array([*(place.get(name, -1) for name in names), -1], np.int64)[codes]
@@ -108,7 +108,7 @@ def _day(grid: Grid, rows: pa.Table, delay: npt.NDArray[np.uint32]) -> tuple[Int
 def _versions(
     grid: Grid, rows: pa.Table, cell: Int, since: Int, delay: npt.NDArray[np.uint32]
 ) -> tuple[Int, Int, Float]:
-    """The same for cells of which something was said at several moments: a fold a moment."""
+    """The same for cells with statements of several moments: one fold per moment."""
     _, rank = _ranks(cell, since)
     found: list[tuple[Int, Int, Float]] = []
     for number in range(int(rank.max(initial=-1)) + 1):
@@ -174,7 +174,7 @@ def _since(grid: Grid, rows: pa.Table) -> Int:
     return np.asarray(np.where(np.isnat(waited), LATEST, steps), np.int64)
 
 
-def unseen(known: Known, at: Minutes | Int, before: int) -> Sequence[npt.NDArray[np.int64]]:
+def unavailable_cells(known: Availability, at: Minutes | Int, before: int) -> Sequence[npt.NDArray[np.int64]]:
     """Station, origin number and place in the window of the cells not known as today.
 
     Args:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from tasks.arrays import Float, Int
 from tasks.channels import Channel
 from tasks.contracts import Grid
-from tasks.features.lags import Rows
+from tasks.features.lags import StationIndex
 
 NEVER = np.int64(-(2**40))
 """A minute that no value stands at."""
@@ -27,10 +27,10 @@ class Channels:
     def __init__(self, channels: Sequence[Channel], grid: Grid) -> None:
         self.names = tuple(channel.name for channel in channels)
         self.given = tuple(channels)
-        self._histories = [History(channel, grid) for channel in channels]
+        self._histories = [ChannelHistory(channel, grid) for channel in channels]
         self._stations = len(grid.stations)
 
-    def windows(self, origins: Int, wanted: Int, recency: float, rows: Rows) -> Float | None:
+    def windows(self, origins: Int, wanted: Int, recency: float, rows: StationIndex) -> Float | None:
         """Values of minutes and of their weekly lags as they stood at the origins; see `Tensors.channels`.
 
         Args:
@@ -51,7 +51,7 @@ class Channels:
         return out
 
 
-class History:
+class ChannelHistory:
     """One channel: its values by the minutes that they stand at, and since when each was known.
 
     The rows of one series (a station, or all) and start are a slot. A later start wins over one that still stands, the
@@ -64,12 +64,12 @@ class History:
         keys = channel.available[inside], channel.start[inside], series[inside]
         order = np.lexsort(keys)
         available, start, of = (key[order] for key in keys)
-        begins, said = _changes(of, start), _ends(_changes(of, start, available))
+        begins, ends = _changes(of, start), _ends(_changes(of, start, available))
         slot, values = np.cumsum(begins) - 1, channel.values[inside][order]
         self._start, self._of = start[begins], of[begins]
         self._final, self._since = values[_ends(begins)], available[_ends(begins)]
-        self._slot, self._values = slot[said], values[said]  # of rows alike the last in the files counts
-        self._keys = self._slot * _WIDE + available[said]
+        self._slot, self._values = slot[ends], values[ends]  # of rows alike the last in the files counts
+        self._keys = self._slot * _WIDE + available[ends]
         self.first = int(self._start.min()) if len(self._start) else 0
         self.unit = int(np.gcd.reduce(np.append(self._start - self.first, self.interval)))
         self._table = self._cells(1 if self.shared else len(grid.stations))
@@ -83,7 +83,7 @@ class History:
             table[self._of, place + later] = np.arange(len(place))
         return table
 
-    def fill(self, out: Float, origins: Int, wanted: Int, recency: float, rows: Rows) -> None:
+    def fill(self, out: Float, origins: Int, wanted: Int, recency: float, rows: StationIndex) -> None:
         """Write values and weighted means of the lags into float32 [2, O, S, step]; NaN for what is not known."""
         weeks, _, width = wanted.shape
         cells = ((wanted - self.first) // self.unit).reshape(weeks, -1)

@@ -12,7 +12,7 @@ from tasks.tables import schemas
 
 
 def lag_rows(features: MinuteFeatures, day: np.datetime64) -> pa.Table:
-    """One row a (station, minute) of a service day, sorted so, over the minutes that the grid holds.
+    """One row per station and minute of a service day, sorted so, over the minutes that the grid holds.
 
     Columns: station_id, minute_utc, minute (local wall clock), and for every target its count, `_lag_1` to `_lag_K`,
     `_profile` (float32, null where there is none) and `_valid`, the number of lags that are there.

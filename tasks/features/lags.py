@@ -14,11 +14,11 @@ import numpy as np
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import DAY, MISSING, Steps, WallClock, source_days, to_local
 
-Rows = slice | Int
+StationIndex = slice | Int
 CACHE = 2**18  # values
 
 
-def as_rows(stations: Sequence[int] | Int | None) -> Rows:
+def as_rows(stations: Sequence[int] | Int | None) -> StationIndex:
     """Stations as an index: a slice where they lie side by side, which spares a copy; all of them for None."""
     if stations is None:
         return slice(None)
@@ -53,7 +53,7 @@ def lag_index(clock: WallClock, minutes: Minutes, weeks: int) -> Steps:
     return index
 
 
-def compact(starts: Int, width: int) -> tuple[Int, Int]:
+def window_steps(starts: Int, width: int) -> tuple[Int, Int]:
     """Every step that windows of `width` from `starts` touch, ascending, and where each window begins among them.
 
     The steps of one window lie side by side.
@@ -80,7 +80,7 @@ def runs(index: Steps) -> list[tuple[int, int, int]]:
     return [(a, b, int(index[a])) for a, b in pairwise(edges) if a < b]
 
 
-def gather(values: Float, index: Steps, out: Float, rows: Rows = slice(None)) -> Float:
+def gather(values: Float, index: Steps, out: Float, rows: StationIndex = slice(None)) -> Float:
     """Copy `values[target, rows, index]` into `out`, run by run.
 
     Args:
@@ -93,12 +93,12 @@ def gather(values: Float, index: Steps, out: Float, rows: Rows = slice(None)) ->
     return out
 
 
-def _copy(values: Float, pieces: list[tuple[int, int, int]], out: Float, rows: Rows) -> None:
+def _copy(values: Float, pieces: list[tuple[int, int, int]], out: Float, rows: StationIndex) -> None:
     for a, b, i in pieces:
         out[..., a:b] = np.nan if i == MISSING else values[:, rows, i : i + b - a]
 
 
-def lag_tensor(values: Float, index: Steps, rows: Rows = slice(None), out: Float | None = None) -> Float:
+def lag_tensor(values: Float, index: Steps, rows: StationIndex = slice(None), out: Float | None = None) -> Float:
     """All weekly lags of a span of steps, weeks first.
 
     A few stations at a time, so that their series stay in the processor's cache from week to week.
@@ -124,7 +124,7 @@ def lag_tensor(values: Float, index: Steps, rows: Rows = slice(None), out: Float
     return out
 
 
-def lag_windows(values: Float, index: Steps, first: Int, width: int, rows: Rows = slice(None)) -> Float:
+def lag_windows(values: Float, index: Steps, first: Int, width: int, rows: StationIndex = slice(None)) -> Float:
     """Weekly lags of the windows that begin at the positions `first` of `index` [week, step].
 
     Returns:
@@ -146,7 +146,7 @@ def lag_windows(values: Float, index: Steps, first: Int, width: int, rows: Rows 
     return out
 
 
-def windows(values: Float, first: Int, width: int, rows: Rows = slice(None)) -> Float:
+def windows(values: Float, first: Int, width: int, rows: StationIndex = slice(None)) -> Float:
     """Windows of `width` steps that begin at `first`; steps outside the array are NaN.
 
     Returns:
@@ -161,6 +161,6 @@ def windows(values: Float, first: Int, width: int, rows: Rows = slice(None)) -> 
     return out
 
 
-def count_rows(values: Float, rows: Rows) -> int:
+def count_rows(values: Float, rows: StationIndex) -> int:
     """How many stations `rows` picks from [target, station, step]."""
     return len(range(*rows.indices(values.shape[1]))) if isinstance(rows, slice) else len(rows)

@@ -1,4 +1,4 @@
-"""Features at past moments: what was known then, not what is known today."""
+"""Features at past moments, from what was known then."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.arrays import Int, Minutes
 from tasks.contracts import Grid
-from tasks.features.availability import Known
+from tasks.features.availability import Availability
 from tasks.features.channel_tensors import Channels
 from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import FeatureSettings
@@ -22,16 +22,16 @@ RECENT_MINUTES = 720
 
 
 @dataclass(frozen=True)
-class Past:
+class PastFeatures:
     """Features of today's minutes, and when these were known.
 
     Attributes:
-        today: see all that was ever said; the truth of scores.
+        today: with every count known today; the truth of scores.
         known: None where every count was known as soon as its interval ended.
     """
 
     today: MinuteFeatures
-    known: Known | None = None
+    known: Availability | None = None
 
     def share(self, file: Path) -> SharedPast:
         """Write the counts to a file that other processes can map; the rest is small enough to be sent."""
@@ -73,11 +73,11 @@ class Past:
         assert self.known is not None
         open_ = (since > at) & (step < at)
         station, step = station[open_], step[open_]
-        values[:, station, step] = self.known.said(station, step, np.full(len(station), at)).T
+        values[:, station, step] = self.known.values_at(station, step, np.full(len(station), at)).T
         if self.today.grid.total is not None and len(station):
             sum_up(values, self.today.grid.interval)
 
-    def _like(self, values: np.ndarray, known: Known | None) -> MinuteFeatures:  # type: ignore[type-arg]
+    def _like(self, values: np.ndarray, known: Availability | None) -> MinuteFeatures:  # type: ignore[type-arg]
         t = self.today
         if values is t.grid.values:
             return t.with_known(known)
@@ -93,7 +93,7 @@ class SharedPast:
         file: the counts, an array that NumPy can map.
         grid: the grid of the counts, without a minute.
         timezone, settings, holidays, channels: of the features; see `MinuteFeatures`.
-        known: see `Past`.
+        known: see `PastFeatures`.
     """
 
     file: Path
@@ -102,10 +102,10 @@ class SharedPast:
     settings: FeatureSettings
     holidays: frozenset[date]
     channels: Channels
-    known: Known | None
+    known: Availability | None
 
-    def open(self) -> Past:
+    def open(self) -> PastFeatures:
         """The past, its counts mapped and not read."""
         grid = replace(self.grid, values=np.load(self.file, mmap_mode="r"))
         today = MinuteFeatures(grid, self.timezone, self.settings, self.holidays, channels=self.channels)
-        return Past(today, self.known)
+        return PastFeatures(today, self.known)

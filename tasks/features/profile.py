@@ -7,14 +7,14 @@ import numpy.typing as npt
 
 from tasks.arrays import Float, Int
 from tasks.clock import Steps
-from tasks.features.lags import Rows, count_rows, gather
+from tasks.features.lags import StationIndex, count_rows, gather
 
 BLOCK = 256
 CHUNK = 2**18
 
 
 class Smoothed:
-    """Centred moving means of a grid's series over the observed steps, made where they are first asked for.
+    """Centred moving means of a grid's series over the observed steps, computed on first use.
 
     A mean needs half of its window observed (steps beyond the grid count as not observed), else it is NaN. Counts
     are whole numbers, so running sums in float64 are exact and the blocks make no difference.
@@ -56,7 +56,7 @@ def moving_mean(values: Float, start: int, stop: int, half: int) -> Float:
     return np.asarray(means, dtype=np.float32)
 
 
-def weekly_profile(smoothed: Smoothed, index: Steps, recency: float, rows: Rows = slice(None)) -> Float:
+def weekly_profile(smoothed: Smoothed, index: Steps, recency: float, rows: StationIndex = slice(None)) -> Float:
     """Mean of the smoothed weekly lags, week k weighing `recency ** (k - 1)`; NaN where no week has a value.
 
     Args:
@@ -76,7 +76,7 @@ def weekly_profile(smoothed: Smoothed, index: Steps, recency: float, rows: Rows 
     return out
 
 
-def _weighted_mean(means: Float, index: Steps, recency: float, rows: Rows) -> Float:
+def _weighted_mean(means: Float, index: Steps, recency: float, rows: StationIndex) -> Float:
     shape = (len(means), count_rows(means, rows), index.shape[1])
     total, weights, lag = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty(shape, np.float32)
     for week, steps in enumerate(index):
@@ -106,12 +106,12 @@ def damped_level(observed: Float, expected: Float, prior: float) -> Float:
 
 
 def hourly(values: Float, first: Int, width: int) -> Float:
-    """Sums of the `width` steps from every `first`, each added up in the same order wherever it stands.
+    """Sums of the `width` steps from every `first`, each added up in the same order at every position.
 
     Args:
         values: float32 [target, station, step].
         first: positions, int64 [window, hour].
-        width: steps a sum.
+        width: steps per sum.
 
     Returns:
         float32 [target, window, station, hour].

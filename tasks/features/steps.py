@@ -14,10 +14,10 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.channels import Channel
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.errors import ConfigError, HistoryError
-from tasks.features.availability import known_when
+from tasks.features.availability import load_availability
 from tasks.features.channel_tensors import Channels
 from tasks.features.lag_table import lag_rows, valid_rows
-from tasks.features.past import Past as Past
+from tasks.features.past import PastFeatures as PastFeatures
 from tasks.features.past import SharedPast as SharedPast
 from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import Settings
@@ -45,7 +45,7 @@ class LagReport:
         files, rows: how many.
         place: where a person finds the table.
         valid_share: share of values that are there, by weekly lag ("1" is last week), all targets together.
-        late: service days written anew besides, because late data had changed what they are made of.
+        late: further service days that were written again, because late data had changed their inputs.
     """
 
     start_day: str
@@ -96,19 +96,21 @@ def load_features(
 
 
 @step("load the past", retries=2)
-def load_past(settings: Settings, start: np.datetime64, end: np.datetime64, channels: Sequence[Channel] = ()) -> Past:
+def load_past(
+    settings: Settings, start: np.datetime64, end: np.datetime64, channels: Sequence[Channel] = ()
+) -> PastFeatures:
     """Features of today's minutes for the origins from `start` to `end`, and when these minutes were known.
 
     Raises:
         HistoryError: if there are no minutes at all in that span.
     """
     today = load_features(settings, start, max(end, start + FEW_ORIGINS), None, channels)
-    return Past(today, known_when(Store(settings.data_root), today.grid, settings.network.timezone))
+    return PastFeatures(today, load_availability(Store(settings.data_root), today.grid, settings.network.timezone))
 
 
 @step("write lag table", retries=2)
 def write_lag_table(settings: Settings, start_day: str, end_day: str, as_of: np.datetime64 | None = None) -> LagReport:
-    """Write the lag table of the service days from `start_day` to `end_day`, both included; a file a day, replaced.
+    """Write the lag table of the service days from `start_day` to `end_day`, both included; one file per day, replaced.
 
     Raises:
         ConfigError: if a day cannot be read, or the last comes before the first.
@@ -131,7 +133,7 @@ def write_lag_table(settings: Settings, start_day: str, end_day: str, as_of: np.
 
 @step("refresh stale lags", retries=2)
 def refresh_lag_table(settings: Settings, as_of: np.datetime64 | None = None) -> list[str]:
-    """Write anew the service days of the lag table that late data marked, and remove the marks.
+    """Rewrite the service days of the lag table that late data marked stale, and remove the marks.
 
     Neighbours go along, as smoothing reaches over midnight; days that the table does not hold are not added.
 

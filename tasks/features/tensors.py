@@ -12,10 +12,10 @@ from tasks.arrays import HORIZON_MINUTES, Float, Int, Minutes
 from tasks.clock import MISSING, Steps, WallClock
 from tasks.contracts import Grid, Tensors
 from tasks.errors import HistoryError
-from tasks.features.availability import Known, unseen
+from tasks.features.availability import Availability, unavailable_cells
 from tasks.features.calendar import calendar_features
 from tasks.features.channel_tensors import NEVER, Channels
-from tasks.features.lags import Rows, as_rows, compact, gather, lag_index, lag_tensor, lag_windows, windows
+from tasks.features.lags import StationIndex, as_rows, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
 from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
 from tasks.features.total import total_as_known
 from tasks.settings.tree import FeatureSettings
@@ -44,7 +44,7 @@ class MinuteFeatures:
         settings: FeatureSettings | None = None,
         holidays: frozenset[date] = frozenset(),
         delay_steps: int = 0,
-        known: Known | None = None,
+        known: Availability | None = None,
         channels: Channels | None = None,
     ) -> None:
         self.grid, self.settings, self.delay_steps = grid, settings or FeatureSettings(), delay_steps
@@ -64,8 +64,8 @@ class MinuteFeatures:
         other.delay_steps = steps
         return other
 
-    def with_known(self, known: Known | None) -> MinuteFeatures:
-        """The same features where counts were known as told; shares all arrays."""
+    def with_known(self, known: Availability | None) -> MinuteFeatures:
+        """The same features with other availability of the counts; shares all arrays."""
         other = copy.copy(self)
         other.known = known
         return other
@@ -86,7 +86,7 @@ class MinuteFeatures:
         before = max(self.recent_steps, self._level_steps)
         far = max(before, self.recent_steps + self._trail_steps)
         skip = before - self.recent_steps
-        steps, begin = compact(at - far, far + self.horizon)
+        steps, begin = window_steps(at - far, far + self.horizon)
         first = begin + far - before
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
         dense = weekly_profile(self._smoothed, index, self.settings.recency, rows)
@@ -138,14 +138,14 @@ class MinuteFeatures:
         """Counts of the steps before origins as they stood there, float32 [C, O, S, before]."""
         recent = windows(self.grid.values, at - before, before)
         if self.known is not None:
-            station, origin, place = unseen(self.known, at, before)
-            said = self.known.said(station, at[origin] - before + place, at[origin])
-            recent[:, origin, station, place] = said.T
+            station, origin, place = unavailable_cells(self.known, at, before)
+            earlier = self.known.values_at(station, at[origin] - before + place, at[origin])
+            recent[:, origin, station, place] = earlier.T
             if self.grid.total is not None:
                 recent[:, :, -1] = total_as_known(self.grid, self.known, at, before)
         return recent
 
-    def _trail(self, dense: Float, steps: Int, stop: Int, at: Int, rows: Rows) -> Float:
+    def _trail(self, dense: Float, steps: Int, stop: Int, at: Int, rows: StationIndex) -> Float:
         """See `Tensors.trail`; the hours end at positions `stop` of `steps`, at which `dense` is the profile."""
         inside = np.where((steps >= 0) & (steps < self.grid.steps), steps, MISSING).astype(np.int32)
         counts = gather(self.grid.values, inside, np.empty_like(dense), rows)
@@ -156,7 +156,7 @@ class MinuteFeatures:
         trail[..., self.recent_steps + ends < self.delay_steps] = 0
         return trail
 
-    def _rewind(self, trail: Float, dense: Float, stop: Int, at: Int, rows: Rows) -> None:
+    def _rewind(self, trail: Float, dense: Float, stop: Int, at: Int, rows: StationIndex) -> None:
         """Put into a trail what was known at its origin, where that is not what is known today."""
         assert self.known is not None
         length, wanted = self._trail_steps, np.full(len(self.grid.stations), MISSING, np.int64)
@@ -166,7 +166,7 @@ class MinuteFeatures:
             counts = total_as_known(self.grid, self.known, at, self.recent_steps + length)[..., :length]
             expected = dense[:, wanted[-1], stop[:, None] - length + np.arange(length)]
             trail[:, :, :, wanted[-1]] = _hours(counts, expected, first, self.horizon)[:, :, 0]
-        station, origin, place = unseen(self.known, at, self.recent_steps + length)
+        station, origin, place = unavailable_cells(self.known, at, self.recent_steps + length)
         open_ = (place < length) & (wanted[station] != MISSING)
         station, origin, place = station[open_], origin[open_], place[open_]
         if not len(station):
@@ -177,11 +177,11 @@ class MinuteFeatures:
         there = (window >= 0) & (window < self.grid.steps)
         counts = np.where(there, self.grid.values[:, here[:, None], np.where(there, window, 0)], np.float32(np.nan))
         pair = pair.reshape(-1)
-        counts[:, pair, place] = self.known.said(station, begin[pair] + place, at[origin]).T
+        counts[:, pair, place] = self.known.values_at(station, begin[pair] + place, at[origin]).T
         expected = dense[:, wanted[here][:, None], stop[of][:, None] - length + np.arange(length)]
         trail[:, :, of, wanted[here]] = _hours(counts, expected, first, self.horizon)[:, :, 0]
 
-    def _channels(self, index: Steps, first: Int, at: Int, rows: Rows) -> Float | None:
+    def _channels(self, index: Steps, first: Int, at: Int, rows: StationIndex) -> Float | None:
         """See `Tensors.channels`; the windows of the origins begin at `first` of `index` [week, step]."""
         if not self.channels.names:
             return None

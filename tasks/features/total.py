@@ -6,12 +6,12 @@ import numpy as np
 
 from tasks.arrays import Float, Int
 from tasks.contracts import Grid
-from tasks.features.availability import Known, unseen
+from tasks.features.availability import Availability, unavailable_cells
 from tasks.features.lags import windows
 from tasks.total import OPEN_MINUTES, total_of
 
 
-def total_as_known(grid: Grid, known: Known, at: Int, width: int) -> Float:
+def total_as_known(grid: Grid, known: Availability, at: Int, width: int) -> Float:
     """The total of the steps before origins as it stood there, float32 [target, origin, width].
 
     Args:
@@ -22,11 +22,11 @@ def total_as_known(grid: Grid, known: Known, at: Int, width: int) -> Float:
     """
     day = OPEN_MINUTES // grid.interval
     out = windows(grid.values[:, -1:], at - width, width)[:, :, 0]
-    station, origin, place = unseen(known, at, width + day)
+    station, origin, place = unavailable_cells(known, at, width + day)
     for o in np.unique(origin):
         begin, mine = at[o] - width - day, origin == o
         counts = windows(grid.values[:, :-1], np.array([begin]), width + day)[:, 0]
         who, step = station[mine], begin + place[mine]
-        counts[:, who, place[mine]] = known.said(who, step, np.full(len(who), at[o])).T
+        counts[:, who, place[mine]] = known.values_at(who, step, np.full(len(who), at[o])).T
         out[:, o] = total_of(counts, grid.interval)[:, day:]
     return out

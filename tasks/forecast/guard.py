@@ -1,4 +1,4 @@
-"""The guard: which rung of the ladder answers, and why not a higher one."""
+"""Model fallback: the first usable model of a ladder answers, and the reasons against the others are kept."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ Ladder = Sequence[tuple[str, Callable[[], Forecaster]]]
 STALE_MINUTES = 60
 """Data whose newest minute is older than this is called stale."""
 ABSURD_FACTOR = 20.0
-"""How many times the largest count in sight a forecast may be."""
+"""A forecast may be at most this many times the historical maximum."""
 NEGATIVE_SLACK = 1e-3
-"""Rounding below zero that is cut off rather than refused, people."""
+"""Rounding below zero that is clipped and not rejected, people."""
 UNUSABLE = (
     *(ModelError, HistoryError, StoreError),
     *(OSError, ImportError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError),
 )
-"""What a model that cannot answer may raise; its own faults included, for a forecast is always published."""
+"""Errors that reject a rung. Its own bugs are among them, because a forecast is always published."""
 
 
 @dataclass(frozen=True)
-class Fall:
-    """One rung that did not answer.
+class RejectedRung:
+    """A rung that failed or answered implausibly.
 
     Attributes:
         rung: its name in the ladder.
-        reason: a few words, for the table.
-        detail: the whole story, for the log and the event.
+        reason: in a few words, for `degraded_reason`.
+        detail: in full, for the log and the event.
     """
 
     rung: str
@@ -52,41 +52,41 @@ class Answer:
     Attributes:
         rung, model_version: who answered.
         prediction: mean [C, O, S, H] and quantiles [Q, C, O, S, H], none negative, none crossing; coherent.
-        falls: the rungs above it.
+        rejected: the rungs above it, each of which failed.
     """
 
     rung: str
     model_version: str
     prediction: Prediction
-    falls: tuple[Fall, ...]
+    rejected: tuple[RejectedRung, ...]
 
 
-def climb_down(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> Answer:
-    """Ask rung after rung until one answers plausibly.
+def first_usable(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> Answer:
+    """The answer of the first rung that answers plausibly.
 
     Raises:
         ModelError: if none does.
     """
-    falls: list[Fall] = []
+    rejected: list[RejectedRung] = []
     for rung, load in ladder:
         try:
             forecaster = load()
             prediction = forecaster.predict(tensors)
         except UNUSABLE as error:
-            falls.append(Fall(rung, f"no {rung}", f"{type(error).__name__}: {error}"))
+            rejected.append(RejectedRung(rung, f"no {rung}", f"{type(error).__name__}: {error}"))
         else:
-            fault = implausible(prediction, tensors, absurd_factor)
+            fault = find_fault(prediction, tensors, absurd_factor)
             if fault is None:
-                answer = coherent(settled(prediction), tensors)
-                return Answer(rung, forecaster.name, answer, tuple(falls))
-            falls.append(Fall(rung, f"{rung} implausible", fault))
-        log.warning("rung %s did not answer: %s", rung, falls[-1].detail)
-    told = "; ".join(f"{fall.rung}: {fall.detail}" for fall in falls) or "the ladder is empty"
-    raise ModelError(f"no model could forecast {tensors.origins[0]}Z ({told}): run `nexthour retrain`")
+                answer = coherent(clip_and_sort(prediction), tensors)
+                return Answer(rung, forecaster.name, answer, tuple(rejected))
+            rejected.append(RejectedRung(rung, f"{rung} implausible", fault))
+        log.warning("rung %s did not answer: %s", rung, rejected[-1].detail)
+    details = "; ".join(f"{each.rung}: {each.detail}" for each in rejected) or "the ladder is empty"
+    raise ModelError(f"no model could forecast {tensors.origins[0]}Z ({details}): run `nexthour retrain`")
 
 
-def implausible(prediction: Prediction, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> str | None:
-    """What is wrong with a prediction, None if nothing is.
+def find_fault(prediction: Prediction, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> str | None:
+    """What is wrong with a prediction; None where it is plausible.
 
     It must have the shapes of the tensors, be finite, not negative, and at most `absurd_factor` times the largest
     count that profile, lags or recent minutes of the same target and station show (at least one person).
@@ -101,14 +101,14 @@ def implausible(prediction: Prediction, tensors: Tensors, absurd_factor: float =
         return f"{_stations(bad, tensors)} answered not finite"
     if (lowest < -NEGATIVE_SLACK).any():
         return f"{_stations(lowest < -NEGATIVE_SLACK, tensors)} answered negative, {lowest.min():.3g} at worst"
-    absurd = np.maximum(mean, highest) > absurd_factor * largest_seen(tensors)[:, None, :, None]
+    absurd = np.maximum(mean, highest) > absurd_factor * historical_maximum(tensors)[:, None, :, None]
     if absurd.any():
-        return f"{_stations(absurd, tensors)} answered more than {absurd_factor:g} times what was ever seen"
+        return f"{_stations(absurd, tensors)} answered more than {absurd_factor:g} times the historical maximum"
     return None
 
 
-def largest_seen(tensors: Tensors) -> Float:
-    """Largest count in sight of each target and station, at least 1; float32 [C, S]."""
+def historical_maximum(tensors: Tensors) -> Float:
+    """Largest count in lags, profile and recent minutes per target and station, at least 1; float32 [C, S]."""
     each = [
         np.nan_to_num(array, nan=0.0).max(axis=axes, initial=1.0)
         for array, axes in ((tensors.lags, (0, 2, 4)), (tensors.profile, (1, 3)), (tensors.recent, (1, 3)))
@@ -116,8 +116,8 @@ def largest_seen(tensors: Tensors) -> Float:
     return np.asarray(np.maximum.reduce(each), dtype=np.float32)
 
 
-def settled(prediction: Prediction) -> Prediction:
-    """The same with quantiles in order (rearranged, Chernozhukov et al. 2010) and nothing below zero."""
+def clip_and_sort(prediction: Prediction) -> Prediction:
+    """Sort the quantiles (rearrangement, Chernozhukov et al. 2010) and clip everything at zero."""
     return Prediction(np.maximum(prediction.mean, 0), np.maximum(np.sort(prediction.quantiles, axis=0), 0))
 
 
@@ -139,8 +139,8 @@ def degraded_reason(
 ) -> str | None:
     """Why this forecast is not the first rung's on fresh data with all `channels`, less these; None when it is."""
     reasons = []
-    if answer.falls:
-        reasons.append(f"{', '.join(fall.reason for fall in answer.falls)}: used {answer.rung}")
+    if answer.rejected:
+        reasons.append(f"{', '.join(each.reason for each in answer.rejected)}: used {answer.rung}")
     if age is None:
         reasons.append("stale_data: nothing was observed")
     elif age > stale_minutes:

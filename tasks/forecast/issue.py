@@ -13,7 +13,7 @@ from tasks.channels import missing
 from tasks.clock import service_dates, to_local
 from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import HistoryError
-from tasks.forecast.guard import Answer, Ladder, climb_down, degraded_reason, minutes_since_seen
+from tasks.forecast.guard import Answer, Ladder, degraded_reason, first_usable, minutes_since_seen
 from tasks.settings.tree import Network
 from tasks.tables import schemas
 from tasks.tables.forecasts import forecast_table
@@ -30,7 +30,7 @@ class Issue:
         summary: JSON-able; see `summarise`.
         model_version: who answered.
         degraded_reason: why it was not the first rung on fresh data; None when all is well.
-        path: where the table lies below the data root.
+        path: of the table below the data root.
     """
 
     table: pa.Table
@@ -59,7 +59,7 @@ def make_issue(
     if not features.grid.stations:
         raise HistoryError(f"no station has been observed before {origin}Z: run `nexthour ingest` first")
     tensors = features.tensors(np.array([origin], dtype="datetime64[m]"))
-    answer = climb_down(ladder, tensors)
+    answer = first_usable(ladder, tensors)
     age = minutes_since_seen(features.grid, origin)
     reason = degraded_reason(answer, age, missing(features.extra, origin))
     table = forecast_table(
@@ -81,7 +81,7 @@ def make_issue(
 def summarise(
     network: Network, tensors: Tensors, answer: Answer, issued_at: np.datetime64, reason: str | None
 ) -> dict[str, Any]:
-    """What a person wants to know of an issue, JSON-able.
+    """Summary of an issue for people, JSON-able.
 
     Returns:
         Network, times (UTC, and local with their offset), model, `falls` (rungs that did not answer, and why),
@@ -104,7 +104,7 @@ def summarise(
         "model_version": answer.model_version,
         "rung": answer.rung,
         "degraded_reason": reason,
-        "falls": [{"rung": f.rung, "reason": f.reason, "detail": f.detail} for f in answer.falls],
+        "falls": [{"rung": f.rung, "reason": f.reason, "detail": f.detail} for f in answer.rejected],
         "stations": people.shape[1],
         **({"total": tensors.total} if tensors.total is not None else {}),
         "totals": {t: round(float(n), 1) for t, n in zip(tensors.targets, people.sum(axis=1), strict=True)},
@@ -138,11 +138,11 @@ def _compact(moment: np.datetime64) -> str:
 
 
 def _fingerprint(answer: Answer, tensors: Tensors, reason: str | None) -> str:
-    """Eight hex digits of everything that the rows say, `issued_at` aside."""
-    said = hashlib.sha256()
+    """Eight hex digits of the content of the rows, `issued_at` aside."""
+    digest = hashlib.sha256()
     names = (answer.model_version, reason, str(tensors.origins[0]), *tensors.targets, *tensors.stations)
-    said.update("\0".join(map(str, names)).encode())
+    digest.update("\0".join(map(str, names)).encode())
     prediction: Prediction = answer.prediction
     for array in (prediction.mean, prediction.quantiles):
-        said.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
-    return said.hexdigest()[:8]
+        digest.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
+    return digest.hexdigest()[:8]

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 def issue(
     settings: Settings, features: Features, ladder: Ladder, issued_at: np.datetime64, origin: np.datetime64
 ) -> Issue:
-    """Forecast the hour from `origin` and add it to the forecasts table. Twice the same is one file.
+    """Forecast the hour from `origin` and add it to the forecasts table. The same forecast twice is one file.
 
     Args:
         settings: the network and its data root.
@@ -35,13 +35,13 @@ def issue(
         ModelError: if no rung answers.
         StoreError: if the table cannot be written.
     """
-    made = make_issue(settings.network, features, ladder, issued_at, origin)
+    issued = make_issue(settings.network, features, ladder, issued_at, origin)
     store = Store(settings.data_root)
-    if not store.exists(made.path):
-        store.write_table(made.path, made.table)
-    log.info("forecast of %s by %s%s", made.summary["origin_local"], made.model_version, _because(made))
-    return made
+    if not store.exists(issued.path):
+        store.write_table(issued.path, issued.table)
+    log.info("forecast of %s by %s%s", issued.summary["origin_local"], issued.model_version, _reason(issued))
+    return issued
 
 
-def _because(made: Issue) -> str:
-    return f" ({made.degraded_reason})" if made.degraded_reason else ""
+def _reason(issued: Issue) -> str:
+    return f" ({issued.degraded_reason})" if issued.degraded_reason else ""

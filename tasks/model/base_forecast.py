@@ -1,6 +1,6 @@
 """The base forecast: the profile of the hour times today's level, which networks and trees correct.
 
-Where few people came, the hour is drawn to the station's share of the network and its minutes to even.
+Where few people came, the hour is shrunk to the station's share of the network and its minutes to even.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ BY_CHANCE = np.float32(3)
 """People whom the weeks would have brought, from which on an hour without any was closed or not observed."""
 
 
-def drawn_to_share(people: Float, tensors: Tensors) -> Float:
+def shrink_to_share(people: Float, tensors: Tensors) -> Float:
     """The profile's people of the hour, drawn to the station's share of the network's.
 
-    The weekly lags of a quiet station are a handful of people: zero at most hours of the week, and too many at those at
-    which someone happened to come. All its hours of the last day together tell how large it is beside the network, and
+    The weekly lags of a quiet station are few people: zero at most hours of the week, and too many at those at
+    which someone happened to come. All its hours of the last day together show how large it is beside the network, and
     the network how busy the hour is: the prior of a gamma-Poisson mean, whose weight is in people (D. V. Lindley and
     A. F. M. Smith, "Bayes estimates for the linear model", 1972, for the principle).
 
@@ -86,8 +86,8 @@ def hour_profile(tensors: Tensors) -> Float:
 def profile_times_level(tensors: Tensors) -> Float:
     """Profile times level; the recent hours' mean where there is no profile, else 0.
 
-    Where few people tell, the hour is drawn to the station's share of the network and its minutes to even: the profile
-    of a quiet station is zero in most minutes and spikes in some by chance.
+    Where there are few people, the hour is shrunk to the station's share of the network and its minutes to even: the
+    profile of a quiet station is zero in most minutes and spikes in some by chance.
 
     Returns:
         float32 [target, origin, station, step], expected counts, >= 0.
@@ -96,7 +96,7 @@ def profile_times_level(tensors: Tensors) -> Float:
     seen = ~np.isnan(profile)
     people = np.cumsum(np.where(seen, profile, 0), axis=-1, dtype=np.float64)[..., -1].astype(np.float32)
     steps = np.maximum(seen.sum(axis=-1), 1).astype(np.float32)
-    hour = drawn_to_share(people, tensors) * tensors.level
+    hour = shrink_to_share(people, tensors) * tensors.level
     shape = (profile + (SHAPE_PRIOR / steps)[..., None]) / (people + SHAPE_PRIOR)[..., None]
     expected = hour[..., None] * shape
     return np.where(np.isnan(expected), recent_mean(tensors), expected)

@@ -15,12 +15,12 @@ from tasks.contracts import Features, Tensors
 from tasks.errors import ModelError
 from tasks.model.bins import bin_means, divisor
 from tasks.model.origin_chunks import chunks
-from tasks.model.uncertainty.spread import some
+from tasks.model.uncertainty.spread import pick_evenly
 
-Scales = dict[str, tuple[float, float]]
+ChannelScales = dict[str, tuple[float, float]]
 """Channel -> mean and standard deviation of what was known of the training hours; JSON-able."""
 ENOUGH = 400
-"""Training origins from which the scales are told, at most."""
+"""Training origins from which the scales are computed, at most."""
 HOUR_MINUTES, RECENT_MINUTES = 15, 30
 """Width of the bins of the hour ahead and of the minutes before it."""
 FAR = 4.0
@@ -29,7 +29,7 @@ CONSTANT = 1e-6
 """Relative deviation below which a channel counts as constant, and is not scaled."""
 
 
-def chosen(tensors: Tensors, names: Iterable[str]) -> Float:
+def select_channels(tensors: Tensors, names: Iterable[str]) -> Float:
     """Values and weekly means of some channels, float32 [2, N, O, S, R+H], by name; others are left alone.
 
     Raises:
@@ -49,10 +49,10 @@ def names_of(features: Features) -> tuple[str, ...]:
     return tuple(sorted(channel.name for channel in features.extra))
 
 
-def learn_scales(features: Features, origins: Minutes) -> Scales:
+def learn_scales(features: Features, origins: Minutes) -> ChannelScales:
     """Scales of every channel over the hours after evenly chosen ones of these origins."""
     sums = np.zeros((3, len(features.extra)))
-    for part in chunks(some(origins, ENOUGH), features) if features.extra else ():
+    for part in chunks(pick_evenly(origins, ENOUGH), features) if features.extra else ():
         tensors = features.tensors(part)
         assert tensors.channels is not None
         hour = tensors.channels[0, ..., -tensors.horizon :].astype(np.float64)
@@ -65,7 +65,7 @@ def learn_scales(features: Features, origins: Minutes) -> Scales:
     return {name: (float(m), float(d)) for name, m, d in zip(names, mean, spread, strict=True)}
 
 
-def channel_features(tensors: Tensors, scales: Scales) -> Float:
+def channel_features(tensors: Tensors, scales: ChannelScales) -> Float:
     """Channels of each row in their scales, float32 [O, S, F].
 
     For each channel, by name, its value and how far that is from what its weekly lags had: means over the bins of the
@@ -76,7 +76,7 @@ def channel_features(tensors: Tensors, scales: Scales) -> Float:
     """
     if not scales:
         return np.zeros((*tensors.level.shape[1:], 0), np.float32)
-    values, usual = chosen(tensors, scales)
+    values, usual = select_channels(tensors, scales)
     mean, spread = np.array([scales[name] for name in sorted(scales)], np.float32).T[..., None, None, None]
     columns = []
     for part in ((values - mean) / spread, (values - usual) / spread):
@@ -86,12 +86,12 @@ def channel_features(tensors: Tensors, scales: Scales) -> Float:
     return np.ascontiguousarray(joined.reshape(*joined.shape[:2], -1), dtype=np.float32)
 
 
-def hide_channels(tensors: Tensors, share: float, rng: np.random.Generator) -> Tensors:
-    """The tensors with some channels unknown at some origins, as where a file is missing."""
+def mask_channels(tensors: Tensors, share: float, rng: np.random.Generator) -> Tensors:
+    """Mask some channels at some origins, as where a file is missing."""
     if tensors.channels is None or not share:
         return tensors
-    hidden = rng.random(tensors.channels.shape[1:3]) < share
-    return replace(tensors, channels=np.where(hidden[:, :, None, None], np.float32(np.nan), tensors.channels))
+    masked = rng.random(tensors.channels.shape[1:3]) < share
+    return replace(tensors, channels=np.where(masked[:, :, None, None], np.float32(np.nan), tensors.channels))
 
 
 def _bins(values: Float, tensors: Tensors) -> list[tuple[Float, Float]]:

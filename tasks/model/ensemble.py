@@ -37,7 +37,7 @@ class Ensemble:
         """Forecast the hour after every origin."""
         answers = [member.predict(tensors) for member in self.members]
         mean = np.stack([a.mean for a in answers]).mean(axis=0, dtype=np.float64)
-        return Prediction(np.asarray(mean, np.float32), averaged([a.quantiles for a in answers]))
+        return Prediction(np.asarray(mean, np.float32), average_quantiles([a.quantiles for a in answers]))
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write every member into a folder of its own; return their configs."""
@@ -49,7 +49,7 @@ class Ensemble:
         return {"members": configs}
 
 
-def averaged(quantiles: Sequence[Float]) -> Float:
+def average_quantiles(quantiles: Sequence[Float]) -> Float:
     """Mean of quantiles [quantile, ...], non-decreasing.
 
     Where all are nearly whole it is whole, or as far from that as most members are; as far out where half of them are.

@@ -11,11 +11,11 @@ from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, Tensors
 from tasks.model.origin_chunks import chunks
 
-Scales = dict[str, dict[str, tuple[float, float]]]
+SeriesScales = dict[str, dict[str, tuple[float, float]]]
 """Target -> station -> least and largest count of the training hours."""
 
 
-def read_scales(config: dict[str, Any]) -> Scales:
+def read_scales(config: dict[str, Any]) -> SeriesScales:
     """The scales that an export wrote as `scales`.
 
     Raises:
@@ -25,7 +25,7 @@ def read_scales(config: dict[str, Any]) -> Scales:
     return {target: {s: (float(low), float(high)) for s, (low, high) in row.items()} for target, row in held}
 
 
-class History(NamedTuple):
+class RecentSeries(NamedTuple):
     """The recent steps of every origin.
 
     Attributes:
@@ -42,7 +42,7 @@ class History(NamedTuple):
     seen: Float
 
 
-def training_scales(features: Features, origins: Minutes) -> Scales:
+def training_scales(features: Features, origins: Minutes) -> SeriesScales:
     """Least and largest count of each target and station over the training hours; those never observed are absent."""
     ends: list[Float] = []
     for part in chunks(origins, features):
@@ -59,7 +59,7 @@ def training_scales(features: Features, origins: Minutes) -> Scales:
     }
 
 
-def history(tensors: Tensors, scales: Scales, window: int) -> History:
+def recent_series(tensors: Tensors, scales: SeriesScales, window: int) -> RecentSeries:
     """The last `window` recent steps; a gap holds the profile at today's level, else the mean of what was observed."""
     recent = tensors.recent[..., -window:]
     steps = tensors.recent.shape[-1]
@@ -72,10 +72,10 @@ def history(tensors: Tensors, scales: Scales, window: int) -> History:
     known = ((count[..., 0] > 0) | np.isfinite(usual).any(axis=-1)) & np.isfinite(high[..., 0])
     low, span = np.nan_to_num(low, nan=0.0), np.maximum(np.nan_to_num(high - low, nan=1.0), np.float32(1))
     values = ((filled - low) / span).transpose(1, 2, 3, 0).astype(np.float32)
-    return History(values, low, span, known, seen.mean(axis=-1, dtype=np.float32))
+    return RecentSeries(values, low, span, known, seen.mean(axis=-1, dtype=np.float32))
 
 
-def _ends(tensors: Tensors, scales: Scales) -> tuple[Float, Float]:
+def _ends(tensors: Tensors, scales: SeriesScales) -> tuple[Float, Float]:
     """Least and largest count of every series, float32 [C, 1, S, 1]; NaN without a scale."""
     none = (np.nan, np.nan)
     pairs = [[scales.get(t, {}).get(s, none) for s in tensors.stations] for t in tensors.targets]

@@ -75,7 +75,7 @@ def register(settings: Settings, trained: Trained, decision: Decision) -> Retrai
 
 @step("follow registry")
 def follow_registry(settings: Settings, as_of: np.datetime64) -> str | None:
-    """Let serving follow the registry's alias `champion`; says what was done, None if nothing."""
+    """Let serving follow the registry's alias `champion`; returns what was done, None if nothing."""
     return sync_champion(settings, as_of)
 
 
@@ -97,7 +97,7 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         name: "champion", "previous", a registry version ("3"), or an architecture that needs no fit.
 
     Raises:
-        ModelError: if there is no such model yet, or its bundle is damaged; says what to run.
+        ModelError: if there is no such model yet, or its bundle is damaged; states what to run.
         ConfigError: if the name means nothing.
     """
     if name in ("champion", "previous") or is_version(name):
@@ -115,7 +115,7 @@ def load_bundled(settings: Settings, name: str) -> BundledForecaster:
         name: "champion", "previous" or a version.
 
     Raises:
-        ModelError: if there is no such bundle, or it is damaged; says what to run.
+        ModelError: if there is no such bundle, or it is damaged; states what to run.
     """
     store = Store(settings.data_root)
     version, folder = _place(store, name)

@@ -18,7 +18,7 @@ PATH = "publications/latest.json"
 SCHEMA_VERSION = 1
 DECIMALS = 3
 MOST_STATIONS = 1000
-"""Above it the file carries `FEW_QUANTILES` only, which makes it 3 kB a station in place of 6."""
+"""Above it the file carries `FEW_QUANTILES` only, which makes it 3 kB per station instead of 6."""
 FEW_QUANTILES = ("q05", "q50", "q95")
 FROM_SUMMARY = (
     "network",
@@ -51,7 +51,7 @@ class LatestJson:
         Raises:
             StoreError: if it cannot be written.
         """
-        text = json.dumps(latest(forecasts, summary), separators=(",", ":"), allow_nan=False)
+        text = json.dumps(latest_document(forecasts, summary), separators=(",", ":"), allow_nan=False)
         self._store.write_bytes(PATH, text.encode())
         return self._store.url(PATH)
 
@@ -59,8 +59,8 @@ class LatestJson:
 TARGET = LatestJson
 
 
-def latest(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MOST_STATIONS) -> dict[str, Any]:
-    """The document of one issue; numbers in people an interval, rounded to three decimals.
+def latest_document(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MOST_STATIONS) -> dict[str, Any]:
+    """The document of one issue; numbers in people per interval, rounded to three decimals.
 
     Args:
         forecasts: rows of `tables.FORECASTS` of one origin, any order.
@@ -84,15 +84,15 @@ def latest(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MO
         "horizon_minutes": np.unique(horizon).tolist(),
         "quantiles": list(columns[1:]),
         "totals": {
-            t: {key: _rounded(totals[key][c]) for key in totals} | {"hour": _rounded(totals["mean"][c].sum())}
+            t: {key: _round(totals[key][c]) for key in totals} | {"hour": _round(totals["mean"][c].sum())}
             for c, t in enumerate(targets)
         },
         "stations": {
-            stations[s]: {t: {key: _rounded(values[key][s, c]) for key in columns} for c, t in enumerate(targets)}
+            stations[s]: {t: {key: _round(values[key][s, c]) for key in columns} for c, t in enumerate(targets)}
             for s in parts
         },
     }
 
 
-def _rounded(values: npt.NDArray[np.float64] | np.float64) -> Any:
+def _round(values: npt.NDArray[np.float64] | np.float64) -> Any:
     return np.round(values, DECIMALS).tolist()

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as hnp
 
 from tasks.arrays import Float, Int
 from tasks.clock import WallClock
-from tasks.features.lags import breaks, compact, gather, lag_index, lag_tensor, lag_windows, windows
+from tasks.features.lags import breaks, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
 
 STEPS = 40
 VALUES = np.arange(2 * 3 * STEPS, dtype=np.float32).reshape(2, 3, STEPS)
@@ -78,7 +78,7 @@ def test_a_lag_tensor_fills_the_array_it_is_given() -> None:
 
 @given(hnp.arrays(np.int64, st.integers(1, 12), elements=st.integers(-20, 60)), st.integers(1, 15))
 def test_compact_steps_hold_every_window_side_by_side_and_nothing_else(starts: Int, width: int) -> None:
-    steps, first = compact(starts, width)
+    steps, first = window_steps(starts, width)
     assert steps.tolist() == sorted({int(s) + n for s in starts for n in range(width)})
     for start, begin in zip(starts, first, strict=True):
         assert np.array_equal(steps[begin : begin + width], np.arange(start, start + width))
@@ -93,7 +93,7 @@ def test_windows_are_nan_outside_the_array(begin: int) -> None:
 
 def test_no_windows_are_an_empty_array() -> None:
     none = np.empty(0, np.int64)
-    assert compact(none, 5)[0].size == 0
+    assert window_steps(none, 5)[0].size == 0
     assert lag_windows(VALUES, np.empty((4, 0), np.int64), none, 5).shape == (4, 2, 0, 3, 5)
 
 

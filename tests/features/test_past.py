@@ -12,8 +12,8 @@ from features.test_steps import STATIONS, TARGETS, ZONE, bits, write_observation
 from tasks.arrays import Minutes
 from tasks.clock import day_bounds
 from tasks.contracts import Tensors
-from tasks.features.availability import known_when
-from tasks.features.past import Past
+from tasks.features.availability import load_availability
+from tasks.features.past import PastFeatures
 from tasks.features.steps import load_features, load_past
 from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.storage.store import Store
@@ -98,7 +98,7 @@ def test_what_is_said_after_an_origin_changes_nothing_there(tmp_path: Path) -> N
     assert bits(past.today.tensors(origins)) != today
 
 
-def _tensors(past: Past, origins: Minutes) -> list[object]:
+def _tensors(past: PastFeatures, origins: Minutes) -> list[object]:
     return [bits(one(f.tensors(part), i)) for f, part in past.at(origins) for i in range(len(part))]
 
 
@@ -110,4 +110,4 @@ def test_counts_known_as_soon_as_their_interval_ended_need_no_care(tmp_path: Pat
     [(features, part)] = past.at(np.array([START]))
     assert features is past.today
     assert list(part) == [START]
-    assert known_when(Store(str(tmp_path)), past.today.grid, ZONE) is None
+    assert load_availability(Store(str(tmp_path)), past.today.grid, ZONE) is None

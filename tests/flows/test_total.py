@@ -14,7 +14,7 @@ import tasks.publish
 from flows.pipelines import backtest, loop
 from flows.reports.document import markdown
 from flows.reports.replay_reports import backtest_document
-from tasks.backtest.log import side_by_side
+from tasks.backtest.log import overall_metrics
 from tasks.backtest.replay import BacktestReport
 from tasks.score.steps import score_forecasts
 from tasks.settings.sources import SimulateSource
@@ -51,7 +51,7 @@ def test_a_backtest_shows_the_total_beside_the_stations(replayed: BacktestReport
     assert (report["total"], report["stations"]) == ("ALL", 4)
     assert replayed.scopes == ("stations", "network", "total")
     assert "total" in markdown(backtest_document(replayed))
-    assert "total/weekday_mean.coverage_80" in side_by_side(replayed.figures)
+    assert "total/weekday_mean.coverage_80" in overall_metrics(replayed.figures)
     for of in report["models"].values():
         own, network = of["total"]["all"]["overall"], of["network"]["all"]["overall"]
         assert own["rmse_hour"] == pytest.approx(network["rmse_hour"], rel=1e-5)

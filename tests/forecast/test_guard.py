@@ -13,12 +13,12 @@ from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
 from tasks.forecast.guard import (
     Ladder,
-    climb_down,
+    clip_and_sort,
     degraded_reason,
-    implausible,
-    largest_seen,
+    find_fault,
+    first_usable,
+    historical_maximum,
     minutes_since_seen,
-    settled,
 )
 from tasks.model.serving.bundle import BundledForecaster
 
@@ -56,14 +56,14 @@ def test_the_first_rung_answers_when_all_is_well_and_no_other_is_loaded() -> Non
         loaded.append("spare")
         return FakeForecaster()
 
-    answer = climb_down([rung("champion"), ("previous", spare)], TENSORS)
-    assert (answer.rung, answer.model_version, answer.falls, loaded) == ("champion", "champion-7", (), [])
+    answer = first_usable([rung("champion"), ("previous", spare)], TENSORS)
+    assert (answer.rung, answer.model_version, answer.rejected, loaded) == ("champion", "champion-7", (), [])
     assert degraded_reason(answer, 1) is None
 
 
 def test_a_model_from_a_bundle_is_named_by_its_version() -> None:
     bundled = BundledForecaster(FakeForecaster("next_hour_lstm"), "12", {})
-    assert climb_down([("champion", lambda: bundled)], TENSORS).model_version == "12"
+    assert first_usable([("champion", lambda: bundled)], TENSORS).model_version == "12"
 
 
 def test_the_ladder_falls_in_order_and_says_why() -> None:
@@ -73,11 +73,11 @@ def test_the_ladder_falls_in_order_and_says_why() -> None:
         rung("weekday_level"),
         rung("last_known"),
     ]
-    answer = climb_down(ladder, TENSORS)
+    answer = first_usable(ladder, TENSORS)
     assert answer.model_version == "weekday_level-7"
-    assert [fall.rung for fall in answer.falls] == ["champion", "previous"]
-    assert "bundle 3 has no network.onnx" in answer.falls[0].detail
-    assert "1 of 3 stations (first s1) answered not finite" in answer.falls[1].detail
+    assert [each.rung for each in answer.rejected] == ["champion", "previous"]
+    assert "bundle 3 has no network.onnx" in answer.rejected[0].detail
+    assert "1 of 3 stations (first s1) answered not finite" in answer.rejected[1].detail
     assert degraded_reason(answer, 1) == "no champion, previous implausible: used weekday_level"
 
 
@@ -86,16 +86,16 @@ def test_a_model_that_cannot_be_loaded_for_any_reason_is_passed_over(error: Exce
     def load() -> Forecaster:
         raise error
 
-    assert climb_down([("champion", load), rung("weekday_level")], TENSORS).rung == "weekday_level"
+    assert first_usable([("champion", load), rung("weekday_level")], TENSORS).rung == "weekday_level"
 
 
 def test_a_model_that_breaks_while_it_predicts_is_a_rung_that_did_not_answer() -> None:
     def burst(_: Prediction) -> Prediction:
         raise RuntimeError("onnxruntime: invalid input shape")
 
-    answer = climb_down([rung("champion", burst), rung("weekday_level")], TENSORS)
+    answer = first_usable([rung("champion", burst), rung("weekday_level")], TENSORS)
     assert answer.rung == "weekday_level"
-    assert "invalid input shape" in answer.falls[0].detail
+    assert "invalid input shape" in answer.rejected[0].detail
 
 
 @pytest.mark.parametrize(
@@ -113,32 +113,32 @@ def test_a_model_that_breaks_while_it_predicts_is_a_rung_that_did_not_answer() -
     ],
 )
 def test_an_implausible_answer_is_refused_with_its_fault(change: Callable[[Prediction], Prediction], told: str) -> None:
-    fault = implausible(FakeForecaster(change=change).predict(TENSORS), TENSORS)
+    fault = find_fault(FakeForecaster(change=change).predict(TENSORS), TENSORS)
     assert fault is not None
     assert told in fault
 
 
 def test_plausible_is_measured_against_the_largest_count_of_the_same_target_and_station() -> None:
-    limit = 20 * largest_seen(TENSORS)[0, 1]
-    assert implausible(FakeForecaster(change=with_value(float(limit))).predict(TENSORS), TENSORS) is None
-    assert implausible(FakeForecaster(change=with_value(float(limit) + 1)).predict(TENSORS), TENSORS) is not None
-    assert implausible(FakeForecaster(change=with_value(float(limit))).predict(TENSORS), TENSORS, 10.0) is not None
+    limit = 20 * historical_maximum(TENSORS)[0, 1]
+    assert find_fault(FakeForecaster(change=with_value(float(limit))).predict(TENSORS), TENSORS) is None
+    assert find_fault(FakeForecaster(change=with_value(float(limit) + 1)).predict(TENSORS), TENSORS) is not None
+    assert find_fault(FakeForecaster(change=with_value(float(limit))).predict(TENSORS), TENSORS, 10.0) is not None
 
 
 def test_a_station_without_any_count_may_still_be_forecast_a_few_people() -> None:
     empty = replace(
         TENSORS, lags=TENSORS.lags * np.nan, recent=TENSORS.recent * np.nan, profile=TENSORS.profile * np.nan
     )
-    assert (largest_seen(empty) == 1).all()
+    assert (historical_maximum(empty) == 1).all()
     shape = (2, 1, 3, 60)
-    assert implausible(Prediction(np.full(shape, 5, np.float32), np.full((7, *shape), 5, np.float32)), empty) is None
+    assert find_fault(Prediction(np.full(shape, 5, np.float32), np.full((7, *shape), 5, np.float32)), empty) is None
 
 
 def test_nobody_answering_is_an_error_that_names_every_rung_and_the_remedy() -> None:
     with pytest.raises(ModelError, match=r"champion: .*gone.*last_known: .*negative.*retrain"):
-        climb_down([("champion", missing("gone")), rung("last_known", with_value(-1))], TENSORS)
+        first_usable([("champion", missing("gone")), rung("last_known", with_value(-1))], TENSORS)
     with pytest.raises(ModelError, match="ladder is empty"):
-        climb_down([], TENSORS)
+        first_usable([], TENSORS)
 
 
 @settings(deadline=None, max_examples=50)
@@ -148,11 +148,11 @@ def test_quantiles_never_cross_nothing_is_negative_and_a_right_answer_stays_as_i
     messy = Prediction(
         rng.normal(1, 1, (2, 1, 3, 4)).astype(np.float32), rng.normal(1, 1, (7, 2, 1, 3, 4)).astype(np.float32)
     )
-    fixed = settled(messy)
+    fixed = clip_and_sort(messy)
     assert (np.diff(fixed.quantiles, axis=0) >= 0).all()
     assert fixed.quantiles.min() >= 0
     assert fixed.mean.min() >= 0
-    again = settled(fixed)
+    again = clip_and_sort(fixed)
     np.testing.assert_array_equal(again.quantiles, fixed.quantiles)
     np.testing.assert_array_equal(again.mean, fixed.mean)
 
@@ -161,8 +161,8 @@ def test_a_crossing_answer_is_put_in_order_rather_than_refused() -> None:
     def crossed(p: Prediction) -> Prediction:
         return replace(p, quantiles=p.quantiles[::-1])
 
-    answer = climb_down([rung("champion", crossed)], TENSORS)
-    assert answer.falls == ()
+    answer = first_usable([rung("champion", crossed)], TENSORS)
+    assert answer.rejected == ()
     assert (np.diff(answer.prediction.quantiles, axis=0) >= 0).all()
 
 
@@ -181,8 +181,8 @@ def test_the_age_of_the_data_is_that_of_the_newest_minute_of_any_station_before_
 
 
 def test_stale_data_is_told_beside_the_rung_that_answered() -> None:
-    fine = climb_down([rung("champion")], TENSORS)
-    fallen = climb_down([("champion", missing()), rung("weekday_level")], TENSORS)
+    fine = first_usable([rung("champion")], TENSORS)
+    fallen = first_usable([("champion", missing()), rung("weekday_level")], TENSORS)
     assert degraded_reason(fine, 60) is None
     assert degraded_reason(fine, 95) == "stale_data: last observation 95 min ago"
     assert degraded_reason(fallen, 95) == "no champion: used weekday_level; stale_data: last observation 95 min ago"

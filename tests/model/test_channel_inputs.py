@@ -20,7 +20,7 @@ from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.samples import Augment, draw
 from tasks.model.architectures.gradient_boosting import BoostingConfig, GradientBoosting, training_sizes
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
-from tasks.model.channel_inputs import channel_features, hide_channels, learn_scales
+from tasks.model.channel_inputs import channel_features, learn_scales, mask_channels
 from tasks.model.serving.bundle import load_bundle, save_bundle
 from tasks.model.serving.pyfunc import ServedBundle, to_arrays
 
@@ -179,11 +179,11 @@ def test_the_scale_is_that_of_the_training_hours_alone() -> None:
 
 def test_training_hides_a_channel_at_some_origins_whole_and_draws_nothing_where_there_is_none() -> None:
     tensors, rng = RAINY.tensors(HELD), np.random.default_rng(0)
-    hidden = np.isnan(hide_channels(tensors, 0.3, rng).channels)
+    hidden = np.isnan(mask_channels(tensors, 0.3, rng).channels)
     assert 0.1 < hidden[0, 0, :, 0, 0].mean() < 0.5
     assert (hidden == hidden[:1, :, :, :1, :1]).all()
     state = rng.bit_generator.state
-    assert hide_channels(PLAIN.tensors(HELD), 0.3, rng).channels is None
+    assert mask_channels(PLAIN.tensors(HELD), 0.3, rng).channels is None
     assert rng.bit_generator.state == state
     settings, scales = InputSettings(), {"rain": (1.0, 2.0)}
     samples = draw(RAINY, HELD, 300, town.STATIONS, settings, rng, Augment(channels=0.5), scales=scales)

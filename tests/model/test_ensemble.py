@@ -11,7 +11,7 @@ from support.forecast_fakes import FakeFeatures, FakeForecaster, random_grid
 
 from tasks.contracts import FitLog, Forecaster, Prediction
 from tasks.errors import ModelError
-from tasks.model.ensemble import Ensemble, averaged, member_of
+from tasks.model.ensemble import Ensemble, average_quantiles, member_of
 from tasks.model.promotion.champion import bundle_folder, move_pointer, store_bundle
 from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
 from tasks.model.steps import load_forecaster
@@ -60,7 +60,7 @@ def test_members_are_those_of_consecutive_seeds_and_their_answers_are_averaged(
     assert not np.array_equal(answers[0].mean, answers[1].mean)
     made = pair.predict(tensors)
     np.testing.assert_allclose(made.mean, (answers[0].mean + answers[1].mean) / 2, rtol=1e-6)
-    np.testing.assert_array_equal(made.quantiles, averaged([a.quantiles for a in answers]))
+    np.testing.assert_array_equal(made.quantiles, average_quantiles([a.quantiles for a in answers]))
     assert (np.diff(made.quantiles, axis=0) >= 0).all()
     assert made.mean.dtype == made.quantiles.dtype == np.float32
 
@@ -131,11 +131,11 @@ def test_quantiles_are_averaged_level_by_level() -> None:
 
 def test_counts_stay_whole_and_those_a_hundredth_short_of_one_do_where_most_members_say_so() -> None:
     said = [[0, 1.01, 3, 5, 6, 6.99, 9], [0, 2.01, 3, 5, 6, 6.99, 10], [1, 2, 4, 5, 7, 7, 10]]
-    made = averaged([np.array(q, np.float32)[:, None] for q in said])
+    made = average_quantiles([np.array(q, np.float32)[:, None] for q in said])
     np.testing.assert_allclose(made[:, 0], [0, 2.01, 3, 5, 6, 6.99, 10], atol=1e-6)
 
 
 def test_where_two_members_differ_over_the_hundredth_the_interval_keeps_the_count() -> None:
     said = [[0, 1.01, 2, 4, 5, 6.99, 8], [1, 1, 2, 4, 6, 7, 9]]
-    made = averaged([np.array(q, np.float32)[:, None] for q in said])
+    made = average_quantiles([np.array(q, np.float32)[:, None] for q in said])
     np.testing.assert_allclose(made[:, 0], [0, 1, 2, 4, 6, 7, 8], atol=1e-6)

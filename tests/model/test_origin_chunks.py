@@ -16,6 +16,6 @@ def test_a_forecast_is_the_same_however_few_origins_are_in_memory_together(monke
     expected = model.predict(features.tensors(ORIGINS))
     monkeypatch.setattr(origin_chunks, "CHUNK_VALUES", 9_000)
     assert len(origin_chunks.chunks(ORIGINS, features)) > 2
-    found = origin_chunks.forecast(model, features, ORIGINS)
+    found = origin_chunks.forecast_origins(model, features, ORIGINS)
     np.testing.assert_array_equal(found.mean, expected.mean)
     np.testing.assert_array_equal(found.quantiles, expected.quantiles)

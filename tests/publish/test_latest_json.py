@@ -14,7 +14,7 @@ from tasks.arrays import QUANTILE_COLUMNS
 from tasks.contracts import Prediction, Target
 from tasks.errors import ConfigError, StoreError
 from tasks.publish import known_targets, make_target
-from tasks.publish.latest_json import FEW_QUANTILES, latest
+from tasks.publish.latest_json import FEW_QUANTILES, latest_document
 from tasks.publish.steps import publish
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -64,7 +64,7 @@ def test_the_published_file_is_valid_by_its_schema(tmp_path: Path, interval: int
 
 
 def test_the_schema_refuses_what_it_should() -> None:
-    good = latest(*issue())
+    good = latest_document(*issue())
     assert faults(good) == []
     for change in (
         {"schema_version": 2},
@@ -82,8 +82,8 @@ def test_the_schema_refuses_what_it_should() -> None:
 def test_every_number_is_the_tables_rounded_to_three_decimals_whatever_the_order_of_rows() -> None:
     table, summary = issue()
     shuffled = table.take(np.random.default_rng(2).permutation(table.num_rows))
-    document = latest(shuffled, summary)
-    assert document == latest(table, summary)
+    document = latest_document(shuffled, summary)
+    assert document == latest_document(table, summary)
     frame = table.to_pandas()
     for (station, target), rows in frame.groupby(["station_id", "target"], observed=True):
         for column in ("mean", *QUANTILE_COLUMNS):
@@ -96,14 +96,14 @@ def test_every_number_is_the_tables_rounded_to_three_decimals_whatever_the_order
 
 
 def test_quantiles_still_do_not_cross_after_rounding() -> None:
-    document = latest(*issue(stations=20))
+    document = latest_document(*issue(stations=20))
     for targets in document["stations"].values():
         for series in targets.values():
             assert (np.diff([series[q] for q in QUANTILE_COLUMNS], axis=0) >= 0).all()
 
 
 def test_a_huge_network_carries_fewer_quantiles_and_says_so() -> None:
-    document = latest(*issue(stations=6), most_stations=5)
+    document = latest_document(*issue(stations=6), most_stations=5)
     assert document["quantiles"] == list(FEW_QUANTILES)
     assert faults(document) == []
     assert set(document["stations"]["station 0"]["exits"]) == {"mean", *FEW_QUANTILES}

@@ -13,7 +13,7 @@ from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Range, Space, Split, Tensors
 from tasks.errors import HistoryError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
-from tasks.model.uncertainty.spread import Mean, Spread, around, learn_spread, read_spread, some
+from tasks.model.uncertainty.spread import Mean, Spread, learn_spread, pick_evenly, read_spread, with_quantiles
 
 
 class BaselineConfig(ModelConfig):
@@ -33,7 +33,7 @@ class BaselineForecaster:
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin."""
-        return around(self.mean(tensors), self.phi, tensors)
+        return with_quantiles(self.mean(tensors), self.phi, tensors)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Nothing goes into the folder: the config is all."""
@@ -66,7 +66,7 @@ class Baseline(BaseArchitecture):
         if not len(split.train):
             raise HistoryError(f"{self.name}: no training origins: ingest more history, or train on fewer days")
         phi = learn_spread(
-            self.mean, features, some(split.train, self.config.fit_origins), self.config.dispersion_prior
+            self.mean, features, pick_evenly(split.train, self.config.fit_origins), self.config.dispersion_prior
         )
         log.notes["dispersion_median"] = float(np.median([x for row in phi.values() for x in row.values()] or [1.0]))
         return BaselineForecaster(self.name, self.mean, phi)

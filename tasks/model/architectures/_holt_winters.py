@@ -43,7 +43,7 @@ class State:
     season: Float
 
 
-def first_state(cycles: Float) -> State:
+def initial_state(cycles: Float) -> State:
     """State before the first of some cycles, float32 [cycle, step, ...]; NaN where not observed.
 
     The level is the first observed cycle's mean, the season the mean deviation of each step from its cycle's mean.
@@ -53,11 +53,11 @@ def first_state(cycles: Float) -> State:
     level = np.zeros(by_cycle.shape[1:], np.float32)
     for mean in by_cycle[::-1]:
         level = np.where(np.isnan(mean), level, mean)
-    bent = cycles - by_cycle[:, None]
-    return State(level, np.nan_to_num(_mean(bent, ~np.isnan(bent), 0), nan=0.0))
+    residual = cycles - by_cycle[:, None]
+    return State(level, np.nan_to_num(_mean(residual, ~np.isnan(residual), 0), nan=0.0))
 
 
-def forecast(series: Float, state: State, steps: int, how: Smoothing) -> Float:
+def continue_series(series: Float, state: State, steps: int, how: Smoothing) -> Float:
     """The `steps` after a series, float32 [step, ...] from [step, ...]; a gap leaves level and season as they were."""
     level: Float = np.asarray(state.level, np.float32)
     trend: Float = np.zeros_like(level)

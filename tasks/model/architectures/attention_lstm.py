@@ -21,7 +21,7 @@ from tasks.model.architectures._next_hour.inputs import prepare, seen_columns
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.networks.onnx import SHOWN
 from tasks.model.origin_chunks import chunks
-from tasks.model.uncertainty.spread import some
+from tasks.model.uncertainty.spread import pick_evenly
 
 if TYPE_CHECKING:
     from tasks.model.architectures._next_hour.network import Shape
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NEVER = 1e9
 """Taken from the score of a week that is not there."""
 LOOKED_AT = 96
-"""Validation origins from which the mean attention is told, at most."""
+"""Validation origins from which the mean attention is computed, at most."""
 
 
 class AttentionConfig(NextHourConfig):
@@ -74,15 +74,15 @@ class AttentionLstm(NextHourLstm):
             HistoryError: if training or validation has no hour with a count.
         """
         forecaster = AttentionForecaster.of(super().fit(features, split, seed, log))  # type: ignore[arg-type]
-        log.notes["attention"] = mean_attention(forecaster, features, some(split.validation, LOOKED_AT))
+        log.notes["attention"] = mean_attention(forecaster, features, pick_evenly(split.validation, LOOKED_AT))
         return forecaster
 
     def _network(self, shape: Shape, features: Features) -> Any:
-        from tasks.model.architectures._next_hour.network import build
+        from tasks.model.architectures._next_hour.network import build_network
 
         columns = seen_columns(features.tensors(features.grid.minutes[-1:]), self.config.inputs)
         pool = partial(attend, seen=columns)
-        return build(shape, self.config.units, self.config.embedding, self.config.dropout, pool)
+        return build_network(shape, self.config.units, self.config.embedding, self.config.dropout, pool)
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:

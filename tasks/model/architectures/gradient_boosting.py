@@ -21,20 +21,20 @@ from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._boosting.inputs import BoostingRows, RowSettings, boosting_rows
 from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
 from tasks.model.bins import bin_sums
-from tasks.model.channel_inputs import hide_channels, names_of
+from tasks.model.channel_inputs import mask_channels, names_of
 from tasks.model.networks.onnx import OnnxNetwork
 from tasks.model.origin_chunks import chunks
 from tasks.model.uncertainty.counts import HIGHEST
-from tasks.model.uncertainty.spread import Spread, around, learn_spread, read_spread, some
+from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles
 
 TINY = 1e-6
 SPREAD, FEW = 8, 300
 """At least one in `SPREAD` rows of an origin that is looked at is taken, where that leaves `FEW` origins."""
 CHECKED, ENOUGH = 2000, 400
 LOOKED_AT = 20_000
-"""Training rows from which the training loss is told, at most."""
+"""Training rows from which the training loss is computed, at most."""
 Sizes = dict[str, dict[str, float]]
-"""Target -> station -> people a step of the training hours."""
+"""Target -> station -> people per step of the training hours."""
 
 
 class BoostingConfig(ModelConfig):
@@ -48,7 +48,7 @@ class BoostingConfig(ModelConfig):
     max_samples: int = Field(200_000, ge=1, description="Training rows (a bin of an hour at a station), at most.")
     max_validation: int = Field(60_000, ge=1, description="Validation rows, at most.")
     fit_origins: int = Field(8000, ge=1, description="Origins from which rows are drawn, at most.")
-    late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the training hours.")
+    late_minutes: int = Field(20, ge=0, description="The last minutes masked, at most, in half of the training hours.")
     unknown_channels: float = Field(0.1, ge=0, lt=1, description="Share of training hours without a channel.")
     rows: RowSettings = Field(RowSettings(), description="How tensors become rows.")
 
@@ -83,7 +83,7 @@ class BoostingForecaster:
                 f"{self.name} was trained on targets {tuple(self.sizes)}, the configuration gives {tensors.targets}: "
                 "run nexthour retrain"
             )
-        return around(self.mean(tensors), self.phi, tensors)
+        return with_quantiles(self.mean(tensors), self.phi, tensors)
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]."""
@@ -122,7 +122,7 @@ class GradientBoosting(BaseArchitecture):
             HistoryError: if training or validation has no hour with a count.
         """
         config, rng, begun = self.config, np.random.default_rng(seed), perf_counter()
-        sizes = training_sizes(features, some(split.train, ENOUGH))
+        sizes = training_sizes(features, pick_evenly(split.train, ENOUGH))
         train = self._draw(features, split.train, sizes, config.max_samples, rng, "training", config.late_minutes)
         held = self._draw(features, split.validation, sizes, config.max_validation, rng, "validation", 0)
         bins = Bins.of(train.features)
@@ -130,7 +130,7 @@ class GradientBoosting(BaseArchitecture):
         best = self._watch(model, bins, train, held, log)
         network = export_trees(model, best, bins, held.features[:CHECKED])
         forecaster = BoostingForecaster(network, config.rows, sizes, channels=names_of(features))
-        watched = some(split.validation, ENOUGH)
+        watched = pick_evenly(split.validation, ENOUGH)
         forecaster.phi = learn_spread(forecaster.mean, features, watched)
         log.notes |= {
             "best_epoch": best,
@@ -153,11 +153,11 @@ class GradientBoosting(BaseArchitecture):
         """At most `most` rows with a count and a base, of evenly chosen origins."""
         an_origin = len(features.grid.targets) * len(features.grid.stations) * 60 // self.config.rows.bin_minutes
         looked = min(self.config.fit_origins, max(SPREAD * most // an_origin, FEW), most)
-        chosen, parts = some(origins, looked), []
+        chosen, parts = pick_evenly(origins, looked), []
         each = max(most // max(len(chosen), 1), 1)
         for part in chunks(chosen, features):
-            seen = hide_last(features.tensors(part), late_minutes, rng)
-            seen = hide_channels(seen, self.config.unknown_channels if what == "training" else 0, rng)
+            seen = mask_last(features.tensors(part), late_minutes, rng)
+            seen = mask_channels(seen, self.config.unknown_channels if what == "training" else 0, rng)
             rows = boosting_rows(seen, sizes, self.config.rows, names_of(features))
             ratio, weight = _targets(rows, features.truth(part))
             pick = rng.permutation(np.flatnonzero(weight > TINY))[: each * len(part)]
@@ -215,14 +215,14 @@ def deviance(rows: Drawn, ratio: Float) -> float:
     return float(2 * np.average(terms, weights=rows.weight))
 
 
-def hide_last(tensors: Tensors, minutes: int, rng: np.random.Generator) -> Tensors:
-    """The tensors without the last 1 to `minutes` minutes at half of the origins, as where a feed comes late."""
+def mask_last(tensors: Tensors, minutes: int, rng: np.random.Generator) -> Tensors:
+    """Mask the last 1 to `minutes` minutes at half of the origins, as where a feed is late."""
     most, steps = minutes // tensors.interval, tensors.recent.shape[-1]
     if not most:
         return tensors
     late = rng.integers(1, most + 1, len(tensors.origins)) * (rng.random(len(tensors.origins)) < 0.5)
-    hidden = np.arange(steps)[::-1] < late[:, None]
-    return replace(tensors, recent=np.where(hidden[:, None], np.float32(np.nan), tensors.recent))
+    masked = np.arange(steps)[::-1] < late[:, None]
+    return replace(tensors, recent=np.where(masked[:, None], np.float32(np.nan), tensors.recent))
 
 
 def training_sizes(features: Features, origins: Minutes) -> Sizes:

@@ -2,7 +2,7 @@
 
 A forecast has only its tensors: today's last hours and the same window in earlier weeks, not the days between. So
 the series is those windows one after the other, oldest week first, today last, in bins of some minutes; its season is
-the place in the window. Its state is made anew from the tensors of each origin, and a bundle holds the parameters only:
+the place in the window. Its state is computed from the tensors of each origin, and a bundle holds the parameters only:
 those that statsmodels finds for a number of training series, the median by target. Bins are spread to minutes as the
 profile is.
 """
@@ -21,11 +21,11 @@ from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
-from tasks.model.architectures._holt_winters import Smoothing, find_smoothing, first_state, forecast
+from tasks.model.architectures._holt_winters import Smoothing, continue_series, find_smoothing, initial_state
 from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_sums, divisor
 from tasks.model.uncertainty.counts import HIGHEST
-from tasks.model.uncertainty.spread import Spread, around, learn_spread, read_spread, some
+from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles
 
 
 class HoltWintersConfig(ModelConfig):
@@ -38,13 +38,13 @@ class HoltWintersConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class Windows:
+class WeekdayWindows:
     """Same-weekday windows in bins; axes W weeks (oldest first), M bins a window, C, O, S.
 
     Attributes:
         weeks: float32 [W, M, C, O, S]; NaN where less than half of a bin was observed.
         today: float32 [bins before the hour, C, O, S].
-        size: steps a bin.
+        size: steps per bin.
     """
 
     weeks: Float
@@ -52,7 +52,7 @@ class Windows:
     size: int
 
     @classmethod
-    def of(cls, tensors: Tensors, bin_minutes: int) -> Windows:
+    def of(cls, tensors: Tensors, bin_minutes: int) -> WeekdayWindows:
         """From tensors."""
         size = divisor(tensors.horizon, bin_minutes // tensors.interval)
         weeks = np.moveaxis(_bins(tensors.lags[::-1], size), -1, 1)
@@ -78,19 +78,21 @@ class HoltWintersForecaster:
         Raises:
             ModelError: if the tensors have a target that it has no parameters for.
         """
-        return around(self.mean(tensors), self.phi, tensors)
+        return with_quantiles(self.mean(tensors), self.phi, tensors)
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]."""
         missing = set(tensors.targets) - set(self.smoothing)
         if missing:
             raise ModelError(f"{self.name} was not trained on targets {sorted(missing)}: run nexthour retrain")
-        windows = Windows.of(tensors, self.bin_minutes)
-        series, state = windows.series(), first_state(windows.weeks)
+        windows = WeekdayWindows.of(tensors, self.bin_minutes)
+        series, state = windows.series(), initial_state(windows.weeks)
         ahead = tensors.horizon // windows.size
         by_bin = np.stack(
             [
-                forecast(series[:, c], type(state)(state.level[c], state.season[:, c]), ahead, self.smoothing[target])
+                continue_series(
+                    series[:, c], type(state)(state.level[c], state.season[:, c]), ahead, self.smoothing[target]
+                )
                 for c, target in enumerate(tensors.targets)
             ],
             axis=1,
@@ -128,7 +130,7 @@ class HoltWinters(BaseArchitecture):
             smoothing[target] = Smoothing(*values.tolist())
             log.notes |= {f"{name}_{target}": round(x, 4) for name, x in smoothing[target].values().items()}
         forecaster = HoltWintersForecaster(smoothing, config.bin_minutes)
-        forecaster.phi = learn_spread(forecaster.mean, features, some(split.validation, config.fit_origins))
+        forecaster.phi = learn_spread(forecaster.mean, features, pick_evenly(split.validation, config.fit_origins))
         log.notes["fit_seconds"] = round(perf_counter() - begun, 1)
         return forecaster
 
@@ -137,15 +139,15 @@ class HoltWinters(BaseArchitecture):
         found: dict[str, list[Smoothing]] = {target: [] for target in targets}
         if not len(split.validation):
             raise HistoryError(f"{self.name}: no validation origins: ingest more history")
-        for done, at in enumerate(some(split.train, config.fit_series)):
-            windows = Windows.of(features.tensors(np.array([at])), config.bin_minutes)
-            series, state = windows.series(), first_state(windows.weeks)
+        for done, at in enumerate(pick_evenly(split.train, config.fit_series)):
+            windows = WeekdayWindows.of(features.tensors(np.array([at])), config.bin_minutes)
+            series, state = windows.series(), initial_state(windows.weeks)
             usable = (np.isfinite(series).mean(axis=0) >= 0.5) & (np.nansum(series, axis=0) > 0)
             for c, target in enumerate(targets):
                 stations = np.flatnonzero(usable[c, 0])
                 for s in rng.permutation(stations)[: -(-config.fit_series // max(len(split.train), 1))]:
                     own = type(state)(state.level[c, 0, s], state.season[:, c, 0, s])
-                    found[target].append(find_smoothing(_filled(series[:, c, 0, s], own), own, config.damped_trend))
+                    found[target].append(find_smoothing(_fill_gaps(series[:, c, 0, s], own), own, config.damped_trend))
             if self.progress:
                 self.progress("training series", done + 1, config.fit_series)
         if not all(found.values()):
@@ -176,7 +178,7 @@ def _bins(values: Float, size: int) -> Float:
     return out
 
 
-def _filled(series: Float, state: Any) -> Float:
+def _fill_gaps(series: Float, state: Any) -> Float:
     """One series, [bin], with its level and season in the gaps."""
     usual = state.season[np.arange(len(series)) % len(state.season)] + np.nanmean(series)
     return np.where(np.isnan(series), usual, series)

@@ -1,8 +1,8 @@
-"""The passenger-flow article's recipe: four LSTM cells say the next minute from the last one.
+"""The passenger-flow article's recipe: four LSTM cells forecast the next minute from the last one.
 
 The first 67 % of the origins train, the rest validate; min-max by station; seed 7 (`[retrain] seed`), batches of 1. The
-hour is said minute by minute, each from the one said before. It notes the article's picture: a series with the fit of
-its training and of its validation part, and the root mean squared error of both in people. Trained with keras.
+hour is forecast minute by minute, each from the forecast before. It notes the article's picture: a series with the fit
+of its training and of its validation part, and the root mean squared error of both in people. Trained with keras.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def step_by_step(
     start = max(stop - SHOWN_DAYS * day, 0)
     shown = Shown.of(forecaster, features, start, stop)
     gap = sliding_windows(shown.gaps[:-1, None], forecaster.window).any(axis=(1, 2))
-    said = shown.people(point_by_point(forecaster.next_steps(), shown.known, forecaster.window))
-    fitted = np.concatenate([np.full(forecaster.window, np.nan), np.where(gap, np.nan, said)])
+    answer = shown.people(point_by_point(forecaster.next_steps(), shown.known, forecaster.window))
+    fitted = np.concatenate([np.full(forecaster.window, np.nan), np.where(gap, np.nan, answer)])
     early = shown.minutes < border
     training, validation = (np.where(part, fitted, np.nan) for part in (early, ~early))
     return SeriesFit(shown.minutes, shown.counts, training, validation, shown.where)

@@ -15,11 +15,19 @@ from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
-from tasks.model.architectures._next_hour.row_weights import Age, dispersion, station_weights, weighted_rows
+from tasks.model.architectures._next_hour.row_weights import Age, shared_dispersion, station_weights, weighted_rows
 from tasks.model.architectures._next_hour.samples import Augment, Samples, draw
 from tasks.model.architectures._next_hour.weights import Weights, adopt
-from tasks.model.channel_inputs import Scales, learn_scales
-from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, joined, refit_network, seed_everything
+from tasks.model.channel_inputs import ChannelScales, learn_scales
+from tasks.model.networks.fit import (
+    FitRows,
+    Plan,
+    compile_network,
+    fit_network,
+    join_rows,
+    refit_network,
+    seed_everything,
+)
 from tasks.model.networks.onnx import OnnxNetwork, export_network
 from tasks.model.uncertainty.conformal import Calibration, calibrate_network
 
@@ -45,7 +53,7 @@ class NextHourConfig(ModelConfig):
     half_life_days: float = Field(21.0, ge=0, description="Age at which a training row counts half; 0: all alike.")
     refit: bool = Field(
         True,
-        description="Train anew, validation days included, for as many epochs as were best (half of them at least).",
+        description="Train again, validation days included, for as many epochs as were best (half of them at least).",
     )
     calibrate: bool = Field(True, description="Calibrate the quantiles on the validation days.")
     max_samples: int = Field(60_000, ge=1, description="Training rows (an origin at a station), at most.")
@@ -105,13 +113,13 @@ class NextHourLstm(BaseArchitecture):
         age = Age(split, config.half_life_days)
         rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
         metrics = [networks.likelihood, networks.quantile_loss]
-        spread = dispersion(train) if config.likelihood == "negative_binomial" else None
+        spread = shared_dispersion(train) if config.likelihood == "negative_binomial" else None
         del train  # its arrays are those of the rows, which later give way to longer ones
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
         calibrated = self._calibrated(model, watched, held, features.grid)
         if config.refit and log.notes["best_epoch"]:
-            rows = joined(rows, self._fresh(features, split, weights, age, rng, scales))
+            rows = join_rows(rows, self._fresh(features, split, weights, age, rng, scales))
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
             refit_network(model, start, rows, watched, again, log, self.progress)
         fitted = self._forecaster(export_network(model), features, scales)
@@ -120,7 +128,7 @@ class NextHourLstm(BaseArchitecture):
         return fitted
 
     def _calibrated(
-        self, model: Any, watched: Rows, held: Samples, grid: Grid
+        self, model: Any, watched: FitRows, held: Samples, grid: Grid
     ) -> tuple[Calibration | None, Calibration | None]:
         """Calibrations of the stations and of their total, None where they are not asked for or there is no total."""
         if not self.config.calibrate:
@@ -128,7 +136,7 @@ class NextHourLstm(BaseArchitecture):
         own = None if grid.total is None else held.place == len(grid.stations) - 1
         return calibrate_network(model, watched, grid.interval, own)
 
-    def _adopt(self, model: Any, features: Features, scales: Scales) -> bool:
+    def _adopt(self, model: Any, features: Features, scales: ChannelScales) -> bool:
         """Give the network the weights of `start`, if that is one of the same layout."""
         start, like = self.start, self._forecaster(None, features, scales)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
@@ -136,9 +144,9 @@ class NextHourLstm(BaseArchitecture):
         return start.layout == like.layout and adopt(model, start.weights, start.stations, like.stations)
 
     def _network(self, shape: Shape, features: Features) -> Any:
-        from tasks.model.architectures._next_hour.network import build
+        from tasks.model.architectures._next_hour.network import build_network
 
-        return build(shape, self.config.units, self.config.embedding, self.config.dropout)
+        return build_network(shape, self.config.units, self.config.embedding, self.config.dropout)
 
     def _fresh(
         self,
@@ -147,8 +155,8 @@ class NextHourLstm(BaseArchitecture):
         weights: Float,
         age: Age,
         rng: np.random.Generator,
-        scales: Scales,
-    ) -> Rows:
+        scales: ChannelScales,
+    ) -> FitRows:
         """Training rows of the validation origins, as many to the origin as the others have."""
         share = len(split.validation) / len(split.train)
         most = max(round(self.config.max_samples * share), 1)
@@ -163,7 +171,7 @@ class NextHourLstm(BaseArchitecture):
         what: str,
         rng: np.random.Generator,
         augment: Augment | None,
-        scales: Scales,
+        scales: ChannelScales,
     ) -> Samples:
         if len(origins):
             known, inputs = features.grid.stations, self.config.inputs
@@ -172,7 +180,7 @@ class NextHourLstm(BaseArchitecture):
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: Any, features: Features, scales: Scales) -> NextHourForecaster:
+    def _forecaster(self, network: Any, features: Features, scales: ChannelScales) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(

@@ -1,7 +1,7 @@
 """The sine-wave article's recipe: two stacked LSTM layers read a window of 50 steps and say the next one.
 
 The hour is one full recursive sequence from the last window. The article's three ways to forecast a series (point by
-point, sequences that start anew from truth, one sequence) are noted for a day, with their errors in people. Windows
+point, sequences that start again from truth, one sequence) are noted for a day, with their errors in people. Windows
 are scaled by station from training hours, not divided by their first value, which may be zero. Trained with keras,
 served without.
 """
@@ -37,7 +37,7 @@ class StackedLstm(RecursiveLstm):
 
     def show(self, forecaster: RecursiveForecaster, features: Features, split: Split, log: FitLog) -> None:
         """Note the last validation day at the busiest station, forecast in three ways, and their errors."""
-        ways = three_ways(forecaster, features, split.validation[-1])
+        ways = forecast_three_ways(forecaster, features, split.validation[-1])
         log.notes |= {
             "three_ways": ways,
             "rmse_point_by_point": error(ways.points, ways.counts),
@@ -46,7 +46,7 @@ class StackedLstm(RecursiveLstm):
         }
 
 
-def three_ways(forecaster: RecursiveForecaster, features: Features, end: np.datetime64) -> ThreeWays:
+def forecast_three_ways(forecaster: RecursiveForecaster, features: Features, end: np.datetime64) -> ThreeWays:
     """The day before `end` at the busiest station: point by point, by the hour from truth, and all from its start.
 
     What starts from a window with a gap is NaN.

@@ -1,4 +1,4 @@
-"""The profile as it stands: recent weeks weigh more, smoothed over some minutes."""
+"""The profile alone: mean of the weekly lags, smoothed over some minutes; recent weeks weigh more."""
 
 from __future__ import annotations
 

@@ -17,19 +17,19 @@ from tasks.contracts import Features, FitLog, Forecaster, Grid, Prediction, Spli
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
-from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, seed_everything
+from tasks.model.networks.fit import FitRows, Plan, compile_network, fit_network, seed_everything
 from tasks.model.networks.onnx import OnnxNetwork, export_network
-from tasks.model.networks.sequence import SequenceShape, build
-from tasks.model.series import Scales, read_scales, training_scales
+from tasks.model.networks.sequence import SequenceShape, build_sequence
+from tasks.model.series import SeriesScales, read_scales, training_scales
 from tasks.model.uncertainty.counts import HIGHEST
-from tasks.model.uncertainty.spread import Spread, around, learn_spread, read_spread, some
+from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles
 
 
 class WeeklyLagConfig(ModelConfig):
     """Table `[models.weekly_lag_lstm]`; the defaults are the notes'."""
 
     units: int = Field(100, ge=1, le=1024, description="Cells of the LSTM.")
-    dropout: float = Field(0.25, ge=0, lt=1, description="Share of the LSTM's answers hidden in training.")
+    dropout: float = Field(0.25, ge=0, lt=1, description="Share of the LSTM's outputs dropped in training.")
     epochs: int = Field(30, ge=1, le=10_000, description="Passes over the training series, at most.")
     batch: int = Field(100, ge=1, description="Series a step.")
     patience: int = Field(10, ge=1, description="Epochs without a better validation loss before it ends.")
@@ -76,7 +76,7 @@ class WeeklyLagForecaster:
 
     network: OnnxNetwork
     weeks: int
-    scales: Scales
+    scales: SeriesScales
     phi: Spread = field(default_factory=dict)
     name: str = "weekly_lag_lstm"
 
@@ -86,7 +86,7 @@ class WeeklyLagForecaster:
         Raises:
             ModelError: if the tensors have other weeks than it was trained on.
         """
-        return around(self.mean(tensors), self.phi, tensors)
+        return with_quantiles(self.mean(tensors), self.phi, tensors)
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]; see `predict`."""
@@ -133,7 +133,7 @@ class WeeklyLagLstm(BaseArchitecture):
         """
         config = self.config
         rng = np.random.default_rng(seed)
-        scales = training_scales(features, some(split.train, config.fit_origins))
+        scales = training_scales(features, pick_evenly(split.train, config.fit_origins))
         train = self._draw(features, split.train, scales, config.max_samples, rng, "training")
         held = self._draw(features, split.validation, scales, config.max_validation, rng, "validation")
         seed_everything(seed)
@@ -142,25 +142,25 @@ class WeeklyLagLstm(BaseArchitecture):
         fit_network(model, train, held, plan, log, self.progress)
         forecaster = WeeklyLagForecaster(export_network(model), train.inputs["weeks"].shape[1], scales)
         forecaster.phi = learn_spread(
-            forecaster.mean, features, some(split.validation, max(config.fit_origins // 4, 1))
+            forecaster.mean, features, pick_evenly(split.validation, max(config.fit_origins // 4, 1))
         )
         return forecaster
 
-    def _network(self, train: Rows) -> Any:
+    def _network(self, train: FitRows) -> Any:
         """LSTM, Dropout, Dense with ReLU; the last starts at the mean, since a ReLU that starts below 0 stays there."""
         import keras
 
         shape = SequenceShape(*train.inputs["weeks"].shape[1:])
         mean, config = float(train.truth.mean()), self.config
-        model = build(shape, (config.units,), dropout=config.dropout, head="relu", start=mean, name="weeks")
+        model = build_sequence(shape, (config.units,), dropout=config.dropout, head="relu", start=mean, name="weeks")
         compile_network(model, "mean_squared_error", keras.optimizers.Adam(config.learning_rate), ["mae"])
         return model
 
     def _draw(
-        self, features: Features, origins: Minutes, scales: Scales, most: int, rng: np.random.Generator, what: str
-    ) -> Rows:
+        self, features: Features, origins: Minutes, scales: SeriesScales, most: int, rng: np.random.Generator, what: str
+    ) -> FitRows:
         """At most `most` series of evenly chosen origins, in the order of time."""
-        chosen = some(origins, self.config.fit_origins)
+        chosen = pick_evenly(origins, self.config.fit_origins)
         each = max(most // max(len(chosen), 1), 1)
         low, span = (part[:, None, :, None] for part in _ends(scales, features.grid))
         parts: list[tuple[Float, Float]] = []
@@ -175,7 +175,7 @@ class WeeklyLagLstm(BaseArchitecture):
         if not sum(len(truth) for _, truth in parts):
             raise HistoryError(f"{self.name}: no minute with an earlier week among the {what} origins: ingest more")
         weeks, counts = (np.concatenate(side)[:most] for side in zip(*parts, strict=True))
-        return Rows({"weeks": weeks}, counts, np.ones(len(counts), np.float32))
+        return FitRows({"weeks": weeks}, counts, np.ones(len(counts), np.float32))
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> Forecaster:
@@ -192,7 +192,7 @@ class WeeklyLagLstm(BaseArchitecture):
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
 
 
-def _ends(scales: Scales, grid: Grid) -> tuple[Float, Float]:
+def _ends(scales: SeriesScales, grid: Grid) -> tuple[Float, Float]:
     """Least count and span, float32 [C, S]; 0 and 1 for a series without a scale."""
     pairs = [[scales.get(t, {}).get(s, (0.0, 1.0)) for s in grid.stations] for t in grid.targets]
     ends = np.array(pairs, np.float32)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import onnx
 
 
-def settled_form(content: bytes) -> bytes:
+def canonical_form(content: bytes) -> bytes:
     """An ONNX model whose nodes stand in the order in which its outputs need them, and whose inner names are counted.
 
     Names of inputs and outputs stay; what no output needs is left out. A model with graphs inside its nodes is returned
@@ -25,7 +25,7 @@ def settled_form(content: bytes) -> bytes:
     graph = model.graph
     if any(attribute.type in (attribute.GRAPH, attribute.GRAPHS) for n in graph.node for attribute in n.attribute):
         return content
-    nodes = list(_needed(graph))
+    nodes = list(_needed_nodes(graph))
     outer = {"", *(value.name for value in (*graph.input, *graph.output))}
     weights = {tensor.name: tensor for tensor in graph.initializer}
     names: dict[str, str] = {name: name for name in outer}
@@ -48,7 +48,7 @@ def settled_form(content: bytes) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _needed(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
+def _needed_nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """Nodes that outputs need, each after what it needs itself, in the order of outputs and of inputs."""
     makers = {name: node for node in graph.node for name in node.output if name}
     done: set[int] = set()

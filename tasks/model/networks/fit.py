@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.contracts import FitLog, Progress
-from tasks.model.networks.keras_runtime import stderr_aside, unroll
+from tasks.model.networks.keras_runtime import hold_stderr, unroll
 
 if TYPE_CHECKING:
     import keras
@@ -32,7 +32,7 @@ VALIDATION_BATCH = 2048
 
 
 @dataclass(frozen=True)
-class Rows:
+class FitRows:
     """Rows of a fit, row axis first.
 
     Attributes:
@@ -58,8 +58,8 @@ class Rows:
         )
         return held
 
-    def let_go(self) -> None:
-        """Drop what TensorFlow holds of them; it is made again where it is asked for."""
+    def release(self) -> None:
+        """Drop what TensorFlow holds of them; it is created again on the next use."""
         self.__dict__.pop("tensors", None)
 
 
@@ -85,7 +85,7 @@ class Plan:
 
 def seed_everything(seed: int) -> None:
     """Fix every source of chance that Keras knows, and make the operations deterministic."""
-    with stderr_aside():  # TensorFlow tells which instructions the processor has
+    with hold_stderr():  # TensorFlow writes which instructions the processor has
         import keras
 
     keras.utils.set_random_seed(seed)
@@ -103,7 +103,7 @@ def keras_backend() -> str:
 
 
 def compile_network(model: keras.Model, loss: Any, optimizer: Any, metrics: list[Any] | None = None) -> None:
-    """Compile for `fit_network`: several batches a call of the graph."""
+    """Compile for `fit_network`: several batches per call of the graph."""
     model.compile(
         optimizer,
         loss=loss,
@@ -113,17 +113,17 @@ def compile_network(model: keras.Model, loss: Any, optimizer: Any, metrics: list
     )
 
 
-def batches(rows: Rows, size: int, order: npt.NDArray[np.int64] | None = None) -> Any:
+def make_batches(rows: FitRows, size: int, order: npt.NDArray[np.int64] | None = None) -> Any:
     """Rows by the batch in some order, that of the rows by default, gathered while the network works.
 
     On TensorFlow its own threads gather them: Python in between costs a twelfth of a step.
     """
     order = np.arange(len(rows)) if order is None else order
-    return gathered(rows, size, order) if keras_backend() == "tensorflow" else sliced(rows, size, order)
+    return gather_batches(rows, size, order) if keras_backend() == "tensorflow" else slice_batches(rows, size, order)
 
 
-def gathered(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> Any:
-    """See `batches`: as TensorFlow's threads gather them."""
+def gather_batches(rows: FitRows, size: int, order: npt.NDArray[np.int64]) -> Any:
+    """See `make_batches`: as TensorFlow's threads gather them."""
     import tensorflow as tf
 
     held = rows.tensors
@@ -137,8 +137,8 @@ def gathered(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> Any:
     return at.map(batch).prefetch(2 * STEPS_PER_EXECUTION).with_options(options)
 
 
-def sliced(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.PyDataset:
-    """See `batches`: as any backend takes them."""
+def slice_batches(rows: FitRows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.PyDataset:
+    """See `make_batches`: as any backend takes them."""
     import keras
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
@@ -153,7 +153,7 @@ def sliced(rows: Rows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.P
 
 
 def fit_network(
-    model: keras.Model, train: Rows, validation: Rows, plan: Plan, notes: FitLog, progress: Progress | None = None
+    model: keras.Model, train: FitRows, validation: FitRows, plan: Plan, notes: FitLog, progress: Progress | None = None
 ) -> None:
     """Fit a compiled network; it ends with the weights of its best epoch by validation loss, 0 being before any.
 
@@ -171,7 +171,7 @@ def fit_network(
     for epoch in range(1, plan.epochs + 1):
         order = rng.permutation(len(train)) if plan.shuffle else None
         started = perf_counter()
-        history = model.fit(batches(train, plan.batch, order), epochs=1, shuffle=False, verbose=0).history
+        history = model.fit(make_batches(train, plan.batch, order), epochs=1, shuffle=False, verbose=0).history
         spent, trained = spent + perf_counter() - started, trained + len(train)
         for name, values in history.items():
             notes.epochs.setdefault(name, []).append(float(values[0]))
@@ -185,7 +185,7 @@ def fit_network(
             best, best_epoch, best_weights = loss, epoch, model.get_weights()
         if epoch - best_epoch >= plan.patience or perf_counter() - begun > plan.seconds:
             break
-    train.let_go()
+    train.release()
     model.set_weights(best_weights)
     notes.notes |= {
         "best_epoch": best_epoch,
@@ -199,9 +199,9 @@ def fit_network(
     log.info("fitted in %.0f s; best epoch %d", perf_counter() - begun, best_epoch)
 
 
-def joined(first: Rows, second: Rows) -> Rows:
+def join_rows(first: FitRows, second: FitRows) -> FitRows:
     """The rows of both, one after the other."""
-    return Rows(
+    return FitRows(
         {name: np.concatenate([array, second.inputs[name]]) for name, array in first.inputs.items()},
         np.concatenate([first.truth, second.truth]),
         np.concatenate([first.weight, second.weight]),
@@ -211,8 +211,8 @@ def joined(first: Rows, second: Rows) -> Rows:
 def refit_network(
     model: keras.Model,
     start: list[npt.NDArray[Any]],
-    rows: Rows,
-    watched: Rows,
+    rows: FitRows,
+    watched: FitRows,
     plan: Plan,
     notes: FitLog,
     progress: Progress | None = None,
@@ -229,7 +229,7 @@ def refit_network(
     rng = np.random.default_rng(plan.seed)
     for epoch in range(1, plan.epochs + 1):
         order = rng.permutation(len(rows)) if plan.shuffle else None
-        model.fit(batches(rows, plan.batch, order), epochs=1, shuffle=False, verbose=0)
+        model.fit(make_batches(rows, plan.batch, order), epochs=1, shuffle=False, verbose=0)
         if progress:
             progress("epochs with the newest days", epoch, plan.epochs)
     kept = _loss(_evaluate(model, watched)) < before
@@ -238,8 +238,8 @@ def refit_network(
     notes.notes |= {"refit_rows": len(rows), "refit_kept": kept}
 
 
-def _evaluate(model: keras.Model, rows: Rows) -> dict[str, float]:
-    figures = model.evaluate(batches(rows, VALIDATION_BATCH), verbose=0, return_dict=True)
+def _evaluate(model: keras.Model, rows: FitRows) -> dict[str, float]:
+    figures = model.evaluate(make_batches(rows, VALIDATION_BATCH), verbose=0, return_dict=True)
     return {name: float(value) for name, value in figures.items()}
 
 

@@ -25,8 +25,8 @@ def unroll(model: keras.Model, wanted: bool = True) -> None:
 
 
 @contextmanager
-def stderr_aside() -> Iterator[None]:
-    """Nothing that is written to file descriptor 2 is shown, unless the block fails: then all of it is."""
+def hold_stderr() -> Iterator[None]:
+    """Hold back what is written to file descriptor 2; write it out only if the block fails."""
     shown = os.dup(2)
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Float
 from tasks.errors import ModelError
-from tasks.model.networks.canonical_onnx import settled_form
+from tasks.model.networks.canonical_onnx import canonical_form
 from tasks.model.networks.keras_runtime import unroll
 from tasks.storage.roots import one_line
 
@@ -118,4 +118,4 @@ def export_network(model: keras.Model) -> OnnxNetwork:
         warnings.simplefilter("ignore", FutureWarning)  # of tf2onnx about NumPy
         path = Path(folder) / FILE
         model.export(str(path), format="onnx", verbose=False)
-        return OnnxNetwork(settled_form(path.read_bytes()))
+        return OnnxNetwork(canonical_form(path.read_bytes()))

@@ -23,7 +23,7 @@ class SequenceShape:
     targets: int = 1
 
 
-def build(
+def build_sequence(
     shape: SequenceShape,
     cells: Sequence[int],
     *,

@@ -42,7 +42,7 @@ class Day:
     Attributes:
         part: "training", "validation" or "hold-out".
         times: local wall clock, datetime64 [T].
-        actual, mean, low, high: people an interval, [T]; NaN where not known.
+        actual, mean, low, high: people per interval, [T]; NaN where not known.
     """
 
     part: str
@@ -103,7 +103,7 @@ def days_by_part(days: Sequence[Day], where: str, interval: int = 1) -> Figure:
 
 
 def error_by_horizon(minutes: Sequence[int], errors: Mapping[str, Sequence[float]], what: str) -> Figure:
-    """Error against how far ahead, a line a model.
+    """Error against how far ahead, one line per model.
 
     Args:
         minutes: horizon minutes.
@@ -119,7 +119,7 @@ def error_by_horizon(minutes: Sequence[int], errors: Mapping[str, Sequence[float
 
 
 def error_by_hour(errors: Mapping[str, Sequence[float]], what: str) -> Figure:
-    """Error by local hour of the day, a line a model; 24 values each."""
+    """Error by local hour of the day, one line per model; 24 values each."""
     figure, (axes,) = new_figure(
         "Error by hour of the day", "held-out days, by the local hour of the origin; lower is better"
     )
@@ -174,12 +174,12 @@ def forecast_against_actual(
 
     Args:
         times: local wall clock of the truth, datetime64 [T], before and after the origin.
-        actual: people an interval, [T]; NaN where not known.
+        actual: people per interval, [T]; NaN where not known.
         origin: local start of the forecast hour.
-        mean: expected people an interval, [H].
+        mean: expected people per interval, [H].
         bands: (label, low [H], high [H]), the widest first.
         where: what is shown, for the title.
-        interval: minutes a step.
+        interval: minutes per step.
         timezone: shown on the axis.
         note: ends the line under the title.
     """
@@ -209,7 +209,7 @@ def forecast_against_actual(
 
 
 def _models(axes: Axes, x: Values, errors: Mapping[str, Sequence[float]], from_zero: bool = True) -> None:
-    """A line a model, the challenger on top, labelled at its end."""
+    """One line per model, the challenger on top, labelled at its end."""
     lines, styles = [], model_styles(errors)
     for name, values in errors.items():
         colour, width, dash = styles[name]

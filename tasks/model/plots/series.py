@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeriesFit:
-    """A series and what a network said of each next step, every fit at its own place.
+    """A series and a network's forecast of each next step, every fit at its own place.
 
     Attributes:
         minutes: UTC, datetime64[m] [T].
-        counts: people an interval, [T]; NaN where not known.
+        counts: people per interval, [T]; NaN where not known.
         training, validation: the fit, [T]; NaN outside of its part and where a window has no beginning.
         where: target and station.
     """
@@ -40,10 +40,10 @@ class ThreeWays:
 
     Attributes:
         minutes: UTC, datetime64[m] [T].
-        counts: people an interval, [T]; NaN where not known.
+        counts: people per interval, [T]; NaN where not known.
         points: each step from the true ones before it, [T].
-        sequences: as many steps as a row has, each from the one said before, every row starting from truth, [N, H]; the
-            first row at the first minute.
+        sequences: as many steps as a row has, each from the forecast before it, every row starting from truth, [N, H];
+            the first row at the first minute.
         whole: all steps from what was known before the first, [T].
         where: target and station.
     """
@@ -62,12 +62,12 @@ def three_ways(ways: ThreeWays, local: Minutes, interval: int) -> Figure:
     Args:
         ways: what is shown.
         local: its minutes by the wall clock.
-        interval: minutes a step.
+        interval: minutes per step.
     """
     length = ways.sequences.shape[1]
     figure, panels = new_figure(
         f"Three ways to forecast {date(local)}, {ways.where}",
-        "orange: said by the network; grey: counted",
+        "orange: forecast by the network; grey: counted",
         panels=3,
         size=(13, 4.6),
     )
@@ -93,13 +93,13 @@ def series_fit(fit: SeriesFit, local: Minutes, interval: int) -> Figure:
     Args:
         fit: what is shown.
         local: its minutes by the wall clock.
-        interval: minutes a step.
+        interval: minutes per step.
     """
     from matplotlib.dates import ConciseDateFormatter
 
     figure, (axes,) = new_figure(
         f"Step by step, {fit.where}",
-        "each step said from the true ones before it",
+        "each step forecast from the true ones before it",
         size=(11, 4.6),
         ends=0.985,
         legend=True,

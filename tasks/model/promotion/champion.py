@@ -45,7 +45,7 @@ def move_pointer(store: Store, version: str, alias: str | None, now: np.datetime
     Args:
         store: the data root.
         version: whose bundle is on disk.
-        alias: where the registry's alias stands, None where that is not known.
+        alias: version of the registry's alias, None where that is not known.
         now: UTC.
         source: why it moved, for people.
     """

@@ -1,4 +1,4 @@
-"""What the gate said, for programs and for people."""
+"""The decision of the promotion gate, as JSON and as Markdown."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ TOTAL = "network total"
 
 
 @dataclass(frozen=True)
-class Row:
+class RivalRow:
     """The challenger against one rival over all days that both were scored on.
 
     Attributes:
@@ -54,7 +54,7 @@ class TierRow:
 
 @dataclass(frozen=True)
 class Decision:
-    """What the gate said.
+    """Decision of the promotion gate.
 
     Attributes:
         promoted: whether the challenger becomes champion.
@@ -67,7 +67,7 @@ class Decision:
     promoted: bool
     reason: str
     days: int
-    table: tuple[Row, ...]
+    table: tuple[RivalRow, ...]
     tiers: tuple[TierRow, ...]
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The promotion gate: whether a challenger may publish. Pure: figures in, decision out.
 
 Losses are paired by service day. A day counts by its relative difference, so that a quiet Sunday weighs as much as a
-busy Friday; a one-sided paired t-test over the days says how sure it is that the challenger is the better one. It keeps
-its word at few days, where bootstraps over days promote too much: benchmarks/gate.py.
+busy Friday; a one-sided paired t-test over the days gives the confidence that the challenger is better. It is
+calibrated at few days, where bootstraps over days promote too much: benchmarks/gate.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from tasks.model.promotion.decision import TOTAL, Decision, Row, TierRow
+from tasks.model.promotion.decision import TOTAL, Decision, RivalRow, TierRow
 from tasks.settings.tree import GateSettings
 
 Losses = npt.NDArray[np.float64]
@@ -37,7 +37,7 @@ def decide(
         challenger: float64 [day, station], loss on days that it never saw; NaN where there was no truth.
         champion: the same of the present champion on the same days; None while there is none.
         baselines: the same of every baseline, by name.
-        volume: float64 [station], people a day, by which the tiers are cut.
+        volume: float64 [station], people per day, by which the tiers are cut.
         settings: confidence, margin, minimum of days.
         champion_name: what to call the champion.
         total: the last station is the sum of the others: a tier of its own, and no part of anything else.
@@ -99,7 +99,7 @@ def better_confidence(challenger: Losses, rival: Losses) -> float:
     return float(t.cdf(mean / (spread / math.sqrt(len(gain))), len(gain) - 1))
 
 
-def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: float) -> Row:
+def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: float) -> RivalRow:
     ours, theirs = np.nanmean(challenger, axis=1), np.nanmean(loss, axis=1)
     sure = better_confidence(ours, theirs)
     mean, other = float(ours.mean()), float(theirs.mean())
@@ -108,7 +108,7 @@ def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: flo
         verdict = "better"
     elif sure <= 1 - confidence:
         verdict = "worse"
-    return Row(name, role, mean, other, _percent(mean, other), sure, verdict)
+    return RivalRow(name, role, mean, other, _percent(mean, other), sure, verdict)
 
 
 def _tiers(
@@ -132,7 +132,7 @@ def _tiers(
 
 
 def _verdict(
-    table: Sequence[Row], tiers: Sequence[TierRow], reference: Row, days: int, settings: GateSettings
+    table: Sequence[RivalRow], tiers: Sequence[TierRow], reference: RivalRow, days: int, settings: GateSettings
 ) -> tuple[bool, str]:
     """Whether to promote, and why."""
     if days < settings.minimum_days:
@@ -142,29 +142,29 @@ def _verdict(
     if failed:
         row = min(failed, key=lambda r: r.confidence)
         return False, (
-            f"The challenger is {_against(row)} (confidence {row.confidence:.2f} of being better over {days} days, "
+            f"The challenger is {_comparison(row)} (confidence {row.confidence:.2f} of being better over {days} days, "
             + (f"below {1 - settings.confidence:.2f})." if first else f"{settings.confidence:.2f} asked for).")
         )
     hurt = [t for t in tiers if t.verdict == "worse"]
     if hurt:
         return False, (
-            f"The {_called(hurt[0])} would get {hurt[0].difference:.1f} % worse than with {hurt[0].rival}; "
+            f"The {_tier_name(hurt[0])} would get {hurt[0].difference:.1f} % worse than with {hurt[0].rival}; "
             f"the margin is {100 * settings.margin:.1f} %."
         )
     if first:
-        best = f"{_against(reference)}, the best baseline, over {days} days"
+        best = f"{_comparison(reference)}, the best baseline, over {days} days"
         return True, f"There was no champion to compare with; the challenger is {best}."
     return True, (
-        f"The challenger is {_against(reference)} with confidence {reference.confidence:.2f} over {days} days, "
+        f"The challenger is {_comparison(reference)} with confidence {reference.confidence:.2f} over {days} days, "
         "and better than every baseline."
     )
 
 
-def _called(tier: TierRow) -> str:
+def _tier_name(tier: TierRow) -> str:
     return tier.tier if tier.tier == TOTAL else f"{tier.tier} of the stations"
 
 
-def _against(row: Row) -> str:
+def _comparison(row: RivalRow) -> str:
     if row.difference == 0 or math.isnan(row.difference):
         return f"level with {row.rival}"
     return f"{abs(row.difference):.1f} % {'better' if row.difference < 0 else 'worse'} than {row.rival}"

@@ -1,4 +1,4 @@
-"""What a challenger was made of that the champion was not: config, code, data, stations. Pure."""
+"""Differences between challenger and champion: config, code, data, stations. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Change = tuple[str, str, str]
 """What, how it was, how it is."""
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
+def find_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
     """Differences of two bundles' `meta`, see `register.bundle_meta`; what either does not say is left out."""
     found = [
         (what, str(before[key]), str(now[key]))
@@ -31,7 +31,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[Change]:
 
 def changes_markdown(before: Mapping[str, Any], now: Mapping[str, Any], version: str) -> str:
     """The changes as a table under a heading; a sentence where there are none."""
-    found = changes(before, now)
+    found = find_changes(before, now)
     head = f"**What changed since version {version}**\n\n"
     if not found:
         return f"{head}Nothing but the data's fingerprint.\n"

@@ -17,7 +17,7 @@ WORST = 3
 """Stations that are named where the challenger gains, and where it loses."""
 
 
-def note(trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> str:
+def describe_training(trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> str:
     """Description of run and version, markdown: the decision, the figures of every model, where, data, changes."""
     lines = [
         decision.to_markdown(),
@@ -29,7 +29,7 @@ def note(trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> str:
         "|---|" + "---:|" * 8,
     ]
     for row in metric_rows(trained):
-        cells = (_shown(figure, row[figure]) if figure in row else "" for figure in FIGURES)
+        cells = (_format_figure(figure, row[figure]) if figure in row else "" for figure in FIGURES)
         lines.append(f"| {row['model']} | {' | '.join(cells)} |")
     lines += ["", *_where(trained), "", *_about_data(trained, meta)]
     if trained.champion:
@@ -73,7 +73,7 @@ def _about_data(trained: Trained, meta: Mapping[str, Any]) -> list[str]:
     return [f"**Data** `{meta['data']}`: {size}; {spans} (UTC)."]
 
 
-def _shown(figure: str, value: float) -> str:
+def _format_figure(figure: str, value: float) -> str:
     return f"{value:.1%}" if figure in SHARES else f"{value:.1f}" if figure.endswith("hour") else f"{value:.3f}"
 
 

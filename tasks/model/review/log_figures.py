@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from tasks.model.promotion.decision import Decision
-from tasks.model.review.changes import changes
-from tasks.model.review.description import note
-from tasks.model.review.pictures import ordered
+from tasks.model.review.changes import find_changes
+from tasks.model.review.description import describe_training
+from tasks.model.review.pictures import order_scores
 from tasks.model.review.tables import (
     FIGURES,
     STEP_FIGURES,
@@ -39,7 +39,7 @@ CLOCKED = ("fit_seconds", "rows_a_second")
 
 
 def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> None:
-    """Log parameters, metrics, tables and the decision of one training, whose bundle says `meta`, into a run."""
+    """Log parameters, metrics, tables and the decision of one training, whose bundle holds `meta`, into a run."""
     as_of, data = trained.as_of, str(meta["data"])
     tree = provenance.resolved(settings)
     run.params(params(settings, trained, data))
@@ -61,9 +61,12 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     run.text("tables/calibration.csv", as_csv(calibration_rows(trained)))
     if weights := trained.log.notes.get("attention"):
         run.text("tables/attention.csv", as_csv(attention_rows(weights)))
-    run.json("changes.json", changes(trained.champion, meta) if trained.champion else [])
+    run.json("changes.json", find_changes(trained.champion, meta) if trained.champion else [])
     run.tags(
-        {"mlflow.note.content": note(trained, decision, meta), "nexthour.promoted": str(decision.promoted).lower()}
+        {
+            "mlflow.note.content": describe_training(trained, decision, meta),
+            "nexthour.promoted": str(decision.promoted).lower(),
+        }
     )
 
 
@@ -101,7 +104,7 @@ def _log_epochs(run: Run, trained: Trained, as_of: np.datetime64) -> None:
 
 
 def _log_scores(run: Run, trained: Trained, as_of: np.datetime64) -> None:
-    for name, scores in ordered(trained.scores):
+    for name, scores in order_scores(trained.scores):
         for section, values in (("holdout", scores.overall), ("network", scores.network)):
             run.metrics({f"{section}/{name}.{figure}": values[figure] for figure in FIGURES}, as_of)
         steps = columns(scores.by_horizon, STEP_FIGURES)

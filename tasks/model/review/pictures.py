@@ -1,4 +1,4 @@
-"""The pictures of one retraining, made of what `train` brought."""
+"""The pictures of one retraining."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from tasks.arrays import QUANTILES, Float, Minutes
 from tasks.clock import day_bounds, service_dates, to_local
 from tasks.contracts import Prediction
 from tasks.metrics import Double, Real, network_total
-from tasks.model.origin_chunks import forecast
+from tasks.model.origin_chunks import forecast_origins
 from tasks.model.plots import plots, series
-from tasks.model.training.holdout import Scores, bounded
+from tasks.model.training.holdout import Scores, limit_origins
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
 from tasks.plot_style import people
 
@@ -35,7 +35,7 @@ def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Fig
     if epochs.get("loss"):
         best = trained.log.notes.get("best_epoch")
         yield "loss_by_epoch", plots.loss_by_epoch(epochs["loss"], epochs.get("val_loss", []), best)
-    yield from noted(trained.log.notes, trained.features.grid.interval, timezone)
+    yield from noted_pictures(trained.log.notes, trained.features.grid.interval, timezone)
     if not len(trained.split.holdout):
         return
     yield "error_by_horizon", _by_horizon(trained)
@@ -44,7 +44,7 @@ def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Fig
     yield from _next_hours(trained, timezone)
 
 
-def noted(notes: Mapping[str, Any], interval: int, timezone: str) -> Iterator[tuple[str, Figure]]:
+def noted_pictures(notes: Mapping[str, Any], interval: int, timezone: str) -> Iterator[tuple[str, Figure]]:
     """What some architectures note of their fit: `series_fit`, `three_ways`; `attention`, the weights of the weeks."""
     if fit := notes.get("series_fit"):
         yield "series_fit", series.series_fit(fit, to_local(fit.minutes, timezone), interval)
@@ -54,7 +54,7 @@ def noted(notes: Mapping[str, Any], interval: int, timezone: str) -> Iterator[tu
         yield "attention_by_week", series.weight_by_week(weights)
 
 
-def ordered(scores: Mapping[str, Scores]) -> list[tuple[str, Scores]]:
+def order_scores(scores: Mapping[str, Scores]) -> list[tuple[str, Scores]]:
     """Challenger, champion, then the baselines as given."""
     roles = [name for name in (CHALLENGER, CHAMPION) if name in scores]
     return [(name, scores[name]) for name in (*roles, *(n for n in scores if n not in roles))]
@@ -65,8 +65,8 @@ def held_out_hours(trained: Trained) -> tuple[Minutes, Float, Prediction]:
     newest = trained.split.holdout[-1]
     count = int((newest - trained.split.holdout[0]) // HOUR) + 1
     origins = newest - np.arange(min(count, CALIBRATION_ORIGINS))[::-1] * HOUR
-    origins = bounded(origins, len(trained.features.grid.stations))
-    return origins, trained.features.truth(origins), forecast(trained.forecaster, trained.features, origins)
+    origins = limit_origins(origins, len(trained.features.grid.stations))
+    return origins, trained.features.truth(origins), forecast_origins(trained.forecaster, trained.features, origins)
 
 
 def quantile_shares(quantiles: Float, truth: Float) -> tuple[list[float], list[float]]:
@@ -98,7 +98,7 @@ def network_bands(mean: Double, actual: Double, ahead: Double, levels: Sequence[
 
 
 def whole_day(origins: Minutes, timezone: str) -> tuple[np.datetime64, np.datetime64]:
-    """Bounds in UTC of the last service day that lies within the origins; of the last 24 hours where none does."""
+    """Bounds in UTC of the last service day that is within the origins; of the last 24 hours where none does."""
     for day in np.unique(service_dates(origins, timezone))[::-1]:
         start, end = day_bounds(day, timezone)
         if origins[0] <= start and end - HOUR <= origins[-1]:
@@ -108,13 +108,13 @@ def whole_day(origins: Minutes, timezone: str) -> tuple[np.datetime64, np.dateti
 
 def _by_horizon(trained: Trained) -> Figure:
     interval = trained.features.grid.interval
-    errors = {name: [step["mae_step"] for step in scores.by_horizon] for name, scores in ordered(trained.scores)}
+    errors = {name: [step["mae_step"] for step in scores.by_horizon] for name, scores in order_scores(trained.scores)}
     minutes = [(i + 1) * interval for i in range(60 // interval)]
     return plots.error_by_horizon(minutes, errors, f"mean absolute error, {people(interval)}")
 
 
 def _by_hour(trained: Trained) -> Figure:
-    errors = {name: [hour["rmse_hour"] for hour in scores.by_hour] for name, scores in ordered(trained.scores)}
+    errors = {name: [hour["rmse_hour"] for hour in scores.by_hour] for name, scores in order_scores(trained.scores)}
     return plots.error_by_hour(errors, "RMSE of a station's next hour, people")
 
 
@@ -133,7 +133,7 @@ def _days(trained: Trained, timezone: str) -> Figure:
         start, end = whole_day(origins, timezone)
         start = grid.start + int(grid.index(start)) * np.timedelta64(grid.interval, "m")
         hours = np.arange(start, end - HOUR + np.timedelta64(1, "m"), HOUR)
-        answer = forecast(trained.forecaster, trained.features, hours)
+        answer = forecast_origins(trained.forecaster, trained.features, hours)
         low, high = (answer.quantiles[QUANTILES.index(q), 0, :, busiest].ravel() for q in (0.10, 0.90))
         minutes = start + np.arange(len(low)) * np.timedelta64(grid.interval, "m")
         actual = trained.features.truth(hours)[0, :, busiest].ravel()

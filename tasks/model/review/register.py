@@ -17,7 +17,7 @@ from tasks.clock import to_local
 from tasks.metrics import finite
 from tasks.model.promotion.champion import move_pointer, store_bundle
 from tasks.model.promotion.decision import Decision
-from tasks.model.review.description import note
+from tasks.model.review.description import describe_training
 from tasks.model.review.log_figures import log_figures
 from tasks.model.review.pictures import retrain_pictures
 from tasks.model.review.tables import metric_rows
@@ -49,11 +49,11 @@ class RetrainReport:
         version: registry number, or `local-…` where MLflow did not answer.
         promoted: whether it publishes from now on.
         reason: the gate's sentence.
-        metrics: a row a model on the same held-out days: `model`, and figures by the name of `metrics.figures`.
+        metrics: one row per model on the same held-out days: `model`, and figures by the name of `metrics.figures`.
         decision: the gate's tables, markdown.
         tracking_uri: where MLflow is, without credentials.
         url: page of the run, where a server has one.
-        bundle: where the bundle lies.
+        bundle: path or URL of the bundle.
         fit_seconds: how long the fit took; None where the architecture does not say.
         warnings: sentences for the person who reads it.
     """
@@ -91,15 +91,17 @@ def register_trained(
     uri, store, warnings = tracking_uri(settings), Store(settings.data_root), []
     run_id, url, alias, as_of = None, None, None, trained.as_of
     version = f"local-{_compact(as_of)}"
-    meta = bundle_meta(trained) | made_of(settings, trained)
-    with tempfile.TemporaryDirectory() as made:
-        folder = Path(made) / "bundle"
+    meta = bundle_meta(trained) | comparison_meta(settings, trained)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "bundle"
         save_bundle(folder, trained.forecaster, meta)
         try:
             with runs.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
                 run_id, url = run.run_id, run.url
                 log_figures(run, settings, trained, decision, meta)
-                version = registry.log_version(run, settings, served(trained, folder), *_words(trained, decision, meta))
+                version = registry.log_version(
+                    run, settings, make_served(trained, folder), *_words(trained, decision, meta)
+                )
                 registry.describe_model(mlflow, settings, DESCRIPTION)
                 alias = _set_alias(mlflow, settings, version, decision.promoted)
         except runs.TrackingError as error:
@@ -127,7 +129,7 @@ def register_trained(
 
 
 def bundle_meta(trained: Trained) -> dict[str, Any]:
-    """What `bundle.json` says beside the network; the same training gives the same."""
+    """Metadata for `bundle.json`; the same training gives the same."""
     grid, train, extra = trained.features.grid, trained.split.train, trained.features.extra
     return {
         "model": trained.model,
@@ -144,7 +146,7 @@ def bundle_meta(trained: Trained) -> dict[str, Any]:
     }
 
 
-def made_of(settings: Settings, trained: Trained) -> dict[str, Any]:
+def comparison_meta(settings: Settings, trained: Trained) -> dict[str, Any]:
     """What else a later challenger is compared with: config, code, and whether it went on from another."""
     tree = provenance.resolved(settings)
     sections = {name: tree[name] for name in ("network", "features", "retrain", "gate")}
@@ -158,7 +160,7 @@ def made_of(settings: Settings, trained: Trained) -> dict[str, Any]:
     }
 
 
-def served(trained: Trained, folder: Path) -> registry.Served:
+def make_served(trained: Trained, folder: Path) -> registry.Served:
     """The bundle with one small example: the last held-out (else training) origin at the busiest stations."""
     grid, split = trained.features.grid, trained.split
     busiest = np.argsort(-trained.volume[grid.parts], kind="stable")[:EXAMPLE_STATIONS]
@@ -214,11 +216,11 @@ def _run(
 def _words(trained: Trained, decision: Decision, meta: dict[str, Any]) -> tuple[dict[str, str], str]:
     """Tags and description of the version."""
     tags = {"model": trained.model, "as_of": f"{trained.as_of}Z", "promoted": str(decision.promoted).lower()}
-    return tags, note(trained, decision, meta)
+    return tags, describe_training(trained, decision, meta)
 
 
 def _set_alias(mlflow: runs.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:
-    """Point `champion` or `challenger` at the version; returns where `champion` stands now."""
+    """Point `champion` or `challenger` at the version; returns the version of `champion`."""
     if promoted:
         registry.set_alias(mlflow, settings, registry.CHAMPION, version)
         registry.drop_alias(mlflow, settings, registry.CHALLENGER)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.arrays import QUANTILES
 from tasks.metrics import finite
-from tasks.model.review.pictures import ordered
+from tasks.model.review.pictures import order_scores
 from tasks.model.training.train import Trained
 
 FIGURES = (
@@ -26,9 +26,9 @@ STEP_FIGURES = ("mae_step", "poisson_deviance", "pinball")
 
 
 def metric_rows(trained: Trained) -> list[dict[str, Any]]:
-    """A row a model: its figures on the held-out days, and those of the network total as `network_…`."""
+    """One row per model: its figures on the held-out days, and those of the network total as `network_…`."""
     rows = []
-    for name, scores in ordered(trained.scores):
+    for name, scores in order_scores(trained.scores):
         own = finite({figure: scores.overall[figure] for figure in FIGURES})
         total = finite({f"network_{figure}": scores.network[figure] for figure in FIGURES[:5]})
         rows.append({"model": name, **own, **total})
@@ -36,16 +36,16 @@ def metric_rows(trained: Trained) -> list[dict[str, Any]]:
 
 
 def target_rows(trained: Trained) -> list[dict[str, Any]]:
-    """A row a target and model."""
+    """One row per target and model."""
     return [
         {"target": target, "model": name, **finite({figure: figures[figure] for figure in FIGURES})}
-        for name, scores in ordered(trained.scores)
+        for name, scores in order_scores(trained.scores)
         for target, figures in scores.by_target.items()
     ]
 
 
 def station_rows(trained: Trained) -> list[dict[str, Any]]:
-    """A row a station and model."""
+    """One row per station and model."""
     grid = trained.features.grid
     return [
         {
@@ -55,31 +55,31 @@ def station_rows(trained: Trained) -> list[dict[str, Any]]:
             **finite({figure: scores.by_station[station][figure] for figure in FIGURES}),
         }
         for station, volume in zip(grid.stations, trained.volume, strict=True)
-        for name, scores in ordered(trained.scores)
+        for name, scores in order_scores(trained.scores)
         if scores.by_station
     ]
 
 
 def horizon_rows(trained: Trained) -> list[dict[str, Any]]:
-    """A row a minute ahead and model."""
+    """One row per minute ahead and model."""
     return [
         {"minutes_ahead": minute, "model": name, **finite({figure: step[figure] for figure in STEP_FIGURES})}
-        for name, scores in ordered(trained.scores)
+        for name, scores in order_scores(trained.scores)
         for minute, step in zip(horizon_minutes(trained), scores.by_horizon, strict=True)
     ]
 
 
 def calibration_rows(trained: Trained) -> list[dict[str, Any]]:
-    """A row a quantile and model: the share of held-out minutes at or below it."""
+    """One row per quantile and model: the share of held-out minutes at or below it."""
     return [
         {"quantile": level, "model": name, "share_reached": share}
-        for name, scores in ordered(trained.scores)
+        for name, scores in order_scores(trained.scores)
         for level, share in zip(QUANTILES, scores.calibration, strict=True)
     ]
 
 
 def attention_rows(weights: Sequence[float]) -> list[dict[str, Any]]:
-    """A row a week, the oldest first: how much it counted."""
+    """One row per week, the oldest first: its weight."""
     return [{"weeks_ago": len(weights) - i, "attention": weight} for i, weight in enumerate(weights)]
 
 
@@ -90,7 +90,7 @@ def horizon_minutes(trained: Trained) -> list[int]:
 
 
 def columns(rows: Iterable[Mapping[str, float]], names: Sequence[str]) -> dict[str, list[float]]:
-    """Rows of figures as one list a figure."""
+    """Rows of figures as one list per figure."""
     table = list(rows)
     return {name: [row[name] for row in table] for name in names}
 

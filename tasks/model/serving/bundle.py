@@ -53,7 +53,7 @@ class BundledForecaster:
 
 
 def save_bundle(folder: Path, forecaster: Forecaster, meta: dict[str, Any]) -> None:
-    """Write a fitted model into `folder`, which is made; `bundle.json` comes last.
+    """Write a fitted model into `folder`, which is created; `bundle.json` is written last.
 
     Args:
         folder: empty, or of the same model.
@@ -89,7 +89,7 @@ def load_bundle(folder: Path) -> Forecaster:
 
 
 def read_head(folder: Path) -> dict[str, Any]:
-    """What `bundle.json` says: format, architecture, config, meta, files with their SHA-256.
+    """Content of `bundle.json`: format, architecture, config, meta, files with their SHA-256.
 
     Raises:
         ModelError: if it cannot be read, or is of another format.

@@ -51,7 +51,7 @@ class ServedBundle:
             params: none are known.
 
         Returns:
-            `mean` float32 [O, C, S, H] and `quantiles` float32 [O, Q, C, S, H], people an interval. Stations add up to
+            `mean` float32 [O, C, S, H] and `quantiles` float32 [O, Q, C, S, H], people per interval. Stations add up to
             their total where all of them are asked for, and it last; what else is asked for is its own network.
 
         Raises:

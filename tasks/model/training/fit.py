@@ -1,4 +1,4 @@
-"""Architectures made as they are configured, and fitted: one network, or several that forecast as one."""
+"""Fit a configured architecture: one network, or an ensemble of several."""
 
 from __future__ import annotations
 

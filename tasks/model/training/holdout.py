@@ -53,7 +53,7 @@ class Scores:
     calibration: list[float]
 
 
-def day_of(origins: Minutes) -> npt.NDArray[np.int64]:
+def held_out_day(origins: Minutes) -> npt.NDArray[np.int64]:
     """Held-out day of each origin, 0 the earliest; days are 24 hours, counted back from the last origin."""
     if not len(origins):
         return np.zeros(0, np.int64)
@@ -61,7 +61,7 @@ def day_of(origins: Minutes) -> npt.NDArray[np.int64]:
     return np.asarray(back.max() - back, np.int64)
 
 
-def bounded(origins: Minutes, stations: int) -> Minutes:
+def limit_origins(origins: Minutes, stations: int) -> Minutes:
     """The origins, or evenly chosen ones where all are more than `ROWS` rows."""
     stride = -(-len(origins) * stations // ROWS)
     return origins[:: -max(stride, 1)][::-1]
@@ -78,12 +78,12 @@ def score(
 
     Args:
         features: tensors and truth of the origins.
-        origins: ascending, see `bounded`.
+        origins: ascending, see `limit_origins`.
         models: by name.
         timezone: of the hour of the day.
-        progress: told of origins done.
+        progress: called with the number of origins done.
     """
-    grid, day = features.grid, day_of(origins)
+    grid, day = features.grid, held_out_day(origins)
     hour = ((to_local(origins, timezone).astype(np.int64) // 60) % 24).astype(np.int64)
     sums = {name: _Sums(features, day, hour) for name in models}
     done = 0

@@ -29,18 +29,18 @@ def time_split(
     """Origins of training, validation and hold-out, in that order of time; the hold-out may have no days.
 
     The last hour ends by `as_of`. Hold-out and validation are whole days (24 hours, counted back from the last
-    origin's end); between the parts no origin lies within `gap_minutes`, so that no hour of one part reaches into the
+    origin's end); between the parts no origin is within `gap_minutes`, so that no hour of one part reaches into the
     next. A short history shortens every part.
 
     Args:
         as_of: UTC; nothing at or after it is used.
         first_minute: first minute observed, UTC.
         settings: days of each part, distance of origins.
-        interval: minutes a step; origins lie on it.
+        interval: minutes per step; origins lie on it.
         gap_minutes: at least the horizon; add what a forecast looks back on to keep that apart, too.
 
     Raises:
-        HistoryError: says how much history there is and how much is needed.
+        HistoryError: states how much history there is and how much is needed.
     """
     _require(as_of, first_minute, settings)
     step = np.timedelta64(interval, "m")

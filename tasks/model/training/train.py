@@ -15,7 +15,7 @@ from tasks.metrics import Double
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.fine_tuning import is_warm
 from tasks.model.training.fit import fit_forecaster, make_architecture
-from tasks.model.training.holdout import Scores, bounded, day_of, score
+from tasks.model.training.holdout import Scores, held_out_day, limit_origins, score
 from tasks.model.training.split import time_split
 from tasks.settings.tree import RetrainSettings, Settings
 
@@ -40,8 +40,8 @@ class Trained:
         features: the maker of tensors, for pictures and examples.
         scores: "challenger", "champion" (if there is one that can be scored) and the baselines by name.
         days: first origin of each held-out day, ISO, in the order of `Scores.daily`.
-        volume: float64 [station], people a held-out day; that of their total last, where there is one.
-        champion: what the present champion's bundle says of it, with its `version`; empty without one.
+        volume: float64 [station], people per held-out day; that of their total last, where there is one.
+        champion: metadata of the present champion's bundle, with its `version`; empty without one.
     """
 
     model: str
@@ -77,10 +77,10 @@ def train(
         notes: are filled by the fit.
         champion: present champion, scored on the same days; left out with a warning where it cannot forecast them.
             By `[retrain] mode` the challenger goes on from it.
-        progress: told of long work.
+        progress: called during long work.
 
     Raises:
-        HistoryError: if there is too little history; says how much there is.
+        HistoryError: if there is too little history; states how much there is.
         ConfigError: if the architecture, a baseline, or its config is unknown.
     """
     name, notes = model or settings.retrain.model, notes or FitLog()
@@ -92,11 +92,11 @@ def train(
         start = champion.forecaster if warm else None
     challenger = fit_forecaster(settings, name, features, split, settings.retrain.seed, notes, start, progress)
     models = {CHALLENGER: challenger, **_baselines(features, settings, split)}
-    origins = bounded(split.holdout, len(features.grid.stations))
+    origins = limit_origins(split.holdout, len(features.grid.stations))
     if champion is not None and _can_forecast(champion, features, origins):
         models[CHAMPION] = champion
     scores = score(features, origins, models, settings.network.timezone, progress)
-    first = origins[np.unique(day_of(origins), return_index=True)[1]]
+    first = origins[np.unique(held_out_day(origins), return_index=True)[1]]
     return Trained(
         model=name,
         as_of=as_of,
@@ -162,15 +162,15 @@ def observed_span(grid: Grid, before: np.datetime64) -> tuple[np.datetime64, np.
     """
     stop = int(np.clip(grid.index(before), 0, grid.steps))
     starts = range(0, stop, DAY_STEPS)
-    first = next((s for s in (_seen(grid, a, min(a + DAY_STEPS, stop)) for a in starts) if len(s)), None)
+    first = next((s for s in (_observed_steps(grid, a, min(a + DAY_STEPS, stop)) for a in starts) if len(s)), None)
     if first is None:
         raise HistoryError(f"no minute before {before}Z was observed: run nexthour ingest or nexthour backfill first")
-    last = next(s for s in (_seen(grid, a, min(a + DAY_STEPS, stop)) for a in reversed(starts)) if len(s))
+    last = next(s for s in (_observed_steps(grid, a, min(a + DAY_STEPS, stop)) for a in reversed(starts)) if len(s))
     step = np.timedelta64(grid.interval, "m")
     return grid.start + int(first[0]) * step, grid.start + (int(last[-1]) + 1) * step
 
 
-def _seen(grid: Grid, start: int, stop: int) -> Any:
+def _observed_steps(grid: Grid, start: int, stop: int) -> Any:
     return start + np.flatnonzero(np.isfinite(grid.values[:, :, start:stop]).any(axis=(0, 1)))
 
 
@@ -196,7 +196,7 @@ def _can_forecast(champion: Forecaster, features: Features, origins: Any) -> boo
 
 
 def _volume(grid: Grid, split: Split) -> Double:
-    """People a day at each station over the hold-out, all targets, float64 [station]."""
+    """People per day at each station over the hold-out, all targets, float64 [station]."""
     if not len(split.holdout):
         return np.zeros(len(grid.stations))
     at = grid.index(split.holdout[[0, -1]])

@@ -1,7 +1,7 @@
 """Intervals of counts calibrated on held-out hours, by the size of the forecast and by the horizon.
 
 For each cell and each pair of quantiles one number is learnt, the reach: added to the root of the upper quantile and
-taken from that of the lower, it makes the interval between them cover what it says (conformalized quantile regression,
+taken from that of the lower, it makes the interval cover its nominal share (conformalized quantile regression,
 Y. Romano, E. Patterson, E. Candès, NeurIPS 2019; in roots, whose spread is the same for few and many). Counts are
 whole numbers, so a reach decides which of them belong to the interval, and no more: a quantile that the network has
 nearest to one that does not belong is published a hundredth short of it, where the pinball loss hardly feels it.
@@ -17,13 +17,13 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from tasks.arrays import QUANTILES, Float
-from tasks.model.networks.fit import VALIDATION_BATCH, Rows
+from tasks.model.networks.fit import VALIDATION_BATCH, FitRows
 
 if TYPE_CHECKING:
     import keras
 
 SIZES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
-"""Edges of the classes of forecasts, expected people an interval."""
+"""Edges of the classes of forecasts, expected people per interval."""
 BANDS = (15, 30, 60)
 """Last horizon minute of each band."""
 FEWEST = 400
@@ -39,7 +39,7 @@ class Calibration(BaseModel):
     """What was learnt.
 
     Attributes:
-        interval: minutes a step.
+        interval: minutes per step.
         reach: by pair (outermost first), size class and band; None where there was too little to learn from.
     """
 
@@ -83,7 +83,7 @@ def calibrate(mean: Float, quantiles: Float, truth: Float, interval: int) -> Cal
         mean: float32 [..., H].
         quantiles: float32 [Q, ..., H], the network's, ascending.
         truth: float32 [..., H], negative or NaN where not observed.
-        interval: minutes a step.
+        interval: minutes per step.
     """
     reach: list[list[list[float | None]]] = [[[None] * len(BANDS) for _ in range(len(SIZES) + 1)] for _ in PAIRS]
     seen = truth >= 0
@@ -95,7 +95,7 @@ def calibrate(mean: Float, quantiles: Float, truth: Float, interval: int) -> Cal
 
 
 def calibrate_network(
-    model: keras.Model, held: Rows, interval: int, own: Cell | None = None
+    model: keras.Model, held: FitRows, interval: int, own: Cell | None = None
 ) -> tuple[Calibration, Calibration | None]:
     """Learn from the rows that a network was not fitted on; its output is [row, 1 + quantile, target, step].
 
@@ -128,7 +128,7 @@ def _cells(mean: Float, interval: int) -> Iterator[tuple[int, int, Cell]]:
 
 
 def _reach(quantiles: Float, counts: Float, pair: tuple[int, int]) -> float:
-    """The reach at which the interval covers what it says; the middle is always in."""
+    """The reach at which the interval covers its nominal share; the middle is always in."""
     low, high = pair
     middle, root = np.round(quantiles[MIDDLE]), np.sqrt(counts)
     above, below = root - np.sqrt(quantiles[high]), np.sqrt(quantiles[low]) - root

@@ -1,6 +1,6 @@
 """Quantiles of counts around a mean: negative binomial with variance `phi * mean`.
 
-Below `EXACT` people an interval the distribution function is summed, which at a mean of a few people gives whole
+Below `EXACT` people per interval the distribution function is summed, which at a mean of a few people gives whole
 numbers a pinball loss far under that of any bell curve. Above it the square root is normal with variance `phi / 4`
 (F. J. Anscombe, "The transformation of Poisson, binomial and negative-binomial data", Biometrika 35, 1948).
 """
@@ -34,7 +34,7 @@ def count_quantiles(mean: Float, phi: float | Float = 1.0) -> Float:
     spread = np.maximum(np.broadcast_to(np.asarray(phi, np.float64), mean.shape).ravel(), 1)
     out = np.empty((len(QUANTILES), flat.size), np.float32)
     few = flat < EXACT
-    out[:, few] = _summed(flat[few], spread[few])
+    out[:, few] = _sum_distribution(flat[few], spread[few])
     out[:, ~few] = _square_root(flat[~few], spread[~few])
     return out.reshape(len(QUANTILES), *mean.shape)
 
@@ -56,7 +56,7 @@ def dispersion(truth: Float, mean: Float, prior: float = 50.0) -> Float:
     return np.asarray(np.maximum((squares + prior) / (people + prior), 1), dtype=np.float32)
 
 
-def _summed(mean: Double, phi: Double) -> Double:
+def _sum_distribution(mean: Double, phi: Double) -> Double:
     """The least count whose distribution function reaches each quantile: sums until all have reached the last."""
     levels = np.array(QUANTILES)[:, None]
     out = np.zeros((len(QUANTILES), mean.size))

@@ -19,7 +19,7 @@ Mean = Callable[[Tensors], Float]
 """Expected counts of tensors, float32 [target, origin, station, step], >= 0."""
 
 
-def around(mean: Float, spread: Spread, tensors: Tensors) -> Prediction:
+def with_quantiles(mean: Float, spread: Spread, tensors: Tensors) -> Prediction:
     """The mean with quantiles of counts that spread so."""
     known = [[spread.get(t, {}).get(s, 1.0) for s in tensors.stations] for t in tensors.targets]
     phi = np.array(known, np.float32).reshape(len(tensors.targets), 1, len(tensors.stations), 1)
@@ -46,6 +46,6 @@ def read_spread(config: dict[str, Any], where: str) -> Spread:
     return phi
 
 
-def some(origins: Minutes, most: int) -> Minutes:
+def pick_evenly(origins: Minutes, most: int) -> Minutes:
     """At most `most` of the origins, evenly chosen."""
     return origins[:: -(-len(origins) // most) or 1]

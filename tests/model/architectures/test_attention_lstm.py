@@ -30,12 +30,12 @@ class Network(NamedTuple):
 
 @pytest.fixture(scope="module")
 def network() -> Network:
-    from tasks.model.architectures._next_hour.network import Shape, build
+    from tasks.model.architectures._next_hour.network import Shape, build_network
     from tasks.model.networks.onnx import export_network
 
     inputs = prepare(FEATURES.tensors(ORIGINS), tiny_city.STATIONS, InputSettings()).inputs()
     columns = seen_columns(FEATURES.tensors(ORIGINS[:1]), InputSettings())
-    model = build(Shape.of(inputs, 3, tiny_city.INTERVAL, 5), 6, 3, 0.1, partial(attend, seen=columns))
+    model = build_network(Shape.of(inputs, 3, tiny_city.INTERVAL, 5), 6, 3, 0.1, partial(attend, seen=columns))
     before, rng = np.asarray(model(inputs, training=False)), np.random.default_rng(3)
     model.set_weights([rng.normal(0, 0.4, w.shape) for w in model.get_weights()])
     forecaster = AttentionForecaster(

@@ -12,7 +12,7 @@ import support.small_network as town
 from tasks.contracts import FitLog, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture, load, unfitted
-from tasks.model.base_forecast import drawn_to_share
+from tasks.model.base_forecast import shrink_to_share
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
@@ -28,7 +28,7 @@ def test_the_weekday_mean_is_the_profile() -> None:
 
 def test_the_weekday_level_is_the_profile_at_today_s_level() -> None:
     mean = unfitted("weekday_level").predict(TENSORS).mean
-    drawn = drawn_to_share(np.nan_to_num(HOUR).sum(axis=-1), TENSORS) * TENSORS.level
+    drawn = shrink_to_share(np.nan_to_num(HOUR).sum(axis=-1), TENSORS) * TENSORS.level
     np.testing.assert_allclose(mean[:, :, LIVE].sum(axis=-1), drawn[:, :, LIVE], rtol=1e-5)
     busy = replace(TENSORS, profile=TENSORS.profile * np.float32(1e6))
     expected = (HOUR * TENSORS.level[..., None])[:, :, LIVE] * 1e6

@@ -20,7 +20,7 @@ from tasks.contracts import FitLog, Forecaster, Grid, Prediction, Split
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, load, names, unfitted
-from tasks.model.review.pictures import noted
+from tasks.model.review.pictures import noted_pictures
 from tasks.model.serving.bundle import save_bundle
 
 FOLDER = Path(architectures.__file__).parent
@@ -164,7 +164,7 @@ def test_what_a_fit_notes_can_be_logged_and_drawn(name: str) -> None:
     figures = [value for series in log.epochs.values() for value in series]
     figures += [value for value in log.notes.values() if isinstance(value, float)]
     assert np.isfinite(figures).all()
-    drawn = [picture for picture, _ in noted(log.notes, town.INTERVAL, "UTC")]
+    drawn = [picture for picture, _ in noted_pictures(log.notes, town.INTERVAL, "UTC")]
     own = {"lookback_lstm": "series_fit", "stacked_lstm": "three_ways", "attention_lstm": "attention_by_week"}
     assert drawn == ([own[name]] if name in own else [])
 

@@ -13,8 +13,8 @@ from tasks.errors import ModelError
 from tasks.model.architectures import architecture, unfitted
 from tasks.model.architectures._boosting.inputs import RowSettings, boosting_rows
 from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
-from tasks.model.architectures.gradient_boosting import hide_last, training_sizes
-from tasks.model.base_forecast import drawn_to_share
+from tasks.model.architectures.gradient_boosting import mask_last, training_sizes
+from tasks.model.base_forecast import shrink_to_share
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
@@ -59,7 +59,7 @@ def test_the_base_is_weekday_level_however_late_the_feed_is() -> None:
     without = boosting_rows(late, {}, settings).base[0, :, 0]
     both = np.isfinite(late.recent[0, :, 0]) & np.isfinite(TENSORS.profile[0, :, 0, : town.RECENT])
     seen, usual = (np.where(both, x[0, :, 0, : town.RECENT], 0).sum(-1) for x in (late.recent, TENSORS.profile))
-    hour = drawn_to_share(np.nan_to_num(TENSORS.profile[..., town.RECENT :]).sum(axis=-1), late)[0, :, 0]
+    hour = shrink_to_share(np.nan_to_num(TENSORS.profile[..., town.RECENT :]).sum(axis=-1), late)[0, :, 0]
     np.testing.assert_allclose(without.sum(axis=-1), hour * (seen + 10) / (usual + 10), rtol=1e-5)
 
 
@@ -73,13 +73,13 @@ def test_a_lag_that_is_missing_stays_missing() -> None:
 
 def test_hidden_minutes_are_the_last_ones_of_some_origins() -> None:
     full = replace(TENSORS, recent=np.ones_like(TENSORS.recent))
-    hidden = np.isnan(hide_last(full, 30, np.random.default_rng(0)).recent)
+    hidden = np.isnan(mask_last(full, 30, np.random.default_rng(0)).recent)
     by_origin = hidden[0, :, 0].sum(axis=-1)
     assert set(by_origin) == {0, 1, 2}
     assert 0.3 < (by_origin > 0).mean() < 0.7
     assert not hidden[..., :2].any()
     assert (hidden == hidden[:1, :, :1]).all()
-    assert hide_last(full, 0, np.random.default_rng(0)) is full
+    assert mask_last(full, 0, np.random.default_rng(0)) is full
 
 
 def test_sizes_are_those_of_the_training_hours() -> None:

@@ -11,7 +11,7 @@ import support.small_network as town
 from tasks.contracts import FitLog
 from tasks.errors import ModelError
 from tasks.model.architectures import architecture
-from tasks.model.architectures._holt_winters import Smoothing, find_smoothing, first_state, forecast
+from tasks.model.architectures._holt_winters import Smoothing, continue_series, find_smoothing, initial_state
 from tasks.model.architectures.holt_winters import HoltWintersForecaster
 
 TENSORS = town.SmallFeatures(town.grid()).tensors(town.SPLIT.holdout)
@@ -24,7 +24,7 @@ FORECASTER = HoltWintersForecaster(dict.fromkeys(town.TARGETS, HOW), 15)
 def test_the_forecast_is_the_library_s() -> None:
     from statsmodels.tsa.holtwinters import ExponentialSmoothing
 
-    state = first_state(CYCLES)
+    state = initial_state(CYCLES)
     model = ExponentialSmoothing(
         SERIES.astype(float),
         trend="add",
@@ -38,22 +38,22 @@ def test_the_forecast_is_the_library_s() -> None:
     )
     given = {"smoothing_level": 0.3, "smoothing_trend": 0.2, "smoothing_seasonal": 0.15, "damping_trend": 0.9}
     expected = model.fit(optimized=False, **given).forecast(11)
-    np.testing.assert_allclose(forecast(SERIES, state, 11, HOW), expected, rtol=1e-4)
+    np.testing.assert_allclose(continue_series(SERIES, state, 11, HOW), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("damped", [True, False])
 def test_the_library_finds_a_level_that_moves_and_one_that_stands(damped: bool) -> None:
     walk = (50 + np.cumsum(np.random.default_rng(3).normal(0, 4, 120))).astype(np.float32)
-    state = first_state(walk.reshape(10, 12))
+    state = initial_state(walk.reshape(10, 12))
     assert find_smoothing(walk, state, damped).alpha > 0.5
-    assert find_smoothing(SERIES, first_state(CYCLES), damped).alpha < 0.5
-    assert (find_smoothing(SERIES, first_state(CYCLES), damped).damping > 0) == damped
+    assert find_smoothing(SERIES, initial_state(CYCLES), damped).alpha < 0.5
+    assert (find_smoothing(SERIES, initial_state(CYCLES), damped).damping > 0) == damped
 
 
 def test_series_side_by_side_are_those_by_themselves() -> None:
     both = np.stack([SERIES, SERIES[::-1]], axis=-1)
-    together = forecast(both, first_state(both[:108].reshape(9, 12, 2)), 6, HOW)
-    alone = forecast(both[:, 1], first_state(both[:108, 1].reshape(9, 12)), 6, HOW)
+    together = continue_series(both, initial_state(both[:108].reshape(9, 12, 2)), 6, HOW)
+    alone = continue_series(both[:, 1], initial_state(both[:108, 1].reshape(9, 12)), 6, HOW)
     np.testing.assert_allclose(together[:, 1], alone, rtol=1e-6)
 
 
@@ -61,15 +61,15 @@ def test_a_gap_leaves_the_level_where_it_was() -> None:
     series = SERIES.copy()
     series[-5:] = np.nan
     still = Smoothing(0.3, 0.0, 0.15, 0.0)
-    state = first_state(CYCLES)
+    state = initial_state(CYCLES)
     np.testing.assert_allclose(
-        forecast(series, state, 7, still), forecast(series[:-5], state, 12, still)[5:], rtol=1e-5
+        continue_series(series, state, 7, still), continue_series(series[:-5], state, 12, still)[5:], rtol=1e-5
     )
 
 
 def test_the_first_state_is_the_oldest_observed_cycle_and_the_mean_season() -> None:
     cycles = np.array([[np.nan, np.nan], [10, 20], [30, 60]], np.float32)
-    state = first_state(cycles)
+    state = initial_state(cycles)
     assert state.level == 15
     assert state.season.tolist() == [-10, 10]
 

@@ -10,8 +10,8 @@ from support import tiny_city
 
 from tasks.arrays import Float
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
-from tasks.model.architectures._next_hour.row_weights import dispersion
-from tasks.model.architectures._next_hour.samples import HIDDEN, Samples
+from tasks.model.architectures._next_hour.row_weights import shared_dispersion
+from tasks.model.architectures._next_hour.samples import UNOBSERVED, Samples
 
 SPREAD = np.array([0.3, 0.02], np.float32)
 ROWS, STEPS = 4, 12
@@ -39,7 +39,7 @@ def log_likelihood(truth: Float, mean: Float) -> float:
 def test_deviances_differ_as_the_log_likelihoods_do() -> None:
     rng = np.random.default_rng(4)
     truth = rng.poisson(3, (ROWS, 1, 2, STEPS)).astype(np.float32)
-    truth[1, 0, 0, :5] = HIDDEN
+    truth[1, 0, 0, :5] = UNOBSERVED
     one, other = (rng.gamma(2, 2, truth.shape).astype(np.float32) for _ in range(2))
     found = deviance(truth, one, SPREAD) - deviance(truth, other, SPREAD)
     for row in range(ROWS):
@@ -68,6 +68,6 @@ def test_dispersion_is_the_variance_of_the_factor_that_hours_share() -> None:
     truth = rng.poisson(base * shared[..., None]).astype(np.float32)
     many = type(windows)(windows.weeks, windows.context, windows.station, base)
     samples = Samples(many, truth, np.zeros(rows, np.int32), np.zeros(rows, "datetime64[m]"))
-    np.testing.assert_allclose(dispersion(samples), SPREAD, rtol=0.1)
+    np.testing.assert_allclose(shared_dispersion(samples), SPREAD, rtol=0.1)
     calm = Samples(many, rng.poisson(base).astype(np.float32), samples.place, samples.origin)
-    assert (dispersion(calm) < 0.002).all()
+    assert (shared_dispersion(calm) < 0.002).all()

@@ -16,9 +16,9 @@ from tasks.contracts import FitLog, Forecaster
 from tasks.errors import ModelError
 from tasks.metrics import pinball, poisson_deviance
 from tasks.model.architectures import architecture, unfitted
-from tasks.model.architectures._next_hour.inputs import Windows, prepare
+from tasks.model.architectures._next_hour.inputs import InputRows, prepare
 from tasks.model.architectures._next_hour.row_weights import Age
-from tasks.model.architectures._next_hour.samples import HIDDEN, Samples
+from tasks.model.architectures._next_hour.samples import UNOBSERVED, Samples
 from tasks.model.architectures.next_hour_lstm import NextHourLstm
 from tasks.model.training.train import Trained
 
@@ -34,16 +34,16 @@ class Network(NamedTuple):
     onnx: Any
 
 
-def windows() -> Windows:
+def windows() -> InputRows:
     from tasks.model.architectures._next_hour.inputs import InputSettings
 
     return prepare(FEATURES.tensors(ORIGINS), tiny_city.STATIONS, InputSettings())
 
 
 def untrained() -> Any:
-    from tasks.model.architectures._next_hour.network import Shape, build
+    from tasks.model.architectures._next_hour.network import Shape, build_network
 
-    return build(Shape.of(windows().inputs(), 3, tiny_city.INTERVAL, 5), units=6, embedding=3, dropout=0.1)
+    return build_network(Shape.of(windows().inputs(), 3, tiny_city.INTERVAL, 5), units=6, embedding=3, dropout=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,7 @@ def test_the_losses_are_the_metrics_and_leave_out_what_was_not_observed() -> Non
         assert quantile[row] == pytest.approx(2 * pinball(quantiles[row], truth[row, 0]), rel=1e-4)
     np.testing.assert_allclose(np.asarray(loss_with(3.0)(truth, output)), deviance / 2 + 3 * quantile, rtol=1e-5)
     hidden = truth.copy()
-    hidden[:, :, 1] = HIDDEN
+    hidden[:, :, 1] = UNOBSERVED
     wild = output.copy()
     wild[:, :, 1] *= 50
     np.testing.assert_allclose(np.asarray(likelihood(hidden, wild)), np.asarray(likelihood(hidden, output)))

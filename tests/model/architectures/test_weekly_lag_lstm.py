@@ -18,7 +18,7 @@ from tasks.model.architectures.weekly_lag_lstm import (
     WeeklyLagLstm,
     weekly_series,
 )
-from tasks.model.networks.fit import Rows
+from tasks.model.networks.fit import FitRows
 from tasks.model.networks.onnx import OnnxNetwork
 from tasks.model.series import training_scales
 
@@ -91,7 +91,7 @@ def test_scales_come_from_training_hours_alone() -> None:
 def test_the_defaults_are_the_recipe_s() -> None:
     config = WeeklyLagConfig()
     assert (config.units, config.dropout, config.epochs, config.batch, config.patience) == (100, 0.25, 30, 100, 10)
-    rows = Rows(
+    rows = FitRows(
         {"weeks": np.zeros((4, 14, 2), np.float32)}, np.full((4, 1, 1), 0.3, np.float32), np.ones(4, np.float32)
     )
     model = WeeklyLagLstm()._network(rows)

@@ -7,7 +7,7 @@ import onnx
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from tasks.model.networks.canonical_onnx import settled_form
+from tasks.model.networks.canonical_onnx import canonical_form
 
 WEIGHTS = {"w1": np.arange(6, dtype=np.float32).reshape(2, 3), "w2": np.ones((2, 3), np.float32)}
 
@@ -35,19 +35,19 @@ def exported(prefix: str, turned: bool, dead: bool = False, second: str = "MatMu
 
 
 def test_names_orders_and_what_is_not_needed_make_no_difference() -> None:
-    form = settled_form(exported("p", turned=False))
+    form = canonical_form(exported("p", turned=False))
     assert exported("p", turned=False) != exported("q__17", turned=True)
-    assert settled_form(exported("q__17", turned=True)) == form
-    assert settled_form(exported("r", turned=True, dead=True)) == form
-    assert settled_form(form) == form
+    assert canonical_form(exported("q__17", turned=True)) == form
+    assert canonical_form(exported("r", turned=True, dead=True)) == form
+    assert canonical_form(form) == form
 
 
 def test_another_network_has_another_form() -> None:
-    assert settled_form(exported("p", turned=False, second="Gemm")) != settled_form(exported("p", turned=False))
+    assert canonical_form(exported("p", turned=False, second="Gemm")) != canonical_form(exported("p", turned=False))
 
 
 def test_the_settled_network_is_valid_and_answers_the_same_bits() -> None:
-    form = settled_form(exported("q__17", turned=True, dead=True))
+    form = canonical_form(exported("q__17", turned=True, dead=True))
     onnx.checker.check_model(onnx.load_from_string(form))
     rng = np.random.default_rng(1)
     given = {name: rng.normal(size=(4, 2)).astype(np.float32) for name in ("x", "y")}

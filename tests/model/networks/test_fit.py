@@ -8,22 +8,22 @@ import numpy as np
 
 from tasks.contracts import FitLog
 from tasks.model.networks.fit import (
+    FitRows,
     Plan,
-    Rows,
-    batches,
     compile_network,
-    joined,
+    join_rows,
+    make_batches,
     refit_network,
     seed_everything,
-    sliced,
+    slice_batches,
 )
 
 PLAN = Plan(epochs=2, batch=16, patience=1, seconds=60)
 
 
-def rows(seed: int) -> Rows:
+def rows(seed: int) -> FitRows:
     x = np.random.default_rng(seed).normal(size=(64, 2)).astype(np.float32)
-    return Rows({"x": x}, x @ np.array([[1.0], [-2.0]], np.float32), np.ones(64, np.float32))
+    return FitRows({"x": x}, x @ np.array([[1.0], [-2.0]], np.float32), np.ones(64, np.float32))
 
 
 def line() -> Any:
@@ -40,12 +40,12 @@ def line() -> Any:
 def test_a_refit_starts_over_and_is_kept_if_better_and_dropped_if_astray() -> None:
     model, log, watched = line(), FitLog(), rows(2)
     start = model.get_weights()
-    refit_network(model, start, joined(rows(1), watched), watched, PLAN, log)
+    refit_network(model, start, join_rows(rows(1), watched), watched, PLAN, log)
     once = model.get_weights()
     assert log.notes == {"refit_rows": 128, "refit_kept": True}
     assert (once[0] != start[0]).all()
     model.set_weights([w + 5 for w in start])  # neither weights nor the optimizer's memory outlive a new start
-    refit_network(model, start, joined(rows(1), watched), watched, PLAN, log)
+    refit_network(model, start, join_rows(rows(1), watched), watched, PLAN, log)
     for first, again in zip(once, model.get_weights(), strict=True):
         np.testing.assert_array_equal(first, again)
     refit_network(model, [w * np.nan for w in start], watched, watched, PLAN, log)
@@ -56,8 +56,8 @@ def test_a_refit_starts_over_and_is_kept_if_better_and_dropped_if_astray() -> No
 
 def test_every_backend_is_fed_the_same_batches_in_the_order_asked_for() -> None:
     given, order = rows(3), np.random.default_rng(4).permutation(64)
-    ours = list(batches(given, 10, order))
-    theirs = sliced(given, 10, order)
+    ours = list(make_batches(given, 10, order))
+    theirs = slice_batches(given, 10, order)
     assert len(theirs) == len(ours) == 7
     for number, (inputs, truth, weight) in enumerate(ours):
         at = order[10 * number : 10 * number + 10]

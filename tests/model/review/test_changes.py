@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.model.review.changes import SHOWN, changes, changes_markdown
+from tasks.model.review.changes import SHOWN, changes_markdown, find_changes
 
 THEN: dict[str, Any] = {
     "model": "next_hour_lstm",
@@ -25,7 +25,7 @@ def test_config_code_data_and_stations_are_held_side_by_side() -> None:
         "commit": "91fd781",
         "config": {"retrain.train_days": "90", "gate.margin": "0.03", "models.next_hour_lstm.batch": "128"},
     }
-    assert changes(THEN, now) == [
+    assert find_changes(THEN, now) == [
         ("code", "0e8e771", "91fd781"),
         ("knowledge up to", "2024-03-01T09:00:00Z", "2024-03-02T09:00:00Z"),
         ("stations", "3", "4 (2 new, 1 gone)"),
@@ -39,8 +39,8 @@ def test_config_code_data_and_stations_are_held_side_by_side() -> None:
 
 
 def test_what_an_older_bundle_does_not_say_is_left_out() -> None:
-    assert changes({"model": "weekday_level"}, THEN) == [("architecture", "weekday_level", "next_hour_lstm")]
-    assert changes(THEN, {**THEN}) == []
+    assert find_changes({"model": "weekday_level"}, THEN) == [("architecture", "weekday_level", "next_hour_lstm")]
+    assert find_changes(THEN, {**THEN}) == []
     assert "Nothing but" in changes_markdown(THEN, THEN, "3")
 
 

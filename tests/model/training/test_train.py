@@ -16,7 +16,7 @@ from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.metrics import hour_metrics, network_total
 from tasks.model.architectures import unfitted
 from tasks.model.serving.bundle import BundledForecaster
-from tasks.model.training.holdout import bounded, day_of, score
+from tasks.model.training.holdout import held_out_day, limit_origins, score
 from tasks.model.training.split import time_split
 from tasks.model.training.train import Trained, fit_before, observed_span, train
 from tasks.settings.tree import GateSettings, RetrainSettings
@@ -86,18 +86,18 @@ def test_a_backtest_holds_nothing_out() -> None:
 def test_held_out_days_are_24_hours_counted_back_from_the_last_origin() -> None:
     last = np.datetime64("2024-03-10T02:30", "m")
     origins = last - np.arange(100)[::-1] * np.timedelta64(45, "m")
-    days = day_of(origins)
+    days = held_out_day(origins)
     assert days.min() == 0
     assert days[-1] == days.max() == 3
     for origin, day in zip(origins, days, strict=True):
         assert 3 - day == (last - origin) // DAY
-    assert not len(day_of(origins[:0]))
+    assert not len(held_out_day(origins[:0]))
 
 
 @given(st.integers(0, 900), st.integers(1, 400))
 def test_the_hold_out_is_bounded_evenly_and_keeps_the_newest(origins: int, stations: int) -> None:
     all_of_them = np.datetime64("2024-03-10", "m") + np.arange(origins) * np.timedelta64(15, "m")
-    kept = bounded(all_of_them, stations)
+    kept = limit_origins(all_of_them, stations)
     assert len(kept) * stations <= 60_000 + stations
     assert len(np.unique(np.diff(kept))) <= 1
     if origins:
@@ -135,7 +135,7 @@ def test_the_gate_s_losses_are_the_hours_poisson_deviance_by_day_and_station(tin
     for day in range(len(daily)):
         for station in range(3):
             losses = []
-            for o in np.flatnonzero(day_of(origins) == day):
+            for o in np.flatnonzero(held_out_day(origins) == day):
                 for target in range(2):
                     y, mu = float(actual[target, o, station]), max(float(forecast[target, o, station]), 0.1)
                     losses.append(2 * ((y * np.log(y / mu) if y else 0.0) - (y - mu)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tasks.arrays import QUANTILES
 from tasks.metrics import coverage, pinball
-from tasks.model.networks.fit import Rows
+from tasks.model.networks.fit import FitRows
 from tasks.model.uncertainty.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate, calibrate_network
 from tasks.model.uncertainty.counts import count_quantiles
 
@@ -132,7 +132,7 @@ def test_rows_that_spread_otherwise_have_a_calibration_of_their_own() -> None:
     answer = np.concatenate([mean[:, None], quantiles.swapaxes(0, 1)], axis=1)
     own = np.arange(len(mean)) >= 4000
     others, its = calibrate_network(
-        Fixed(), Rows({"answer": answer}, counts[:, None], np.ones(len(mean), np.float32)), INTERVAL, own
+        Fixed(), FitRows({"answer": answer}, counts[:, None], np.ones(len(mean), np.float32)), INTERVAL, own
     )  # type: ignore[arg-type]
     assert its is not None
     assert its == calibrate(*wild, INTERVAL).over(calibrate(*calm, INTERVAL))

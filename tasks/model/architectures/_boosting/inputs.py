@@ -1,4 +1,4 @@
-"""What the boosted trees see: one row a bin of the hour, with the forecast of profile times level that they correct."""
+"""Inputs of the boosted trees: one row per bin of the hour, with the base forecast that they correct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tasks.arrays import Float
 from tasks.contracts import Tensors
 from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_means, bin_sums, divisor
-from tasks.model.channel_inputs import chosen
+from tasks.model.channel_inputs import select_channels
 
 WINDOWS = (5, 15, 30, 60, 120)
 """Minutes before the hour over which today is held against its profile."""
@@ -37,7 +37,7 @@ class BoostingRows:
     Attributes:
         features: float32 [origin, station, target, bin, feature]; NaN where a lag is not there.
         base: float32 [target, origin, station, step], >= 0: the forecast that the trees multiply.
-        size: steps a bin.
+        size: steps per bin.
     """
 
     features: Float
@@ -51,8 +51,8 @@ def boosting_rows(
     """Rows of tensors.
 
     Args:
-        tensors: of all stations of the network, as each row is told how the whole network runs.
-        sizes: people a minute by target and station, of training; NaN stands for stations without.
+        tensors: of all stations of the network, as each row holds levels of the whole network.
+        sizes: people per minute of training by target and station; stations without one get NaN.
         settings: bins and priors.
         channels: the extra channels that are taken.
 
@@ -123,10 +123,10 @@ def _weeks(tensors: Tensors, size: int, prior: float) -> list[Float]:
     own = ratio - np.log((before + prior) / (usual + prior))[..., None]
     seen = np.isfinite(ratio)
     count = seen.sum(axis=0)
-    mean, bent = (_mean(x, seen, count) for x in (ratio, own))
+    mean, residual = (_mean(x, seen, count) for x in (ratio, own))
     spread = np.sqrt(_mean((ratio - mean) ** 2, seen, count))
     newest = [ratio[k] if k < len(ratio) else np.full_like(mean, np.nan) for k in range(NAMED_WEEKS)]
-    return [*newest, mean, spread, bent, own[0], count.astype(np.float32)]
+    return [*newest, mean, spread, residual, own[0], count.astype(np.float32)]
 
 
 def _mean(values: Float, seen: npt.NDArray[np.bool_], count: npt.NDArray[np.int64]) -> Float:
@@ -146,7 +146,7 @@ def _calendar(tensors: Tensors, size: int) -> list[Float]:
 
 def _channels(tensors: Tensors, size: int, minutes: int, names: tuple[str, ...]) -> list[Float]:
     """Of each channel its value, and how far that is from its lag days': in the bin and before the hour, [O, S, B]."""
-    values, usual = chosen(tensors, names)
+    values, usual = select_channels(tensors, names)
     recent = slice(
         -tensors.horizon - min(max(minutes // tensors.interval, 1), tensors.recent.shape[-1]), -tensors.horizon
     )
@@ -159,7 +159,7 @@ def _channels(tensors: Tensors, size: int, minutes: int, names: tuple[str, ...])
 
 
 def _sizes(tensors: Tensors, sizes: dict[str, dict[str, float]]) -> Float:
-    """Log of the people a minute of training, [C, 1, S, 1]."""
+    """Log of the people per minute of training, [C, 1, S, 1]."""
     rows = [[sizes.get(t, {}).get(s, np.nan) for s in tensors.stations] for t in tensors.targets]
     people = np.array(rows, np.float32).reshape(len(tensors.targets), 1, len(tensors.stations), 1)
     return np.asarray(np.log1p(people))

@@ -45,7 +45,7 @@ class Bins:
     def thresholds(self, features: Any, thresholds: Any) -> Float:
         """The values that cut features where these codes do: a code is at most t where the value is at most edge t.
 
-        An infinite one tells what is missing from what is not.
+        An infinite one separates missing values from the others.
         """
         every = [np.append(edges, np.finfo(np.float32).max) for edges in self.edges]
         at = np.floor(np.minimum(thresholds, CUTS)).astype(int)
@@ -60,7 +60,7 @@ def export_trees(model: Any, trees: int, bins: Bins, rows: Float) -> OnnxNetwork
     Args:
         model: fitted on codes.
         trees: how many of its trees, at least 1.
-        bins: that made the codes.
+        bins: of the codes.
         rows: some rows on which both are held against one another.
 
     Raises:

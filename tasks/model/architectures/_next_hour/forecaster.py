@@ -13,7 +13,7 @@ from tasks.contracts import Prediction, Tensors
 from tasks.errors import ModelError
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.weights import Weights
-from tasks.model.channel_inputs import Scales
+from tasks.model.channel_inputs import ChannelScales
 from tasks.model.networks.onnx import OnnxNetwork
 from tasks.model.uncertainty.conformal import Calibration
 from tasks.model.uncertainty.counts import HIGHEST
@@ -46,7 +46,7 @@ class NextHourForecaster:
     calibration: Calibration | None = None
     trail: int = 0
     total_calibration: Calibration | None = None
-    scales: Scales = field(default_factory=dict)
+    scales: ChannelScales = field(default_factory=dict)
 
     @property
     def channels(self) -> tuple[str, ...]:

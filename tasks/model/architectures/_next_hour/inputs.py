@@ -1,4 +1,4 @@
-"""What the default network sees: tensors made level-free, in bins of some minutes, one row an (origin, station) pair.
+"""Inputs of the default network: level-free tensors in bins of some minutes, one row per origin and station.
 
 Every day, today and each week before, is held against the profile at that day's own level, so that the same evening
 looks the same in May and in December. The same function feeds training and serving.
@@ -17,7 +17,7 @@ from tasks.contracts import Tensors
 from tasks.model.architectures._next_hour.levels import level_features
 from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_sums, divisor
-from tasks.model.channel_inputs import Scales, channel_features
+from tasks.model.channel_inputs import ChannelScales, channel_features
 
 Station = npt.NDArray[np.int32]
 
@@ -43,7 +43,7 @@ class InputSettings(BaseModel):
 
 
 @dataclass(frozen=True)
-class Windows:
+class InputRows:
     """Inputs of the network; rows are origins, then stations.
 
     Attributes:
@@ -67,11 +67,13 @@ class Windows:
         return {"weeks": self.weeks, "context": self.context, "station": self.station, "base": self.base}
 
 
-def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings, scales: Scales | None = None) -> Windows:
+def prepare(
+    tensors: Tensors, known: tuple[str, ...], settings: InputSettings, scales: ChannelScales | None = None
+) -> InputRows:
     """Inputs for every origin and station of the tensors.
 
     Args:
-        tensors: of all stations of the network, because each row is told how the whole network runs.
+        tensors: of all stations of the network, because each row holds levels of the whole network.
         known: stations that were trained on, in the order of their embeddings.
         settings: bins and priors.
         scales: of the extra channels that are taken; none by default.
@@ -89,7 +91,7 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings, s
     base = profile_times_level(tensors)
     weeks = days.features(coarse, settings)
     context = _context(tensors, base, days, size, settings, scales or {})
-    return Windows(
+    return InputRows(
         weeks=weeks.reshape(rows, *weeks.shape[2:]),
         context=context.reshape(rows, context.shape[-1]),
         station=np.tile(ids, origins)[:, None],
@@ -98,7 +100,7 @@ def prepare(tensors: Tensors, known: tuple[str, ...], settings: InputSettings, s
 
 
 def seen_columns(tensors: Tensors, settings: InputSettings) -> slice:
-    """Columns of `Windows.weeks` that tell which share of each bin was observed."""
+    """Columns of `InputRows.weeks` that hold the share of each bin that was observed."""
     size = divisor(tensors.horizon, settings.bin_minutes // tensors.interval)
     bins = tensors.lags.shape[-1] // size
     return slice(len(tensors.targets) * bins, (len(tensors.targets) + 1) * bins)
@@ -182,7 +184,9 @@ def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
     return np.log((people + np.float32(prior)) / (expected + np.float32(prior)))
 
 
-def _context(tensors: Tensors, base: Float, days: _Days, size: int, settings: InputSettings, scales: Scales) -> Float:
+def _context(
+    tensors: Tensors, base: Float, days: _Days, size: int, settings: InputSettings, scales: ChannelScales
+) -> Float:
     """Size of each target first; levels, calendar of the first step, shape of the hour; channels: [O, S, F].
 
     The second level is what drawing towards the network instead of 1 would change: what a quiet station's level lacks.

@@ -24,7 +24,7 @@ def level_features(tensors: Tensors, minutes: tuple[int, ...], level_prior: floa
         over `tensors.level`; then, if the trail reaches back to it, how the hour ran a day before, and the hour before
         that one, against the level of the last day: each the stations' [C] and the network's [C].
     """
-    people, expected = cumulated(tensors, windows := held(tensors, minutes))
+    people, expected = window_sums(tensors, windows := covered_windows(tensors, minutes))
     network = tensors.parts
     parts = list(_levels(people, expected, level_prior, network) - np.log(np.tile(tensors.level, (2, 1, 1))))
     hours, back = tensors.hours, tensors.hours.shape[-1] - (DAY_HOURS - tensors.recent.shape[-1] // tensors.horizon)
@@ -38,14 +38,14 @@ def level_features(tensors: Tensors, minutes: tuple[int, ...], level_prior: floa
     return np.ascontiguousarray(np.concatenate(parts).transpose(1, 2, 0), dtype=np.float32)
 
 
-def held(tensors: Tensors, minutes: tuple[int, ...]) -> list[int]:
+def covered_windows(tensors: Tensors, minutes: tuple[int, ...]) -> list[int]:
     """The windows, ascending, that recent steps and trail cover."""
     recent = tensors.recent.shape[-1] * tensors.interval
     longest = recent + 60 * tensors.hours.shape[-1]
     return sorted(m for m in minutes if tensors.interval <= m <= longest)
 
 
-def cumulated(tensors: Tensors, windows: list[int]) -> tuple[Float, Float]:
+def window_sums(tensors: Tensors, windows: list[int]) -> tuple[Float, Float]:
     """People and what was expected in each window, over the steps with both, float32 [C, O, S, W].
 
     A window that ends within an hour of the trail is rounded up to the whole hour.

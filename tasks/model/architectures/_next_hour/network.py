@@ -54,11 +54,11 @@ def last_state(days: Any, weeks: Any, units: int) -> Any:
     return layers.LSTM(units)(days)
 
 
-def build(shape: Shape, units: int, embedding: int, dropout: float, pool: Pool = last_state) -> keras.Model:
+def build_network(shape: Shape, units: int, embedding: int, dropout: float, pool: Pool = last_state) -> keras.Model:
     """The network, which before any training answers `base` with the quantiles of a Poisson count.
 
-    Inputs `weeks`, `context`, `station`, `base` as in `inputs.Windows`; output [row, 1 + quantile, target, step], the
-    mean first. The corrections are one a bin of the hour. `pool` makes one vector of all days.
+    Inputs `weeks`, `context`, `station`, `base` as in `inputs.InputRows`; output [row, 1 + quantile, target, step], the
+    mean first. There is one correction per bin of the hour. `pool` makes one vector of all days.
     """
     from keras import Input, Model, layers, ops
 

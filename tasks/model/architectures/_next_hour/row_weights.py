@@ -9,7 +9,7 @@ import numpy as np
 from tasks.arrays import Float, Minutes
 from tasks.contracts import Split
 from tasks.model.architectures._next_hour.samples import Samples
-from tasks.model.networks.fit import Rows
+from tasks.model.networks.fit import FitRows
 
 
 def station_weights(samples: Samples, stations: int, fairness: float, total: bool = False) -> Float:
@@ -43,13 +43,13 @@ class Age:
         return np.asarray(0.5 ** (days / self.half_life), np.float32)
 
 
-def weighted_rows(samples: Samples, weights: Float, age: Age | None = None) -> Rows:
+def weighted_rows(samples: Samples, weights: Float, age: Age | None = None) -> FitRows:
     """Rows of a fit, each weighing as its station does, and by its age if one is given."""
     weight = weights[samples.place] * (age.weight(samples.origin) if age else np.float32(1))
-    return Rows(samples.windows.inputs(), samples.truth[:, None], weight)
+    return FitRows(samples.windows.inputs(), samples.truth[:, None], weight)
 
 
-def dispersion(samples: Samples) -> Float:
+def shared_dispersion(samples: Samples) -> Float:
     """Variance of the factor that the steps of an hour share beside their base, by the method of moments, [target].
 
     Source: N. E. Breslow, "Extra-Poisson variation in log-linear models", 1984, for the hours' sums.

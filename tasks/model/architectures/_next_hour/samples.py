@@ -1,7 +1,7 @@
-"""Training rows of the default network: a bounded, seeded draw of (origin, station) pairs, made to look like live ones.
+"""Training rows of the default network: a bounded, seeded draw of (origin, station) pairs, augmented.
 
-Feeds come late, gates go silent, young networks have few weeks, demand drifts with the seasons: training hides recent
-minutes and whole weeks, lets the past weeks rise or fall, and computes the level from that, as a live forecast would.
+Feeds come late, gates go silent, young networks have few weeks, demand drifts with the seasons: augmentation masks
+recent minutes and whole weeks, scales the past weeks, and computes the level from that, as a live forecast would.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, Progress, Tensors
-from tasks.model.architectures._next_hour.inputs import SIZE, UNKNOWN, InputSettings, Station, Windows, prepare
-from tasks.model.channel_inputs import Scales, hide_channels
+from tasks.model.architectures._next_hour.inputs import SIZE, UNKNOWN, InputRows, InputSettings, Station, prepare
+from tasks.model.channel_inputs import ChannelScales, mask_channels
 from tasks.model.origin_chunks import chunks
 
 SPREAD = 6
@@ -24,24 +24,24 @@ SPREAD = 6
 is learnt from many moments, or chance decides it. Of 276 stations and four weeks, RMSE by the seed 85.7 to 87.2; with
 one in 2, 86.6 to 92.2."""
 MIDDLE_WEEK = 4.4
-"""How many weeks ago the profile stands, on average, at the default recency."""
-HIDDEN = np.float32(-1)
-"""Stands in the truth for what was not observed."""
+"""Mean age of the profile in weeks at the default recency."""
+UNOBSERVED = np.float32(-1)
+"""Value of the truth where nothing was observed."""
 
 
 class Augment(BaseModel):
-    """What training hides and bends."""
+    """How training rows are augmented."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    late_minutes: int = Field(20, ge=0, description="The last minutes hidden, at most, in half of the rows.")
-    silent: float = Field(0.02, ge=0, le=1, description="Share of rows whose station shows nothing of today.")
-    weeks: float = Field(0.1, ge=0, lt=1, description="Share of weeks hidden.")
+    late_minutes: int = Field(20, ge=0, description="The last minutes masked, at most, in half of the rows.")
+    silent: float = Field(0.02, ge=0, le=1, description="Share of rows whose whole present day is masked.")
+    weeks: float = Field(0.1, ge=0, lt=1, description="Share of weeks masked.")
     size: float = Field(1.0, ge=0, description="Log error of the size of a station, standard deviation.")
-    drift: float = Field(0.1, ge=0, description="Log change a week of past demand, standard deviation.")
+    drift: float = Field(0.1, ge=0, description="Log change of past demand per week, standard deviation.")
     shift: float = Field(0.2, ge=0, description="Log error of the profile as a whole, standard deviation.")
-    unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station pretends to be unknown.")
-    channels: float = Field(0.1, ge=0, lt=1, description="Share of origins at which an extra channel is not known.")
+    unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station is replaced by the unknown one.")
+    channels: float = Field(0.1, ge=0, lt=1, description="Share of origins at which an extra channel is masked.")
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Samples:
 
     Attributes:
         windows: inputs.
-        truth: float32 [row, target, step], `HIDDEN` where not observed.
+        truth: float32 [row, target, step], `UNOBSERVED` where not observed.
         place: int32 [row], position of the station in the grid.
         origin: datetime64[m] [row].
     """
 
-    windows: Windows
+    windows: InputRows
     truth: Float
     place: Station
     origin: Minutes
@@ -70,7 +70,7 @@ def draw(
     rng: np.random.Generator,
     augment: Augment | None = None,
     progress: Progress | None = None,
-    scales: Scales | None = None,
+    scales: ChannelScales | None = None,
 ) -> Samples:
     """At most `most` rows at these origins, in the order of time; rows without any truth are left out.
 
@@ -80,9 +80,9 @@ def draw(
         most: bound on rows.
         known: stations with an embedding.
         settings: see `prepare`.
-        rng: chooses origins, stations, and what is hidden and bent.
-        augment: what to hide and bend; nothing without it.
-        progress: told of origins done.
+        rng: draws origins, stations and augmentation.
+        augment: how rows are augmented; not at all without it.
+        progress: called with the number of origins done.
         scales: see `prepare`.
     """
     stations = len(features.grid.stations)
@@ -92,7 +92,7 @@ def draw(
     rows, done = _Rows(looked * each), 0
     for part in chunks(origins[chosen], features):
         tensors = features.tensors(part)
-        tensors = disturb(tensors, augment, settings, rng) if augment else tensors
+        tensors = augment_tensors(tensors, augment, settings, rng) if augment else tensors
         windows, truth = prepare(tensors, known, settings, scales), features.truth(part).transpose(1, 2, 0, 3)
         pick = np.argsort(rng.random((len(part), stations)), axis=1) < each
         pick &= np.isfinite(truth).any(axis=(2, 3))
@@ -102,33 +102,33 @@ def draw(
             progress("training rows", done, looked)
     samples = rows.samples()
     if augment:
-        blur(samples, augment, len(features.grid.targets), rng)
+        jitter(samples, augment, len(features.grid.targets), rng)
     return samples
 
 
-def blur(samples: Samples, augment: Augment, targets: int, rng: np.random.Generator) -> None:
-    """Keep the network from knowing too well, in place, which station and how busy a one a row is."""
+def jitter(samples: Samples, augment: Augment, targets: int, rng: np.random.Generator) -> None:
+    """Perturb identity and size of the stations in place, so that the network does not rely on them."""
     windows, rows = samples.windows, len(samples.place)
     windows.station[rng.random(rows) < augment.unknown] = UNKNOWN
     windows.context[:, :targets] += rng.normal(0, augment.size * SIZE, (rows, 1)).astype(np.float32)
 
 
-def disturb(tensors: Tensors, augment: Augment, settings: InputSettings, rng: np.random.Generator) -> Tensors:
-    """The tensors as they would be with late minutes, silent stations, missing weeks and a past that ran otherwise."""
-    bent = hide_channels(drift(hide(tensors, augment, rng), augment, rng), augment.channels, rng)
-    before, after = _level(tensors, settings), _level(bent, settings)
-    return replace(bent, level=tensors.level * after / before)
+def augment_tensors(tensors: Tensors, augment: Augment, settings: InputSettings, rng: np.random.Generator) -> Tensors:
+    """Augmented tensors: late minutes, silent stations, missing weeks and channels, a drift of past demand."""
+    augmented = mask_channels(drift(mask_history(tensors, augment, rng), augment, rng), augment.channels, rng)
+    before, after = _level(tensors, settings), _level(augmented, settings)
+    return replace(augmented, level=tensors.level * after / before)
 
 
-def hide(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensors:
-    """Without the last minutes at half of the origins, all of today at some stations, some weeks; the level stays."""
+def mask_history(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensors:
+    """Mask the last minutes at half of the origins, the present day at some stations, some weeks; keep the level."""
     weeks, _, origins, stations, _ = tensors.lags.shape
     steps, most = tensors.recent.shape[-1], augment.late_minutes // tensors.interval
     late = rng.integers(1, most + 1, origins) if most else np.zeros(origins, np.int64)
-    hidden = np.broadcast_to(np.where(rng.random(origins) < 0.5, late, 0)[:, None], (origins, stations)).copy()
+    masked = np.broadcast_to(np.where(rng.random(origins) < 0.5, late, 0)[:, None], (origins, stations)).copy()
     silent = rng.random((origins, stations)) < augment.silent
-    hidden[silent] = steps
-    recent = np.where(np.arange(steps)[::-1] < hidden[:, :, None], np.float32(np.nan), tensors.recent)
+    masked[silent] = steps
+    recent = np.where(np.arange(steps)[::-1] < masked[:, :, None], np.float32(np.nan), tensors.recent)
     lags = tensors.lags.copy()
     lags.swapaxes(1, 2)[rng.random((weeks, origins)) < augment.weeks] = np.nan
     trail = np.where(silent[:, :, None], np.float32(0), tensors.hours)
@@ -136,7 +136,7 @@ def hide(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensor
 
 
 def drift(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensors:
-    """As if demand had risen or fallen by a constant rate from week to week; the profile follows the middle weeks."""
+    """Scale past demand by a constant rate per week; the profile follows the middle weeks."""
     weeks, _, origins = tensors.lags.shape[:3]
     rate, error = rng.normal(0, augment.drift, origins), rng.normal(0, augment.shift, origins)
     factor = np.exp(np.arange(1, weeks + 1)[:, None] * rate).astype(np.float32)
@@ -166,8 +166,8 @@ class _Rows:
         self._most, self._used = most, 0
         self._arrays: list[npt.NDArray[Any]] = []
 
-    def add(self, windows: Windows, truth: Float, origins: Minutes, pick: npt.NDArray[np.int64]) -> None:
-        truth, stations = np.where(np.isnan(truth), HIDDEN, truth), len(windows) // len(origins)
+    def add(self, windows: InputRows, truth: Float, origins: Minutes, pick: npt.NDArray[np.int64]) -> None:
+        truth, stations = np.where(np.isnan(truth), UNOBSERVED, truth), len(windows) // len(origins)
         place = np.tile(np.arange(stations, dtype=np.int32), len(origins))
         origin = np.repeat(origins.astype("datetime64[m]"), stations)
         parts = (windows.weeks, windows.context, windows.station, windows.base, truth, place, origin)
@@ -180,4 +180,4 @@ class _Rows:
 
     def samples(self) -> Samples:
         weeks, context, station, base, truth, place, origin = (array[: self._used] for array in self._arrays)
-        return Samples(Windows(weeks, context, station, base), truth, place, origin)
+        return Samples(InputRows(weeks, context, station, base), truth, place, origin)

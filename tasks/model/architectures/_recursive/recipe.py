@@ -15,12 +15,12 @@ from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._recursive.recursion import NextSteps, by_channel, by_target, full_sequence
 from tasks.model.base_forecast import profile_times_level
-from tasks.model.networks.fit import Plan, Rows, compile_network, fit_network, seed_everything
+from tasks.model.networks.fit import FitRows, Plan, compile_network, fit_network, seed_everything
 from tasks.model.networks.onnx import OnnxNetwork, export_network
-from tasks.model.networks.sequence import SequenceShape, build
+from tasks.model.networks.sequence import SequenceShape, build_sequence
 from tasks.model.origin_chunks import chunks
-from tasks.model.series import Scales, history, read_scales, training_scales
-from tasks.model.uncertainty.spread import Spread, around, learn_spread, read_spread, some
+from tasks.model.series import SeriesScales, read_scales, recent_series, training_scales
+from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles
 
 if TYPE_CHECKING:
     import keras
@@ -56,7 +56,7 @@ class RecursiveConfig(ModelConfig):
     @model_validator(mode="after")
     def _consistent(self) -> RecursiveConfig:
         if self.outputs == "all" and self.inputs == "own":
-            raise ConfigError('outputs = "all" needs inputs = "all": a target cannot be told from another alone')
+            raise ConfigError('outputs = "all" needs inputs = "all": one target alone does not state which one it is')
         return self
 
 
@@ -80,7 +80,7 @@ class RecursiveForecaster:
     inputs: str
     outputs: str
     targets: tuple[str, ...]
-    scales: Scales
+    scales: SeriesScales
     phi: Spread = field(default_factory=dict)
 
     def predict(self, tensors: Tensors) -> Prediction:
@@ -89,12 +89,12 @@ class RecursiveForecaster:
         Raises:
             ModelError: if the tensors have other targets or fewer recent steps than it was trained on.
         """
-        return around(self.mean(tensors), self.phi, tensors)
+        return with_quantiles(self.mean(tensors), self.phi, tensors)
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]; see `predict`."""
         self._check(tensors)
-        past = history(tensors, self.scales, self.window)
+        past = recent_series(tensors, self.scales, self.window)
         origins, stations, window, targets = past.values.shape
         ahead = full_sequence(self.next_steps(), past.values.reshape(-1, window, targets), tensors.horizon)
         scaled = ahead.reshape(origins, stations, tensors.horizon, targets).transpose(3, 0, 1, 2)
@@ -149,7 +149,7 @@ class RecursiveLstm(BaseArchitecture):
         config, rng = self.config, np.random.default_rng(seed)
         series = len(features.grid.targets) * len(features.grid.stations)
         looked = min(config.fit_origins, max(SPREAD * config.max_samples // series, FEW), config.max_samples)
-        origins = some(np.concatenate([split.train, split.validation]), looked)
+        origins = pick_evenly(np.concatenate([split.train, split.validation]), looked)
         cut = len(origins) - max(round(len(origins) * config.validation_share), 1)
         scales = training_scales(features, origins[: max(cut, 0)])
         each = max(config.max_samples // max(len(origins), 1), 1)
@@ -161,37 +161,39 @@ class RecursiveLstm(BaseArchitecture):
         plan = Plan(config.epochs, config.batch, config.patience, config.max_seconds, shuffle=False, seed=seed)
         fit_network(model, train, held, plan, log, self.progress)
         forecaster = self._forecaster(export_network(model), train, features, scales)
-        forecaster.phi = learn_spread(forecaster.mean, features, some(split.validation, SPREAD_ORIGINS))
+        forecaster.phi = learn_spread(forecaster.mean, features, pick_evenly(split.validation, SPREAD_ORIGINS))
         self.show(forecaster, features, split, log)
         return forecaster
 
-    def network(self, train: Rows) -> keras.Model:
+    def network(self, train: FitRows) -> keras.Model:
         """The compiled network for such rows."""
         from keras.optimizers import Adam
 
         _, steps, channels = train.inputs["series"].shape
         _, ahead, targets = train.truth.shape
         shape = SequenceShape(steps, channels, ahead, targets)
-        model = build(shape, self.config.cells, dropout=self.config.dropout, start=float(train.truth.mean()))
+        model = build_sequence(shape, self.config.cells, dropout=self.config.dropout, start=float(train.truth.mean()))
         compile_network(model, "mean_squared_error", Adam(self.config.learning_rate), ["mae"])
         return model
 
     def show(self, forecaster: RecursiveForecaster, features: Features, split: Split, log: FitLog) -> None:
         """Note what people want to look at."""
 
-    def _draw(self, features: Features, origins: Minutes, scales: Scales, each: int, rng: np.random.Generator) -> Rows:
+    def _draw(
+        self, features: Features, origins: Minutes, scales: SeriesScales, each: int, rng: np.random.Generator
+    ) -> FitRows:
         """At most `each` windows an origin whose next steps are observed, in the order of time."""
         parts = [self._rows(features, part, scales, each, rng) for part in chunks(origins, features)]
         if not sum(len(truth) for _, truth in parts):
             raise HistoryError(f"{self.name}: no minutes in a row before any origin: ingest more history")
         series, truth = (np.concatenate(side) for side in zip(*parts, strict=True))
-        return Rows({"series": series}, truth, np.ones(truth.shape[:2], np.float32))
+        return FitRows({"series": series}, truth, np.ones(truth.shape[:2], np.float32))
 
     def _rows(
-        self, features: Features, origins: Minutes, scales: Scales, each: int, rng: np.random.Generator
+        self, features: Features, origins: Minutes, scales: SeriesScales, each: int, rng: np.random.Generator
     ) -> tuple[Float, Float]:
         config, tensors = self.config, features.tensors(origins)
-        past = history(tensors, scales, min(config.window, tensors.recent.shape[-1]))
+        past = recent_series(tensors, scales, min(config.window, tensors.recent.shape[-1]))
         ahead = min(config.steps_ahead, tensors.horizon)
         truth = ((features.truth(origins)[..., :ahead] - past.low) / past.span).transpose(1, 2, 3, 0)
         series, usable = past.values, (past.seen >= HALF).transpose(1, 2, 0)
@@ -209,7 +211,9 @@ class RecursiveLstm(BaseArchitecture):
         pick = (at + np.arange(len(origins))[:, None] * chance.shape[1])[np.take_along_axis(chance, at, 1) >= 0]
         return series.reshape(-1, *series.shape[3:])[pick], truth.reshape(-1, *truth.shape[3:])[pick].astype(np.float32)
 
-    def _forecaster(self, network: OnnxNetwork, train: Rows, features: Features, scales: Scales) -> RecursiveForecaster:
+    def _forecaster(
+        self, network: OnnxNetwork, train: FitRows, features: Features, scales: SeriesScales
+    ) -> RecursiveForecaster:
         window, config = train.inputs["series"].shape[1], self.config
         return RecursiveForecaster(
             self.name, network, window, config.inputs, config.outputs, features.grid.targets, scales

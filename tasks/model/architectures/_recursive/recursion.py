@@ -39,7 +39,7 @@ def full_sequence(network: NextSteps, windows: Float, steps: int) -> Float:
 
 
 def windowed_sequences(network: NextSteps, series: Float, window: int, length: int) -> Float:
-    """Full sequences of `length` steps that start anew from truth every `length` steps, [sequence, length, channel].
+    """Full sequences of `length` steps that start again from truth every `length` steps, [sequence, length, channel].
 
     The first starts after the first `window` steps; the last is the last that truth covers to its end.
     """

@@ -1,4 +1,4 @@
-"""What the recursive networks show of themselves: a series at the busiest station, and what they say of it."""
+"""What the recursive networks show of themselves: a series at the busiest station, and their forecasts of it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Shown:
 
     Attributes:
         minutes: UTC, datetime64[m] [T].
-        counts: people an interval, [T]; NaN where not observed.
+        counts: people per interval, [T]; NaN where not observed.
         known: float32 [T, channel], scaled; 0 where not observed.
         gaps: bool [T], whether a channel was not observed.
         low, span: of the scale, in people.
@@ -56,7 +56,7 @@ class Shown:
         return np.asarray(answer[..., 0] * self.span + self.low, np.float64)
 
 
-def error(said: Values, counts: Values) -> float:
-    """Root mean squared error in people, over the steps that are said."""
-    there = np.isfinite(said)
-    return rmse(said[there], counts[there])
+def error(answer: Values, counts: Values) -> float:
+    """Root mean squared error in people, over the steps that are forecast."""
+    there = np.isfinite(answer)
+    return rmse(answer[there], counts[there])

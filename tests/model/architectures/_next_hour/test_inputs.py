@@ -13,7 +13,7 @@ from support import tiny_city
 
 from tasks.contracts import Tensors
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
-from tasks.model.architectures._next_hour.samples import HIDDEN, Augment, disturb, draw
+from tasks.model.architectures._next_hour.samples import UNOBSERVED, Augment, augment_tensors, draw
 from tasks.model.bins import bin_sums, divisor
 
 INPUTS = InputSettings()
@@ -111,15 +111,15 @@ def test_rows_are_bounded_seeded_in_order_and_all_have_a_truth() -> None:
     assert 100 < len(first.truth) <= 200
     np.testing.assert_array_equal(first.windows.weeks, again.windows.weeks)
     np.testing.assert_array_equal(first.place, again.place)
-    assert (first.truth != HIDDEN).any(axis=(1, 2)).all()
-    assert (first.truth >= HIDDEN).all()
+    assert (first.truth != UNOBSERVED).any(axis=(1, 2)).all()
+    assert (first.truth >= UNOBSERVED).all()
     assert 0 < (first.windows.station == 0).mean() < 0.2
 
 
 def test_what_training_hides_is_what_a_late_feed_would_have_hidden() -> None:
     origins = tiny_city.START + np.timedelta64(30, "D") + np.arange(40) * np.timedelta64(55, "m")
     augment = Augment(late_minutes=60, silent=0, weeks=0, drift=0, shift=0)
-    hidden = disturb(FEATURES.tensors(origins), augment, INPUTS, np.random.default_rng(2))
+    hidden = augment_tensors(FEATURES.tensors(origins), augment, INPUTS, np.random.default_rng(2))
     late = [_newest_missing(hidden, i) for i in range(len(origins))]
     assert len(set(late)) > 5
     for i, steps in enumerate(late):
@@ -130,7 +130,7 @@ def test_what_training_hides_is_what_a_late_feed_would_have_hidden() -> None:
 
 def test_a_drift_bends_the_past_and_leaves_today_and_a_busy_station_s_forecast() -> None:
     tensors = crowded(FEATURES.tensors(ORIGINS), 1.0)
-    bent = disturb(tensors, Augment(late_minutes=0, silent=0, weeks=0), INPUTS, np.random.default_rng(2))
+    bent = augment_tensors(tensors, Augment(late_minutes=0, silent=0, weeks=0), INPUTS, np.random.default_rng(2))
     np.testing.assert_array_equal(bent.recent, tensors.recent)
     with np.errstate(invalid="ignore"):
         rate = np.diff(np.log(bent.lags / tensors.lags), axis=0)
@@ -144,7 +144,7 @@ def test_a_drift_bends_the_past_and_leaves_today_and_a_busy_station_s_forecast()
 def test_disturbing_keeps_the_tensors_that_it_was_given() -> None:
     tensors = FEATURES.tensors(ORIGINS)
     copies = tensors.lags.copy(), tensors.recent.copy(), tensors.level.copy()
-    disturb(tensors, Augment(silent=0.5, weeks=0.5), INPUTS, np.random.default_rng(0))
+    augment_tensors(tensors, Augment(silent=0.5, weeks=0.5), INPUTS, np.random.default_rng(0))
     for before, after in zip(copies, (tensors.lags, tensors.recent, tensors.level), strict=True):
         np.testing.assert_array_equal(before, after)
 

@@ -9,7 +9,7 @@ import pytest
 from support import tiny_city
 
 from tasks.contracts import Tensors
-from tasks.model.architectures._next_hour.levels import cumulated, held, level_features
+from tasks.model.architectures._next_hour.levels import covered_windows, level_features, window_sums
 
 FEATURES = tiny_city.features()
 ORIGINS = tiny_city.START + np.timedelta64(30, "D") + np.arange(5) * np.timedelta64(165, "m")
@@ -19,8 +19,8 @@ RECENT = 120
 
 def test_windows_are_sums_of_the_steps_before_the_hour_that_have_a_count_and_a_profile() -> None:
     tensors = FEATURES.tensors(ORIGINS)
-    windows = held(tensors, WINDOWS)
-    people, expected = cumulated(tensors, windows)
+    windows = covered_windows(tensors, WINDOWS)
+    people, expected = window_sums(tensors, windows)
     assert windows == [10, 60, 120, 180, 720, 1440]
     step = np.timedelta64(tiny_city.INTERVAL, "m")
     for w, minutes in enumerate(windows):

@@ -16,9 +16,9 @@ from tasks.model.architectures import architecture, unfitted
 from tasks.model.architectures._recursive.recipe import RecursiveForecaster
 from tasks.model.architectures._recursive.recursion import full_sequence, point_by_point, windowed_sequences
 from tasks.model.architectures.lookback_lstm import LookbackConfig, step_by_step
-from tasks.model.architectures.stacked_lstm import StackedConfig, StackedLstm, three_ways
-from tasks.model.networks.sequence import SequenceShape, build
-from tasks.model.series import history, training_scales
+from tasks.model.architectures.stacked_lstm import StackedConfig, StackedLstm, forecast_three_ways
+from tasks.model.networks.sequence import SequenceShape, build_sequence
+from tasks.model.series import recent_series, training_scales
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
@@ -58,7 +58,7 @@ def test_each_of_the_six_shapes_learns_its_toy_with_relu_cells(six: Six) -> None
 
     keras.utils.set_random_seed(7)
     series, truth = (part / 100 for part in toy(six))
-    model = build(SequenceShape(5, six.channels, six.ahead, six.targets), (50,), activation="relu")
+    model = build_sequence(SequenceShape(5, six.channels, six.ahead, six.targets), (50,), activation="relu")
     model.compile(keras.optimizers.Adam(0.01), loss="mse")
     for _ in range(200):
         model.train_on_batch({"series": series}, truth)
@@ -69,7 +69,7 @@ def test_each_of_the_six_shapes_learns_its_toy_with_relu_cells(six: Six) -> None
 def test_relu_cells_of_two_layers_are_the_same_in_onnx() -> None:
     from tasks.model.networks.onnx import export_network
 
-    model = build(SequenceShape(5, 2, 2, 2), (6, 3), activation="relu", dropout=0.2)
+    model = build_sequence(SequenceShape(5, 2, 2, 2), (6, 3), activation="relu", dropout=0.2)
     series = np.random.default_rng(0).random((7, 5, 2)).astype(np.float32)
     np.testing.assert_allclose(
         export_network(model)({"series": series}), model({"series": series}), rtol=1e-5, atol=1e-6
@@ -81,7 +81,7 @@ def test_two_stacked_layers_follow_a_sine_point_by_point_and_as_sequences() -> N
 
     keras.utils.set_random_seed(7)
     sine, config = np.sin(np.arange(-50, 50, dtype=np.float32))[:, None], StackedConfig()
-    model = build(SequenceShape(config.window), config.cells)
+    model = build_sequence(SequenceShape(config.window), config.cells)
     model.compile(keras.optimizers.Adam(0.02), loss="mse")
     windows = np.stack([sine[a : a + config.window] for a in range(50)])
     for _ in range(120):
@@ -186,7 +186,7 @@ def test_a_gap_holds_the_profile_at_today_s_level_and_scales_are_those_of_traini
     scales = {"entries": {"big": (10.0, 60.0)}}
     recent = TENSORS.recent.copy()
     recent[0, 0, 0] = [20, np.nan, 30, np.nan]
-    past = history(replace(TENSORS, recent=recent), scales, 3)
+    past = recent_series(replace(TENSORS, recent=recent), scales, 3)
     usual = TENSORS.profile[0, 0, 0, 1 : town.RECENT] * TENSORS.level[0, 0, 0]
     np.testing.assert_allclose(past.values[0, 0, :, 0] * 50 + 10, [usual[0], 30, usual[2]], rtol=1e-5)
     assert past.seen[0, 0, 0] == pytest.approx(1 / 3)
@@ -239,7 +239,7 @@ def test_the_picture_s_fits_stand_where_their_steps_are() -> None:
 def test_three_ways_start_where_they_say() -> None:
     forecaster = saying_the_last("stacked_lstm", window=3, most=1000)
     end = town.SPLIT.validation[-1]
-    ways = three_ways(forecaster, FEATURES, end)
+    ways = forecast_three_ways(forecaster, FEATURES, end)
     assert (ways.where, len(ways.minutes)) == ("entries at big", 24 * 60 // town.INTERVAL)
     assert ways.minutes[-1] < end
     at = int(FEATURES.grid.index(ways.minutes[0]))
