@@ -1,4 +1,4 @@
-"""Extra channels as the stages hand them on: values of minutes, and since when each was known."""
+"""Extra channels: values per minute, and the moment since when each was known."""
 
 from __future__ import annotations
 

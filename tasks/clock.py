@@ -57,7 +57,7 @@ def to_utc(local: Minutes, timezone: str, fold: npt.NDArray[np.bool_] | Literal[
     Args:
         local: naive datetime64.
         timezone: IANA name.
-        fold: which occurrence of a repeated time is meant, 0 the first; one for all or one each.
+        fold: which occurrence of a repeated time is meant, 0 the first; one for all, or one per time.
 
     >>> to_utc(np.array(["2024-03-31T01:30", "2024-07-01T13:00"], dtype="datetime64[m]"), "Europe/London")
     array([                'NaT', '2024-07-01T12:00:00'],
@@ -147,7 +147,7 @@ class WallClock:
     Args:
         start: first UTC minute.
         steps: number of steps.
-        interval: minutes a step.
+        interval: minutes per step.
         timezone: IANA name.
         holidays: dates that count as their own kind of day.
     """

@@ -58,7 +58,7 @@ def horizon_spans(last_minutes: Sequence[int], steps: int, interval: int) -> lis
     Args:
         last_minutes: last horizon minute of each band, any order; a band without a step is left out.
         steps: length of the horizon axis.
-        interval: minutes a step.
+        interval: minutes per step.
 
     Returns:
         Spans named "1-5", "6-15" …, the whole hour ("1-60") last and once.
@@ -102,12 +102,12 @@ def wape(forecast: Real, actual: Real) -> float:
 
 
 def bias(forecast: Real, actual: Real) -> float:
-    """Error a person counted: sum of forecast - actual over the sum of actual; positive is too much."""
+    """Error per person counted: sum of forecast - actual over the sum of actual; positive is too much."""
     return _ratio(float(_errors(forecast, actual).sum()), float(np.nansum(actual, dtype=np.float64)))
 
 
 def poisson_deviance(mean: Real, truth: Real) -> float:
-    """Poisson deviance a minute, 2 mean(y log(y / mu) - (y - mu)), mu at least `MEAN_FLOOR`."""
+    """Poisson deviance per minute, 2 mean(y log(y / mu) - (y - mu)), mu at least `MEAN_FLOOR`."""
     seen = np.isfinite(truth)
     return float(np.mean(_deviance(mean[seen], truth[seen]))) if seen.any() else float("nan")
 
@@ -137,7 +137,7 @@ def hour_metrics(mean: Real, truth: Real, quantiles: Real | None = None) -> dict
     """Figures over all targets, origins and stations; see `figures`.
 
     Args:
-        mean: [C, O, S, H], expected count a step.
+        mean: [C, O, S, H], expected count per step.
         truth: [C, O, S, H], NaN where not observed.
         quantiles: [Q, C, O, S, H]; without them their figures are NaN.
     """
@@ -199,7 +199,7 @@ def figures(sums: Double, span: str = "hour") -> dict[str, float]:
         span: ends the name of the figures of a span: "hour", or "band".
 
     Returns:
-        `spans` and `minutes` counted; `rmse_…` and `mae_…` in people a span; `wape` and `bias` as a share of the
+        `spans` and `minutes` counted; `rmse_…` and `mae_…` in people per span; `wape` and `bias` as a share of the
         people counted; `poisson_deviance`, `pinball`, `coverage_80` and `coverage_90` by the minute.
     """
     at = dict(zip(SUMS, sums.tolist(), strict=True))

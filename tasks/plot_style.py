@@ -1,4 +1,4 @@
-"""How the pictures look: palette, headings, labels at the end of lines, clocks. Colours are told apart by everyone.
+"""How the pictures look: palette, headings, labels at the end of lines, clocks. Everyone can tell the colours apart.
 
 The palette is that of M. Okabe and K. Ito, "Color Universal Design", 2008.
 """

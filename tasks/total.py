@@ -22,7 +22,7 @@ DIRECT = 0.5
 MOST = 2.0
 """A station's forecast changes by a factor of at most so much."""
 FEW = 1e-6
-"""People an interval below which nothing is scaled."""
+"""People per interval below which nothing is scaled."""
 
 
 def with_total(grid: Grid, name: str | None) -> Grid:
@@ -52,7 +52,7 @@ def total_of(values: Float, interval: int) -> Float:
 
     Args:
         values: float32 [target, station, minute], NaN where not observed.
-        interval: minutes a step.
+        interval: minutes per step.
 
     >>> total_of(np.array([[[1, 2, np.nan], [3, 4, 5]]]), interval=1)
     array([[ 4.,  6., nan]], dtype=float32)
@@ -70,14 +70,14 @@ def total_of(values: Float, interval: int) -> Float:
 
 
 def sum_up(values: Float, interval: int) -> None:
-    """Make the last station the total of all others anew, in place."""
+    """Make the last station the total of all others again, in place."""
     values[:, -1] = total_of(values[:, :-1], interval)
 
 
 def coherent(prediction: Prediction, tensors: Tensors) -> Prediction:
     """The prediction with means that add up to the total's, where the tensors have one; itself where not.
 
-    Stations are scaled by one factor an interval, quantiles along with their means; whole numbers stay whole.
+    Stations are scaled by one factor per interval, quantiles along with their means; whole numbers stay whole.
 
     Args:
         prediction: of all stations of the network and of their total, which comes last.

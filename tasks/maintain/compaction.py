@@ -1,4 +1,4 @@
-"""A day of one-minute batches becomes one file. Readers and writers go on meanwhile, and a crash loses nothing.
+"""Compact the batches of a service day into one file, while readers and writers go on; a crash loses nothing.
 
 Order: the new file is written and read back, the manifest speaks of it in place of what it absorbs, then that is
 deleted. A file is only ever deleted once its rows and its name are in a file that was read back; what is left over by

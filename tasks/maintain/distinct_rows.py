@@ -1,4 +1,4 @@
-"""Rows of a service day of observations as a set: distinct, in one order, without what nobody needs to know any more.
+"""Deduplicate and sort the rows of a service day of observations, and drop superseded versions.
 
 Pure; the same set of rows gives the same table, and so the same name, in whatever files it came.
 """
@@ -19,7 +19,7 @@ from tasks.tables import schemas
 NAMES, TIMES = ("station_id", "part", "source"), ("minute_utc", "available_at", "received_at")
 KEYS = ("station_id", "minute_utc", "part", "available_at", "received_at", "source")
 """The order of rows; counts come after."""
-UNSAID = np.iinfo(np.int64).min
+NULL_CODE = np.iinfo(np.int64).min
 """Stands for null, before all else."""
 
 
@@ -74,7 +74,7 @@ def thinned(table: pa.Table, cutoff: np.datetime64) -> pa.Table:
     starts = _starts([key[order] for key in group_keys])
     group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(order))))
     keep = np.zeros(len(order), dtype=bool)
-    for says in (np.ones(len(order), dtype=bool), *((codes[t][old] != UNSAID)[order] for t in targets)):
+    for says in (np.ones(len(order), dtype=bool), *((codes[t][old] != NULL_CODE)[order] for t in targets)):
         last = np.maximum.reduceat(np.where(says, np.arange(len(order)), -1), starts)[group]
         tied = says & (last >= 0)
         for moment in moments:
@@ -115,7 +115,7 @@ def _codes(table: pa.Table, targets: Sequence[str]) -> tuple[dict[str, Int], dic
     for name in targets:
         column = table[name].combine_chunks()
         values = column.fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-        codes[name] = np.where(column.is_valid().to_numpy(zero_copy_only=False), values, UNSAID)
+        codes[name] = np.where(column.is_valid().to_numpy(zero_copy_only=False), values, NULL_CODE)
     return codes, names
 
 
@@ -124,7 +124,7 @@ def _table(codes: dict[str, Int], names: dict[str, list[str]], targets: Sequence
     columns: dict[str, pa.Array] = {name: schemas.name_array(codes[name], names[name]) for name in NAMES}
     columns |= {name: schemas.time_array(codes[name].astype("datetime64[us]")) for name in TIMES}
     for name in targets:
-        said: npt.NDArray[np.bool_] = codes[name] != UNSAID
+        said: npt.NDArray[np.bool_] = codes[name] != NULL_CODE
         columns[name] = pa.array(np.where(said, codes[name], 0), pa.int64(), mask=~said).cast(pa.int32())
     schema = schemas.observations(targets)
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)

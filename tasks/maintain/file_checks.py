@@ -1,4 +1,4 @@
-"""Whether the files of the tables are what they were: nothing changed, nothing lost, nothing strange."""
+"""Check the files of the tables against their checksums: changed, lost, unreadable and unexpected files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = {
 }
 """Tables, and what their files are called."""
 REPLACED = ("minutes", "scores")
-"""Tables whose files are written anew; of the others a file never changes."""
+"""Tables whose files are written again; of the others a file never changes."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _lost(store: Store, table: str, before: Manifest, held: Mapping[str, Stamp])
             try:
                 stood_for |= absorbed(store, f"{before.folder}/{name}")
             except StoreError:
-                continue  # told of as damaged
+                continue  # reported as damaged
     return tuple(f"{before.folder}/{name}" for name in gone if name.removesuffix(".parquet") not in stood_for)
 
 

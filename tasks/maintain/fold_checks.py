@@ -1,4 +1,4 @@
-"""Whether the minute table still is the fold of its observations, and what to do about a damaged file."""
+"""Check that the minute table is the fold of its observations; remedies for damaged files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def mend(
         mark: marks what was computed from the minutes of a day as stale.
 
     Returns:
-        The days whose file did, and a line about each day that cannot be folded.
+        The days whose file did, and one line per day that cannot be folded.
     """
     differed, failures = [], []
     for day in days:
@@ -78,14 +78,17 @@ def _remedy(store: Store, path: str, timezone: str) -> str:
         return f"delete it and run nexthour score --start {day_of(path)}"
     if table != "observations":
         return f"restore it from a backup; {accept}"
-    again = "; ".join(_told(store, day_of(path), timezone)) or "no source file in the ledger speaks of that day"
+    again = (
+        "; ".join(_read_again_commands(store, day_of(path), timezone))
+        or "no source file in the ledger speaks of that day"
+    )
     return (
         "the minutes of its day are left as they are; restore it from a backup, or move it away, forget its sources "
         f"and read them again ({again}); {accept}"
     )
 
 
-def _told(store: Store, day: str, timezone: str) -> list[str]:
+def _read_again_commands(store: Store, day: str, timezone: str) -> list[str]:
     """By source, the files that spoke of a service day, and the commands that read them again."""
     first, stop = (str(moment.astype("datetime64[m]")) for moment in day_bounds(np.datetime64(day, "D"), timezone))
     origins: dict[str, list[str]] = {}
@@ -93,10 +96,10 @@ def _told(store: Store, day: str, timezone: str) -> list[str]:
         try:
             rows = store.read_tables([path], _SPANS).drop_null().to_pylist()
         except StoreError:
-            continue  # it is started anew by the next ingest
-        told = sorted({r["origin"] for r in rows if r["first_minute"] < stop and r["last_minute"] >= first})
-        if told:
-            origins[path.split("/")[1]] = told
+            continue  # it is started afresh by the next ingest
+        stated = sorted({r["origin"] for r in rows if r["first_minute"] < stop and r["last_minute"] >= first})
+        if stated:
+            origins[path.split("/")[1]] = stated
     return [
         f"delete ledger/{source} and run nexthour backfill --source {source} while {_listed(files)} can be read"
         for source, files in sorted(origins.items())

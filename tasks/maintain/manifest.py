@@ -1,4 +1,4 @@
-"""What upkeep knows of the files of a partition: size and SHA-256 of each, below `integrity/`.
+"""Checksum manifests: size and SHA-256 of every file of a partition, below `integrity/`.
 
 Written before files are removed, so that a file which is gone without a word is a file that was lost. Deleting a
 manifest accepts what is there.
@@ -77,7 +77,7 @@ def read_manifest(store: Store, folder: str) -> Manifest:
         held = store.read_json(manifest_path(folder)) or {}
         files = {str(name): Known(**known) for name, known in held.get("files", {}).items()}
         return Manifest(folder, files, held.get("checked"))
-    except (StoreError, TypeError, AttributeError):  # damaged, or of another version: files are seen anew
+    except (StoreError, TypeError, AttributeError):  # damaged, or of another version: files are seen as new
         return Manifest(folder)
 
 

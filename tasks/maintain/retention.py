@@ -1,4 +1,4 @@
-"""What is kept by table, and for how many observed days."""
+"""Retention: how many observed days of each table are kept, and the removal of older ones."""
 
 from __future__ import annotations
 

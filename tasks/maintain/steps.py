@@ -35,11 +35,11 @@ class MaintainReport:
         removed: what retention removed, by table.
         compacted: days of observations that became one file.
         files: the checksums.
-        checked: service days that were folded anew.
+        checked: service days that were folded again.
         mended: those whose minute file said otherwise, and was replaced.
         swept: temporary files that crashes left.
-        remedies: a line about each damaged or strange file.
-        failures: what could not be done; a line each.
+        remedies: one line per damaged or strange file.
+        failures: what could not be done; one line each.
     """
 
     removed: tuple[Removed, ...]
@@ -67,10 +67,10 @@ def remove_old(settings: Settings, as_of: np.datetime64) -> tuple[Removed, ...]:
 def compact_days(
     settings: Settings, as_of: np.datetime64, at_once: int | None = DAYS_AT_ONCE
 ) -> tuple[tuple[Compacted, ...], list[str]]:
-    """Make one file of each service day that is over, or has many; newest first, and so many days a run.
+    """Make one file of each service day that is over, or has many; newest first, and so many days per run.
 
     Returns:
-        What was compacted, by day; and a line about each day that cannot be.
+        What was compacted, by day; and one line per day that cannot be.
     """
     store, plan = Store(settings.data_root), settings.maintain
     today = _today(settings, as_of)
@@ -101,16 +101,16 @@ def check_tables(settings: Settings, as_of: np.datetime64, full: bool = False) -
     return check_files(Store(settings.data_root), today, settings.maintain.check_nights, full)
 
 
-@step("fold days anew", timeout_seconds=3600)
+@step("fold days again", timeout_seconds=3600)
 def check_folds(
     settings: Settings, as_of: np.datetime64, files: Files, sample_days: int, full: bool = False
 ) -> tuple[list[str], list[str], list[str]]:
-    """Fold the newest days and some older ones anew, with those whose minute file is damaged.
+    """Fold the newest days and some older ones again, with those whose minute file is damaged.
 
     Days with damaged observations are left alone: their minutes are the last that is known of them.
 
     Returns:
-        Days folded, days whose minute file said otherwise, and a line about each that cannot be folded.
+        Days folded, days whose minute file said otherwise, and one line per day that cannot be folded.
     """
     store = Store(settings.data_root)
     days = store.partitions("observations")
@@ -135,11 +135,11 @@ def report(
     folds: tuple[list[str], list[str], list[str]],
     swept: int,
 ) -> MaintainReport:
-    """What the steps found, with a line about each thing that they cannot mend."""
+    """What the steps found, with one line per thing that they cannot mend."""
     done, failures = compacted
     checked, differed, unfolded = folds
     mended = sorted({*differed, *(day.day for day in done if day.mended)})
-    beyond = [path for path in files.damaged if not path.startswith("minutes/")]  # those are folded anew
+    beyond = [path for path in files.damaged if not path.startswith("minutes/")]  # those are folded again
     lines = remedies(Store(settings.data_root), beyond, settings.network.timezone)
     lines += [
         f"{path}: not a file of ours, though readers may take it for one: move it away" for path in files.unexpected

@@ -1,1 +1,1 @@
-"""Whether what came in can be believed."""
+"""Data-quality checks, run after each ingest."""

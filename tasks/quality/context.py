@@ -1,4 +1,4 @@
-"""What the checks see: the days that an ingest touched, what is usual, and what the sources said."""
+"""Input of the quality checks: the days that an ingest touched, earlier days, and what the sources reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SourceFacts(Protocol):
 
     @property
     def rejected(self) -> int:
-        """Rows refused."""
+        """Rows rejected."""
 
     @property
     def reasons(self) -> Mapping[str, int]:
@@ -57,7 +57,7 @@ class Seen:
     Attributes:
         settings: the whole tree.
         as_of: now.
-        sources: what this ingest did, a report a source that was read.
+        sources: what this ingest did, one report per source that was read.
         days: service days to look at, ascending.
         minutes: rows of the minute table of a service day, as known now.
         last_said: latest minute that each configured source ever stated, None for never.
@@ -82,7 +82,7 @@ class Seen:
 
     @property
     def interval(self) -> int:
-        """Minutes a step."""
+        """Minutes per step."""
         return self.settings.network.interval_minutes
 
     def rows(self, day: np.datetime64 | str) -> pa.Table:

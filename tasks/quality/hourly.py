@@ -1,4 +1,4 @@
-"""Service days by the hour of the wall clock: what a station counted, and what it usually counts."""
+"""Hourly sums of service days by wall clock: what a station counted, and what it usually counts."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def judged(
         table: its rows, of `tables.minutes`.
         before: earlier days and theirs.
         timezone: the network's.
-        interval: minutes a step.
+        interval: minutes per step.
     """
     there = [(each, rows) for each, rows in before if rows.num_rows]
     names = {name for _, rows in [(day, table), *there] for name in schemas.name_codes(rows["station_id"])[1]}

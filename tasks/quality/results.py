@@ -1,4 +1,4 @@
-"""What a check found, and what becomes of it: a few named results, the worst first."""
+"""Findings of a quality check, and the named results made of them, the worst first."""
 
 from __future__ import annotations
 

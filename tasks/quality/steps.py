@@ -43,7 +43,7 @@ def check_quality(
 
     Args:
         settings: the whole tree.
-        sources: what this ingest did, a report a source that was read.
+        sources: what this ingest did, one report per source that was read.
         as_of: now.
         last_said: gives the latest minute that each configured source ever stated.
         backfill: whether history was read.
@@ -96,7 +96,7 @@ def _checked(
 
 
 def _held(store: Store, path: str) -> dict[str, Any] | None:
-    """What the run before left, None where there is none or it cannot be read: it is written anew."""
+    """What the run before left, None where there is none or it cannot be read: it is written again."""
     try:
         held = store.read_json(path)
     except StoreError as error:
@@ -129,7 +129,7 @@ def _dated(results: list[QualityResult], before: Mapping[str, Any], as_of: np.da
 
 
 def _note_stations(store: Store, seen: Seen) -> None:
-    """Keep on which service day each station was last seen, so that a new one is told once."""
+    """Keep on which service day each station was last seen, so that a new one is reported once."""
     try:
         here = seen.stations
     except (NotRun, StoreError):  # the checks have said so

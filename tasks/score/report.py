@@ -1,4 +1,4 @@
-"""From sums to the report of a scoring."""
+"""Add up the scores of several days, and report their figures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Matured forecasts against the truth. Pure: tables and grids in, rows of the scores table and sums out."""
+"""Score matured forecasts against the truth. Pure: tables and grids in, rows of the scores table and sums out."""
 
 from __future__ import annotations
 

@@ -55,8 +55,7 @@ def score_forecasts(
     steps = HORIZON_MINUTES // network.interval_minutes
     spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
     tally = Tally(network.targets, [span.name for span in spans])
-    if start is None:
-        mark_older_scores(store, as_of)
+    mark_older_scores(store, as_of)
     marks = _marks(store, as_of, network.timezone)
     days = _days(settings, store, as_of, start, end, frozenset(marks))
     for day in days:

@@ -1,4 +1,4 @@
-"""What a `[[channels]]` table may say."""
+"""Settings of a `[[channels]]` table."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ChannelSettings(Section):
     interval_minutes: int | None = Field(
         None, ge=1, le=525_600, description="How long a value stands; default the network's interval."
     )
-    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is refused.")
+    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is rejected.")
 
     @model_validator(mode="after")
     def _sound(self) -> ChannelSettings:

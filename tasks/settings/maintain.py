@@ -1,4 +1,4 @@
-"""What `[maintain]` may say."""
+"""Settings of `[maintain]`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Retention(Section):
 
 
 class MaintainSettings(Section):
-    """What upkeep keeps, and how much it checks a night."""
+    """What upkeep keeps, and how much it checks per night."""
 
     retention_days: Retention = Retention()
     check_nights: int = Field(14, ge=1, description="Nights in which every file's checksum is checked once.")

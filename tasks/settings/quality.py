@@ -1,4 +1,4 @@
-"""What `[quality]` may say."""
+"""Settings of `[quality]`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CHECKS = (
 
 
 class QualitySettings(Section):
-    """What an ingest is held against; nothing here refuses a row."""
+    """What an ingest is checked against; nothing here rejects a row."""
 
     checks: tuple[Name, ...] = Field(CHECKS, description="Modules of tasks/quality/checks, in the order of the report.")
     worst: int = Field(5, ge=1, le=100, description="Warnings of one check that are shown; their number always is.")
@@ -44,7 +44,7 @@ class QualitySettings(Section):
     jump_factor: float = Field(5, gt=1, description="Times what is usual and the network's busiest hour together.")
     jump_people: float = Field(50, ge=0, description="An hour, added to these, for networks with few people.")
     stations: tuple[str, ...] = Field((), description="The stations that there are; see also stations_file.")
-    stations_file: str | None = Field(None, description="One station a line, or a CSV with them in its first column.")
+    stations_file: str | None = Field(None, description="One station per line, or a CSV with them in its first column.")
     new_station_days: int = Field(28, ge=1, description="Without a list: a station not seen for so long is new.")
     future_share: float = Field(0.01, ge=0, lt=1, description="Of a source's rows ahead of our clock.")
     skew_minutes: int = Field(60, ge=1, description="Age of the newest row that a source just brought.")

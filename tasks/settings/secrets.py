@@ -1,4 +1,4 @@
-"""Where a feed is, and how its secrets stay out of files: they stand in the environment."""
+"""Check and fill the addresses, headers and parameters of feeds; secrets stand in the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a `[[sources]]` table may say, a class a kind of source."""
+"""Settings of a `[[sources]]` table, one class per kind of source."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class RowSource(BaseSource):
     """A source of rows, whatever carries them."""
 
     timezone: str | None = Field(None, description="Of times without an offset; default the network's.")
-    maximum: int = Field(1_000_000, gt=0, description="Counts above it are refused as absurd.")
-    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is refused.")
+    maximum: int = Field(1_000_000, gt=0, description="Counts above it are rejected as absurd.")
+    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is rejected.")
 
     @model_validator(mode="after")
     def _known_zone(self) -> RowSource:
@@ -60,7 +60,7 @@ class FileSource(RowSource):
 
 
 class CountColumns(RowSource):
-    """One row a (station, minute)."""
+    """One row per (station, minute)."""
 
     columns: dict[str, str] = Field(
         default_factory=dict,
@@ -69,13 +69,13 @@ class CountColumns(RowSource):
 
 
 class CountsSource(FileSource, CountColumns):
-    """Files of one row a (station, minute)."""
+    """Files of one row per (station, minute)."""
 
     kind: Literal["counts"] = "counts"
 
 
 class HttpSource(CountColumns):
-    """A feed of one row a (station, minute), JSON or CSV, polled over HTTP.
+    """A feed of one row per (station, minute), JSON or CSV, polled over HTTP.
 
     A value of `headers` and `params` may end in env:NAME, which stands for that environment variable.
     """
@@ -91,12 +91,12 @@ class HttpSource(CountColumns):
     records: str = Field("", description="Dotted path to the array of records in JSON; empty where it is the whole.")
     headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
     params: dict[str, str] = Field(default_factory=dict, description="Query parameters of every request.")
-    cursor: str | None = Field(None, description="Query parameter of the cursor; one reply a pull without it.")
+    cursor: str | None = Field(None, description="Query parameter of the cursor; one reply per pull without it.")
     next: str | None = Field(
         None, description="The next cursor: a dotted path in JSON, header:NAME, or column:NAME for its largest value."
     )
     first: Moment | None = Field(None, description="Cursor of the very first request; none without it.")
-    resume: bool = Field(True, description="Whether a pull goes on at the last cursor, or begins anew at `first`.")
+    resume: bool = Field(True, description="Whether a pull goes on at the last cursor, or begins again at `first`.")
     start_param: str | None = Field(None, description="Query parameter of the first minute wanted, ISO 8601 UTC.")
     end_param: str | None = Field(None, description="Query parameter of the end of the minutes wanted, exclusive.")
     max_pages: int = Field(100, ge=1, le=100_000, description="Replies after which a pull ends.")
@@ -128,11 +128,11 @@ class EventColumns(Section):
 
     time: str
     station_id: str
-    count: str | None = Field(None, description="Column with the number of people; one a row without it.")
+    count: str | None = Field(None, description="Column with the number of people; one per row without it.")
 
 
 class EventsSource(FileSource):
-    """One row a tap or trip."""
+    """One row per tap or trip."""
 
     kind: Literal["events"] = "events"
     events: dict[str, EventColumns] = Field(min_length=1)
@@ -159,7 +159,7 @@ class SimulateSource(BaseSource):
 
 
 class SqlSource(CountColumns):
-    """A table or query of a database, one row a (station, minute)."""
+    """A table or query of a database, one row per (station, minute)."""
 
     beside: ClassVar[frozenset[str]] = frozenset(
         {"url", "overlap", "chunk_rows", "statement_timeout_seconds", "quiet_after_minutes"}

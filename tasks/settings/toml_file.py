@@ -38,7 +38,7 @@ def load_settings(config: str | Path | None = None, data_root: str | None = None
         _resolve_paths(tree, path.parent)
     if data_root is not None:
         tree["data_root"] = data_root
-    _refuse_unknown(path, tree)
+    _reject_unknown(path, tree)
     try:
         settings = Settings(**tree)
     except ValidationError as error:
@@ -103,8 +103,8 @@ def _tables(tree: dict[str, Any], name: str) -> list[dict[str, Any]]:
     return [table for table in held if isinstance(table, dict)] if isinstance(held, list) else []
 
 
-def _refuse_unknown(path: Path | None, tree: dict[str, Any]) -> None:
-    """Refuse what the settings tree itself would take for its own options or not look at."""
+def _reject_unknown(path: Path | None, tree: dict[str, Any]) -> None:
+    """Reject what the settings tree itself would take for its own options or not look at."""
     known = tuple(Settings.model_fields)
     for key in tree:
         if key not in known:

@@ -1,4 +1,4 @@
-"""One settings tree: environment over TOML over defaults. Frozen; unknown keys are refused by name.
+"""One settings tree: environment over TOML over defaults. Frozen; unknown keys are rejected by name.
 
 `nexthour.toml` says what the network is; the environment (`NEXTHOUR_…`, nested with `__`) carries secrets
 and what differs by machine. Every default works. `toml_file.py` reads it.
@@ -49,7 +49,7 @@ class FeatureSettings(Section):
     weeks: int = Field(14, ge=1, le=52)
     recent_minutes: int = Field(120, ge=15, le=720)
     level_minutes: int = Field(60, ge=5, le=720)
-    trail_hours: int = Field(24, ge=0, le=168, description="Hours before the recent minutes, told by the hour.")
+    trail_hours: int = Field(24, ge=0, le=168, description="Hours before the recent minutes, summed per hour.")
     level_prior: float = Field(10.0, gt=0, description="People added to observed and expected.")
     smooth_minutes: int = Field(11, ge=1, le=61)
     recency: float = Field(0.82, gt=0, le=1, description="Weight of a week over the one after it.")
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
         return self
 
     def _check_retention(self) -> None:
-        """Refuse to remove what the loop itself reads."""
+        """Reject a retention that removes what the loop itself reads."""
         keep, plan = self.maintain.retention_days, self.retrain
         training = plan.train_days + plan.validation_days + plan.holdout_days + 1
         for table, least, why in (

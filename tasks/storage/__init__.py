@@ -1,1 +1,1 @@
-"""Where bytes live: files and objects below a data root, and Parquet in them."""
+"""Storage: files and objects below a data root, and Parquet in them."""

@@ -1,4 +1,4 @@
-"""Tables as Parquet: whole, cut into row groups."""
+"""Encode tables as Parquet, and decode them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.storage.roots import one_line
 
 FILTERED = ("part", "source")
 DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
-ROWS_A_GROUP = 131_072
+ROWS_PER_GROUP = 131_072
 
 
 def encode_table(table: pa.Table) -> bytes:
@@ -67,8 +67,8 @@ def texts(footer: pq.FileMetaData) -> dict[str, str]:
     return {key.decode(): value.decode() for key, value in held.items() if key != b"ARROW:schema"}
 
 
-def encode_grouped(table: pa.Table, metadata: Mapping[str, str], rows: int = ROWS_A_GROUP) -> bytes:
-    """Content of a Parquet file with key-value metadata, so many rows a group, a checksum to every page."""
+def encode_grouped(table: pa.Table, metadata: Mapping[str, str], rows: int = ROWS_PER_GROUP) -> bytes:
+    """Content of a Parquet file with key-value metadata, so many rows per group, a checksum to every page."""
     buffer = io.BytesIO()
     delta = [name for name in DELTA_COLUMNS if name in table.column_names]
     pq.write_table(
@@ -96,7 +96,7 @@ def decode_all(data: bytes) -> pa.Table:
 
 
 def table_pieces(path: Path, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Rows of a file of this machine, a row group at a time.
+    """Rows of a file of this machine, one row group at a time.
 
     Raises:
         StoreError: if it cannot be read.

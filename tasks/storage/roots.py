@@ -1,4 +1,4 @@
-"""Where a data root lies, and how a file of it is replaced whole."""
+"""Locate a data root, and replace its files atomically."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ def local_files(folder: Path, suffix: str = "") -> list[str]:
         OSError: if a folder cannot be listed.
     """
 
-    def refused(error: OSError) -> None:
+    def raise_unless_absent(error: OSError) -> None:
         if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
             raise error
 
     top, found = str(folder), list[str]()
-    for here, _, names in os.walk(top, onerror=refused, followlinks=True):
+    for here, _, names in os.walk(top, onerror=raise_unless_absent, followlinks=True):
         before = f"{here[len(top) + 1 :]}/" if len(here) > len(top) else ""
         found += [before + name for name in names if f"/{before}{name}".endswith(suffix)]
     return found

@@ -1,4 +1,4 @@
-"""The data root, a folder or a URL: plain files, written whole or not at all. The only home of Parquet."""
+"""The data root, a folder or a URL: plain files, each replaced atomically."""
 
 from __future__ import annotations
 

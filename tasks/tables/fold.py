@@ -1,4 +1,4 @@
-"""The fold: from everything that sources said to today's truth.
+"""Fold observations into the minute table: from everything that sources said to today's truth.
 
 Per (station, minute, part) and target the last statement counts, by availability, then receipt; of two that are equal
 in both the one of the later source by name, then the one of the higher counts. A null says nothing. Parts are summed.

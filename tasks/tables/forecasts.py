@@ -1,4 +1,4 @@
-"""Predictions as rows of the forecasts table, and the file of a replay."""
+"""Convert predictions to rows of the forecasts table, and write the file of a replay."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def forecast_table(
         issued_at: UTC, [O].
         stations: names of the axis S.
         targets: names of the axis C.
-        interval: minutes a step; the horizon of a step counts to its end.
+        interval: minutes per step; the horizon of a step counts to its end.
         model_version: who answered.
         degraded_reason: why it was not the champion on fresh data; None when all is well.
     """

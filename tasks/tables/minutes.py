@@ -1,4 +1,4 @@
-"""The minute table, read by span, at any moment of knowledge."""
+"""Read the minute table by span, as of any moment."""
 
 from __future__ import annotations
 

@@ -64,11 +64,11 @@ def holds(store: Store, day: str, name: str) -> bool:
     if store.exists(batch_path(day, name)):
         return True  # asked before the folder is listed: a batch is deleted after what stands for it is there
 
-    def told(paths: list[str]) -> bool:
+    def is_absorbed(paths: list[str]) -> bool:
         return any(name in absorbed(store, path) for path in paths if is_compacted(path))
 
     files = batches(store, day)
-    return any(map(is_compacted, files)) and _unmoved(store, day, told, files)[1]
+    return any(map(is_compacted, files)) and _read_unmoved(store, day, is_absorbed, files)[1]
 
 
 def read_day(
@@ -79,7 +79,7 @@ def read_day(
     Raises:
         StoreError: if a file cannot be read; names it.
     """
-    return _unmoved(store, day, lambda paths: store.read_tables(paths, schema, filter))
+    return _read_unmoved(store, day, lambda paths: store.read_tables(paths, schema, filter))
 
 
 def read_observations(
@@ -91,10 +91,10 @@ def read_observations(
     return pa.concat_tables([schema.empty_table(), *pieces])
 
 
-def _unmoved(
+def _read_unmoved(
     store: Store, day: str, read: Callable[[list[str]], T], files: list[str] | None = None
 ) -> tuple[list[str], T]:
-    """What `read` makes of the files of a day, made anew where a compaction took them away under it.
+    """What `read` makes of the files of a day, made again where a compaction took them away under it.
 
     A listing that ran beside a compaction may lack both a batch and what stands for it; then a compacted file is there
     afterwards that it lacks, too.

@@ -1,4 +1,4 @@
-"""The minute file of a service day, made of the day's observations: whole, or from what is new where that is enough."""
+"""Build the minute file of a service day from all of its observations, or from the new ones where that is enough."""
 
 from __future__ import annotations
 

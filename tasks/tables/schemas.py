@@ -15,7 +15,7 @@ NAME = pa.dictionary(pa.int32(), pa.string())
 
 
 def observations(targets: Sequence[str]) -> pa.Schema:
-    """What sources said; key (station_id, minute_utc, part, available_at, received_at)."""
+    """Schema of what sources said; key (station_id, minute_utc, part, available_at, received_at)."""
     return pa.schema(
         [
             ("station_id", NAME),
@@ -30,7 +30,7 @@ def observations(targets: Sequence[str]) -> pa.Schema:
 
 
 def minutes(targets: Sequence[str]) -> pa.Schema:
-    """Today's truth; key (station_id, minute_utc). A null target was not observed."""
+    """Schema of today's truth; key (station_id, minute_utc). A null target was not observed."""
     return pa.schema([("station_id", NAME), ("minute_utc", TIME), *((t, pa.int32()) for t in targets)])
 
 

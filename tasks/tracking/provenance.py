@@ -1,4 +1,4 @@
-"""What a run was made of: settings without secrets, the commit, a fingerprint of the data."""
+"""Provenance of a run: settings without secrets, the commit, a fingerprint of the data."""
 
 from __future__ import annotations
 

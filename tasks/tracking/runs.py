@@ -161,11 +161,11 @@ class Run:
         self.tracking.client.log_batch(self.run_id, tags=[RunTag(k, str(v)[:5000]) for k, v in values.items()])
 
     def metrics(self, values: Mapping[str, float], at: np.datetime64, step: int = 0) -> None:
-        """Log one value a metric; those that are not finite are left out."""
+        """Log one value per metric; those that are not finite are left out."""
         self.series({name: [value] for name, value in values.items()}, at, [step])
 
     def series(self, values: Mapping[str, Sequence[float]], at: np.datetime64, steps: Sequence[int]) -> None:
-        """Log a value a step for every metric; the same series twice is one."""
+        """Log one value per step for every metric; the same series twice is one."""
         from mlflow.entities import Metric
 
         moment = int(at.astype("datetime64[ms]").astype(np.int64))

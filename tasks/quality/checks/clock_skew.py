@@ -12,7 +12,7 @@ HISTORY = np.timedelta64(1, "D")
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a source with more than `future_share` of its rows ahead of our clock, or the newest far behind it."""
+    """One finding per source with over `future_share` of its rows ahead of our clock, or the newest far behind it."""
     read = [facts for facts in seen.sources if facts.rows + facts.rejected]
     if not read:
         raise NotRun("no rows came in")

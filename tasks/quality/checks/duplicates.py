@@ -11,7 +11,7 @@ FEWEST = 5
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a source of whose rows more than `duplicate_share` were said before in the same input."""
+    """One finding per source of whose rows more than `duplicate_share` were said before in the same input."""
     read = [facts for facts in seen.sources if facts.rows + facts.rejected]
     if not read:
         raise NotRun("no rows came in")

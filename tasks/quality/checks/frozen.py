@@ -15,7 +15,7 @@ FEWEST_STEPS = 24
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a station and target whose count other than zero stands, or whose zero cannot be."""
+    """One finding per station and target whose count other than zero stands, or whose zero cannot be."""
     steps = max(-(-seen.config.frozen_minutes // seen.interval), FEWEST_STEPS)
     findings = [finding for grid in seen.grids for finding in _standing(grid, steps)]
     targets = seen.settings.network.targets

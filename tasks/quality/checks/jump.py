@@ -18,7 +18,7 @@ RUSH = 6
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a station and target with an hour, or an interval, beyond `jump_factor` times all that is usual."""
+    """One finding per station and target with an hour, or an interval, beyond `jump_factor` times all that is usual."""
     days = [each for each in seen.judged if len(each.before) > 1]
     if not days:
         raise NotRun("there are no two earlier days of the same kind to compare with")

@@ -16,7 +16,7 @@ FEW = 3
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a station with hours that miss more than `missing_share` over what they usually miss."""
+    """One finding per station with hours that miss more than `missing_share` over what they usually miss."""
     findings: list[Finding] = []
     hours, last = 0, seen.judged[-1].today.day
     for each in seen.judged:

@@ -9,7 +9,7 @@ from tasks.quality.results import Finding, NotRun, Verdict
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a station and target that is ever out of `ranges`."""
+    """One finding per station and target that is ever out of `ranges`."""
     ranges = seen.config.ranges
     if not ranges:
         raise NotRun("no range is configured: write [quality] ranges = { entries = [0, 2000] }")

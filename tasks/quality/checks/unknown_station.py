@@ -1,4 +1,4 @@
-"""Stations that nobody told of: not on the list, or without one never seen in the last weeks."""
+"""Stations that nobody listed: not on the list, or without one never seen in the last weeks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tasks.quality.results import Finding, NotRun, Verdict, counted
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a station that `stations` or `stations_file` does not hold; without them one that is new, once."""
+    """One finding per station that `stations` or `stations_file` does not hold; without them one that is new, once."""
     here = {name: day for name, day in seen.stations.items() if day in seen.days}
     listed = _listed(seen)
     if listed:
@@ -20,7 +20,7 @@ def check(seen: Seen) -> Verdict:
         ]
         return Verdict(_findings(strange), f"{counted(len(here), 'station')}, all on the list")
     if seen.known is None:
-        raise NotRun(f"first look: {counted(len(seen.stations), 'station')} noted; new ones are told from now on")
+        raise NotRun(f"first look: {counted(len(seen.stations), 'station')} noted; new ones are reported from now on")
     days = seen.config.new_station_days
     strange = []
     for name, day in here.items():
