@@ -19,7 +19,7 @@ from tasks.errors import StoreError
 from tasks.maintain.distinct_rows import counted, fingerprint, thinned, united, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
 from tasks.storage.parquet import decode_all, encode_grouped, footer_of
-from tasks.storage.store import Store, read_footer
+from tasks.storage.store import Store, read_footer, widely_readable
 from tasks.tables import schemas
 from tasks.tables.fold import fold
 from tasks.tables.observations import ABSORBED, COMPACTED, absorbed, batch_name, batch_path, batches, is_compacted
@@ -81,7 +81,7 @@ def compact_day(
     mark: Callable[[str], object],
     cutoff: np.datetime64 | None = None,
 ) -> Compacted | None:
-    """Make one file of the observations of a service day; None where that is what it has.
+    """Make one file of the observations of a service day; None where it has one that every reader can read.
 
     Args:
         store: the data root.
@@ -94,7 +94,7 @@ def compact_day(
         StoreError: if a file is damaged, or the result would say something else; nothing is deleted then.
     """
     files = batches(store, day)
-    if len(files) < 2 and not (files and _thinnable(store, files[0], cutoff)):
+    if not files or (len(files) == 1 and not _must_rewrite(store, files[0], cutoff)):
         return None
     manifest = read_manifest(store, schemas.day_folder("observations", day))
     held = _read(store, files, manifest, targets, cutoff)
@@ -109,6 +109,12 @@ def compact_day(
     return Compacted(
         day, len(files), 1, sum(held.sizes.values()), added.size, held.rows_before, held.rows.num_rows, mended
     )
+
+
+def _must_rewrite(store: Store, path: str, cutoff: np.datetime64 | None) -> bool:
+    """Whether the one file of a day may hold superfluous rows, or an encoding that few readers know."""
+    # a compacted file never had such an encoding, so that its footer need not be read every night
+    return _thinnable(store, path, cutoff) or not (is_compacted(path) or widely_readable(store, path))
 
 
 def _thinnable(store: Store, path: str, cutoff: np.datetime64 | None) -> bool:

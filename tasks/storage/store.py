@@ -16,7 +16,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
-from tasks.storage.parquet import DELTA_COLUMNS, decode_table, encode_table, texts
+from tasks.storage.parquet import DELTA_COLUMNS, decode_table, encode_table, is_widely_readable, texts
 from tasks.storage.roots import local_files, local_folder, one_line, remote, replace_file, replace_object, shown
 
 
@@ -97,7 +97,7 @@ class Store:
             raise StoreError(f"{self.url(path)} is not JSON: restore it or delete it") from None
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        """Replace a Parquet file whole: zstd, delta-packed times, counts byte by byte, dictionaries for the rest."""
+        """Replace a Parquet file whole: zstd, delta-packed times, dictionaries for the rest."""
         self.write_bytes(path, encode_table(table))
 
     def read_tables(self, paths: Sequence[str], schema: pa.Schema, filter: pc.Expression | None = None) -> pa.Table:
@@ -243,6 +243,15 @@ def row_count(store: Store, path: str) -> int:
         StoreError: if it is gone or is no Parquet file.
     """
     return int(_footer(store, path).num_rows)
+
+
+def widely_readable(store: Store, path: str) -> bool:
+    """Whether a Parquet file has only encodings that every reader knows; see `parquet.ENCODINGS`.
+
+    Raises:
+        StoreError: if it is gone or is no Parquet file.
+    """
+    return is_widely_readable(_footer(store, path))
 
 
 def _footer(store: Store, path: str) -> pq.FileMetaData:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support.ingest_bench import Bench, Failing
 
@@ -17,6 +18,7 @@ from tasks.errors import StoreError
 from tasks.features.steps import refresh_lag_table, write_lag_table
 from tasks.score.steps import score_forecasts
 from tasks.settings.tree import Settings
+from tasks.storage.parquet import is_widely_readable
 from tasks.tables import schemas
 from tasks.tables.forecasts import forecast_table
 from tasks.tables.staleness import due
@@ -136,6 +138,15 @@ def test_a_stale_lag_table_ends_in_the_bytes_of_one_written_anew(town: Town) -> 
     assert lag_files(town) == after
     assert marks(town)["lags"] == []
     assert refresh_lag_table(town.settings, NOW) == []
+
+
+def test_every_table_is_written_in_encodings_of_parquet_2_6(town: Town) -> None:
+    town.ingest(NOW)
+    loop.maintain(town.settings, NOW, 7)
+    paths = sorted((town.folder / "root").rglob("*.parquet"))
+    tables = {path.relative_to(town.folder / "root").parts[0] for path in paths}
+    assert tables >= {"observations", "minutes", "forecasts", "scores", "lag_table", "ledger"}
+    assert [str(path) for path in paths if not is_widely_readable(pq.ParquetFile(path).metadata)] == []
 
 
 def test_the_features_turn_remakes_stale_days_beside_those_asked_for(town: Town) -> None:

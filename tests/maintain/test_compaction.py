@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,7 @@ from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, no_mark
 from tasks.errors import StoreError
 from tasks.maintain.compaction import compact_day, compacted_name
 from tasks.maintain.manifest import read_manifest
-from tasks.storage.parquet import decode_all
+from tasks.storage.parquet import decode_all, is_widely_readable
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import read_minutes
@@ -299,3 +300,18 @@ def test_the_name_of_a_compacted_file_says_what_it_holds(store: Store) -> None:
     compact_day(other, DAY, TARGETS, no_mark)
     assert batches(other, DAY) != [path]  # the same rows, and other batches
     assert rows(other) == rows(store)
+
+
+def test_one_batch_in_an_encoding_of_a_later_parquet_is_rewritten_once(tmp_path: Path) -> None:
+    store, path = Store(str(tmp_path)), path_of("a" * 24)
+    land(store, "a" * 24, [Said("a", 1)])
+    whole, before = store.read_bytes(path), rows(store)
+    table = decode_all(whole or b"")
+    counts_split = dict.fromkeys(TARGETS, "BYTE_STREAM_SPLIT")
+    pq.write_table(table, tmp_path / path, use_dictionary=False, column_encoding=counts_split)
+    rebuild_day(store, DAY, TARGETS)
+    assert compact_day(store, DAY, TARGETS, no_mark) is not None
+    [file] = batches(store, DAY)
+    assert is_widely_readable(pq.ParquetFile(tmp_path / file).metadata)
+    assert rows(store) == before
+    assert compact_day(store, DAY, TARGETS, no_mark) is None
