@@ -1,25 +1,19 @@
-"""What a source yields: statements, what was refused, and what the ledger should know of them."""
+"""What a source yields: statements, rejects, and what the ledger should know of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
-from tasks.arrays import Int
 from tasks.ingest.rejects import Reject
-from tasks.tables import schemas
-
-Names = tuple[npt.NDArray[np.int32], Sequence[str]]
-Counts = Mapping[str, tuple[npt.NDArray[np.integer], npt.NDArray[np.bool_] | None]]
+from tasks.ingest.statements import Statements
 
 
 @dataclass(frozen=True)
 class SourceBatch:
-    """What one read of a source brought, and its book-keeping. Pieces of one key come one after the other.
+    """What one read of a source brought, and its book-keeping. Batches of one key come one after the other.
 
     All rows that a restatable key has of a service day come in one batch.
 
@@ -29,8 +23,8 @@ class SourceBatch:
         origin: file or address it came from, for people.
         key: what the ledger files it under: one key, one successive state.
         digest: fingerprint of the input that the batch was made of.
-        observations: table of `statement_schema`; `available_at` null where the source does not say when it was known.
-        rejects: rows refused, in the order of the input.
+        statements: what it claims, in any order; availability unknown where the source does not say.
+        rejects: rows rejected, in the order of the input.
         warnings: sentences for the person who reads the run.
         stamp: cheap identity of the input, None where there is none.
         accepted: rows of the input that landed with this batch.
@@ -50,7 +44,7 @@ class SourceBatch:
     origin: str
     key: str
     digest: str
-    observations: pa.Table
+    statements: Statements
     rejects: Sequence[Reject] = ()
     warnings: Sequence[str] = ()
     stamp: str | None = None
@@ -67,47 +61,10 @@ class SourceBatch:
     total: int = 0
 
 
-def statement_schema(targets: Sequence[str]) -> pa.Schema:
-    """Columns of `SourceBatch.observations`: those of the table less `received_at`."""
-    schema = schemas.observations(targets)
-    return schema.remove(schema.get_field_index("received_at"))
-
-
-def statements(
-    source: str, station: Names, minute: Int, part: Names, available: Int | None, counts: Counts, targets: Sequence[str]
-) -> pa.Table:
-    """A table of `SourceBatch.observations`.
-
-    Args:
-        source: its name.
-        station: codes [row] into names.
-        minute: UTC minutes since 1970 [row].
-        part: codes [row] into names.
-        available: microseconds since 1970 [row], NaT where unknown; None for all unknown.
-        counts: values [row] by target, and which of them are given, None for all; other targets are not stated.
-        targets: columns of the table.
-    """
-    schema, rows = statement_schema(targets), len(minute)
-    columns = [
-        schemas.name_array(*station),
-        schemas.time_array(minute.astype("datetime64[m]")),
-        schemas.name_array(*part),
-        schemas.name_array(np.zeros(rows, dtype=np.int32), [source]),
-        pa.nulls(rows, schemas.TIME) if available is None else schemas.time_array(available.astype("datetime64[us]")),
-    ]
-    for target in targets:
-        values, given = counts.get(target, (None, None))
-        if values is None:
-            columns.append(pa.nulls(rows, pa.int32()))
-        else:
-            columns.append(pa.array(values.astype(np.int32, copy=False), mask=None if given is None else ~given))
-    return pa.Table.from_arrays(columns, schema=schema)
-
-
 def empty_batch(
     source: str, key: str, origin: str, targets: Sequence[str], rejects: Sequence[Reject] = (), **more: object
 ) -> SourceBatch:
-    """A batch without observations; `more` are fields of `SourceBatch`."""
+    """A batch without statements; `more` are fields of `SourceBatch`."""
     known = {"part": "", "digest": "", **more}
-    nothing = statement_schema(targets).empty_table()
-    return SourceBatch(source=source, key=key, origin=origin, observations=nothing, rejects=rejects, **known)  # type: ignore[arg-type]
+    nothing = Statements.empty(len(targets))
+    return SourceBatch(source=source, key=key, origin=origin, statements=nothing, rejects=rejects, **known)  # type: ignore[arg-type]

@@ -23,7 +23,6 @@ from tasks.ingest.prefetch import WORKERS, prefetch
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import SourceReport, Span, Tally
 from tasks.ingest.source import Pull, Source
-from tasks.tables import schemas
 from tasks.tables.rebuild import rebuild_day
 from tasks.tables.staleness import mark_late
 
@@ -235,8 +234,8 @@ def _again(before: Entry, entry: Entry) -> Entry:
 
 def _span(batch: SourceBatch) -> Span | None:
     """First and last UTC minute that a batch states."""
-    times = schemas.numpy_times(batch.observations["minute_utc"])
-    return (times.min().astype("datetime64[m]"), times.max().astype("datetime64[m]")) if len(times) else None
+    minute = batch.statements.minute.astype("datetime64[m]")
+    return (minute.min(), minute.max()) if len(minute) else None
 
 
 def _widest(span: Span | None, before: Entry | None) -> Span | None:

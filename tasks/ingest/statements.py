@@ -1,9 +1,9 @@
-"""Statements about (station, minute) as arrays: sorted, split by service day, fingerprinted, written."""
+"""Statements about (station, minute) as arrays: sort, split by service day, fingerprint, convert to observations."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,15 +16,17 @@ from tasks.tables import schemas
 
 UNKNOWN = np.iinfo(np.int64).min  # what numpy holds for NaT
 MICROSECONDS = 60_000_000
+Names = tuple[npt.NDArray[np.int32], Sequence[str]]
+Counts = Mapping[str, tuple[npt.NDArray[np.integer], npt.NDArray[np.bool_] | None]]
 _QUARTER = 15  # clocks change by multiples of it
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Statements, arrays of equal length [row].
+class Statements:
+    """What an input claims, arrays of equal length [row]; a row is a claim about one station, minute and part.
 
     Attributes:
-        station, part: codes into the names, int32.
+        station, part: codes into the names, int32; the names are distinct and ascending, so codes sort as names do.
         minute: UTC minutes since 1970, int64.
         available: microseconds since 1970, `UNKNOWN` where the source does not say.
         values: int32 [target, row].
@@ -45,8 +47,39 @@ class Rows:
         return len(self.minute)
 
     @classmethod
-    def of(cls, table: pa.Table, targets: Sequence[str]) -> Rows:
-        """Rows of an observations table, in its order."""
+    def empty(cls, targets: int) -> Statements:
+        """No rows, of a number of targets."""
+        nothing = np.zeros(0, dtype=np.int64)
+        codes, counts = nothing.astype(np.int32), np.zeros((targets, 0), dtype=np.int32)
+        return cls(codes, nothing, codes, nothing, counts, counts.astype(bool), [], [])
+
+    @classmethod
+    def from_counts(
+        cls, station: Names, minute: Int, part: Names, available: Int | None, counts: Counts, targets: Sequence[str]
+    ) -> Statements:
+        """Statements from one array per column.
+
+        Args:
+            station: codes [row] into names, distinct and ascending.
+            minute: UTC minutes since 1970 [row].
+            part: codes [row] into names, distinct and ascending.
+            available: microseconds since 1970 [row], `UNKNOWN` where unknown; None for all unknown.
+            counts: values [row] per target, and which of them are given, None for all; other targets are not stated.
+            targets: order of the targets.
+        """
+        rows = len(minute)
+        values, valid = np.zeros((len(targets), rows), dtype=np.int32), np.zeros((len(targets), rows), dtype=bool)
+        for place, target in enumerate(targets):
+            if target in counts:
+                stated, given = counts[target]
+                valid[place] = True if given is None else given
+                values[place] = stated if given is None else np.where(given, stated, 0)
+        known = np.full(rows, UNKNOWN) if available is None else available
+        return cls(station[0], minute, part[0], known, values, valid, station[1], part[1])
+
+    @classmethod
+    def from_observations(cls, table: pa.Table, targets: Sequence[str]) -> Statements:
+        """The rows of an observations table, in its order."""
         station, stations = schemas.name_codes(table["station_id"])
         part, parts = schemas.name_codes(table["part"])
         columns = [table[target].combine_chunks() for target in targets]
@@ -61,7 +94,11 @@ class Rows:
             parts,
         )
 
-    def take(self, rows: Int | npt.NDArray[np.bool_] | slice) -> Rows:
+    def used_parts(self) -> list[str]:
+        """Names of the parts that rows have, ascending."""
+        return [self.parts[code] for code in _used(self.part, len(self.parts))[0]]
+
+    def take(self, rows: Int | npt.NDArray[np.bool_] | slice) -> Statements:
         """Some of the rows, by position, mask or slice."""
         return replace(
             self,
@@ -73,12 +110,12 @@ class Rows:
             valid=self.valid[:, rows],
         )
 
-    def sorted(self) -> Rows:
+    def sorted(self) -> Statements:
         """By station, minute, part and availability."""
         keys = (self.station, self.minute, self.part, self.available)
         return self if schemas.ascending(keys) else self.take(np.lexsort(keys[::-1]))
 
-    def by_day(self, timezone: str) -> Iterator[tuple[str, Rows]]:
+    def by_day(self, timezone: str) -> Iterator[tuple[str, Statements]]:
         """The rows of each service day, ascending, in their present order."""
         if not len(self):
             return
@@ -89,6 +126,8 @@ class Rows:
         if day[0] == day[-1] and not (day != day[0]).any():
             yield str(np.datetime64(int(days[0] + day[0]), "D")), self
             return
+        if day.max() < np.iinfo(np.int16).max:
+            day = day.astype(np.int16)  # NumPy sorts 16 bits in linear time
         order = np.argsort(day, kind="stable")
         edges = np.searchsorted(day[order], np.arange(day.max() + 2))
         for i in np.flatnonzero(edges[1:] > edges[:-1]):
@@ -128,11 +167,11 @@ class Rows:
         return schemas.name_array(own, [names[i] for i in used])
 
 
-def joined(first: Rows, second: Rows) -> Rows:
+def concatenate(first: Statements, second: Statements) -> Statements:
     """The rows of both, one after the other, on common names."""
     stations, of_first, of_second = _common(first.stations, second.stations)
     parts, part_first, part_second = _common(first.parts, second.parts)
-    return Rows(
+    return Statements(
         np.concatenate([of_first[first.station], of_second[second.station]]),
         np.concatenate([first.minute, second.minute]),
         np.concatenate([part_first[first.part], part_second[second.part]]),

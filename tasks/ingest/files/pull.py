@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pyarrow as pa
 
 from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.files.find import SourceFile, find_files, settled_before
@@ -17,6 +16,7 @@ from tasks.ingest.prefetch import prefetch
 from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
+from tasks.ingest.statements import Statements
 from tasks.settings.sources import FileSource
 from tasks.settings.tree import Network
 
@@ -33,7 +33,7 @@ class OpenFile(InputColumns):
     digest: str
     look: np.datetime64 | None = None
 
-    def batch(self, part: str, observations: pa.Table, **more: object) -> SourceBatch:
+    def batch(self, part: str, statements: Statements, **more: object) -> SourceBatch:
         """A batch of this file; `more` are fields of `SourceBatch`."""
         return SourceBatch(
             source=self.config.name,
@@ -41,7 +41,7 @@ class OpenFile(InputColumns):
             origin=self.origin,
             key=self.file.key,
             digest=self.digest,
-            observations=observations,
+            statements=statements,
             stamp=self.file.stamp,
             **more,  # type: ignore[arg-type]
         )

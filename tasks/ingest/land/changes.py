@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.arrays import Int
-from tasks.ingest.statements import UNKNOWN, Rows, joined
+from tasks.ingest.statements import UNKNOWN, Statements, concatenate
 
 Flags = npt.NDArray[np.bool_]
 
@@ -31,7 +31,7 @@ class _Standing:
         return place, self.keys[place] == keys
 
 
-def changes(new: Rows, base: Rows, derived: Flags, now: int) -> Rows:
+def changes(new: Statements, base: Statements, derived: Flags, now: int) -> Statements:
     """Rows that must be written so that the fold says what `new` says.
 
     Args:
@@ -42,7 +42,7 @@ def changes(new: Rows, base: Rows, derived: Flags, now: int) -> Rows:
     """
     if not len(base):
         return new
-    whole = joined(base, new)
+    whole = concatenate(base, new)
     keys = _keys(whole)
     before, after = keys[: len(base)], keys[len(base) :]
     now_said = _untold(new, after, _standing(base, before), derived)
@@ -56,12 +56,12 @@ def changes(new: Rows, base: Rows, derived: Flags, now: int) -> Rows:
         return new.take(keep)
     place, _ = _standing(base, before).at(after[late])
     again = np.maximum(now, _standing(base, before).last[place])
-    return joined(new.take(keep), replace(new.take(late), available=again))
+    return concatenate(new.take(keep), replace(new.take(late), available=again))
 
 
-def silenced(new: Rows, base: Rows) -> Rows:
+def silenced(new: Statements, base: Statements) -> Statements:
     """Zeros for what `base` counted people at and `new` does not mention; availability unknown."""
-    whole = joined(base, new)
+    whole = concatenate(base, new)
     keys = _keys(whole)
     standing = _standing(base, keys[: len(base)])
     gone = ~np.isin(standing.keys, keys[len(base) :]) & (standing.valid & (standing.values != 0)).any(axis=0)
@@ -75,7 +75,7 @@ def silenced(new: Rows, base: Rows) -> Rows:
     )
 
 
-def _untold(new: Rows, keys: Int, standing: _Standing, rows: Flags) -> tuple[Flags, Flags, Flags]:
+def _untold(new: Statements, keys: Int, standing: _Standing, rows: Flags) -> tuple[Flags, Flags, Flags]:
     """Of each new row: whether it was said already, is known earlier than before, or comes behind what was said."""
     if not rows.any() or not len(standing.keys):
         return tuple(np.full(len(new), v) for v in (False, True, False))  # type: ignore[return-value]
@@ -86,14 +86,14 @@ def _untold(new: Rows, keys: Int, standing: _Standing, rows: Flags) -> tuple[Fla
     return same, early, there & (new.available < standing.last[place])
 
 
-def _keys(rows: Rows) -> Int:
+def _keys(rows: Statements) -> Int:
     """One number to each (station, minute, part)."""
     minute = rows.minute - rows.minute.min() if len(rows) else rows.minute
     span = int(minute.max()) + 1 if len(rows) else 1
     return (rows.station.astype(np.int64) * max(len(rows.parts), 1) + rows.part) * span + minute
 
 
-def _standing(base: Rows, keys: Int) -> _Standing:
+def _standing(base: Statements, keys: Int) -> _Standing:
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]) if len(ordered) else np.zeros(0, dtype=bool))

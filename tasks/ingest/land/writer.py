@@ -13,7 +13,7 @@ from tasks.clock import service_dates
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.land.changes import changes, silenced
 from tasks.ingest.land.ledger import Entry
-from tasks.ingest.statements import MICROSECONDS, UNKNOWN, Rows, joined
+from tasks.ingest.statements import MICROSECONDS, UNKNOWN, Statements, concatenate
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.observations import batch_path, holds, read_observations
@@ -77,9 +77,9 @@ class Writer:
 
         Running it again after a crash, or beside another run, ends in the same minutes.
         """
-        landing = Landing()
-        for day, rows in Rows.of(batch.observations, self.targets).sorted().by_day(self.timezone):
-            landing += self._land_day(day, rows, list(rows.parts), batch, before, received_at)
+        landing, parts = Landing(), batch.statements.used_parts()
+        for day, rows in batch.statements.sorted().by_day(self.timezone):
+            landing += self._land_day(day, rows, parts, batch, before, received_at)
         return landing
 
     def silence(self, batch: SourceBatch, before: Entry, stated: frozenset[str], received_at: np.datetime64) -> Landing:
@@ -88,7 +88,7 @@ class Writer:
             return Landing()
         span = np.array([before.first_minute, before.last_minute], dtype="datetime64[m]")
         first, last = map(str, service_dates(span, self.timezone))
-        nothing = Rows.of(batch.observations.slice(0, 0), self.targets)
+        nothing = batch.statements.take(slice(0, 0))
         landing = Landing()
         for day in self.store.partitions("observations"):
             if first <= day <= last and day not in stated:
@@ -98,7 +98,7 @@ class Writer:
     def _land_day(
         self,
         day: str,
-        rows: Rows,
+        rows: Statements,
         parts: list[str],
         batch: SourceBatch,
         before: Entry | None,
@@ -106,7 +106,7 @@ class Writer:
     ) -> Landing:
         state = before.state if before and not batch.appends else ""
         if batch.appends or not (before or batch.silence_is_zero):
-            told, name = self._first_word(day, rows, parts, batch, state)
+            told, name = self._first_statements(day, rows, parts, batch, state)
             in_doubt = True
         else:
             base, last_receipt = self._said(day, parts)
@@ -118,7 +118,9 @@ class Writer:
         touched = frozenset([day] if in_doubt or len(told) else [])
         return Landing(frozenset([day]), touched, self._old(told))
 
-    def _first_word(self, day: str, rows: Rows, parts: list[str], batch: SourceBatch, state: str) -> tuple[Rows, str]:
+    def _first_statements(
+        self, day: str, rows: Statements, parts: list[str], batch: SourceBatch, state: str
+    ) -> tuple[Statements, str]:
         """What to write of a key that the ledger does not know, and the name of that batch."""
         told = self._filled(rows).sorted()
         name = self._name(told, batch, state)
@@ -132,19 +134,19 @@ class Writer:
     def _now(self) -> int:
         return int(self.as_of.astype("datetime64[us]").astype(np.int64))
 
-    def _filled(self, rows: Rows) -> Rows:
+    def _filled(self, rows: Statements) -> Statements:
         """With an availability to every row: what the source says, else by the kind of ingest."""
         ends = (rows.minute + self.interval) * MICROSECONDS
         derived = ends + self.latency_seconds * _SECOND if self.backfill else np.full(len(rows), self._now)
         said = np.maximum(rows.available, ends)  # nothing is known before it is over
         return replace(rows, available=np.where(rows.available == UNKNOWN, derived, said))
 
-    def _changed(self, rows: Rows, base: Rows, silence_is_zero: bool) -> Rows:
+    def _changed(self, rows: Statements, base: Statements, silence_is_zero: bool) -> Statements:
         if silence_is_zero:
-            rows = joined(rows, silenced(rows, base))
+            rows = concatenate(rows, silenced(rows, base))
         return changes(self._filled(rows), base, rows.available == UNKNOWN, self._now)
 
-    def _said(self, day: str, parts: list[str]) -> tuple[Rows, np.datetime64]:
+    def _said(self, day: str, parts: list[str]) -> tuple[Statements, np.datetime64]:
         """What the source said about a day and these parts, by availability and receipt; and the last receipt."""
         wanted = (pc.field("source") == self.source) & pc.field("part").isin(parts)
         if self.start is not None:
@@ -155,22 +157,22 @@ class Writer:
         receipts = schemas.numpy_times(table["received_at"])
         last = receipts.max() if len(receipts) else np.datetime64(0, "us")
         order = [("available_at", "ascending"), ("received_at", "ascending")]
-        return Rows.of(table.sort_by(order), self.targets), last
+        return Statements.from_observations(table.sort_by(order), self.targets), last
 
-    def _name(self, rows: Rows, batch: SourceBatch, state: str) -> str:
+    def _name(self, rows: Statements, batch: SourceBatch, state: str) -> str:
         """Name of a batch: what it says and in which state of its key, receipt aside."""
         unnamed = replace(rows, available=np.where(self._by_receipt(rows), UNKNOWN, rows.available))
         kind = "backfill" if self.backfill else "live"
         return unnamed.fingerprint(self.source, batch.part, batch.key, kind, state)[:24]
 
-    def _write(self, day: str, rows: Rows, name: str, received_at: np.datetime64) -> None:
+    def _write(self, day: str, rows: Statements, name: str, received_at: np.datetime64) -> None:
         if not holds(self.store, day, name):
             self.store.write_table(batch_path(day, name), rows.to_table(self.source, received_at, self.targets))
 
-    def _by_receipt(self, rows: Rows) -> npt.NDArray[np.bool_]:
-        """Rows that are known from now."""
+    def _by_receipt(self, rows: Statements) -> npt.NDArray[np.bool_]:
+        """Statements that are known from now."""
         return np.asarray(rows.available == self._now) & (not self.backfill)
 
-    def _old(self, rows: Rows) -> int:
+    def _old(self, rows: Statements) -> int:
         ends = (rows.minute + self.interval) * MICROSECONDS
         return int(np.sum(self._by_receipt(rows) & (ends < self._now - _DAY)))

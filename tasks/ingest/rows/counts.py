@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.batch import statements
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import check_times, defer_future_rows, next_due, repeated_hour
 from tasks.ingest.rows.parse_times import Moments, read_times
@@ -19,9 +17,10 @@ from tasks.ingest.rows.parse_values import UNSAFE, code_of, read_counts, read_na
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
-from tasks.ingest.statements import UNKNOWN
+from tasks.ingest.statements import UNKNOWN, Statements
 from tasks.tables import schemas
 
+_CELLS_PER_ROW = 8
 _NO_PATIENCE = np.timedelta64(0, "s")
 
 
@@ -34,7 +33,7 @@ class ValidatedCounts:
         settled_at: when all of those are over.
     """
 
-    observations: pa.Table
+    statements: Statements
     accepted: int
     rejects: Rejects
     warnings: tuple[str, ...]
@@ -65,9 +64,9 @@ def validate_counts(
     judged = rejections, rows.minute, file.network.interval_minutes, available
     recheck_at = next_due(*judged)
     waiting, settled_at = defer_future_rows(*judged, pull.as_of + patience)
-    kept = _last_of_each(rows, rejections)
+    kept = _last_of_each(rows, rejections, file.network.interval_minutes)
     return ValidatedCounts(
-        rows.table(file.config.name, kept, targets),
+        rows.statements(kept, targets),
         len(kept),
         file.rejects([rejections], list(columns.values())),
         repeated_hour(rows.moments, file.timezone, "in the order of the file"),
@@ -90,13 +89,12 @@ class _Read:
     available: Int
     counts: dict[str, tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]]
 
-    def table(self, source: str, rows: Int, targets: tuple[str, ...]) -> pa.Table:
-        """Observations of some rows."""
+    def statements(self, rows: Int, targets: tuple[str, ...]) -> Statements:
+        """Statements of some rows."""
         all_in_order = len(rows) == len(self.minute) and bool((rows[1:] > rows[:-1]).all())
         at = slice(None) if all_in_order else rows
         said = None if (self.available == UNKNOWN).all() else self.available[at]
-        return statements(
-            source,
+        return Statements.from_counts(
             (self.station[at], self.stations),
             self.minute[at],
             (self.part[at], self.parts),
@@ -162,7 +160,7 @@ def _availability(file: InputColumns, column: str | None, rejections: Rejections
     return said.utc.astype("datetime64[us]").astype(np.int64)
 
 
-def _last_of_each(rows: _Read, rejections: Rejections) -> Int:
+def _last_of_each(rows: _Read, rejections: Rejections, interval: int) -> Int:
     """Positions of the rows that land, by station, minute, part and availability: of several the last in the file."""
     good = np.flatnonzero(rejections.good)
     keys: list[npt.NDArray[np.integer]] = [rows.available, rows.part, rows.minute, rows.station]
@@ -170,6 +168,9 @@ def _last_of_each(rows: _Read, rejections: Rejections) -> Int:
         keys = [array[good] for array in keys]
     if schemas.ascending(keys[::-1], strictly=True):
         return good
+    distinct = _by_cell(rows, good, interval)
+    if distinct is not None:
+        return distinct
     order = good[np.lexsort(keys)]
     columns = [array for pair in rows.counts.values() for array in pair]
     same_key = _like_the_one_before(order, [rows.station, rows.minute, rows.part, rows.available])
@@ -183,6 +184,25 @@ def _last_of_each(rows: _Read, rejections: Rejections) -> Int:
         rejections.reject_rows(order[replaced], "superseded_in_file")
         order = order[~replaced]
     return order
+
+
+def _by_cell(rows: _Read, good: Int, interval: int) -> Int | None:
+    """The good rows by station, minute and part, without sorting: each is put into the cell of its own.
+
+    None where two rows have one cell, or where too few of the cells would be filled.
+    """
+    if not len(good):
+        return good
+    step = rows.minute[good] // interval
+    first, parts = int(step.min()), len(rows.parts)
+    span = int(step.max()) - first + 1
+    cells = len(rows.stations) * span * parts
+    if cells > _CELLS_PER_ROW * len(good):
+        return None
+    row_of = np.full(cells, -1, dtype=np.int64)
+    row_of[(rows.station[good].astype(np.int64) * span + (step - first)) * parts + rows.part[good]] = good
+    filled = row_of[row_of >= 0]
+    return filled if len(filled) == len(good) else None
 
 
 def _like_the_one_before(order: Int, columns: Sequence[npt.NDArray[Any]]) -> npt.NDArray[np.bool_]:

@@ -32,12 +32,12 @@ class Counts:
         yield self._batch(file, pull)  # what it was made of is freed before it goes on
 
     def _batch(self, file: OpenFile, pull: Pull) -> SourceBatch:
-        said = validate_counts(file, self._config.columns, pull)
+        validated = validate_counts(file, self._config.columns, pull)
         return file.batch(
             "",
-            said.observations,
-            accepted=said.accepted,
-            rejects=said.rejects,
-            warnings=said.warnings,
-            recheck_at=said.recheck_at,
+            validated.statements,
+            accepted=validated.accepted,
+            rejects=validated.rejects,
+            warnings=validated.warnings,
+            recheck_at=validated.recheck_at,
         )

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -19,11 +18,12 @@ from support.ingest_bench import NOW, TRIPS, Bench, Failing, at, naive
 from support.oracles import slow_events
 
 from tasks.errors import StoreError
-from tasks.ingest.batch import SourceBatch, statements
+from tasks.ingest.batch import SourceBatch
 from tasks.ingest.land.writer import Writer
 from tasks.ingest.rejects import Reject
 from tasks.ingest.run import run
 from tasks.ingest.source import Pull
+from tasks.ingest.statements import Statements
 from tasks.storage.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
@@ -191,7 +191,7 @@ def test_a_ledger_that_another_version_wrote_costs_a_repetition(tmp_path: Path) 
 class Plain:
     """A source that keeps no books."""
 
-    table: pa.Table
+    statements: Statements
     name: str = "gates"
 
     def pull(self, pull: Pull) -> Iterator[SourceBatch]:
@@ -201,16 +201,18 @@ class Plain:
             "a wire",
             "wire",
             str(pull.as_of),
-            self.table,
+            self.statements,
             [Reject("gates", "a wire", 7, "odd", "?")],
-            accepted=self.table.num_rows,
+            accepted=len(self.statements),
         )
 
 
 def test_a_source_may_yield_the_bare_minimum(tmp_path: Path) -> None:
     minutes = np.arange("2024-05-10T10:00", "2024-05-10T10:03", dtype="datetime64[m]").astype(np.int64)
     codes = np.zeros(3, dtype=np.int32)
-    said = statements("gates", (codes, ["A"]), minutes, (codes, [""]), None, {"exits": (codes + 4, None)}, ("exits",))
+    said = Statements.from_counts(
+        (codes, ["A"]), minutes, (codes, [""]), None, {"exits": (codes + 4, None)}, ("exits",)
+    )
     store = Store(str(tmp_path))
     for number in range(2):
         writer = Writer(store, "gates", ("exits",), "UTC", 1, 0, False, NOW + number * MINUTE)

@@ -16,10 +16,8 @@ from support.feed_server import serve_folder
 from support.ingest_bench import NOW, Bench, Failing
 
 from tasks.errors import StoreError
-from tasks.ingest.batch import statement_schema
 from tasks.ingest.source import Pull, Source
 from tasks.ingest.sources import kinds, make_source, named_source
-from tasks.tables.schemas import numpy_times
 
 LATER = NOW + np.timedelta64(90, "m")
 LONDON = {"timezone": "Europe/London", "interval_minutes": 5}
@@ -134,17 +132,19 @@ def test_what_it_yields_fits_the_contract(tmp_path: Path, kind: str) -> None:
     source = made(bench)
     batches = list(source.pull(Pull(NOW)))
     assert isinstance(source, Source)
-    assert sum(batch.observations.num_rows for batch in batches) > 100
+    assert sum(len(batch.statements) for batch in batches) > 100
     seen: list[str] = []
     for batch in batches:
         assert batch.source == source.name == bench.source["name"]
-        assert batch.observations.schema == statement_schema(bench.targets)
-        times = numpy_times(batch.observations["minute_utc"])
+        said = batch.statements
+        assert said.values.shape == said.valid.shape == (len(bench.targets), len(said))
+        assert list(said.stations) == sorted({*said.stations})
+        times = said.minute.astype("datetime64[m]")
         assert (times + np.timedelta64(5, "m") <= NOW).all()
-        assert (times.astype("datetime64[m]").astype(np.int64) % 5 == 0).all()
-        known = numpy_times(batch.observations["available_at"])
+        assert (said.minute % 5 == 0).all()
+        known = said.available.astype("datetime64[us]")
         assert ((known <= NOW) | np.isnat(known)).all()
-        assert "" not in batch.observations["station_id"].to_pylist()
+        assert "" not in said.stations
         assert seen[-1:] == [batch.key] or batch.key not in seen
         seen.append(batch.key)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.clock import day_bounds, parse_moment, service_dates
-from tasks.ingest.batch import SourceBatch, statement_schema, statements
+from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import last_of_each, read_ids
 from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rejects import FileProblem
@@ -22,6 +22,7 @@ from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
+from tasks.ingest.statements import Statements
 from tasks.settings.sources import EventColumns, EventsSource
 from tasks.settings.tree import Network
 
@@ -64,8 +65,8 @@ class Events:
         for day in daily_counts(ends, len(stations), cover, network.interval_minutes, network.timezone):
             part = np.zeros(len(day.minute), dtype=np.int32), [about.part]
             station = day.station, stations
-            table = statements(self.name, station, day.minute, part, None, day.counts, network.targets)
-            yield replace(about, observations=table)
+            statements = Statements.from_counts(station, day.minute, part, None, day.counts, network.targets)
+            yield replace(about, statements=statements)
 
     def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Rejections, pull: Pull) -> tuple[str, ...]:
         """Refuse events that come again, in this file or in another; keys of files that get an event back."""
@@ -95,7 +96,7 @@ class Events:
             looks.append(np.datetime64((over + step) * 60, "s"))
         return file.batch(
             file.file.key,
-            statement_schema(self._network.targets).empty_table(),
+            Statements.empty(len(self._network.targets)),
             silence_is_zero=True,
             recheck_at=min((look for look in looks if look is not None), default=None),
         )

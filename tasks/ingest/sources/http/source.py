@@ -20,6 +20,7 @@ from tasks.ingest.sources.http.client import Reply, open_feed
 from tasks.ingest.sources.http.cursor import Place
 from tasks.ingest.sources.http.decompress import too_large
 from tasks.ingest.sources.http.pages import GONE, Poll, Reading, poll, start_of
+from tasks.ingest.statements import Statements
 from tasks.settings.secrets import shown
 from tasks.settings.sources import HttpSource
 from tasks.settings.tree import Network
@@ -122,24 +123,24 @@ class HttpFeed:
             yield self._empty(pull, rejects=refused, failure=str(problem))
 
     def _batch(self, pull: Pull, done: Poll, place: Place) -> SourceBatch:
-        said = self._judged(pull, done)
+        validated = self._validated(pull, done)
         moves = bool(self._config.cursor and self._config.resume and not pull.bounded and not pull.paths)
-        held = done.asked_for(int(said.waiting[0])) if len(said.waiting) else None
-        after = place.after(done.reached, held, said.settled_at, pull.as_of)
-        rejects = said.rejects.joined(self._rejects(pull, *done.problem)) if done.problem else said.rejects
+        held = done.asked_for(int(validated.waiting[0])) if len(validated.waiting) else None
+        after = place.after(done.reached, held, validated.settled_at, pull.as_of)
+        rejects = validated.rejects.joined(self._rejects(pull, *done.problem)) if done.problem else validated.rejects
         return SourceBatch(
             source=self.name,
             part="",
             origin=self._origin(pull),
             key=KEY,
             digest=done.digest,
-            observations=said.observations,
+            statements=validated.statements,
             rejects=rejects,
-            warnings=(*said.warnings, *done.warnings, *self._shortfall(done, moves)),
+            warnings=(*validated.warnings, *done.warnings, *self._shortfall(done, moves)),
             stamp=None if pull.bounded or pull.paths or done.problem else done.stamp,
-            accepted=said.accepted,
+            accepted=validated.accepted,
             cursor=after.text() if moves else None,
-            recheck_at=said.recheck_at,
+            recheck_at=validated.recheck_at,
             done=len(done.pages),
             total=len(done.pages),
         )
@@ -153,12 +154,12 @@ class HttpFeed:
             onward = "the next pull goes on there" if moves else "raise max_pages or max_bytes, or ask for less"
             yield f"{self.name}: the feed has more after {count} pages: {onward}"
 
-    def _judged(self, pull: Pull, done: Poll) -> ValidatedCounts:
+    def _validated(self, pull: Pull, done: Poll) -> ValidatedCounts:
         """What the pages say; JSON without a record says nothing, of whatever fields."""
         rows = InputColumns(self._config, self._network, self._origin(pull), done.rows)
         if rows.rows.rows or not all(isinstance(page, Records) for page in done.pages):
             return validate_counts(rows, self._config.columns, pull, PATIENCE)
-        nothing = self._empty(pull).observations
+        nothing = Statements.empty(len(self._network.targets))
         return ValidatedCounts(nothing, 0, rows.rejects([], []), (), None, np.zeros(0, dtype=np.int64), None)
 
     def _origin(self, pull: Pull) -> str:

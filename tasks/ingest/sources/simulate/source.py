@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.errors import ConfigError
-from tasks.ingest.batch import SourceBatch, empty_batch, statements
+from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.simulate.city import City, Observed, simulate_days
+from tasks.ingest.statements import Statements
 from tasks.settings.sources import SimulateSource
 from tasks.settings.tree import Network
 
@@ -59,8 +59,8 @@ class Simulate:
             known = observed.available_at <= pull.as_of
             if since is not None:
                 known &= observed.available_at > since
-            table = self._table(observed, np.flatnonzero(known))
-            yield replace(about, observations=table, accepted=table.num_rows, done=number, total=max(total, number))
+            statements = self._statements(observed, np.flatnonzero(known))
+            yield replace(about, statements=statements, accepted=len(statements), done=number, total=max(total, number))
 
     def _span(self, pull: Pull, since: np.datetime64 | None) -> tuple[np.datetime64, np.datetime64]:
         """UTC minutes to look at, on the grid."""
@@ -71,10 +71,9 @@ class Simulate:
         lo, hi = (int(t.astype("datetime64[m]").astype(np.int64)) for t in (first, last))
         return np.datetime64(-(-lo // step) * step, "m"), np.datetime64(max(hi, lo) // step * step, "m")
 
-    def _table(self, observed: Observed, rows: Int) -> pa.Table:
+    def _statements(self, observed: Observed, rows: Int) -> Statements:
         targets = self._network.targets
-        return statements(
-            self.name,
+        return Statements.from_counts(
             (observed.station_id[rows], observed.stations),
             observed.minute_utc[rows].astype(np.int64),
             (np.zeros(len(rows), dtype=np.int32), [""]),

@@ -211,7 +211,7 @@ class _Reading:
         )
 
     def _judged(self, rows: Fetched) -> SourceBatch:
-        said = validate_counts(
+        validated = validate_counts(
             InputColumns(self.config, self.network, self.origin, rows), self.config.columns, self.pull
         )
         return SourceBatch(
@@ -220,11 +220,11 @@ class _Reading:
             origin=self.origin,
             key=KEY,
             digest="",
-            observations=said.observations,
-            rejects=said.rejects,
-            warnings=said.warnings,
-            accepted=said.accepted,
-            recheck_at=said.recheck_at,
+            statements=validated.statements,
+            rejects=validated.rejects,
+            warnings=validated.warnings,
+            accepted=validated.accepted,
+            recheck_at=validated.recheck_at,
         )
 
     def _empty(self, **more: Any) -> SourceBatch:

@@ -265,11 +265,10 @@ def test_service_days_come_whole_where_text_does_not_sort_by_time(tmp_path: Path
     batches = list(make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW)))
     found: dict[np.datetime64, int] = {}
     for number, batch in enumerate(batches):
-        for row in batch.observations.to_pylist():
-            day = (np.datetime64(row["minute_utc"].replace(tzinfo=None)) - 5 * HOUR).astype("datetime64[D]")
+        for day in np.unique((batch.statements.minute.astype("datetime64[m]") - 5 * HOUR).astype("datetime64[D]")):
             assert found.setdefault(day, number) == number
     assert len(batches) > 3
-    assert sum(batch.observations.num_rows for batch in batches) == len(minutes)
+    assert sum(len(batch.statements) for batch in batches) == len(minutes)
 
 
 def test_text_that_jumps_between_days_is_refused(tmp_path: Path) -> None:
@@ -300,13 +299,13 @@ def test_a_pull_sees_one_state_while_others_write(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "ops.db")) as writing:
         writing.execute("PRAGMA journal_mode=WAL")
         batches = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
-        seen = next(batches).observations.num_rows
+        seen = len(next(batches).statements)
         with writing:
             writing.execute("UPDATE counts SET entries = 9")
             writing.execute("INSERT INTO counts VALUES ('NEW', '2024-05-08T23:59Z', 9, 0, 2)")
         rest = list(batches)
-    assert seen + sum(batch.observations.num_rows for batch in rest) == 384
-    assert {v for batch in rest for v in batch.observations["entries"].to_pylist()} == {1}
+    assert seen + sum(len(batch.statements) for batch in rest) == 384
+    assert {int(v) for batch in rest for v in batch.statements.values[0]} == {1}
     assert rest[-1].cursor == "1"
 
 
@@ -326,8 +325,8 @@ def test_a_pull_may_begin_in_one_thread_and_end_in_another(tmp_path: Path) -> No
     fill(bench, (("A", f"{t}Z", 1, 0, 1) for t in np.arange("2024-05-01", "2024-05-09", 30, dtype="datetime64[m]")))
     batches = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
     with ThreadPoolExecutor(1) as pool:
-        rows = pool.submit(next, batches).result().observations.num_rows
-    assert rows + sum(batch.observations.num_rows for batch in batches) == 384
+        rows = len(pool.submit(next, batches).result().statements)
+    assert rows + sum(len(batch.statements) for batch in batches) == 384
 
 
 def test_the_availability_that_a_row_states_is_kept(tmp_path: Path) -> None:
