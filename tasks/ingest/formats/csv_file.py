@@ -1,4 +1,4 @@
-"""CSV as columns of text. Records that are no rows are left out, and told."""
+"""Parse CSV into columns of text. Malformed rows are left out and reported."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import codecs
 import csv
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from tasks.tables.schemas import one_array
 MAX_COLUMNS = 5_000
 _CHUNK = 1 << 22
 _BOM = b"\xef\xbb\xbf"
+_CODED = pa.dictionary(pa.int32(), pa.string())
 _FIELDS, _UTF8 = "wrong_number_of_fields", "not_utf8"
 _BAD = "\N{REPLACEMENT CHARACTER}"
 
@@ -74,13 +76,18 @@ class _Csv(Columns):
         return int(self.table.num_rows)
 
     def column(self, name: str) -> pa.Array:
-        return one_array(self.table.column(self.names.index(name)))
+        column = self.table.column(self.names.index(name))
+        if not pa.types.is_dictionary(column.type):
+            return one_array(column)
+        distinct = sum(len(chunk.dictionary) for chunk in column.chunks)
+        # one dictionary of mostly distinct values, such as ids, takes ten times as long as their text
+        return one_array(column if 2 * distinct <= len(column) else column.cast(pa.string()))
 
     def frame(self, columns: Sequence[str]) -> pa.Table:
-        return self.table
+        return pa.table([column.cast(pa.string()) for column in self.table.columns], names=self.table.column_names)
 
     def cells(self, rows: Int) -> list[list[str]]:
-        taken = [column.to_pylist() for column in self.table.take(pa.array(rows)).columns]
+        taken = [column.to_pylist() for column in self.frame(self.names).take(pa.array(rows)).columns]
         return [list(row) for row in zip(*taken, strict=True)]
 
     def split(self, text: str) -> list[str]:
@@ -93,7 +100,7 @@ class _Csv(Columns):
         """Line breaks inside values ahead of each row; the last entry is for what follows them all."""
         breaks = np.zeros(self.rows + 1, dtype=np.int64)
         for column in self.table.columns:
-            breaks[1:] += np.asarray(pc.count_substring(column, "\n").to_numpy(), dtype=np.int64)
+            breaks[1:] += _of_values(column, lambda values: pc.count_substring(values, "\n"))
         return np.cumsum(breaks)
 
     def malformed(self) -> Malformed:
@@ -119,29 +126,48 @@ def read_csv(origin: str, content: bytes, limit: int) -> Columns:
     content = content if b"\n" in content or b"\r" in content else content + b"\n"
     strays = _Strays(_is_utf8(content))
     content = content if strays.sound else _mended(content)
-    table = _parsed(origin, content, len(names), delimiter, strays)
+    table = _parse(origin, content, len(names), delimiter, strays)
     if _never_closed(content, table, strays):
         raise FileProblem("unreadable_file", f"{origin} has a quote that is never closed: mend the file")
     return _rows(names, delimiter, table, strays)
 
 
-def _parsed(origin: str, content: bytes, columns: int, delimiter: str, strays: _Strays) -> pa.Table:
-    named = [str(i) for i in range(columns)]
+def _parse(origin: str, content: bytes, columns: int, delimiter: str, strays: _Strays) -> pa.Table:
+    """Columns of text: dictionary-encoded in threads, or plain in one thread where rows are malformed."""
+    if strays.sound:
+        try:
+            return _read_table(content, columns, delimiter, None)
+        except pa.ArrowInvalid:  # only one thread can tell which row it is
+            pass
     try:
-        return pacsv.read_csv(
-            pa.BufferReader(content),
-            read_options=pacsv.ReadOptions(use_threads=False, column_names=named, skip_rows=1, block_size=LONGEST_LINE),
-            parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, ignore_empty_lines=False, invalid_row_handler=strays.skip
-            ),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(named, pa.string()), strings_can_be_null=False, check_utf8=False
-            ),
-        )
+        return _read_table(content, columns, delimiter, strays)
     except pa.ArrowInvalid as error:
         if "straddl" in str(error):
             raise line_too_long(origin, _long_line(content)) from None
         raise _problem(origin, (str(error).splitlines() or [""])[0]) from None
+
+
+def _read_table(content: bytes, columns: int, delimiter: str, strays: _Strays | None) -> pa.Table:
+    """The table as pyarrow parses it; malformed rows go to `strays`.
+
+    Raises:
+        ArrowInvalid: if a line is too long, or a row is malformed and there are no `strays`.
+    """
+    named = [str(i) for i in range(columns)]
+    kind, threads = (_CODED, len(content) > _CHUNK) if strays is None else (pa.string(), False)
+    return pacsv.read_csv(
+        pa.BufferReader(content),
+        read_options=pacsv.ReadOptions(use_threads=threads, column_names=named, skip_rows=1, block_size=LONGEST_LINE),
+        parse_options=pacsv.ParseOptions(
+            delimiter=delimiter,
+            newlines_in_values=True,
+            ignore_empty_lines=False,
+            invalid_row_handler=None if strays is None else strays.skip,
+        ),
+        convert_options=pacsv.ConvertOptions(
+            column_types=dict.fromkeys(named, kind), strings_can_be_null=False, check_utf8=False
+        ),
+    )
 
 
 def _header(origin: str, content: bytes) -> tuple[list[str], str]:
@@ -197,7 +223,7 @@ def _rows(names: list[str], delimiter: str, table: pa.Table, strays: _Strays) ->
     for column in table.columns:
         if not leave_out.any():
             break
-        leave_out &= _flags(pc.equal(column, ""))
+        leave_out &= _of_values(column, lambda values: pc.equal(values, "")).astype(bool)
     if not strays.sound:
         leave_out |= _set_aside(table, numbers, strays)
     if not leave_out.any():
@@ -216,6 +242,16 @@ def _set_aside(table: pa.Table, numbers: Int, strays: _Strays) -> npt.NDArray[np
         strays.add(number, _UTF8, text)
     strays.counts[_UTF8] += max(len(rows) - KEPT, 0)
     return bad
+
+
+def _of_values(column: pa.ChunkedArray, function: Callable[[pa.Array], pa.Array]) -> npt.NDArray[Any]:
+    """What a function of text gives per row, computed once per distinct value where those are encoded."""
+    results = [np.zeros(0, dtype=np.int64)]
+    for chunk in column.chunks:
+        coded = pa.types.is_dictionary(chunk.type)
+        values = np.asarray(function(chunk.dictionary if coded else chunk).to_numpy(zero_copy_only=False))
+        results.append(values[chunk.indices.to_numpy()] if coded else values)
+    return np.concatenate(results)
 
 
 def _flags(mask: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
