@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,12 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import QUANTILE_COLUMNS
+from tasks.errors import StoreError
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
+
+log = logging.getLogger(__name__)
 
 PATH = "publications/latest.json"
 SCHEMA_VERSION = 1
@@ -34,7 +38,7 @@ FROM_SUMMARY = (
 
 
 class LatestJson:
-    """Replaces the file whole; implements `contracts.Target`."""
+    """Replaces the file whole, never by an older forecast; implements `contracts.Target`."""
 
     name = "latest_json"
 
@@ -42,7 +46,7 @@ class LatestJson:
         self._store = Store(settings.data_root)
 
     def publish(self, forecasts: pa.Table, summary: dict[str, Any]) -> str:
-        """Write the file; returns its path or URL.
+        """Write the file, unless it holds a forecast of a later hour; returns its path or URL.
 
         Args:
             forecasts: rows of `tables.FORECASTS` of one origin, any order.
@@ -52,8 +56,22 @@ class LatestJson:
             StoreError: if it cannot be written.
         """
         text = json.dumps(latest_document(forecasts, summary), separators=(",", ":"), allow_nan=False)
-        self._store.write_bytes(PATH, text.encode())
+        with self._store.lock("latest-json"):
+            published = self._published()
+            if published > (summary["origin_utc"], summary["issued_at"]):
+                kept = f"{self._store.url(PATH)} stays as it is: it holds a later forecast, of {published[0]}"
+                log.warning("%s", kept)
+                return kept
+            self._store.write_bytes(PATH, text.encode())
         return self._store.url(PATH)
+
+    def _published(self) -> tuple[str, str]:
+        """Origin and moment of the forecast in the file; blanks where there is none that can be read."""
+        try:
+            held = self._store.read_json(PATH)
+            return str(held["origin_utc"]), str(held["issued_at"])
+        except (StoreError, KeyError, TypeError):
+            return "", ""
 
 
 TARGET = LatestJson

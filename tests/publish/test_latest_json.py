@@ -120,6 +120,26 @@ def test_the_same_issue_twice_is_the_same_file_and_the_next_replaces_it(tmp_path
     assert [p.name for p in (tmp_path / "publications").iterdir()] == ["latest.json"]
 
 
+@pytest.mark.parametrize("older", [("2024-03-05T08:45:00Z", "2024-03-05T09:30:00Z"), ("2024-03-05T09:00:00Z", "")])
+def test_a_forecast_of_an_earlier_moment_leaves_the_later_one_published(tmp_path: Path, older: tuple[str, str]) -> None:
+    settings, store = Settings(data_root=str(tmp_path)), Store(str(tmp_path))
+    publish(settings, "latest_json", *issue())
+    table, summary = issue(stations=2)
+    where = publish(settings, "latest_json", table, {**summary, "origin_utc": older[0], "issued_at": older[1]})
+    assert "stays as it is: it holds a later forecast, of 2024-03-05T09:00:00Z" in where
+    assert len(store.read_json("publications/latest.json")["stations"]) == 4
+    publish(settings, "latest_json", table, {**summary, "origin_utc": "2024-03-05T09:01:00Z"})
+    assert len(store.read_json("publications/latest.json")["stations"]) == 2
+
+
+@pytest.mark.parametrize("damaged", [b"{", b"[]", b"null", b'{"origin_utc": 3}'])
+def test_a_damaged_publication_is_replaced(tmp_path: Path, damaged: bytes) -> None:
+    settings, store = Settings(data_root=str(tmp_path)), Store(str(tmp_path))
+    store.write_bytes("publications/latest.json", damaged)
+    publish(settings, "latest_json", *issue())
+    assert len(store.read_json("publications/latest.json")["stations"]) == 4
+
+
 def test_every_module_of_the_package_is_a_target_that_can_be_made(tmp_path: Path) -> None:
     assert "latest_json" in known_targets()
     for name in known_targets():

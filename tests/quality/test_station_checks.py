@@ -65,6 +65,27 @@ def test_a_network_without_history_is_held_against_itself() -> None:
     assert (result.subject, "09:00 to 12:00" in result.sentence, "01:00" in result.sentence) == ("B", True, False)
 
 
+def test_a_target_that_a_station_never_counts_is_not_missing_on_the_first_day() -> None:
+    town = Town()
+    town.counts = {str(TODAY): town.today}
+    town.today[1, 0] = np.nan
+    assert subjects(town.results("missing")) == []
+    town.today[0, 0, town.hour(9, 12)] = np.nan
+    (result,) = town.results("missing")
+    assert (result.subject, "09:00 to 12:00" in result.sentence) == ("A", True)
+    assert result.observed == 1
+
+
+def test_most_stations_without_a_target_are_no_silent_network() -> None:
+    town = Town()
+    town.counts = {str(TODAY): town.today}
+    town.today[1, :3] = np.nan
+    assert subjects(town.results("missing")) == []
+    town = Town()
+    town.today[1, 0] = np.nan  # it counted them every week before
+    assert subjects(town.results("missing")) == ["A"]
+
+
 def test_a_station_that_has_left_is_missed_for_a_week() -> None:
     town = Town()
     for day, counts in town.counts.items():

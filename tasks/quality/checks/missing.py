@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tasks.clock import day_bounds, to_utc
 from tasks.quality.context import Seen
-from tasks.quality.hourly import Double, Judged
+from tasks.quality.hourly import Double, Hours, Judged
 from tasks.quality.results import Finding, Verdict, counted
 
 Flags = npt.NDArray[np.bool_]
@@ -24,7 +24,7 @@ def check(seen: Seen) -> Verdict:
         hours += int(judged.sum())
         owed = (_excess(each) > seen.config.missing_share) & judged
         everywhere = owed.mean(axis=0) > 0.5 if len(each.stations) >= FEW else np.zeros(owed.shape[1], bool)
-        share = each.today.missing.max(axis=0)
+        share = _missing(each, each.today).max(axis=0)
         if everywhere.any():
             findings.append(_finding(seen, each, None, everywhere, share.mean(axis=0)))
         owed &= ~everywhere
@@ -38,12 +38,20 @@ def _excess(each: Judged) -> Double:
     Usual is the mean of earlier days, or the newest of them where that is more, as a station may have gone; without
     any, what the stations of the same hour mostly miss.
     """
-    missing = each.today.missing
+    missing = _missing(each, each.today)
     if each.before:
-        usual = np.maximum(np.mean([day.missing for day in each.before], axis=0), each.before[0].missing)
+        usual = np.maximum(
+            np.mean([_missing(each, day) for day in each.before], axis=0), _missing(each, each.before[0])
+        )
     else:
         usual = np.median(missing, axis=1, keepdims=True)
     return np.asarray((missing - usual).max(axis=0))
+
+
+def _missing(each: Judged, day: Hours) -> Double:
+    """Share missing on a day [target, station, hour]; 0 for a target that the station never counts."""
+    counts = np.any([other.seen.any(axis=-1) for other in (each.today, *each.before)], axis=0)
+    return np.where(counts[..., None], day.missing, 0.0)
 
 
 def _over(each: Judged, seen: Seen, followed: bool) -> Flags:

@@ -69,6 +69,19 @@ def test_last_known_is_the_mean_of_the_last_half_hour_that_was_observed() -> Non
     assert (mean[0, 0, 0] == 7).all()
 
 
+def test_a_station_that_is_silent_is_as_it_was_in_the_newest_week_that_has_the_hour() -> None:
+    silent = town.blank(TENSORS, recent=True)
+    lags = silent.lags.copy()
+    lags[0, 0, 0, 0] = np.nan
+    lags[1, 0, 0, 0, town.RECENT :] = [3, np.nan, 5, np.nan]
+    lags[:, 0, 0, 3, town.RECENT :] = np.nan
+    lags[0, 0, 0, 3, : town.RECENT] = [np.nan, np.nan, 9, 11]
+    prediction = unfitted("last_known").predict(replace(silent, lags=lags))
+    assert (prediction.mean[0, 0, 0] == 4).all()
+    assert prediction.quantiles[-1, 0, 0, 0].min() > 4 > prediction.quantiles[0, 0, 0, 0].max()
+    assert (prediction.mean[0, 0, 3] == 10).all()
+
+
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_fit_learns_how_much_wider_than_poisson_a_station_runs(name: str, tmp_path: Path) -> None:
     grid = town.grid()
