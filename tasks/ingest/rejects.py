@@ -38,6 +38,7 @@ FILE_REASONS = (
     "empty_file",
     "not_utf8",
     "missing_column",
+    "dates_without_hours",
     "wrong_type",
     "line_too_long",
     "too_many_columns",

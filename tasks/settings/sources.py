@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from tasks.clock import parse_moment, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.secrets import check_url, check_values
+from tasks.time_formats import check_format
 
 RESERVED = ("station_id", "minute", "minute_utc", "part", "source", "available_at", "received_at")
 
@@ -30,7 +31,11 @@ class Section(BaseModel):
 
 
 class BaseSource(Section):
-    """What every source has; `beside` names what does not decide how an input is read."""
+    """What every source has.
+
+    `beside` names what does not decide how an input is read. A key that came after the first release is left out of
+    the dump while it has its default (`exclude_if`), so that what was read before it came counts as read.
+    """
 
     beside: ClassVar[frozenset[str]] = frozenset({"max_bytes", "path", "quiet_after_minutes"})
     name: Name
@@ -38,10 +43,61 @@ class BaseSource(Section):
     quiet_after_minutes: int = Field(30, ge=1, description="Silence that is reported by name.")
 
 
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+TimeFormats = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+ColumnName = str | tuple[str, ...]
+"""Name of a column, or alternatives of which the first that a file has is read."""
+TimeColumns = str | tuple[str, ...] | tuple[tuple[str, ...], ...]
+"""Column of a time, or several that make one when joined by a blank (date, hour), or alternatives of those."""
+
+
+def alternatives(column: ColumnName) -> tuple[str, ...]:
+    """Names that a column may have, in the order in which they are looked for."""
+    return (column,) if isinstance(column, str) else column
+
+
+def time_alternatives(columns: TimeColumns) -> tuple[tuple[str, ...], ...]:
+    """Groups of columns that make a time when joined, in the order in which they are looked for."""
+    if isinstance(columns, str):
+        return ((columns,),)
+    groups = tuple(group for group in columns if not isinstance(group, str))
+    return groups or (tuple(name for name in columns if isinstance(name, str)),)
+
+
+def names_of(columns: TimeColumns) -> tuple[str, ...]:
+    """Every column that is named, in any alternative."""
+    return tuple(name for group in time_alternatives(columns) for name in group)
+
+
+def one_name(columns: TimeColumns) -> ColumnName:
+    """Alternatives of a column that is no time.
+
+    Raises:
+        ConfigError: if columns are grouped, which only a time's are.
+    """
+    if not isinstance(columns, str) and not all(isinstance(name, str) for name in columns):
+        raise ConfigError(f"columns {columns!r}: only those of a time are grouped: give a list of alternatives")
+    return columns if isinstance(columns, str) else tuple(name for name in columns if isinstance(name, str))
+
+
 class RowSource(BaseSource):
     """A source of rows, whatever carries them."""
 
     timezone: str | None = Field(None, description="Of times without an offset; default the network's.")
+    time_format: TimeFormats = Field(
+        (),
+        exclude_if=lambda formats: not formats,
+        description='Format of times as strptime writes it, or several that are tried in order: "%d/%m/%Y %H:%M", '
+        '"%m/%d/%Y %I:%M:%S %p", "epoch", "epoch_ms"; ISO 8601 without it.',
+    )
+    time_is: Literal["start", "end", "last_minute"] = Field(
+        "start",
+        exclude_if=lambda moment: moment == "start",
+        description="Which moment of its interval a time names: 07:15 is the end of the quarter hour 07:00.",
+    )
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are rejected as absurd.")
     max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is rejected.")
 
@@ -50,6 +106,9 @@ class RowSource(BaseSource):
         if self.timezone is not None:
             with about(f"source {self.name!r}: timezone"):
                 zone(self.timezone)
+        with about(f"source {self.name!r}"):
+            for text in self.time_format:
+                check_format(text)
         return self
 
 
@@ -62,10 +121,19 @@ class FileSource(RowSource):
 class CountColumns(RowSource):
     """One row per (station, minute)."""
 
-    columns: dict[str, str] = Field(
+    columns: dict[str, TimeColumns] = Field(
         default_factory=dict,
-        description="Our name -> the source's: station_id, minute or minute_utc, targets, part, available_at.",
+        description="Our name -> the source's: station_id, minute or minute_utc, targets, part, available_at. "
+        'Several names are alternatives; those of a time are joined: minute = ["date", "hour"].',
     )
+
+    @model_validator(mode="after")
+    def _grouped_times(self) -> CountColumns:
+        for key, columns in self.columns.items():
+            if key not in ("minute", "minute_utc", "available_at"):
+                with about(f"source {self.name!r}"):
+                    one_name(columns)
+        return self
 
 
 class CountsSource(FileSource, CountColumns):
@@ -126,9 +194,9 @@ class HttpSource(CountColumns):
 class EventColumns(Section):
     """Where an event's time and place stand."""
 
-    time: str
-    station_id: str
-    count: str | None = Field(None, description="Column with the number of people; one per row without it.")
+    time: TimeColumns
+    station_id: ColumnName
+    count: ColumnName | None = Field(None, description="Column with the number of people; one per row without it.")
 
 
 class EventsSource(FileSource):
@@ -190,6 +258,8 @@ class SqlSource(CountColumns):
             raise ConfigError(f"{where}: give either table or query")
         if self.overlap is not None and self.watermark is None:
             raise ConfigError(f"{where}: overlap needs a watermark")
+        if self.time_format or not all(isinstance(name, str) for name in self.columns.values()):
+            raise ConfigError(f"{where}: a query makes one column of several, and times of text: write it in query")
         if _PASSWORD.search(self.url):
             raise ConfigError(f'{where}: url holds a password: put it into a variable, and write url = "env:NAME"')
         return self

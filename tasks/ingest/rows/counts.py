@@ -12,12 +12,13 @@ import numpy.typing as npt
 from tasks.arrays import Int
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import check_times, defer_future_rows, next_due, repeated_hour
-from tasks.ingest.rows.parse_times import Moments, read_times
+from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.parse_values import UNSAFE, code_of, read_counts, read_names
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import UNKNOWN, Statements
+from tasks.settings.sources import TimeColumns, one_name
 from tasks.tables import schemas
 
 _CELLS_PER_ROW = 8
@@ -43,13 +44,13 @@ class ValidatedCounts:
 
 
 def validate_counts(
-    file: InputColumns, said: Mapping[str, str], pull: Pull, patience: np.timedelta64 = _NO_PATIENCE
+    file: InputColumns, said: Mapping[str, TimeColumns], pull: Pull, patience: np.timedelta64 = _NO_PATIENCE
 ) -> ValidatedCounts:
     """Judge rows of counts: of several about one station, minute, part and availability the last one lands.
 
     Args:
         file: the rows.
-        said: our name -> the column's, as configured; a column without an entry has our name.
+        said: our name -> the source's, as configured; a column without an entry has our name.
         pull: what is asked for.
         patience: rows that will be over within it are set aside, not refused.
 
@@ -68,7 +69,7 @@ def validate_counts(
     return ValidatedCounts(
         rows.statements(kept, targets),
         len(kept),
-        file.rejects([rejections], list(columns.values())),
+        file.rejects([rejections], [name for names in columns.values() for name in names]),
         repeated_hour(rows.moments, file.timezone, "in the order of the file"),
         recheck_at,
         waiting,
@@ -104,44 +105,47 @@ class _Read:
         )
 
 
-def _columns(file: InputColumns, said: Mapping[str, str], targets: tuple[str, ...]) -> dict[str, str]:
-    """Our name -> the file's, for what the file has.
+def _columns(
+    file: InputColumns, said: Mapping[str, TimeColumns], targets: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Our name -> the file's, for what the file has; several only where they make a time.
 
     Raises:
         FileProblem: if it lacks a column that was named, station or minute, or every target.
     """
     has = set(file.rows.names)
-    timed = [name for name in ("minute_utc", "minute") if name in said] or [
-        name for name in ("minute_utc", "minute") if name in has
-    ]
+    times = ("minute_utc", "minute")
+    minute = next((name for name in times if name in said), next((name for name in times if name in has), times[0]))
     found = {}
-    for name in ("station_id", (timed or ["minute_utc"])[0], *targets, "part", "available_at"):
-        column = said.get(name, name)
-        must = name in said or name in ("station_id", "minute_utc", "minute")
-        if must or column in has:
-            found[name] = file.require(column, f'columns = {{ {name} = "..." }}')
+    for name in ("station_id", minute, *targets, "part", "available_at"):
+        column, toml = said.get(name, name), f'columns = {{ {name} = "..." }}'
+        if name in (minute, "available_at"):
+            if name != "available_at" or name in said or name in has:
+                found[name] = file.find_times(column, toml)
+        elif name in said or name in has or name == "station_id":
+            found[name] = (file.find(one_name(column), toml),)
     if not any(target in found for target in targets):
         file.require(targets[0], f'columns = {{ {targets[0]} = "..." }}')
     return found
 
 
-def _read(file: InputColumns, columns: dict[str, str], rejections: Rejections, pull: Pull) -> _Read:
-    station, stations = read_names(file.rows.column(columns["station_id"]))
+def _read(file: InputColumns, columns: dict[str, tuple[str, ...]], rejections: Rejections, pull: Pull) -> _Read:
+    station, stations = read_names(file.rows.column(columns["station_id"][0]))
     part, parts = np.zeros(len(station), dtype=np.int32), [""]
     if "part" in columns:
-        codes, names = read_names(file.rows.column(columns["part"]))
+        codes, names = read_names(file.rows.column(columns["part"][0]))
         part, parts = codes + np.int32(1), ["", *names]
     in_utc = "minute_utc" in columns
-    times = file.rows.column(columns["minute_utc" if in_utc else "minute"])
+    times = columns["minute_utc" if in_utc else "minute"]
     zone = "UTC" if in_utc else file.timezone
-    moments = read_times(times, zone, lambda: station.astype(np.int64) * (len(parts) + 1) + part)
+    moments = file.moments(times, zone, lambda: station.astype(np.int64) * (len(parts) + 1) + part)
     rejections.reject((station == UNSAFE) | (part < 0), "unsafe_name")
     rejections.reject(station < 0, "missing_station")
     rejections.reject(station == code_of(stations, file.network.total), "name_of_total")
     minute = check_times(rejections, moments, file.network.interval_minutes, pull)
     available = _availability(file, columns.get("available_at"), rejections, pull)
     counts = {
-        ours: read_counts(file.rows.column(theirs), file.config.maximum, rejections)
+        ours: read_counts(file.rows.column(theirs[0]), file.config.maximum, rejections)
         for ours, theirs in columns.items()
         if ours in file.network.targets
     }
@@ -149,11 +153,11 @@ def _read(file: InputColumns, columns: dict[str, str], rejections: Rejections, p
     return _Read(station, stations, part, parts, moments, minute, available, counts)
 
 
-def _availability(file: InputColumns, column: str | None, rejections: Rejections, pull: Pull) -> Int:
+def _availability(file: InputColumns, columns: tuple[str, ...] | None, rejections: Rejections, pull: Pull) -> Int:
     """Microseconds since 1970 at which each row says that it was known; `UNKNOWN` where it does not."""
-    if column is None:
+    if columns is None:
         return np.full(file.rows.rows, UNKNOWN)
-    said = read_times(file.rows.column(column), file.timezone)
+    said = file.moments(columns, file.timezone, interval=False)
     rejections.reject(said.skipped, "nonexistent_local_time")
     rejections.reject(np.isnat(said.utc) & ~said.blank, "bad_time")
     rejections.reject(said.utc > pull.as_of, "in_future")

@@ -1,9 +1,10 @@
-"""Times as files give them: ISO 8601 text or timestamps, with an offset or on a wall clock."""
+"""Times as files give them: text by its formats, timestamps or numbers, with an offset or on a wall clock."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,20 @@ import pyarrow.compute as pc
 
 from tasks.arrays import Int
 from tasks.clock import to_utc
+from tasks.ingest.rows.format_times import ParsedTimes, parse_times
 from tasks.ingest.rows.parse_values import places
+from tasks.time_formats import CLOCKS, ISO
 
 EARLIEST, LATEST = np.datetime64("1990-01-01", "s"), np.datetime64("2200-01-01", "s")
 _FORM = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
     r"( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?$"
 )
+_LATE = r"^\d{4}-\d{2}-\d{2}[T ](2[4-9]|3\d|4[0-7]):\d{2}(:\d{2}([.]\d{1,9})?)?$"
 _OFFSET = r"[T ]\d{2}:\d{2}.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
+YEAR_FIRST = (ISO, *map(" ".join, product(("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"), CLOCKS)))
+"""Formats of a date and a time of day from two columns: none of them leaves open which number is the day."""
+_PAST_24 = tuple(f"%Y-%m-%d{between}%H:%M{second}" for between in " T" for second in ("", ":%S", ":%S.%f"))
 Times = npt.NDArray[np.datetime64]
 Flags = npt.NDArray[np.bool_]
 
@@ -46,19 +53,28 @@ class Moments:
         return np.asarray(seconds // (60 * interval) * interval)
 
 
-def read_times(column: pa.Array, timezone: str, place: Callable[[], Int] | None = None) -> Moments:
+def read_times(
+    column: pa.Array,
+    timezone: str,
+    place: Callable[[], Int] | None = None,
+    formats: Sequence[str] = (),
+    shift: int = 0,
+) -> Moments:
     """Times of a column; those without an offset stand on the wall clock of `timezone`.
 
     A wall-clock minute that happens twice is the first one where it comes first at its place in the order of the
     file, and the second one from then on.
 
     Args:
-        column: text, timestamps or dates.
+        column: text, timestamps, dates, or numbers where a format is for numbers.
         timezone: IANA name.
         place: gives the code of each row's place; without it repeated times are the first occurrence.
+        formats: of text, tried in order; ISO 8601 without any.
+        shift: minutes that each time is put back, before the wall clock is looked at.
     """
     values, which = _distinct(column)
-    aware, naive, blank = _by_kind(values)
+    aware, naive, blank = _by_kind(values, formats or (ISO,))
+    aware, naive = (times - np.timedelta64(shift, "m") for times in (aware, naive))
     utc, skipped = aware, np.zeros(len(aware), dtype=bool)
     on_wall = np.flatnonzero(~np.isnat(naive))
     second = np.full(len(aware), np.datetime64("NaT"), dtype="datetime64[s]")
@@ -81,7 +97,7 @@ def _distinct(column: pa.Array) -> tuple[pa.Array, Int]:
     return pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]), places(coded)
 
 
-def _by_kind(values: pa.Array) -> tuple[Times, Times, Flags]:
+def _by_kind(values: pa.Array, formats: Sequence[str]) -> tuple[Times, Times, Flags]:
     """UTC times, wall-clock times (each NaT where the value is not of that kind), and which are blank."""
     none = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[s]")
     kind = values.type
@@ -90,12 +106,32 @@ def _by_kind(values: pa.Array) -> tuple[Times, Times, Flags]:
         blank = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
         return (none, times, blank) if getattr(kind, "tz", None) is None else (times, none, blank)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
-        return none, none.copy(), np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+        number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+        read = parse_times(values, formats) if number else ParsedTimes(none, none.copy())
+        return _in_reach(read.utc), _in_reach(read.wall), np.asarray(values.is_null().to_numpy(zero_copy_only=False))
     text = pc.utf8_upper(pc.utf8_trim_whitespace(pc.fill_null(values.cast(pa.string()), "")))
     blank = np.asarray(pc.equal(text, "").to_numpy(zero_copy_only=False), dtype=bool)
+    aware, naive = none, none.copy()
+    for name in formats:
+        missing = np.isnat(aware) & np.isnat(naive)
+        read = _read_iso(text) if name == ISO else parse_times(text, [name])
+        aware = np.where(missing, _in_reach(read.utc), aware)
+        naive = np.where(missing, _in_reach(read.wall), naive)
+        if not (np.isnat(aware) & np.isnat(naive) & ~blank).any():
+            break
+    return aware, naive, blank
+
+
+def _read_iso(text: pa.Array) -> ParsedTimes:
+    """ISO 8601, upper case; hours past 24 belong to the next date."""
     formed = pc.match_substring_regex(text, _FORM)
     offset = pc.and_(formed, pc.match_substring_regex(text, _OFFSET))
-    return _parsed(text, offset), _parsed(text, pc.and_not(formed, offset)), blank
+    aware, naive = _parsed(text, offset), _parsed(text, pc.and_not(formed, offset))
+    late = np.isnat(naive) & np.asarray(pc.match_substring_regex(text, _LATE).to_numpy(zero_copy_only=False))
+    if late.any():
+        rows = np.flatnonzero(late)
+        naive[rows] = parse_times(text.take(pa.array(rows)), _PAST_24).wall
+    return ParsedTimes(naive, aware)
 
 
 def _parsed(text: pa.Array, chosen: pa.Array) -> Times:

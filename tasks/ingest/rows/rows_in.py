@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+
+from tasks.arrays import Int
 from tasks.ingest.formats.decode import Columns, column_list
 from tasks.ingest.rejects import KEPT, FileProblem, Rejects
+from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_be_hours
+from tasks.ingest.rows.parse_times import YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
-from tasks.settings.sources import RowSource
+from tasks.settings.sources import ColumnName, RowSource, TimeColumns, alternatives, time_alternatives
 from tasks.settings.tree import Network
 
 
@@ -40,6 +45,62 @@ class InputColumns:
             "missing_column",
             f"{self.origin} has {what} (it has {column_list(self.rows.names)}): "
             f"write {toml} in the [[sources]] table of {self.config.name!r}",
+        )
+
+    def find(self, column: ColumnName, toml: str) -> str:
+        """The first of the alternatives that is there.
+
+        Raises:
+            FileProblem: if none is.
+        """
+        names = alternatives(column)
+        return self.require(next((name for name in names if name in self.rows.names), names[0]), toml)
+
+    def find_times(self, columns: TimeColumns, toml: str) -> tuple[str, ...]:
+        """Columns that make a time: the first of the alternatives of which all are there.
+
+        Raises:
+            FileProblem: if one of them is not.
+        """
+        has, groups = set(self.rows.names), time_alternatives(columns)
+        group = next((group for group in groups if has.issuperset(group)), groups[0])
+        return tuple(self.require(name, toml) for name in group)
+
+    def moments(
+        self, names: Sequence[str], zone: str, place: Callable[[], Int] | None = None, interval: bool = True
+    ) -> Moments:
+        """Times of a column, or of several that are joined, by the formats that are configured.
+
+        Args:
+            names: the columns.
+            zone: time zone of what has no offset.
+            place: see `read_times`.
+            interval: whether they name an interval; without it they are moments, and may be dates.
+
+        Raises:
+            FileProblem: if they are dates without an hour.
+        """
+        column, formats = self.rows.column(names[0]), self.config.time_format
+        if len(names) > 1:
+            column = join_times([self.rows.column(name) for name in names], readable=not formats)
+            formats = formats or YEAR_FIRST
+        elif interval and are_dates(column):
+            raise self._without_hours(names[0], column)
+        return read_times(column, zone, place, formats, self._shift if interval else 0)
+
+    @property
+    def _shift(self) -> int:
+        """Minutes from the moment that a time names back to the start of its interval."""
+        interval = self.network.interval_minutes
+        return {"start": 0, "end": interval, "last_minute": interval - 1}[self.config.time_is]
+
+    def _without_hours(self, name: str, column: pa.Array) -> FileProblem:
+        hours = [other for other in self.rows.names if other != name and may_be_hours(other, self.rows.column(other))]
+        both = f"name both columns, [{name!r}, {hours[0]!r}], as its time" if hours else "give the column of the hour"
+        return FileProblem(
+            "dates_without_hours",
+            f"{self.origin}: column {name!r} has dates without an hour ({first_text(column)!r}), "
+            f"which would put everyone at midnight: {both}",
         )
 
     def rejects(self, rejections: Sequence[Rejections], columns: list[str]) -> Rejects:

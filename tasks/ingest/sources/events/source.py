@@ -16,7 +16,7 @@ from tasks.ingest.event_ids import last_of_each, read_ids
 from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.check_times import check_times, next_due, repeated_hour
-from tasks.ingest.rows.parse_times import Moments, read_times
+from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.parse_values import BLANK, UNSAFE, code_of, read_counts, read_names
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.source import Pull
@@ -44,10 +44,11 @@ class Events:
 
     def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
         again = Rejections(file.rows.rows)
-        columns = _columns(file, self._config.events)
+        found = _columns(file, self._config.events)
+        columns = list(dict.fromkeys(name for side in found.values() for name in side.names))
         if self._config.duplicates == "drop":
             again.reject(file.rows.repeats(columns), "duplicate_row")
-        sides = [_read(file, target, where, again, pull) for target, where in self._config.events.items()]
+        sides = [_read(file, target, side, again, pull) for target, side in found.items()]
         freed = self._claim(file, sides, again, pull) if self._config.id else ()
         stations = sorted({name for side in sides for name in side.heard_of()})
         listened = self._cover(file, sides)
@@ -120,6 +121,20 @@ class Events:
 
 
 @dataclass(frozen=True)
+class SideColumns:
+    """Columns of a file that say where and when one end of an event was, and how many people it stands for."""
+
+    time: tuple[str, ...]
+    station: str
+    count: str | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.time, self.station, *(() if self.count is None else (self.count,)))
+
+
+@dataclass(frozen=True)
 class _Side:
     """One end of every event of a file, arrays [row]."""
 
@@ -148,33 +163,36 @@ class _Side:
         return Ends(code[self.station[good]], self.minute[good], self.people[good])
 
 
-def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> list[str]:
-    """Columns of the file that are read.
+def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> dict[str, SideColumns]:
+    """Columns of the file that are read, by target.
 
     Raises:
         FileProblem: if one is not there.
     """
-    columns = []
+    found = {}
     for target, where in events.items():
-        for ours, theirs in (("time", where.time), ("station_id", where.station_id), ("count", where.count)):
-            if theirs is not None:
-                columns.append(file.require(theirs, f'events.{target}.{ours} = "..."'))
-    return list(dict.fromkeys(columns))
+        toml = f'events.{target}.{{}} = "..."'.format
+        found[target] = SideColumns(
+            file.find_times(where.time, toml("time")),
+            file.find(where.station_id, toml("station_id")),
+            None if where.count is None else file.find(where.count, toml("count")),
+        )
+    return found
 
 
-def _read(file: OpenFile, target: str, where: EventColumns, again: Rejections, pull: Pull) -> _Side:
+def _read(file: OpenFile, target: str, columns: SideColumns, again: Rejections, pull: Pull) -> _Side:
     rejections = Rejections(file.rows.rows)
     rejections.set_aside(~again.good)
-    station, names = read_names(file.rows.column(where.station_id))
-    moments = read_times(file.rows.column(where.time), file.timezone)
+    station, names = read_names(file.rows.column(columns.station))
+    moments = file.moments(columns.time, file.timezone)
     rejections.reject(moments.blank & (station == BLANK), "unfinished")
     rejections.reject(station == UNSAFE, "unsafe_name")
     rejections.reject(station < 0, "missing_station")
     rejections.reject(station == code_of(names, file.network.total), "name_of_total")
     minute = check_times(rejections, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)
-    if where.count is not None:
-        counted, given = read_counts(file.rows.column(where.count), file.config.maximum, rejections)
+    if columns.count is not None:
+        counted, given = read_counts(file.rows.column(columns.count), file.config.maximum, rejections)
         rejections.reject(~given, "missing_count")
         people = counted.astype(np.int64)
     return _Side(target, station, names, moments, minute, people, rejections)

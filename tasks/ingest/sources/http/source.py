@@ -22,7 +22,7 @@ from tasks.ingest.sources.http.decompress import too_large
 from tasks.ingest.sources.http.pages import GONE, Poll, Reading, poll, start_of
 from tasks.ingest.statements import Statements
 from tasks.settings.secrets import shown
-from tasks.settings.sources import HttpSource
+from tasks.settings.sources import HttpSource, names_of
 from tasks.settings.tree import Network
 
 KEY = "feed"
@@ -82,9 +82,10 @@ class HttpFeed:
 
     def _reading(self, pull: Pull) -> Reading:
         said, targets = self._config.columns, self._network.targets
-        timed = [said[name] for name in ("minute_utc", "minute") if name in said] or ["minute_utc", "minute"]
-        wanted = [said.get("station_id", "station_id"), *timed, *(said.get(name, name) for name in targets)]
-        extra = [said[name] for name in ("part", "available_at") if name in said]
+        timed = [name for name in ("minute_utc", "minute") if name in said] or ["minute_utc", "minute"]
+        places = ["station_id", *timed, *targets]
+        wanted = [name for place in places for name in names_of(said.get(place, place))]
+        extra = [name for place in ("part", "available_at") if place in said for name in names_of(said[place])]
         spare = [name for name in ("part", "available_at") if name not in said]
         if (self._config.next or "").startswith("column:"):
             spare.append(str(self._config.next).removeprefix("column:"))

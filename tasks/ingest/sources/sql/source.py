@@ -21,7 +21,7 @@ from tasks.ingest.sources.sql.connection import database_url, described, snapsho
 from tasks.ingest.sources.sql.query import Relation
 from tasks.ingest.sources.sql.scan import Layout, Seen, digest_of
 from tasks.ingest.sources.sql.watermark import Mark
-from tasks.settings.sources import SqlSource
+from tasks.settings.sources import SqlSource, names_of
 from tasks.settings.tree import Network
 
 if TYPE_CHECKING:
@@ -197,13 +197,13 @@ class _Reading:
         said, has = self.config.columns, self.relation.names
         self._judged(Fetched(has, pa.table({name: pa.array([], pa.string()) for name in has})))
         ours = ("station_id", "minute_utc", "minute", *self.network.targets, "part", "available_at")
-        wanted = {said.get(name, name) for name in ours}
+        wanted = {column for name in ours for column in names_of(said.get(name, name))}
         times = ("minute_utc", "minute")
         minute = next(name for name in [*(t for t in times if t in said), *(t for t in times if t in has)])
-        available = said.get("available_at", "available_at")
+        available = names_of(said.get("available_at", "available_at"))[0]
         return Layout(
             [name for name in has if name in wanted],
-            said.get(minute, minute),
+            names_of(said.get(minute, minute))[0],
             "UTC" if minute == "minute_utc" else self._timezone,
             available if available in has else None,
             self._timezone,

@@ -128,7 +128,6 @@ def test_all_questions_of_a_pull_see_the_same_state(make: Make, postgres: Server
         ("timestamp", "2024-05-10 10:00", None, "10:00"),
         ("timestamp", "2024-05-10 05:00", "America/Chicago", "10:00"),
         ("text", "2024-05-10T12:00+02:00", None, "10:00"),
-        ("date", "2024-05-10", None, "00:00"),
     ],
 )
 def test_every_type_of_time_is_read(make: Make, kind: str, value: str, zone: str | None, minute: str) -> None:
@@ -138,6 +137,15 @@ def test_every_type_of_time_is_read(make: Make, kind: str, value: str, zone: str
     bench.ingest(NOW)
     assert stated(bench) == [("A", f"10 {minute}", 3, None)]
     assert [(line, reason) for line, reason, _ in bench.rejects()] == [(0, "bad_time")]
+
+
+def test_a_column_of_dates_is_no_time(make: Make) -> None:
+    bench = make(
+        "CREATE TABLE counts (station_id text, minute date, entries int, changed_at timestamptz DEFAULT now())",
+        "INSERT INTO counts VALUES ('A', '2024-05-10', 3)",
+    )
+    with pytest.raises(SourceError, match="'minute' has dates without an hour"):
+        bench.ingest(NOW)
 
 
 @pytest.mark.parametrize(

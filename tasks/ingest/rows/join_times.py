@@ -1,0 +1,109 @@
+"""Times that stand in several columns, and dates that stand without their hour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.ingest.formats.columns import as_text
+
+_DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))$"
+_MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?(Z|\+00:?00)?$"
+_CLOCK = r"^([01]?\d|2\d|3[0-6])(:[0-5]\d){1,2}(\.\d+)?( ?[AaPp][Mm])?$"
+_CLOCK_OR_HOUR = rf"{_CLOCK}|^([01]?\d|2\d)( ?[AaPp][Mm])?$"
+_HOUR_NAMES = "hour|time|heure|stunde|uhr|hora|^hr|^hh|\N{CJK UNIFIED IDEOGRAPH-6642}"
+_SAMPLE = 1000
+
+
+def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.DictionaryArray:
+    """Several columns as one of text, joined by a blank; blank where one of them is blank.
+
+    A date that carries midnight along (2022-01-04T00:00:00) is a date: the hour is in the other column.
+
+    Args:
+        columns: of equal length; text, whole numbers, dates, times of day.
+        readable: whether midnight is cut from dates of text, too; formats that are configured may need it.
+    """
+    coded = [_texts(column) for column in columns]
+    code = np.zeros(len(columns[0]), dtype=np.int64)
+    for column in coded:
+        code = code * len(column.dictionary) + column.indices.to_numpy()
+    used, which = np.unique(code, return_inverse=True)
+    parts = []
+    for place, column in reversed(list(enumerate(coded))):
+        used, own = np.divmod(used, max(len(column.dictionary), 1))
+        texts = column.dictionary.take(pa.array(own))
+        typed = not pa.types.is_string(_value_type(columns[place]))
+        cut = place == 0 and (readable or typed)
+        parts.append(pc.replace_substring_regex(texts, _MIDNIGHT, "") if cut else texts)
+    blank = pc.equal(parts[0], "")
+    for part in parts[1:]:
+        blank = pc.or_(blank, pc.equal(part, ""))
+    joined = pc.if_else(blank, "", pc.binary_join_element_wise(*reversed(parts), " "))
+    return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), joined)
+
+
+def are_dates(column: pa.Array) -> bool:
+    """Whether a column has dates and no hour at all: bare dates, or midnight on every one of several days."""
+    values = _distinct(column)
+    kind = values.type
+    if pa.types.is_date(kind):
+        return len(values) > 0
+    if pa.types.is_timestamp(kind):
+        days = values.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+        return len(values) > 1 and bool(
+            pc.all(pc.equal(days.cast(pa.timestamp("us")), values.cast(pa.timestamp("us")))).as_py()
+        )
+    if not pa.types.is_string(kind):
+        return False
+    dates = pc.match_substring_regex(values, _DATE)
+    midnight = pc.match_substring_regex(pc.replace_substring_regex(values, _MIDNIGHT, ""), _DATE)
+    return len(values) > 0 and bool(pc.all(dates).as_py() or (len(values) > 1 and pc.all(midnight).as_py()))
+
+
+def may_be_hours(name: str, column: pa.Array) -> bool:
+    """Whether a column looks like times of day, or is named after hours and has whole ones: by its first values."""
+    values = _distinct(column.slice(0, _SAMPLE))
+    if pa.types.is_time(values.type):
+        return len(values) > 0
+    text = as_text(values)
+    if text is None or not len(text):
+        return False
+    form = _CLOCK_OR_HOUR if re.search(_HOUR_NAMES, name, re.IGNORECASE) else _CLOCK
+    return bool(pc.all(pc.match_substring_regex(text, form)).as_py())
+
+
+def first_text(column: pa.Array) -> str:
+    """First value that is given, as text, cut to a line."""
+    values = _distinct(column)
+    text = as_text(values[:1])
+    return "" if text is None or not len(text) else str(text[0].as_py())[:60]
+
+
+def _value_type(column: pa.Array) -> pa.DataType:
+    return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+
+
+def _distinct(column: pa.Array) -> pa.Array:
+    """Distinct values that are given; text trimmed, without blanks."""
+    values = column.dictionary if pa.types.is_dictionary(column.type) else pc.unique(column)
+    values = values.drop_null()
+    if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
+        values = values.cast(pa.string())
+    if not pa.types.is_string(values.type):
+        return values
+    values = pc.utf8_trim_whitespace(values)
+    return values.filter(pc.not_equal(values, ""))
+
+
+def _texts(column: pa.Array) -> pa.DictionaryArray:
+    """A column as distinct texts, trimmed; blank for null and for what has no text form."""
+    text = as_text(column)
+    if text is None:
+        text = pa.nulls(len(column), pa.string()).fill_null("")
+    coded = text.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(coded.indices, pc.utf8_trim_whitespace(coded.dictionary))

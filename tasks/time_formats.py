@@ -1,0 +1,116 @@
+"""Formats of times as strptime writes them: what they mean, and whether one says a date and an hour."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import product
+
+from tasks.errors import ConfigError
+
+EPOCHS = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
+"""Names of formats for numbers since 1970, and how many of them make a second."""
+ISO = "iso"
+"""Name of the format of ISO 8601, which is read where none is configured."""
+_COMPOUND = {
+    "%T": "%H:%M:%S",
+    "%R": "%H:%M",
+    "%F": "%Y-%m-%d",
+    "%D": "%m/%d/%y",
+    "%c": "%a %b %d %H:%M:%S %Y",
+    "%x": "%m/%d/%y",
+    "%X": "%H:%M:%S",
+}
+_DIGITS = {"m": "month", "d": "day", "H": "hour", "I": "hour12", "M": "minute", "S": "second"}
+_TEXTS = {
+    "Y": r"(?P<year>\d{4})",
+    "y": r"(?P<year2>\d{2})",
+    "j": r"(?P<yearday>\d{1,3})",
+    "f": r"(?P<fraction>\d{1,9})",
+    "b": r"(?P<name>[a-z]{3,9})\.?",
+    "B": r"(?P<name>[a-z]{3,9})\.?",
+    "p": r"(?P<half>[ap])\.?m\.?",
+    "z": r"(?P<offset>z|[+-]\d{2}:?\d{2}|[+-]\d{2})",
+    "Z": r"(?P<zone>utc|gmt|z)",
+    "a": r"[a-z]{2,9}\.?",
+    "A": r"[a-z]{2,9}\.?",
+    "w": r"\d",
+    "u": r"\d",
+    "%": "%",
+}
+_WEEKS = "UWGV"
+
+
+DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"),
+    *(f"{a}{sep}{b}{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")) for a, b in (("%d", "%m"), ("%m", "%d"))),
+    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),
+)
+"""Formats of a date that are suggested."""
+CLOCKS = (
+    *("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%I %p", "%I%p"),
+    *("%H.%M", "%Hh%M", "%H%M", "%H%M%S", "%H"),
+)
+"""Formats of a time of day that are suggested."""
+
+
+@lru_cache(maxsize=4096)
+def format_regex(text: str) -> str:
+    """The regular expression of a strptime format, over lower-case text.
+
+    Raises:
+        ConfigError: if a directive is unknown, or stands twice.
+    """
+    for short, long in _COMPOUND.items():
+        text = text.replace(short, long)
+    pieces = re.findall(r"%.|\s+|[^%\s]+|%$", text)
+    pattern = []
+    for place, piece in enumerate(pieces):
+        if not piece.startswith("%"):
+            pattern.append(r"\s+" if piece.isspace() else re.escape(piece.lower()))
+            continue
+        pattern.append(_directive(text, piece[1:], _has_digit_beside(pieces, place)))
+    joined = "".join(pattern)
+    if twice := {name for name in re.findall(r"\?P<(\w+)>", joined) if joined.count(f"?P<{name}>") > 1}:
+        raise ConfigError(f"time format {text!r} gives the {min(twice)} twice: leave one out")
+    return f"^{joined}$"
+
+
+def _directive(text: str, letter: str, fixed: bool) -> str:
+    if letter in _DIGITS and letter:
+        return rf"(?P<{_DIGITS[letter]}>\d{{2}})" if fixed else rf"(?P<{_DIGITS[letter]}>\d{{1,2}})"
+    if letter and letter in _TEXTS:
+        return _TEXTS[letter]
+    if letter and letter in _WEEKS:
+        raise ConfigError(f"time format {text!r}: weeks (%{letter}) are not read: write the date with %m and %d or %j")
+    raise ConfigError(f"time format {text!r}: %{letter} is no directive of strptime: write %% for a per cent sign")
+
+
+def _has_digit_beside(pieces: Sequence[str], place: int) -> bool:
+    """Whether a number touches another one, so that its digits must be two."""
+    beside = [pieces[i] for i in (place - 1, place + 1) if 0 <= i < len(pieces)]
+    return any(piece.startswith("%") and piece[1:] in {*_DIGITS, "Y", "y", "j", "f", "w", "u"} for piece in beside)
+
+
+def check_format(text: str) -> None:
+    """Whether a format says a date and an hour.
+
+    Raises:
+        ConfigError: if it does not, or cannot be read.
+    """
+    if text in EPOCHS or text == ISO:
+        return
+    pattern = format_regex(text)
+    dated = ("<year>" in pattern or "<year2>" in pattern) and (
+        "<yearday>" in pattern or (("<month>" in pattern or "<name>" in pattern) and "<day>" in pattern)
+    )
+    if not dated:
+        raise ConfigError(
+            f"time format {text!r} has no whole date: give year, month and day, as in %d/%m/%Y %H:%M "
+            f"(numbers since 1970 are {', '.join(EPOCHS)})"
+        )
+    if "<hour>" not in pattern and "<hour12>" not in pattern:
+        raise ConfigError(f"time format {text!r} has no hour, and would put everyone at midnight: add %H:%M")
+    if ("<hour12>" in pattern) != ("<half>" in pattern):
+        raise ConfigError(f"time format {text!r}: %I and %p need one another (05:00 PM), %H stands alone (17:00)")
