@@ -16,7 +16,7 @@ from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.decode import Columns, column_list, decode
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.parse_times import read_times
-from tasks.ingest.rows.parse_values import read_names, read_numbers
+from tasks.ingest.rows.parse_values import read_numbers, read_station_ids
 from tasks.settings.channels import ChannelSettings
 from tasks.settings.tree import Network
 
@@ -80,7 +80,7 @@ def _read(config: ChannelSettings, network: Network, file: SourceFile) -> _Rows:
     zone = config.timezone or network.timezone
     station, names = np.zeros(count, np.int32), list[str]()
     if "station_id" in columns:
-        station, names = read_names(rows.column(columns["station_id"]))
+        station, names = read_station_ids(rows.column(columns["station_id"]), network.aliases)
         _refuse(file, rows, columns["station_id"], station < 0, "is no name of a station")
     available = np.full(count, ALWAYS, np.int64)
     if "available_at" in columns:

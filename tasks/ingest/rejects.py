@@ -32,6 +32,7 @@ ROW_REASONS = (
     "not_utf8",
     "unsafe_name",
     "name_of_total",
+    "ambiguous_station",
 )
 FILE_REASONS = (
     "unreadable_file",

@@ -85,14 +85,13 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
 
     if "data_root" in tree:
         tree["data_root"] = absolute(tree["data_root"])
-    if isinstance(tree.get("quality"), dict) and "stations_file" in tree["quality"]:
-        tree["quality"]["stations_file"] = absolute(tree["quality"]["stations_file"])
-    for channel in _tables(tree, "channels"):
-        if "path" in channel:
-            channel["path"] = absolute(channel["path"])
+    for section, key in (("quality", "stations_file"), ("stations", "file")):
+        if isinstance(tree.get(section), dict) and key in tree[section]:
+            tree[section][key] = absolute(tree[section][key])
+    for table in (*_tables(tree, "channels"), *_tables(tree, "sources")):
+        if "path" in table:
+            table["path"] = absolute(table["path"])
     for source in _tables(tree, "sources"):
-        if "path" in source:
-            source["path"] = absolute(source["path"])
         if (url := str(source.get("url"))).startswith("sqlite:///"):
             source["url"] = f"sqlite:///{absolute(url.removeprefix('sqlite:///'))}"
 

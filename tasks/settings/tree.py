@@ -19,6 +19,7 @@ from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.maintain import MaintainSettings
 from tasks.settings.quality import QualitySettings
 from tasks.settings.sources import RESERVED, Name, Section, SimulateSource, SourceSettings, check_source
+from tasks.settings.stations import StationSettings
 
 
 class Network(Section):
@@ -31,6 +32,7 @@ class Network(Section):
     interval_minutes: Literal[1, 5, 10, 15] = 1
     targets: tuple[Name, ...] = Field(("entries", "exits"), min_length=1, max_length=8)
     total: Name | None = Field(None, description="Name of a series of its own, the sum of all stations.")
+    aliases: dict[str, str] = Field(default_factory=dict, description="Taken from [stations].", exclude=True)
 
     @model_validator(mode="after")
     def _consistent(self) -> Network:
@@ -120,6 +122,7 @@ class Settings(BaseSettings):
     data_root: str = Field(".nexthour", min_length=1, description="Folder or URL that holds every table.")
     network: Network = Network()
     sources: tuple[SourceSettings, ...] = Field((SimulateSource(name="city"),), min_length=1)
+    stations: StationSettings = StationSettings()
     channels: tuple[ChannelSettings, ...] = ()
     features: FeatureSettings = FeatureSettings()
     retrain: RetrainSettings = RetrainSettings()
@@ -144,6 +147,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over what the TOML said."""
         return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _share_aliases(self) -> Settings:
+        """Sources see the network only."""
+        shared = self.network.model_copy(update={"aliases": self.stations.aliases})
+        object.__setattr__(self, "network", shared)
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> Settings:

@@ -43,6 +43,7 @@ class Bench:
     source: dict[str, Any]
     network: dict[str, Any] = field(default_factory=dict)
     root: str = "root"
+    stations: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def counts(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Bench:
@@ -63,7 +64,7 @@ class Bench:
 
     @property
     def settings(self) -> Settings:
-        return Settings(data_root=self.data_root, network=self.network, sources=[self.source])
+        return Settings(data_root=self.data_root, network=self.network, sources=[self.source], stations=self.stations)
 
     @property
     def store(self) -> Store:

@@ -13,7 +13,7 @@ from tasks.arrays import Int
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import check_times, defer_future_rows, next_due, repeated_hour
 from tasks.ingest.rows.parse_times import Moments
-from tasks.ingest.rows.parse_values import UNSAFE, code_of, read_counts, read_names
+from tasks.ingest.rows.parse_values import AMBIGUOUS, UNSAFE, code_of, read_counts, read_names, read_station_ids
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
@@ -130,7 +130,7 @@ def _columns(
 
 
 def _read(file: InputColumns, columns: dict[str, tuple[str, ...]], rejections: Rejections, pull: Pull) -> _Read:
-    station, stations = read_names(file.rows.column(columns["station_id"][0]))
+    station, stations = read_station_ids(file.rows.column(columns["station_id"][0]), file.network.aliases)
     part, parts = np.zeros(len(station), dtype=np.int32), [""]
     if "part" in columns:
         codes, names = read_names(file.rows.column(columns["part"][0]))
@@ -140,6 +140,7 @@ def _read(file: InputColumns, columns: dict[str, tuple[str, ...]], rejections: R
     zone = "UTC" if in_utc else file.timezone
     moments = file.moments(times, zone, lambda: station.astype(np.int64) * (len(parts) + 1) + part)
     rejections.reject((station == UNSAFE) | (part < 0), "unsafe_name")
+    rejections.reject(station == AMBIGUOUS, "ambiguous_station")
     rejections.reject(station < 0, "missing_station")
     rejections.reject(station == code_of(stations, file.network.total), "name_of_total")
     minute = check_times(rejections, moments, file.network.interval_minutes, pull)

@@ -54,9 +54,9 @@ def are_dates(column: pa.Array) -> bool:
     if pa.types.is_date(kind):
         return len(values) > 0
     if pa.types.is_timestamp(kind):
-        days = values.cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+        days = values.cast(pa.timestamp("us"), safe=False).cast(pa.date32(), safe=False)
         return len(values) > 1 and bool(
-            pc.all(pc.equal(days.cast(pa.timestamp("us")), values.cast(pa.timestamp("us")))).as_py()
+            pc.all(pc.equal(days.cast(pa.timestamp("us")), values.cast(pa.timestamp("us"), safe=False))).as_py()
         )
     if not pa.types.is_string(kind):
         return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +16,11 @@ from tasks.ingest.rows.rejections import Rejections
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
 _BLANK = ("", "nan", "null")
-BLANK, UNSAFE, NOWHERE = -1, -2, -3
-"""Codes of a name that was not given, of one that is refused, and of one that no row has."""
+BLANK, UNSAFE, NOWHERE, AMBIGUOUS = -1, -2, -3, -4
+"""Codes of a name that was not given, of one that is rejected, of one that no row has, of one that may be two."""
 LONGEST_NAME = 200
-_NO_NAME = "\x00"
+_NO_NAME, _TWO_NAMES = "\x00", "\x01"
+_WHOLE, _FRACTION = re.compile(r"^(-?(?:0|[1-9]\d{0,18}))\.0+$"), re.compile(r"^(-?(?:0|[1-9]\d{0,18})\.\d*[1-9])0+$")
 _SIGNED = r"^[+-]\d{1,18}([.,]\d{1,18})?$"
 _UNSAFE = (
     r"[\p{Cc}\p{Zl}\p{Zp}\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}"
@@ -96,19 +98,60 @@ def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     (line breaks, overrides of the writing direction, zero-width spaces; joiners between letters are writing), is made
     of dots alone, or begins as a formula of a spreadsheet does: with = or @, or with + or - and is no number.
     """
+    texts, which = _name_texts(column)
+    return _name_codes(texts, which)
+
+
+def read_station_ids(column: pa.Array, aliases: Mapping[str, str]) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Names of stations, see `read_names`, of which one that is a number is written in one way.
+
+    Tools that take ids for numbers write 72 as 72.0 and 5379.10 as 5379.1, so zeros at the end of a fraction go:
+    text, doubles, decimals and whole numbers name the same stations. Zeros in front stay. Two texts of one column that
+    differ in such zeros may be two stations, and are `AMBIGUOUS`, unless an alias says what they are; an alias to
+    itself keeps an id as it is written.
+
+    Args:
+        column: text or numbers.
+        aliases: id of the source, as it is written or as it is read -> id of the network.
+    """
+    texts, which = _name_texts(column)
+    plain = [_plain_number(text) for text in texts]
+    known = {_plain_number(name): station for name, station in aliases.items() if name != station} | {**aliases}
+    spellings: dict[str, set[str]] = {}
+    for text, name in zip(texts, plain, strict=True):
+        if text not in aliases and "." in name:
+            spellings.setdefault(name, set()).add(text)
+    names = [known.get(text, known.get(name, name)) for text, name in zip(texts, plain, strict=True)]
+    for i, (text, name) in enumerate(zip(texts, plain, strict=True)):
+        if text not in aliases and len(spellings.get(name, ())) > 1:
+            names[i] = _TWO_NAMES
+    return _name_codes(names, which)
+
+
+def _plain_number(text: str) -> str:
+    """A number without zeros at the end of its fraction; other text as it is."""
+    return _WHOLE.sub(r"\1", _FRACTION.sub(r"\1", text))
+
+
+def _name_texts(column: pa.Array) -> tuple[list[str], Int]:
+    """Distinct names of a column as text, `_NO_NAME` for unsafe ones and the last one blank; and each row's."""
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     values = coded.dictionary
-    if pa.types.is_floating(values.type):  # whole numbers that met a null on their way
-        whole = pc.and_(pc.equal(values, pc.floor(values)), pc.less(pc.abs(values), 2.0**63))
-        values = pc.if_else(whole, values.cast(pa.int64(), safe=False), None)
+    if pa.types.is_floating(values.type):  # numbers that met a null on their way, or ids that were taken for numbers
+        finite = pc.if_else(pc.is_finite(values), values, None)
+        whole = pc.and_(pc.equal(finite, pc.floor(finite)), pc.less(pc.abs(finite), 2.0**63))
+        digits = pc.if_else(whole, finite, None).cast(pa.int64(), safe=False).cast(pa.string())
+        values = pc.coalesce(digits, finite.cast(pa.string()))
     trimmed = pc.fill_null(pc.utf8_trim_whitespace(values.cast(pa.string())), "")
     unsafe = pc.or_(pc.match_substring_regex(trimmed, _UNSAFE), pc.greater(pc.utf8_length(trimmed), LONGEST_NAME))
     unsafe = pc.and_not(unsafe, pc.match_substring_regex(trimmed, _SIGNED))
-    text = pc.if_else(unsafe, _NO_NAME, trimmed).to_pylist()
-    names = sorted({*text} - {"", _NO_NAME})
-    place = {name: code for code, name in enumerate(names)} | {"": BLANK, _NO_NAME: UNSAFE}
-    codes = np.array([*(place[name] for name in text), BLANK], dtype=np.int32)
-    return codes[places(coded)], names
+    return [*pc.if_else(unsafe, _NO_NAME, trimmed).to_pylist(), ""], places(coded)
+
+
+def _name_codes(texts: Sequence[str], which: Int) -> tuple[npt.NDArray[np.int32], list[str]]:
+    names = sorted({*texts} - {"", _NO_NAME, _TWO_NAMES})
+    place = {name: code for code, name in enumerate(names)} | {"": BLANK, _NO_NAME: UNSAFE, _TWO_NAMES: AMBIGUOUS}
+    return np.array([place[name] for name in texts], dtype=np.int32)[which], names
 
 
 def code_of(names: Sequence[str], name: str | None) -> int:

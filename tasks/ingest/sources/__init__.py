@@ -56,6 +56,7 @@ def setup_of(config: BaseSource, network: Network) -> str:
         network.timezone,
         network.interval_minutes,
         network.targets,
+        *([network.aliases] if network.aliases else ()),
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 

@@ -17,7 +17,7 @@ from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.check_times import check_times, next_due, repeated_hour
 from tasks.ingest.rows.parse_times import Moments
-from tasks.ingest.rows.parse_values import BLANK, UNSAFE, code_of, read_counts, read_names
+from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, UNSAFE, code_of, read_counts, read_station_ids
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
@@ -183,10 +183,11 @@ def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> dict[str, Si
 def _read(file: OpenFile, target: str, columns: SideColumns, again: Rejections, pull: Pull) -> _Side:
     rejections = Rejections(file.rows.rows)
     rejections.set_aside(~again.good)
-    station, names = read_names(file.rows.column(columns.station))
+    station, names = read_station_ids(file.rows.column(columns.station), file.network.aliases)
     moments = file.moments(columns.time, file.timezone)
     rejections.reject(moments.blank & (station == BLANK), "unfinished")
     rejections.reject(station == UNSAFE, "unsafe_name")
+    rejections.reject(station == AMBIGUOUS, "ambiguous_station")
     rejections.reject(station < 0, "missing_station")
     rejections.reject(station == code_of(names, file.network.total), "name_of_total")
     minute = check_times(rejections, moments, file.network.interval_minutes, pull, floor=True)
