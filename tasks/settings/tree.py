@@ -17,6 +17,7 @@ from tasks.clock import zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.maintain import MaintainSettings
+from tasks.settings.presets import fill_preset
 from tasks.settings.quality import QualitySettings
 from tasks.settings.sources import RESERVED, Name, Section, SimulateSource, SourceSettings, check_source
 from tasks.settings.stations import StationSettings
@@ -147,6 +148,18 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over what the TOML said."""
         return env_settings, init_settings
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, tree: dict[str, Any]) -> dict[str, Any]:
+        """With the keys of its presets in every source; which preset they came from decides nothing."""
+        network, sources = tree.get("network"), tree.get("sources")
+        if not isinstance(sources, list | tuple):
+            return tree
+        given = network.targets if isinstance(network, Network) else (network or {}).get("targets")
+        targets = given if isinstance(given, list | tuple) else Network().targets
+        filled = [fill_preset(source, targets) if isinstance(source, dict) else source for source in sources]
+        return {**tree, "sources": filled}
 
     @model_validator(mode="after")
     def _share_aliases(self) -> Settings:
