@@ -9,10 +9,10 @@ import pytest
 
 CODE = """
 import os
-from tasks.model.networks.keras_runtime import stderr_aside
+from tasks.model.networks.keras_runtime import hold_stderr
 os.write(2, b"before ")
 try:
-    with stderr_aside():
+    with hold_stderr():
         os.write(2, b"within ")
         {last}
 except ImportError:
