@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from tasks.clock import parse_moment, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.secrets import check_url, check_values
+from tasks.settings.shapes import FileShape
 from tasks.time_formats import check_format
 
 RESERVED = ("station_id", "minute", "minute_utc", "part", "source", "available_at", "received_at")
@@ -112,7 +113,7 @@ class RowSource(BaseSource):
         return self
 
 
-class FileSource(RowSource):
+class FileSource(RowSource, FileShape):
     """A source of files: glob, local path or URL (s3://…), CSV, CSV.GZ or Parquet."""
 
     path: str = Field(description="File, folder or glob; relative to the configuration's folder.")

@@ -151,8 +151,8 @@ def whole_file_cases() -> dict[str, tuple[str, bytes, str, str]]:
         "no bytes": ("x.csv", b"", "empty_file", "is empty"),
         "blank": ("x.csv", b"\n \n", "empty_file", "is empty"),
         "empty gzip": ("x.csv.gz", gzip.compress(b"", mtime=0), "empty_file", "is empty"),
-        "Latin-1 header": ("x.csv", text.replace(b"entries", b"eintr\xe4ge"), "not_utf8", "is not UTF-8"),
-        "UTF-16": ("x.csv", text.decode().encode("utf-16"), "not_utf8", "is not UTF-8"),
+        "Latin-1 header": ("x.csv", text.replace(b"entries", b"eintr\xe4ge"), "not_utf8", "write encoding = "),
+        "UTF-16": ("x.csv", text.decode().encode("utf-16-le"), "not_utf8", "write encoding = "),
         "open quote": (
             "x.csv",
             text + b'"B,2024-05-10T10:00Z,1,2\nC,',

@@ -129,8 +129,8 @@ def too_many_rows(folder: Path) -> str:
     return "too_large"
 
 
-def utf_16(folder: Path) -> str:
-    (folder / "wide.csv").write_bytes(GOOD.decode().encode("utf-16"))
+def utf_16_without_a_mark(folder: Path) -> str:
+    (folder / "wide.csv").write_bytes(GOOD.decode().encode("utf-16-le"))
     return "not_utf8"
 
 
@@ -148,7 +148,7 @@ BOMBS: tuple[Callable[[Path], str], ...] = (
     equal_columns,
     short_rows,
     too_many_rows,
-    utf_16,
+    utf_16_without_a_mark,
 )
 
 

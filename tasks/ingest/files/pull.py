@@ -100,7 +100,7 @@ def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) 
         if pull.done and pull.done.digest(file.key) == digest:
             return _Unchanged()
         content, look = file.whole_lines(content, pull.as_of)
-        rows = decode(file.origin, content, config.max_bytes)
+        rows = decode(file.origin, content, config.max_bytes, config)
         rows = RepairedColumns(rows, repaired) if repaired else rows
         return OpenFile(config, network, file.origin, rows, file, digest, look)
     except FileProblem as problem:

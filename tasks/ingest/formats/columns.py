@@ -16,6 +16,7 @@ from tasks.ingest.limits import RAISE
 from tasks.ingest.rejects import TEXT_LENGTH, FileProblem
 from tasks.tables.schemas import one_array
 
+MAX_COLUMNS = 5_000
 ROW_BYTES = 32
 """Bytes that a row counts for at the least, however small it is stored."""
 _SHOWN = 12
@@ -77,6 +78,10 @@ class Columns(ABC):
         """Fields of a line that was no row."""
         return [text]
 
+    def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows in which a value of these columns is no text in the file's encoding."""
+        return np.zeros(self.rows, dtype=bool)
+
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows equal to one before them, see `frame`."""
         frame = self.frame(columns)
@@ -96,6 +101,18 @@ def check_rows(origin: str, rows: int, limit: int) -> None:
     """
     if rows > max(limit // ROW_BYTES, 1):
         raise FileProblem("too_large", f"{origin} has {rows:,} rows, more than {limit // ROW_BYTES:,}: {RAISE}")
+
+
+def check_columns(origin: str, count: int) -> None:
+    """Whether a file may have so many columns.
+
+    Raises:
+        FileProblem: if not.
+    """
+    if count > MAX_COLUMNS:
+        raise FileProblem(
+            "too_many_columns", f"{origin} has {count:,} columns, more than {MAX_COLUMNS:,}: leave some out"
+        )
 
 
 def column_list(names: Sequence[str]) -> str:

@@ -65,6 +65,10 @@ class JoinedColumns(Columns):
             ]
         )
 
+    def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows of which a value is no text."""
+        return np.concatenate([page.unreadable([n for n in columns if n in page.names]) for page in self.pages])
+
     def malformed(self) -> Malformed:
         """What is no row in any of them."""
         told = [page.malformed() for page in self.pages]

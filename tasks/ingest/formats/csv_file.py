@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 from array import array
 from collections import Counter
@@ -17,22 +16,23 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from tasks.arrays import Int
-from tasks.ingest.formats.columns import Columns, Malformed, check_rows
+from tasks.ingest.formats.columns import Columns, Malformed, check_columns, check_rows
+from tasks.ingest.formats.csv_layout import Layout, find_layout, without_footer
+from tasks.ingest.formats.encodings import UNREADABLE, to_utf8
+from tasks.ingest.formats.fixed_width import blanks_to_tabs
 from tasks.ingest.limits import LONGEST_LINE, line_too_long
 from tasks.ingest.rejects import KEPT, TEXT_LENGTH, FileProblem
+from tasks.settings.shapes import AS_IT_IS, FileShape
 from tasks.tables.schemas import one_array
 
-MAX_COLUMNS = 5_000
 _CHUNK = 1 << 22
-_BOM = b"\xef\xbb\xbf"
 _CODED = pa.dictionary(pa.int32(), pa.string())
 _FIELDS, _UTF8 = "wrong_number_of_fields", "not_utf8"
-_BAD = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass
 class _Strays:
-    """Records that are no rows, the header being record 1: their numbers, and of each reason the first texts.
+    """Records that are no rows, counted from the top: their numbers, and of each reason the first texts.
 
     Attributes:
         sound: whether the file is UTF-8; where it is not, a text with the replacement character was none.
@@ -55,7 +55,7 @@ class _Strays:
         text = str(row.text)
         self.broken |= "\n" in text
         self.numbers.append(int(row.number))
-        self.add(int(row.number), _FIELDS if self.sound or _BAD not in text else _UTF8, text)
+        self.add(int(row.number), _FIELDS if self.sound or UNREADABLE not in text else _UTF8, text)
         return "skip"
 
     def beyond(self) -> dict[str, int]:
@@ -65,11 +65,14 @@ class _Strays:
 
 @dataclass(frozen=True)
 class _Csv(Columns):
-    names: Sequence[str]
-    delimiter: str
+    layout: Layout
     table: pa.Table
-    numbers: Int  # record of each row, the header being 1
+    numbers: Int  # record of each row, counted from the top
     strays: _Strays
+
+    @property
+    def names(self) -> Sequence[str]:  # type: ignore[override]
+        return self.layout.names
 
     @property
     def rows(self) -> int:
@@ -91,7 +94,14 @@ class _Csv(Columns):
         return [list(row) for row in zip(*taken, strict=True)]
 
     def split(self, text: str) -> list[str]:
-        return next(csv.reader([text], delimiter=self.delimiter), [])
+        return text.split() if self.layout.blanks else next(csv.reader([text], delimiter=self.layout.delimiter), [])
+
+    def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        bad = np.zeros(self.rows, dtype=bool)
+        for name in () if self.strays.sound else columns:
+            column = self.table.column(self.names.index(name))
+            bad |= _of_values(column, lambda values: pc.match_substring(values, UNREADABLE)).astype(bool)
+        return bad
 
     def lines(self, rows: Int) -> Int:
         return np.asarray(self.numbers[rows] + self._breaks()[rows])
@@ -111,56 +121,58 @@ class _Csv(Columns):
         return Malformed(lines, [why for _, why, _ in kept], [text for _, _, text in kept], self.strays.beyond())
 
 
-def read_csv(origin: str, content: bytes, limit: int) -> Columns:
-    """Rows of CSV text, UTF-8, with a header; the delimiter is told by that.
+def read_csv(origin: str, content: bytes, limit: int, shape: FileShape = AS_IT_IS) -> Columns:
+    """Rows of CSV text; what its shape does not say is told by its header.
 
     Raises:
         FileProblem: if it has no such header, too many columns or rows, or an endless line.
     """
-    names, delimiter = _header(origin, content)
-    if len(names) > MAX_COLUMNS:
-        raise FileProblem(
-            "too_many_columns", f"{origin} has {len(names):,} columns, more than {MAX_COLUMNS:,}: leave some out"
-        )
+    content, sound = to_utf8(origin, content, shape.encoding, limit)
+    layout = find_layout(origin, content, shape, sound)
+    check_columns(origin, len(layout.names))
     check_rows(origin, max(_count(content, b"\n"), _count(content, b"\r")), limit)
+    content = without_footer(content, shape.skip_footer)
     content = content if b"\n" in content or b"\r" in content else content + b"\n"
-    strays = _Strays(_is_utf8(content))
-    content = content if strays.sound else _mended(content)
-    table = _parse(origin, content, len(names), delimiter, strays)
-    if _never_closed(content, table, strays):
+    content = blanks_to_tabs(content, layout.rule, layout.above) if layout.blanks else content
+    strays = _Strays(sound)
+    table = _parse(origin, content, layout, strays)
+    if layout.quoted and _never_closed(content, table, strays):
         raise FileProblem("unreadable_file", f"{origin} has a quote that is never closed: mend the file")
-    return _rows(names, delimiter, table, strays)
+    return _rows(layout, table, strays)
 
 
-def _parse(origin: str, content: bytes, columns: int, delimiter: str, strays: _Strays) -> pa.Table:
+def _parse(origin: str, content: bytes, layout: Layout, strays: _Strays) -> pa.Table:
     """Columns of text: dictionary-encoded in threads, or plain in one thread where rows are malformed."""
     if strays.sound:
         try:
-            return _read_table(content, columns, delimiter, None)
+            return _read_table(content, layout, None)
         except pa.ArrowInvalid:  # only one thread can tell which row it is
             pass
     try:
-        return _read_table(content, columns, delimiter, strays)
+        return _read_table(content, layout, strays)
     except pa.ArrowInvalid as error:
         if "straddl" in str(error):
             raise line_too_long(origin, _long_line(content)) from None
         raise _problem(origin, (str(error).splitlines() or [""])[0]) from None
 
 
-def _read_table(content: bytes, columns: int, delimiter: str, strays: _Strays | None) -> pa.Table:
+def _read_table(content: bytes, layout: Layout, strays: _Strays | None) -> pa.Table:
     """The table as pyarrow parses it; malformed rows go to `strays`.
 
     Raises:
         ArrowInvalid: if a line is too long, or a row is malformed and there are no `strays`.
     """
-    named = [str(i) for i in range(columns)]
+    named = [str(i) for i in range(len(layout.names))]
     kind, threads = (_CODED, len(content) > _CHUNK) if strays is None else (pa.string(), False)
     return pacsv.read_csv(
         pa.BufferReader(content),
-        read_options=pacsv.ReadOptions(use_threads=threads, column_names=named, skip_rows=1, block_size=LONGEST_LINE),
+        read_options=pacsv.ReadOptions(
+            use_threads=threads, column_names=named, skip_rows=layout.above, block_size=LONGEST_LINE
+        ),
         parse_options=pacsv.ParseOptions(
-            delimiter=delimiter,
-            newlines_in_values=True,
+            delimiter=layout.delimiter,
+            quote_char='"' if layout.quoted else False,
+            newlines_in_values=layout.quoted,
             ignore_empty_lines=False,
             invalid_row_handler=None if strays is None else strays.skip,
         ),
@@ -168,25 +180,6 @@ def _read_table(content: bytes, columns: int, delimiter: str, strays: _Strays | 
             column_types=dict.fromkeys(named, kind), strings_can_be_null=False, check_utf8=False
         ),
     )
-
-
-def _header(origin: str, content: bytes) -> tuple[list[str], str]:
-    """Column names, trimmed, and the delimiter: the likeliest of comma, semicolon, tab and bar."""
-    start = content[: LONGEST_LINE + len(_BOM)].removeprefix(_BOM).replace(b"\r", b"\n")
-    first, ended, _ = start.partition(b"\n")
-    if not ended and len(content) > LONGEST_LINE:
-        raise line_too_long(origin, 1)
-    try:
-        line = first.decode("utf-8")
-        if "\x00" in line:
-            raise _not_text(origin)
-        delimiter = max(",;\t|", key=line.count)
-        names = next(csv.reader([line], delimiter=delimiter), [])
-    except UnicodeDecodeError:
-        raise _not_text(origin) from None
-    except csv.Error as error:
-        raise _problem(origin, str(error)) from None
-    return [name.strip() for name in names], delimiter
 
 
 def _count(content: bytes, byte: bytes) -> int:
@@ -197,51 +190,17 @@ def _count(content: bytes, byte: bytes) -> int:
     return sum(int(np.count_nonzero(data[i : i + _CHUNK] == wanted)) for i in range(0, len(data), _CHUNK))
 
 
-def _is_utf8(content: bytes) -> bool:
-    edges = pa.py_buffer(np.array([0, len(content)], dtype=np.int64))
-    try:
-        pa.Array.from_buffers(pa.large_string(), 1, [None, edges, pa.py_buffer(content)]).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _mended(content: bytes) -> bytes:
-    """With the replacement character for what is not UTF-8; line ends stay where they are."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    view = memoryview(content)
-    pieces = (decoder.decode(view[i : i + _CHUNK]).encode() for i in range(0, len(content), _CHUNK))
-    return b"".join([*pieces, decoder.decode(b"", final=True).encode()])
-
-
-def _rows(names: list[str], delimiter: str, table: pa.Table, strays: _Strays) -> Columns:
-    """Without blank lines, and without the rows that are not UTF-8."""
-    records = np.arange(2, 2 + table.num_rows + len(strays.numbers), dtype=np.int64)
+def _rows(layout: Layout, table: pa.Table, strays: _Strays) -> Columns:
+    """Without blank lines."""
+    records = np.arange(1, 1 + table.num_rows + len(strays.numbers), dtype=np.int64) + layout.above
     torn = np.frombuffer(strays.numbers, dtype=np.int64) if strays.numbers else records[:0]
     numbers = np.setdiff1d(records, torn, assume_unique=True) if len(torn) else records
-    leave_out = np.ones(table.num_rows, dtype=bool)
+    blank = np.ones(table.num_rows, dtype=bool)
     for column in table.columns:
-        if not leave_out.any():
-            break
-        leave_out &= _of_values(column, lambda values: pc.equal(values, "")).astype(bool)
-    if not strays.sound:
-        leave_out |= _set_aside(table, numbers, strays)
-    if not leave_out.any():
-        return _Csv(names, delimiter, table, numbers, strays)
-    return _Csv(names, delimiter, table.filter(pa.array(~leave_out)), numbers[~leave_out], strays)
-
-
-def _set_aside(table: pa.Table, numbers: Int, strays: _Strays) -> npt.NDArray[np.bool_]:
-    """Which rows are not UTF-8; they go to the strays."""
-    bad = np.zeros(table.num_rows, dtype=bool)
-    for column in table.columns:
-        bad |= _flags(pc.match_substring(column, _BAD))
-    rows = np.flatnonzero(bad)
-    shown = pc.binary_join_element_wise(*(c.combine_chunks() for c in table.take(pa.array(rows[:KEPT])).columns), ",")
-    for number, text in zip(numbers[rows[:KEPT]].tolist(), shown.to_pylist(), strict=True):
-        strays.add(number, _UTF8, text)
-    strays.counts[_UTF8] += max(len(rows) - KEPT, 0)
-    return bad
+        if not blank.any():
+            return _Csv(layout, table, numbers, strays)
+        blank &= _of_values(column, lambda values: pc.equal(values, "")).astype(bool)
+    return _Csv(layout, table.filter(pa.array(~blank)), numbers[~blank], strays)
 
 
 def _of_values(column: pa.ChunkedArray, function: Callable[[pa.Array], pa.Array]) -> npt.NDArray[Any]:
@@ -252,10 +211,6 @@ def _of_values(column: pa.ChunkedArray, function: Callable[[pa.Array], pa.Array]
         values = np.asarray(function(chunk.dictionary if coded else chunk).to_numpy(zero_copy_only=False))
         results.append(values[chunk.indices.to_numpy()] if coded else values)
     return np.concatenate(results)
-
-
-def _flags(mask: pa.ChunkedArray) -> npt.NDArray[np.bool_]:
-    return np.asarray(mask.to_numpy(), dtype=bool)
 
 
 def _never_closed(content: bytes, table: pa.Table, strays: _Strays) -> bool:
@@ -276,10 +231,6 @@ def _long_line(content: bytes) -> int | None:
             return number + int(long[0])
         number, last = number + len(ends), int(ends[-1]) if len(ends) else last
     return number if len(data) - last > LONGEST_LINE else None
-
-
-def _not_text(origin: str) -> FileProblem:
-    return FileProblem("not_utf8", f"{origin} is not UTF-8 text: save it as UTF-8, gzip or Parquet")
 
 
 def _problem(origin: str, why: str) -> FileProblem:

@@ -13,18 +13,20 @@ from tasks.ingest.formats.columns import Columns, Malformed, check_rows, column_
 from tasks.ingest.formats.csv_file import read_csv
 from tasks.ingest.limits import MAX_BYTES, too_large
 from tasks.ingest.rejects import FileProblem
+from tasks.settings.shapes import AS_IT_IS, FileShape
 from tasks.tables.schemas import one_array
 
 __all__ = ["Columns", "Malformed", "column_list", "decode"]
 
 
-def decode(origin: str, content: bytes, limit: int = MAX_BYTES) -> Columns:
+def decode(origin: str, content: bytes, limit: int = MAX_BYTES, shape: FileShape = AS_IT_IS) -> Columns:
     """Rows of a file, by its first bytes.
 
     Args:
         origin: what to call it.
         content: all of it.
         limit: bytes that its rows may take.
+        shape: how its text is laid out.
 
     Raises:
         FileProblem: if it is neither Parquet nor UTF-8 text with a header, or larger inside than `limit`.
@@ -33,7 +35,7 @@ def decode(origin: str, content: bytes, limit: int = MAX_BYTES) -> Columns:
         return _parquet(origin, content, limit)
     if content.startswith(b"\x1f\x8b"):
         raise FileProblem("unreadable_file", f"{origin} is gzip within gzip: unpack it once")
-    return read_csv(origin, content, limit)
+    return read_csv(origin, content, limit, shape)
 
 
 @dataclass(frozen=True)

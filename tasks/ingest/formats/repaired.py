@@ -13,6 +13,7 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import Int
@@ -102,6 +103,11 @@ class RepairedColumns(Columns):
     def lines(self, rows: Int) -> Int:
         """Lines of the file."""
         return np.asarray(self._line[rows])
+
+    def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows that are not UTF-8 still."""
+        sound = np.zeros(len(self._repaired[0]) if self._repaired else 0, dtype=bool)
+        return np.asarray(np.concatenate([self._base.unreadable(columns), sound])[self._places])
 
     def malformed(self) -> Malformed:
         """What is no row still."""

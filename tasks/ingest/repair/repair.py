@@ -95,7 +95,7 @@ class _FileState:
         """
         file = find_again(config.name, config.path, entry.origin)
         content, digest = read_content(file, config.max_bytes)
-        stored = decode(file.origin, content, config.max_bytes)
+        stored = decode(file.origin, content, config.max_bytes, config)
         no_rows = stored.malformed()
         malformed = dict(zip(no_rows.lines.tolist(), no_rows.texts, strict=True))
         return cls(digest, stored, Repairs(store, config.name).of(entry.key, digest), malformed)

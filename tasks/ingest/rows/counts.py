@@ -60,6 +60,7 @@ def validate_counts(
     targets = file.network.targets
     columns = _columns(file, said, targets)
     rejections = Rejections(file.rows.rows)
+    rejections.reject(file.rows.unreadable([name for names in columns.values() for name in names]), "not_utf8")
     rows = _read(file, columns, rejections, pull)
     available = None if "available_at" not in columns else rows.available // 1_000_000
     judged = rejections, rows.minute, file.network.interval_minutes, available

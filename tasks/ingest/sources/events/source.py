@@ -183,6 +183,7 @@ def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> dict[str, Si
 def _read(file: OpenFile, target: str, columns: SideColumns, again: Rejections, pull: Pull) -> _Side:
     rejections = Rejections(file.rows.rows)
     rejections.set_aside(~again.good)
+    rejections.reject(file.rows.unreadable(columns.names), "not_utf8")
     station, names = read_station_ids(file.rows.column(columns.station), file.network.aliases)
     moments = file.moments(columns.time, file.timezone)
     rejections.reject(moments.blank & (station == BLANK), "unfinished")

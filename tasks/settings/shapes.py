@@ -1,0 +1,77 @@
+"""Settings of the shape of a source's files: how their text is laid out, before any of it is understood."""
+
+from __future__ import annotations
+
+import codecs
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tasks.errors import ConfigError
+
+DELIMITERS = {"tab": "\t", "blanks": "blanks"}
+_NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "unicode_escape", "utf-7")
+_NO_DELIMITERS = '"\r\n\x00 .+-'
+
+
+class FileShape(BaseModel):
+    """How the files of a source are laid out; each key is left out of the dump while it has its default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    header: tuple[str, ...] = Field(
+        (),
+        exclude_if=lambda names: not names,
+        description="Names of the columns of files without a header line, in their order.",
+    )
+    skip_rows: int = Field(
+        0, ge=0, le=10_000, exclude_if=lambda rows: rows == 0, description="Lines at the top, above the header."
+    )
+    skip_footer: int = Field(
+        0, ge=0, le=10_000, exclude_if=lambda rows: rows == 0, description="Lines at the end, blank ones not counted."
+    )
+    delimiter: str | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description='Of text: a character, "tab", or "blanks" (columns of fixed width, or parted by any number of '
+        "blanks); told by the header without it.",
+    )
+    encoding: str | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description='Of text: "cp1252", "latin-1", "gb18030", "big5"; UTF-8, or as a byte order mark says, without it.',
+    )
+
+    @field_validator("header")
+    @classmethod
+    def _named_once(cls, header: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(header)) < len(header):
+            raise ConfigError("header: a name is there twice")
+        return header
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        if delimiter is None or delimiter in DELIMITERS:
+            return delimiter
+        if len(delimiter) != 1 or not delimiter.isascii() or delimiter.isalnum() or delimiter in _NO_DELIMITERS:
+            raise ConfigError(f'delimiter = {delimiter!r}: give a character such as "," or ";", or "tab", or "blanks"')
+        return delimiter
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, encoding: str | None) -> str | None:
+        try:
+            if encoding is not None:
+                name = codecs.lookup(encoding).name
+                codecs.getincrementaldecoder(encoding)("replace").decode(b"x", True).encode()
+                if name in _NO_TEXT:
+                    raise LookupError
+        except (LookupError, AttributeError, TypeError, ValueError, AssertionError):
+            raise ConfigError(
+                f'encoding = {encoding!r} is unknown: give one such as "utf-8", "cp1252", "latin-1", "utf-16"'
+            ) from None
+        return encoding
+
+
+AS_IT_IS = FileShape()  # type: ignore[call-arg]
+"""Files that say themselves what they are."""
