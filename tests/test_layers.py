@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,24 +17,26 @@ PARQUET_HOMES = {
 CLOCK_READERS = {"now", "utcnow", "today", "time_ns"}
 
 
-def modules(folder: str) -> Iterator[tuple[str, ast.Module]]:
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        yield str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))
-
-
-def imported(tree: ast.Module) -> set[str]:
-    """Dotted names that a module imports, wherever in it."""
-    plain = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
-    members = {
-        f"{n.module}.{a.name}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module for a in n.names
+@cache
+def modules(folder: str) -> dict[str, list[ast.AST]]:
+    """Path of a module -> its nodes; read once, as it takes seconds."""
+    return {
+        str(path.relative_to(ROOT)): list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        for path in sorted((ROOT / folder).rglob("*.py"))
     }
+
+
+def imported(nodes: list[ast.AST]) -> set[str]:
+    """Dotted names that a module imports, wherever in it."""
+    plain = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    members = {f"{n.module}.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) and n.module for a in n.names}
     return plain | members
 
 
-def clock_reads(tree: ast.Module) -> list[int]:
+def clock_reads(nodes: list[ast.AST]) -> list[int]:
     """Lines that ask for the time of day: `datetime.now()`, `time.time()`, `np.datetime64("now")` and their like."""
     lines = []
-    for node in ast.walk(tree):
+    for node in nodes:
         if not isinstance(node, ast.Call):
             continue
         name = ast.unparse(node.func)
@@ -49,9 +51,9 @@ def test_parquet_is_read_and_written_in_its_home_only() -> None:
     strangers = [
         name
         for folder in ("tasks", "flows")
-        for name, tree in modules(folder)
+        for name, nodes in modules(folder).items()
         if name not in PARQUET_HOMES
-        and any(i.startswith(("pyarrow.parquet", "pyarrow.dataset", "fastparquet")) for i in imported(tree))
+        and any(i.startswith(("pyarrow.parquet", "pyarrow.dataset", "fastparquet")) for i in imported(nodes))
     ]
     assert strangers == []
 
@@ -59,15 +61,16 @@ def test_parquet_is_read_and_written_in_its_home_only() -> None:
 def test_networks_are_written_for_any_backend_of_keras() -> None:
     strangers = {
         name
-        for name, tree in modules("tasks")
-        if any(i.split(".")[0] in ("tensorflow", "jax", "torch") for i in imported(tree))
+        for name, nodes in modules("tasks").items()
+        if any(i.split(".")[0] in ("tensorflow", "jax", "torch") for i in imported(nodes))
     }
     assert strangers == {"tasks/model/networks/fit.py"}  # which asks TensorFlow, where that computes, to be repeatable
 
 
 def test_nothing_below_a_flow_reads_the_clock() -> None:
-    readers = [f"{name}:{line}" for name, tree in modules("tasks") for line in clock_reads(tree)]
-    readers += [f"{name}:{line}" for name, tree in modules("flows") if name == "flows/pipelines/loop.py" for line in clock_reads(tree)]  # fmt: skip
+    readers = [f"{name}:{line}" for name, nodes in modules("tasks").items() for line in clock_reads(nodes)]
+    loop = "flows/pipelines/loop.py"
+    readers += [f"{loop}:{line}" for line in clock_reads(modules("flows")[loop])]
     assert readers == []
 
 
@@ -83,8 +86,9 @@ def test_nothing_below_a_flow_reads_the_clock() -> None:
     ],
 )
 def test_a_look_at_the_clock_is_recognised(code: str) -> None:
-    assert clock_reads(ast.parse(code)) == [1]
+    assert clock_reads(list(ast.walk(ast.parse(code)))) == [1]
 
 
 def test_measuring_how_long_something_took_is_no_look_at_the_clock() -> None:
-    assert clock_reads(ast.parse("time.monotonic(); time.perf_counter(); now(); np.datetime64('2013-10-09')")) == []
+    code = "time.monotonic(); time.perf_counter(); now(); np.datetime64('2013-10-09')"
+    assert clock_reads(list(ast.walk(ast.parse(code)))) == []
