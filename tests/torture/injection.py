@@ -14,17 +14,19 @@ from typing import Any
 from tasks.storage.store import Store
 
 _CALLS = {"open": 0, "os.rename": 1, "os.remove": 0, "os.mkdir": 0, "os.rmdir": 0, "os.truncate": 0}
-_TRACED = tuple(
+TRACED = tuple(
     f"{os.sep}tasks{os.sep}{name}.py"
     for name in (
-        "roots",
-        "store",
-        "minutes",
-        "rebuild",
+        "storage/roots",
+        "storage/store",
+        "tables/minutes",
+        "tables/rebuild",
         "ingest/run",
-        "ingest/ledger",
-        "ingest/writer",
         "ingest/rejects",
+        "ingest/land/ledger",
+        "ingest/land/writer",
+        "ingest/formats/repaired",
+        "ingest/repair/repair",
     )
 )
 
@@ -66,7 +68,7 @@ def at_instructions(countdown: Countdown) -> None:
         return local
 
     def entered(frame: FrameType, event: str, arg: object) -> Callable[..., Any] | None:
-        if not frame.f_code.co_filename.endswith(_TRACED):
+        if not frame.f_code.co_filename.endswith(TRACED):
             return None
         frame.f_trace_opcodes = True
         return local

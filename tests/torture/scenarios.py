@@ -4,10 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from support.ingest_bench import NOW, Bench
+from support.repair_bench import edited, written
+
+from flows.pipelines.repair import replay
+from tasks.ingest.repair.repair import stage as stage_repairs
+from tasks.ingest.repair.sheet import read_sheet
+from tasks.ingest.report import SourceReport
+from tasks.ingest.source import Source
+from tasks.ingest.sources import named_source
+from tasks.storage.store import Store
 
 NETWORK = {"timezone": "Europe/London", "interval_minutes": 5}
 HOUR = np.timedelta64(3600, "s")
@@ -96,12 +107,56 @@ def nothing(bench: Bench) -> None:
     """The source goes on by itself."""
 
 
+class RepairBench(Bench):
+    """A bench that ingests its feed, then takes the CSV of repaired rejects back twice, each time as `rejects replay`."""
+
+    @property
+    def sheet(self) -> Path:
+        return self.folder / "repaired.csv"
+
+    def ingest(self, as_of: np.datetime64 = NOW, **more: Any) -> SourceReport:
+        report = super().ingest(as_of, **more)
+        for _ in range(2):
+            replay(self.settings, as_of, self.sheet)
+        return report
+
+    def ingest_into(
+        self, store: Store, as_of: np.datetime64 = NOW, backfill: bool = False, source: Source | None = None
+    ) -> SourceReport:
+        super().ingest_into(store, as_of, backfill, source)
+        config = named_source(self.settings, self.source["name"])
+        rows = sorted(read_sheet(self.sheet), key=lambda row: row.file)
+        for _ in range(2):
+            for _, of_file in groupby(rows, key=lambda row: row.file):
+                stage_repairs(store, config, list(of_file))
+            report = super().ingest_into(store, as_of, backfill, source)
+        return report
+
+
+def rejects_repaired(bench: Bench) -> None:
+    """Two files with rejects, and the CSV of them as a person hands it back."""
+    counts_history(bench)
+    first = Bench(bench.folder, bench.source, bench.network, "written-out")
+    first.ingest()
+    sheet = edited(written(first, "repaired.csv"), repair_history)
+    assert len(list(read_sheet(sheet))) == 2
+
+
+def repair_history(row: dict[str, str]) -> None:
+    """Correct the two rejected rows of `counts_history`."""
+    row.update({"entries": "7"} if row["file"] == "c.csv" else {"minute_utc": "2024-05-09T09:00Z"})
+
+
 def counts(folder: Path) -> Bench:
     return Bench.counts(folder, NETWORK)
 
 
 def events(folder: Path) -> Bench:
     return Bench.events(folder, NETWORK)
+
+
+def repairs(folder: Path) -> Bench:
+    return RepairBench.counts(folder, NETWORK)
 
 
 def city(folder: Path) -> Bench:
@@ -117,5 +172,6 @@ def history(*puts: Callable[[Bench], object], step: np.timedelta64 = HOUR) -> tu
 SCENARIOS = (
     Scenario("counts", counts, history(counts_history, counts_restated, counts_grown)),
     Scenario("events", events, history(events_history, events_restated, events_grown)),
+    Scenario("repairs", repairs, history(rejects_repaired)),
     Scenario("simulate", city, history(nothing, nothing)),
 )

@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ingest_bench import at
 
+from flows.pipelines.repair import list_open
 from torture.faults import FAULTS, NEEDS_A_MOUNT
+from torture.injection import TRACED
+from torture.scenarios import SCENARIOS
 
 TRIES = int(os.environ.get("TORTURE_TRIES", "80"))
 
@@ -29,6 +33,20 @@ def table() -> dict[str, dict[str, Any]]:
     )
     assert run.stdout, "the torture itself broke"
     return {row["fault"]: row for row in json.loads(run.stdout)}
+
+
+def test_the_code_that_is_cut_off_at_instructions_is_where_it_is_said_to_be() -> None:
+    root = Path(__file__).parents[2]
+    assert [name for name in TRACED if not (root / name.lstrip(os.sep)).is_file()] == []
+
+
+def test_undisturbed_repairs_leave_no_open_reject(tmp_path: Path) -> None:
+    [repairs] = [scenario for scenario in SCENARIOS if scenario.name == "repairs"]
+    bench, [stage] = repairs.make(tmp_path), repairs.stages
+    stage.put(bench)
+    bench.ingest(stage.as_of, backfill=stage.backfill)
+    assert not list_open(bench.settings).files
+    assert {minute for station, minute in bench.truth() if station == "C"} >= {at("2024-05-09T03:00")}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
