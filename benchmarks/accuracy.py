@@ -161,9 +161,10 @@ def rivals(
     turn = 2 * np.pi * (local.astype(np.int64) % 1440) / 1440
     weekday = (local.astype("datetime64[D]").astype(np.int64) + 3) % 7
     calendar = np.stack([np.sin(turn), np.cos(turn), *(weekday == d for d in range(7))], axis=1).astype(np.float32)
-    task = {"counts": counts, "calendar": calendar, "origins": origins, "day": day, "week": day * chosen.weekdays}
-    fits = origins[:: refit_days * day]
-    np.savez(root / "task.npz", **task, retrain=fits, horizon=horizon)
+    sizes = {"day": day, "week": day * chosen.weekdays, "horizon": horizon}
+    task = {name: np.asarray(size) for name, size in sizes.items()}
+    task |= {"counts": counts, "calendar": calendar, "origins": origins, "retrain": origins[:: refit_days * day]}
+    np.savez(root / "task.npz", allow_pickle=False, **task)
     truth = hours_after(counts, origins, horizon)
     found: dict[str, list[dict[str, float]]] = {}
     for seed in seeds:

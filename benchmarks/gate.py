@@ -39,7 +39,7 @@ def bootstrap(gain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Share of resamples of the days with a positive mean."""
     days = gain.shape[1]
     pick = rng.integers(0, days, (RESAMPLES, days))
-    return (gain[:, pick].mean(axis=2) > 0).mean(axis=1)
+    return np.asarray((gain[:, pick].mean(axis=2) > 0).mean(axis=1))
 
 
 def bootstrap_t(gain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -48,7 +48,7 @@ def bootstrap_t(gain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     mean, error = gain.mean(axis=1, keepdims=True), gain.std(axis=1, ddof=1, keepdims=True) / np.sqrt(days)
     again = gain[:, rng.integers(0, days, (RESAMPLES, days))]
     spread = np.maximum(again.std(axis=2, ddof=1) / np.sqrt(days), 1e-9)
-    return ((again.mean(axis=2) - mean) / spread < mean / error).mean(axis=1)
+    return np.asarray(((again.mean(axis=2) - mean) / spread < mean / error).mean(axis=1))
 
 
 def block_bootstrap(gain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -56,7 +56,7 @@ def block_bootstrap(gain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     days = gain.shape[1]
     start = rng.integers(0, days, (RESAMPLES, -(-days // 2)))
     pick = ((start[:, :, None] + np.arange(2)) % days).reshape(RESAMPLES, -1)[:, :days]
-    return (gain[:, pick].mean(axis=2) > 0).mean(axis=1)
+    return np.asarray((gain[:, pick].mean(axis=2) > 0).mean(axis=1))
 
 
 def diebold_mariano(gain: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -23,7 +23,7 @@ def pandas_table(series: int, steps: int) -> Any:
     import pandas as pd
 
     names = [f"s{n:04}" for n in range(series)]
-    ids = pd.Categorical.from_codes(np.repeat(np.arange(series), steps), names)
+    ids = pd.Categorical.from_codes(np.repeat(np.arange(series), steps).tolist(), pd.Index(names))
     days = np.tile(pd.date_range("2013-01-07", periods=steps, freq="min").to_numpy(), series)
     return pd.DataFrame({"unique_id": ids, "ds": days, "y": counts(series * steps)})
 

@@ -166,7 +166,7 @@ def neural(task: Task, seed: int, kind: str) -> np.ndarray:
     found = forecaster.cross_validation(df=cut, test_size=size, val_size=task.week, n_windows=None, step_size=1)
     name = type(model).__name__
     sums = found.groupby(["unique_id", "cutoff"])[name].sum().unstack(0)
-    return sums.loc[task.origins - 1].to_numpy(np.float32).clip(min=0)
+    return np.asarray(sums.loc[task.origins - 1].to_numpy(np.float32).clip(min=0))
 
 
 def main() -> None:
@@ -182,7 +182,7 @@ def main() -> None:
         began = time.perf_counter()
         answers[name] = lightgbm(task, asked.seed) if name == "lightgbm" else neural(task, asked.seed, name)
         sys.stderr.write(f"{name}: {time.perf_counter() - began:.0f} s\n")
-    np.savez_compressed(asked.answer, **answers)
+    np.savez_compressed(asked.answer, allow_pickle=False, **answers)
 
 
 if __name__ == "__main__":

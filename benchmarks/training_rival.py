@@ -16,7 +16,7 @@ import torch
 THREADS = 2
 
 
-class Network(torch.nn.Module):
+class Network(torch.nn.Module):  # type: ignore[misc]  # PyTorch is in the environment of rivals only
     """An LSTM, and one number from its last state."""
 
     def __init__(self, inputs: int, units: int) -> None:

@@ -94,7 +94,8 @@ def followed(tmp_path_factory: pytest.TempPathFactory) -> Followed:
         "from flows.pipelines.loop import channels; from tasks.settings.toml_file import load_settings;"
         "print(len(channels(load_settings('network.toml'))))"
     )
-    return Followed(*printed, root=folder / "root", channels=int(run_python(folder, code)))
+    ingest, forecast = printed
+    return Followed(ingest, forecast, root=folder / "root", channels=int(run_python(folder, code)))
 
 
 def test_the_recipe_of_a_source_ingests_its_rows(followed: Followed) -> None:

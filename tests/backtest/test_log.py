@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from backtest.test_part import Workshop, replayed
+from matplotlib.patches import Rectangle
 
 from tasks.backtest.log import SUFFIX, log_backtest
 from tasks.backtest.plots import pictures
@@ -60,13 +61,13 @@ def test_pictures_show_every_model_with_its_figures(report: BacktestReport) -> N
     shown = dict(pictures(report.figures))
     assert list(shown) == ["errors", "horizon", "days", "hours", "calibration"]
     rmse = {name: of["stations"]["all"]["overall"]["rmse_hour"] for name, of in report.figures["models"].items()}
-    bars = [bar.get_width() for bar in shown["errors"].axes[0].patches]
+    bars = [bar.get_width() for bar in shown["errors"].axes[0].patches if isinstance(bar, Rectangle)]
     assert sorted(bars) == pytest.approx(sorted(rmse.values()))
     for name in ("horizon", "days", "hours"):
-        assert [len(line.get_ydata()) for line in shown[name].axes[0].lines] == [
+        assert [np.size(line.get_ydata()) for line in shown[name].axes[0].lines] == [
             {"horizon": 3, "days": 2, "hours": 6}[name]
         ] * 2
-    level, share = shown["calibration"].axes[0].lines[1].get_data()
+    level, share = map(np.asarray, shown["calibration"].axes[0].lines[1].get_data())
     kept = report.figures["models"]["a"]["stations"]["all"]["calibration"]
     np.testing.assert_allclose(level, [float(name) for name in kept])
     np.testing.assert_allclose(share, list(kept.values()))

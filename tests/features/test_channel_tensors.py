@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.oracles import slow_channel, slow_profile, slow_sources
 
+from tasks.arrays import Float
 from tasks.channels import ALWAYS, Channel, fingerprint
 from tasks.contracts import Grid, Tensors
 from tasks.features.channel_tensors import Channels
@@ -75,15 +76,19 @@ def told(draw: st.DrawFn, origins: int = 2) -> Told:
     return Told(case, rows, interval)
 
 
+def values_of(tensors: Tensors) -> Float:
+    """Values of its channels; there must be some."""
+    assert tensors.channels is not None
+    return tensors.channels
+
+
 def slow_tensors(told: Told, station: str, origin: np.datetime64) -> np.ndarray:
     """Value and weekly mean of every step of the window of an origin, [2, step]."""
     case, grid = told.case, told.case.grid
     rows = told.rows.get(None, told.rows.get(station, []))
     at = int(grid.index(origin))
     steps = list(range(at - case.settings.recent_minutes // grid.interval, at + 60 // grid.interval))
-    sources = slow_sources(
-        grid.steps, grid.start.item(), grid.interval, case.zone, case.holidays, case.settings.weeks, steps
-    )
+    sources = slow_sources(grid.steps, grid.start, grid.interval, case.zone, case.holidays, case.settings.weeks, steps)
 
     def known(step: int | None) -> float:
         if step is None:
@@ -102,7 +107,7 @@ def test_values_and_their_weekly_means_are_what_the_slow_reference_says(told: To
     assert tensors.channel_names == ("rain",)
     for s, station in enumerate(told.case.grid.stations):
         expected = slow_tensors(told, station, told.case.origins[0])
-        np.testing.assert_allclose(tensors.channels[:, 0, 0, s], expected, rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(values_of(tensors)[:, 0, 0, s], expected, rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=25)
@@ -131,7 +136,7 @@ def test_channels_built_in_bulk_are_those_built_live_bit_for_bit(told: Told) -> 
     bulk = told.features().tensors(told.case.origins)
     for o, origin in enumerate(told.case.origins):
         live = told.features().tensors(np.array([origin]))
-        assert bulk.channels[:, :, o].tobytes() == live.channels[:, :, 0].tobytes()
+        assert values_of(bulk)[:, :, o].tobytes() == values_of(live)[:, :, 0].tobytes()
 
 
 # ------------------------------------------------------------------------------------------- by example
@@ -151,31 +156,31 @@ def rain(*rows: Row, interval: int = 60) -> Channel:
 
 def test_the_last_forecast_available_at_the_origin_is_used() -> None:
     forecasts = (NOON, NOON - 600, 1.0), (NOON, NOON, 2.0), (NOON, NOON + 1, 3.0)
-    assert tensors(rain(*forecasts)).channels[0, 0, 0, 0, 4:].tolist() == [2.0] * 4
-    assert tensors(rain(forecasts[0], forecasts[2])).channels[0, 0, 0, 0, 4:].tolist() == [1.0] * 4
+    assert values_of(tensors(rain(*forecasts)))[0, 0, 0, 0, 4:].tolist() == [2.0] * 4
+    assert values_of(tensors(rain(forecasts[0], forecasts[2])))[0, 0, 0, 0, 4:].tolist() == [1.0] * 4
 
 
 def test_a_value_holds_for_its_interval_and_no_longer() -> None:
-    values = tensors(rain((NOON - 15, None, 5.0), interval=30)).channels[0, 0, 0, 0]
+    values = values_of(tensors(rain((NOON - 15, None, 5.0), interval=30)))[0, 0, 0, 0]
     np.testing.assert_array_equal(values, [np.nan] * 3 + [5, 5] + [np.nan] * 3)
 
 
 def test_a_station_of_which_nothing_is_known_yet_does_not_take_what_another_has() -> None:
     crowd = channel({"a": [(0, (NOON, None, 7.0))], "b": [(1, (NOON, NOON + 30, 8.0))]}, 60)
-    np.testing.assert_array_equal(tensors(crowd).channels[0, 0, 0, :, 4], [7, np.nan, np.nan])
+    np.testing.assert_array_equal(values_of(tensors(crowd))[0, 0, 0, :, 4], [7, np.nan, np.nan])
 
 
 def test_of_origins_side_by_side_each_sees_what_was_available_to_it() -> None:
     day = rain((NOON // 1440 * 1440, NOON + 10, 3.0), interval=1440)
     features = MinuteFeatures(GRID, "UTC", SMALL, channels=Channels([day], GRID))
-    values = features.tensors(np.concatenate([ORIGIN, ORIGIN + np.timedelta64(15, "m")])).channels[0, 0, :, 0]
+    values = values_of(features.tensors(np.concatenate([ORIGIN, ORIGIN + np.timedelta64(15, "m")])))[0, 0, :, 0]
     assert np.isnan(values[0]).all()
     assert (values[1] == 3).all()
 
 
 def test_the_usual_value_is_that_of_the_lag_days_recent_weeks_weighing_more() -> None:
     week = 7 * 1440
-    usual = tensors(rain((NOON - week, None, 4.0), (NOON - 2 * week, None, 1.0))).channels[1, 0, 0, 0]
+    usual = values_of(tensors(rain((NOON - week, None, 4.0), (NOON - 2 * week, None, 1.0))))[1, 0, 0, 0]
     np.testing.assert_allclose(usual[4:], (4 + 0.82) / 1.82, rtol=1e-6)
     assert np.isnan(usual[:4]).all()
 
@@ -184,14 +189,14 @@ def test_some_stations_are_the_rows_of_all_stations() -> None:
     own = channel({"c": [(0, (NOON, None, 7.0))], "elsewhere": [(1, (NOON, None, 8.0))]}, 60, "crowd")
     every, some = tensors(rain((NOON, None, 1.0)), own), tensors(rain((NOON, None, 1.0)), own, stations=[2, 0])
     assert every.channel_names == ("rain", "crowd")
-    assert every.channels[0, :, 0, :, 4].tolist()[0] == [1, 1, 1]
-    np.testing.assert_array_equal(every.channels[0, 1, 0, :, 4], [np.nan, np.nan, 7])
-    np.testing.assert_array_equal(some.channels, every.channels[:, :, :, [2, 0]])
+    assert values_of(every)[0, :, 0, :, 4].tolist()[0] == [1, 1, 1]
+    np.testing.assert_array_equal(values_of(every)[0, 1, 0, :, 4], [np.nan, np.nan, 7])
+    np.testing.assert_array_equal(values_of(some), values_of(every)[:, :, :, [2, 0]])
 
 
 def test_no_channel_and_no_rows_are_nothing_and_nothing_known() -> None:
     assert tensors().channels is None
-    empty = tensors(Channel.unknown("rain", 60, "lost"), rain((NOON - 10**6, None, 1.0))).channels
+    empty = values_of(tensors(Channel.unknown("rain", 60, "lost"), rain((NOON - 10**6, None, 1.0))))
     assert empty.shape == (2, 2, 1, 3, 8)
     assert np.isnan(empty).all()
 
@@ -226,5 +231,5 @@ def test_channels_of_a_replay_and_of_a_fit_are_those_of_a_live_read(tmp_path: Pa
     for features, part in [*past.at(origins), (past.before(end), origins)]:
         for origin in part:
             live = load_features(network, origin, origin, origin, given_).tensors(np.array([origin]))
-            assert live.channels.tobytes() == features.tensors(np.array([origin])).channels.tobytes()
-            assert np.isfinite(live.channels).all()
+            assert values_of(live).tobytes() == values_of(features.tensors(np.array([origin]))).tobytes()
+            assert np.isfinite(values_of(live)).all()

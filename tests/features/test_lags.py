@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tasks.arrays import Float, Int
-from tasks.clock import WallClock
-from tasks.features.lags import breaks, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
+from tasks.clock import Steps, WallClock
+from tasks.features.lags import StationIndex, breaks, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
 
 STEPS = 40
 VALUES = np.arange(2 * 3 * STEPS, dtype=np.float32).reshape(2, 3, STEPS)
 
 
-def one_at_a_time(values: Float, index: Int) -> Float:
+def one_at_a_time(values: Float, index: Steps) -> Float:
     out = np.full((*values.shape[:2], len(index)), np.nan, np.float32)
     for n, i in enumerate(index):
         if i >= 0:
@@ -27,7 +27,7 @@ def one_at_a_time(values: Float, index: Int) -> Float:
 
 
 @st.composite
-def indexes(draw: st.DrawFn, shortest: int = 0) -> Int:
+def indexes(draw: st.DrawFn, shortest: int = 0) -> Steps:
     """Runs of consecutive steps, of one step again and again, and of nothing, in any order."""
     pieces = draw(
         st.lists(st.tuples(st.integers(-1, STEPS - 1), st.integers(1, 12), st.booleans()), min_size=1, max_size=8)
@@ -36,18 +36,18 @@ def indexes(draw: st.DrawFn, shortest: int = 0) -> Int:
         np.full(n, -1) if i < 0 else np.full(n, i) if still else np.arange(i, min(i + n, STEPS))
         for i, n, still in pieces
     ]
-    index = np.concatenate(runs).astype(np.int64)
-    return np.concatenate([index, np.full(max(shortest - len(index), 0), -1)])
+    index = np.concatenate(runs).astype(np.int32)
+    return np.concatenate([index, np.full(max(shortest - len(index), 0), -1, np.int32)])
 
 
 @given(indexes())
-def test_a_gather_by_runs_is_one_value_at_a_time(index: Int) -> None:
+def test_a_gather_by_runs_is_one_value_at_a_time(index: Steps) -> None:
     out = np.empty((2, 3, len(index)), np.float32)
     assert np.array_equal(gather(VALUES, index, out), one_at_a_time(VALUES, index), equal_nan=True)
 
 
 @given(indexes())
-def test_runs_are_as_long_as_they_can_be(index: Int) -> None:
+def test_runs_are_as_long_as_they_can_be(index: Steps) -> None:
     edges = set(breaks(index).tolist())
     for n in range(1, len(index)):
         pair = (index[n - 1], index[n])
@@ -56,12 +56,13 @@ def test_runs_are_as_long_as_they_can_be(index: Int) -> None:
 
 
 @given(st.lists(indexes(shortest=12), min_size=1, max_size=3), st.data())
-def test_lag_windows_are_cut_from_the_lag_tensor(weeks: list[Int], data: st.DataObject) -> None:
+def test_lag_windows_are_cut_from_the_lag_tensor(weeks: list[Steps], data: st.DataObject) -> None:
     length = min(map(len, weeks))
     index = np.stack([week[:length] for week in weeks])
     width = data.draw(st.integers(1, 12))
     first = np.array(data.draw(st.lists(st.integers(0, length - width), max_size=5)), dtype=np.int64)
-    rows = data.draw(st.sampled_from([slice(None), slice(1, 3), np.array([2, 0])]))
+    choices: list[StationIndex] = [slice(None), slice(1, 3), np.array([2, 0])]
+    rows = data.draw(st.sampled_from(choices))
     whole = lag_tensor(VALUES, index, rows)
     cut = lag_windows(VALUES, index, first, width, rows)
     assert cut.shape == (len(weeks), 2, len(first), whole.shape[2], width)

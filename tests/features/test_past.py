@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,7 +70,9 @@ def test_tensors_of_a_replay_are_those_of_a_read_of_what_was_known_then(unruly: 
 def one(tensors: Tensors, o: int) -> Tensors:
     """One origin of several."""
     axes = {"origins": 0, "lags": 2, "recent": 1, "profile": 1, "level": 1, "calendar": 0, "trail": 2}
-    cut = {name: np.ascontiguousarray(getattr(tensors, name).take([o], axis)) for name, axis in axes.items()}
+    cut: dict[str, Any] = {
+        name: np.ascontiguousarray(getattr(tensors, name).take([o], axis)) for name, axis in axes.items()
+    }
     rest = {f.name: getattr(tensors, f.name) for f in fields(Tensors) if f.name not in cut}
     return Tensors(**cut, **rest)
 

@@ -176,7 +176,7 @@ def test_days_that_make_no_sense_are_refused(town: Settings, start: str, end: st
         write_lag_table(town, start, end)
 
 
-def test_a_few_origins_are_served_from_the_days_that_they_see_with_the_same_bits(tmp_path) -> None:
+def test_a_few_origins_are_served_from_the_days_that_they_see_with_the_same_bits(tmp_path: Path) -> None:
     root = tmp_path / "root"
     store, rng = Store(str(root)), np.random.default_rng(11)
     settings = Settings(
@@ -200,6 +200,9 @@ def test_a_few_origins_are_served_from_the_days_that_they_see_with_the_same_bits
     whole = load_features(settings, minutes[-30 * 1440], minutes[-120])
     for local in ("2013-11-03T00:30", "2013-11-03T12:00", "2013-11-11T00:05", "2013-11-20T23:58", "2013-11-28T17:00"):
         origin = parse_moment(local, "America/Chicago").astype("datetime64[m]")
-        few, bulk = load_features(settings, origin, origin).tensors([origin]), whole.tensors([origin])
+        few, bulk = (
+            load_features(settings, origin, origin).tensors(np.array([origin])),
+            whole.tensors(np.array([origin])),
+        )
         for name in ("lags", "recent", "profile", "level", "calendar"):
             np.testing.assert_array_equal(getattr(few, name), getattr(bulk, name), err_msg=f"{name} at {local}")

@@ -28,7 +28,7 @@ def counts(*series: str) -> np.ndarray:
 
 
 def hourly_total(values: np.ndarray) -> list[float]:
-    return total_of(values, 60)[0].tolist()
+    return [float(people) for people in total_of(values, 60)[0]]
 
 
 def slow_total(values: np.ndarray, width: int) -> np.ndarray:

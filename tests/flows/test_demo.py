@@ -9,6 +9,7 @@ import pytest
 
 from flows.demo import write_config
 from tasks.errors import ConfigError
+from tasks.settings.sources import SimulateSource
 from tasks.settings.toml_file import load_settings
 
 
@@ -29,7 +30,7 @@ def test_without_a_source_the_city_is_simulated_and_the_configuration_is_left_in
 def test_a_file_becomes_a_source_with_the_interval_and_targets_that_it_shows(tmp_path: Path) -> None:
     file = counts(tmp_path / "a.parquet", 10, entries=[1] * 60)
     settings, _ = write_config([file], "Asia/Shanghai", None, None, str(tmp_path / "root"))
-    assert settings.sources[0].path == file
+    assert settings.sources[0].model_dump()["path"] == file
     assert settings.network.interval_minutes == 10
     assert settings.network.targets == ("entries",)
     assert settings.network.timezone == "Asia/Shanghai"
@@ -49,7 +50,7 @@ def test_a_configuration_given_is_kept_with_its_paths_made_absolute(tmp_path: Pa
     )
     settings, path = write_config([], None, None, str(tmp_path / "net.toml"), str(tmp_path / "root"))
     assert settings.network.timezone == "Europe/London"
-    assert settings.sources[0].path == str(tmp_path / "trips/*.csv")
+    assert settings.sources[0].model_dump()["path"] == str(tmp_path / "trips/*.csv")
     assert load_settings(path).data_root == str(tmp_path / "root")
 
 
@@ -74,7 +75,10 @@ def test_the_configuration_of_make_demo_is_the_shipped_network_with_less_to_lear
     folder = Path(__file__).parents[2] / "deployments"
     demo, shipped = load_settings(folder / "demo.toml"), load_settings(folder / "nexthour.toml")
     assert demo.network == shipped.network
-    assert demo.sources[0].stations < shipped.sources[0].stations
+    city, shipped_city = demo.sources[0], shipped.sources[0]
+    assert isinstance(city, SimulateSource)
+    assert isinstance(shipped_city, SimulateSource)
+    assert city.stations < shipped_city.stations
     assert demo.retrain.model == shipped.retrain.model
-    assert 7 * demo.sources[0].weeks >= demo.retrain.train_days + demo.retrain.holdout_days + 7
+    assert 7 * city.weeks >= demo.retrain.train_days + demo.retrain.holdout_days + 7
     assert "--config deployments/demo.toml" in (folder.parent / "Makefile").read_text()

@@ -32,7 +32,7 @@ def artifact() -> str:
     from prefect.artifacts import Artifact
 
     found = Artifact.get("ingest")
-    assert found is not None
+    assert isinstance(found, Artifact)
     return str(found.data)
 
 

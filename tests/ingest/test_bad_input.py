@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ HEADER = ("station_id", "minute_utc", "entries", "exits")
 GOOD = ("A", "2024-05-10T10:00:00Z", 1, 2)
 
 
-def counts(folder: Path, *rows: tuple[object, ...], **more: object) -> Bench:
+def counts(folder: Path, *rows: tuple[object, ...], **more: Any) -> Bench:
     bench = Bench.counts(folder, **more)
     bench.put_rows("f.csv", HEADER, rows)
     return bench

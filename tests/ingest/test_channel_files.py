@@ -45,6 +45,7 @@ def test_columns_zone_interval_stations_and_availability_are_as_configured(tmp_p
     rain = read(tmp_path, text, columns=columns, timezone="Asia/Tokyo", interval_minutes=60)
     assert rain.start.tolist() == minutes("2024-06-30T21:00", "2024-07-01T06:00")
     assert rain.available.tolist() == [*minutes("2024-06-30T21:00"), ALWAYS]
+    assert rain.stations is not None
     assert [rain.stations[i] for i in rain.station] == ["b", "a"]
     assert rain.interval == 60
 
@@ -73,10 +74,10 @@ def test_parquet_of_dates_and_truth_values_in_several_files_is_one_channel(tmp_p
         table = pa.table({"minute": days, "holiday": [off, True], "available_at": known})
         pq.write_table(table, tmp_path / f"{year}.parquet")
     config = ChannelSettings(name="holiday", path=str(tmp_path / "*.parquet"), interval_minutes=1440)
-    days = read_channel(config, LONDON)
-    assert days.values.tolist() == [1, 1, 0, 1]
-    assert days.start.tolist() == minutes("2023-12-24", "2023-12-25", "2024-12-24", "2024-12-25")
-    assert days.available.tolist() == [ALWAYS, *minutes("2023-01-01"), ALWAYS, *minutes("2024-01-01")]
+    holidays = read_channel(config, LONDON)
+    assert holidays.values.tolist() == [1, 1, 0, 1]
+    assert holidays.start.tolist() == minutes("2023-12-24", "2023-12-25", "2024-12-24", "2024-12-25")
+    assert holidays.available.tolist() == [ALWAYS, *minutes("2023-01-01"), ALWAYS, *minutes("2024-01-01")]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ class World:
             for writes in operation.crashes:
                 cut_off(bench, writes, self.now, operation.backfill)
             bench.ingest(self.now, backfill=operation.backfill)
-        moment = self.now.item()
+        moment = self.now.astype(object)
         for file in sorted(self.pending):
             if self.held.get(file) != self.pending[file]:
                 self.slow.ingest(self.pending[file], moment, operation.backfill)
@@ -108,7 +108,7 @@ class World:
 
     def check(self, moments: Sequence[np.datetime64]) -> None:
         for moment in moments:
-            assert self.gates.truth(moment) == self.slow.minutes(moment.item()), moment
+            assert self.gates.truth(moment) == self.slow.minutes(moment.astype(object)), moment
         assert self.gates.truth() == self.slow.minutes(at("2030-01-01"))
 
 
@@ -148,7 +148,7 @@ def test_any_interleaving_of_counts_gives_the_minutes_of_the_reference_at_every_
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         world = World(Path(folder))
-        moments = [np.datetime64(_minute(n), "s") for n in (2, 3, 200)]
+        moments: list[np.datetime64] = [np.datetime64(_minute(n), "s") for n in (2, 3, 200)]
         for puts, ingest in done:
             for each in puts:
                 if isinstance(each, Put):

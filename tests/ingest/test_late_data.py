@@ -40,8 +40,11 @@ class Town(Bench):
         )
 
 
-def counts(first: object, last: object, hours: range, count: int) -> list[tuple[str, str, int]]:
-    minutes = np.arange(first, last, np.timedelta64(15, "m"), dtype="datetime64[m]")
+def counts(
+    first: str | np.datetime64, last: str | np.datetime64, hours: range, count: int
+) -> list[tuple[str, str, int]]:
+    ends = np.array([first, last], dtype="datetime64[m]")
+    minutes = np.arange(ends[0], ends[1], np.timedelta64(15, "m"))
     hour = (minutes - minutes.astype("datetime64[D]")).astype(int) // 60
     return [("A", f"{t}Z", count + i % 5) for i, t in enumerate(minutes) if hour[i] in hours]
 

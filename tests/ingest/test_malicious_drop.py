@@ -29,9 +29,9 @@ def drop(folder: Path, path: str | None = None, **files: bytes) -> Bench:
     bench = Bench.counts(folder, max_bytes=64 * MIB)
     bench.source["path"] = path or bench.source["path"]
     for name, data in {"good.csv": GOOD, **{n.replace("_", "."): d for n, d in files.items()}}.items():
-        path = folder / "feed" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(data)
+        file = folder / "feed" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(data)
     return bench
 
 

@@ -26,7 +26,8 @@ def as_frame(bench: Bench) -> pd.DataFrame:
     frame = bench.minute_table().to_pandas()
     frame["station_id"] = frame["station_id"].astype(str)
     frame["minute_utc"] = frame["minute_utc"].dt.tz_localize(None)
-    return frame.set_index(["station_id", "minute_utc"]).sort_index()
+    sorted_: pd.DataFrame = frame.set_index(["station_id", "minute_utc"]).sort_index()
+    return sorted_
 
 
 def chicago(folder: Path, path: Path, **more: Any) -> Bench:
@@ -66,8 +67,9 @@ def test_a_month_of_trips_in_edinburgh_is_what_pandas_counts(tmp_path: Path) -> 
         counts.index = counts.index.set_names(["station_id", "minute_utc"])
         got = frame[target][frame[target] > 0]
         assert got.to_dict() == counts.to_dict()
-    steps = (frame.index.levels[1].max() - frame.index.levels[1].min()) // pd.Timedelta("15min") + 1
-    assert len(frame) == steps * len(frame.index.levels[0])
+    stations, minutes = (frame.index.get_level_values(level).unique() for level in (0, 1))
+    steps = (minutes.max() - minutes.min()) // pd.Timedelta("15min") + 1
+    assert len(frame) == steps * len(stations)
 
 
 def test_a_headerless_matrix_is_refused_with_what_it_has(tmp_path: Path) -> None:

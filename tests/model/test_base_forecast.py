@@ -18,7 +18,7 @@ def tensors(rates: tuple[float, ...] = (BUSY, QUIET), weeks: int = 10, total: st
     """One origin at which every hour of a station is as every other one."""
     hour = np.array(rates, np.float32)[None, None]
     names = tuple(f"s{i}" for i in range(len(rates)))
-    profile = np.repeat(hour[..., None] / STEPS, 2 * STEPS, axis=-1)
+    profile = np.repeat(hour[..., None] / np.float32(STEPS), 2 * STEPS, axis=-1)
     return Tensors(
         origins=np.array(["2024-05-01T00:00"], "datetime64[m]"),
         lags=np.repeat(profile[None], weeks, axis=0),

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tasks.contracts import Features, FitLog, Forecaster, Tensors
 from tasks.errors import ModelError
 from tasks.metrics import poisson_deviance
 from tasks.model.architectures import architecture, load, unfitted
+from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.samples import Augment, draw
 from tasks.model.architectures.gradient_boosting import BoostingConfig, GradientBoosting, training_sizes
@@ -25,7 +27,14 @@ from tasks.model.serving.bundle import load_bundle, save_bundle
 from tasks.model.serving.pyfunc import ServedBundle, to_arrays
 
 TREES = {"trees": 60, "l2": 20, "max_samples": 15_000, "max_validation": 5000}
-TINY = {"units": 8, "embedding": 2, "epochs": 4, "batch": 64, "max_samples": 1200, "max_validation": 200}
+TINY: dict[str, Any] = {
+    "units": 8,
+    "embedding": 2,
+    "epochs": 4,
+    "batch": 64,
+    "max_samples": 1200,
+    "max_validation": 200,
+}
 TINY |= {"refit": False, "learning_rate": 0.01}
 HELD = town.SPLIT.holdout
 PLAIN, RAINY = town.features(), town.features(town.rain())
@@ -101,8 +110,8 @@ def test_a_model_without_channels_says_nothing_of_them_and_takes_no_notice(tmp_p
     )
     plain = architecture("gradient_boosting", {"trees": 2, "max_samples": 500}).fit(PLAIN, town.SPLIT, 3, FitLog())
     assert "channels" not in plain.export(tmp_path)
-    same = (plain.predict(features.tensors(HELD[:4])).mean for features in (PLAIN, RAINY))
-    np.testing.assert_array_equal(*same)
+    dry, rainy = (plain.predict(features.tensors(HELD[:4])).mean for features in (PLAIN, RAINY))
+    np.testing.assert_array_equal(dry, rainy)
 
 
 def test_a_served_bundle_answers_from_the_channels_that_it_is_given(tmp_path: Path) -> None:
@@ -120,7 +129,9 @@ def test_a_served_bundle_answers_from_the_channels_that_it_is_given(tmp_path: Pa
 def test_a_fit_with_other_channels_does_not_go_on_from_these_weights() -> None:
     made = NextHourLstm(NextHourConfig(**TINY))
     likes = (made._forecaster(None, features, learn_scales(features, HELD)) for features in (RAINY, PLAIN))
-    start = network().layout
+    fitted = network()
+    assert isinstance(fitted, NextHourForecaster)
+    start = fitted.layout
     differing = [[name for name, value in like.layout.items() if start[name] != value] for like in likes]
     assert differing == [[], ["channels"]]
 
@@ -172,14 +183,16 @@ def test_the_scale_is_that_of_the_training_hours_alone() -> None:
     later = replace(rain, values=np.where(rain.start > last + 60, 1e6, rain.values).astype(np.float32))
     assert learn_scales(town.features(later), town.SPLIT.train) == scales
     flat = replace(rain, values=np.full_like(rain.values, 1013.3))
-    assert learn_scales(town.features(flat), town.SPLIT.train) == {"rain": (pytest.approx(1013.3), 1.0)}
+    assert learn_scales(town.features(flat), town.SPLIT.train)["rain"] == pytest.approx((1013.3, 1.0))
     assert learn_scales(MASKED, town.SPLIT.train) == {"rain": (0.0, 1.0)}
     assert learn_scales(PLAIN, town.SPLIT.train) == {}
 
 
 def test_training_hides_a_channel_at_some_origins_whole_and_draws_nothing_where_there_is_none() -> None:
     tensors, rng = RAINY.tensors(HELD), np.random.default_rng(0)
-    hidden = np.isnan(mask_channels(tensors, 0.3, rng).channels)
+    masked = mask_channels(tensors, 0.3, rng).channels
+    assert masked is not None
+    hidden = np.isnan(masked)
     assert 0.1 < hidden[0, 0, :, 0, 0].mean() < 0.5
     assert (hidden == hidden[:1, :, :, :1, :1]).all()
     state = rng.bit_generator.state

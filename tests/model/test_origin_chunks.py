@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from support import tiny_city
 
 from tasks.model import origin_chunks
@@ -11,7 +12,7 @@ from tasks.model.architectures import unfitted
 ORIGINS = tiny_city.AS_OF - np.arange(1, 8)[::-1] * np.timedelta64(95, "m")
 
 
-def test_a_forecast_is_the_same_however_few_origins_are_in_memory_together(monkeypatch) -> None:
+def test_a_forecast_is_the_same_however_few_origins_are_in_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
     features, model = tiny_city.features(), unfitted("weekday_level")
     expected = model.predict(features.tensors(ORIGINS))
     monkeypatch.setattr(origin_chunks, "CHUNK_VALUES", 9_000)

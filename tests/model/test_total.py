@@ -69,7 +69,7 @@ class Summing:
         mean = profile_times_level(tensors)
         if tensors.total is not None:
             mean[:, :, -1] = self.share * mean[:, :, :-1].sum(axis=2)
-        return Prediction(mean, np.round(np.stack([mean + i for i in range(len(QUANTILES))])))
+        return Prediction(mean, np.stack([mean + np.float32(i) for i in range(len(QUANTILES))]).round())
 
     def export(self, folder: Path) -> dict[str, Any]:
         raise NotImplementedError

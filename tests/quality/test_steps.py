@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +31,8 @@ HEADER = ("station_id", "minute_utc", "entries")
 class Town(Bench):
     """A bench with settings of the quality checks."""
 
-    quality: ClassVar[dict[str, Any]] = {}
+    def __post_init__(self) -> None:
+        self.quality: dict[str, Any] = {}
 
     @property
     def settings(self) -> Settings:

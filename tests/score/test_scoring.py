@@ -42,7 +42,7 @@ def observe(root: Path, grid: Grid, batch: str = "a", received: str = "2024-03-2
     known = np.full(len(m), np.datetime64(received, "us"))
     values = [pa.array(grid.values[t, s, m].astype(float), from_pandas=True).cast(pa.int32()) for t in range(2)]
     times = [schemas.time_array(minute), schemas.time_array(known), schemas.time_array(known)]
-    names = [schemas.name_array(np.zeros(len(m)), [text]) for text in ("", "test")]
+    names = [schemas.name_array(np.zeros(len(m), np.int32), [text]) for text in ("", "test")]
     table = pa.Table.from_arrays(
         [schemas.name_array(s, grid.stations), times[0], *names, *times[1:], *values],
         schema=schemas.observations(grid.targets),
@@ -76,7 +76,8 @@ def keep(root: Path, table: pa.Table, name: str = "f") -> None:
 def scores(root: Path) -> pd.DataFrame:
     store = Store(str(root))
     frame = store.read_tables(store.files("scores", ".parquet"), schemas.SCORES).to_pandas()
-    return frame.astype(dict.fromkeys(("station_id", "target", "band", "model_version"), str))
+    named: pd.DataFrame = frame.astype(dict.fromkeys(("station_id", "target", "band", "model_version"), str))
+    return named
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def slow_scores(grid: Grid, table: pa.Table) -> dict[tuple[object, ...], dict[st
         )
         for m in frame.minute_utc.unique()
     }
-    answer = {}
+    answer: dict[tuple[object, ...], dict[str, float]] = {}
     for (origin, station, target), rows in frame.groupby(["origin_utc", "station_id", "target"], observed=True):
         counts = grid.values[grid.targets.index(target), grid.stations.index(station)].astype(float)
         for band, low, high in (("1-5", 0, 5), ("6-20", 5, 20), ("21-60", 20, 60), ("1-60", 0, 60)):
@@ -131,7 +132,9 @@ def slow_scores(grid: Grid, table: pa.Table) -> dict[tuple[object, ...], dict[st
 
 def as_dict(frame: pd.DataFrame) -> dict[tuple[object, ...], dict[str, float]]:
     names = ["origin_utc", "station_id", "target", "band"]
-    return {tuple(row[n] for n in names): row.drop(names).to_dict() for _, row in frame.iterrows()}
+    return {
+        tuple(row[n] for n in names): {str(k): v for k, v in row.drop(names).items()} for _, row in frame.iterrows()
+    }
 
 
 def assert_same(frame: pd.DataFrame, slow: dict[tuple[object, ...], dict[str, float]]) -> None:

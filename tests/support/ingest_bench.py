@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -46,16 +46,16 @@ class Bench:
     stations: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def counts(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Bench:
+    def counts(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Self:
         return cls(folder, {"name": "gates", "kind": "counts", "path": f"{folder}/feed/*", **more}, network or {})
 
     @classmethod
-    def events(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Bench:
+    def events(cls, folder: Path, network: dict[str, Any] | None = None, **more: Any) -> Self:
         path = f"{folder}/feed/*"
         return cls(folder, {"name": "trips", "kind": "events", "path": path, "events": TRIPS, **more}, network or {})
 
     @classmethod
-    def http(cls, folder: Path, url: str, network: dict[str, Any] | None = None, **more: Any) -> Bench:
+    def http(cls, folder: Path, url: str, network: dict[str, Any] | None = None, **more: Any) -> Self:
         return cls(folder, {"name": "feed", "kind": "http", "url": url, **more}, network or {})
 
     @property
@@ -130,7 +130,8 @@ class Bench:
     def table(self, name: str) -> list[dict[str, Any]]:
         """Rows of observations or rejects."""
         schema = schemas.REJECTS if name == "rejects" else schemas.observations(self.targets)
-        return self.store.read_tables(self.store.files(name, ".parquet"), schema).to_pylist()
+        rows: list[dict[str, Any]] = self.store.read_tables(self.store.files(name, ".parquet"), schema).to_pylist()
+        return rows
 
     def rejects(self) -> list[tuple[int, str, str]]:
         """Line, reason and text of everything refused."""

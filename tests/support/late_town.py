@@ -24,7 +24,8 @@ SPAN = ReplaySpan(
 
 def late_town(root: Path) -> Settings:
     """Write it; settings of a short training."""
-    minutes = np.arange(*(day_bounds(np.datetime64(d), ZONE)[0] for d in ("2013-10-07", "2013-11-12")), STEP)
+    first, end = (day_bounds(np.datetime64(day), ZONE)[0] for day in ("2013-10-07", "2013-11-12"))
+    minutes = np.arange(first, end, STEP)
     late = np.random.default_rng(1).integers(1, 4, len(minutes))
     write_observations(root, minutes, minutes + STEP * (1 + late), 2, "batch")
     return Settings(

@@ -221,10 +221,10 @@ def lag_days(day: date, holidays: frozenset[date], weeks: int) -> list[date | No
 
 
 def slow_sources(
-    length: int, start: datetime, interval: int, zone: str, holidays: frozenset[date], weeks: int, steps: list[int]
+    length: int, start: np.datetime64, interval: int, zone: str, holidays: frozenset[date], weeks: int, steps: list[int]
 ) -> list[list[int | None]]:
     """Where the weekly lags of some steps stand, [week][step], on a grid of `length` from `start` (UTC)."""
-    begin = start.replace(tzinfo=UTC)
+    begin: datetime = start.astype(object).replace(tzinfo=UTC)
 
     def wall(step: int) -> datetime:
         return (begin + timedelta(minutes=interval * step)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
@@ -234,7 +234,7 @@ def slow_sources(
         first.setdefault(wall(n), n)
     days = [lag_days(wall(step).date(), holidays, weeks) for step in steps]
     at = [(wall(step).time(), found) for step, found in zip(steps, days, strict=True)]
-    return [[first.get(datetime.combine(d[k], time)) if d[k] else None for time, d in at] for k in range(weeks)]
+    return [[first.get(datetime.combine(day, time)) if (day := d[k]) else None for time, d in at] for k in range(weeks)]
 
 
 def slow_smoothed(series: Array, half: int, n: int | None) -> float:

@@ -66,12 +66,17 @@ def running(folder: Path) -> Iterator[Server]:
                 shutil.chown(path, who["user"])
         initdb = [folder / "initdb", "-D", home / "data", "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8"]
         made = [*initdb, "--pwfile", home / "password", "--locale=C", "--no-sync"]
-        subprocess.run(made, check=True, capture_output=True, cwd=home, **who)
+        subprocess.run([str(part) for part in made], check=True, capture_output=True, cwd=home, **who)
         port = _free_port()
         settings = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}", "fsync=off"]
-        command = [folder / "postgres", "-D", home / "data", *(part for each in settings for part in ("-c", each))]
+        command = [
+            str(folder / "postgres"),
+            "-D",
+            str(home / "data"),
+            *(part for each in settings for part in ("-c", each)),
+        ]
         with (home / "log").open("w") as log:
-            process = subprocess.Popen(command, stdout=log, stderr=log, cwd=home, **who)
+            process: subprocess.Popen[bytes] = subprocess.Popen(command, stdout=log, stderr=log, cwd=home, **who)
         try:
             server = Server(port)
             _wait(server, process, home / "log")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from tasks.arrays import Minutes
+from tasks.channels import Channel
 from tasks.contracts import Grid, Split, Tensors
 
 INTERVAL, WEEKS, RECENT, HORIZON = 15, 3, 4, 4
@@ -41,9 +43,10 @@ class SmallFeatures:
     """`contracts.Features` over the grid, written plainly; the time zone is UTC and there are no holidays."""
 
     def __init__(self, grid: Grid) -> None:
-        self.grid, self.extra = grid, ()
+        self.grid = grid
+        self.extra: tuple[Channel, ...] = ()
 
-    def tensors(self, origins: Minutes, stations: list[int] | None = None) -> Tensors:
+    def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
         at = self.grid.index(origins)
         window = np.arange(-RECENT, HORIZON)
         values = self.grid.values if stations is None else self.grid.values[:, stations]

@@ -82,7 +82,8 @@ def seen(
 ) -> list[tuple[Any, ...]]:
     """(station, UTC minute, entries, exits) of the rows read."""
     moment = None if as_of is None else np.datetime64(as_of, "s")
-    table = read_minutes(store, np.datetime64(start, "m"), np.datetime64(end, "m"), ZONE, TARGETS, moment)
+    first, last = (np.datetime64(each, "m") if isinstance(each, str) else each for each in (start, end))
+    table = read_minutes(store, first, last, ZONE, TARGETS, moment)
     assert table.schema.equals(schemas.minutes(TARGETS))
     minutes = schemas.numpy_times(table["minute_utc"]).astype("datetime64[m]").astype(str)
     return list(zip(table["station_id"].to_pylist(), minutes, *(table[t].to_pylist() for t in TARGETS), strict=True))
@@ -136,7 +137,9 @@ def test_as_of_sees_neither_later_minutes_nor_later_corrections(store: Store) ->
     assert seen(store, as_of="2013-10-09T12:00:59") == []
     assert seen(store, as_of="2013-10-09T12:01") == [("a", "2013-10-09T12:00", 5, 0)]
     assert seen(store, as_of="2013-10-09T12:02:59") == [("a", "2013-10-09T12:00", 5, 0)]
-    assert seen(store, as_of="2013-10-09T12:03:00") == [("a", f"2013-10-09T12:0{m}", n, 0) for m, n in enumerate("566") for n in [int(n)]]  # fmt: skip
+    assert seen(store, as_of="2013-10-09T12:03:00") == [
+        ("a", f"2013-10-09T12:0{m}", n, 0) for m, n in enumerate([5, 6, 6])
+    ]
     assert seen(store, as_of="2013-10-09T12:59")[0][2] == 5
     assert seen(store, as_of="2013-10-09T13:00")[0][2] == 7
     assert [row[0] for row in seen(store, as_of="2013-10-09T12:30")] == ["a", "a", "a", "late"]
@@ -323,7 +326,12 @@ def minute_table(*rows: tuple[str, str, int | None]) -> pa.Table:
 def test_in_a_grid_zero_is_zero_and_what_was_not_observed_is_nan() -> None:
     table = minute_table(("b", "2013-10-09T12:00", 0), ("a", "2013-10-09T12:02", 7), ("a", "2013-10-09T12:01", None))
     grid = to_grid(table, at("2013-10-09T12:00"), at("2013-10-09T12:03"), 1, TARGETS)
-    assert (grid.values.dtype, grid.stations, grid.targets, grid.interval) == (np.float32, ("a", "b"), TARGETS, 1)
+    assert (grid.values.dtype, grid.stations, grid.targets, grid.interval) == (
+        np.dtype(np.float32),
+        ("a", "b"),
+        TARGETS,
+        1,
+    )
     nan = np.nan
     np.testing.assert_array_equal(grid.values[0], [[nan, nan, 7], [0, nan, nan]])
     assert np.isnan(grid.values[1]).all()
@@ -339,7 +347,9 @@ def test_rows_off_the_grid_and_outside_its_span_are_left_out() -> None:
     assert to_grid(table, at("2013-10-09T12:00"), at("2013-10-09T12:14"), 5, TARGETS).steps == 2
 
 
-def test_a_span_and_its_grid_are_the_same_however_many_rows_are_looked_at_together(monkeypatch) -> None:
+def test_a_span_and_its_grid_are_the_same_however_many_rows_are_looked_at_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     store = Store(next(roots))
     said = [Said(s, f"2013-10-09T12:{n:02d}", n) for n in range(9) for s in ("b", "a", "c")]
     ingest(store, "batch", [*said, Said("z", "2013-10-10T12:00", 3)])

@@ -102,8 +102,8 @@ def test_asking_after_a_batch_of_a_day_that_was_never_compacted_opens_no_file(ro
 def test_a_reader_whose_files_are_compacted_away_under_it_reads_again(root: str, filter: object, trick: str) -> None:
     land(Store(root), "b1", [ONE])
     land(Store(root), "b2", [TWO])
-    before_read = {"first read": {1: compact}, "second read": {2: compact}}.get(trick, {})
-    store = Tricky(root, before_read, {} if before_read else {2: compact})
+    trick_of: dict[int, Callable[[Tricky], None]] = {2 if trick == "second read" else 1: compact}
+    store = Tricky(root, {}, {2: compact}) if trick == "after all reads" else Tricky(root, trick_of, {})
     files, rows = read_day(store, DAY, SCHEMA, filter)
     assert minutes_of(rows) == [1, 2]
     assert files == ([path_of("b1"), path_of("b2")] if filter is not None and trick == "second read" else ALL)

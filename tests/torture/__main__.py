@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -67,7 +68,7 @@ def plan(tries: int, seed: int, faults: list[str], courses: int) -> Iterator[tup
 
 def torture(tries: int, seed: int, folder: Path, workers: int, only: str) -> list[Row]:
     """The table, in the order of the faults."""
-    courses = all_asked([lambda s=s: course(s, folder / s.name) for s in SCENARIOS])
+    courses = all_asked([partial(course, s, folder / s.name) for s in SCENARIOS])
     mounts = can_mount(folder)
     faults = [f for f in FAULTS if only in f and (mounts or f not in NEEDS_A_MOUNT)]
     todo = list(plan(tries, seed, faults, len(courses)))
@@ -77,7 +78,7 @@ def torture(tries: int, seed: int, folder: Path, workers: int, only: str) -> lis
         return [one_try(courses[which], fault, place, s) for which, fault, s in todo[worker::workers]]
 
     rows = {fault: Row(fault) for fault in faults}
-    for part in all_asked([lambda worker=worker: share(worker) for worker in range(workers)]):
+    for part in all_asked([partial(share, worker) for worker in range(workers)]):
         for row in part:
             rows[row.fault].add(row)
     return list(rows.values())

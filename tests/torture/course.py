@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from support.ingest_bench import Bench
@@ -53,6 +54,11 @@ class Course:
         return held(bench, self.scenario.moments, self.ends[last])
 
 
+def put(bench: Bench, stage: Stage) -> None:
+    """What comes in before the ingest of a stage."""
+    stage.put(bench)
+
+
 def ingest(bench: Bench, stage: Stage) -> None:
     """The ingest of a stage."""
     bench.ingest(stage.as_of, backfill=stage.backfill)
@@ -62,11 +68,11 @@ def course(scenario: Scenario, folder: Path) -> Course:
     """Run a scenario undisturbed."""
     bench, ends = scenario.make(folder / "whole"), []
     for number, stage in enumerate(scenario.stages):
-        asked(lambda stage=stage: stage.put(bench) and None)
+        asked(partial(put, bench, stage))
         for part in ("feed", "root"):
             (bench.folder / part).mkdir(parents=True, exist_ok=True)
         shutil.copytree(bench.folder, folder / str(number))
-        asked(lambda stage=stage: ingest(bench, stage))
+        asked(partial(ingest, bench, stage))
         ends.append(asked(lambda: held(bench, scenario.moments)))
     made = Course(scenario, folder, (), tuple(ends))
     return replace(made, measures=tuple(_measure(made, number) for number in range(len(ends))))

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.champion_alias import champion_version
 
 from tasks.errors import ConfigError, ModelError
 from tasks.settings.tree import MlflowSettings, Settings
 from tasks.tracking import registry, runs
 from tasks.tracking.uri import artifact_root, tracking_uri
-from tests.support.champion_alias import champion_version
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = """

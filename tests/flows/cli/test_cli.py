@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +18,12 @@ from flows.cli.output import to_json
 from tasks.errors import ConfigError
 from tasks.tables.staleness import LateReport
 
+Command = Callable[..., tuple[int, str, str]]
 HEADER = "station_id,minute,entries,exits\n"
 
 
 @pytest.fixture
-def nexthour(monkeypatch, capsys):
+def nexthour(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Run one command; gives exit code, stdout and stderr."""
 
     def run(*words: object) -> tuple[int, str, str]:
@@ -50,7 +52,9 @@ def network(tmp_path: Path) -> Path:
     return tmp_path / "nexthour.toml"
 
 
-def test_ingested_counts_come_out_of_the_export_as_they_went_in(nexthour, network: Path, tmp_path: Path) -> None:
+def test_ingested_counts_come_out_of_the_export_as_they_went_in(
+    nexthour: Command, network: Path, tmp_path: Path
+) -> None:
     code, out, _ = nexthour("backfill", "--config", network, "--json")
     assert code == 0
     report = json.loads(out)
@@ -64,7 +68,7 @@ def test_ingested_counts_come_out_of_the_export_as_they_went_in(nexthour, networ
     assert table["entries"].to_pylist() == [h + m for h in range(6, 9) for m in range(60)]
 
 
-def test_the_export_shows_what_was_known_at_a_moment(nexthour, network: Path, tmp_path: Path) -> None:
+def test_the_export_shows_what_was_known_at_a_moment(nexthour: Command, network: Path, tmp_path: Path) -> None:
     nexthour("backfill", "--config", network)
     span = ("--start", "2024-03-05", "--end", "2024-03-06", "--as-of", "2024-03-05T07:00")
     code, out, _ = nexthour("minutes", "--config", network, *span, "--out", tmp_path / "then.csv", "--json")
@@ -73,7 +77,9 @@ def test_the_export_shows_what_was_known_at_a_moment(nexthour, network: Path, tm
     assert (tmp_path / "then.csv").read_text().splitlines()[1] == "A,2024-03-05T12:00:00Z,6,0"
 
 
-def test_rejected_rows_are_listed_written_out_repaired_and_taken_back(nexthour, network: Path, tmp_path: Path) -> None:
+def test_rejected_rows_are_listed_written_out_repaired_and_taken_back(
+    nexthour: Command, network: Path, tmp_path: Path
+) -> None:
     with (tmp_path / "feed/a.csv").open("a") as feed:
         feed.write("A,2024-03-05T09:00,many,\x1b[31m1\n")
     nexthour("backfill", "--config", network)
@@ -125,7 +131,9 @@ def test_rejected_rows_are_listed_written_out_repaired_and_taken_back(nexthour, 
         (("forecast", "--model", "next_hour_lsm", "--as-of", "2024-03-05T08:30"), "next_hour_lstm"),
     ],
 )
-def test_bad_usage_is_one_clear_line_and_exit_code_2(nexthour, network: Path, words, said: str) -> None:
+def test_bad_usage_is_one_clear_line_and_exit_code_2(
+    nexthour: Command, network: Path, words: tuple[str, ...], said: str
+) -> None:
     nexthour("backfill", "--config", network)
     code, _, err = nexthour(*words, "--config", network)
     assert code == 2
@@ -133,7 +141,7 @@ def test_bad_usage_is_one_clear_line_and_exit_code_2(nexthour, network: Path, wo
     assert "Traceback" not in err
 
 
-def test_a_misspelt_key_is_named_with_the_right_one(nexthour, network: Path) -> None:
+def test_a_misspelt_key_is_named_with_the_right_one(nexthour: Command, network: Path) -> None:
     network.write_text(network.read_text().replace("timezone", "timezon"))
     code, _, err = nexthour("ingest", "--config", network)
     assert code == 2
@@ -141,7 +149,7 @@ def test_a_misspelt_key_is_named_with_the_right_one(nexthour, network: Path) -> 
     assert "did you mean 'timezone'?" in err
 
 
-def test_an_unwritable_data_root_is_one_clear_line(nexthour, network: Path, tmp_path: Path) -> None:
+def test_an_unwritable_data_root_is_one_clear_line(nexthour: Command, network: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     code, _, err = nexthour("ingest", "--config", network, "--data-root", tmp_path / "file/root")
     assert code == 1
@@ -149,7 +157,7 @@ def test_an_unwritable_data_root_is_one_clear_line(nexthour, network: Path, tmp_
     assert len(err.strip().splitlines()) == 1
 
 
-def test_a_torn_file_fails_the_command_but_not_its_neighbours(nexthour, network: Path) -> None:
+def test_a_torn_file_fails_the_command_but_not_its_neighbours(nexthour: Command, network: Path) -> None:
     torn = gzip.compress(HEADER.encode() + b"A,2024-03-05T10:00,1,1\n" * 500)[:-20]
     (network.parent / "feed/b.csv.gz").write_bytes(torn)
     code, out, err = nexthour("backfill", "--config", network, "--json")
@@ -159,7 +167,7 @@ def test_a_torn_file_fails_the_command_but_not_its_neighbours(nexthour, network:
     assert "ends early" in err
 
 
-def test_refused_rows_are_counted_by_reason_for_the_person(nexthour, network: Path) -> None:
+def test_refused_rows_are_counted_by_reason_for_the_person(nexthour: Command, network: Path) -> None:
     (network.parent / "feed/c.csv").write_text(HEADER + "A,2024-03-05T10:00,-1,1\nA,2024-03-05T10:01,many,1\n")
     code, out, err = nexthour("backfill", "--config", network, "--json")
     assert code == 0
@@ -167,7 +175,7 @@ def test_refused_rows_are_counted_by_reason_for_the_person(nexthour, network: Pa
     assert "│ negative     │    1 │" in err
 
 
-def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(nexthour, network: Path) -> None:
+def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(nexthour: Command, network: Path) -> None:
     nexthour("backfill", "--config", network)
     code, _, err = nexthour("retrain", "--config", network, "--as-of", "2024-03-05T09:00")
     line = err.strip().splitlines()[-1]
@@ -176,7 +184,7 @@ def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(nextho
     assert "day" in line
 
 
-def test_a_forecast_before_any_model_exists_falls_to_a_baseline_and_says_so(nexthour, network: Path) -> None:
+def test_a_forecast_before_any_model_exists_falls_to_a_baseline_and_says_so(nexthour: Command, network: Path) -> None:
     nexthour("backfill", "--config", network)
     code, out, err = nexthour("forecast", "--config", network, "--as-of", "2024-03-05T09:00", "--json")
     assert code == 0
@@ -202,7 +210,7 @@ def test_help_and_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect(netw
 
 
 def test_maintain_tells_people_and_scripts_what_it_did_and_exits_1_where_a_person_is_needed(
-    nexthour, network: Path, tmp_path: Path
+    nexthour: Command, network: Path, tmp_path: Path
 ) -> None:
     nexthour("backfill", "--config", network)
     day = tmp_path / "root/observations/service_date=2024-03-05"

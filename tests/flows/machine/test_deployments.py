@@ -3,16 +3,17 @@
 import importlib
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from flows.machine.deployments import DEPLOYMENTS
+from flows.machine.deployments import DEPLOYMENTS, Deployed
 
 ROOT = Path(__file__).parents[3]
 
 
-def shipped() -> dict[str, dict]:
+def shipped() -> dict[str, dict[str, Any]]:
     listed = yaml.safe_load((ROOT / "deployments/prefect.yaml").read_text())["deployments"]
     return {item["name"]: item for item in listed}
 
@@ -22,7 +23,7 @@ def test_prefect_yaml_deploys_every_flow_of_the_registry_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
-def test_prefect_yaml_says_what_the_registry_says(item) -> None:
+def test_prefect_yaml_says_what_the_registry_says(item: Deployed) -> None:
     entry = shipped()[item.flow]
     zone = tomllib.loads((ROOT / "deployments/nexthour.toml").read_text())["network"]["timezone"]
     expected = [{"cron": item.cron, "timezone": zone if item.local else "UTC"}] if item.cron else []
@@ -33,7 +34,7 @@ def test_prefect_yaml_says_what_the_registry_says(item) -> None:
 
 
 @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)
-def test_every_entrypoint_is_a_flow_of_that_name_whose_parameters_are_all_described(item) -> None:
+def test_every_entrypoint_is_a_flow_of_that_name_whose_parameters_are_all_described(item: Deployed) -> None:
     flow = getattr(importlib.import_module(f"flows.{item.flow}"), item.flow)
     assert flow.name == item.flow
     described = flow.parameters.model_dump()["properties"]
@@ -41,6 +42,7 @@ def test_every_entrypoint_is_a_flow_of_that_name_whose_parameters_are_all_descri
 
 
 @pytest.mark.parametrize("item", [d for d in DEPLOYMENTS if d.local], ids=lambda item: item.flow)
-def test_nightly_schedules_keep_clear_of_the_hours_in_which_clocks_change(item) -> None:
+def test_nightly_schedules_keep_clear_of_the_hours_in_which_clocks_change(item: Deployed) -> None:
+    assert item.cron is not None
     hour = int(item.cron.split()[1])
     assert not 0 <= hour <= 2

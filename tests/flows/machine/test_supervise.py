@@ -6,6 +6,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,18 @@ from tasks.errors import ConfigError, NexthourError
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
-def until(condition, seconds: float = 20) -> bool:
+def until(condition: Callable[[], bool], seconds: float = 20) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():
             return True
         time.sleep(0.05)
     return False
+
+
+def pid_of(child: Child) -> int:
+    assert child.process is not None
+    return child.process.pid
 
 
 def alive(pid: int) -> bool:
@@ -38,12 +44,12 @@ def test_a_child_that_dies_is_started_again_and_all_end_on_stop(tmp_path: Path) 
     child = Child("sleeper", SLEEP, pause=0.05)
     supervisor = Supervisor([child], {}, tmp_path / "logs", said.append)
     supervisor.start()
-    first = child.process.pid
+    first = pid_of(child)
     watcher = threading.Thread(target=supervisor.watch, args=(0.05,))
     watcher.start()
     os.kill(first, signal.SIGKILL)
-    assert until(lambda: child.process.pid != first)
-    second = child.process.pid
+    assert until(lambda: pid_of(child) != first)
+    second = pid_of(child)
     supervisor.stop()
     watcher.join(10)
     assert not alive(second)
@@ -63,6 +69,7 @@ def test_children_get_the_environment_and_write_to_their_log(tmp_path: Path) -> 
     child = Child("echo", [sys.executable, "-c", "import os; print(os.environ['GREETING'])"])
     supervisor = Supervisor([child], {"GREETING": "good morning"}, tmp_path, lambda line: None)
     supervisor.start()
+    assert child.process is not None
     child.process.wait(20)
     assert (tmp_path / "echo.log").read_text().strip() == "good morning"
 

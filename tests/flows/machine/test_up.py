@@ -46,11 +46,12 @@ def test_a_tracking_server_elsewhere_is_neither_started_nor_named(tmp_path: Path
 @pytest.mark.parametrize("taken", ["--prefect-port", "--mlflow-port"])
 def test_a_port_in_use_is_named_by_its_option_before_anything_starts(tmp_path: Path, taken: str) -> None:
     ports = {"--prefect-port": free_port(), "--mlflow-port": free_port()}
+    prefect, mlflow = ports.values()
     with socket.socket() as held:
         held.bind(("127.0.0.1", ports[taken]))
         held.listen()
         with pytest.raises(ConfigError, match=f"give {taken}"):
-            make_supervisor(Settings(data_root=str(tmp_path)), None, "127.0.0.1", *ports.values(), print)
+            make_supervisor(Settings(data_root=str(tmp_path)), None, "127.0.0.1", prefect, mlflow, print)
 
 
 def test_the_command_prints_one_address_per_line_and_an_interrupt_while_it_starts_ends_it_well(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town
     assert again.trials[:2] == first.trials
     assert told == [("trials", 3, 4), ("trials", 4, 4)]
     assert first.trials[0].values == {"fit_origins": 400, "dispersion_prior": 50.0}
-    losses = [trial.loss for trial in again.trials]
+    losses = [trial.loss for trial in again.trials if trial.loss is not None]
     assert again.best.loss == min(losses)
     pasted = tomllib.loads((tmp_path / "best.toml").read_text())
     assert pasted == {"models": {"weekday_level": again.best.values}}
@@ -71,7 +71,7 @@ def test_a_trial_worse_than_the_median_is_pruned(town: Settings) -> None:
     assert counts == list(range(1, 26))
     assert len(trials) == 25
     assert best is not None
-    assert best.loss == min(t.loss for t in trials if t.state == "complete")
+    assert best.loss == min(t.loss for t in trials if t.state == "complete" and t.loss is not None)
     assert [t for t in trials if t.state == "pruned"]
     assert len(asked) < 3 * 25
 

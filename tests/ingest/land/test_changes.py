@@ -187,7 +187,7 @@ def test_a_ledger_that_another_version_wrote_costs_a_repetition(tmp_path: Path) 
     assert bench.ingest().skipped == 1
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plain:
     """A source that keeps no books."""
 
@@ -297,5 +297,5 @@ def events_header() -> tuple[str, ...]:
 
 def event_rows(ends: dict[str, list[tuple[datetime, str]]]) -> list[tuple[str, ...]]:
     """A row an end, the other end missing."""
-    entries = [(f"{t.isoformat()}Z", station, "", "") for t, station in ends["entries"]]
+    entries: list[tuple[str, ...]] = [(f"{t.isoformat()}Z", station, "", "") for t, station in ends["entries"]]
     return entries + [("", "", f"{t.isoformat()}Z", station) for t, station in ends["exits"]]

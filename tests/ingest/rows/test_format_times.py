@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -20,14 +21,14 @@ _FORMATS = st.builds(
 )
 
 
-def _wall(texts: list[str | None], *formats: str) -> list[str | None]:
+def _wall(texts: Sequence[str | None], *formats: str) -> list[str | None]:
     times = parse_times(pa.array(texts, pa.string()), formats).wall
     return [None if np.isnat(time) else str(time) for time in times]
 
 
 @given(_MOMENTS, _FORMATS)
 @example(datetime(2024, 2, 29, 0, 0), "%d %b %Y %I:%M %p")
-def test_what_strftime_writes_is_read_back(moment, text):
+def test_what_strftime_writes_is_read_back(moment: datetime, text: str) -> None:
     kept = datetime.strptime(moment.strftime(text), text)  # the format may leave out seconds
     assert _wall([moment.strftime(text)], text) == [kept.replace(microsecond=0).isoformat()]
 
@@ -43,13 +44,13 @@ _RARE = {
 
 
 @given(_MOMENTS, st.sampled_from(sorted(_RARE)))
-def test_rarer_directives_are_read_back(moment, text):
+def test_rarer_directives_are_read_back(moment: datetime, text: str) -> None:
     written = moment.strftime(_RARE[text])
     assert _wall([written], text) == [datetime.strptime(written, _RARE[text]).isoformat()]
 
 
 @given(_MOMENTS, st.integers(-14 * 60, 14 * 60))
-def test_an_offset_gives_utc(moment, minutes):
+def test_an_offset_gives_utc(moment: datetime, minutes: int) -> None:
     at = moment.replace(microsecond=0, tzinfo=timezone(timedelta(minutes=minutes)))
     times = parse_times(pa.array([at.strftime("%d/%m/%Y %H:%M:%S%z")]), ["%d/%m/%Y %H:%M:%S %z", "%d/%m/%Y %H:%M:%S%z"])
     assert times.utc[0].item() == at.astimezone(UTC).replace(tzinfo=None)
@@ -57,13 +58,13 @@ def test_an_offset_gives_utc(moment, minutes):
 
 
 @given(_MOMENTS, _FORMATS)
-def test_the_format_is_among_those_suggested(moment, text):
+def test_the_format_is_among_those_suggested(moment: datetime, text: str) -> None:
     written = moment.strftime(text)
     suggested = suggest_formats([written])
     assert any(_wall([written], each) == _wall([written], text) for each in suggested)
 
 
-def test_the_first_format_that_fits_reads_a_value():
+def test_the_first_format_that_fits_reads_a_value() -> None:
     assert _wall(["04/03/2024 07:00", "2024-03-05 08:00", "x", None], "%d/%m/%Y %H:%M", "%Y-%m-%d %H:%M") == [
         "2024-03-04T07:00:00",
         "2024-03-05T08:00:00",
@@ -72,7 +73,7 @@ def test_the_first_format_that_fits_reads_a_value():
     ]
 
 
-def test_hours_past_24_belong_to_the_next_date():
+def test_hours_past_24_belong_to_the_next_date() -> None:
     assert _wall(["2024-12-31 24:30", "2024-12-31 25:10", "2024-12-31 48:00"], "%Y-%m-%d %H:%M") == [
         "2025-01-01T00:30:00",
         "2025-01-01T01:10:00",
@@ -83,16 +84,16 @@ def test_hours_past_24_belong_to_the_next_date():
 @pytest.mark.parametrize(
     "text", ["2023-02-29 10:00", "2024-13-01 10:00", "2024-00-10 10:00", "2024-04-31 10:00", "2024-04-30 10:60"]
 )
-def test_what_the_calendar_lacks_is_no_time(text):
+def test_what_the_calendar_lacks_is_no_time(text: str) -> None:
     assert _wall([text], "%Y-%m-%d %H:%M") == [None]
 
 
-def test_twelve_hour_clocks_have_noon_and_midnight():
+def test_twelve_hour_clocks_have_noon_and_midnight() -> None:
     texts = ["03/05/2024 12:00:00 AM", "03/05/2024 12:30:00 PM", "03/05/2024 13:00:00 PM"]
     assert _wall(texts, "%m/%d/%Y %I:%M:%S %p") == ["2024-03-05T00:00:00", "2024-03-05T12:30:00", None]
 
 
-def test_touching_numbers_have_two_digits_each():
+def test_touching_numbers_have_two_digits_each() -> None:
     assert _wall(["202403040712", "2024341712"], "%Y%m%d%H%M") == ["2024-03-04T07:12:00", None]
 
 
@@ -105,11 +106,11 @@ def test_touching_numbers_have_two_digits_each():
         (pa.array([1_709_600_000.5]), "epoch"),
     ],
 )
-def test_numbers_since_1970_are_utc(values, name):
+def test_numbers_since_1970_are_utc(values: pa.Array, name: str) -> None:
     assert str(parse_times(values, [name]).utc[0]) == "2024-03-05T00:53:20"
 
 
-def test_it_stays_open_which_number_is_the_day():
+def test_it_stays_open_which_number_is_the_day() -> None:
     assert suggest_formats(["10/04/2017 03:49", "09/04/2017 06:45"]) == ["%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M"]
     assert read_both_ways(suggest_formats(["10/04/2017 03:49"]))
     assert suggest_formats(["10/04/2017 03:49", "13/04/2017 06:45"]) == ["%d/%m/%Y %H:%M"]
@@ -129,11 +130,11 @@ def test_it_stays_open_which_number_is_the_day():
         ("%Y-%m-%d %H:%", "is no directive"),
     ],
 )
-def test_a_format_that_cannot_say_when_is_rejected(text, says):
+def test_a_format_that_cannot_say_when_is_rejected(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         check_format(text)
 
 
 @pytest.mark.parametrize("text", ["%d/%m/%Y %H:%M", "%y%j%H", "%c", "epoch_ms", "%b %d, %Y %I %p"])
-def test_a_format_with_date_and_hour_is_taken(text):
+def test_a_format_with_date_and_hour_is_taken(text: str) -> None:
     check_format(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -157,6 +158,6 @@ def test_what_was_read_before_a_key_came_counts_as_read(tmp_path: Path) -> None:
         ("columns", {"entries": [["a", "b"]]}, "only those of a time are grouped"),
     ],
 )
-def test_a_configuration_that_cannot_be_meant_is_rejected(tmp_path: Path, key: str, value: object, says: str) -> None:
+def test_a_configuration_that_cannot_be_meant_is_rejected(tmp_path: Path, key: str, value: Any, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         _bench(tmp_path, "station_id,minute,entries", **{key: value}).settings  # noqa: B018

@@ -43,20 +43,20 @@ def forecaster(scales: dict[str, dict[str, tuple[float, float]]]) -> WeeklyLagFo
 
 def test_a_series_runs_from_the_oldest_week_to_the_newest() -> None:
     lags = np.array([[30.0], [20.0], [10.0]], np.float32)  # last week first
-    series = weekly_series(lags, np.float32(10), np.float32(20))
+    series = weekly_series(lags, np.array(10, np.float32), np.array(20, np.float32))
     assert series.weeks[0, :, 0].tolist() == [0, 0.5, 1]
     assert series.weeks[0, :, 1].tolist() == [1, 1, 1]
 
 
 def test_a_missing_week_is_masked_and_holds_the_mean_of_the_others_not_zero() -> None:
     lags = np.array([[8.0], [np.nan], [4.0]], np.float32)
-    series = weekly_series(lags, np.float32(0), np.float32(8))
+    series = weekly_series(lags, np.array(0, np.float32), np.array(8, np.float32))
     assert series.weeks[0].tolist() == [[0.5, 1], [0.75, 0], [1, 1]]
     assert series.known.tolist() == [True]
 
 
 def test_without_any_week_a_series_is_unknown_and_finite() -> None:
-    series = weekly_series(np.full((3, 2), np.nan, np.float32), np.float32(0), np.float32(1))
+    series = weekly_series(np.full((3, 2), np.nan, np.float32), np.array(0, np.float32), np.array(1, np.float32))
     assert not series.known.any()
     np.testing.assert_array_equal(series.weeks, 0)
 
@@ -85,7 +85,7 @@ def test_scales_come_from_training_hours_alone() -> None:
     assert set(scales["entries"]) == {"big", "closed", "middle", "small"}
     low, high = scales["entries"]["big"]
     truth = FEATURES.truth(town.SPLIT.train)[0, :, 0]
-    assert (low, high) == (np.nanmin(truth), np.nanmax(truth))
+    assert (low, high) == (float(np.nanmin(truth)), float(np.nanmax(truth)))
 
 
 def test_the_defaults_are_the_recipe_s() -> None:

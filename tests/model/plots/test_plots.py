@@ -57,11 +57,13 @@ FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
         ["people in 5 minutes", "local time", "truth", "forecast (training)", "forecast (hold-out)", "Tue 10 Mar 2026"],
     ),
     "horizon": (
-        lambda: plots.error_by_horizon(range(1, 61), {n: np.linspace(1, 2, 60) for n in NAMES}, "MAE, people a minute"),
+        lambda: plots.error_by_horizon(
+            range(1, 61), {n: np.linspace(1, 2, 60).tolist() for n in NAMES}, "MAE, people a minute"
+        ),
         ["minutes ahead", "MAE, people a minute", *NAMES],
     ),
     "hour": (
-        lambda: plots.error_by_hour({n: np.linspace(1, 2, 24) for n in NAMES}, "RMSE of the hour, people"),
+        lambda: plots.error_by_hour({n: np.linspace(1, 2, 24).tolist() for n in NAMES}, "RMSE of the hour, people"),
         ["local hour of the origin", "RMSE of the hour, people", "06:00", *NAMES],
     ),
     "calibration": (
@@ -121,7 +123,8 @@ def test_no_words_stand_on_others_or_leave_the_picture(name: str) -> None:
     ]
     boxes += [legend.get_window_extent() for legend in figure.legends]
     boxes += [axes.title.get_window_extent() for axes in figure.axes if axes.title.get_text()]
-    boxes += [axes._left_title.get_window_extent() for axes in figure.axes if axes._left_title.get_text()]
+    titles = [title for axes in figure.axes if (title := axes._left_title).get_text()]  # type: ignore[attr-defined]  # only private
+    boxes += [title.get_window_extent() for title in titles]
     frame = figure.bbox
     assert all(frame.x0 <= b.x0 and b.x1 <= frame.x1 and frame.y0 <= b.y0 and b.y1 <= frame.y1 for b in boxes)
     pairs = [(a, b) for i, a in enumerate(boxes) for b in boxes[i + 1 :]]
@@ -159,6 +162,6 @@ def test_missing_values_leave_gaps_and_stop_nothing() -> None:
 def test_the_loss_before_any_epoch_stands_at_epoch_nought() -> None:
     (axes,) = plots.loss_by_epoch([3, 2, 1], [4, 3, 1, 2], best=2).axes
     training, validation, kept = axes.lines
-    assert list(training.get_xdata()) == [1, 2, 3]
-    assert list(validation.get_xdata()) == [0, 1, 2, 3]
-    assert (list(kept.get_xdata()), list(kept.get_ydata())) == ([2], [1])
+    assert np.asarray(training.get_xdata()).tolist() == [1, 2, 3]
+    assert np.asarray(validation.get_xdata()).tolist() == [0, 1, 2, 3]
+    assert np.asarray(kept.get_data()).tolist() == [[2], [1]]

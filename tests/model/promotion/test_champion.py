@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.champion_alias import champion_version
 
 from tasks.errors import ModelError
 from tasks.model.promotion.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
@@ -15,7 +16,6 @@ from tasks.settings.tree import MlflowSettings, Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs
 from tasks.tracking.uri import tracking_uri
-from tests.support.champion_alias import champion_version
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 LOADER = "def _load_pyfunc(folder):\n    class Echo:\n        def predict(self, data, params=None):\n            return data\n    return Echo()\n"

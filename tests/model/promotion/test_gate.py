@@ -15,7 +15,7 @@ from tasks.model.promotion.gate import better_confidence, decide, station_tiers
 from tasks.settings.tree import GateSettings
 
 DAYS, STATIONS = 7, 9
-VOLUME = np.arange(STATIONS, 0, -1) * 100.0
+VOLUME = np.arange(STATIONS, 0, -1).astype(np.float64) * 100
 GATE = GateSettings(confidence=0.8, margin=0.03, minimum_days=3)
 
 
@@ -24,7 +24,7 @@ def losses(factor: float = 1.0, seed: int = 0, noise: float = 0.01, days: int = 
     rng = np.random.default_rng(seed)
     day = np.where(np.arange(days) % 7 < 5, 1.0, 0.3)[:, None]
     own = np.exp(noise * rng.normal(size=(days, STATIONS)))
-    return factor * day * own * (VOLUME / VOLUME.mean())
+    return np.asarray(factor * day * own * (VOLUME / VOLUME.mean()))
 
 
 def judged(challenger: np.ndarray, champion: np.ndarray | None, baseline: np.ndarray) -> Decision:

@@ -36,7 +36,7 @@ def test_a_served_network_answers_with_its_counts_and_without_tensorflow(
 ) -> None:
     save_bundle(tmp_path / "bundle", tiny_champion.forecaster, bundle_meta(tiny_champion))
     tensors = tiny_champion.features.tensors(tiny_champion.split.holdout[:2])
-    np.savez(tmp_path / "asked.npz", **to_arrays(tensors, tiny_champion.features.grid.stations))
+    np.savez(tmp_path / "asked.npz", allow_pickle=False, **to_arrays(tensors, tiny_champion.features.grid.stations))
     subprocess.run([sys.executable, "-c", ASK, str(tmp_path)], check=True, cwd=Path(__file__).parents[3])
     expected = tiny_champion.forecaster.predict(tensors)
     with np.load(tmp_path / "answer.npz") as answer:

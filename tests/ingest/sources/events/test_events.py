@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,7 @@ TAP = {"entries": {"time": "t", "station_id": "s"}}
 START = at("2024-05-10T09:00")
 
 
-def bench_of(folder: Path, *rows: Sequence[object], **more: object) -> Bench:
+def bench_of(folder: Path, *rows: Sequence[object], **more: Any) -> Bench:
     bench = Bench.events(folder, **more)
     bench.put_rows("f.csv", HEADER, rows)
     return bench

@@ -118,7 +118,7 @@ def test_a_feed_that_has_forgotten_the_cursor_is_read_from_its_first_one(tmp_pat
     says = Log()
     says.rows = [("A", "10:00", 1)]
     options = {"cursor": "after", "next": "header:x-next", "first": "1"}
-    bench = Bench.http(tmp_path, (route := serve(says)).url, **options)
+    bench = Bench.http(tmp_path, (route := serve(says)).url, None, **options)
     says.rows += [("A", "10:01", 2), ("A", "10:02", 3)]
     bench.ingest()
     says.kept = 9
@@ -137,7 +137,7 @@ def test_what_was_read_by_another_configuration_is_read_anew(tmp_path: Path) -> 
     says = Log()
     says.rows = [("A", "10:00", 1)]
     options: dict[str, Any] = {"cursor": "after", "next": "header:x-next"}
-    bench = Bench.http(tmp_path, (route := serve(says)).url, **options)
+    bench = Bench.http(tmp_path, (route := serve(says)).url, None, **options)
     bench.ingest()
     bench.source["timeout_seconds"] = 5.0
     bench.ingest(NOW + MINUTE)

@@ -151,7 +151,7 @@ def test_disturbing_keeps_the_tensors_that_it_was_given() -> None:
 
 def _newest_missing(tensors: Tensors, origin: int) -> int:
     """How many of the last steps before an origin are missing everywhere."""
-    seen = np.isfinite(tensors.recent[:, origin]).any(axis=(0, 1))
+    seen = np.asarray(np.isfinite(tensors.recent[:, origin]).any(axis=(0, 1)))
     return int(np.argmax(seen[::-1])) if seen.any() else len(seen)
 
 
