@@ -13,24 +13,23 @@ from tasks.errors import StoreError
 from tasks.storage.roots import one_line
 
 FILTERED = ("part", "source")
-ENCODINGS = frozenset({"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY", "DELTA_BINARY_PACKED"})
-"""Encodings of Parquet 2.6, which every reader knows; earlier releases wrote counts with a later one."""
-DELTA_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
+ENCODINGS = frozenset({"PLAIN", "RLE", "RLE_DICTIONARY", "PLAIN_DICTIONARY"})
+"""Encodings that every reader reads right. Earlier releases wrote counts with one of 2024, which many do not know, and
+times as deltas, of which fastparquet makes other times where they need more than 24 bits."""
+TIME_COLUMNS = ("minute_utc", "available_at", "received_at", "issued_at", "origin_utc")
 ROWS_PER_GROUP = 131_072
 
 
 def encode_table(table: pa.Table) -> bytes:
     """Content of the Parquet file of a table."""
     buffer = io.BytesIO()
-    delta = [f.name for f in table.schema if f.name in DELTA_COLUMNS and pa.types.is_timestamp(f.type)]
+    ranged = [name for name in table.column_names if name in (*TIME_COLUMNS, *FILTERED)]
     pq.write_table(
         table,
         buffer,
         write_page_checksum=True,
         compression="zstd",
-        use_dictionary=[name for name in table.column_names if name not in delta],
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-        write_statistics=[name for name in table.column_names if name in (*delta, *FILTERED)],
+        write_statistics=ranged,
     )
     return buffer.getvalue()
 
@@ -78,14 +77,11 @@ def is_widely_readable(footer: pq.FileMetaData) -> bool:
 def encode_grouped(table: pa.Table, metadata: Mapping[str, str], rows: int = ROWS_PER_GROUP) -> bytes:
     """Content of a Parquet file with key-value metadata, so many rows per group, a checksum to every page."""
     buffer = io.BytesIO()
-    delta = [name for name in DELTA_COLUMNS if name in table.column_names]
     pq.write_table(
         table.replace_schema_metadata(dict(metadata)),
         buffer,
         row_group_size=rows,
         compression="zstd",
-        use_dictionary=[name for name in table.column_names if name not in delta],
-        column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
         write_page_checksum=True,
     )
     return buffer.getvalue()

@@ -16,7 +16,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
-from tasks.storage.parquet import DELTA_COLUMNS, decode_table, encode_table, is_widely_readable, texts
+from tasks.storage.parquet import decode_table, encode_table, is_widely_readable, texts
 from tasks.storage.roots import local_files, local_folder, one_line, remote, replace_file, replace_object, shown
 
 
@@ -97,7 +97,7 @@ class Store:
             raise StoreError(f"{self.url(path)} is not JSON: restore it or delete it") from None
 
     def write_table(self, path: str, table: pa.Table) -> None:
-        """Replace a Parquet file whole: zstd, delta-packed times, dictionaries for the rest."""
+        """Replace a Parquet file whole: zstd, a dictionary per column."""
         self.write_bytes(path, encode_table(table))
 
     def read_tables(self, paths: Sequence[str], schema: pa.Schema, filter: pc.Expression | None = None) -> pa.Table:
@@ -206,8 +206,7 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
         StoreError: if the file cannot be written.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    delta = [name for name in schema.names if name in DELTA_COLUMNS]
-    discrete = [f.name for f in schema if f.name not in delta and not pa.types.is_floating(f.type)]
+    discrete = [f.name for f in schema if not pa.types.is_floating(f.type)]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -216,8 +215,7 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
                 schema,
                 compression="zstd",
                 use_dictionary=discrete,
-                column_encoding=dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
-                write_statistics=[*delta, *discrete],
+                write_statistics=discrete,
             ) as writer:
                 yield writer.write_table
             temporary.replace(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -143,13 +144,49 @@ def test_a_stale_lag_table_ends_in_the_bytes_of_one_written_anew(town: Town) -> 
     assert refresh_lag_table(town.settings, NOW) == []
 
 
-def test_every_table_is_written_in_encodings_of_parquet_2_6(town: Town) -> None:
+def test_every_table_is_written_in_encodings_that_every_reader_knows(town: Town) -> None:
     town.ingest(NOW)
     loop.maintain(town.settings, NOW, 7)
     paths = sorted((town.folder / "root").rglob("*.parquet"))
     tables = {path.relative_to(town.folder / "root").parts[0] for path in paths}
     assert tables >= {"observations", "minutes", "forecasts", "scores", "lag_table", "ledger"}
     assert [str(path) for path in paths if not is_widely_readable(pq.ParquetFile(path).metadata)] == []
+
+
+def _by_duckdb(path: Path) -> pa.Table:
+    duckdb = pytest.importorskip("duckdb")
+    return (
+        duckdb.connect()
+        .execute("SELECT * FROM read_parquet(?, hive_partitioning = false)", [str(path)])
+        .to_arrow_table()
+    )
+
+
+def _by_polars(path: Path) -> pa.Table:
+    return pytest.importorskip("polars").read_parquet(path, hive_partitioning=False).to_arrow()
+
+
+def _by_fastparquet(path: Path) -> pa.Table:
+    frame = pytest.importorskip("fastparquet").ParquetFile(str(path)).to_pandas()
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _plain(table: pa.Table, like: pa.Table) -> list[dict[str, object]]:
+    flat = [f for f in like.schema if not pa.types.is_nested(f.type)]  # fastparquet reads no map
+    kinds = [f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in flat]
+    columns = [table[f.name].cast(kind) for f, kind in zip(flat, kinds, strict=True)]
+    return pa.table(columns, names=[f.name for f in flat]).to_pylist()
+
+
+@pytest.mark.parametrize("read", [_by_duckdb, _by_polars, _by_fastparquet])
+def test_any_tool_reads_every_table_value_by_value(town: Town, read: Callable[[Path], pa.Table]) -> None:
+    town.ingest(NOW)
+    paths = sorted((town.folder / "root").rglob("*.parquet"))
+    last = {path.relative_to(town.folder / "root").parts[0]: path for path in paths}
+    assert last.keys() >= {"observations", "minutes", "forecasts", "scores", "lag_table", "ledger"}
+    for path in last.values():
+        stated = pq.ParquetFile(path).read()
+        assert _plain(read(path), stated) == _plain(stated, stated), path
 
 
 def test_the_features_turn_remakes_stale_days_beside_those_asked_for(town: Town) -> None:
