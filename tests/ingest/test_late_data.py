@@ -175,7 +175,8 @@ def _plain(table: pa.Table, like: pa.Table) -> list[dict[str, object]]:
     flat = [f for f in like.schema if not pa.types.is_nested(f.type)]  # fastparquet reads no map
     kinds = [f.type.value_type if pa.types.is_dictionary(f.type) else f.type for f in flat]
     columns = [table[f.name].cast(kind) for f, kind in zip(flat, kinds, strict=True)]
-    return pa.table(columns, names=[f.name for f in flat]).to_pylist()
+    rows: list[dict[str, object]] = pa.table(columns, names=[f.name for f in flat]).to_pylist()
+    return rows
 
 
 @pytest.mark.parametrize("read", [_by_duckdb, _by_polars, _by_fastparquet])
