@@ -1,4 +1,4 @@
-"""Rows and files that were refused, and why."""
+"""Rejected rows and files, and the reason of each."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ FILE_REASONS = (
 )
 TEXT_LENGTH = 500
 KEPT = 100_000
-"""Refused rows of an origin that are kept with their text; all are counted."""
+"""Rejected rows of an origin that are kept with their text; all are counted."""
 SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
 
 
 @dataclass(frozen=True)
 class Reject:
-    """One row that was refused: where it stood, why, and what it said."""
+    """One rejected row: its place in the input, the reason, and its text."""
 
     source: str
     origin: str
@@ -73,7 +73,7 @@ class FileProblem(SourceError):
 
 
 class Rejects(Sequence[Reject]):
-    """Refused rows of one origin: the first `KEPT` by line, held as a table of line, reason and text.
+    """Rejected rows of one origin: the first `KEPT` by line, held as a table of line, reason and text.
 
     Attributes:
         beyond: how many more there were, by reason.
@@ -102,7 +102,7 @@ class Rejects(Sequence[Reject]):
         return cls(source, origin, pa.Table.from_arrays(columns, schema=SCHEMA), beyond)
 
     @classmethod
-    def listed(cls, source: str, origin: str, rejects: Sequence[Reject]) -> Rejects:
+    def from_sequence(cls, source: str, origin: str, rejects: Sequence[Reject]) -> Rejects:
         """From any sequence of rejects of that origin."""
         if isinstance(rejects, cls):
             return rejects

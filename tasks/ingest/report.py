@@ -1,4 +1,4 @@
-"""What an ingest did, for people and for other programs."""
+"""Report of one ingest of one source, and the totals that it is made of."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ import numpy as np
 from tasks.ingest.rejects import Reject, Rejects
 from tasks.tables.staleness import LateReport
 
-Span = tuple[np.datetime64, np.datetime64]
+MinuteRange = tuple[np.datetime64, np.datetime64]
+"""First and last UTC minute."""
 EXAMPLES = 5
 
 
 @dataclass(frozen=True)
 class SourceReport:
-    """What one ingest of one source did.
+    """Result of one ingest of one source.
 
     Attributes:
         source: its name.
         files: files (or pulls) that landed.
         rows: rows of the input that landed.
         minutes: rows of the minute table that were rebuilt.
-        rejected: rows refused.
-        reasons: how many of each reason.
-        first_minute, last_minute: span of what was stated, ISO 8601 UTC; None if nothing was.
+        rejected: rejected rows.
+        reasons: rejected rows per reason.
+        first_minute, last_minute: range of the minutes stated, ISO 8601 UTC; None if nothing was.
         days: service days rebuilt.
         skipped: files unchanged since the last time.
         warnings: sentences for the person who reads the run.
         examples: the first few rejects as "origin:line reason text".
         failures: one line each on files that could not be used; they are tried again.
-        late: what service days of the past touched that changed.
+        late: which past service days changed, and what that makes stale.
     """
 
     source: str
@@ -51,62 +52,67 @@ class SourceReport:
 
 
 @dataclass
-class Tally:
-    """What a report is added up from.
+class IngestTotals:
+    """Running totals of an ingest, or of one key of it.
 
     Attributes:
-        span: first and last UTC minute stated, None before any.
+        rows: rows of the input that landed.
+        files: files that landed.
+        skipped: files unchanged since the last time.
+        old_rows: rows of a live ingest that are older than a day.
+        days: service days to fold.
+        reasons: rejected rows per reason.
+        warnings, examples, failures: as in the report.
+        minutes: first and last UTC minute stated, None before any.
     """
 
     rows: int = 0
     files: int = 0
     skipped: int = 0
-    old: int = 0
+    old_rows: int = 0
     days: set[str] = field(default_factory=set)
     reasons: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     examples: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    span: Span | None = None
+    minutes: MinuteRange | None = None
 
-    def landed(self, rows: int, span: Span | None, warnings: Sequence[str]) -> None:
-        """Add what a batch brought."""
+    def add_rows(self, rows: int, minutes: MinuteRange | None, warnings: Sequence[str]) -> None:
+        """Add rows that landed, the minutes that they state, and warnings about them."""
         self.rows += rows
         self.warnings += warnings
-        if span is not None:
-            mine = self.span or span
-            self.span = min(mine[0], span[0]), max(mine[1], span[1])
+        self.minutes = join_ranges(self.minutes, minutes)
 
-    def add(self, key: Tally, rejects: Rejects, days: Iterable[str], old: int) -> None:
-        """Add what a whole key brought."""
+    def add_key(self, key: IngestTotals, rejects: Rejects, days: Iterable[str], old_rows: int) -> None:
+        """Add the totals of a key that landed."""
         self.files += 1
-        self.old += old
+        self.old_rows += old_rows
         self.days.update(days)
-        self.landed(key.rows, key.span, key.warnings)
-        self._refused(rejects)
+        self.add_rows(key.rows, key.minutes, key.warnings)
+        self._add_rejects(rejects)
 
-    def failed(self, line: str, rejects: Rejects) -> None:
+    def add_failure(self, line: str, rejects: Rejects) -> None:
         """Add a file that could not be used."""
         self.failures.append(line)
-        self._refused(rejects)
+        self._add_rejects(rejects)
 
-    def _refused(self, rejects: Rejects) -> None:
+    def _add_rejects(self, rejects: Rejects) -> None:
         for reason, count in rejects.counts().items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
         if rejects.beyond:
             kept, total = len(rejects), len(rejects) + sum(rejects.beyond.values())
             self.warnings.append(
-                f"{rejects.origin}: kept the first {kept:,} of {total:,} rows refused; all are counted"
+                f"{rejects.origin}: kept the first {kept:,} of {total:,} rejected rows; all are counted"
             )
-        self.examples += [_shown(r) for r in rejects[: EXAMPLES - len(self.examples)]]
+        self.examples += [_line_of(reject) for reject in rejects[: EXAMPLES - len(self.examples)]]
 
-    def report(self, source: str, minutes: int) -> SourceReport:
-        """The report."""
-        first, last = self.span or (None, None)
+    def to_report(self, source: str, minutes: int) -> SourceReport:
+        """Report of these totals; `minutes` rows of the minute table were rebuilt."""
+        first, last = self.minutes or (None, None)
         warnings = list(dict.fromkeys(self.warnings))
-        if self.old:
+        if self.old_rows:
             warnings.append(
-                f"{self.old:,} rows are older than a day, and count as known only from now: "
+                f"{self.old_rows:,} rows are older than a day, and count as known only from now: "
                 f"for history use nexthour backfill --source {source}"
             )
         return SourceReport(
@@ -116,8 +122,8 @@ class Tally:
             minutes=minutes,
             rejected=sum(self.reasons.values()),
             reasons=dict(sorted(self.reasons.items())),
-            first_minute=minute_text(first),
-            last_minute=minute_text(last),
+            first_minute=_minute_text(first),
+            last_minute=_minute_text(last),
             days=sorted(self.days),
             skipped=self.skipped,
             warnings=warnings,
@@ -126,10 +132,16 @@ class Tally:
         )
 
 
-def minute_text(minute: np.datetime64 | None) -> str | None:
-    """ISO 8601 UTC of a minute."""
+def join_ranges(one: MinuteRange | None, other: MinuteRange | None) -> MinuteRange | None:
+    """The smallest range that holds both; None is an empty one."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def _minute_text(minute: np.datetime64 | None) -> str | None:
     return None if minute is None else f"{minute.astype('datetime64[m]')}Z"
 
 
-def _shown(reject: Reject) -> str:
+def _line_of(reject: Reject) -> str:
     return f"{reject.origin}:{reject.line} {reject.reason} {reject.text}"

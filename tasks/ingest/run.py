@@ -1,10 +1,9 @@
-"""One ingest of one source, from pull to ledger. The order of writes makes every crash harmless."""
+"""Run one ingest of one source, from pull to ledger. The order of writes makes every crash harmless."""
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import chain, groupby
@@ -14,105 +13,80 @@ import numpy as np
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.batch import SourceBatch
+from tasks.ingest.context import IngestContext
 from tasks.ingest.event_ids import Claims
 from tasks.ingest.formats.repaired import Repairs
-from tasks.ingest.land.ledger import Entry, LedgerView, SourceLedger, first_state, text_of
+from tasks.ingest.land.ledger import (
+    Entry,
+    Input,
+    LedgerView,
+    Outcome,
+    Position,
+    SourceLedger,
+    first_state,
+    moment_text,
+)
 from tasks.ingest.land.reject_table import write_rejects
-from tasks.ingest.land.writer import Landing, Writer
+from tasks.ingest.land.transaction import LedgerTransaction
+from tasks.ingest.land.writer import Writer, WriteResult
 from tasks.ingest.prefetch import WORKERS, prefetch
 from tasks.ingest.rejects import Rejects
-from tasks.ingest.report import SourceReport, Span, Tally
+from tasks.ingest.report import IngestTotals, MinuteRange, SourceReport, join_ranges
 from tasks.ingest.source import Pull, Source
 from tasks.tables.rebuild import rebuild_day
 from tasks.tables.staleness import mark_late
 
 _TICK = np.timedelta64(1, "us")
-KEYS, ROWS = 256, 5_000_000
-"""After so many of either the ledger is written, so that a run that is cut off need not repeat them."""
 
 
-def run(writer: Writer, source: Source, paths: tuple[str, ...] = (), progress: Progress | None = None) -> SourceReport:
-    """Pull what is new, write observations and rejects, fold the days touched, then the ledger.
+def run(context: IngestContext, source: Source, progress: Progress | None = None) -> SourceReport:
+    """Pull what is new, write observations and rejects, fold the days that changed, then write the ledger.
 
     Raises:
         SourceError: if nothing of the source can be read.
         StoreError: if the data root cannot be written.
     """
-    books = _Books(SourceLedger(writer.store, source.name))
-    bare = Pull(writer.as_of, writer.start, writer.end, paths, repairs=Repairs(writer.store, source.name))
-    view = LedgerView(books.ledger, bare, writer.setup, writer.backfill)
-    pull = replace(bare, done=view, claims=Claims(writer.store, source.name))
-    receipt, tally = _first_receipt(writer.as_of, books.ledger), Tally()
-    tally.days.update(day for days in books.others.values() for day in days)
-    pulled = _told(prefetch(source.pull(pull)), progress)
-    for key, batches in groupby(pulled, key=lambda batch: batch.key):
-        entry = _one_key(writer, books.get(key), _noting(batches, books, writer.as_of, tally), receipt, tally)
+    ledger = SourceLedger(context.store, source.name)
+    transaction, totals = LedgerTransaction(ledger), IngestTotals()
+    totals.days |= transaction.earlier_days
+    receipt = _first_receipt(context.as_of, ledger)
+    batches = _with_progress(prefetch(source.pull(_pull(context, source, ledger))), progress)
+    for key, of_key in groupby(batches, key=lambda batch: batch.key):
+        marked = _mark_rechecks(of_key, transaction, context.as_of, totals)
+        entry = _ingest_key(context, transaction.get(key), marked, receipt, totals)
         if entry:
-            books.enter(entry, tally.days)
-            receipt = max(receipt, np.datetime64(entry.received_at) + _TICK)
-    books.owe(tally.days)
-    minutes = _fold(writer, sorted(tally.days), progress)
-    late = mark_late(writer.store, tally.days, writer.as_of, writer.timezone, writer.weeks, *writer.calendar)
-    books.close()
-    if tally.failures and not (tally.files or tally.skipped):
-        more = f" (and {len(tally.failures) - 1} more files)" if len(tally.failures) > 1 else ""
-        raise SourceError(tally.failures[0] + more)
-    return replace(tally.report(source.name, minutes), late=late)
+            transaction.add(entry, totals.days)
+            receipt = max(receipt, np.datetime64(entry.outcome.received_at) + _TICK)
+    transaction.mark_pending(totals.days)
+    minutes = _fold_days(context, sorted(totals.days), progress)
+    network = context.network
+    calendar = network.country, network.subdivision
+    late = mark_late(context.store, totals.days, context.as_of, network.timezone, context.weeks, *calendar)
+    transaction.commit()
+    if totals.failures and not (totals.files or totals.skipped):
+        more = f" (and {len(totals.failures) - 1} more files)" if len(totals.failures) > 1 else ""
+        raise SourceError(totals.failures[0] + more)
+    return replace(totals.to_report(source.name, minutes), late=late)
 
 
-class _Books:
-    """What a run enters in the ledger, and the days that it owes the minute table meanwhile."""
-
-    def __init__(self, ledger: SourceLedger) -> None:
-        self.ledger, self.others = ledger, ledger.owed()
-        self._entries, self._rows, self._own = dict[str, Entry](), 0, list[str]()
-
-    def get(self, key: str) -> Entry | None:
-        """What is known of a key."""
-        return self._entries.get(key) or self.ledger.get(key)
-
-    def enter(self, entry: Entry, days: Collection[str]) -> None:
-        """Take an entry; now and then write all that there are, after a note of the `days` touched so far."""
-        self._entries[entry.key] = entry
-        self._rows += entry.rows
-        if len(self._entries) >= KEYS or self._rows >= ROWS:
-            self.owe(days)
-            self._write()
-
-    def owe(self, days: Collection[str]) -> None:
-        """Note the days that are to be folded; each time anew, since another run may have settled an earlier note."""
-        if days:
-            self._own.append(self.ledger.owe(uuid.uuid4().hex, days))
-
-    def close(self) -> None:
-        """Write the rest: every day touched is folded."""
-        self._write()
-        self.ledger.settle([*self._own, *self.others])
-
-    def _write(self) -> None:
-        self.ledger.write(list(self._entries.values()))
-        self._entries, self._rows = {}, 0
-
-
-def _noting(batches: Iterator[SourceBatch], books: _Books, as_of: np.datetime64, tally: Tally) -> Iterator[SourceBatch]:
-    """The batches; what they make room for is marked in the ledger, to be read again by the next run."""
+def _with_progress(batches: Iterator[SourceBatch], progress: Progress | None) -> Iterator[SourceBatch]:
+    """The batches; each that has landed is reported to `progress`."""
     for batch in batches:
-        for key in batch.recheck:
-            if waiting := books.get(key):
-                books.enter(replace(waiting, recheck_at=str(as_of)), tally.days)
         yield batch
+        if progress and batch.done:
+            progress(f"{batch.source}: reading", batch.done, batch.total)
 
 
-def _fold(writer: Writer, days: Sequence[str], progress: Progress | None) -> int:
-    """Fold service days, some at a time; returns the rows of the minute table that are written anew."""
-    minutes = 0
-    with ThreadPoolExecutor(WORKERS) as pool:
-        rebuilt = pool.map(lambda day: rebuild_day(writer.store, day, writer.targets), days)
-        for done, rows in enumerate(rebuilt, 1):
-            minutes += rows
-            if progress:
-                progress(f"{writer.source}: folding", done, len(days))
-    return minutes
+def _pull(context: IngestContext, source: Source, ledger: SourceLedger) -> Pull:
+    return Pull(
+        context.as_of,
+        context.start,
+        context.end,
+        context.paths,
+        LedgerView(ledger, context),
+        Claims(context.store, source.name),
+        Repairs(context.store, source.name),
+    )
 
 
 def _first_receipt(as_of: np.datetime64, ledger: SourceLedger) -> np.datetime64:
@@ -121,126 +95,122 @@ def _first_receipt(as_of: np.datetime64, ledger: SourceLedger) -> np.datetime64:
     return now if last is None else max(now, last + _TICK)
 
 
-def _told(batches: Iterator[SourceBatch], progress: Progress | None) -> Iterator[SourceBatch]:
-    """The batches, with word to `progress` of each that has landed."""
+def _mark_rechecks(
+    batches: Iterator[SourceBatch], transaction: LedgerTransaction, as_of: np.datetime64, totals: IngestTotals
+) -> Iterator[SourceBatch]:
+    """The batches; keys that get an event back from one of them are marked in the ledger to be read again."""
     for batch in batches:
+        for key in batch.recheck:
+            if entry := transaction.get(key):
+                position = replace(entry.position, recheck_at=str(as_of))
+                transaction.add(replace(entry, position=position), totals.days)
         yield batch
-        if progress and batch.done:
-            progress(f"{batch.source}: reading", batch.done, batch.total)
 
 
-def _one_key(
-    writer: Writer,
+def _fold_days(context: IngestContext, days: Sequence[str], progress: Progress | None) -> int:
+    """Fold service days, some at a time; returns how many rows of the minute table were rebuilt."""
+    minutes = 0
+    with ThreadPoolExecutor(WORKERS) as pool:
+        rebuilt = pool.map(lambda day: rebuild_day(context.store, day, context.network.targets), days)
+        for done, rows in enumerate(rebuilt, 1):
+            minutes += rows
+            if progress:
+                progress(f"{context.source.name}: folding", done, len(days))
+    return minutes
+
+
+def _ingest_key(
+    context: IngestContext,
     before: Entry | None,
     batches: Iterator[SourceBatch],
     receipt: np.datetime64,
-    tally: Tally,
+    totals: IngestTotals,
 ) -> Entry | None:
-    """Land the batches of a key; its entry for the ledger, None where that has nothing to learn."""
+    """Land the batches of a key; its new entry for the ledger, None where nothing changes there."""
     first = next(batches)
     if first.failure:
-        return _failed(writer, before, first, receipt, tally)
+        return _record_failure(context, before, first, receipt, totals)
     if first.unchanged:
-        tally.skipped += first.files
-        return replace(before, stamp=first.stamp) if before and before.stamp != first.stamp else None
-    return _land(writer, before, chain([first], batches), receipt, tally)
+        totals.skipped += first.files
+        if before is None or before.input.stamp == first.stamp:
+            return None
+        return replace(before, input=replace(before.input, stamp=first.stamp))
+    return _land_key(context, before, chain([first], batches), receipt, totals)
 
 
-def _failed(writer: Writer, before: Entry | None, batch: SourceBatch, receipt: np.datetime64, tally: Tally) -> Entry:
-    """Keep what an input looked like that could not be used; it is tried again, and what it said before stands."""
-    rejects = Rejects.listed(batch.source, batch.origin, batch.rejects)
-    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else ())
-    tally.failed(str(batch.failure), rejects)
-    blank = Entry(
-        key=batch.key,
-        origin=batch.origin,
-        digest="",
-        stamp=None,
-        state="",
-        setup=writer.setup,
-        backfill=writer.backfill,
-        rows=0,
-        rejected=0,
-        received_at=str(receipt),
-    )
-    return replace(before or blank, rejects=kept, failed=batch.failure)
-
-
-def _land(
-    writer: Writer, before: Entry | None, batches: Iterator[SourceBatch], receipt: np.datetime64, tally: Tally
+def _record_failure(
+    context: IngestContext, before: Entry | None, batch: SourceBatch, receipt: np.datetime64, totals: IngestTotals
 ) -> Entry:
-    landing, own, rejects = Landing(), Tally(), None
+    """Keep why an input could not be used; it is tried again, and its key's earlier statements stay."""
+    rejects = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
+    kept = write_rejects(context.store, rejects, receipt, before.outcome.rejects if before else ())
+    totals.add_failure(str(batch.failure), rejects)
+    if before is None:
+        before = Entry(batch.key, Input.of(context, batch.origin, "", None, ""), Outcome(str(receipt)))
+    return replace(before, outcome=replace(before.outcome, rejects=kept, failed=batch.failure))
+
+
+def _land_key(
+    context: IngestContext,
+    before: Entry | None,
+    batches: Iterator[SourceBatch],
+    receipt: np.datetime64,
+    totals: IngestTotals,
+) -> Entry:
+    """Write observations and rejects of the batches of a key; its new entry for the ledger."""
+    writer, result, own, rejects = Writer(context), WriteResult(), IngestTotals(), None
     for batch in batches:
-        landing += writer.land(batch, before, receipt)
-        refused = Rejects.listed(batch.source, batch.origin, batch.rejects)
-        rejects = refused if rejects is None else rejects.joined(refused)
-        own.landed(batch.accepted, _span(batch), batch.warnings)
+        result += writer.write(batch, before, receipt)
+        more = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
+        rejects = more if rejects is None else rejects.joined(more)
+        own.add_rows(batch.accepted, _minutes_of(batch), batch.warnings)
     assert rejects is not None  # a group has a first batch
     if before and batch.silence_is_zero:
-        landing += writer.silence(batch, before, landing.stated, receipt)
-    kept = write_rejects(writer.store, rejects, receipt, before.rejects if before else (), batch.appends)
-    tally.add(own, rejects, landing.touched, landing.old)
-    return _entry(writer, before, batch, own, rejects.counts(), kept, receipt)
-
-
-def _entry(
-    writer: Writer,
-    before: Entry | None,
-    batch: SourceBatch,
-    own: Tally,
-    reasons: dict[str, int],
-    kept: list[str],
-    receipt: np.datetime64,
-) -> Entry:
-    """What the ledger should know of a key, seen from its last batch."""
+        result += writer.zero_removed_days(batch, before, result.stated_days, receipt)
+    kept = write_rejects(context.store, rejects, receipt, before.outcome.rejects if before else (), batch.appends)
+    totals.add_key(own, rejects, result.changed_days, result.old_rows)
+    reasons = rejects.counts()
     if before and batch.appends:
-        reasons = dict(Counter(before.reasons) + Counter(reasons))
-    span = _widest(own.span, before)
-    asked = writer.start is not None or writer.end is not None
-    entry = Entry(
-        key=batch.key,
-        origin=batch.origin,
-        digest=batch.digest,
-        stamp=batch.stamp,
-        state=before.next_state(batch.digest) if before else first_state(batch.digest),
-        setup=writer.setup,
-        backfill=writer.backfill,
-        rows=own.rows,
-        rejected=sum(reasons.values()),
-        reasons=reasons,
-        received_at=str(receipt),
-        rejects=kept,
-        first_minute=text_of(span[0]) if span else None,
-        last_minute=text_of(span[1]) if span else None,
-        start=text_of(writer.start),
-        end=text_of(writer.end),
-        cursor=batch.cursor if batch.cursor or not before else before.cursor,
-        recheck_at=text_of(batch.recheck_at),
-    )
-    return _again(before, entry) if before and before.cursor and asked else entry
+        reasons = dict(Counter(before.outcome.reasons) + Counter(reasons))
+    first, last = join_ranges(own.minutes, _stated_before(before)) or (None, None)
+    outcome = Outcome(str(receipt), own.rows, reasons, kept, None, moment_text(first), moment_text(last))
+    return _next_entry(context, before, batch, outcome)
 
 
-def _again(before: Entry, entry: Entry) -> Entry:
-    """The entry of a key of which a span was asked for again: the cursor, and all that it rests on, stay."""
-    return replace(
-        before,
-        state=entry.state,
-        received_at=entry.received_at,
-        rejects=entry.rejects,
-        first_minute=entry.first_minute,
-        last_minute=entry.last_minute,
+def _next_entry(context: IngestContext, before: Entry | None, last: SourceBatch, outcome: Outcome) -> Entry:
+    """Entry of a key after its last batch."""
+    state = before.input.next_state(last.digest) if before else first_state(last.digest)
+    if before and before.position.cursor and context.bounded:
+        return _keep_position(before, state, outcome)
+    cursor = last.cursor if last.cursor or not before else before.position.cursor
+    return Entry(
+        last.key,
+        Input.of(context, last.origin, last.digest, last.stamp, state),
+        outcome,
+        Position(cursor, moment_text(last.recheck_at)),
     )
 
 
-def _span(batch: SourceBatch) -> Span | None:
+def _keep_position(before: Entry, state: str, outcome: Outcome) -> Entry:
+    """Entry of a key of which a range of minutes was pulled again: its cursor, and all that belongs to it, stays."""
+    renewed = replace(
+        before.outcome,
+        received_at=outcome.received_at,
+        rejects=outcome.rejects,
+        first_minute=outcome.first_minute,
+        last_minute=outcome.last_minute,
+    )
+    return replace(before, input=replace(before.input, state=state), outcome=renewed)
+
+
+def _minutes_of(batch: SourceBatch) -> MinuteRange | None:
     """First and last UTC minute that a batch states."""
     minute = batch.statements.minute.astype("datetime64[m]")
     return (minute.min(), minute.max()) if len(minute) else None
 
 
-def _widest(span: Span | None, before: Entry | None) -> Span | None:
-    """The span, and that of what the key said before."""
-    if before is None or before.first_minute is None or before.last_minute is None:
-        return span
-    first, last = np.datetime64(before.first_minute), np.datetime64(before.last_minute)
-    return (min(span[0], first), max(span[1], last)) if span else (first, last)
+def _stated_before(before: Entry | None) -> MinuteRange | None:
+    """First and last UTC minute that a key stated so far."""
+    if before is None or before.outcome.first_minute is None or before.outcome.last_minute is None:
+        return None
+    return np.datetime64(before.outcome.first_minute), np.datetime64(before.outcome.last_minute)

@@ -25,8 +25,8 @@ class Ledger(Protocol):
     def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended, as the source put it."""
 
-    def stands(self, key: str) -> bool:
-        """Whether what was read of this key need not be read anew: by this configuration, and known as early."""
+    def is_valid(self, key: str) -> bool:
+        """Whether what was read under this key is still valid: with this configuration, and known as early."""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from tasks.channels import Channel
 from tasks.contracts import Progress
 from tasks.errors import SourceError
 from tasks.ingest.channel_files import read_channel
+from tasks.ingest.context import IngestContext
 from tasks.ingest.files.sniff import peek
 from tasks.ingest.land.ledger import SourceLedger
-from tasks.ingest.land.writer import Writer
 from tasks.ingest.repair.repair import OpenRejects, Written, open_failures, open_rejects, stage, write_out
 from tasks.ingest.repair.sheet import SheetRow, read_sheet
 from tasks.ingest.report import SourceReport
@@ -115,22 +115,19 @@ def ingest_source(
     """
     config = named_source(settings, source)
     network = settings.network
-    writer = Writer(
+    context = IngestContext(
         store=Store(settings.data_root),
-        source=source,
-        targets=network.targets,
-        timezone=network.timezone,
-        interval=network.interval_minutes,
-        latency_seconds=config.latency_seconds,
-        backfill=backfill,
+        network=network,
+        source=config,
         as_of=as_of.astype("datetime64[s]"),
+        setup=setup_of(config, network),
+        backfill=backfill,
+        paths=paths,
         start=start,
         end=end,
-        setup=setup_of(config, network),
         weeks=settings.features.weeks,
-        calendar=(network.country, network.subdivision),
     )
-    return run(writer, make_source(config, network), paths, progress)
+    return run(context, make_source(config, network), progress)
 
 
 def last_minutes(settings: Settings) -> dict[str, np.datetime64 | None]:
@@ -210,8 +207,8 @@ def stage_repairs(settings: Settings, sources: Sequence[str], path: Path) -> Sta
         except SourceError as error:
             failures.append(str(error))
             continue
-        entry = staged.entry
-        ways.setdefault((source, entry.start, entry.end, entry.backfill), []).append(staged.path)
+        last = staged.input
+        ways.setdefault((source, last.start, last.end, last.backfill), []).append(staged.path)
         repaired, failures = repaired + staged.repaired, failures + staged.failures
     again = [
         IngestAgain(source, _moment(start), _moment(end), backfill, tuple(paths))

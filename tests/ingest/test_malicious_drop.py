@@ -174,7 +174,7 @@ def test_the_first_hundred_thousand_refused_rows_are_kept_and_all_are_counted(tm
     assert [line for line, _, _ in bench.rejects()] == list(range(2, 100_002))
     assert report.rejected == 150_010
     assert (
-        f"{tmp_path}/feed/bad.csv: kept the first 100,000 of 150,010 rows refused; all are counted" in report.warnings
+        f"{tmp_path}/feed/bad.csv: kept the first 100,000 of 150,010 rejected rows; all are counted" in report.warnings
     )
     assert bench.ingest().skipped == 2
 

@@ -9,14 +9,14 @@ import pytest
 from support.ingest_bench import NOW, Bench, Failing
 
 from tasks.errors import StoreError
-from tasks.ingest import run
+from tasks.ingest.land import transaction
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
 
 
 @pytest.fixture(autouse=True)
 def _small_checkpoints(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "KEYS", 3)
+    monkeypatch.setattr(transaction, "KEYS", 3)
 
 
 def filled(folder: Path, files: int = 11) -> Bench:

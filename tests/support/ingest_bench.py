@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import StoreError
-from tasks.ingest.land.writer import Writer
+from tasks.ingest.context import IngestContext
 from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.source import Source
@@ -102,19 +102,16 @@ class Bench:
     ) -> SourceReport:
         """As `ingest`, into any store and from any source."""
         config, network = named_source(self.settings, self.source["name"]), self.settings.network
-        writer = Writer(
+        context = IngestContext(
             store,
-            config.name,
-            network.targets,
-            network.timezone,
-            network.interval_minutes,
-            config.latency_seconds,
-            backfill,
+            network,
+            config,
             as_of,
-            setup=setup_of(config, network),
+            setup_of(config, network),
+            backfill,
             weeks=self.settings.features.weeks,
         )
-        return run(writer, source or make_source(config, network))
+        return run(context, source or make_source(config, network))
 
     def truth(self, as_of: np.datetime64 | None = None) -> Truth:
         """The minute table, today's or as it was known, by station and minute."""

@@ -46,7 +46,7 @@ def entry(bench: Bench) -> dict[str, Any]:
     """What the ledger says of the source."""
     found = SourceLedger(bench.store, "ops").get("table")
     assert found is not None
-    return asdict(found)
+    return {**asdict(found.input), **asdict(found.outcome), **asdict(found.position)}
 
 
 def stated(bench: Bench) -> list[tuple[str, str, int | None, int | None]]:

@@ -1,4 +1,4 @@
-"""A key that says something new: only what changed is written, and what it says no more becomes zero."""
+"""Diff a restated input against what its key stated before; statements that were removed become zeros."""
 
 from __future__ import annotations
 
@@ -14,97 +14,122 @@ Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class _Standing:
-    """What was said last, by key ascending; first and last moments of availability, in microseconds."""
+class _Latest:
+    """Latest statement per cell, a cell being one (station, minute, part).
 
-    keys: Int
+    Attributes:
+        cells: numbers of the cells, ascending [cell].
+        values: latest count [target, cell].
+        valid: whether a count was ever stated [target, cell].
+        first, last: first and last availability, microseconds [cell].
+    """
+
+    cells: Int
     values: npt.NDArray[np.int32]
     valid: Flags
     first: Int
     last: Int
 
-    def at(self, keys: Int) -> tuple[Int, Flags]:
-        """Position of each key (any where it is not there), and whether it is there."""
-        if not len(self.keys):
-            return np.zeros(len(keys), dtype=np.int64), np.zeros(len(keys), dtype=bool)
-        place = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
-        return place, self.keys[place] == keys
+    def find(self, cells: Int) -> tuple[Int, Flags]:
+        """Position of each cell (any where it is not there), and whether it is there."""
+        if not len(self.cells):
+            return np.zeros(len(cells), dtype=np.int64), np.zeros(len(cells), dtype=bool)
+        position = np.minimum(np.searchsorted(self.cells, cells), len(self.cells) - 1)
+        return position, self.cells[position] == cells
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """New rows against the latest statements of their cells [row].
+
+    Attributes:
+        same: the counts were stated before.
+        earlier: they are known earlier than any statement before, or there is none.
+        behind: they are known before the last statement, and would lose against it.
+    """
+
+    same: Flags
+    earlier: Flags
+    behind: Flags
 
 
 def changes(new: Statements, base: Statements, derived: Flags, now: int) -> Statements:
-    """Rows that must be written so that the fold says what `new` says.
+    """Rows that must be written so that the fold states what `new` states.
 
     Args:
         new: complete statements, availability filled in.
-        base: what was said before about these minutes and parts, in order of availability and receipt.
+        base: earlier statements about these minutes and parts, in order of availability and receipt.
         derived: which of `new` have an availability that the source did not give.
-        now: microseconds; when a correction counts as known that would otherwise stay behind what it corrects.
+        now: microseconds; when a correction counts as known that would otherwise lose against what it corrects.
     """
     if not len(base):
         return new
-    whole = concatenate(base, new)
-    keys = _keys(whole)
-    before, after = keys[: len(base)], keys[len(base) :]
-    now_said = _untold(new, after, _standing(base, before), derived)
-    moments = np.unique(whole.available)
-    exact = keys * len(moments) + np.searchsorted(moments, whole.available)
-    given = _untold(new, exact[len(base) :], _standing(base, exact[: len(base)]), ~derived)
-    same, early, behind = now_said
-    keep = np.where(derived, ~same | early, ~given[0])
-    late = derived & ~same & behind
-    if not late.any():
+    both = concatenate(base, new)
+    cells, rows = _cells(both), len(base)
+    latest = _latest(base, cells[:rows])
+    compared = _compare(new, cells[rows:], latest, derived)
+    # Where the source states when a row was known, a row is new unless it was stated as known at that very moment.
+    moments = np.unique(both.available)
+    exact = cells * len(moments) + np.searchsorted(moments, both.available)
+    repeated = _compare(new, exact[rows:], _latest(base, exact[:rows]), ~derived).same
+    keep = np.where(derived, ~compared.same | compared.earlier, ~repeated)
+    behind = derived & ~compared.same & compared.behind
+    if not behind.any():
         return new.take(keep)
-    place, _ = _standing(base, before).at(after[late])
-    again = np.maximum(now, _standing(base, before).last[place])
-    return concatenate(new.take(keep), replace(new.take(late), available=again))
+    # A correction may not sort before what it corrects, or the fold would ignore it.
+    position, _ = latest.find(cells[rows:][behind])
+    corrected = replace(new.take(behind), available=np.maximum(now, latest.last[position]))
+    return concatenate(new.take(keep), corrected)
 
 
-def silenced(new: Statements, base: Statements) -> Statements:
-    """Zeros for what `base` counted people at and `new` does not mention; availability unknown."""
-    whole = concatenate(base, new)
-    keys = _keys(whole)
-    standing = _standing(base, keys[: len(base)])
-    gone = ~np.isin(standing.keys, keys[len(base) :]) & (standing.valid & (standing.values != 0)).any(axis=0)
-    _, first = np.unique(keys[: len(base)], return_index=True)
-    rows = base.take(first[gone])
+def zeros_for_removed(new: Statements, base: Statements) -> Statements:
+    """Zeros for cells in which `base` counted people and that `new` does not state; availability unknown."""
+    cells = _cells(concatenate(base, new))
+    latest = _latest(base, cells[: len(base)])
+    removed = ~np.isin(latest.cells, cells[len(base) :]) & (latest.valid & (latest.values != 0)).any(axis=0)
+    _, first = np.unique(cells[: len(base)], return_index=True)
+    rows = base.take(first[removed])
     return replace(
         rows,
         values=np.zeros_like(rows.values),
-        valid=standing.valid[:, gone],
+        valid=latest.valid[:, removed],
         available=np.full(len(rows), UNKNOWN),
     )
 
 
-def _untold(new: Statements, keys: Int, standing: _Standing, rows: Flags) -> tuple[Flags, Flags, Flags]:
-    """Of each new row: whether it was said already, is known earlier than before, or comes behind what was said."""
-    if not rows.any() or not len(standing.keys):
-        return tuple(np.full(len(new), v) for v in (False, True, False))  # type: ignore[return-value]
-    place, there = standing.at(keys)
-    equal = standing.valid[:, place] & (standing.values[:, place] == new.values)
-    same = there & (equal | ~new.valid).all(axis=0)
-    early = ~there | (new.available < standing.first[place])
-    return same, early, there & (new.available < standing.last[place])
+def _compare(new: Statements, cells: Int, latest: _Latest, wanted: Flags) -> _Comparison:
+    """Compare new rows with the latest statements of their cells, unless no row is wanted."""
+    if not wanted.any() or not len(latest.cells):
+        no, yes = np.zeros(len(new), dtype=bool), np.ones(len(new), dtype=bool)
+        return _Comparison(no, yes, no)
+    position, found = latest.find(cells)
+    equal = latest.valid[:, position] & (latest.values[:, position] == new.values)
+    return _Comparison(
+        same=found & (equal | ~new.valid).all(axis=0),
+        earlier=~found | (new.available < latest.first[position]),
+        behind=found & (new.available < latest.last[position]),
+    )
 
 
-def _keys(rows: Statements) -> Int:
-    """One number to each (station, minute, part)."""
+def _cells(rows: Statements) -> Int:
+    """One number per (station, minute, part)."""
     minute = rows.minute - rows.minute.min() if len(rows) else rows.minute
-    span = int(minute.max()) + 1 if len(rows) else 1
-    return (rows.station.astype(np.int64) * max(len(rows.parts), 1) + rows.part) * span + minute
+    minutes = int(minute.max()) + 1 if len(rows) else 1
+    return (rows.station.astype(np.int64) * max(len(rows.parts), 1) + rows.part) * minutes + minute
 
 
-def _standing(base: Statements, keys: Int) -> _Standing:
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
+def _latest(base: Statements, cells: Int) -> _Latest:
+    order = np.argsort(cells, kind="stable")
+    ordered = cells[order]
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]) if len(ordered) else np.zeros(0, dtype=bool))
     if not len(starts):
         nothing = np.zeros(0, dtype=np.int64)
-        return _Standing(nothing, base.values, base.valid, nothing, nothing)
+        return _Latest(nothing, base.values, base.valid, nothing, nothing)
     valid = base.valid[:, order]
     newest = np.maximum.reduceat(np.where(valid, np.arange(len(order)), -1), starts, axis=1)
     values = np.take_along_axis(base.values[:, order], np.maximum(newest, 0), axis=1)
     available = base.available[order]
-    return _Standing(
+    return _Latest(
         ordered[starts],
         np.where(newest >= 0, values, 0),
         newest >= 0,

@@ -1,4 +1,4 @@
-"""What has been ingested: one entry a key, written after everything else.
+"""Ledger of a source: one entry per key (file, feed or table) on what was last ingested, written after everything else.
 
 An entry that is lost, or was never written, costs a repetition and nothing more.
 """
@@ -9,13 +9,14 @@ import hashlib
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import StoreError
-from tasks.ingest.source import Pull
+from tasks.ingest.context import IngestContext
 from tasks.storage.parquet import decode_table
 from tasks.storage.store import Store
 
@@ -23,63 +24,100 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """What was last ingested under a key. Times are ISO 8601, UTC, without an offset.
+class Input:
+    """Which input was read last under a key, and how.
 
     Attributes:
-        key, origin: see `SourceBatch`.
+        origin: file or address that it came from, for people.
         digest: fingerprint of the input.
-        stamp: cheap identity of the input.
+        stamp: cheap identity of the input (size, time or etag); None where there is none.
         state: fingerprint of all inputs that the key has had, in their order.
-        setup: fingerprint of the configuration that it was read by.
+        setup: fingerprint of the configuration that it was read with.
         backfill: whether rows were taken as known when they happened.
-        rows, rejected: rows of the input that landed, and that were refused.
-        reasons: how many were refused for each reason.
-        rejects: files that hold those that stand refused, as many as are kept.
-        failed: why the input could not be used the last time; what is said of it here is older then.
-        first_minute, last_minute: span of what was stated.
-        received_at: when it was.
-        start, end: bounds that were asked for; both None for all of it.
-        cursor: where the next pull of a source without files begins.
-        recheck_at: moment from which the same input may say more.
+        start, end: bounds that were asked for, ISO 8601 UTC; both None for all of it.
     """
 
-    key: str
     origin: str
     digest: str
     stamp: str | None
     state: str
     setup: str
     backfill: bool
-    rows: int
-    rejected: int
-    received_at: str
-    rejects: list[str] = field(default_factory=list)
-    reasons: dict[str, int] = field(default_factory=dict)
-    first_minute: str | None = None
-    last_minute: str | None = None
     start: str | None = None
     end: str | None = None
-    cursor: str | None = None
-    recheck_at: str | None = None
-    failed: str | None = None
 
-    def settles(self, pull: Pull, setup: str, backfill: bool) -> bool:
-        """Whether the same input has nothing to add for this pull."""
-        if self.failed or not self.stands(setup, backfill):
-            return False
-        if self.recheck_at is not None and pull.as_of >= np.datetime64(self.recheck_at):
-            return False
-        bounds = (text_of(pull.start), text_of(pull.end))
-        return (self.start, self.end) in ((None, None), bounds)
+    @classmethod
+    def of(cls, context: IngestContext, origin: str, digest: str, stamp: str | None, state: str) -> Input:
+        """An input that is read in the way that a context asks for."""
+        bounds = moment_text(context.start), moment_text(context.end)
+        return cls(origin, digest, stamp, state, context.setup, context.backfill, *bounds)
 
-    def stands(self, setup: str, backfill: bool) -> bool:
-        """Whether what was read of this key need not be read anew: by this configuration, and known as early."""
-        return setup == self.setup and (self.backfill or not backfill)
+    def is_valid(self, context: IngestContext) -> bool:
+        """Whether what was read is still valid: read with this configuration, and known as early as is asked for."""
+        return context.setup == self.setup and (self.backfill or not context.backfill)
 
     def next_state(self, digest: str) -> str:
-        """State of the key after this input."""
+        """State of the key after a further input."""
         return first_state(self.state + digest)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of the input. Times are ISO 8601, UTC, without an offset.
+
+    Attributes:
+        received_at: when it was received.
+        rows: rows of the input that landed.
+        reasons: rejected rows per reason.
+        rejects: files that hold the open rejects, as many as are kept.
+        failed: why the input could not be used the last time; the rest of the entry is older then.
+        first_minute, last_minute: range of the minutes stated; None before any.
+    """
+
+    received_at: str
+    rows: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    rejects: list[str] = field(default_factory=list)
+    failed: str | None = None
+    first_minute: str | None = None
+    last_minute: str | None = None
+
+    @property
+    def rejected(self) -> int:
+        """Rejected rows, for whatever reason."""
+        return sum(self.reasons.values())
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where the next pull of a key begins.
+
+    Attributes:
+        cursor: text from which a source without files goes on.
+        recheck_at: moment from which the same input may state more, ISO 8601 UTC.
+    """
+
+    cursor: str | None = None
+    recheck_at: str | None = None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What was last ingested under a key."""
+
+    key: str
+    input: Input
+    outcome: Outcome
+    position: Position = Position()
+
+    def is_complete(self, context: IngestContext) -> bool:
+        """Whether the same input has nothing to add to what a context asks for."""
+        if self.outcome.failed or not self.input.is_valid(context):
+            return False
+        if self.position.recheck_at is not None and context.as_of >= np.datetime64(self.position.recheck_at):
+            return False
+        bounds = (moment_text(context.start), moment_text(context.end))
+        return (self.input.start, self.input.end) in ((None, None), bounds)
 
 
 def first_state(digest: str) -> str:
@@ -87,11 +125,12 @@ def first_state(digest: str) -> str:
     return hashlib.sha256(digest.encode()).hexdigest()[:24]
 
 
-def text_of(moment: np.datetime64 | None) -> str | None:
+def moment_text(moment: np.datetime64 | None) -> str | None:
     """A moment as entries hold it."""
     return None if moment is None else str(moment)
 
 
+# The file has one flat row per entry, so that any release reads what another wrote.
 _SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -115,6 +154,9 @@ _SCHEMA = pa.schema(
         ("failed", pa.string()),
     ]
 )
+_REQUIRED = ("key", "digest", "state", "received_at", "rejects", "reasons")
+_PENDING = "owed"  # folder of the notes; the name stays, since data roots hold notes under it
+Part = TypeVar("Part", Input, Outcome, Position)
 
 
 class SourceLedger:
@@ -122,24 +164,24 @@ class SourceLedger:
 
     def __init__(self, store: Store, source: str) -> None:
         self._store, self._source = store, source
-        self._path, self._owing = f"ledger/{source}/entries.parquet", f"ledger/{source}/owed"
-        self._columns = {name: column.to_pylist() for name, column in _columns(self._read()).items()}
+        self._path, self._pending = f"ledger/{source}/entries.parquet", f"ledger/{source}/{_PENDING}"
+        table = self._read()
+        self._columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in table.column_names}
         self._columns["reasons"] = [dict(pairs) for pairs in self._columns["reasons"]]
-        self._ordered = [self._columns[f.name] for f in fields(Entry)]
         self._rows = {key: row for row, key in enumerate(self._columns["key"])}
-        self._fresh: dict[str, Entry] = {}
+        self._written: dict[str, Entry] = {}
 
     def get(self, key: str) -> Entry | None:
-        """Entry of a key."""
-        if key in self._fresh:
-            return self._fresh[key]
+        """Latest entry of a key."""
+        if key in self._written:
+            return self._written[key]
         row = self._rows.get(key)
-        return None if row is None else Entry(*(values[row] for values in self._ordered))
+        return None if row is None else self._entry(key, row)
 
     @property
     def entries(self) -> list[Entry]:
-        """All that were there at first, by key."""
-        return [Entry(*values) for values in zip(*self._ordered, strict=True)]
+        """Entries that the file held when it was read, by key."""
+        return [self._entry(key, row) for key, row in self._rows.items()]
 
     @property
     def received_at(self) -> np.datetime64 | None:
@@ -157,81 +199,81 @@ class SourceLedger:
         """Add or replace entries, sorted by key."""
         if not entries:
             return
-        fresh = pa.Table.from_pylist([_row(entry) for entry in entries], _SCHEMA)
+        new = pa.Table.from_pylist([_to_row(entry) for entry in entries], _SCHEMA)
         with self._store.lock(self._path.replace("/", "-")):
-            held = self._read()
-            kept = pc.invert(pc.is_in(held["key"], fresh["key"]))
-            whole = pa.concat_tables([held.filter(kept), fresh]).sort_by("key")
-            self._store.write_table(self._path, whole)
-        self._fresh |= {entry.key: entry for entry in entries}
+            old = self._read()
+            kept = old.filter(pc.invert(pc.is_in(old["key"], new["key"])))
+            self._store.write_table(self._path, pa.concat_tables([kept, new]).sort_by("key"))
+        self._written |= {entry.key: entry for entry in entries}
+
+    def pending_days(self) -> dict[str, list[str]]:
+        """Service days still to be folded, by the note that lists them: of runs at work, and of runs cut off."""
+        notes = {path: self._store.read_json(path) for path in self._store.files(self._pending, ".json")}
+        return {path: days for path, days in notes.items() if isinstance(days, list)}
+
+    def add_pending(self, note: str, days: Collection[str]) -> str:
+        """List days that a run has yet to fold, before the entries of their rows are written; returns the file."""
+        path = f"{self._pending}/{note}.json"
+        self._store.write_json(path, sorted(days))
+        return path
+
+    def remove_pending(self, notes: Iterable[str]) -> None:
+        """Delete notes whose days are folded."""
+        for path in notes:
+            self._store.delete(path)
 
     def _read(self) -> pa.Table:
-        """What stands in the file; one that cannot be read counts as never written."""
+        """Rows of the file; one that cannot be read, or that another version wrote, counts as never written."""
         try:
             data = self._store.read_bytes(self._path)
             table = _SCHEMA.empty_table() if data is None else decode_table(data, _SCHEMA)
         except StoreError as error:
-            log.warning("the ledger of %r is started anew, which reads its files again: %s", self._source, error)
+            log.warning("the ledger of %r starts empty, so its files are read again: %s", self._source, error)
             return _SCHEMA.empty_table()
-        told = [not table[name].null_count for name in ("key", "digest", "state", "received_at", "rejects", "reasons")]
-        return table if all(told) else _SCHEMA.empty_table()  # what another version wrote counts as never written
+        return _SCHEMA.empty_table() if any(table[name].null_count for name in _REQUIRED) else table
 
-    def owed(self) -> dict[str, list[str]]:
-        """Service days yet to be folded, by the file that says so: of runs at work, and of runs that were cut off."""
-        notes = {path: self._store.read_json(path) for path in self._store.files(self._owing, ".json")}
-        return {path: days for path, days in notes.items() if isinstance(days, list)}
+    def _entry(self, key: str, row: int) -> Entry:
+        return Entry(key, self._part(Input, row), self._part(Outcome, row), self._part(Position, row))
 
-    def owe(self, note: str, days: Collection[str]) -> str:
-        """Note all days that a run has yet to fold, before the entries that rest on them; returns the file."""
-        path = f"{self._owing}/{note}.json"
-        self._store.write_json(path, sorted(days))
-        return path
-
-    def settle(self, notes: Iterable[str]) -> None:
-        """Forget notes whose days are folded."""
-        for path in notes:
-            self._store.delete(path)
+    def _part(self, kind: type[Part], row: int) -> Part:
+        return kind(**{each.name: self._columns[each.name][row] for each in fields(kind)})
 
 
 @dataclass(frozen=True)
 class LedgerView:
-    """The ledger as a source sees it: only what needs no second look."""
+    """The ledger as a source sees it: identities of complete entries only, so that it skips what has not changed."""
 
     ledger: SourceLedger
-    pull: Pull
-    setup: str
-    backfill: bool
+    context: IngestContext
 
     def stamp(self, key: str) -> str | None:
         """Cheap identity of the input last ingested under this key."""
-        entry = self._settled(key)
-        return entry.stamp if entry else None
+        entry = self._complete(key)
+        return entry.input.stamp if entry else None
 
     def digest(self, key: str) -> str | None:
         """Fingerprint of the content last ingested under this key."""
-        entry = self._settled(key)
-        return entry.digest if entry else None
+        entry = self._complete(key)
+        return entry.input.digest if entry else None
 
     def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended."""
         entry = self.ledger.get(key)
-        return entry.cursor if entry else None
+        return entry.position.cursor if entry else None
 
-    def stands(self, key: str) -> bool:
-        """Whether what was read of this key need not be read anew, so that a pull may go on at its cursor."""
+    def is_valid(self, key: str) -> bool:
+        """Whether what was read under this key is still valid, so that a pull may go on at its cursor."""
         entry = self.ledger.get(key)
-        if entry is None or not entry.stands(self.setup, self.backfill):
+        if entry is None or not entry.input.is_valid(self.context):
             return False
-        return not self.backfill or (entry.start, entry.end) == (None, None)
+        return not self.context.backfill or (entry.input.start, entry.input.end) == (None, None)
 
-    def _settled(self, key: str) -> Entry | None:
+    def _complete(self, key: str) -> Entry | None:
         entry = self.ledger.get(key)
-        return entry if entry is not None and entry.settles(self.pull, self.setup, self.backfill) else None
+        return entry if entry is not None and entry.is_complete(self.context) else None
 
 
-def _row(entry: Entry) -> dict[str, object]:
-    return {**asdict(entry), "reasons": sorted(entry.reasons.items())}
-
-
-def _columns(table: pa.Table) -> dict[str, pa.ChunkedArray]:
-    return dict(zip(table.column_names, table.columns, strict=True))
+def _to_row(entry: Entry) -> dict[str, object]:
+    parts = {**asdict(entry.input), **asdict(entry.outcome), **asdict(entry.position)}
+    counts = {"rejected": entry.outcome.rejected, "reasons": sorted(entry.outcome.reasons.items())}
+    return {"key": entry.key, **parts, **counts}

@@ -16,7 +16,7 @@ from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.columns import Columns
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import Lines, Repairs, repaired_digest
-from tasks.ingest.land.ledger import Entry, SourceLedger
+from tasks.ingest.land.ledger import Entry, Input, SourceLedger
 from tasks.ingest.rejects import TEXT_LENGTH
 from tasks.ingest.repair.sheet import SheetRow, headings, write_sheet
 from tasks.settings.sources import BaseSource, FileSource
@@ -65,13 +65,13 @@ class Staged:
     """Repaired rows of a file, which is to be ingested again as it was ingested last.
 
     Attributes:
-        entry: what the ledger knows of the file.
+        input: how the file was ingested last.
         path: as `find_files` takes it.
         repaired: rows repaired since the last time.
         failures: one line per row that cannot be taken.
     """
 
-    entry: Entry
+    input: Input
     path: str
     repaired: int
     failures: list[str]
@@ -93,7 +93,7 @@ class _FileState:
         Raises:
             SourceError: if it is gone or cannot be read.
         """
-        file = find_again(config.name, config.path, entry.origin)
+        file = find_again(config.name, config.path, entry.input.origin)
         content, digest = read_content(file, config.max_bytes)
         stored = decode(file.origin, content, config.max_bytes, config)
         no_rows = stored.malformed()
@@ -116,9 +116,10 @@ class _FileState:
 def open_rejects(store: Store, source: str) -> Iterator[OpenRejects]:
     """Open rejects of a source, file by file; of a source without files, pull by pull."""
     for entry in SourceLedger(store, source).entries:
-        if entry.rejected:
+        origin, outcome = entry.input.origin, entry.outcome
+        if outcome.rejected:
             examples = [f"{line} {reason} {text}" for line, reason, text in _rejected_rows(store, entry)[:EXAMPLES]]
-            yield OpenRejects(source, entry.key, entry.origin, entry.rejected, entry.reasons, examples)
+            yield OpenRejects(source, entry.key, origin, outcome.rejected, outcome.reasons, examples)
 
 
 def open_failures(store: Store, config: BaseSource) -> Iterator[str]:
@@ -129,14 +130,16 @@ def open_failures(store: Store, config: BaseSource) -> Iterator[str]:
         return
     stamps = {file.origin: file.stamp for file in files}
     for entry in SourceLedger(store, config.name).entries:
-        as_it_landed = entry.stamp is not None and entry.stamp.split("+")[0] == stamps.get(entry.origin)
-        if entry.failed and entry.origin in stamps and not as_it_landed:
-            yield entry.failed
+        origin, stamp, failed = entry.input.origin, entry.input.stamp, entry.outcome.failed
+        as_it_landed = stamp is not None and stamp.split("+")[0] == stamps.get(origin)
+        if failed and origin in stamps and not as_it_landed:
+            yield failed
 
 
 def _rejected_rows(store: Store, entry: Entry) -> list[tuple[int, str, str]]:
     """Line, reason and text of the open rejects of a key, by line."""
-    table = store.read_tables([path for path in entry.rejects if store.exists(path)], schemas.REJECTS).sort_by("line")
+    paths = [path for path in entry.outcome.rejects if store.exists(path)]
+    table = store.read_tables(paths, schemas.REJECTS).sort_by("line")
     columns = (table["line"], pc.cast(table["reason"], "string"), table["text"])
     return list(zip(*(column.to_pylist() for column in columns), strict=True))
 
@@ -152,7 +155,7 @@ def write_out(store: Store, sources: Sequence[BaseSource], out: Path) -> Written
         for config in sources:
             for entry in SourceLedger(store, config.name).entries:
                 try:
-                    sheet.add(_sheet_rows(store, config, entry) if entry.rejected else ())
+                    sheet.add(_sheet_rows(store, config, entry) if entry.outcome.rejected else ())
                 except SourceError as error:
                     failures.append(str(error))
     return Written(sheet.rows, str(out), failures)
@@ -165,11 +168,12 @@ def _sheet_rows(store: Store, config: BaseSource, entry: Entry) -> list[SheetRow
         SourceError: if the file is gone, or is not what was ingested.
     """
     lines = {line: list(rows) for line, rows in groupby(_rejected_rows(store, entry), key=lambda row: row[0])}
-    digest, names, values = entry.digest, list[str](), dict[int, Sequence[str]]()
+    digest, names, values = entry.input.digest, list[str](), dict[int, Sequence[str]]()
     if isinstance(config, FileSource):
         state = _FileState.read(store, config, entry)
-        if entry.digest not in (state.digest, repaired_digest(state.digest, state.repaired)):
-            raise SourceError(f"{entry.origin} has changed since it was ingested: run nexthour ingest, then try again")
+        if entry.input.digest not in (state.digest, repaired_digest(state.digest, state.repaired)):
+            origin = entry.input.origin
+            raise SourceError(f"{origin} has changed since it was ingested: run nexthour ingest, then try again")
         digest, names, values = state.digest, state.headings, state.values(list(lines))
     sheet = []
     for line, rows in lines.items():
@@ -198,13 +202,14 @@ def stage(store: Store, config: BaseSource, rows: Sequence[SheetRow]) -> Staged:
     if entry is None:
         raise SourceError(f"source {name!r} has ingested no file {key!r}: run nexthour ingest first")
     state = _FileState.read(store, config, entry)
+    origin = entry.input.origin
     if state.digest != digest:
-        raise SourceError(f"{entry.origin} has changed since it was written out: write it out again")
+        raise SourceError(f"{origin} has changed since it was written out: write it out again")
     open_lines = {line for line, _, _ in _rejected_rows(store, entry)}.union(state.repaired)
-    repaired, failures = _edits(state, rows, open_lines, entry.origin)
+    repaired, failures = _edits(state, rows, open_lines, origin)
     if repaired:
         Repairs(store, name).add(key, digest, repaired)
-    return Staged(entry, as_path(config.path, entry.origin), len(repaired), failures)
+    return Staged(entry.input, as_path(config.path, origin), len(repaired), failures)
 
 
 def _edits(

@@ -19,11 +19,13 @@ from support.oracles import slow_events
 
 from tasks.errors import StoreError
 from tasks.ingest.batch import SourceBatch
-from tasks.ingest.land.writer import Writer
+from tasks.ingest.context import IngestContext
 from tasks.ingest.rejects import Reject
 from tasks.ingest.run import run
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import Statements
+from tasks.settings.sources import BaseSource
+from tasks.settings.tree import Network
 from tasks.storage.store import Store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
@@ -213,10 +215,9 @@ def test_a_source_may_yield_the_bare_minimum(tmp_path: Path) -> None:
     said = Statements.from_counts(
         (codes, ["A"]), minutes, (codes, [""]), None, {"exits": (codes + 4, None)}, ("exits",)
     )
-    store = Store(str(tmp_path))
+    store, network, config = Store(str(tmp_path)), Network(targets=("exits",)), BaseSource(name="gates")
     for number in range(2):
-        writer = Writer(store, "gates", ("exits",), "UTC", 1, 0, False, NOW + number * MINUTE)
-        report = run(writer, Plain(said))
+        report = run(IngestContext(store, network, config, NOW + number * MINUTE), Plain(said))
         assert (report.rows, report.reasons, report.examples) == (3, {"odd": 1}, ["a wire:7 odd ?"])
         assert json.loads(json.dumps(asdict(report)))["first_minute"] == "2024-05-10T10:00Z"
     assert len(store.files("observations")) == len(store.files("rejects")) == 1

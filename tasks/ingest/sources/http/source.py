@@ -69,7 +69,7 @@ class HttpFeed:
         """Where to begin: at the cursor, unless a span is asked for or all is to be read anew."""
         done, setup = pull.done, setup_of(self._config, self._network)
         begin = Place(self._config.first, setup=setup)
-        if not self._config.resume or pull.bounded or done is None or not done.stands(KEY):
+        if not self._config.resume or pull.bounded or done is None or not done.is_valid(KEY):
             return begin
         text = done.cursor(KEY)
         place = Place.of(text) if text else begin

@@ -1,0 +1,45 @@
+"""Data root, network, source and request of one ingest, as its parts need them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tasks.arrays import WEEKS
+from tasks.settings.sources import BaseSource
+from tasks.settings.tree import Network
+from tasks.storage.store import Store
+
+
+@dataclass(frozen=True)
+class IngestContext:
+    """What one ingest of one source reads, when, and where it writes.
+
+    Attributes:
+        store: the data root.
+        network: its targets, time zone, interval and calendar.
+        source: settings of the source.
+        as_of: now, UTC seconds.
+        setup: fingerprint of the configuration; a file is read again when that changes.
+        backfill: whether rows were known when they happened, or are known from now.
+        paths: files to read instead of the configured ones.
+        start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
+        weeks: weekly lags that there are; late data marks the days that they reach.
+    """
+
+    store: Store
+    network: Network
+    source: BaseSource
+    as_of: np.datetime64
+    setup: str = ""
+    backfill: bool = False
+    paths: tuple[str, ...] = ()
+    start: np.datetime64 | None = None
+    end: np.datetime64 | None = None
+    weeks: int = WEEKS
+
+    @property
+    def bounded(self) -> bool:
+        """Whether only a range of minutes is asked for, so that no cursor moves."""
+        return self.start is not None or self.end is not None
