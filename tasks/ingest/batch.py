@@ -28,6 +28,7 @@ class SourceBatch:
         warnings: sentences for the person who reads the run.
         stamp: cheap identity of the input, None where there is none.
         accepted: rows of the input that landed with this batch.
+        left_out: rows of the input that the source's filters leave out.
         failure: one line on a file that could not be used; nothing of it lands, and it is tried again.
         unchanged: the ledger knows this state; nothing to do.
         files: files that it stands for; several only where all of them are unchanged.
@@ -49,6 +50,7 @@ class SourceBatch:
     warnings: Sequence[str] = ()
     stamp: str | None = None
     accepted: int = 0
+    left_out: int = 0
     failure: str | None = None
     unchanged: bool = False
     files: int = 1

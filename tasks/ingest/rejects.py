@@ -33,6 +33,7 @@ ROW_REASONS = (
     "unsafe_name",
     "name_of_total",
     "ambiguous_station",
+    "repeated_local_time",
 )
 FILE_REASONS = (
     "unreadable_file",
@@ -40,6 +41,7 @@ FILE_REASONS = (
     "not_utf8",
     "missing_column",
     "dates_without_hours",
+    "same_rows",
     "wrong_type",
     "line_too_long",
     "too_many_columns",

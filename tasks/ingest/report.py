@@ -25,6 +25,7 @@ class SourceReport:
         rows: rows of the input that landed.
         minutes: rows of the minute table that were rebuilt.
         rejected: rejected rows.
+        left_out: rows that the source's filters leave out.
         reasons: rejected rows per reason.
         first_minute, last_minute: range of the minutes stated, ISO 8601 UTC; None if nothing was.
         days: service days rebuilt.
@@ -40,6 +41,7 @@ class SourceReport:
     rows: int = 0
     minutes: int = 0
     rejected: int = 0
+    left_out: int = 0
     reasons: dict[str, int] = field(default_factory=dict)
     first_minute: str | None = None
     last_minute: str | None = None
@@ -67,6 +69,7 @@ class IngestTotals:
     """
 
     rows: int = 0
+    left_out: int = 0
     files: int = 0
     skipped: int = 0
     old_rows: int = 0
@@ -77,9 +80,10 @@ class IngestTotals:
     failures: list[str] = field(default_factory=list)
     minutes: MinuteRange | None = None
 
-    def add_rows(self, rows: int, minutes: MinuteRange | None, warnings: Sequence[str]) -> None:
-        """Add rows that landed, the minutes that they state, and warnings about them."""
+    def add_rows(self, rows: int, minutes: MinuteRange | None, warnings: Sequence[str], left_out: int = 0) -> None:
+        """Add rows that landed, the minutes that they state, warnings about them, and rows that filters leave out."""
         self.rows += rows
+        self.left_out += left_out
         self.warnings += warnings
         self.minutes = join_ranges(self.minutes, minutes)
 
@@ -88,7 +92,7 @@ class IngestTotals:
         self.files += 1
         self.old_rows += old_rows
         self.days.update(days)
-        self.add_rows(key.rows, key.minutes, key.warnings)
+        self.add_rows(key.rows, key.minutes, key.warnings, key.left_out)
         self._add_rejects(rejects)
 
     def add_failure(self, line: str, rejects: Rejects) -> None:
@@ -121,6 +125,7 @@ class IngestTotals:
             rows=self.rows,
             minutes=minutes,
             rejected=sum(self.reasons.values()),
+            left_out=self.left_out,
             reasons=dict(sorted(self.reasons.items())),
             first_minute=_minute_text(first),
             last_minute=_minute_text(last),

@@ -163,7 +163,7 @@ def _land_key(
         result += writer.write(batch, before, receipt)
         more = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
         rejects = more if rejects is None else rejects.joined(more)
-        own.add_rows(batch.accepted, _minutes_of(batch), batch.warnings)
+        own.add_rows(batch.accepted, _minutes_of(batch), batch.warnings, batch.left_out)
     assert rejects is not None  # a group has a first batch
     if before and batch.silence_is_zero:
         result += writer.zero_removed_days(batch, before, result.stated_days, receipt)

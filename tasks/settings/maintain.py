@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, model_validator
 
 from tasks.errors import ConfigError
-from tasks.settings.sources import Section
+from tasks.settings.section import Section
 
 
 class Retention(Section):

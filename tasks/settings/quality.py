@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from tasks.errors import ConfigError
-from tasks.settings.sources import Name, Section
+from tasks.settings.section import Section
+from tasks.settings.sources import Name
 
 CHECKS = (
     "quiet_source",

@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from tasks.clock import parse_moment, zone
 from tasks.errors import ConfigError, about, nearest_key
+from tasks.settings.columns import (
+    ColumnName,
+    ColumnSetting,
+    TargetColumn,
+    TimeColumns,
+    Where,
+    one_name,
+    same_rows,
+)
 from tasks.settings.secrets import check_url, check_values
+from tasks.settings.section import Section
 from tasks.settings.shapes import FileShape
 from tasks.time_formats import check_format
 
+TIMES = ("minute", "minute_utc", "available_at")
 RESERVED = ("station_id", "minute", "minute_utc", "part", "source", "available_at", "received_at")
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -23,12 +34,6 @@ def _text(value: object) -> object:
 
 
 Moment = Annotated[str, BeforeValidator(_text)]
-
-
-class Section(BaseModel):
-    """A table of the TOML."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class BaseSource(Section):
@@ -49,39 +54,6 @@ def _listed(value: object) -> object:
 
 
 TimeFormats = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-ColumnName = str | tuple[str, ...]
-"""Name of a column, or alternatives of which the first that a file has is read."""
-TimeColumns = str | tuple[str, ...] | tuple[tuple[str, ...], ...]
-"""Column of a time, or several that make one when joined by a blank (date, hour), or alternatives of those."""
-
-
-def alternatives(column: ColumnName) -> tuple[str, ...]:
-    """Names that a column may have, in the order in which they are looked for."""
-    return (column,) if isinstance(column, str) else column
-
-
-def time_alternatives(columns: TimeColumns) -> tuple[tuple[str, ...], ...]:
-    """Groups of columns that make a time when joined, in the order in which they are looked for."""
-    if isinstance(columns, str):
-        return ((columns,),)
-    groups = tuple(group for group in columns if not isinstance(group, str))
-    return groups or (tuple(name for name in columns if isinstance(name, str)),)
-
-
-def names_of(columns: TimeColumns) -> tuple[str, ...]:
-    """Every column that is named, in any alternative."""
-    return tuple(name for group in time_alternatives(columns) for name in group)
-
-
-def one_name(columns: TimeColumns) -> ColumnName:
-    """Alternatives of a column that is no time.
-
-    Raises:
-        ConfigError: if columns are grouped, which only a time's are.
-    """
-    if not isinstance(columns, str) and not all(isinstance(name, str) for name in columns):
-        raise ConfigError(f"columns {columns!r}: only those of a time are grouped: give a list of alternatives")
-    return columns if isinstance(columns, str) else tuple(name for name in columns if isinstance(name, str))
 
 
 class RowSource(BaseSource):
@@ -98,6 +70,12 @@ class RowSource(BaseSource):
         "start",
         exclude_if=lambda moment: moment == "start",
         description="Which moment of its interval a time names: 07:15 is the end of the quarter hour 07:00.",
+    )
+    where: Where = Field(
+        default_factory=dict,
+        exclude_if=lambda where: not where,
+        description='Column -> values: rows with another value there are left out. { fare_action = ["Enter"] }; '
+        "a target may have its own.",
     )
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are rejected as absurd.")
     max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is rejected.")
@@ -122,19 +100,34 @@ class FileSource(RowSource, FileShape):
 class CountColumns(RowSource):
     """One row per (station, minute)."""
 
-    columns: dict[str, TimeColumns] = Field(
+    columns: dict[str, ColumnSetting] = Field(
         default_factory=dict,
         description="Our name -> the source's: station_id, minute or minute_utc, targets, part, available_at. "
-        'Several names are alternatives; those of a time are joined: minute = ["date", "hour"].',
+        'Several names are alternatives; those of a time are joined: minute = ["date", "hour"]. A target may have a '
+        'filter: entries = { column = "count", where = { direction = ["In"] } }.',
+    )
+
+    rows: Literal["last", "sum"] | None = Field(
+        None,
+        exclude_if=lambda rows: rows is None,
+        description="Several rows of one station, interval and part add up, or the last one counts; without it the "
+        "last one, and an input in which most say something else than the one before is rejected.",
     )
 
     @model_validator(mode="after")
-    def _grouped_times(self) -> CountColumns:
+    def _sound_columns(self) -> CountColumns:
         for key, columns in self.columns.items():
-            if key not in ("minute", "minute_utc", "available_at"):
-                with about(f"source {self.name!r}"):
+            with about(f"source {self.name!r}"):
+                if key in TIMES or key in ("station_id", "part"):
+                    _check_plain(key, columns)
+                if key not in TIMES:
                     one_name(columns)
         return self
+
+
+def _check_plain(key: str, columns: ColumnSetting) -> None:
+    if isinstance(columns, TargetColumn):
+        raise ConfigError(f"columns.{key} has no filter of its own: give the name of its column, or use where")
 
 
 class CountsSource(FileSource, CountColumns):
@@ -188,6 +181,8 @@ class HttpSource(CountColumns):
             raise ConfigError("cursor and next need one another: the parameter of a cursor, and where the next one is")
         if self.first is not None and self.cursor is None:
             raise ConfigError("first needs cursor: the query parameter that carries it")
+        if self.cursor is not None and self.rows == "sum":
+            raise ConfigError('rows = "sum" needs all rows of an interval in one reply: leave out cursor')
         if self.format == "csv" and self.next and not self.next.startswith(("header:", "column:")):
             raise ConfigError(f"next = {self.next!r} is a path in JSON: a CSV feed has header:NAME or column:NAME")
 
@@ -198,6 +193,11 @@ class EventColumns(Section):
     time: TimeColumns
     station_id: ColumnName
     count: ColumnName | None = Field(None, description="Column with the number of people; one per row without it.")
+    where: Where = Field(
+        default_factory=dict,
+        exclude_if=lambda where: not where,
+        description='Column -> values: only rows with one of them count here. { status = ["1"] }',
+    )
 
 
 class EventsSource(FileSource):
@@ -259,8 +259,12 @@ class SqlSource(CountColumns):
             raise ConfigError(f"{where}: give either table or query")
         if self.overlap is not None and self.watermark is None:
             raise ConfigError(f"{where}: overlap needs a watermark")
-        if self.time_format or not all(isinstance(name, str) for name in self.columns.values()):
-            raise ConfigError(f"{where}: a query makes one column of several, and times of text: write it in query")
+        if self.time_format or self.where or not all(isinstance(name, str) for name in self.columns.values()):
+            raise ConfigError(
+                f"{where}: a query filters rows, makes one column of several, and times of text: write it in query"
+            )
+        if self.rows == "sum":
+            raise ConfigError(f"{where}: a query adds rows up: write SUM and GROUP BY in query")
         if _PASSWORD.search(self.url):
             raise ConfigError(f'{where}: url holds a password: put it into a variable, and write url = "env:NAME"')
         return self
@@ -296,8 +300,28 @@ def _check_targets(source: BaseSource, targets: tuple[str, ...]) -> None:
         strange = sorted(set(source.events) - set(targets))
         if strange:
             raise ConfigError(f"source {source.name!r}: events.{strange[0]} is no target of [network] {list(targets)}")
+        _check_distinct(source, "events.", {target: _rows_of(where) for target, where in source.events.items()})
     if isinstance(source, CountColumns):
         known = (*targets, "station_id", "minute", "minute_utc", "part", "available_at")
         for key in source.columns:
             if key not in known:
                 raise ConfigError(f"source {source.name!r}: columns.{key} is unknown{nearest_key(key, known)}")
+        said = {target: source.columns.get(target, target) for target in targets}
+        _check_distinct(source, "columns.", {target: same_rows(columns) for target, columns in said.items()})
+
+
+def _rows_of(where: EventColumns) -> tuple[object, ...]:
+    station = TargetColumn(column=where.station_id, where=where.where)
+    return where.time, where.count, *same_rows(station)
+
+
+def _check_distinct(source: BaseSource, prefix: str, rows: dict[str, tuple[object, ...]]) -> None:
+    """Whether each target counts rows, or a column, of its own."""
+    first: dict[tuple[object, ...], str] = {}
+    for target, its_rows in rows.items():
+        other = first.setdefault(its_rows, target)
+        if other != target:
+            raise ConfigError(
+                f"source {source.name!r}: {prefix}{other} and {prefix}{target} count the very same rows: give each "
+                f'its own column, or a filter: {prefix}{target}.where = {{ direction = ["out"] }}'
+            )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tasks.settings.sources import Section
+from tasks.settings.section import Section
 
 
 class StationSettings(Section):

@@ -19,7 +19,8 @@ from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.maintain import MaintainSettings
 from tasks.settings.presets import fill_preset
 from tasks.settings.quality import QualitySettings
-from tasks.settings.sources import RESERVED, Name, Section, SimulateSource, SourceSettings, check_source
+from tasks.settings.section import Section
+from tasks.settings.sources import RESERVED, Name, SimulateSource, SourceSettings, check_source
 from tasks.settings.stations import StationSettings
 
 

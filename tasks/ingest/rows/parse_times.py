@@ -70,11 +70,11 @@ def read_times(
         timezone: IANA name.
         place: gives the code of each row's place; without it repeated times are the first occurrence.
         formats: of text, tried in order; ISO 8601 without any.
-        shift: minutes that each time is put back, before the wall clock is looked at.
+        shift: seconds that each time is put back, before the wall clock is looked at.
     """
     values, which = _distinct(column)
     aware, naive, blank = _by_kind(values, formats or (ISO,))
-    aware, naive = (times - np.timedelta64(shift, "m") for times in (aware, naive))
+    aware, naive = (times - np.timedelta64(shift, "s") for times in (aware, naive))
     utc, skipped = aware, np.zeros(len(aware), dtype=bool)
     on_wall = np.flatnonzero(~np.isnat(naive))
     second = np.full(len(aware), np.datetime64("NaT"), dtype="datetime64[s]")

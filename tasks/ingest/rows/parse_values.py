@@ -30,9 +30,11 @@ _UNSAFE = (
 
 
 def read_counts(
-    column: pa.Array, maximum: int, rejections: Rejections
+    column: pa.Array, maximum: int, rejections: Rejections, rows: npt.NDArray[np.bool_] | None = None
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
     """Whole numbers of a column, and which rows have one; refuses what is none, negative or above `maximum`.
+
+    Of all rows, or of some (a mask); the others are not judged.
 
     A blank (also null and NaN) is no count, and no fault.
     """
@@ -51,7 +53,7 @@ def read_counts(
     for reason, wrong in faults:
         sound &= ~wrong
         if wrong.any():
-            rejections.reject(wrong[which], reason)
+            rejections.reject(wrong[which] if rows is None else wrong[which] & rows, reason)
     whole = np.where(sound, numbers, 0).astype(np.int32)
     return whole[which], np.ones(len(which), dtype=bool) if sound[:-1].all() and not coded.null_count else sound[which]
 

@@ -13,7 +13,8 @@ from tasks.ingest.rejects import KEPT, FileProblem, Rejects
 from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_be_hours
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
-from tasks.settings.sources import ColumnName, RowSource, TimeColumns, alternatives, time_alternatives
+from tasks.settings.columns import ColumnName, TimeColumns, alternatives, time_alternatives
+from tasks.settings.sources import RowSource
 from tasks.settings.tree import Network
 
 
@@ -67,7 +68,12 @@ class InputColumns:
         return tuple(self.require(name, toml) for name in group)
 
     def moments(
-        self, names: Sequence[str], zone: str, place: Callable[[], Int] | None = None, interval: bool = True
+        self,
+        names: Sequence[str],
+        zone: str,
+        place: Callable[[], Int] | None = None,
+        interval: bool = True,
+        finer: bool = False,
     ) -> Moments:
         """Times of a column, or of several that are joined, by the formats that are configured.
 
@@ -76,6 +82,7 @@ class InputColumns:
             zone: time zone of what has no offset.
             place: see `read_times`.
             interval: whether they name an interval; without it they are moments, and may be dates.
+            finer: whether that interval may be a piece of the grid's, which its time then lies in.
 
         Raises:
             FileProblem: if they are dates without an hour.
@@ -86,13 +93,14 @@ class InputColumns:
             formats = formats or YEAR_FIRST
         elif interval and are_dates(column):
             raise self._without_hours(names[0], column)
-        return read_times(column, zone, place, formats, self._shift if interval else 0)
+        return read_times(column, zone, place, formats, self._shift(finer) if interval else 0)
 
-    @property
-    def _shift(self) -> int:
-        """Minutes from the moment that a time names back to the start of its interval."""
+    def _shift(self, finer: bool) -> int:
+        """Seconds from the moment that a time names back to the start of its interval, or into a finer one."""
+        if finer:
+            return int(self.config.time_is == "end")
         interval = self.network.interval_minutes
-        return {"start": 0, "end": interval, "last_minute": interval - 1}[self.config.time_is]
+        return {"start": 0, "end": interval, "last_minute": interval - 1}[self.config.time_is] * 60
 
     def _without_hours(self, name: str, column: pa.Array) -> FileProblem:
         hours = [other for other in self.rows.names if other != name and may_be_hours(other, self.rows.column(other))]

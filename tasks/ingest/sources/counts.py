@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.files.pull import OpenFile, pull_files
-from tasks.ingest.rows.counts import validate_counts
+from tasks.ingest.rows.counts import RowRules, validate_counts
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.settings.sources import CountsSource
@@ -15,7 +15,10 @@ from tasks.settings.tree import Network
 
 @source_kind("counts")
 class Counts:
-    """Files of minute counts; a file that changes restates what it says."""
+    """Files of minute counts; a file that changes restates what it says.
+
+    Where rows add up, those of several files do, too: each file is a share of its own, unless rows name their part.
+    """
 
     def __init__(self, config: CountsSource, network: Network) -> None:
         self.name, self._config, self._network = config.name, config, network
@@ -32,12 +35,17 @@ class Counts:
         yield self._batch(file, pull)  # what it was made of is freed before it goes on
 
     def _batch(self, file: OpenFile, pull: Pull) -> SourceBatch:
-        validated = validate_counts(file, self._config.columns, pull)
+        adds_up = self._config.rows == "sum" and "part" not in {*self._config.columns, *file.rows.names}
+        share = file.file.key if adds_up else ""
+        rules = RowRules(self._config.columns, self._config.rows, share=share)
+        validated = validate_counts(file, rules, pull)
         return file.batch(
-            "",
+            share,
             validated.statements,
             accepted=validated.accepted,
             rejects=validated.rejects,
             warnings=validated.warnings,
             recheck_at=validated.recheck_at,
+            left_out=validated.left_out,
+            silence_is_zero=adds_up,
         )

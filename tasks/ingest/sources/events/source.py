@@ -16,6 +16,7 @@ from tasks.ingest.event_ids import last_of_each, read_ids
 from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.check_times import check_times, next_due, repeated_hour
+from tasks.ingest.rows.filters import matching
 from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, UNSAFE, code_of, read_counts, read_station_ids
 from tasks.ingest.rows.rejections import Rejections
@@ -23,6 +24,7 @@ from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.statements import Statements
+from tasks.settings.columns import Where
 from tasks.settings.sources import EventColumns, EventsSource
 from tasks.settings.tree import Network
 
@@ -45,10 +47,13 @@ class Events:
     def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
         again = Rejections(file.rows.rows)
         found = _columns(file, self._config.events)
-        columns = list(dict.fromkeys(name for side in found.values() for name in side.names))
+        columns = list(dict.fromkeys([*(n for side in found.values() for n in side.names), *self._config.where]))
+        chosen, unmatched = matching(file, self._config.where, "where")
+        again.reject(file.rows.unreadable([*self._config.where]), "not_utf8")
+        again.set_aside(~chosen)
         if self._config.duplicates == "drop":
             again.reject(file.rows.repeats(columns), "duplicate_row")
-        sides = [_read(file, target, side, again, pull) for target, side in found.items()]
+        sides = [_read(file, target, side, again, chosen, pull) for target, side in found.items()]
         freed = self._claim(file, sides, again, pull) if self._config.id else ()
         stations = sorted({name for side in sides for name in side.heard_of()})
         listened = self._cover(file, sides)
@@ -58,8 +63,9 @@ class Events:
         yield replace(
             about,
             accepted=int(np.logical_or.reduce([side.rejections.good for side in sides]).sum()),
+            left_out=int(np.logical_and.reduce([side.left_out for side in sides]).sum()),
             rejects=file.rejects([again, *(side.rejections for side in sides)], columns),
-            warnings=[w for side in sides for w in repeated_hour(side.moments, file.timezone, "for the first")],
+            warnings=[*unmatched, *(warning for side in sides for warning in side.warnings(file.timezone))],
         )
         ends = {side.target: side.ends(stations) for side in sides}
         network = self._network
@@ -72,7 +78,7 @@ class Events:
     def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Rejections, pull: Pull) -> tuple[str, ...]:
         """Refuse events that come again, in this file or in another; keys of files that get an event back."""
         ids = read_ids(file.rows.column(file.require(str(self._config.id), 'id = "..."')))
-        heard = np.logical_or.reduce([side.rejections.codes < 0 for side in sides]) & again.good
+        heard = np.logical_or.reduce([side.chosen & (side.rejections.codes < 0) for side in sides]) & again.good
         rows = np.flatnonzero(heard & np.asarray(ids.is_valid().to_numpy(zero_copy_only=False)))
         mine, freed = last_of_each(ids, rows), tuple[str, ...]()
         again.reject_rows(np.setdiff1d(rows, mine), "duplicate_event")
@@ -127,16 +133,17 @@ class SideColumns:
     time: tuple[str, ...]
     station: str
     count: str | None
+    where: Where
 
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.time, self.station, *(() if self.count is None else (self.count,)))
+        return (*self.time, self.station, *(() if self.count is None else (self.count,)), *self.where)
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One end of every event of a file, arrays [row]."""
+    """One end of the events of a file, arrays [row]; `chosen` are those that filters leave in."""
 
     target: str
     station: npt.NDArray[np.int32]
@@ -145,11 +152,23 @@ class _Side:
     minute: Int
     people: Int
     rejections: Rejections
+    chosen: npt.NDArray[np.bool_]
+    unmatched: tuple[str, ...]
 
     @property
     def heard(self) -> npt.NDArray[np.bool_]:
         """Rows that tell of somebody, asked for or not; a copy of a refused row tells nothing."""
-        return np.asarray((self.rejections.codes < 0) & (self.station >= 0) & ~np.isnat(self.moments.utc))
+        told = self.chosen & (self.rejections.codes < 0)
+        return np.asarray(told & (self.station >= 0) & ~np.isnat(self.moments.utc))
+
+    @property
+    def left_out(self) -> npt.NDArray[np.bool_]:
+        """Rows that filters leave out, of those that are readable."""
+        return np.asarray(~self.chosen & (self.rejections.codes < 0))
+
+    def warnings(self, timezone: str) -> tuple[str, ...]:
+        """What a person should know of them."""
+        return (*self.unmatched, *repeated_hour(self.moments, timezone, "for the first"))
 
     def heard_of(self) -> list[str]:
         """Names of the stations that somebody was counted at, asked for or not."""
@@ -176,14 +195,34 @@ def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> dict[str, Si
             file.find_times(where.time, toml("time")),
             file.find(where.station_id, toml("station_id")),
             None if where.count is None else file.find(where.count, toml("count")),
+            where.where,
         )
+    targets = list(found)
+    for place, target in enumerate(targets):
+        same = next((other for other in targets[:place] if found[other] == found[target]), None)
+        if same is not None:
+            raise FileProblem(
+                "same_rows",
+                f"{file.origin}: events.{same} and events.{target} count the very same rows of it: "
+                f"give each its own time or station_id, or a filter: events.{target}.where",
+            )
     return found
 
 
-def _read(file: OpenFile, target: str, columns: SideColumns, again: Rejections, pull: Pull) -> _Side:
+def _read(
+    file: OpenFile,
+    target: str,
+    columns: SideColumns,
+    again: Rejections,
+    chosen: npt.NDArray[np.bool_],
+    pull: Pull,
+) -> _Side:
     rejections = Rejections(file.rows.rows)
     rejections.set_aside(~again.good)
     rejections.reject(file.rows.unreadable(columns.names), "not_utf8")
+    own, unmatched = matching(file, columns.where, f"events.{target}.where")
+    chosen = chosen & own
+    rejections.set_aside(~chosen)
     station, names = read_station_ids(file.rows.column(columns.station), file.network.aliases)
     moments = file.moments(columns.time, file.timezone)
     rejections.reject(moments.blank & (station == BLANK), "unfinished")
@@ -194,10 +233,10 @@ def _read(file: OpenFile, target: str, columns: SideColumns, again: Rejections, 
     minute = check_times(rejections, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)
     if columns.count is not None:
-        counted, given = read_counts(file.rows.column(columns.count), file.config.maximum, rejections)
+        counted, given = read_counts(file.rows.column(columns.count), file.config.maximum, rejections, chosen)
         rejections.reject(~given, "missing_count")
         people = counted.astype(np.int64)
-    return _Side(target, station, names, moments, minute, people, rejections)
+    return _Side(target, station, names, moments, minute, people, rejections, chosen, unmatched)
 
 
 def _bounds(pull: Pull, step: int) -> tuple[int | None, int]:

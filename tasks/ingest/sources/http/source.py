@@ -12,7 +12,7 @@ from tasks.ingest.files.find import find_files
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.json_records import Records
 from tasks.ingest.rejects import FileProblem, Rejects
-from tasks.ingest.rows.counts import ValidatedCounts, validate_counts
+from tasks.ingest.rows.counts import RowRules, ValidatedCounts, validate_counts
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import setup_of, source_kind
@@ -21,8 +21,9 @@ from tasks.ingest.sources.http.cursor import Place
 from tasks.ingest.sources.http.decompress import too_large
 from tasks.ingest.sources.http.pages import GONE, Poll, Reading, poll, start_of
 from tasks.ingest.statements import Statements
+from tasks.settings.columns import names_of
 from tasks.settings.secrets import shown
-from tasks.settings.sources import HttpSource, names_of
+from tasks.settings.sources import HttpSource
 from tasks.settings.tree import Network
 
 KEY = "feed"
@@ -85,6 +86,7 @@ class HttpFeed:
         timed = [name for name in ("minute_utc", "minute") if name in said] or ["minute_utc", "minute"]
         places = ["station_id", *timed, *targets]
         wanted = [name for place in places for name in names_of(said.get(place, place))]
+        wanted += self._config.where
         extra = [name for place in ("part", "available_at") if place in said for name in names_of(said[place])]
         spare = [name for name in ("part", "available_at") if name not in said]
         if (self._config.next or "").startswith("column:"):
@@ -142,6 +144,7 @@ class HttpFeed:
             accepted=validated.accepted,
             cursor=after.text() if moves else None,
             recheck_at=validated.recheck_at,
+            left_out=validated.left_out,
             done=len(done.pages),
             total=len(done.pages),
         )
@@ -159,7 +162,7 @@ class HttpFeed:
         """What the pages say; JSON without a record says nothing, of whatever fields."""
         rows = InputColumns(self._config, self._network, self._origin(pull), done.rows)
         if rows.rows.rows or not all(isinstance(page, Records) for page in done.pages):
-            return validate_counts(rows, self._config.columns, pull, PATIENCE)
+            return validate_counts(rows, RowRules(self._config.columns, self._config.rows, PATIENCE), pull)
         nothing = Statements.empty(len(self._network.targets))
         return ValidatedCounts(nothing, 0, rows.rejects([], []), (), None, np.zeros(0, dtype=np.int64), None)
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.formats.decode import column_list
-from tasks.ingest.rows.counts import validate_counts
+from tasks.ingest.rows.counts import RowRules, validate_counts
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
@@ -21,7 +21,8 @@ from tasks.ingest.sources.sql.connection import database_url, described, snapsho
 from tasks.ingest.sources.sql.query import Relation
 from tasks.ingest.sources.sql.scan import Layout, Seen, digest_of
 from tasks.ingest.sources.sql.watermark import Mark
-from tasks.settings.sources import SqlSource, names_of
+from tasks.settings.columns import names_of
+from tasks.settings.sources import SqlSource
 from tasks.settings.tree import Network
 
 if TYPE_CHECKING:
@@ -212,7 +213,9 @@ class _Reading:
 
     def _judged(self, rows: Fetched) -> SourceBatch:
         validated = validate_counts(
-            InputColumns(self.config, self.network, self.origin, rows), self.config.columns, self.pull
+            InputColumns(self.config, self.network, self.origin, rows),
+            RowRules(self.config.columns, self.config.rows or ("last" if self.config.watermark else None)),
+            self.pull,
         )
         return SourceBatch(
             source=self.config.name,

@@ -1,0 +1,194 @@
+"""Rows of counts as arrays: whose they are, of which interval, and what each target counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.arrays import Int
+from tasks.ingest.rows.check_times import check_times
+from tasks.ingest.rows.filters import Flags, matching
+from tasks.ingest.rows.parse_times import Moments
+from tasks.ingest.rows.parse_values import AMBIGUOUS, UNSAFE, code_of, read_counts, read_names, read_station_ids
+from tasks.ingest.rows.rejections import Rejections
+from tasks.ingest.rows.rows_in import InputColumns
+from tasks.ingest.source import Pull
+from tasks.ingest.statements import UNKNOWN, Statements
+from tasks.settings.columns import ColumnSetting, one_name, time_columns, where_of
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What one target counted, [row] each.
+
+    Attributes:
+        values: people; anything where nothing is given.
+        given: rows that give a count.
+        asked: rows that the target's filter chooses; None for all.
+    """
+
+    values: npt.NDArray[np.int32]
+    given: Flags
+    asked: Flags | None = None
+
+
+@dataclass(frozen=True)
+class CountRows:
+    """Columns of counts, [row] each.
+
+    Attributes:
+        station: codes into `stations`; negative where there is none.
+        part: codes into `parts`; negative where it is unsafe.
+        moments: times as they were read.
+        minute: UTC minutes since 1970.
+        available: microseconds since 1970, `UNKNOWN` where the row does not say.
+        counts: by target.
+    """
+
+    station: npt.NDArray[np.int32]
+    stations: list[str]
+    part: npt.NDArray[np.int32]
+    parts: list[str]
+    moments: Moments
+    minute: Int
+    available: Int
+    counts: dict[str, Counted]
+
+    @property
+    def filtered(self) -> bool:
+        """Whether a target counts some of the rows only."""
+        return any(counted.asked is not None for counted in self.counts.values())
+
+    def statements(self, rows: Int, targets: tuple[str, ...]) -> Statements:
+        """Statements of some rows."""
+        all_in_order = len(rows) == len(self.minute) and bool((rows[1:] > rows[:-1]).all())
+        at = slice(None) if all_in_order else rows
+        said = None if (self.available == UNKNOWN).all() else self.available[at]
+        counts = {
+            name: (each.values[at], None if each.given.all() else each.given[at]) for name, each in self.counts.items()
+        }
+        station, part = (self.station[at], self.stations), (self.part[at], self.parts)
+        return Statements.from_counts(station, self.minute[at], part, said, counts, targets)
+
+
+def find_columns(
+    file: InputColumns, said: Mapping[str, ColumnSetting], targets: tuple[str, ...]
+) -> dict[str, tuple[str, ...]]:
+    """Our name -> the file's, for what the file has; several only where they make a time.
+
+    Raises:
+        FileProblem: if it lacks a column that was named, station or minute, or every target.
+    """
+    has = set(file.rows.names)
+    times = ("minute_utc", "minute")
+    minute = next((name for name in times if name in said), next((name for name in times if name in has), times[0]))
+    found = {}
+    for name in ("station_id", minute, *targets, "part", "available_at"):
+        column, toml = said.get(name, name), f'columns = {{ {name} = "..." }}'
+        if name in (minute, "available_at"):
+            if name != "available_at" or name in said or name in has:
+                found[name] = file.find_times(time_columns(column), toml)
+        elif name in said or name in has or name == "station_id":
+            found[name] = (file.find(one_name(column), toml),)
+    if not any(target in found for target in targets):
+        file.require(targets[0], f'columns = {{ {targets[0]} = "..." }}')
+    return found
+
+
+def filter_rows(
+    file: InputColumns, said: Mapping[str, ColumnSetting], found: Mapping[str, tuple[str, ...]]
+) -> tuple[Flags, dict[str, Flags], tuple[str, ...]]:
+    """Rows that are read; those of each target that has a filter; and warnings of filters that nothing passes.
+
+    Raises:
+        FileProblem: if a column of a filter is missing.
+    """
+    chosen, warnings = matching(file, file.config.where, "where")
+    own, asked = [target for target in found if target in file.network.targets], dict[str, Flags]()
+    for target in own:
+        if where := where_of(said.get(target, target)):
+            asked[target], more = matching(file, where, f"columns.{target}.where")
+            warnings = (*warnings, *more)
+    if len(asked) == len(own):
+        chosen = chosen & np.logical_or.reduce([*asked.values()])
+    return chosen, asked, warnings
+
+
+def read_rows(
+    file: InputColumns,
+    columns: dict[str, tuple[str, ...]],
+    asked: Mapping[str, Flags],
+    rejections: Rejections,
+    pull: Pull,
+    floor: bool,
+) -> CountRows:
+    """The rows of a file, those that cannot count rejected.
+
+    Args:
+        file: which.
+        columns: see `find_columns`.
+        asked: rows of each target that has a filter.
+        rejections: of the rows; those that are left out are set aside already.
+        pull: what is asked for.
+        floor: whether times between steps of the grid belong to the step before; else they are off the grid.
+    """
+    station, stations = read_station_ids(file.rows.column(columns["station_id"][0]), file.network.aliases)
+    part, parts = np.zeros(len(station), dtype=np.int32), [""]
+    if "part" in columns:
+        codes, names = read_names(file.rows.column(columns["part"][0]))
+        part, parts = codes + np.int32(1), ["", *names]
+    in_utc = "minute_utc" in columns
+    times = columns["minute_utc" if in_utc else "minute"]
+    zone = "UTC" if in_utc else file.timezone
+    place = station.astype(np.int64) * (len(parts) + 1) + part
+    if floor:
+        moments = _moments_of_parts(file, times, zone, place, rejections)
+    else:
+        moments = file.moments(times, zone, lambda: place)
+    rejections.reject((station == UNSAFE) | (part < 0), "unsafe_name")
+    rejections.reject(station == AMBIGUOUS, "ambiguous_station")
+    rejections.reject(station < 0, "missing_station")
+    rejections.reject(station == code_of(stations, file.network.total), "name_of_total")
+    minute = check_times(rejections, moments, file.network.interval_minutes, pull, floor=floor)
+    available = _availability(file, columns.get("available_at"), rejections, pull)
+    counts = {}
+    for target in (name for name in columns if name in file.network.targets):
+        rows = asked.get(target)
+        values, given = read_counts(file.rows.column(columns[target][0]), file.config.maximum, rejections, rows)
+        counts[target] = Counted(values, given if rows is None else given & rows, rows)
+    rejections.reject(~np.any([each.given for each in counts.values()], axis=0), "missing_count")
+    return CountRows(station, stations, part, parts, moments, minute, available, counts)
+
+
+def _moments_of_parts(
+    file: InputColumns, times: tuple[str, ...], zone: str, place: Int, rejections: Rejections
+) -> Moments:
+    """Times of rows that add up.
+
+    In an hour that the clocks repeat, their order tells which one is meant only where a place has one row per time
+    otherwise; else they are rejected.
+    """
+    first = file.moments(times, zone, finer=True)
+    if not first.repeated.any():
+        return first
+    second = np.where(np.isnat(first.utc), np.datetime64(0, "s"), first.utc).astype(np.int64)
+    once = np.flatnonzero(~first.repeated & ~np.isnat(first.utc))
+    pairs = np.stack([place[once], second[once]], axis=1)
+    if len(np.unique(pairs, axis=0)) == len(pairs):
+        return file.moments(times, zone, lambda: place * 60 + second % 60, finer=True)
+    rejections.reject(first.repeated, "repeated_local_time")
+    return replace(first, repeated=np.zeros_like(first.repeated))
+
+
+def _availability(file: InputColumns, columns: tuple[str, ...] | None, rejections: Rejections, pull: Pull) -> Int:
+    """Microseconds since 1970 at which each row says that it was known; `UNKNOWN` where it does not."""
+    if columns is None:
+        return np.full(file.rows.rows, UNKNOWN)
+    said = file.moments(columns, file.timezone, interval=False)
+    rejections.reject(said.skipped, "nonexistent_local_time")
+    rejections.reject(np.isnat(said.utc) & ~said.blank, "bad_time")
+    rejections.reject(said.utc > pull.as_of, "in_future")
+    return said.utc.astype("datetime64[us]").astype(np.int64)

@@ -1,0 +1,53 @@
+"""Filters: which rows of an input are read, by the values of its columns."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.ingest.formats.columns import as_text
+from tasks.ingest.rows.parse_values import places
+from tasks.ingest.rows.rows_in import InputColumns
+from tasks.settings.columns import Where
+
+Flags = npt.NDArray[np.bool_]
+_SHOWN = 8
+
+
+def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, tuple[str, ...]]:
+    """Rows in which every column of a filter has one of its values; a warning where none of them occurs.
+
+    Args:
+        file: the rows.
+        where: the filter; empty for all rows.
+        key: what the configuration calls it, for messages.
+
+    Raises:
+        FileProblem: if a column is not there.
+    """
+    chosen, warnings = np.ones(file.rows.rows, dtype=bool), []
+    for column, values in where.items():
+        name = file.require(column, f'{key} = {{ "..." = [...] }}')
+        texts, which = _texts(file.rows.column(name))
+        has = np.asarray(pc.is_in(texts, pa.array(values, pa.string())).to_numpy(zero_copy_only=False), dtype=bool)
+        if not has[which].any() and len(which):
+            occurring = sorted({str(texts[int(place)].as_py()) for place in np.unique(which)[: 10 * _SHOWN]})
+            more = ", ..." if len(occurring) > _SHOWN else ""
+            warnings.append(
+                f"{file.origin}: column {column!r} has none of {list(values)}: "
+                f"its values are {', '.join(repr(text[:40]) for text in occurring[:_SHOWN])}{more}: correct {key}"
+            )
+        chosen &= has[which]
+    return chosen, tuple(warnings)
+
+
+def _texts(column: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
+    """Distinct values as filters compare them (the last one blank, for null), and which one each row has."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    values = pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)])
+    text = as_text(values)
+    text = pa.nulls(len(values), pa.string()).fill_null("") if text is None else text
+    trimmed = pc.utf8_trim_whitespace(text)
+    return pc.replace_substring_regex(trimmed, r"^([+-]?\d+)\.0+$", r"\1"), places(coded)
