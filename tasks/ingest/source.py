@@ -22,6 +22,9 @@ class Ledger(Protocol):
     def digest(self, key: str) -> str | None:
         """Fingerprint of the content last ingested under this key."""
 
+    def below(self, key: str) -> list[str]:
+        """Keys of the members of an archive that were ever ingested, and its own if it was ingested as a file."""
+
     def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended, as the source put it."""
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pyarrow as pa
@@ -13,9 +14,11 @@ import pyarrow.fs as pafs
 
 from tasks.errors import SourceError
 from tasks.ingest.files.walk import Seen, Walk
+from tasks.ingest.formats.binary_kinds import is_binary, is_whole_json
 from tasks.storage import roots
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet", ".pq", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+_TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+SUFFIXES = (*_TEXT, *(f"{name}.gz" for name in _TEXT), ".parquet", ".pq", ".xlsx", ".xlsm", ".xls", ".ods", ".zip")
 _WILD = "*?["
 _UNSETTLED = 10  # seconds; object stores tell times of change by the second
 _UNFINISHED = 300  # seconds in which whoever writes a file may be in the midst of a line
@@ -30,6 +33,8 @@ class SourceFile:
         origin: path or URL as a person may open it.
         stamp: size and time of change, None where the file system tells none.
         changed: time of change, nanoseconds since 1970; 0 where the file system tells none.
+        archive: the open zip archive that it is a member of.
+        wrong: why it cannot be read, as far as its archive tells.
     """
 
     key: str
@@ -39,11 +44,13 @@ class SourceFile:
     changed: int
     path: str = field(repr=False)
     fs: pafs.FileSystem = field(repr=False)
+    archive: ZipFile | None = field(default=None, repr=False)
+    wrong: str = ""
 
     def whole_lines(self, content: bytes, as_of: np.datetime64) -> tuple[bytes, np.datetime64 | None]:
         """Content without a last line that may still be in the making, and when that is to be looked at again."""
         end = content.rfind(b"\n") + 1
-        text = not content.startswith(b"PAR1")
+        text = not (is_binary(content) or is_whole_json(content))
         resting = abs(self.changed - _nanoseconds(as_of, 0)) >= _UNFINISHED * 10**9  # or `as_of` is not the present
         if not text or end in (0, len(content)) or resting:
             return content, None
@@ -91,15 +98,6 @@ def settled_before(as_of: np.datetime64) -> int:
 def _nanoseconds(as_of: np.datetime64, before: int) -> int:
     """Nanoseconds since 1970 of some seconds before a moment."""
     return (int(as_of.astype("datetime64[s]").astype(np.int64)) - before) * 10**9
-
-
-def find_again(source: str, path: str, origin: str) -> SourceFile:
-    """The file that an earlier search of the configured path has shown as `origin`.
-
-    Raises:
-        SourceError: if it is gone.
-    """
-    return find_files(source, path, [as_path(path, origin)])[0]
 
 
 def as_path(path: str, origin: str) -> str:

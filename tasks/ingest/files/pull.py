@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tasks.ingest.batch import SourceBatch, empty_batch
+from tasks.ingest.files.archive import GONE, may_be_archive, member_stamp, open_members
 from tasks.ingest.files.find import SourceFile, find_files, settled_before
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.decode import decode
@@ -48,26 +49,71 @@ class OpenFile(InputColumns):
 
 
 def pull_files(
-    config: FileSource, network: Network, pull: Pull, parse: Callable[[OpenFile, Pull], Iterator[SourceBatch]]
+    config: FileSource,
+    network: Network,
+    pull: Pull,
+    parse: Callable[[OpenFile, Pull], Iterator[SourceBatch]],
+    forget: Callable[[SourceFile, Pull], SourceBatch] | None = None,
 ) -> Iterator[SourceBatch]:
     """Pieces of every file that is new or changed; one that says so for each of the others.
+
+    A member of a zip archive is a file of its own. What its archive no longer has is forgotten first, so that what was
+    renamed counts once.
+
+    Args:
+        config: the source.
+        network: what it serves.
+        pull: what is asked for.
+        parse: batches of a file.
+        forget: a batch that takes back what a member said; without it what it said stands.
 
     Raises:
         SourceError: if no file matches.
     """
     files = _stamped(find_files(config.name, config.path, pull.paths), pull)
-    fresh = [file for file in files if not _settled(config, pull, file)]
+    fresh = [file for file in files if not _settled(pull, file)]
     if settled := len(files) - len(fresh):
         yield empty_batch(
             config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
         )
-    opened = prefetch(_opened(config, network, pull, file) for file in fresh)
-    for number, (file, found) in enumerate(zip(fresh, opened, strict=True), settled + 1):
+    for number, file, found in prefetch(_inputs(config, network, pull, fresh)):
+        for batch in _batches(config, network, pull, file, found, parse, forget):
+            yield replace(batch, done=settled + number, total=len(files))
+
+
+def _inputs(
+    config: FileSource, network: Network, pull: Pull, files: Sequence[SourceFile]
+) -> Iterator[tuple[int, SourceFile, OpenFile | _Unchanged | _Gone | FileProblem]]:
+    """What each file holds, after its number from 1; of an archive what each member holds."""
+    for number, file in enumerate(files, 1):
+        if not may_be_archive(file):
+            yield number, file, _opened(config, network, pull, file)
+            continue
         try:
-            for batch in _batches(config, network, pull, file, found, parse):
-                yield replace(batch, done=number, total=len(files))
+            with open_members(file) as members:
+                for gone in _gone(pull, file, members or [file]):
+                    yield number, gone, _Gone()
+                for member in [file] if members is None else _stamped_members(pull, file, members):
+                    yield number, member, _opened(config, network, pull, member)
         except FileProblem as problem:
-            yield replace(_failed(config, network, file, problem), done=number, total=len(files))
+            yield number, file, problem
+
+
+def _gone(pull: Pull, file: SourceFile, members: Sequence[SourceFile]) -> list[SourceFile]:
+    """Members that an archive had when it was read last, and has no more."""
+    keys, stamp = {member.key for member in members}, None if file.stamp is None else f"{file.stamp}{GONE}"
+    gone = [key for key in (pull.done.below(file.key) if pull.done else ()) if key not in keys]
+    known = [key for key in gone if not _is_gone(pull, key)]
+    return [replace(file, key=key, origin=file.origin + key.removeprefix(file.key), stamp=stamp) for key in known]
+
+
+def _is_gone(pull: Pull, key: str) -> bool:
+    return bool(pull.done and (pull.done.stamp(key) or "").endswith(GONE))
+
+
+def _stamped_members(pull: Pull, file: SourceFile, members: Sequence[SourceFile]) -> list[SourceFile]:
+    stamp = member_stamp(file.stamp, len(members))
+    return [replace(member, stamp=_stamp(replace(member, stamp=stamp), pull)) for member in members]
 
 
 def _stamped(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
@@ -80,15 +126,25 @@ def _stamp(file: SourceFile, pull: Pull) -> str | None:
     return file.stamp + pull.repairs.stamp(file.key) if file.stamp and pull.repairs else file.stamp
 
 
-def _settled(config: FileSource, pull: Pull, file: SourceFile) -> bool:
-    """Whether a file looks as it did when it was read last."""
-    known = pull.done.stamp(file.key) if pull.done else None
-    return known is not None and known == file.stamp
+def _settled(pull: Pull, file: SourceFile) -> bool:
+    """Whether a file looks as it did when it was read last: an archive if all its members do."""
+    if pull.done is None or file.stamp is None:
+        return False
+    if pull.done.stamp(file.key) == file.stamp:
+        return True
+    keys = [key for key in pull.done.below(file.key) if not _is_gone(pull, key)] if may_be_archive(file) else []
+    stamp = member_stamp(file.stamp, len(keys))
+    return bool(keys) and all(pull.done.stamp(k) == _stamp(replace(file, key=k, stamp=stamp), pull) for k in keys)
 
 
 @dataclass(frozen=True)
 class _Unchanged:
     """A file that the ledger knows as it is."""
+
+
+@dataclass(frozen=True)
+class _Gone:
+    """A member that its archive has no more."""
 
 
 def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) -> OpenFile | _Unchanged | FileProblem:
@@ -112,21 +168,24 @@ def _batches(
     network: Network,
     pull: Pull,
     file: SourceFile,
-    found: OpenFile | _Unchanged | FileProblem,
+    found: OpenFile | _Unchanged | _Gone | FileProblem,
     parse: Callable[[OpenFile, Pull], Iterator[SourceBatch]],
+    forget: Callable[[SourceFile, Pull], SourceBatch] | None,
 ) -> Iterator[SourceBatch]:
-    if isinstance(found, FileProblem):
-        raise found
-    if isinstance(found, _Unchanged):
-        yield _unchanged(config, network, file)
-        return
-    for batch in parse(found, pull):
-        looks = [moment for moment in (found.look, batch.recheck_at) if moment is not None]
-        yield replace(batch, recheck_at=min(looks, default=None))
-
-
-def _unchanged(config: FileSource, network: Network, file: SourceFile) -> SourceBatch:
-    return empty_batch(config.name, file.key, file.origin, network.targets, stamp=file.stamp, unchanged=True)
+    nothing = empty_batch(config.name, file.key, file.origin, network.targets, stamp=file.stamp)
+    if isinstance(found, _Gone):
+        yield replace(forget(file, pull), stamp=file.stamp) if forget else nothing
+    elif isinstance(found, _Unchanged):
+        yield replace(nothing, unchanged=True)
+    elif isinstance(found, FileProblem):
+        yield _failed(config, network, file, found)
+    else:
+        try:
+            for batch in parse(found, pull):
+                looks = [moment for moment in (found.look, batch.recheck_at) if moment is not None]
+                yield replace(batch, recheck_at=min(looks, default=None))
+        except FileProblem as problem:
+            yield _failed(config, network, file, problem)
 
 
 def _failed(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> SourceBatch:

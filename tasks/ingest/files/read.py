@@ -5,16 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import zipfile
 import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from tasks.ingest.files.find import SourceFile, why
+from tasks.ingest.formats.binary_kinds import GZIP, is_binary, is_json
 from tasks.ingest.limits import LONGEST_LINE, MAX_BYTES, line_too_long, too_large
 from tasks.ingest.rejects import FileProblem
 
 _CHUNK = 1 << 22
-_GZIP, _PARQUET = b"\x1f\x8b", b"PAR1"
 
 
 def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
@@ -27,31 +28,34 @@ def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
     Raises:
         FileProblem: if it cannot be read, ends early, is empty, too large, or text without an end of line.
     """
+    if file.wrong:
+        raise FileProblem("unreadable_file", f"{file.origin} {file.wrong}")
     if file.size > limit:
         raise too_large(file.origin, limit)
     digest, pieces, size, lined = hashlib.sha256(), [], 0, False
     try:
-        with file.fs.open_input_stream(file.path, compression=None) as stream:
+        with _open(file) as stream:
             for piece in _unzipped(stream, digest):
                 pieces.append(piece)
                 size += len(piece)
-                lined = lined or b"\n" in piece or b"\r" in piece or pieces[0].startswith(_PARQUET)
+                lined = lined or b"\n" in piece or b"\r" in piece or is_binary(pieces[0]) or is_json(pieces[0])
                 if size > limit:
                     raise too_large(file.origin, limit)
                 if size > LONGEST_LINE and not lined:
                     raise line_too_long(file.origin, 1)
-    except EOFError:
-        raise FileProblem(
-            "unreadable_file", f"{file.origin} is a gzip file that ends early: it is read again when it changes"
-        ) from None
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise FileProblem("unreadable_file", f"{file.origin} is a damaged gzip file: {why(error)}") from None
-    except OSError as error:
+    except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
         raise FileProblem("unreadable_file", _unread(file, error)) from None
     content = b"".join(pieces)
     if not content or content.isspace():
         raise FileProblem("empty_file", f"{file.origin} is empty: it is read again when it has something")
     return content, digest.hexdigest()
+
+
+def _open(file: SourceFile) -> Any:
+    """A file as it is stored, a member of an archive unpacked."""
+    if file.archive is not None:
+        return file.archive.open(file.path)
+    return file.fs.open_input_stream(file.path, compression=None)
 
 
 class _Stored(io.RawIOBase):
@@ -86,7 +90,7 @@ class _Stored(io.RawIOBase):
 def _unzipped(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
     """What a stream holds, piece by piece."""
     stored = _Stored(stream, digest)
-    if not stored.first.startswith(_GZIP):
+    if not stored.first.startswith(GZIP):
         yield from stored.pieces()
         return
     plain = gzip.GzipFile(fileobj=io.BufferedReader(stored, _CHUNK))
@@ -94,6 +98,13 @@ def _unzipped(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
         yield piece
 
 
-def _unread(file: SourceFile, error: OSError) -> str:
+def _unread(file: SourceFile, error: Exception) -> str:
+    """One line on why a file could not be read to its end."""
+    if file.archive is not None and not isinstance(error, gzip.BadGzipFile):
+        return f"{file.origin} is a damaged member: {why(error)}"
+    if isinstance(error, EOFError):
+        return f"{file.origin} is a gzip file that ends early: it is read again when it changes"
+    if isinstance(error, (zlib.error, gzip.BadGzipFile)):
+        return f"{file.origin} is a damaged gzip file: {why(error)}"
     named = "; its name is not UTF-8: rename it" if isinstance(error, FileNotFoundError) and "\\x" in file.path else ""
     return f"{file.origin} cannot be read: {why(error)}{named}"

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.arrays import Int
+from tasks.ingest.formats.binary_kinds import PARQUET, check_kind
 from tasks.ingest.formats.columns import Columns, Malformed, check_rows, column_list
 from tasks.ingest.formats.csv_file import read_csv
 from tasks.ingest.limits import MAX_BYTES, too_large
@@ -31,10 +32,9 @@ def decode(origin: str, content: bytes, limit: int = MAX_BYTES, shape: FileShape
     Raises:
         FileProblem: if it is neither Parquet nor UTF-8 text with a header, or larger inside than `limit`.
     """
-    if content.startswith(b"PAR1"):
+    if content.startswith(PARQUET):
         return _parquet(origin, content, limit)
-    if content.startswith(b"\x1f\x8b"):
-        raise FileProblem("unreadable_file", f"{origin} is gzip within gzip: unpack it once")
+    check_kind(origin, content)
     return read_csv(origin, content, limit, shape)
 
 

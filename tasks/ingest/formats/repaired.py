@@ -15,9 +15,11 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.arrays import Int
 from tasks.ingest.formats.columns import Columns, Malformed, as_text
+from tasks.ingest.formats.encodings import UNREADABLE
 from tasks.storage.store import Store
 from tasks.tables.schemas import one_array
 
@@ -105,9 +107,12 @@ class RepairedColumns(Columns):
         return np.asarray(self._line[rows])
 
     def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Rows that are not UTF-8 still."""
-        sound = np.zeros(len(self._repaired[0]) if self._repaired else 0, dtype=bool)
-        return np.asarray(np.concatenate([self._base.unreadable(columns), sound])[self._places])
+        """Rows in which a value is no text still."""
+        own = np.zeros(len(self._line) - int((self._places < self._base.rows).sum()), dtype=bool)
+        for name in columns:
+            flags = pc.match_substring(self._repaired[self.names.index(name)], UNREADABLE)
+            own |= np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
+        return np.asarray(np.concatenate([self._base.unreadable(columns), own])[self._places])
 
     def malformed(self) -> Malformed:
         """What is no row still."""

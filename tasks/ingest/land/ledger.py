@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from itertools import islice, takewhile
 from typing import Any, TypeVar
 
 import numpy as np
@@ -195,6 +197,13 @@ class SourceLedger:
         latest = [minute for minute in self._columns["last_minute"] if minute is not None]
         return np.datetime64(max(latest), "m") if latest else None
 
+    def below(self, key: str) -> list[str]:
+        """Keys that there were at first: this one, and those that go on with a slash after it."""
+        keys, prefix = self._columns["key"], f"{key}/"
+        place = bisect_left(keys, prefix)
+        members = list(takewhile(lambda other: other.startswith(prefix), islice(keys, place, None)))
+        return members + ([key] if key in self._rows else [])
+
     def write(self, entries: Sequence[Entry]) -> None:
         """Add or replace entries, sorted by key."""
         if not entries:
@@ -255,6 +264,10 @@ class LedgerView:
         """Fingerprint of the content last ingested under this key."""
         entry = self._complete(key)
         return entry.input.digest if entry else None
+
+    def below(self, key: str) -> list[str]:
+        """Keys of the members of an archive that were ever ingested, and its own if it was ingested as a file."""
+        return self.ledger.below(key)
 
     def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -11,7 +12,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from tasks.errors import SourceError
-from tasks.ingest.files.find import as_path, find_again, find_files
+from tasks.ingest.files.archive import archive_of, open_again
+from tasks.ingest.files.find import as_path, find_files
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.columns import Columns
 from tasks.ingest.formats.decode import decode
@@ -93,8 +95,8 @@ class _FileState:
         Raises:
             SourceError: if it is gone or cannot be read.
         """
-        file = find_again(config.name, config.path, entry.input.origin)
-        content, digest = read_content(file, config.max_bytes)
+        with open_again(config.name, config.path, entry.input.origin) as file:
+            content, digest = read_content(file, config.max_bytes)
         stored = decode(file.origin, content, config.max_bytes, config)
         no_rows = stored.malformed()
         malformed = dict(zip(no_rows.lines.tolist(), no_rows.texts, strict=True))
@@ -130,8 +132,12 @@ def open_failures(store: Store, config: BaseSource) -> Iterator[str]:
         return
     stamps = {file.origin: file.stamp for file in files}
     for entry in SourceLedger(store, config.name).entries:
-        origin, stamp, failed = entry.input.origin, entry.input.stamp, entry.outcome.failed
-        as_it_landed = stamp is not None and stamp.split("+")[0] == stamps.get(origin)
+        origin, stamp, failed = (
+            archive_of(entry.input.origin) or entry.input.origin,
+            entry.input.stamp,
+            entry.outcome.failed,
+        )
+        as_it_landed = stamp is not None and re.split("[+#]", stamp)[0] == stamps.get(origin)
         if failed and origin in stamps and not as_it_landed:
             yield failed
 
@@ -209,7 +215,7 @@ def stage(store: Store, config: BaseSource, rows: Sequence[SheetRow]) -> Staged:
     repaired, failures = _edits(state, rows, open_lines, origin)
     if repaired:
         Repairs(store, name).add(key, digest, repaired)
-    return Staged(entry.input, as_path(config.path, origin), len(repaired), failures)
+    return Staged(entry.input, as_path(config.path, archive_of(origin) or origin), len(repaired), failures)
 
 
 def _edits(

@@ -94,6 +94,15 @@ def test_a_cell_that_is_no_text_rejects_its_row_where_its_column_is_used(tmp_pat
     assert [(line, why) for line, why, _ in bench.rejects()] == [(3, "not_utf8")]
 
 
+def test_a_repaired_row_whose_name_is_still_no_text_stays_rejected(tmp_path: Path) -> None:
+    bench = counts(tmp_path, f"{HEADER}A,2024-05-10T10:00Z,1,2\nK\xf6ln,2024-05-10T10:00Z,1,2\n".encode("latin-1"))
+    bench.ingest()
+    replayed(bench, edited(written(bench), lambda row: row.update(entries="3")))
+    assert bench.truth() == {("A", TEN): (1, 2)}
+    replayed(bench, edited(written(bench), lambda row: row.update(station_id="Köln")))
+    assert bench.truth() == {("A", TEN): (1, 2), ("Köln", TEN): (3, 2)}
+
+
 def test_a_side_of_an_event_is_rejected_alone_where_its_station_is_no_text(tmp_path: Path) -> None:
     bench = Bench.events(tmp_path)
     text = "started_at,from,ended_at,to\n2024-05-10T10:00Z,A,2024-05-10T10:00Z,K\xf6ln\n"

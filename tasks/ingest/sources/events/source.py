@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.clock import day_bounds, parse_moment, service_dates
-from tasks.ingest.batch import SourceBatch
+from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.event_ids import last_of_each, read_ids
+from tasks.ingest.files.find import SourceFile
 from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.check_times import check_times, next_due, repeated_hour
@@ -42,7 +43,15 @@ class Events:
         Raises:
             SourceError: if no file matches.
         """
-        return pull_files(self._config, self._network, pull, self._parse)
+        return pull_files(self._config, self._network, pull, self._parse, self._forget)
+
+    def _forget(self, file: SourceFile, pull: Pull) -> SourceBatch:
+        """A batch that takes back what a file said that is gone, and keys of files that get its events."""
+        freed = tuple[str, ...]()
+        if self._config.id and pull.claims:
+            freed = pull.claims.claim(file.key, pa.array([], pa.string()), np.zeros(0, dtype="datetime64[D]")).freed
+        nothing = empty_batch(self.name, file.key, file.origin, self._network.targets)
+        return replace(nothing, part=file.key, silence_is_zero=True, recheck=freed)
 
     def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
         again = Rejections(file.rows.rows)
