@@ -1,4 +1,4 @@
-"""What a source yields: statements, rejects, and what the ledger should know of them."""
+"""Batch of a source: statements, rejects, and what the ledger keeps of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tasks.ingest.statements import Statements
 
 @dataclass(frozen=True)
 class SourceBatch:
-    """What one read of a source brought, and its book-keeping. Batches of one key come one after the other.
+    """Statements and rejects of one read of a source, and its book-keeping. Batches of one key follow one another.
 
     All rows that a restatable key has of a service day come in one batch.
 
@@ -21,7 +21,7 @@ class SourceBatch:
         source: name of the source in the configuration.
         part: the share that this batch counts ("" for feeds of totals); see the fold.
         origin: file or address it came from, for people.
-        key: what the ledger files it under: one key, one successive state.
+        key: its key in the ledger; a later input of the same key restates it or adds to it.
         digest: fingerprint of the input that the batch was made of.
         statements: what it claims, in any order; availability unknown where the source does not say.
         rejects: rows rejected, in the order of the input.
@@ -31,13 +31,13 @@ class SourceBatch:
         left_out: rows of the input that the source's filters leave out.
         failure: one line on a file that could not be used; nothing of it lands, and it is tried again.
         unchanged: the ledger knows this state; nothing to do.
-        files: files that it stands for; several only where all of them are unchanged.
-        appends: it adds to what its key said; otherwise it restates it.
-        silence_is_zero: what its key said before and says no more has become zero.
+        files: number of files that it is about; several only where all of them are unchanged.
+        appends: it adds to the statements of its key; otherwise it restates them.
+        silence_is_zero: what its key stated before and states no more becomes zero.
         cursor: text from which the next pull of a source without files goes on; None leaves it where it is.
-        recheck_at: moment from which the same input may say more; None where it has said all.
-        recheck: keys whose input is to be read again, since this one makes room for something that they say.
-        done, total: how far the pull is, for people; total 0 where nobody knows.
+        recheck_at: moment from which the same input may state more; None where it is complete.
+        recheck: keys whose input is to be read again, since this one no longer holds an event that they hold too.
+        done, total: progress of the pull, for people; total 0 where it is unknown.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Which file of a source counts an event: of several that bring the same id, the one that brought it first.
+"""Event ids per file, so that an event that several files hold is counted by one of them: the first that held it.
 
 A file's claims lie under `claims/<source>/service_date=D/<file>.parquet`, D being the service day of the event's first
 time, and are written before its counts: a file that was cut off keeps what it claimed, and is read again.
@@ -24,20 +24,20 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Claimed:
-    """What came of a file's claims.
+    """Result of a file's claims.
 
     Attributes:
         taken: rows whose event another file counts [row].
-        freed: keys of files that were refused an event that nobody counts now: they are to be read again.
+        released: keys of files that hold an event that no file counts any more: they are to be read again.
     """
 
     taken: Flags
-    freed: tuple[str, ...]
+    released: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Claims:
-    """Claims of the files of one source."""
+    """Which file counts which event, for the files of one source."""
 
     store: Store
     source: str
@@ -53,7 +53,7 @@ class Claims:
         Raises:
             StoreError: if the data root cannot be read or written.
         """
-        taken, freed = np.zeros(len(ids), dtype=bool), set[str]()
+        taken, released = np.zeros(len(ids), dtype=bool), set[str]()
         named = [str(day) for day in np.unique(days)]
         with self.store.lock(f"claims-{self.source}"):
             for day in sorted({*named, *self._days_of(key)}):
@@ -62,9 +62,9 @@ class Claims:
                 others = self._others(key, day)
                 counted = _ids(others, owned=True)
                 taken[rows] = _among(mine, counted)
-                freed.update(_without_owner(others, pa.chunked_array([*counted.chunks, mine], pa.string())))
+                released.update(_without_owner(others, pa.chunked_array([*counted.chunks, mine], pa.string())))
                 self._write(key, day, mine, taken[rows])
-        return Claimed(taken, tuple(sorted(freed)))
+        return Claimed(taken, tuple(sorted(released)))
 
     def _path(self, key: str, day: str) -> str:
         name = hashlib.sha256(key.encode()).hexdigest()[:24]
@@ -81,7 +81,7 @@ class Claims:
         return self.store.read_tables([path for path in files if path != own], SCHEMA)
 
     def _write(self, key: str, day: str, ids: pa.Array, taken: Flags) -> None:
-        """A day that the file says no more of keeps an empty file, so that a run that was cut off looks there again."""
+        """Replace the claims of a day; none leave an empty file, so that a run after a crash looks there again."""
         keys = schemas.name_array(np.zeros(len(ids), dtype=np.int32), [key])
         table = pa.Table.from_arrays([keys, ids, pa.array(~taken)], schema=SCHEMA).sort_by("id")
         self.store.write_table(self._path(key, day), table)
@@ -95,7 +95,7 @@ def read_ids(column: pa.Array) -> pa.Array:
 
 
 def last_of_each(ids: pa.Array, rows: Int) -> Int:
-    """Of some rows (positions, ascending) that have an id those whose id comes no more after them."""
+    """Keep the last row of each id, of some rows (positions, ascending) that have one."""
     codes = ids.take(pa.array(rows)).dictionary_encode().indices.to_numpy(zero_copy_only=False)
     _, last = np.unique(codes[::-1], return_index=True)
     return rows[np.sort(len(codes) - 1 - last)]
@@ -111,8 +111,8 @@ def _among(ids: pa.Array, those: pa.ChunkedArray) -> Flags:
 
 
 def _without_owner(claims: pa.Table, counted: pa.ChunkedArray) -> list[str]:
-    """Keys that were refused an id that is not among those counted."""
-    refused = claims.filter(pc.equal(claims["owned"], False))
-    lost = pc.invert(pc.is_in(refused["id"], value_set=counted.combine_chunks()))
-    keys: list[str] = refused.filter(lost)["key"].unique().to_pylist()
+    """Keys of files that hold an id that another file counted, and that is not among those counted now."""
+    rejected = claims.filter(pc.equal(claims["owned"], False))
+    lost = pc.invert(pc.is_in(rejected["id"], value_set=counted.combine_chunks()))
+    keys: list[str] = rejected.filter(lost)["key"].unique().to_pylist()
     return keys

@@ -1,4 +1,4 @@
-"""What a source is, and what it is asked for."""
+"""Protocol of a source, and the pull that is asked of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tasks.ingest.formats.repaired import Repairs
 
 
 class Ledger(Protocol):
-    """What has been ingested of one source, by key."""
+    """Identity of the inputs that were ingested of one source, by key."""
 
     def stamp(self, key: str) -> str | None:
         """Cheap identity (size, time or etag) of the input last ingested under this key."""
@@ -26,7 +26,7 @@ class Ledger(Protocol):
         """Keys of the members of an archive that were ever ingested, and its own if it was ingested as a file."""
 
     def cursor(self, key: str) -> str | None:
-        """Where the last pull of this key ended, as the source put it."""
+        """Where the last pull of this key ended, in the source's own terms."""
 
     def is_valid(self, key: str) -> bool:
         """Whether what was read under this key is still valid: with this configuration, and known as early."""
@@ -34,7 +34,7 @@ class Ledger(Protocol):
 
 @dataclass(frozen=True)
 class Pull:
-    """What a source is asked for.
+    """One request to a source.
 
     Attributes:
         as_of: now, UTC seconds; nothing later exists yet.
@@ -55,13 +55,13 @@ class Pull:
 
     @property
     def bounded(self) -> bool:
-        """Whether only a span is asked for, so that no cursor moves."""
+        """Whether only a range of minutes is asked for, so that no cursor moves."""
         return self.start is not None or self.end is not None
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Where observations come from. One file in `tasks/ingest/sources` each."""
+    """Source of observations. One file in `tasks/ingest/sources` each."""
 
     name: str
 

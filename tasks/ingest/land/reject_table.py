@@ -1,4 +1,4 @@
-"""The table that keeps refused rows."""
+"""Write rejected rows to the table of rejects, each once."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from tasks.storage.store import Store
 from tasks.tables import schemas
 
 RECENT_DATES = 60
-"""Days of receipt, the newest first, among which a file that a run left is looked for."""
+"""Newest days of receipt that are searched for a file that a run, cut off, has left."""
 
 
 def write_rejects(
     store: Store, rejects: Rejects, received_at: np.datetime64, known: Sequence[str], adds: bool = False
 ) -> list[str]:
-    """Keep the rejects that the files `known` do not hold yet.
+    """Write the rejects that the files `known` do not hold yet.
 
     Args:
         store: the data root.
-        rejects: all that stand refused; those that came anew where it `adds`.
-        received_at: when.
-        known: files of those that stood before.
-        adds: the earlier ones stand too.
+        rejects: all open rejects of a key; only its new ones where it `adds`.
+        received_at: when they were received.
+        known: files of the rejects that were open before.
+        adds: the earlier rejects stay open.
 
     Returns:
-        The files that together hold those that stand, and no other: such of `known`, and the one written.
+        Files that together hold the open rejects and no others: some of `known`, and the one written.
     """
-    held = [path for path in known if store.exists(path) and (adds or _all_stand(store, path, rejects))]
-    fresh = _less(rejects, store.read_tables(held, schemas.REJECTS))
+    held = [path for path in known if store.exists(path) and (adds or _all_open(store, path, rejects))]
+    fresh = _without(rejects, store.read_tables(held, schemas.REJECTS))
     if not len(fresh):
         return held
     path = _place(store, _name(fresh), str(received_at.astype("datetime64[D]")))
@@ -42,24 +42,24 @@ def write_rejects(
 
 
 def _place(store: Store, name: str, day: str) -> str:
-    """File of some rejects: where a run that was cut off put it, lately or before midnight; else that of the day."""
+    """File of some rejects: the one that a run, cut off lately or before midnight, has left; else that of the day."""
     dates = [day, *(date for date in reversed(store.partitions("rejects")) if date != day)][:RECENT_DATES]
     paths = [f"rejects/received_date={date}/{name}.parquet" for date in dates]
     return next((path for path in paths if store.exists(path)), paths[0])
 
 
-def _all_stand(store: Store, path: str, rejects: Rejects) -> bool:
+def _all_open(store: Store, path: str, rejects: Rejects) -> bool:
     kept = store.read_tables([path], schemas.REJECTS).select(SCHEMA.names).cast(SCHEMA)
     return bool(kept.join(rejects.table, SCHEMA.names, join_type="left anti").num_rows == 0)
 
 
-def _less(rejects: Rejects, held: pa.Table) -> Rejects:
-    """Those that are not held yet: same line, reason and text are the same reject."""
+def _without(rejects: Rejects, held: pa.Table) -> Rejects:
+    """Rejects that are not held yet: same line, reason and text are the same reject."""
     if not held.num_rows or not len(rejects):
         return rejects
-    seen = held.select(SCHEMA.names).cast(SCHEMA)
-    fresh = rejects.table.join(seen, SCHEMA.names, join_type="left anti").sort_by("line")
-    return Rejects(rejects.source, rejects.origin, fresh.select(SCHEMA.names))
+    old = held.select(SCHEMA.names).cast(SCHEMA)
+    new = rejects.table.join(old, SCHEMA.names, join_type="left anti").sort_by("line")
+    return Rejects(rejects.source, rejects.origin, new.select(SCHEMA.names))
 
 
 def _as_table(rejects: Rejects, received_at: np.datetime64) -> pa.Table:

@@ -47,11 +47,12 @@ class Events:
 
     def _forget(self, file: SourceFile, pull: Pull) -> SourceBatch:
         """A batch that takes back what a file said that is gone, and keys of files that get its events."""
-        freed = tuple[str, ...]()
+        released = tuple[str, ...]()
         if self._config.id and pull.claims:
-            freed = pull.claims.claim(file.key, pa.array([], pa.string()), np.zeros(0, dtype="datetime64[D]")).freed
+            no_ids, no_days = pa.array([], pa.string()), np.zeros(0, dtype="datetime64[D]")
+            released = pull.claims.claim(file.key, no_ids, no_days).released
         nothing = empty_batch(self.name, file.key, file.origin, self._network.targets)
-        return replace(nothing, part=file.key, silence_is_zero=True, recheck=freed)
+        return replace(nothing, part=file.key, silence_is_zero=True, recheck=released)
 
     def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
         again = Rejections(file.rows.rows)
@@ -63,12 +64,12 @@ class Events:
         if self._config.duplicates == "drop":
             again.reject(file.rows.repeats(columns), "duplicate_row")
         sides = [_read(file, target, side, again, chosen, pull) for target, side in found.items()]
-        freed = self._claim(file, sides, again, pull) if self._config.id else ()
+        released = self._claim(file, sides, again, pull) if self._config.id else ()
         stations = sorted({name for side in sides for name in side.heard_of()})
         listened = self._cover(file, sides)
         cover = listened.clipped(*_bounds(pull, self._network.interval_minutes))
         _check_size(file, cover, len(stations), self._network.interval_minutes)
-        about = replace(self._batch(file, sides, listened, pull), recheck=freed)
+        about = replace(self._batch(file, sides, listened, pull), recheck=released)
         yield replace(
             about,
             accepted=int(np.logical_or.reduce([side.rejections.good for side in sides]).sum()),
@@ -85,11 +86,11 @@ class Events:
             yield replace(about, statements=statements)
 
     def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Rejections, pull: Pull) -> tuple[str, ...]:
-        """Refuse events that come again, in this file or in another; keys of files that get an event back."""
+        """Reject events that come again, in this file or in another; keys of files that get an event back."""
         ids = read_ids(file.rows.column(file.require(str(self._config.id), 'id = "..."')))
         heard = np.logical_or.reduce([side.chosen & (side.rejections.codes < 0) for side in sides]) & again.good
         rows = np.flatnonzero(heard & np.asarray(ids.is_valid().to_numpy(zero_copy_only=False)))
-        mine, freed = last_of_each(ids, rows), tuple[str, ...]()
+        mine, released = last_of_each(ids, rows), tuple[str, ...]()
         again.reject_rows(np.setdiff1d(rows, mine), "duplicate_event")
         if pull.claims:
             minute = sides[0].minute.copy()
@@ -98,10 +99,10 @@ class Events:
             days = service_dates(minute[mine].astype("datetime64[m]"), self._network.timezone)
             claimed = pull.claims.claim(file.file.key, ids.take(pa.array(mine)), days)
             again.reject_rows(mine[claimed.taken], "duplicate_event")
-            freed = claimed.freed
+            released = claimed.released
         for side in sides:
             side.rejections.set_aside(~again.good)
-        return freed
+        return released
 
     def _batch(self, file: OpenFile, sides: Sequence[_Side], listened: Cover, pull: Pull) -> SourceBatch:
         """What all batches of a file have in common."""
@@ -166,7 +167,7 @@ class _Side:
 
     @property
     def heard(self) -> npt.NDArray[np.bool_]:
-        """Rows that tell of somebody, asked for or not; a copy of a refused row tells nothing."""
+        """Rows that tell of somebody, asked for or not; a copy of a rejected row tells nothing."""
         told = self.chosen & (self.rejections.codes < 0)
         return np.asarray(told & (self.station >= 0) & ~np.isnat(self.moments.utc))
 
