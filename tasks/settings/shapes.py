@@ -41,6 +41,10 @@ class FileShape(BaseModel):
         description='Of text: "cp1252", "latin-1", "gb18030", "big5"; UTF-8, or as a byte order mark says, without it.',
     )
 
+    sheet: str | None = Field(
+        None, exclude_if=lambda value: value is None, description="Sheet of a workbook; the first one without it."
+    )
+
     @field_validator("header")
     @classmethod
     def _named_once(cls, header: tuple[str, ...]) -> tuple[str, ...]:

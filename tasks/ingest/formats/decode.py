@@ -1,4 +1,4 @@
-"""The inside of a file: CSV or Parquet as columns that remember their lines."""
+"""The inside of a file: CSV, Parquet or a workbook as columns that remember their lines."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tasks.arrays import Int
 from tasks.ingest.formats.binary_kinds import PARQUET, check_kind
 from tasks.ingest.formats.columns import Columns, Malformed, check_rows, column_list
 from tasks.ingest.formats.csv_file import read_csv
+from tasks.ingest.formats.workbook import is_sheet_file, read_workbook
 from tasks.ingest.limits import MAX_BYTES, too_large
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import AS_IT_IS, FileShape
@@ -34,6 +35,8 @@ def decode(origin: str, content: bytes, limit: int = MAX_BYTES, shape: FileShape
     """
     if content.startswith(PARQUET):
         return _parquet(origin, content, limit)
+    if is_sheet_file(content):
+        return read_workbook(origin, content, limit, shape)
     check_kind(origin, content)
     return read_csv(origin, content, limit, shape)
 

@@ -1,0 +1,184 @@
+"""Sheets of Excel workbooks (.xlsx) as columns: values as they were last computed, never a formula."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.arrays import Int
+from tasks.ingest.formats.binary_kinds import ZIP, is_workbook
+from tasks.ingest.formats.columns import Columns, Malformed, check_columns, check_rows
+from tasks.ingest.limits import too_large
+from tasks.ingest.rejects import FileProblem
+from tasks.settings.shapes import FileShape
+
+_PIECE = 20_000
+_MOST_ROWS = 1 << 20
+_LARGEST_RATIO, _SMALL = 300, 64 << 20
+_HALF_SECOND = timedelta(microseconds=500_000)
+
+
+def is_sheet_file(content: bytes) -> bool:
+    """Whether a file is a workbook that can be read."""
+    if not content.startswith(ZIP):
+        return False
+    try:
+        return is_workbook(zipfile.ZipFile(io.BytesIO(content)).namelist())
+    except (zipfile.BadZipFile, ValueError, OSError):
+        return False
+
+
+def read_workbook(origin: str, content: bytes, limit: int, shape: FileShape) -> Columns:
+    """Rows of the first sheet of a workbook, or of the one that its shape names.
+
+    Raises:
+        FileProblem: if it is damaged or larger inside than `limit`, or has no such sheet or no header.
+    """
+    _check_size(origin, content, limit)
+    try:
+        rows = _Rows(origin, limit, _cells(origin, content, shape))
+        names = list(shape.header) or rows.header(shape.skip_rows)
+        return rows.read(names, shape)
+    except FileProblem:
+        raise
+    except Exception as error:  # what a damaged workbook raises is no closed list
+        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise FileProblem("unreadable_file", f"{origin} is a damaged workbook: {said}") from None
+
+
+def _check_size(origin: str, content: bytes, limit: int) -> None:
+    """Whether a workbook is as small inside as it must be, before any of it is unpacked."""
+    inside = sum(info.file_size for info in zipfile.ZipFile(io.BytesIO(content)).infolist())
+    if inside > limit or inside > max(_SMALL, _LARGEST_RATIO * len(content)):
+        raise too_large(origin, min(limit, max(_SMALL, _LARGEST_RATIO * len(content))))
+
+
+def _cells(origin: str, content: bytes, shape: FileShape) -> Iterator[Sequence[Any]]:
+    """Rows of the sheet from its first line on; each as long as its last cell."""
+    from openpyxl import load_workbook
+
+    book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+    sheets = {sheet.title: sheet for sheet in book.worksheets}
+    sheet = sheets.get(shape.sheet) if shape.sheet else next(iter(sheets.values()), None)
+    if sheet is None:
+        raise FileProblem(
+            "missing_column", f"{origin} has no sheet {shape.sheet!r} (it has {', '.join(sheets)}): correct sheet"
+        )
+    sheet.reset_dimensions()  # what a file says of its size need not be so
+    yield from sheet.iter_rows(values_only=True)
+
+
+class _Rows:
+    """Rows as they come, counted so that no workbook holds more of them, or wider ones, than a file may."""
+
+    def __init__(self, origin: str, limit: int, cells: Iterator[Sequence[Any]]) -> None:
+        self._origin, self._limit, self._cells = origin, limit, cells
+        self._line = self._seen = 0
+
+    def header(self, skipped: int) -> list[str]:
+        """Names of the columns: the first row below those that are skipped that is not blank."""
+        while (row := self._next()) is not None:
+            if self._line > skipped and any(cell is not None for cell in row):
+                return [_text(cell) or "" for cell in row]
+        raise FileProblem("empty_file", f"{self._origin} has no row below the {skipped:,} of skip_rows: correct sheet")
+
+    def read(self, names: list[str], shape: FileShape) -> Columns:
+        """The rest, each row as wide as the header."""
+        wide = len(names)
+        pieces: list[list[pa.Array]] = [[] for _ in names]
+        rows, lines = list[Sequence[Any]](), array("q")
+        while (row := self._next()) is not None:
+            if self._line <= shape.skip_rows or all(cell is None or cell == "" for cell in row):
+                continue
+            rows.append((*row[:wide], *(None,) * (wide - len(row))))
+            lines.append(self._line)
+            if len(rows) >= _PIECE:
+                _flush(rows, pieces)
+        _flush(rows, pieces)
+        kept = max(len(lines) - shape.skip_footer, 0)
+        columns = [_column(column).slice(0, kept) for column in pieces]
+        return _Sheet(names, columns, np.array(lines[:kept], dtype=np.int64))
+
+    def _next(self) -> Sequence[Any] | None:
+        row = next(self._cells, None)
+        if row is not None:
+            self._line += 1
+            self._seen += max(len(row), 1)
+            check_columns(self._origin, len(row))
+            if self._line > _MOST_ROWS:
+                raise FileProblem("too_large", f"{self._origin} has more rows than a sheet has: save it anew")
+            check_rows(self._origin, self._seen // 8, self._limit)
+        return row
+
+
+@dataclass(frozen=True)
+class _Sheet(Columns):
+    """Rows of a sheet; see `Columns`. A line is a row's number in Excel."""
+
+    names: Sequence[str]
+    columns: Sequence[pa.Array]
+    numbers: Int
+
+    @property
+    def rows(self) -> int:
+        return len(self.numbers)
+
+    def column(self, name: str) -> pa.Array:
+        return self.columns[self.names.index(name)]
+
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        return pa.table([self.column(name) for name in columns], names=list(columns))
+
+    def lines(self, rows: Int) -> Int:
+        return np.asarray(self.numbers[rows])
+
+    def malformed(self) -> Malformed:
+        return Malformed()
+
+
+def _flush(rows: list[Sequence[Any]], pieces: list[list[pa.Array]]) -> None:
+    """Move rows into the columns, a piece each: times where all of them are, else text."""
+    for column, cells in zip(pieces, zip(*rows, strict=True) if rows else (), strict=False):
+        given = [cell for cell in cells if cell is not None]
+        if given and all(isinstance(cell, datetime) for cell in given):
+            column.append(pa.array([None if c is None else _second(c) for c in cells], pa.timestamp("s")))
+        else:
+            column.append(pa.array([_text(cell) for cell in cells], pa.string()))
+    rows.clear()
+
+
+def _column(pieces: list[pa.Array]) -> pa.Array:
+    """A column of its pieces: of times where each of them has nothing else."""
+    timed = [pa.types.is_timestamp(piece.type) or piece.null_count == len(piece) for piece in pieces]
+    kind = pa.timestamp("s") if pieces and all(timed) and pa.types.is_timestamp(pieces[0].type) else pa.string()
+    whole = pa.concat_arrays([piece.cast(kind) for piece in pieces]) if pieces else pa.nulls(0, pa.string())
+    return whole.dictionary_encode() if pa.types.is_string(kind) else whole
+
+
+def _second(moment: datetime) -> datetime:
+    """The nearest second: Excel has times as fractions of a day."""
+    return (moment + _HALF_SECOND).replace(microsecond=0)
+
+
+def _text(cell: Any) -> str | None:
+    """A cell as people see it, whatever its format."""
+    if cell is None or isinstance(cell, str):
+        return cell.strip() if cell else None
+    if isinstance(cell, datetime):
+        return _second(cell).isoformat(" ")
+    if isinstance(cell, time):
+        return _second(datetime.combine(date(2000, 1, 1), cell)).time().isoformat()
+    if isinstance(cell, timedelta):
+        seconds = round(cell.total_seconds())
+        return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 2**63:
+        return str(int(cell))
+    return str(cell)
