@@ -67,8 +67,8 @@ def ingest(
     create_markdown_artifact(
         markdown(ingest_document(report)), key="ingest", description="Rows stored and rows rejected"
     )
-    if report.failures:
-        raise SourceError("; ".join(report.failures))
+    if report.failures or report.problems:
+        raise SourceError("; ".join((*report.failures, *report.problems)))
 
 
 def emit_warnings(results: Sequence[QualityResult], network: str) -> None:

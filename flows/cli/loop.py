@@ -54,11 +54,15 @@ def ingest(
         typer.Option("--rejects", help="List open rejects; with --out write them, with --path read them repaired."),
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", help="With --rejects: CSV file to write.")] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="With --rejects: what each reason means.")] = False,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
     """Read new data from all sources; rejected rows are kept with their reason.
+
+    The exit code is 1 where nothing of a source's new input landed, or more than half was rejected; the first line of
+    the report says what to change.
 
     If rows were rejected because of the configuration (time zone, maximum, columns), correct it: the next ingest reads
     the files of a changed source again. If the rows themselves are wrong, repair them: --rejects --out bad.csv writes
@@ -69,8 +73,10 @@ def ingest(
             raise ConfigError("--rejects takes no --start and --end: it ingests files as they were ingested")
         from flows.cli.rejects import run
 
-        run(read_settings(config, data_root), source, path or [], out, json)
+        run(read_settings(config, data_root), source, path or [], out, json, explain)
         return
+    if explain:
+        raise ConfigError("--explain goes with --rejects: nexthour ingest --rejects --explain")
     if out:
         raise ConfigError("--out goes with --rejects: nexthour ingest --rejects --out bad.csv")
     _ingest(source, path, start, end, config, data_root, json, backfill=False)
@@ -121,7 +127,7 @@ def _ingest(
         output.emit(error.report, json, ingest_document(error.report))
         raise SourceError(str(error)) from None
     output.emit(report, json, ingest_document(report))
-    if report.failures or any(s.failures for s in report.sources):
+    if report.failures or report.problems or any(s.failures for s in report.sources):
         raise typer.Exit(1)
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 SHOWN = 40
 
 
-def run(settings: Settings, source: str | None, paths: list[str], out: Path | None, json: bool) -> None:
+def run(
+    settings: Settings, source: str | None, paths: list[str], out: Path | None, json: bool, explain: bool = False
+) -> None:
     """List open rejects, or write them to `out`, or replay the repaired `paths`.
 
     Raises:
@@ -35,7 +37,10 @@ def run(settings: Settings, source: str | None, paths: list[str], out: Path | No
         _end(written, json, lines, written.failures)
     else:
         report = repair.list_open(settings, source)
-        output.emit(report, json, _listed(report))
+        reasons = repair.explain(report) if explain else {}
+        lines = [f"{code}: {reason.meaning}. To do: {reason.remedy}." for code, reason in reasons.items()]
+        content = {**output.to_json(report), "reasons": output.to_json(reasons)} if explain else report
+        output.emit(content, json, [*_listed(report), *lines])
 
 
 def _replay(settings: Settings, source: str | None, paths: list[str], json: bool) -> None:

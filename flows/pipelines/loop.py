@@ -43,6 +43,11 @@ class IngestReport:
     failures: tuple[str, ...]
     quality: tuple[QualityResult, ...] = ()
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """One sentence per source of which nothing landed or most was rejected: what to change."""
+        return tuple(f"{source.source}: {source.problem}" for source in self.sources if source.problem)
+
 
 class NothingRead(SourceError):
     """No source could be read; `report` holds the failures and the quality results."""

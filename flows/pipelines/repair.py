@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
 if TYPE_CHECKING:
-    from tasks.ingest.steps import OpenRejectsReport, SourceReport, Written
+    from tasks.ingest.steps import OpenRejectsReport, Reason, SourceReport, Written
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ def list_open(settings: Settings, source: str | None = None) -> OpenRejectsRepor
     from tasks.ingest.steps import list_rejects
 
     return list_rejects(settings, select_sources(settings, source))
+
+
+def explain(report: OpenRejectsReport) -> dict[str, Reason]:
+    """Meaning and remedy of the codes of open rejects, the commonest first; of all codes where there are none."""
+    from tasks.ingest.steps import explain_reasons
+
+    counts = Counter[str]()
+    for file in report.files:
+        counts.update(file.reasons)
+    return explain_reasons([code for code, _ in counts.most_common()])
 
 
 def write_out(settings: Settings, out: Path, source: str | None = None) -> Written:

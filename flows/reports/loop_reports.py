@@ -28,17 +28,23 @@ def ingest_document(report: IngestReport) -> Document:
     rows = [
         (s.source, s.files, s.skipped, s.rows, s.rejected, s.first_minute, s.last_minute, len(s.days)) for s in sources
     ]
-    reasons = [(s.source, reason, count) for s in sources for reason, count in s.reasons.items()]
+    reasons = [
+        (s.source, reason, s.remedies.get(reason, ""), count) for s in sources for reason, count in s.reasons.items()
+    ]
     blocks: list[Block] = [Table(columns, rows)] if rows else []
     if reasons:
-        blocks.append(Table(("source", "reason", "rows"), reasons, left=2, title="Rejected rows"))
+        blocks.append(Table(("source", "reason", "what to do", "rows"), reasons, left=3, title="Rejected rows"))
     blocks += [Example(example) for s in sources for example in s.examples]
     blocks += [Alert("WARNING", f"{s.source}: {warning}") for s in sources for warning in s.warnings]
     blocks += [Alert("FAILED", f"{s.source}: {failure}") for s in sources for failure in s.failures]
     blocks += [Alert("FAILED", failure) for failure in report.failures]
     blocks += late_lines(report)
     blocks += [quality_table(report.quality)] if report.quality else []
-    return Document(f"Ingest: {stored:,} rows stored, {rejected:,} rejected", blocks)
+    title = f"Ingest: {stored:,} rows stored, {rejected:,} rejected"
+    if not report.problems:
+        return Document(title, blocks)
+    first, *others = report.problems
+    return Document(f"Ingest failed: {first}", [*(Alert("FAILED", problem) for problem in others), title, *blocks])
 
 
 def late_lines(report: IngestReport) -> list[str]:

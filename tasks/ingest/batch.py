@@ -29,6 +29,7 @@ class SourceBatch:
         stamp: cheap identity of the input, None where there is none.
         accepted: rows of the input that landed with this batch.
         left_out: rows of the input that the source's filters leave out.
+        partly: rows of the input that landed for one target and were rejected for another.
         failure: one line on a file that could not be used; nothing of it lands, and it is tried again.
         unchanged: the ledger knows this state; nothing to do.
         files: number of files that it is about; several only where all of them are unchanged.
@@ -51,6 +52,7 @@ class SourceBatch:
     stamp: str | None = None
     accepted: int = 0
     left_out: int = 0
+    partly: int = 0
     failure: str | None = None
     unchanged: bool = False
     files: int = 1

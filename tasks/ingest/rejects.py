@@ -12,47 +12,23 @@ import pyarrow.compute as pc
 
 from tasks.errors import SourceError
 
-ROW_REASONS = (
-    "missing_station",
-    "bad_time",
-    "nonexistent_local_time",
-    "off_grid",
-    "in_future",
-    "missing_count",
-    "not_a_number",
-    "negative",
-    "absurd",
-    "not_whole",
-    "duplicate_row",
-    "superseded_in_file",
-    "duplicate_event",
-    "unfinished",
-    "wrong_number_of_fields",
-    "not_a_record",
-    "not_utf8",
-    "unsafe_name",
-    "name_of_total",
-    "ambiguous_station",
-    "repeated_local_time",
-)
-FILE_REASONS = (
-    "unreadable_file",
-    "empty_file",
-    "not_utf8",
-    "missing_column",
-    "dates_without_hours",
-    "same_rows",
-    "wrong_type",
-    "line_too_long",
-    "too_many_columns",
-    "too_large",
-    "span_too_long",
-    "bad_reply",
-)
 TEXT_LENGTH = 500
 KEPT = 100_000
 """Rejected rows of an origin that are kept with their text; all are counted."""
 SCHEMA = pa.schema([("line", pa.int64()), ("reason", pa.string()), ("text", pa.string())])
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Values that were rejected for one reason.
+
+    Attributes:
+        column: whose they are; of several that are joined all names.
+        values: distinct ones, as text.
+    """
+
+    column: str
+    values: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +43,7 @@ class Reject:
 
 
 class FileProblem(SourceError):
-    """A file that cannot be used at all; `reason` is one of `FILE_REASONS`."""
+    """A file that cannot be used at all; `reason` is one of `reasons.FILE_REASONS`."""
 
     def __init__(self, reason: str, line: str) -> None:
         super().__init__(line)
@@ -79,14 +55,20 @@ class Rejects(Sequence[Reject]):
 
     Attributes:
         beyond: how many more there were, by reason.
+        samples: values that were rejected, by reason.
     """
 
     def __init__(
-        self, source: str, origin: str, table: pa.Table | None = None, beyond: Mapping[str, int] | None = None
+        self,
+        source: str,
+        origin: str,
+        table: pa.Table | None = None,
+        beyond: Mapping[str, int] | None = None,
+        samples: Mapping[str, Sample] | None = None,
     ) -> None:
         self.source, self.origin = source, origin
         self.table = SCHEMA.empty_table() if table is None else table
-        self.beyond = dict(beyond or {})
+        self.beyond, self.samples = dict(beyond or {}), dict(samples or {})
 
     @classmethod
     def of(
@@ -97,11 +79,12 @@ class Rejects(Sequence[Reject]):
         reasons: object,
         texts: object,
         beyond: Mapping[str, int] | None = None,
+        samples: Mapping[str, Sample] | None = None,
     ) -> Rejects:
         """From three columns of equal length; texts are cut to `TEXT_LENGTH` characters."""
         cut = pc.utf8_slice_codeunits(pa.array(texts, pa.string()), 0, TEXT_LENGTH)
         columns = [pa.array(lines, pa.int64()), pa.array(reasons, pa.string()), cut]
-        return cls(source, origin, pa.Table.from_arrays(columns, schema=SCHEMA), beyond)
+        return cls(source, origin, pa.Table.from_arrays(columns, schema=SCHEMA), beyond, samples)
 
     @classmethod
     def from_sequence(cls, source: str, origin: str, rejects: Sequence[Reject]) -> Rejects:
@@ -115,7 +98,7 @@ class Rejects(Sequence[Reject]):
         """Both, by line, as many as are kept."""
         whole = pa.concat_tables([self.table, other.table]).sort_by("line")
         beyond = Counter(self.beyond) + Counter(other.beyond) + Counter(_counts(whole[KEPT:]))
-        return Rejects(self.source, self.origin, whole[:KEPT], beyond)
+        return Rejects(self.source, self.origin, whole[:KEPT], beyond, {**other.samples, **self.samples})
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

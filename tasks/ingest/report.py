@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.ingest.rejects import Reject, Rejects
+from tasks.ingest.advice import advise, find_problem
+from tasks.ingest.context import IngestContext
+from tasks.ingest.reasons import ROW_REASONS
+from tasks.ingest.rejects import Reject, Rejects, Sample
+from tasks.settings.sources import BaseSource
 from tasks.tables.staleness import LateReport
 
 MinuteRange = tuple[np.datetime64, np.datetime64]
@@ -24,9 +28,11 @@ class SourceReport:
         files: files (or pulls) that landed.
         rows: rows of the input that landed.
         minutes: rows of the minute table that were rebuilt.
-        rejected: rejected rows.
+        rejected: rejected rows, each once; some of them landed for another target.
         left_out: rows that the source's filters leave out.
         reasons: rejected rows per reason.
+        remedies: what to change, per reason.
+        problem: why this ingest counts as failed, and what to change, where nothing landed or most was rejected.
         first_minute, last_minute: range of the minutes stated, ISO 8601 UTC; None if nothing was.
         days: service days rebuilt.
         skipped: files unchanged since the last time.
@@ -51,6 +57,8 @@ class SourceReport:
     examples: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     late: LateReport = field(default_factory=LateReport)
+    remedies: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
 
 
 @dataclass
@@ -66,6 +74,9 @@ class IngestTotals:
         reasons: rejected rows per reason.
         warnings, examples, failures: as in the report.
         minutes: first and last UTC minute stated, None before any.
+        partly: rows that landed for one target and were rejected for another.
+        samples: values of rejected rows, per reason.
+        recheck_at: when the first of the rows that lie in the future counts; None where none waits.
     """
 
     rows: int = 0
@@ -79,6 +90,9 @@ class IngestTotals:
     examples: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     minutes: MinuteRange | None = None
+    partly: int = 0
+    samples: dict[str, Sample] = field(default_factory=dict)
+    recheck_at: np.datetime64 | None = None
 
     def add_rows(self, rows: int, minutes: MinuteRange | None, warnings: Sequence[str], left_out: int = 0) -> None:
         """Add rows that landed, the minutes that they state, warnings about them, and rows that filters leave out."""
@@ -91,6 +105,9 @@ class IngestTotals:
         """Add the totals of a key that landed."""
         self.files += 1
         self.old_rows += old_rows
+        self.partly += key.partly
+        looks = [moment for moment in (self.recheck_at, key.recheck_at) if moment is not None]
+        self.recheck_at = min(looks, default=None)
         self.days.update(days)
         self.add_rows(key.rows, key.minutes, key.warnings, key.left_out)
         self._add_rejects(rejects)
@@ -101,6 +118,7 @@ class IngestTotals:
         self._add_rejects(rejects)
 
     def _add_rejects(self, rejects: Rejects) -> None:
+        self.samples = {**rejects.samples, **self.samples}
         for reason, count in rejects.counts().items():
             self.reasons[reason] = self.reasons.get(reason, 0) + count
         if rejects.beyond:
@@ -110,8 +128,9 @@ class IngestTotals:
             )
         self.examples += [_line_of(reject) for reject in rejects[: EXAMPLES - len(self.examples)]]
 
-    def to_report(self, source: str, minutes: int) -> SourceReport:
+    def to_report(self, context: IngestContext, minutes: int) -> SourceReport:
         """Report of these totals; `minutes` rows of the minute table were rebuilt."""
+        source, remedies = context.source.name, {code: advise(code, self.samples.get(code)) for code in self.reasons}
         first, last = self.minutes or (None, None)
         warnings = list(dict.fromkeys(self.warnings))
         if self.old_rows:
@@ -134,7 +153,23 @@ class IngestTotals:
             warnings=warnings,
             examples=self.examples,
             failures=self.failures,
+            remedies=dict(sorted(remedies.items())),
+            problem=self._problem(context, remedies),
         )
+
+    def _problem(self, context: IngestContext, remedies: Mapping[str, str]) -> str | None:
+        reasons = {code: count for code, count in self.reasons.items() if code in ROW_REASONS}
+        soon = context.as_of + np.timedelta64(context.network.interval_minutes, "m")
+        waits = self.recheck_at is not None and bool(self.recheck_at <= soon)
+        rows = self.rows + sum(reasons.values()) - self.partly
+        return find_problem(self.rows, rows, reasons, remedies, waits=waits, allowed=_asked_for(context.source))
+
+
+def _asked_for(config: BaseSource) -> frozenset[str]:
+    """Reasons for which the configuration itself asks to reject rows."""
+    chosen = config.model_fields_set
+    several = {"superseded_in_file", "duplicate_row"} if "rows" in chosen else set()
+    return frozenset(several | ({"duplicate_row"} if "duplicates" in chosen else set()))
 
 
 def join_ranges(one: MinuteRange | None, other: MinuteRange | None) -> MinuteRange | None:

@@ -66,7 +66,7 @@ def run(context: IngestContext, source: Source, progress: Progress | None = None
     if totals.failures and not (totals.files or totals.skipped):
         more = f" (and {len(totals.failures) - 1} more files)" if len(totals.failures) > 1 else ""
         raise SourceError(totals.failures[0] + more)
-    return replace(totals.to_report(source.name, minutes), late=late)
+    return replace(totals.to_report(context, minutes), late=late)
 
 
 def _with_progress(batches: Iterator[SourceBatch], progress: Progress | None) -> Iterator[SourceBatch]:
@@ -164,6 +164,8 @@ def _land_key(
         more = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
         rejects = more if rejects is None else rejects.joined(more)
         own.add_rows(batch.accepted, _minutes_of(batch), batch.warnings, batch.left_out)
+        own.partly += batch.partly
+        own.recheck_at = own.recheck_at or batch.recheck_at
     assert rejects is not None  # a group has a first batch
     if before and batch.silence_is_zero:
         result += writer.zero_removed_days(batch, before, result.stated_days, receipt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from tasks.ingest.channel_files import read_channel
 from tasks.ingest.context import IngestContext
 from tasks.ingest.files.sniff import peek
 from tasks.ingest.land.ledger import SourceLedger
+from tasks.ingest.reasons import FILE_REASONS, ROW_REASONS, Reason
 from tasks.ingest.repair.repair import OpenRejects, Written, open_failures, open_rejects, stage, write_out
 from tasks.ingest.repair.sheet import SheetRow, read_sheet
 from tasks.ingest.report import SourceReport
@@ -28,9 +29,11 @@ from tasks.storage.store import Store
 
 __all__ = [
     "OpenRejectsReport",
+    "Reason",
     "SourceReport",
     "StagedReport",
     "Written",
+    "explain_reasons",
     "ingest_source",
     "last_minutes",
     "list_rejects",
@@ -175,6 +178,12 @@ def list_rejects(settings: Settings, sources: Sequence[str]) -> OpenRejectsRepor
     configs = [named_source(settings, name) for name in sources]
     files = tuple(each for name in sources for each in open_rejects(store, name))
     return OpenRejectsReport(files, tuple(line for config in configs for line in open_failures(store, config)))
+
+
+def explain_reasons(codes: Collection[str] = ()) -> dict[str, Reason]:
+    """Meaning and remedy of some codes of rejection, in the order given; of all without any."""
+    known = {**ROW_REASONS, **FILE_REASONS}
+    return {code: known[code] for code in codes or known if code in known}
 
 
 @step("write rejects out", timeout_seconds=3600)

@@ -31,8 +31,8 @@ def where(tmp_path: Path) -> dict[str, str]:
 def artifact() -> str:
     from prefect.artifacts import Artifact
 
-    found = Artifact.get("ingest")
-    assert isinstance(found, Artifact)
+    found: Any = Artifact.get("ingest")
+    assert found is not None
     return str(found.data)
 
 
@@ -65,6 +65,15 @@ def test_a_warning_is_an_event_once_and_a_row_of_the_artifact_every_time(where: 
     assert "## Quality: 2 warnings" in said
     assert "has said nothing for 62 minutes (last minute 2024-03-05T10:59Z) | 62 | 30 | 2024-03-05T12:00 |" in said
     assert "900 entries at 2024-03-05T08:30Z, outside 0 to 100" in said
+
+
+def test_a_run_of_which_nothing_landed_fails_and_says_what_to_change(where: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("station_id,minute,entries\nA,25/03/2024 07:15,3\n")
+    state = ingest(**where, as_of=NOON, return_state=True)
+    assert state.is_failed()
+    assert 'time_format = "%d/%m/%Y %H:%M"' in str(state.message)
+    assert artifact().startswith("# Ingest failed: ")
+    assert ingest(**where, as_of=NOON + timedelta(minutes=10), return_state=True).is_completed()
 
 
 def test_a_run_that_could_read_nothing_fails_and_still_tells_of_the_silence(

@@ -86,7 +86,7 @@ def test_an_unsafe_part_and_an_unsafe_place_of_a_trip_are_refused(tmp_path: Path
     assert bench.truth() == {("A", at("2024-05-10T10:00")): (2, 2)}
     trips = Bench.events(tmp_path / "e")
     trips.put_rows("f.csv", ("started_at", "ended_at", "from", "to"), [(TIME, TIME, "=A", "B"), ("", "", "=A", "")])
-    assert trips.ingest().reasons == {"unsafe_name": 2, "unfinished": 1}
+    assert trips.ingest().reasons == {"unsafe_name": 2}
     assert {station for station, _ in trips.truth()} == {"B"}
 
 

@@ -14,6 +14,7 @@ from tasks.ingest.rows.count_rows import filter_rows, find_columns, read_rows
 from tasks.ingest.rows.merge import last_of_each, sum_of_each
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.rows_in import InputColumns
+from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import Statements
 from tasks.settings.columns import ColumnSetting, where_of
@@ -80,10 +81,12 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     most = file.config.maximum
     merged = sum_of_each(rows, rejections, most) if adds_up else last_of_each(rows, rejections, interval)
     statements = merged.rows.statements(merged.kept, targets)
+    time = columns["minute_utc" if "minute_utc" in columns else "minute"]
+    roles = Roles(time, columns["station_id"][0], tuple(columns[t][0] for t in targets if t in columns))
     return ValidatedCounts(
         replace(statements, parts=[rules.share]) if statements.parts == [""] else statements,
         merged.accepted,
-        file.rejects([rejections], shown),
+        file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles)),
         (*unmatched, *repeated_hour(rows.moments, file.timezone, "in the order of the file")),
         recheck_at,
         waiting,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.ingest.rejects import ROW_REASONS
+from tasks.ingest.reasons import ROW_REASONS
+
+_CODES = tuple(ROW_REASONS)
 
 
 class Rejections:
@@ -29,15 +33,15 @@ class Rejections:
     def reject(self, where: npt.NDArray[np.bool_], reason: str) -> None:
         """Reject the rows of a mask that are good so far."""
         if where.any():
-            self.codes[where & self.good] = ROW_REASONS.index(reason)
+            self.codes[where & self.good] = _CODES.index(reason)
 
     def reject_rows(self, rows: npt.NDArray[np.int64], reason: str) -> None:
         """Reject rows by position, all of them good."""
-        self.codes[rows] = ROW_REASONS.index(reason)
+        self.codes[rows] = _CODES.index(reason)
 
     def has(self, reason: str) -> npt.NDArray[np.bool_]:
         """Which rows were rejected for that reason."""
-        return np.asarray(self.codes == ROW_REASONS.index(reason))
+        return np.asarray(self.codes == _CODES.index(reason))
 
     def set_aside(self, where: npt.NDArray[np.bool_]) -> None:
         """Leave out rows that nobody asked for."""
@@ -48,12 +52,20 @@ class Rejections:
         self.codes[where] = -1
         self.aside |= where
 
+    @classmethod
+    def merged(cls, several: Sequence[Rejections]) -> Rejections:
+        """The first reason that any of them has against each row; no row of it is set aside."""
+        out = cls(len(several[0].codes))
+        for each in several:
+            out.codes = np.where(out.codes < 0, each.codes, out.codes)
+        return out
+
     def reasons(self, rows: npt.NDArray[np.int64]) -> pa.Array:
         """Reason of each of these rejected rows."""
         codes = pa.array(self.codes[rows].astype(np.int32))
-        return pa.DictionaryArray.from_arrays(codes, pa.array(ROW_REASONS)).cast(pa.string())
+        return pa.DictionaryArray.from_arrays(codes, pa.array(_CODES)).cast(pa.string())
 
     def counts(self, rows: npt.NDArray[np.int64]) -> dict[str, int]:
         """Number of these rejected rows per reason."""
-        many = np.bincount(self.codes[rows], minlength=len(ROW_REASONS))
-        return {reason: int(n) for reason, n in zip(ROW_REASONS, many, strict=True) if n}
+        many = np.bincount(self.codes[rows], minlength=len(_CODES))
+        return {reason: int(n) for reason, n in zip(_CODES, many, strict=True) if n}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.ingest.formats.decode import Columns, column_list
-from tasks.ingest.rejects import KEPT, FileProblem, Rejects
+from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Sample
 from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_be_hours
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
@@ -111,14 +111,24 @@ class InputColumns:
             f"which would put everyone at midnight: {both}",
         )
 
-    def rejects(self, rejections: Sequence[Rejections], columns: list[str]) -> Rejects:
-        """Refused rows by line, a row as often as it was refused; and lines that were no rows."""
+    def rejects(
+        self,
+        rejections: Rejections | None = None,
+        columns: Sequence[str] = (),
+        samples: Mapping[str, Sample] | None = None,
+    ) -> Rejects:
+        """Rejected rows by line, each once; and lines that were no rows.
+
+        Args:
+            rejections: of all rows, or None where there are none.
+            columns: that are read.
+            samples: values of rejected rows, by reason.
+        """
         name, origin = self.config.name, self.origin
         torn = self.rows.malformed()
-        refused = Rejects.of(name, origin, torn.lines, torn.reasons, torn.texts, torn.beyond)
-        for each in rejections:
-            if len(rows := each.rejected):
-                kept, beyond = rows[:KEPT], each.counts(rows[KEPT:])
-                lines, texts = self.rows.lines(kept), self.rows.texts(kept, columns)
-                refused = refused.joined(Rejects.of(name, origin, lines, each.reasons(kept), texts, beyond))
-        return refused
+        rejects = Rejects.of(name, origin, torn.lines, torn.reasons, torn.texts, torn.beyond)
+        if rejections is None or not len(rows := rejections.rejected):
+            return rejects
+        kept, beyond = rows[:KEPT], rejections.counts(rows[KEPT:])
+        lines, texts = self.rows.lines(kept), self.rows.texts(kept, columns)
+        return rejects.joined(Rejects.of(name, origin, lines, rejections.reasons(kept), texts, beyond, samples))

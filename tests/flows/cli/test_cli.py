@@ -68,6 +68,29 @@ def test_ingested_counts_come_out_of_the_export_as_they_went_in(
     assert table["entries"].to_pylist() == [h + m for h in range(6, 9) for m in range(60)]
 
 
+def test_an_ingest_of_which_nothing_landed_ends_with_1_and_its_report_begins_with_what_to_change(
+    nexthour: Command, network: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "feed/a.csv").write_text(HEADER + "A,25/03/2024 07:15,3,1\nA,26/03/2024 07:15,3,1\n")
+    code, out, err = nexthour("ingest", "--config", network, "--json")
+    assert code == 1
+    first = next(line for line in err.splitlines() if not line.startswith("  "))
+    assert first.startswith("Ingest failed: gates: nothing of 2 rows landed (bad_time): column 'minute' has ")
+    assert first.endswith('write time_format = "%d/%m/%Y %H:%M"')
+    assert json.loads(out)["sources"][0]["problem"] in first
+    assert nexthour("ingest", "--config", network)[0] == 0  # nothing new
+    code, out, err = nexthour("ingest", "--rejects", "--explain", "--config", network, "--json")
+    assert (code, list(json.loads(out)["reasons"])) == (0, ["bad_time"])
+    assert "bad_time: the time cannot be read, or is blank. To do: give its strptime format" in err
+
+
+def test_without_open_rejects_every_code_is_explained(nexthour: Command, network: Path) -> None:
+    nexthour("ingest", "--config", network)
+    code, _, err = nexthour("ingest", "--rejects", "--explain", "--config", network)
+    assert code == 0
+    assert all(f"{name}: " in err for name in ("missing_station", "too_large", "superseded_in_file"))
+
+
 def test_the_export_shows_what_was_known_at_a_moment(nexthour: Command, network: Path, tmp_path: Path) -> None:
     nexthour("backfill", "--config", network)
     span = ("--start", "2024-03-05", "--end", "2024-03-06", "--as-of", "2024-03-05T07:00")
@@ -112,6 +135,7 @@ def test_rejected_rows_are_listed_written_out_repaired_and_taken_back(
         (("ingest", "--start", "2024-03-10T02:30"), "does not exist"),
         (("ingest", "--source", "gate"), "did you mean 'gates'?"),
         (("ingest", "--out", "bad.csv"), "--out goes with --rejects"),
+        (("ingest", "--explain"), "--explain goes with --rejects"),
         (("ingest", "--rejects", "--out", "a.csv", "--path", "b.csv"), "not both"),
         (("ingest", "--rejects", "--start", "2024-03-05"), "takes no --start"),
         (("ingest", "--rejects", "--source", "gate"), "did you mean 'gates'?"),

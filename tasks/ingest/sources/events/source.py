@@ -15,12 +15,13 @@ from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.event_ids import last_of_each, read_ids
 from tasks.ingest.files.find import SourceFile
 from tasks.ingest.files.pull import OpenFile, pull_files
-from tasks.ingest.rejects import FileProblem
+from tasks.ingest.rejects import FileProblem, Sample
 from tasks.ingest.rows.check_times import check_times, next_due, repeated_hour
 from tasks.ingest.rows.filters import matching
 from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, UNSAFE, code_of, read_counts, read_station_ids
 from tasks.ingest.rows.rejections import Rejections
+from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
@@ -70,11 +71,14 @@ class Events:
         cover = listened.clipped(*_bounds(pull, self._network.interval_minutes))
         _check_size(file, cover, len(stations), self._network.interval_minutes)
         about = replace(self._batch(file, sides, listened, pull), recheck=released)
+        rejections = Rejections.merged([again, *(side.rejections for side in sides)])
+        landed = np.logical_or.reduce([side.rejections.good for side in sides])
         yield replace(
             about,
-            accepted=int(np.logical_or.reduce([side.rejections.good for side in sides]).sum()),
+            accepted=int(landed.sum()),
+            partly=int((landed & (rejections.codes >= 0)).sum()),
             left_out=int(np.logical_and.reduce([side.left_out for side in sides]).sum()),
-            rejects=file.rejects([again, *(side.rejections for side in sides)], columns),
+            rejects=file.rejects(rejections, columns, _samples(file, sides, found)),
             warnings=[*unmatched, *(warning for side in sides for warning in side.warnings(file.timezone))],
         )
         ends = {side.target: side.ends(stations) for side in sides}
@@ -247,6 +251,15 @@ def _read(
         rejections.reject(~given, "missing_count")
         people = counted.astype(np.int64)
     return _Side(target, station, names, moments, minute, people, rejections, chosen, unmatched)
+
+
+def _samples(file: OpenFile, sides: Sequence[_Side], found: Mapping[str, SideColumns]) -> dict[str, Sample]:
+    """Values of rejected rows, by reason; of several targets the first that has them."""
+    samples = dict[str, Sample]()
+    for side, columns in zip(sides, found.values(), strict=True):
+        roles = Roles(columns.time, columns.station, () if columns.count is None else (columns.count,))
+        samples = sample_rejects(file.rows, side.rejections, roles) | samples
+    return samples
 
 
 def _bounds(pull: Pull, step: int) -> tuple[int | None, int]:

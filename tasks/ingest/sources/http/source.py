@@ -164,7 +164,7 @@ class HttpFeed:
         if rows.rows.rows or not all(isinstance(page, Records) for page in done.pages):
             return validate_counts(rows, RowRules(self._config.columns, self._config.rows, PATIENCE), pull)
         nothing = Statements.empty(len(self._network.targets))
-        return ValidatedCounts(nothing, 0, rows.rejects([], []), (), None, np.zeros(0, dtype=np.int64), None)
+        return ValidatedCounts(nothing, 0, rows.rejects(), (), None, np.zeros(0, dtype=np.int64), None)
 
     def _origin(self, pull: Pull) -> str:
         return ", ".join(pull.paths) if pull.paths else shown(self._config.url)

@@ -1,0 +1,104 @@
+"""What to change about a source of which most was rejected: from the commonest reason and values that have it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from tasks.ingest.reasons import explain
+from tasks.ingest.rejects import Sample
+from tasks.ingest.rows.format_times import read_both_ways, suggest_formats
+
+SHOWN = 40
+HARMLESS = ("duplicate_event", "in_future")
+"""Reasons for which a row does not count as lost: it landed before, or lands later."""
+_EPOCHS = {10: "epoch", 13: "epoch_ms", 16: "epoch_us"}
+_CLOCK = r"\d{1,2}(:\d{2}){1,2}( ?[ap]\.?m\.?)?"
+_GROUPED = r"[+-]?\d{1,3}(?P<mark>[ '.,\u00a0\u202f\u2019])\d{3}((?P=mark)\d{3})*"
+
+
+def advise(reason: str, sample: Sample | None) -> str:
+    """What to change, in one sentence that shows a value; without one, in general."""
+    if sample is None or not sample.values:
+        return explain(reason).remedy
+    shown = f"column {sample.column!r} has {_cut(sample.values[0])!r}"
+    match reason:
+        case "bad_time":
+            return f"{shown}: {_advise_time(sample.values)}"
+        case "not_a_number" | "not_whole":
+            return f"{shown}: {_advise_number(sample.values)}"
+    return f"{shown}: {explain(reason).remedy}"
+
+
+def _advise_time(values: Sequence[str]) -> str:
+    formats = suggest_formats(values)
+    if read_both_ways(formats):
+        day, month = (next(f for f in formats if _day_first(f) == first) for first in (True, False))
+        return f'write time_format = "{day}" if the day comes first, "{month}" if the month does: no value tells which'
+    if formats:
+        return f'write time_format = "{formats[0]}"'
+    lengths = {len(value) if value.isdigit() else 0 for value in values}
+    if len(lengths) == 1 and (name := _EPOCHS.get(lengths.pop())):
+        return f'write time_format = "{name}"'
+    if all(re.fullmatch(_CLOCK, value, re.IGNORECASE) for value in values):
+        return 'that is an hour without a date: name the columns of both, minute = ["DATE", "TIME"]'
+    return explain("bad_time").remedy
+
+
+def _day_first(text: str) -> bool:
+    return text.find("%d") < text.find("%m")
+
+
+def _advise_number(values: Sequence[str]) -> str:
+    grouped = [found for value in values if (found := re.fullmatch(_GROUPED, value))]
+    decimal = [value for value in values if re.fullmatch(r"[+-]?\d+,\d+", value)]
+    marks = {found["mark"] for found in grouped}
+    if len(marks) == 1 and len(grouped) == len({*values}):
+        (mark,) = marks
+        return f"write thousands = {_quoted(mark)} if it parts thousands, or export whole numbers without it"
+    if grouped and marks <= {*" '\u00a0\u202f\u2019"}:
+        return f"write thousands = {_quoted(min(marks))}"
+    if decimal:
+        return 'write decimal = ","'
+    words = [value for value in values if not re.fullmatch(r"[+-]?\d[\d\s.,'\u2019]*", value)]
+    if words:
+        return f"where it stands for not counted, write missing = [{', '.join(_quoted(_cut(w)) for w in words[:5])}]"
+    return explain("not_a_number").remedy
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN else text[:SHOWN] + "…"
+
+
+def find_problem(
+    landed: int,
+    rows: int,
+    reasons: Mapping[str, int],
+    remedies: Mapping[str, str],
+    waits: bool,
+    allowed: Collection[str],
+) -> str | None:
+    """What is wrong with an ingest of which nothing landed, or most was rejected, and what to change; else None.
+
+    Args:
+        landed: rows that landed.
+        rows: rows of the input, each counted once.
+        reasons: how many were rejected, by code.
+        remedies: what to change, by code.
+        waits: whether all that lie in the future are over within an interval.
+        allowed: further codes that are no loss for this source.
+    """
+    counted = {code: count for code, count in reasons.items() if code not in HARMLESS and code not in allowed}
+    if not landed and reasons.get("in_future") and not waits:
+        counted["in_future"] = reasons["in_future"]
+    lost = sum(counted.values())
+    if not lost or (landed and 2 * lost <= rows):
+        return None
+    worst = max(counted, key=lambda code: (counted[code], code))
+    how = f"{counted[worst]:,} {worst}" if counted[worst] < rows else worst
+    what = f"nothing of {rows:,} rows landed" if not landed else f"{lost:,} of {rows:,} rows were rejected"
+    return f"{what} ({how}): {remedies.get(worst) or explain(worst).remedy}"
