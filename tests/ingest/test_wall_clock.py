@@ -36,7 +36,6 @@ def bench_of(folder: Path, times: Sequence[object], header: str = "minute", **mo
         "2013-10-07t06:00+01",
         "2013-10-07 05:00:00,123456789 UTC",
         " 2013-10-07 00:00 ",
-        "2013-10-07",
     ],
 )
 def test_every_usual_spelling_of_a_time_is_read(tmp_path: Path, text: str) -> None:
@@ -53,7 +52,6 @@ def test_every_usual_spelling_of_a_time_is_read(tmp_path: Path, text: str) -> No
         pa.array([at("2013-10-07T00:00")], pa.timestamp("us")),
         pa.array([at("2013-10-07T00:00")], pa.timestamp("ms")).dictionary_encode(),
         pa.array(["2013-10-07T00:00"], pa.large_string()),
-        pa.array([at("2013-10-07").date()]),
     ],
     ids=lambda column: str(column.type),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,14 @@ def test_dates_without_an_hour_are_rejected_by_name(
         bench.ingest()
     assert says in str(caught.value)
     assert [reason for _, reason, _ in bench.rejects()] == ["dates_without_hours"]
+
+
+def test_a_column_of_dates_in_parquet_is_rejected_by_name(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, LONDON)
+    bench.put("f.parquet", pa.table({"station_id": ["A"], "minute": [date(2013, 10, 7)], "entries": [1]}))
+    with pytest.raises(SourceError, match=r"'minute' has dates without an hour \('2013-10-07'\)"):
+        bench.ingest()
+    assert not bench.truth()
 
 
 def test_midnight_of_one_day_is_a_minute(tmp_path: Path) -> None:
