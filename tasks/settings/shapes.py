@@ -6,11 +6,36 @@ import codecs
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tasks.errors import ConfigError
+from tasks.errors import ConfigError, about
+from tasks.settings.column_patterns import path_regex, pattern_regex
 
 DELIMITERS = {"tab": "\t", "blanks": "blanks"}
 _NO_TEXT = ("idna", "punycode", "raw-unicode-escape", "raw_unicode_escape", "unicode-escape", "unicode_escape", "utf-7")
 _NO_DELIMITERS = '"\r\n\x00 .+-'
+
+
+class Unpivot(BaseModel):
+    """Which columns of a file become rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pattern: str = Field(
+        description='Names of columns that become rows: "%H%M-*", "{station_id}", "{target} %H:%M". Codes give the '
+        "column interval, {names} columns of their own."
+    )
+    value: str = Field("value", min_length=1, description="What their values are called as a column.")
+
+    @field_validator("pattern")
+    @classmethod
+    def _sound(cls, pattern: str) -> str:
+        with about("unpivot.pattern"):
+            _, names, codes = pattern_regex(pattern)
+        if not names and not codes:
+            raise ConfigError(f"unpivot.pattern = {pattern!r} says nothing: give codes such as %H%M, or a {{name}}")
+        dated, yeared = {"%m", "%d", "%j", "%b", "%B"} & set(codes.values()), {"%Y", "%y"} & set(codes.values())
+        if dated and not yeared:
+            raise ConfigError(f"unpivot.pattern = {pattern!r} has a date without a year: add %Y or %y")
+        return pattern
 
 
 class FileShape(BaseModel):
@@ -44,6 +69,27 @@ class FileShape(BaseModel):
     sheet: str | None = Field(
         None, exclude_if=lambda value: value is None, description="Sheet of a workbook; the first one without it."
     )
+
+    unpivot: Unpivot | None = Field(
+        None, exclude_if=lambda value: value is None, description="Columns of a file that become rows."
+    )
+    constants: dict[str, str] = Field(
+        default_factory=dict, exclude_if=lambda values: not values, description="Columns that every row has alike."
+    )
+    path_pattern: str | None = Field(
+        None,
+        exclude_if=lambda value: value is None,
+        description='What a file\'s path says as columns: "NBT%y%m%d_{kind}.csv"; codes give the column path_date. '
+        "Folders called key=value become columns by themselves.",
+    )
+
+    @field_validator("path_pattern")
+    @classmethod
+    def _sound_path(cls, pattern: str | None) -> str | None:
+        if pattern is not None:
+            with about("path_pattern"):
+                path_regex(pattern)
+        return pattern
 
     @field_validator("header")
     @classmethod
