@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from tasks.arrays import Int
 from tasks.ingest.formats.binary_kinds import PARQUET, check_kind
-from tasks.ingest.formats.columns import Columns, Malformed, check_rows, column_list
+from tasks.ingest.formats.columns import Columns, Malformed, check_columns, check_rows, column_list
 from tasks.ingest.formats.csv_file import read_csv
 from tasks.ingest.formats.workbook import is_sheet_file, read_workbook
 from tasks.ingest.limits import MAX_BYTES, too_large
@@ -56,7 +56,10 @@ class _Parquet(Columns):
     def column(self, name: str) -> pa.Array:
         _check_column(self, name)
         try:
-            return self._checked(name, _usable(one_array(self.file.read(columns=[name])[name])))
+            column = one_array(self.file.read(columns=[name])[name])
+            spark = pa.types.is_timestamp(column.type) and self._is_int96(name)
+            column = column.cast(pa.timestamp(column.type.unit, "UTC")) if spark else column
+            return self._checked(name, _usable(column))
         except pa.ArrowNotImplementedError:
             kind = self.file.schema_arrow.field(name).type
             raise FileProblem(
@@ -66,6 +69,11 @@ class _Parquet(Columns):
             raise FileProblem(
                 "unreadable_file", f"{self.origin} is a damaged Parquet file: column {name}: {_line(error)}"
             ) from None
+
+    def _is_int96(self, name: str) -> bool:
+        """Whether a column has times as Spark and Impala write them, which are moments in UTC."""
+        about = self.file.schema
+        return any(about.column(i).physical_type == "INT96" for i in range(len(about)) if about.column(i).path == name)
 
     def _checked(self, name: str, column: pa.Array) -> pa.Array:
         if len(column) != self.count:
@@ -86,9 +94,10 @@ def _parquet(origin: str, content: bytes, limit: int) -> Columns:
     try:
         schema = pq.read_schema(pa.BufferReader(content))
         repeating = [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
-        file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=repeating)
+        file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=repeating, coerce_int96_timestamp_unit="us")
     except (OSError, pa.ArrowException) as error:
         raise FileProblem("unreadable_file", f"{origin} is a damaged Parquet file: {_line(error)}") from None
+    check_columns(origin, len(file.schema_arrow))
     check_rows(origin, int(file.metadata.num_rows), limit)
     return _Parquet(origin, file.schema_arrow.names, int(file.metadata.num_rows), limit, file)
 
