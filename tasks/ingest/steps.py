@@ -16,6 +16,9 @@ from tasks.errors import SourceError
 from tasks.ingest.channel_files import read_channel
 from tasks.ingest.context import IngestContext
 from tasks.ingest.files.sniff import peek
+from tasks.ingest.inspect.answers import Answers
+from tasks.ingest.inspect.inspection import Inspection, inspect_files
+from tasks.ingest.inspect.toml_text import toml_text
 from tasks.ingest.land.ledger import SourceLedger
 from tasks.ingest.reasons import FILE_REASONS, ROW_REASONS, Reason
 from tasks.ingest.repair.repair import OpenRejects, Written, open_failures, open_rejects, stage, write_out
@@ -28,6 +31,8 @@ from tasks.stepping import step
 from tasks.storage.store import Store
 
 __all__ = [
+    "Answers",
+    "Inspection",
     "OpenRejectsReport",
     "Reason",
     "SourceReport",
@@ -35,11 +40,13 @@ __all__ = [
     "Written",
     "explain_reasons",
     "ingest_source",
+    "inspect_files",
     "last_minutes",
     "list_rejects",
     "peek",
     "read_channels",
     "stage_repairs",
+    "toml_text",
     "write_rejects_out",
 ]
 

@@ -1,0 +1,201 @@
+"""How far apart the rows of a station are, which moment a time names, whether rows add up, whether counters run on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import gcd
+from typing import get_args
+
+import numpy as np
+
+from tasks.arrays import Int
+from tasks.errors import SourceError
+from tasks.ingest.inspect.answers import Answers, Choice, Question
+from tasks.ingest.inspect.profile import Column
+from tasks.ingest.rows.parse_times import Times
+from tasks.settings.tree import Network
+
+INTERVALS: tuple[int, ...] = get_args(Network.model_fields["interval_minutes"].annotation)
+_ON_GRID = 0.98
+_TOTALS = frozenset({"total", "all", "gesamt", "sum", "alle", "tous", "ensemble", "todos", "totale"})
+_MOST_CATEGORIES = 400
+
+
+def seconds_apart(station: Int, utc: Times) -> Int:
+    """Seconds between successive different times of a station, over all of them."""
+    known = ~np.isnat(utc) & (station >= 0)
+    seconds, place = utc[known].astype(np.int64), station[known]
+    order = np.lexsort((seconds, place))
+    apart, same = np.diff(seconds[order]), np.diff(place[order]) == 0
+    return np.asarray(apart[same & (apart > 0)])
+
+
+def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool) -> Choice[int]:
+    """Minutes of an interval.
+
+    Args:
+        station: code of each row's station, -1 for none.
+        utc: time of each row.
+        answers: what was said already.
+        events: whether rows are events, which may happen at any moment.
+
+    Raises:
+        SourceError: if rows are further apart than any interval.
+    """
+    if answers.interval:
+        return Choice(answers.interval)
+    known = utc[~np.isnat(utc)].astype(np.int64)
+    if events:
+        whole = next((n for n in sorted(INTERVALS, reverse=True) if len(known) and not (known % (n * 60)).any()), 1)
+        return Choice(whole, (), {"interval": f"{whole} minutes" if whole > 1 else "1 minute"})
+    apart = seconds_apart(station, utc)
+    if not len(apart):
+        return Choice(None, [Question("--interval", "No station has two times: how many minutes does a row count?")])
+    lengths, many = np.unique(apart, return_counts=True)
+    usual = int(lengths[many.argmax()])
+    if usual > 60 * max(INTERVALS) * 1.5:
+        raise SourceError(
+            f"rows of a station are {usual // 60:,} minutes apart: coarser than {max(INTERVALS)} minutes, and "
+            "not spread over them: ask whoever exports for finer readings"
+        )
+    shown = f"rows of a station are {_length(usual)} apart ({many.max() / many.sum():.0%} of them)"
+    step = 1 if usual < 120 else _on_grid(known, usual)
+    if step is None:
+        text = f"How many minutes does a row count? {shown[0].upper()}{shown[1:]}."
+        return Choice(None, [Question("--interval", text, [(str(n), "") for n in INTERVALS])])
+    return Choice(step, (), {"interval": f"{step} minutes: {shown}" if step > 1 else f"1 minute: {shown}"})
+
+
+def _on_grid(seconds: Int, usual: int) -> int | None:
+    """Minutes of the interval on whose grid, or its last minutes, nearly all times are."""
+    every = gcd(*np.unique(seconds - seconds.min()).tolist())
+    for step in dict.fromkeys((usual // 60 if usual % 60 == 0 else 0, every // 60)):
+        offsets = seconds % (step * 60) if step in INTERVALS else np.zeros(0)
+        if len(offsets) and max((offsets == at).mean() for at in (0, step * 60 - 60)) >= _ON_GRID:
+            return step
+    return None
+
+
+def _length(seconds: int) -> str:
+    return f"{seconds} s" if seconds % 60 else f"{seconds // 60} min"
+
+
+def choose_moment(utc: Times, interval: int, columns: Sequence[Column], answers: Answers) -> Choice[str]:
+    """Which moment of its interval a time names: "start", "end" or "last_minute"."""
+    if answers.time_is:
+        return Choice(answers.time_is)
+    minutes = utc[~np.isnat(utc)].astype("datetime64[m]").astype(np.int64)
+    offset, last = minutes % interval, interval - 1
+    if interval > 1 and (offset == last).mean() >= _ON_GRID:
+        return Choice("last_minute", (), {"a time is": "the last minute of its interval"})
+    hours = [c for c in columns if c.is_clock and {"24"} <= set(c.texts) and "0" not in c.texts and "00" not in c.texts]
+    if hours or any(c.hints_at("finish") and not c.hints_at("start") for c in columns):
+        named = " + ".join(column.name for column in columns)
+        first = str(utc[~np.isnat(utc)].min())[11:16]
+        text = f"Do the times of {named!r} name the start or the end of their {interval} minutes?"
+        why = ("end", f"the row of {first} counts what came before {first}"), ("start", "what came after it")
+        return Choice(None, [Question("--time-is", text, why)])
+    return Choice("start", (), {"a time is": "the start of its interval"})
+
+
+def check_order(place: Int, wall: Times, utc: Times) -> None:
+    """Whether rows of an hour that the clocks showed twice come in order, which alone tells the two apart.
+
+    Args:
+        place: codes [row] of station and direction.
+        wall: time of each row as it was written.
+        utc: as it is understood.
+
+    Raises:
+        SourceError: if they do not.
+    """
+    shift, known = wall - utc, ~np.isnat(utc)
+    if len(np.unique(shift[known])) < 2:
+        return
+    cells = np.stack([place[known], wall[known].astype(np.int64)])
+    _, which, many = np.unique(cells, axis=1, return_inverse=True, return_counts=True)
+    twice = many[which.ravel()] > 1
+    days = np.unique(wall[known][twice].astype("datetime64[D]"))
+    for day in days:
+        there = wall[known].astype("datetime64[D]") == day
+        if len(np.unique(shift[known][there])) > 1 and not _in_order(cells[:, there & twice]):
+            hour = wall[known][there & twice].min()
+            raise SourceError(
+                f"the clocks went back on {day}, and the rows from {str(hour)[11:16]} on are there twice and in no "
+                "order: nothing tells which hour they are of; sort the file as it was written, or export UTC"
+            )
+
+
+def _in_order(cells: Int) -> bool:
+    """Whether the times of each place go up, and begin again once at the most."""
+    order = np.argsort(cells[0], kind="stable")
+    down = (np.diff(cells[1][order]) < 0) & (np.diff(cells[0][order]) == 0)
+    return bool((np.bincount(cells[0][order][1:][down].astype(int)) <= 1).all())
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Rows that share station and interval.
+
+    Attributes:
+        rows: "sum" or "last"; None where no two do.
+    """
+
+    rows: str | None = None
+
+
+def choose_rows(
+    key: Sequence[Int], seconds: Int, interval: int, rest: Mapping[str, Column], answers: Answers
+) -> Choice[Repeats]:
+    """Whether several rows of a station and interval add up.
+
+    Args:
+        key: codes [row] of all that tells series apart: station, direction.
+        seconds: since 1970, of each row.
+        interval: minutes.
+        rest: columns that are neither time, station nor counts.
+        answers: what was said already.
+    """
+    if answers.rows:
+        return Choice(Repeats(answers.rows))
+    cells = np.stack([*key, seconds // (interval * 60)])
+    again = _repeated(cells)
+    if not again:
+        return Choice(Repeats())
+    within = _repeated(np.stack([*key, seconds]))
+    share = f"{again:,} of {len(seconds):,} rows share station and interval with a row before them"
+    parts = [c for c in rest.values() if 2 <= len(c.texts) <= _MOST_CATEGORIES and not c.time_formats]
+    explained = [c for c in parts if _repeated(np.stack([*cells, c.codes])) < again]
+    whole = explained and not _repeated(np.stack([*cells, *(c.codes for c in explained)]))
+    totals = [c.name for c in explained if any(v.lower() in _TOTALS for v in c.texts)]
+    if whole and not totals and within == again and all(c.hints_at("share") for c in explained):
+        by = " and ".join(c.name for c in explained[:4])
+        return Choice(Repeats("sum"), (), {"rows": f"add up: one per {by} ({share})"})
+    why = f"they differ in {', '.join(c.name for c in explained[:4])}" if explained else "no column tells them apart"
+    finer = "" if within == again else "; their times differ within the interval"
+    shown = [("sum", f"{why}{finer}"), ("last", "the last row corrects the ones before")]
+    return Choice(None, [Question("--rows", f"{share}: do they add up, or does the last one count?", shown)])
+
+
+def _repeated(columns: Int) -> int:
+    return int(columns.shape[1] - np.unique(columns, axis=1).shape[1]) if columns.size else 0
+
+
+def runs_on(series: Sequence[Int], utc: Times, numbers: Sequence[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> bool:
+    """Whether counts are counters that only grow: their steps are small beside their height, and hardly ever down.
+
+    Args:
+        series: codes [row] of all that tells devices apart.
+        utc: time of each row.
+        numbers: counts [row] of each target.
+    """
+    for values in numbers:
+        known = ~np.isnat(utc) & ~np.isnan(values)
+        order = np.lexsort((utc[known].astype(np.int64), *(codes[known] for codes in series)))
+        same = np.all([np.diff(codes[known][order]) == 0 for codes in series], axis=0)
+        steps = np.diff(values[known][order])[same]
+        moved = steps[steps != 0]
+        if len(moved) >= 5 and (moved > 0).mean() >= 0.9 and np.median(values[known]) > 20 * np.median(np.abs(moved)):
+            return True
+    return False

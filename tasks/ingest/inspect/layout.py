@@ -1,0 +1,159 @@
+"""How the text of a file is laid out: encoding, delimiter, header, and lines around the rows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.ingest.formats.encodings import to_utf8
+from tasks.ingest.formats.fixed_width import rule_of
+from tasks.ingest.inspect.answers import Question
+from tasks.ingest.rows.format_times import fitting_formats
+from tasks.settings.shapes import DELIMITERS
+from tasks.time_formats import DATES
+
+_DELIMITERS = ",;\t|"
+_LINES = 400
+_ENDS = 1 << 16
+_MOST_ABOVE, _MOST_BELOW = 30, 10
+_WESTERN = frozenset("àâäáãåçéèêëíìîïñóòôöõøúùûüÿœæßÀÂÄÁÃÅÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØÚÙÛÜŒÆ°’–€§«»º\u00a0")
+_ENCODINGS = ("cp1252", "cp1250", "cp1251", "gb18030", "big5", "shift_jis", "euc_kr")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one file is laid out.
+
+    Attributes:
+        keys: of the source, without the encoding.
+        encoding: "ascii" where any would do, "utf-8", or what the source must say; None while it is asked.
+        question: what must be asked; None where nothing must be.
+    """
+
+    keys: dict[str, Any]
+    encoding: str | None = "ascii"
+    question: Question | None = None
+
+
+def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
+    """Layout of a file of text; nothing where it is Parquet.
+
+    Args:
+        content: all of it, or its beginning.
+        keys: header, skip_rows, delimiter, encoding and so on that were answered.
+    """
+    if content.startswith((b"PAR1", b"PK", b"\xd0\xcf\x11\xe0")) or content.lstrip()[:1] in (b"[", b"{"):
+        return Layout(dict(keys))
+    encoding = _encoding(content) if "encoding" not in keys else keys["encoding"]
+    if isinstance(encoding, Question):
+        return Layout(dict(keys), None, encoding)
+    text, _ = to_utf8("", content, None if encoding in ("ascii", "utf-8") else encoding, 4 * len(content) + 64)
+    top = text[: 1 << 20].decode("utf-8", "replace").removeprefix("\ufeff").splitlines()[:_LINES]
+    bottom = text[-_ENDS:].decode("utf-8", "replace").splitlines()[-_MOST_BELOW - 5 :]
+    known = _lines(top, bottom, keys)
+    return Layout(known, encoding, None if "header" in known else _header_question(top, known))
+
+
+def _encoding(content: bytes) -> str | Question:
+    """Encoding of text, or what to ask."""
+    try:
+        return "ascii" if content.decode("utf-8").isascii() else "utf-8"
+    except UnicodeDecodeError as error:
+        if error.end >= len(content) - 4 and error.start > 1000:  # a piece of a file that ends within a character
+            return "utf-8"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-8"  # its mark says what it is
+    strange = sorted({chr(byte) for byte in set(content) if byte > 127})
+    western = "".join(strange).encode("latin-1").decode("cp1252", "replace")
+    if set(western) <= _WESTERN:
+        return "cp1252"
+    word = next(iter(re.findall(rb"[^\s,;|\t]*[\x80-\xff][^\s,;|\t]*", content)), b"")[:40]
+    readings = [(name, word.decode(name, "replace")) for name in _ENCODINGS]
+    shown = [(name, read) for name, read in readings if "\ufffd" not in read]
+    return Question("--encoding", "The text is not UTF-8: in which encoding are its names as you know them?", shown)
+
+
+def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> dict[str, Any]:
+    """Keys with those of the lines that the header and the rows do not tell by themselves."""
+    known = dict(keys)
+    start = known.get("skip_rows", 0)
+    delimiter, width = _parted(top[start:], known.get("delimiter"))
+    widths = [_width(line, delimiter) for line in top]
+    if "skip_rows" not in known:
+        first = next((i for i, each in enumerate(widths[:_MOST_ABOVE]) if each == width and width > 1), 0)
+        known |= {"skip_rows": first} if first else {}
+        start = first
+    told = {"\t": "tab"}.get(delimiter, delimiter)
+    if "delimiter" not in known and start < len(top) and delimiter != max(_DELIMITERS, key=top[start].count):
+        known["delimiter"] = told
+    below = [_width(line, delimiter) == width for line in bottom if line.strip()]
+    footer = next((i for i, fits in enumerate(reversed(below)) if fits), 0)
+    if "skip_footer" not in known and 0 < footer <= _MOST_BELOW and delimiter != "blanks":
+        known["skip_footer"] = footer
+    return known
+
+
+def _parted(lines: Sequence[str], told: str | None) -> tuple[str, int]:
+    """What parts the columns, and how many there are."""
+    if told:
+        delimiter = DELIMITERS.get(told, told)
+        return delimiter, _usual(lines, delimiter)[0]
+    if any(rule_of(line) for line in lines[:_MOST_ABOVE] if len(line.split()) > 1):
+        return "blanks", _usual(lines, "blanks")[0]
+    found = {each: _usual(lines, each) for each in (*_DELIMITERS, "blanks")}
+    fit = {each: (width, share) for each, (width, share) in found.items() if width > 1 and share >= 0.6}
+    by_sign = {each: value for each, value in fit.items() if each != "blanks"} or fit
+    if not by_sign:
+        return ",", 1
+    best = max(by_sign, key=lambda each: (by_sign[each][1] >= 0.95, by_sign[each][0]))
+    return best, by_sign[best][0]
+
+
+def _usual(lines: Sequence[str], delimiter: str) -> tuple[int, float]:
+    """The most frequent number of fields of a line, and the share of lines that have it."""
+    widths = Counter(_width(line, delimiter) for line in lines if line.strip())
+    width, many = widths.most_common(1)[0] if widths else (1, 1)
+    return width, many / max(sum(widths.values()), 1)
+
+
+def _width(line: str, delimiter: str) -> int:
+    if delimiter == "blanks":
+        return len(line.split())
+    try:
+        return len(next(csv.reader([line], delimiter=delimiter), []))
+    except csv.Error:
+        return 0
+
+
+def _header_question(top: Sequence[str], keys: dict[str, Any]) -> Question | None:
+    """What to ask where the first line is a row, too: what the columns are called."""
+    start = keys.get("skip_rows", 0)
+    if start + 1 >= len(top):
+        return None
+    delimiter = DELIMITERS.get(keys.get("delimiter", ""), keys.get("delimiter")) or max(
+        _DELIMITERS, key=top[start].count
+    )
+    first, second = (_fields(line, delimiter) for line in top[start : start + 2])
+    dated = [bool(_is_time(a) and (_is_time(b) or not b)) for a, b in zip(first, second, strict=False)]
+    if not any(dated) and any(re.search(r"[^\W\d_]", name) for name in first):
+        return None
+    if not any(dated) and sum(name.strip().isdigit() for name in first) > 6:
+        return None  # columns that are called by hours or numbers
+    names = ",".join(f"NAME{i}" for i in range(1, len(first) + 1))
+    shown = [(names, f"one per column; the first row is {top[start][:120]}")]
+    text = "The first line is a row and no header: what are the columns called, such as date, hour, station, entries?"
+    return Question("--header", text, shown)
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    return line.split() if delimiter == "blanks" else next(csv.reader([line], delimiter=delimiter), [])
+
+
+def _is_time(text: str) -> bool:
+    """Whether a text begins as a date does."""
+    day = re.split(r"[T ]", text.strip())[0]
+    return bool(re.search(r"\D", day)) and bool(fitting_formats([day], DATES))

@@ -1,0 +1,187 @@
+"""Which columns say how many, and in which direction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tasks.errors import ConfigError
+from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
+from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.words import is_value_of, words_of
+
+ENTRIES, EXITS = "entries", "exits"
+NONE, ALL = "none", "all"
+_FEW = 12
+_MOST_TARGETS = 8
+_CODE = re.compile(r"^(\d|[A-Za-z]{1,2}|true|false)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is counted.
+
+    Attributes:
+        column: of the numbers; None where each row is one person.
+        where: column and the value of it in the rows that count; None where all do.
+    """
+
+    column: str | None
+    where: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class People:
+    """Targets by name."""
+
+    targets: Mapping[str, Target] = field(default_factory=dict)
+
+
+def choose_people(
+    columns: Mapping[str, Column], taken: Sequence[str], answers: Answers, *, trips: bool
+) -> Choice[People]:
+    """What is counted, by which column, in which rows.
+
+    Args:
+        columns: of the table.
+        taken: columns of time and station.
+        answers: what was said already.
+        trips: whether rows have two ends, so that each is a trip unless a column counts.
+
+    Raises:
+        ConfigError: if an answer names no column or value.
+    """
+    free = {name: column for name, column in columns.items() if name not in taken}
+    counted = _choose_counts(columns, free, answers, trips)
+    if counted.value is None:
+        return Choice(None, counted.questions)
+    targets = counted.value.targets
+    if trips or len(targets) > 1:
+        return counted
+    (column,) = (target.column for target in targets.values())
+    rest = {name: each for name, each in free.items() if name != column}
+    directed = _choose_direction(columns, rest, answers, column)
+    if directed.value is None or not directed.value.targets:
+        return Choice(None, directed.questions) if directed.questions else counted
+    return Choice(directed.value, (), {**counted.said, **directed.said})
+
+
+def _choose_counts(
+    columns: Mapping[str, Column], free: Mapping[str, Column], answers: Answers, trips: bool
+) -> Choice[People]:
+    direct = {ENTRIES: answers.entries, EXITS: answers.exits}
+    named = {target: name for target, name in direct.items() if name and "=" not in name and name != ALL}
+    if named:
+        return _decided({t: known_column(name, columns, f"--{t}") for t, name in named.items()}, columns)
+    if answers.count == (NONE,):
+        return _one_each(trips)
+    if answers.count:
+        names = [known_column(name, columns, "--count") for name in answers.count]
+        return _decided(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
+    numbers = [c for c in free.values() if (c.is_whole or c.is_written_number) and _may_count(c)]
+    ins, outs = ([c for c in numbers if c.hints_at(role)] for role in ("entry", "exit"))
+    ins, outs = [c for c in ins if c not in outs], [c for c in outs if c not in ins]
+    if ins and outs and not trips:
+        if len(ins) == len(outs) == 1:
+            return _decided({ENTRIES: ins[0].name, EXITS: outs[0].name}, columns)
+        names = [c.name for c in numbers if c in ins or c in outs]
+        if len(names) <= _MOST_TARGETS:
+            return _decided(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
+    totals = [c for c in numbers if c not in ins and c not in outs and c.hints_at("count")]
+    if len(found := totals or (ins or outs)) == 1:
+        return _decided({EXITS if found[0] in outs else ENTRIES: found[0].name}, columns)
+    unknown = found or [c for c in numbers if not c.hints_at("other number", "direction") and len(c.texts) > 1]
+    if (trips and not found) or not unknown:
+        return _one_each(trips)
+    return Choice(None, [_which_count(unknown)])
+
+
+def _may_count(column: Column) -> bool:
+    """Whether a column of numbers may be how many people there were, and no time, place or id."""
+    place = column.time_formats or column.is_date or column.hints_at("coordinate", "id", "station")
+    return not (place or column.is_row_number)
+
+
+def _which_count(columns: Sequence[Column]) -> Question:
+    shown = [(f"--count {c.name!r}", f"{', '.join(c.texts[:4])}, ...") for c in columns[:_MOST_TARGETS]]
+    text = "Which column is the number of people, if not each row is one person?"
+    return Question("--count", text, [*shown, ("--count none", "each row is one person")])
+
+
+def _targets_of(names: Sequence[str], answers: Answers) -> tuple[str, ...]:
+    """Names of the targets that columns count.
+
+    Raises:
+        ConfigError: if other targets were given than there are columns.
+    """
+    if answers.targets:
+        if len(answers.targets) != len(names):
+            raise ConfigError(
+                f"--targets {','.join(answers.targets)} are not as many as the columns {', '.join(names)}"
+            )
+        return answers.targets
+    if len(names) == 1:
+        return (ENTRIES,)
+    return tuple(
+        "_".join(word for word in words_of(name) if word.isascii()) or f"count_{i}" for i, name in enumerate(names, 1)
+    )
+
+
+def _decided(targets: Mapping[str, str], columns: Mapping[str, Column]) -> Choice[People]:
+    said = {target: f"column {name}: {', '.join(columns[name].texts[:4])}, ..." for target, name in targets.items()}
+    return Choice(People({target: Target(name) for target, name in targets.items()}), (), said)
+
+
+def _one_each(trips: bool) -> Choice[People]:
+    targets = {ENTRIES: Target(None)} | ({EXITS: Target(None)} if trips else {})
+    return Choice(People(targets), (), {"people": "each row is one person" + (", at both ends" if trips else "")})
+
+
+def _choose_direction(
+    columns: Mapping[str, Column], free: Mapping[str, Column], answers: Answers, count: str | None
+) -> Choice[People]:
+    """Targets by the value of one column; no targets where there is no such column."""
+    told = {
+        target: text for target, text in ((ENTRIES, answers.entries), (EXITS, answers.exits)) if text and "=" in text
+    }
+    if told:
+        return _directed({target: _condition(text, columns, target) for target, text in told.items()}, count)
+    if answers.entries == ALL:
+        return Choice(People())
+    few = [c for c in free.values() if 2 <= len(c.texts) <= _FEW and not c.time_formats and not c.is_date]
+    for column in few:
+        ins, outs = ([v for v in column.texts if is_value_of(v, role)] for role in ("entry value", "exit value"))
+        if len(ins) == len(outs) == 1 and len(column.texts) == 2:
+            return _directed({ENTRIES: (column.name, ins[0]), EXITS: (column.name, outs[0])}, count)
+        if ins or outs or _may_be_direction(column):
+            return Choice(None, [_which_way(column)])
+    return Choice(People())
+
+
+def _may_be_direction(column: Column) -> bool:
+    """Whether a column of few values may say which way, or whether a row counts at all."""
+    codes = len(column.texts) == 2 and all(_CODE.match(value) for value in column.texts)
+    return (codes and not column.hints_at("other number")) or column.hints_at("verdict")
+
+
+def _condition(text: str, columns: Mapping[str, Column], target: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    column = columns[known_column(name, columns, f"--{target}")]
+    if value not in column.texts:
+        raise ConfigError(f"--{target} {text!r}: column {name!r} has no {value!r} but {', '.join(column.texts[:_FEW])}")
+    return name, value
+
+
+def _directed(where: Mapping[str, tuple[str, str]], count: str | None) -> Choice[People]:
+    said = {target: f"rows where {name} is {value}" for target, (name, value) in where.items()}
+    return Choice(People({target: Target(count, each) for target, each in where.items()}), (), said)
+
+
+def _which_way(column: Column) -> Question:
+    values = dict(column.counted[:_FEW])
+    shown = [(f"{column.name}={value}", f"{many:,} rows") for value, many in values.items()]
+    first, second = list(values)[:2]
+    every = (f"--entries '{column.name}={first}' --exits '{column.name}={second}'", "for example")
+    text = f"Column {column.name!r} may say which way people went, or which rows count: which value is an entry?"
+    return Question("--entries and --exits, COLUMN=VALUE", text, [*shown, every, ("--entries all", "every row counts")])

@@ -1,0 +1,182 @@
+"""What the values of a column are: times, dates, hours, whole numbers, words."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.arrays import Int
+from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.words import hints_at, words_of
+from tasks.ingest.rows.format_times import fitting_formats, suggest_formats
+from tasks.ingest.rows.parse_times import read_times
+from tasks.time_formats import CLOCKS, DATES, ISO
+
+LOOKED_AT = 4000
+"""Distinct values that are tried; the rest of a column is held to what they showed when the files are read."""
+NEARLY = 0.98
+"""Share of values that must be of a kind; the others are rejected one by one when the files are read."""
+_SHAPES = 12
+_NUMBERED = 20
+_EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15))
+_WHOLE = re.compile(r"^\d+(\.0+)?$")
+_OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
+_MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table and what its values show.
+
+    Attributes:
+        name: as the files have it.
+        texts: distinct values that are not blank, in the order in which they come.
+        codes: which distinct value each row has, -1 for blank.
+    """
+
+    name: str
+    texts: tuple[str, ...]
+    codes: Int
+
+    @classmethod
+    def of(cls, table: Table, name: str) -> Column:
+        """The column of that name."""
+        coded = table.column(name)
+        values = coded.dictionary.to_pylist()
+        place = np.cumsum([value != "" for value in values]) - 1
+        place = np.where([value != "" for value in values], place, -1) if values else np.zeros(0, dtype=np.int64)
+        codes = coded.indices.to_numpy(zero_copy_only=False)
+        return cls(name, tuple(value for value in values if value), place[codes] if len(codes) else place)
+
+    def hints_at(self, *roles: str) -> bool:
+        """Whether the name has a word of one of the roles."""
+        return any(hints_at(self.name, role) for role in roles)
+
+    @cached_property
+    def tried(self) -> list[str]:
+        """Distinct values that are looked at, spread over the column."""
+        step = -(-len(self.texts) // LOOKED_AT) or 1
+        return list(self.texts[::step])
+
+    @cached_property
+    def blank(self) -> float:
+        """Share of rows without a value."""
+        return float((self.codes < 0).mean()) if len(self.codes) else 1.0
+
+    @cached_property
+    def time_formats(self) -> tuple[str, ...]:
+        """Formats of date and hour that read the column: "iso", "epoch", strptime; several where it stays open."""
+        if not self.tried or self.is_date:
+            return ()
+        for name, low, high in _EPOCHS:
+            if self.hints_at("time", "start", "end", "known at") and all(_within(v, low, high) for v in self.tried):
+                return (name,)
+        return formats_of(self.tried)
+
+    @cached_property
+    def date_formats(self) -> tuple[str, ...]:
+        """Formats of a date alone that read every value; one that carries midnight along is a date."""
+        bare = sorted({_MIDNIGHT.sub("", value) for value in self.tried})
+        return () if not bare or _all_whole_below(bare, 10_000_000) else tuple(fitting_formats(bare, DATES))
+
+    @cached_property
+    def is_date(self) -> bool:
+        """Whether the values are dates without an hour."""
+        return bool(self.date_formats)
+
+    @cached_property
+    def is_clock(self) -> bool:
+        """Whether the values are times of day, or the hour where the name says so."""
+        if not self.tried or self.is_date:
+            return False
+        clocks = [text for text in CLOCKS if "%M" in text and text not in ("%H%M", "%H%M%S", "%H.%M")]
+        if any(len(fitting_formats(self.tried, [text])) for text in (*clocks, "%I %p", "%I%p")):
+            return True
+        named = self.hints_at("hour") and "interval" not in words_of(self.name)
+        return named and bool(fitting_formats(self.tried, ["%H"]))
+
+    @cached_property
+    def has_offset(self) -> bool:
+        """Whether every time says its offset from UTC."""
+        epoch = bool(self.time_formats) and self.time_formats[0].startswith("epoch")
+        return epoch or all(_OFFSET.search(value) for value in self.tried)
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether the values are whole numbers from 0 on."""
+        return bool(self.tried) and _share(self.tried, [bool(_WHOLE.match(v)) for v in self.tried]) >= NEARLY
+
+    @cached_property
+    def odd_numbers(self) -> tuple[str, ...]:
+        """Values that are no plain whole number, the most frequent first."""
+        return tuple(value for value, _ in self.counted if not _WHOLE.match(value))
+
+    @cached_property
+    def is_written_number(self) -> bool:
+        """Whether rows hold numbers as people write them: 1,653 or 1 204, some of them withheld in words."""
+        digits = sum(many for value, many in self.counted if re.match(r"^\d[\d ,.'’\u00a0\u202f]*$", value))
+        least = 0.2 if self.hints_at("count", "entry", "exit") else 0.6
+        return digits >= least * max(sum(many for _, many in self.counted), 1)
+
+    @cached_property
+    def is_row_number(self) -> bool:
+        """Whether the rows are numbered one by one."""
+        numbers = np.sort(self.numbers)
+        counts = self.hints_at("count", "entry", "exit") or len(numbers) < _NUMBERED
+        return not counts and len(self.texts) == len(numbers) and bool((np.diff(numbers) == 1).all())
+
+    @cached_property
+    def counted(self) -> list[tuple[str, int]]:
+        """Distinct values and how many rows have them, the most frequent first."""
+        many = np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts))
+        return Counter(dict(zip(self.texts, many.tolist(), strict=True))).most_common()
+
+    @cached_property
+    def numbers(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Value of each row as a number, NaN where it is none."""
+        known = np.array([float(v) if _WHOLE.match(v) else np.nan for v in self.texts] + [np.nan])
+        return known[self.codes]
+
+
+def _share(values: list[str], flags: list[bool]) -> float:
+    return sum(flags) / len(values) if values else 0.0
+
+
+def _is_iso(values: Sequence[str]) -> list[bool]:
+    times = read_times(pa.array(list(values), pa.string()), "UTC").utc
+    return [not nothing for nothing in np.isnat(times).tolist()]
+
+
+def _within(value: str, low: float, high: float) -> bool:
+    return bool(re.match(r"^\d+(\.\d+)?$", value)) and low <= float(value) < high
+
+
+def _all_whole_below(values: list[str], limit: int) -> bool:
+    return all(value.isdigit() and int(value) < limit for value in values)
+
+
+def formats_of(values: Sequence[str]) -> tuple[str, ...]:
+    """Formats of date and hour that read nearly every value, those of each shape that values have in turn.
+
+    Values of a shape that no format reads are passed over while they are few; none at all where they are not.
+    """
+    shapes: dict[str, list[str]] = {}
+    for value in values:
+        shapes.setdefault(_shape(value), []).append(value)
+    found, unread = list[str](), 0
+    for alike in sorted(shapes.values(), key=len, reverse=True)[:_SHAPES]:
+        formats = [ISO] if all(_is_iso(alike)) else suggest_formats(alike)
+        unread += 0 if formats else len(alike)
+        found += [text for text in formats if text not in found]
+    return tuple(found) if found and unread <= (1 - NEARLY) * len(values) else ()
+
+
+def _shape(value: str) -> str:
+    """What is left of a value when its digits and letters are all the same."""
+    return re.sub(r"\d+", lambda run: "9" if len(run[0]) <= 2 else "9" * len(run[0]), re.sub(r"[^\W\d_]+", "a", value))

@@ -1,0 +1,160 @@
+"""What the ingest itself makes of the samples, by the keys that were found."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from tasks.arrays import Int
+from tasks.errors import ConfigError, SourceError
+from tasks.ingest.batch import SourceBatch
+from tasks.ingest.source import Pull
+from tasks.ingest.sources import make_source
+from tasks.ingest.statements import Statements
+from tasks.settings.tree import Settings
+
+_FIRST = 6
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What lands of the files that were looked at.
+
+    Attributes:
+        rows, rejected: of the input.
+        reasons: how many rows were rejected, by reason.
+        examples: reason and text of some of them.
+        stations: names.
+        first, last: UTC minutes, the last included; None where nothing lands.
+        people: sum by target.
+        minutes: the first ones in which somebody was counted: UTC, station, count of each target or None.
+        files: how many of the files were read for it.
+    """
+
+    rows: int = 0
+    rejected: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    examples: Sequence[tuple[str, str]] = ()
+    stations: Sequence[str] = ()
+    first: np.datetime64 | None = None
+    last: np.datetime64 | None = None
+    people: Mapping[str, int] = field(default_factory=dict)
+    minutes: Sequence[tuple[np.datetime64, str, tuple[int | None, ...]]] = ()
+    files: int = 0
+
+
+def promise(
+    source: Mapping[str, Any], network: Mapping[str, Any], paths: Sequence[str], as_of: np.datetime64
+) -> Promise:
+    """Read files as the ingest would, and land nothing.
+
+    Raises:
+        ConfigError: if the keys are no configuration.
+        SourceError: if nothing can be read, or more is rejected than read.
+    """
+    try:
+        settings = Settings(network=dict(network), sources=[{"name": "init", "path": _home(paths), **source}])  # type: ignore[arg-type, list-item]
+    except ValidationError as error:
+        raise ConfigError(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
+    pulled = make_source(settings.sources[0], settings.network).pull(Pull(as_of=as_of, paths=tuple(paths)))
+    said, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()
+    for batch in pulled:
+        if batch.failure:
+            raise SourceError(batch.failure)
+        if len(batch.statements):
+            said.append(_Piece.of(batch))
+        rows += batch.accepted
+        for reject in batch.rejects:
+            reasons[reject.reason] += 1
+            examples.setdefault(reject.reason, reject.text)
+    rejected = sum(reasons.values())
+    if not rows or rejected - reasons["superseded_in_file"] > rows:
+        raise SourceError(_nothing(rows, rejected, reasons, examples))
+    made = _folded(said, settings.network.targets)
+    return replace(
+        made, rows=rows, rejected=rejected, reasons=reasons, examples=list(examples.items()), files=len(paths)
+    )
+
+
+def _home(paths: Sequence[str]) -> str:
+    """Folder below which all files are, so that those of one name in several folders are told apart."""
+    folders = [str(Path(path).parent) for path in paths]
+    return paths[0] if "://" in paths[0] else os.path.commonpath(folders)
+
+
+def _nothing(rows: int, rejected: int, reasons: Mapping[str, int], examples: Mapping[str, str]) -> str:
+    """Why what was understood is of no use."""
+    if not rejected:
+        return "the files hold no row that counts"
+    reason = max(reasons, key=lambda each: reasons[each])
+    return (
+        f"{rejected:,} rows are rejected and {rows:,} read, most as {reason} (such as {examples[reason]!r}): "
+        "give the options that read them, see nexthour init --help"
+    )
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Rows of one batch that tell something, and what all of its rows cover."""
+
+    rows: Statements
+    first: int
+    last: int
+
+    @classmethod
+    def of(cls, batch: SourceBatch) -> _Piece:
+        """What a batch says; of events, where silence is zero, those minutes alone in which somebody was counted."""
+        said = batch.statements
+        told = np.flatnonzero((said.values * said.valid).any(axis=0))
+        return cls(said.take(told) if batch.silence_is_zero else said, int(said.minute.min()), int(said.minute.max()))
+
+
+def _folded(said: Sequence[_Piece], targets: Sequence[str]) -> Promise:
+    """Stations, first and last minute, people by target, first minutes."""
+    if not said:
+        return Promise(people=dict.fromkeys(targets, 0))
+    held = [piece.rows for piece in said]
+    names, station = _common([(each.station, each.stations) for each in held])
+    _, part = _common([(each.part, each.parts) for each in held])
+    minute = np.concatenate([each.minute for each in held])
+    values = np.concatenate([each.values for each in held], axis=1)
+    valid = np.concatenate([each.valid for each in held], axis=1)
+    kept = _last_of_each(np.stack([station, minute, part]))
+    station, minute, values, valid = station[kept], minute[kept], values[:, kept], valid[:, kept]
+    people = {target: int(values[i][valid[i]].sum()) for i, target in enumerate(targets)}
+    ends = (np.datetime64(each, "m") for each in (min(p.first for p in said), max(p.last for p in said)))
+    first = _first(names, station, minute, values, valid)
+    return Promise(stations=names, first=next(ends), last=next(ends), people=people, minutes=first)
+
+
+def _common(coded: Sequence[tuple[np.ndarray[Any, Any], Sequence[str]]]) -> tuple[list[str], Int]:
+    """Codes of several arrays as codes into the names of all."""
+    names = sorted({name for _, each in coded for name in each})
+    place = {name: code for code, name in enumerate(names)}
+    return names, np.concatenate([np.array([place[n] for n in each] or [0], dtype=np.int64)[c] for c, each in coded])
+
+
+def _last_of_each(keys: Int) -> Int:
+    """Positions of the last row of each key, as one that comes later restates it."""
+    _, first = np.unique(keys[:, ::-1], axis=1, return_index=True)
+    return np.sort(keys.shape[1] - 1 - first)
+
+
+def _first(names: Sequence[str], station: Int, minute: Int, values: Any, valid: Any) -> list[Any]:
+    order = np.lexsort((station, minute))
+    told = order[(values * valid)[:, order].any(axis=0)][:_FIRST]
+    return [
+        (
+            np.datetime64(int(minute[row]), "m"),
+            names[station[row]],
+            tuple(int(v) if known else None for v, known in zip(values[:, row], valid[:, row], strict=True)),
+        )
+        for row in told
+    ]

@@ -1,0 +1,206 @@
+"""From the columns of a table to the keys of its source, or to what must be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tasks.arrays import Int
+from tasks.errors import SourceError
+from tasks.ingest.inspect.answers import Answers, Question
+from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows, runs_on
+from tasks.ingest.inspect.people import People, Target, choose_people
+from tasks.ingest.inspect.places import Where, choose_stations
+from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.times import When, choose_times
+from tasks.time_formats import ISO
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was understood of one table.
+
+    Attributes:
+        source: keys of its `[[sources]]` table, without name and path.
+        network: keys of `[network]`.
+        questions: without whose answers the keys are not whole.
+        said: what was understood, by subject.
+    """
+
+    source: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+    questions: Sequence[Question] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
+
+
+def propose(table: Table, answers: Answers) -> Proposal:
+    """Keys that read a table, or what must be asked first.
+
+    Raises:
+        ConfigError: if an answer does not fit the files.
+        SourceError: if they cannot be read into minutes at all.
+    """
+    columns = {name: Column.of(table, name) for name in table.names}
+    if table.shape.get("delimiter") == "blanks":
+        _check_fixed_width(columns)
+    times = choose_times(table, columns, answers)
+    if times.value is None:
+        return Proposal(questions=times.questions)
+    when = times.value
+    used = [*when.start.names, *(when.end.names if when.end else ())]
+    places = choose_stations(columns, used, answers)
+    where = places.value
+    taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
+    trips = bool(when.end and where and where.end)
+    people = choose_people(columns, taken, answers, trips=trips)
+    said = {**times.said, **places.said, **people.said}
+    questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
+    if where is None or people.value is None:
+        return Proposal(questions=questions, said=said)
+    found = _Found(table, columns, when, where, people.value, answers)
+    rest = found.as_trips() if found.is_events else found.as_counts()
+    return replace(rest, questions=[*questions, *rest.questions], said={**said, **rest.said})
+
+
+def _check_fixed_width(columns: Mapping[str, Column]) -> None:
+    """Whether columns of fixed width line up.
+
+    Raises:
+        SourceError: if a value runs on into the next column.
+    """
+    for column in columns.values():
+        for text in column.texts:
+            if "  " in text:
+                raise SourceError(
+                    f"column {column.name!r} has {text[:60]!r}: columns do not stand where the rule of dashes "
+                    "says they do: give --header NAME,NAME,... --delimiter blanks and --skip-rows, or save it as CSV"
+                )
+
+
+def _ask_zone(when: When, answers: Answers) -> list[Question]:
+    if answers.timezone or all(each.offset for each in (when.start, when.end) if each):
+        return []
+    text = "The times have no offset: which time zone's clocks do they show?"
+    return [Question("--timezone", text, [("Europe/London", "for example; UTC where they are UTC")])]
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A table of which time, station and people are known."""
+
+    table: Table
+    columns: Mapping[str, Column]
+    when: When
+    where: Where
+    people: People
+    answers: Answers
+
+    @property
+    def is_events(self) -> bool:
+        """Whether rows are people or trips, and not counts of an interval."""
+        counted = any(target.column for target in self.people.targets.values())
+        return not counted or self.where.end is not None
+
+    def as_trips(self) -> Proposal:
+        """Keys of a source of events; a row of an origin and a destination counts at both."""
+        count = next(iter(self.people.targets.values())).column
+        targets = dict(self.people.targets)
+        if count and self.where.end and "exits" not in targets:
+            targets["exits"] = targets["entries"]
+        times = self.when.start.utc(self.table, self._zone)
+        interval = choose_interval(self._station, times, self.answers, events=True)
+        events = {name: self._event(name, target) for name, target in targets.items()}
+        source = {"kind": "events", **self.table.shape, **self._formats, "events": events}
+        network = self._network(targets, interval.value)
+        return Proposal(source, network, interval.questions, {"rows": "events", **interval.said})
+
+    def _event(self, name: str, target: Target) -> dict[str, Any]:
+        other = name == "exits" and self.where.end is not None
+        time = self.when.end if other and self.when.end else self.when.start
+        key: dict[str, Any] = {
+            "time": _written(time.names),
+            "station_id": self.where.end if other else self.where.start,
+        }
+        if target.column:
+            key["count"] = target.column
+        if target.where:
+            key["where"] = {target.where[0]: [target.where[1]]}
+        return key
+
+    def as_counts(self) -> Proposal:
+        """Keys of a source of counts."""
+        times = self.when.start.utc(self.table, self._zone, self._place)
+        check_order(self._place, self.when.start.utc(self.table, "UTC"), times)
+        interval = choose_interval(self._station, times, self.answers, events=False)
+        if interval.value is None:
+            return Proposal(questions=interval.questions)
+        moment = choose_moment(times, interval.value, [self.columns[n] for n in self.when.start.names], self.answers)
+        rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, self.answers)
+        source: dict[str, Any] = {"kind": "counts", **self.table.shape, **self._formats, "columns": self._counts}
+        if moment.value not in (None, "start"):
+            source["time_is"] = moment.value
+        if rows.value and rows.value.rows:
+            source["rows"] = rows.value.rows
+        questions = [*interval.questions, *moment.questions, *rows.questions]
+        numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
+        said = {**interval.said, **moment.said, **rows.said}
+        if runs_on(self._devices, times, numbers):
+            said["counts"] = "counters that only grow: the differences are people"
+            source["cumulative"] = True
+        return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
+
+    @property
+    def _counts(self) -> dict[str, Any]:
+        keys: dict[str, Any] = {"station_id": self.where.start, "minute": _written(self.when.start.names)}
+        for name, target in self.people.targets.items():
+            key = {"column": target.column, "where": {target.where[0]: [target.where[1]]}} if target.where else None
+            keys[name] = key or target.column
+        return keys
+
+    @property
+    def _formats(self) -> dict[str, Any]:
+        formats = self.when.formats
+        return {} if formats == (ISO,) else {"time_format": formats[0] if len(formats) == 1 else list(formats)}
+
+    def _network(self, targets: Mapping[str, Target], interval: int | None) -> dict[str, Any]:
+        return {"timezone": self._zone, "interval_minutes": interval or 1, "targets": list(targets)}
+
+    @property
+    def _zone(self) -> str:
+        return self.answers.timezone or "UTC"
+
+    @property
+    def _station(self) -> Int:
+        return self.columns[self.where.start].codes
+
+    @property
+    def _place(self) -> Int:
+        """Code of the station and the direction of each row."""
+        which = {target.where[0] for target in self.people.targets.values() if target.where}
+        place = self._station.astype(np.int64)
+        for name in sorted(which):
+            place = place * (len(self.columns[name].texts) + 1) + self.columns[name].codes
+        return place
+
+    @property
+    def _devices(self) -> list[Int]:
+        return [self._station, *(c.codes for c in self._rest.values() if c.hints_at("device") and len(c.texts) < 5000)]
+
+    @property
+    def _rest(self) -> dict[str, Column]:
+        used = {*self.when.start.names, self.where.start, *(t.column for t in self.people.targets.values())}
+        used |= {target.where[0] for target in self.people.targets.values() if target.where}
+        return {name: column for name, column in self.columns.items() if name not in used and not column.is_date}
+
+
+def _seconds(times: np.ndarray[Any, Any]) -> Int:
+    known = np.where(np.isnat(times), np.datetime64(0, "s"), times.astype("datetime64[s]"))
+    return np.asarray(known.astype(np.int64))
+
+
+def _written(names: Sequence[str]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)

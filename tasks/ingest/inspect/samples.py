@@ -1,0 +1,165 @@
+"""Samples of the whole set of files, as columns that remember the text of their cells."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.errors import SourceError
+from tasks.ingest.files.find import SourceFile, find_files, why
+from tasks.ingest.files.read import read_content
+from tasks.ingest.formats.columns import Columns, as_text
+from tasks.ingest.formats.decode import decode
+from tasks.ingest.inspect.answers import Question
+from tasks.ingest.inspect.layout import Layout, find_layout
+from tasks.ingest.limits import MAX_BYTES
+from tasks.ingest.rejects import FileProblem
+from tasks.settings.shapes import FileShape
+
+FILES = 24
+"""Files that are looked at, spread over the set: the first and the last are always among them."""
+WHOLE = 32 << 20
+"""Bytes of a stored file up to which all of it is looked at; of larger ones the beginning is."""
+_HEAD = 16 << 20
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One file of the set that was looked at.
+
+    Attributes:
+        file: which.
+        rows: of it.
+        content: the beginning that they are made of; None where that is all of the file.
+    """
+
+    file: SourceFile
+    rows: Columns
+    content: bytes | None
+
+    def path(self, folder: Path) -> str:
+        """Where what was looked at lies: the file itself, or its beginning, written below `folder`."""
+        if self.content is None:
+            return self.file.origin
+        path = folder / Path(self.file.key).with_suffix("") / Path(self.file.origin).name.removesuffix(".gz")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(self.content)
+        return str(path)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Files that have the same columns, in whatever order, as one table.
+
+    Attributes:
+        names: columns.
+        samples: the files.
+        shape: keys of the source that say how they are laid out.
+    """
+
+    names: tuple[str, ...]
+    samples: Sequence[Sample]
+    shape: Mapping[str, Any]
+
+    @cached_property
+    def rows(self) -> int:
+        """How many there are in the samples."""
+        return sum(sample.rows.rows for sample in self.samples)
+
+    def column(self, name: str) -> pa.DictionaryArray:
+        """One column as text by its distinct values, trimmed; "" for what is blank."""
+        if name not in self._columns:
+            pieces = [_texts(sample.rows.column(name)) for sample in self.samples]
+            self._columns[name] = pa.chunked_array(pieces).cast(pa.string()).combine_chunks().dictionary_encode()
+        return self._columns[name]
+
+    @cached_property
+    def _columns(self) -> dict[str, pa.DictionaryArray]:
+        return {}
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    text = as_text(column)
+    text = pa.nulls(len(column), pa.string()).fill_null("") if text is None else text
+    coded = text.dictionary_encode()
+    trimmed = pa.array([value.strip() for value in coded.dictionary.to_pylist()], pa.string())
+    return pa.DictionaryArray.from_arrays(coded.indices, trimmed).cast(pa.string())
+
+
+def found_files(paths: Sequence[str]) -> list[SourceFile]:
+    """Files of paths, folders and globs.
+
+    Raises:
+        SourceError: if one matches nothing.
+    """
+    found = {file.origin: file for path in paths for file in find_files("init", path, what="init")}
+    return [found[origin] for origin in sorted(found)]
+
+
+def take_samples(files: Sequence[SourceFile], keys: Mapping[str, Any]) -> tuple[list[Table], list[Question]]:
+    """Tables of the files that are looked at, the one of the most rows first; and what must be asked to read them.
+
+    Args:
+        files: the whole set.
+        keys: how they are laid out, as far as it was answered.
+
+    Raises:
+        SourceError: if one of them cannot be read, or they are in different encodings.
+    """
+    chosen = np.unique(np.linspace(0, len(files) - 1, min(FILES, len(files))).round().astype(int))
+    looked = [_look(files[i], keys) for i in chosen]
+    if asked := [layout.question for _, _, layout, _ in looked if layout.question]:
+        return [], list({question.line(): question for question in asked}.values())
+    encoding = _one_encoding([(file, layout.encoding) for file, _, layout, _ in looked])
+    tables: dict[tuple[object, ...], tuple[dict[str, Any], list[Sample]]] = {}
+    for file, content, layout, cut in looked:
+        shape = {**layout.keys, **encoding}
+        try:
+            rows = decode(file.origin, content, MAX_BYTES, FileShape(**shape))
+        except FileProblem as problem:
+            raise SourceError(str(problem)) from None
+        key = (*sorted(rows.names), *map(str, sorted(shape.items())))
+        tables.setdefault(key, (shape, []))[1].append(Sample(file, rows, content if cut else None))
+    made = [Table(tuple(samples[0].rows.names), samples, shape) for shape, samples in tables.values()]
+    return sorted(made, key=lambda table: -table.rows), []
+
+
+def _look(file: SourceFile, keys: Mapping[str, Any]) -> tuple[SourceFile, bytes, Layout, bool]:
+    """A file, what is looked at of it, how that is laid out, and whether it is the beginning alone."""
+    content, cut = _content(file)
+    return file, content, find_layout(content, dict(keys)), cut
+
+
+def _content(file: SourceFile) -> tuple[bytes, bool]:
+    try:
+        with file.fs.open_input_stream(file.path, compression=None) as stream:
+            head = bytes(stream.read(_HEAD))
+        if file.size <= WHOLE or head.startswith(b"PAR1"):
+            return read_content(file)[0], False
+    except OSError as error:
+        raise SourceError(f"{file.origin} cannot be read: {why(error)}") from None
+    except FileProblem as problem:
+        raise SourceError(str(problem)) from None
+    if head.startswith(b"\x1f\x8b"):
+        head = zlib.decompressobj(31).decompress(head, _HEAD)
+    return head[: head.rfind(b"\n") + 1], True
+
+
+def _one_encoding(found: Sequence[tuple[SourceFile, str | None]]) -> dict[str, str]:
+    """Key of the encoding that all files share; none where that is UTF-8.
+
+    Raises:
+        SourceError: if they do not.
+    """
+    by_name = {str(encoding): file.origin for file, encoding in found if encoding != "ascii"}
+    if len(by_name) > 1:
+        said = ", ".join(f"{origin} in {name}" for name, origin in by_name.items())
+        raise SourceError(f"the files are in different encodings ({said}): init them apart, a source for each")
+    return {} if set(by_name) <= {"utf-8", "None"} else {"encoding": next(iter(by_name))}

@@ -1,0 +1,210 @@
+"""Which columns say when, in which formats, and on whose clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.arrays import Int
+from tasks.errors import ConfigError, SourceError
+from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
+from tasks.ingest.inspect.profile import NEARLY, Column, formats_of
+from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.words import words_of
+from tasks.ingest.rows.format_times import read_both_ways
+from tasks.ingest.rows.join_times import join_times
+from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
+from tasks.time_formats import ISO
+
+_OF_TIME = frozenset({"date", "time", "datum", "uhrzeit", "hour", "local", "fecha", "hora", "heure", "jour"})
+
+
+@dataclass(frozen=True)
+class TimeColumns:
+    """Columns that make a time.
+
+    Attributes:
+        names: one, or those that are joined.
+        formats: that read every value; several where it stays open which is meant.
+        offset: whether every value says its offset from UTC.
+    """
+
+    names: tuple[str, ...]
+    formats: tuple[str, ...]
+    offset: bool
+
+    def utc(self, table: Table, zone: str, place: Int | None = None) -> Times:
+        """Time of each row of a table; `place` codes what must not have one time twice, for hours that come again."""
+        column = _joined(table, self.names)
+        formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
+        if formats[0].startswith("epoch"):
+            return read_times(column.cast(pa.string()), zone, formats=formats).utc
+        formats = () if formats == (ISO,) else formats
+        return read_times(column, zone, None if place is None else lambda: place, formats=formats).utc
+
+    @property
+    def label(self) -> str:
+        """As a person types it."""
+        return ",".join(self.names)
+
+
+@dataclass(frozen=True)
+class When:
+    """The time of a row, and of its other end where a row is a trip."""
+
+    start: TimeColumns
+    end: TimeColumns | None = None
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Of both."""
+        return tuple(dict.fromkeys([*self.start.formats, *(self.end.formats if self.end else ())]))
+
+
+def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choice[When]:
+    """Columns of the time, and their format.
+
+    Raises:
+        ConfigError: if an answer names no column or a format that reads no value.
+        SourceError: if there are dates and no hour.
+    """
+    picked = _pick(table, columns, answers)
+    if picked.value is None:
+        return picked
+    when = picked.value
+    questions = []
+    if answers.time_format:
+        when = _formatted(table, when, answers.time_format)
+    elif read_both_ways(when.formats):
+        questions = [_both_ways(table, when)]
+    said = {"time": _shown(table, when.start)} | ({"time of the end": _shown(table, when.end)} if when.end else {})
+    return Choice(when, questions, said)
+
+
+def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choice[When]:
+    if answers.time:
+        groups = [tuple(known_column(name, columns, "--time") for name in group) for group in answers.time]
+        found = [_time_of(table, columns, group, bool(answers.time_format)) for group in groups]
+        return Choice(When(found[0], found[1] if len(found) > 1 else None))
+    candidates = _candidates(table, columns)
+    if not candidates:
+        if any(column.is_date for column in columns.values()):
+            raise SourceError(_only_dates(columns))
+        shown = [(name, _examples(column)) for name, column in list(columns.items())[:12]]
+        return Choice(None, [Question("--time COLUMN", "No column was recognised as a time: which one is it?", shown)])
+    if len(candidates) == 1:
+        return Choice(When(candidates[0]))
+    starts = [c for c in candidates if _says(columns, c, "start") and not _says(columns, c, "finish", "end")]
+    ends = [c for c in candidates if _says(columns, c, "end", "finish") and not _says(columns, c, "start")]
+    if len(starts) == len(ends) == 1 and len(candidates) == 2:
+        return Choice(When(starts[0], ends[0]))
+    shown = [(f"--time {c.label!r}", _shown(table, c)) for c in candidates]
+    text = "Several columns are times: which one says when people were counted?"
+    return Choice(None, [Question("--time", text, shown)])
+
+
+def _candidates(table: Table, columns: Mapping[str, Column]) -> list[TimeColumns]:
+    whole = [
+        TimeColumns((column.name,), column.time_formats, column.has_offset)
+        for column in columns.values()
+        if column.time_formats
+    ]
+    dates = [column for column in columns.values() if column.is_date]
+    clocks = [column for column in columns.values() if column.is_clock]
+    pairs = [(d, c) for d in dates for c in clocks if len(dates) == 1 or _subject(d) == _subject(c)]
+    joined = [_time_of(table, columns, (d.name, c.name), True) for d, c in pairs]
+    joined = [each for each in joined if each.formats]
+    counted = [each for each in whole if not columns[each.names[0]].hints_at("known at")] or whole
+    return counted + [pair for pair in joined if not any(_same(table, pair, each) for each in counted)]
+
+
+def _subject(column: Column) -> frozenset[str]:
+    """Words of a name but those that say date or time."""
+    return frozenset(words_of(column.name)) - _OF_TIME
+
+
+def _same(table: Table, one: TimeColumns, other: TimeColumns) -> bool:
+    """Whether two readings are the same moments in every row."""
+    if read_both_ways(one.formats) or read_both_ways(other.formats):
+        return False
+    return bool((one.utc(table, "UTC") == other.utc(table, "UTC")).all())
+
+
+def _time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...], given: bool) -> TimeColumns:
+    """The time that columns make.
+
+    Raises:
+        ConfigError: if no format reads it, and none is given.
+    """
+    if len(names) == 1:
+        column = columns[names[0]]
+        formats, offset = column.time_formats, column.has_offset
+    else:
+        texts = [text for text in _joined(table, names).dictionary.to_pylist() if text]
+        read = read_times(pa.array(texts, pa.string()), "UTC", formats=YEAR_FIRST).utc
+        iso = bool(texts) and float((~np.isnat(read)).mean()) >= NEARLY
+        formats, offset = (ISO,) if iso else formats_of(texts), False
+    if not formats and not given:
+        raise ConfigError(
+            f"--time {','.join(names)!r}: no format reads it ({_examples(columns[names[0]])}): give --time-format"
+        )
+    return TimeColumns(names, formats, offset)
+
+
+def _formatted(table: Table, when: When, formats: tuple[str, ...]) -> When:
+    """With formats that were answered.
+
+    Raises:
+        ConfigError: if they read less than nearly all.
+    """
+    told = [TimeColumns(each.names, formats, each.offset) for each in (when.start, when.end) if each]
+    for each in told:
+        read = float((~np.isnat(each.utc(table, "UTC"))).mean())
+        if read < 0.5:
+            raise ConfigError(f"--time-format {formats[0]!r} reads {read:.0%} of column {each.label!r}: correct it")
+    return When(told[0], told[1] if len(told) > 1 else None)
+
+
+def _both_ways(table: Table, when: When) -> Question:
+    shown = []
+    for text in when.formats:
+        utc = TimeColumns(when.start.names, (text,), True).utc(table, "UTC")
+        days = np.unique(utc[~np.isnat(utc)].astype("datetime64[D]"))
+        if len(days):
+            shown.append((f'"{text}"', f"{len(days)} days, {days[0]} to {days[-1]}" if len(days) > 1 else str(days[0])))
+    text = f"Is {_examples_of(table, when.start)} day/month or month/day? Every value can be read both ways."
+    return Question("--time-format", text, shown)
+
+
+def _joined(table: Table, names: Sequence[str]) -> pa.DictionaryArray:
+    columns = [table.column(name) for name in names]
+    return columns[0] if len(columns) == 1 else join_times(columns)
+
+
+def _says(columns: Mapping[str, Column], time: TimeColumns, *roles: str) -> bool:
+    return any(columns[name].hints_at(*roles) for name in time.names)
+
+
+def _examples_of(table: Table, time: TimeColumns) -> str:
+    texts = [text for text in _joined(table, time.names).dictionary.to_pylist() if text]
+    return repr(texts[0][:40]) if texts else "nothing"
+
+
+def _shown(table: Table, time: TimeColumns) -> str:
+    formats = " or ".join("ISO 8601" if text == ISO else text for text in time.formats)
+    return f"{' + '.join(time.names)}: {formats}, such as {_examples_of(table, time)}"
+
+
+def _examples(column: Column) -> str:
+    return ", ".join(value[:30] for value in column.texts[:2]) or "blank"
+
+
+def _only_dates(columns: Mapping[str, Column]) -> str:
+    dates = next(column for column in columns.values() if column.is_date)
+    return (
+        f"column {dates.name!r} has dates without an hour ({_examples(dates)}), and no column looks like the hour: "
+        "name both, --time DATE,HOUR; counts by the day are no minutes"
+    )

@@ -1,0 +1,82 @@
+"""What the name of a column hints at, in the languages in which operators publish. Content decides; see `profile`."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import cache
+
+_ROLES = {
+    "station": "station|stations|stop|stops|standort|haltestelle|bahnhof|gare|arret|estacion|estacao|parada|stazione|"
+    "fermata|kiosk|dock|terminal|halte|zastavka|stanice|przystanek|station complex|stationid|stopid|车站|"
+    "車站|站点|站點|站名|站|駅|場站|역|역명",
+    "place": "site|zone|location|lieu|ort|gate|gates|counter|sensor|detector|zahlstelle|punkt|point|unit|platform|"
+    "entrance|place",
+    "id": "id|ids|code|number|nr|no|num|nlc|uic|ref|refa|key|fk|kennung|stationid|stopid|编号|編號",
+    "name": "name|nom|libelle|bezeichnung|nombre|label|title|description|desc|名称|名稱",
+    "coordinate": "lat|lon|lng|long|latitude|longitude|coord|coordinate|x|y|ost|nord|easting|northing|geom|wkt|"
+    "georeference",
+    "entry": "entries|entry|entered|enter|in|ins|boarding|boardings|boarded|board|on|ons|checkin|einstieg|einsteiger|"
+    "ein|montees|entree|entrees|entradas|entrada|subidas|ingressi|entrate|进站|進站|入站|"
+    "进|進|乗車|승차",
+    "exit": "exits|exit|exited|out|outs|alighting|alightings|alighted|alight|off|offs|checkout|ausstieg|aussteiger|aus|"
+    "descentes|sortie|sorties|salidas|salida|saidas|bajadas|uscite|出站|出|降車|하차",
+    "count": "count|counts|riders|rider|ridership|passengers|passenger|pax|people|persons|volume|trips|total|anzahl|"
+    "fahrgaste|passagers|voyageurs|validations|vald|nb|nombre|cantidad|viajes|pasajeros|validaciones|taps|flow|"
+    "patronage|usage|footfall|passeggeri|pasazerowie|人次|客流|客流量|人数|"
+    "人數|人員|인원|승객",
+    "start": "start|started|begin|beginning|from|origin|orig|departure|depart|pickup|checkout|begintime|starttime|"
+    "debut|inicio|beginn|anfang|von|origen|rental start|soo|起点|起點|出发|出發|"
+    "进站|進站|入站",
+    "end": "end|ended|ending|to|dest|destination|arrival|arrive|dropoff|return|returned|endtime|stoptime|finish|fin|"
+    "ende|bis|destino|arrivee|until|终点|終點|到达|到達|出站",
+    "finish": "end|ended|ending|until|fin|ende|bis|endtime|finish|hasta|结束|結束",
+    "direction": "direction|dir|inout|status|way|richtung|sens|sentido|type|event|action|movement|flow|kind|"
+    "方向|进出|進出",
+    "verdict": "status|result|valid|accepted|outcome|approved|action|event",
+    "known at": "updated|modified|created|received|available|published|inserted|loaded|reported|fetched|imported",
+    "device": "device|scp|unit|gate|reader|validator|turnstile|serial|machine|devid|deviceid|channel|lane|ca",
+    "other number": "id|ids|bike|vehicle|user|card|customer|device|duration|tripduration|dur|mins|minutes|seconds|age|"
+    "birth|year|price|fare|amount|cost|distance|km|temperature|temp|line|route|zone|zip|postal|capacity|lane|gender|"
+    "paytype|payment|lineid|deviceid|userid|stationid|interval|speed|transfers|cancelled|weather|month|day|weekday|"
+    "quarter|week|objectid|fid|index|row|seq|sequence|hour|uhr|heure|hora|时段|時段",
+    "share": "fare|payment|class|category|categorie|titre|ticket|gate|gates|device|line|route|mode|card|product|"
+    "entrance|turnstile|channel|lane|destination|dest|scp|reader|validator|tarif|billet|票种|票種|线路|線路",
+    "time": "time|timestamp|ts|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"
+    "时间|時間|日期",
+    "hour": "hour|hr|hh|time|uhr|stunde|heure|hora|ora|时|時|时段|時段|시간",
+    "entry value": "entry|entries|enter|entered|in|board|boarding|boarded|on|check in|checkin|tap in|einstieg|ein|"
+    "montee|entree|entrada|subida|passenger boarded|ingresso|进站|進站|入站|승차",
+    "exit value": "exit|exits|exited|out|alight|alighting|alighted|off|check out|checkout|tap out|ausstieg|aus|"
+    "descente|sortie|salida|bajada|passenger alighted|uscita|出站|하차",
+}
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Words of a column's name: lower case, without accents, parted where case, digits or signs part them."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)", " ", name)
+    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
+    return tuple(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", plain).lower()))
+
+
+@cache
+def hints_at(name: str, role: str) -> bool:
+    """Whether a column's name has a word of a role."""
+    known, words = _of(role), words_of(name)
+    joined = "".join(words)
+    return bool(known.intersection(words)) or joined in known or any(_han(word) and word in joined for word in known)
+
+
+@cache
+def _of(role: str) -> frozenset[str]:
+    return frozenset(_ROLES[role].split("|"))
+
+
+def _han(word: str) -> bool:
+    """Whether a word is of a script that is written without blanks."""
+    return ord(word[0]) > 0x2E00 and len(word) > 1
+
+
+def is_value_of(text: str, role: str) -> bool:
+    """Whether a value of a column as a whole is a word of a role, such as "Tap-In"."""
+    return " ".join(words_of(text)) in _of(role)

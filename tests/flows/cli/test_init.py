@@ -1,0 +1,79 @@
+"""`nexthour init` and `nexthour presets` as people use them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.cli.main import main
+
+Command = Callable[..., tuple[int, str]]
+COUNTS = "station,minute,entries,exits\n" + "".join(f"A,2024-03-04T07:{m},{m},1\n" for m in (10, 15, 20, 25, 30))
+
+
+@pytest.fixture
+def nexthour(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
+    """Run one command in an empty folder; gives exit code and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["nexthour", *map(str, words)])
+        try:
+            main()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def test_init_asks_with_exit_code_2_and_writes_what_ingests_once_it_is_answered(
+    nexthour: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "a.csv").write_text(COUNTS)
+    code, said = nexthour("init", "a.csv")
+    assert (code, "--timezone" in said) == (2, True)
+    assert not (tmp_path / "network.toml").exists()
+    code, said = nexthour("init", "a.csv", "--timezone", "Europe/Paris")
+    assert code == 0
+    assert "100 entries, 5 exits" in said
+    assert nexthour("ingest", "--config", "network.toml")[0] == 0
+
+
+def test_init_never_overwrites_unless_it_is_told_to(nexthour: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(COUNTS)
+    (tmp_path / "network.toml").write_text("# mine\n")
+    code, said = nexthour("init", "a.csv", "--timezone", "UTC")
+    assert (code, "--force" in said) == (2, True)
+    assert (tmp_path / "network.toml").read_text() == "# mine\n"
+    assert nexthour("init", "a.csv", "--timezone", "UTC", "--force")[0] == 0
+    assert "[[sources]]" in (tmp_path / "network.toml").read_text()
+
+
+def test_init_with_a_preset_writes_its_name(nexthour: Command, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(
+        "service_date,stop_id,time_period_start,time_period_end,total_entries,total_exits\n"
+        "2024-03-04,s1,2024-03-04T07:00:00,2024-03-04T07:15:00,12,3\n"
+    )
+    words = ("init", "a.csv", "--preset", "tides/station_activities", "--timezone", "America/Chicago")
+    code, said = nexthour(*words, "--interval", 15)
+    assert (code, "12 entries, 3 exits" in said) == (0, True)
+    assert 'preset = "tides/station_activities"' in (tmp_path / "network.toml").read_text()
+    assert nexthour("ingest", "--config", "network.toml")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("--rows", "mean"), ("--time-is", "now"), ("--timezone", "Europe/Pariss"), ("--preset", "tides/x")]
+)
+def test_an_unknown_answer_is_refused_in_one_line(nexthour: Command, tmp_path: Path, words: tuple[str, str]) -> None:
+    (tmp_path / "a.csv").write_text(COUNTS)
+    code, said = nexthour("init", "a.csv", *words)
+    assert (code, said.count("\n")) == (2, 1)
+
+
+def test_presets_are_listed(nexthour: Command) -> None:
+    assert "divvy/trips" in nexthour("presets")[1]

@@ -1,0 +1,252 @@
+"""Files without a configuration are understood, or asked about, and land as was promised."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.ingest_bench import at, naive
+
+from tasks.errors import ConfigError, SourceError
+from tasks.ingest.inspect.answers import Answers
+from tasks.ingest.inspect.inspection import Inspection, inspect_files
+from tasks.ingest.inspect.toml_text import toml_text
+from tasks.ingest.steps import ingest_source
+from tasks.settings.toml_file import load_settings
+from tasks.storage.store import Store
+from tasks.tables.minutes import read_minutes
+
+NOW = np.datetime64("2024-06-01T00:00", "s")
+UTC = Answers(timezone="UTC")
+Truth = dict[tuple[str, Any], tuple[int | None, ...]]
+
+
+def look(folder: Path, answers: Answers = UTC, keys: dict[str, Any] | None = None, **files: str | bytes) -> Inspection:
+    """What is understood of files by their names, in which a dot is written as `__`."""
+    (folder / "feed").mkdir(exist_ok=True)
+    for name, content in files.items():
+        data = content.encode() if isinstance(content, str) else content
+        (folder / "feed" / name.replace("__", ".")).write_bytes(data)
+    return inspect_files([str(folder / "feed")], answers, keys or {}, None, NOW)
+
+
+def options(found: Inspection) -> list[str]:
+    return [question.option.split(" ")[0] for question in found.questions]
+
+
+def landed(folder: Path, found: Inspection) -> Truth:
+    """Minutes in which somebody was counted, after an ingest by the TOML that was written."""
+    out = folder / "network.toml"
+    out.write_text(toml_text(found, [str(folder / "feed")], out))
+    settings = load_settings(out)
+    report = ingest_source(settings, "feed", NOW)
+    network = settings.network
+    ends = np.datetime64("1990-01-01", "m"), np.datetime64("2100-01-01", "m")
+    table = read_minutes(Store(settings.data_root), *ends, network.timezone, network.targets, None)
+    rows = {(row["station_id"], naive(row["minute_utc"])): tuple(row[t] for t in network.targets) for row in table.to_pylist()}  # fmt: skip
+    made = found.promise
+    assert made is not None
+    assert (made.rows, made.rejected) == (report.rows, report.rejected)
+    assert list(made.stations) == sorted({station for station, _ in rows})
+    assert made.people == {t: sum(v[i] or 0 for v in rows.values()) for i, t in enumerate(network.targets)}
+    assert {(s, at(str(m))): counts for m, s, counts in made.minutes}.items() <= rows.items()
+    return {key: value for key, value in rows.items() if any(value)}
+
+
+COUNTS = "gate,when,boardings,alightings\n" + "".join(
+    f"{gate},2024-03-04T07:{minute:02d}Z,{minute + 1},{gate}\n" for minute in (0, 15, 30, 45) for gate in (1, 2)
+)
+
+
+def test_counts_with_an_offset_need_no_question(tmp_path: Path) -> None:
+    found = look(tmp_path, Answers(), a__csv=COUNTS)
+    assert options(found) == []
+    assert found.network["interval_minutes"] == 15
+    assert landed(tmp_path, found)["2", at("2024-03-04T07:30")] == (31, 2)
+
+
+def test_times_without_an_offset_ask_for_the_time_zone(tmp_path: Path) -> None:
+    local = COUNTS.replace("Z,", ",")
+    assert options(look(tmp_path, Answers(), a__csv=local)) == ["--timezone"]
+    found = look(tmp_path, Answers(timezone="Europe/Paris"), a__csv=local)
+    assert landed(tmp_path, found)["1", at("2024-03-04T06:00")] == (1, 1)
+
+
+TRIPS = "ride,Start Date,StartStation Id,End Date,EndStation Id\n"
+
+
+def test_trips_count_at_both_ends_where_the_days_are_certain(tmp_path: Path) -> None:
+    rows = "7,13/03/2024 07:01,A,13/03/2024 07:03,B\n8,14/03/2024 07:01,B,14/03/2024 07:02,A\n"
+    found = look(tmp_path, UTC, a__csv=TRIPS + rows)
+    assert options(found) == []
+    assert landed(tmp_path, found) == {
+        ("A", at("2024-03-13T07:01")): (1, 0),
+        ("B", at("2024-03-13T07:03")): (0, 1),
+        ("B", at("2024-03-14T07:01")): (1, 0),
+        ("A", at("2024-03-14T07:02")): (0, 1),
+    }
+
+
+def test_days_and_months_that_can_change_places_are_asked_about(tmp_path: Path) -> None:
+    rows = "7,04/03/2024 07:01,A,04/03/2024 07:03,B\n8,05/03/2024 07:01,B,05/03/2024 07:02,A\n"
+    found = look(tmp_path, UTC, a__csv=TRIPS + rows)
+    assert options(found) == ["--time-format"]
+    assert "%d/%m/%Y %H:%M" in found.questions[0].line()
+    assert "%m/%d/%Y %H:%M" in found.questions[0].line()
+    told = look(tmp_path, Answers(timezone="UTC", time_format=("%d/%m/%Y %H:%M",)))
+    assert landed(tmp_path, told)["A", at("2024-03-04T07:01")] == (1, 0)
+
+
+def test_a_day_that_only_another_file_tells_decides_the_order_of_all(tmp_path: Path) -> None:
+    files = {f"f{d}__csv": f"{TRIPS}{d},{d:02d}/03/2024 07:01,A,{d:02d}/03/2024 07:03,B\n" for d in (4, 5, 25)}
+    assert options(look(tmp_path, UTC, None, **files)) == []
+
+
+def test_a_date_and_a_clock_make_a_time(tmp_path: Path) -> None:
+    text = "station,day,clock,riders\nA,2024-03-04,07:00,3\nA,2024-03-04,07:15,4\nB,2024-03-04,07:00,5\n"
+    found = look(tmp_path, UTC, a__csv=text)
+    assert found.source["columns"]["minute"] == ["day", "clock"]
+    assert landed(tmp_path, found)["B", at("2024-03-04T07:00")] == (5,)
+
+
+def test_dates_alone_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="dates without an hour"):
+        look(tmp_path, UTC, a__csv="station,day,riders\nA,2024-03-04,3\nA,2024-03-05,4\n")
+
+
+TAPS = "time,stationID,userID,status\n" + "".join(
+    f"2024-03-04 07:0{i % 7}:1{i % 3},{i % 2},X{i},{int(i % 3 > 0)}\n" for i in range(30)
+)
+
+
+def test_a_column_of_0_and_1_is_asked_about_and_read_as_answered(tmp_path: Path) -> None:
+    found = look(tmp_path, UTC, a__csv=TAPS)
+    assert options(found) == ["--entries"]
+    assert "status=1: 20 rows" in found.questions[0].line()
+    told = look(tmp_path, Answers(timezone="UTC", entries="status=1", exits="status=0"))
+    assert sum(value[0] or 0 for value in landed(tmp_path, told).values()) == 20
+
+
+def test_words_of_a_direction_need_no_question(tmp_path: Path) -> None:
+    text = TAPS.replace(",1\n", ",Tap-In\n").replace(",0\n", ",Tap-Out\n")
+    found = look(tmp_path, UTC, a__csv=text)
+    assert options(found) == []
+    assert found.source["events"]["exits"]["where"] == {"status": ["Tap-Out"]}
+    assert sum(value[1] or 0 for value in landed(tmp_path, found).values()) == 10
+
+
+READINGS = "station,minute,riders\n" + "".join(
+    f"A,2024-03-04T07:{s // 60:02d}:{s % 60:02d},2\n" for s in range(0, 600, 20)
+)
+
+
+def test_readings_finer_than_a_minute_ask_whether_they_add_up(tmp_path: Path) -> None:
+    assert options(look(tmp_path, UTC, a__csv=READINGS)) == ["--rows"]
+    found = look(tmp_path, Answers(timezone="UTC", rows="sum"))
+    assert landed(tmp_path, found)["A", at("2024-03-04T07:03")] == (6,)
+
+
+def test_rows_per_fare_class_add_up_unless_one_of_them_is_their_total(tmp_path: Path) -> None:
+    rows = [f"A,2024-03-04T07:{m:02d},{fare},2\n" for m in (0, 15, 30) for fare in ("full", "child")]
+    head = "station,minute,fare_class,riders\n"
+    found = look(tmp_path, UTC, a__csv=head + "".join(rows))
+    assert (options(found), found.source["rows"]) == ([], "sum")
+    assert landed(tmp_path, found)["A", at("2024-03-04T07:15")] == (4,)
+    totals = [f"A,2024-03-04T07:{m:02d},Total,4\n" for m in (0, 15, 30)]
+    assert options(look(tmp_path, UTC, a__csv=head + "".join(rows + totals))) == ["--rows"]
+
+
+def test_revisions_of_a_row_are_never_summed_unasked(tmp_path: Path) -> None:
+    rows = [f"A,2024-03-04T07:{m:02d},{state},2\n" for m in (0, 15, 30) for state in ("provisional", "final")]
+    assert options(look(tmp_path, UTC, a__csv="station,minute,state,riders\n" + "".join(rows))) == ["--rows"]
+
+
+def test_readings_hours_apart_are_refused_and_never_spread(tmp_path: Path) -> None:
+    rows = "".join(f"A,2024-03-04T{h:02d}:00,{h}\n" for h in range(0, 24, 4))
+    with pytest.raises(SourceError, match="240 minutes apart"):
+        look(tmp_path, UTC, a__csv="station,minute,riders\n" + rows)
+
+
+def test_times_that_may_name_the_end_are_asked_about_and_last_minutes_are_known(tmp_path: Path) -> None:
+    ending = "station,period ending,riders\n" + "".join(f"A,2024-03-04T07:{m},1\n" for m in (15, 30, 45))
+    assert options(look(tmp_path, UTC, a__csv=ending)) == ["--time-is"]
+    told = look(tmp_path, Answers(timezone="UTC", time_is="end"))
+    assert ("A", at("2024-03-04T07:00")) in landed(tmp_path, told)
+    last = look(tmp_path, UTC, a__csv=ending.replace("15,", "14,").replace("30,", "29,").replace("45,", "44,"))
+    assert (options(last), last.source["time_is"]) == ([], "last_minute")
+
+
+def test_a_file_without_a_header_asks_for_its_names(tmp_path: Path) -> None:
+    rows = "".join(f"2024-03-04,{h},{a},{b},{h + 1}\n" for h in (7, 8) for a in ("X", "Y") for b in ("X", "Y"))
+    assert options(look(tmp_path, UTC, a__csv=rows)) == ["--header"]
+    header = {"header": ["date", "hour", "origin", "destination", "count"]}
+    told = look(tmp_path, UTC, header)
+    assert landed(tmp_path, told)["X", at("2024-03-04T08:00")] == (18, 18)
+
+
+def test_semicolons_lines_above_and_latin_1_are_recognised(tmp_path: Path) -> None:
+    rows = "".join(f"CHÂTELET;04/03/2024 07:{m:02d};5\nGARE;25/03/2024 07:{m:02d};6\n" for m in (0, 15))
+    text = "Export, du réseau, 2024\n\nARRET;HEURE;NB_VALD\n" + rows
+    found = look(tmp_path, UTC, a__csv=text.encode("cp1252"))
+    assert options(found) == []
+    assert (found.source["encoding"], found.source["skip_rows"]) == ("cp1252", 2)
+    assert landed(tmp_path, found)["CHÂTELET", at("2024-03-04T07:15")] == (5,)
+
+
+def test_text_that_may_be_of_several_encodings_is_asked_about(tmp_path: Path) -> None:
+    found = look(tmp_path, UTC, a__csv=COUNTS.replace("1,2024", "Łódź,2024").encode("cp1250"))
+    assert options(found) == ["--encoding"]
+
+
+def test_columns_that_changed_their_names_become_alternatives(tmp_path: Path) -> None:
+    old = "id,starttime,from_station_id,stoptime,to_station_id\n1,2019-03-13 07:01:00,A,2019-03-13 07:03:00,B\n"
+    new = "ride,started_at,start_station_id,ended_at,end_station_id\n2,2024-03-13 07:01,A,2024-03-13 07:03,B\n"
+    found = look(tmp_path, UTC, old__csv=old, new__csv=new)
+    assert set(found.source["events"]["exits"]["station_id"]) == {"to_station_id", "end_station_id"}
+    assert landed(tmp_path, found)["B", at("2019-03-13T07:03")] == (0, 1)
+
+
+def test_files_of_different_kinds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="different kinds"):
+        look(tmp_path, UTC, a__csv=COUNTS, b__csv=f"{TRIPS}7,2024-03-13 07:01,A,2024-03-13 07:03,B\n")
+
+
+def test_numbers_without_a_known_name_are_asked_about_and_row_numbers_are_not(tmp_path: Path) -> None:
+    rows = "".join(f"{i},2024-03-04 07:{i}:07,A\n" for i in range(10, 40))
+    assert options(look(tmp_path, UTC, a__csv="trip,time,station\n" + rows)) == []
+    other = rows.replace(",A\n", ",A,3\n").replace("15:07,A,3", "15:07,A,4")
+    assert options(look(tmp_path, UTC, a__csv="trip,time,station,wert\n" + other)) == ["--count"]
+
+
+def test_an_hour_that_came_twice_in_no_order_is_refused(tmp_path: Path) -> None:
+    minutes = [f"{h:02d}:{m:02d}" for h in (1, 2, 2, 3) for m in (0, 15, 30, 45)]
+    rows = [f"A,2023-10-29T{minute},{i}\n" for i, minute in enumerate(minutes)]
+    head, zurich = "station,minute,riders\n", Answers(timezone="Europe/Zurich")
+    assert options(look(tmp_path, zurich, a__csv=head + "".join(rows))) == []
+    mixed = [rows[i] for i in np.random.default_rng(7).permutation(len(rows))]
+    with pytest.raises(SourceError, match="nothing tells which hour"):
+        look(tmp_path, zurich, a__csv=head + "".join(mixed))
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        Answers(timezone="UTC", station=("gat",)),
+        Answers(timezone="UTC", count=("boarding",)),
+        Answers(timezone="UTC", time=(("wen",),)),
+        Answers(timezone="UTC", time_format=("%d/%m/%Y %H:%M",)),
+    ],
+)
+def test_an_answer_that_does_not_fit_is_refused(tmp_path: Path, answers: Answers) -> None:
+    with pytest.raises(ConfigError):
+        look(tmp_path, answers, a__csv=COUNTS)
+
+
+def test_what_a_file_says_cannot_leave_its_comment(tmp_path: Path) -> None:
+    rows = '"x\n[gate]\nconfidence = 2",2024-03-04T07:15Z,1,1\n'
+    found = look(tmp_path, Answers(), a__csv=COUNTS + rows)
+    out = tmp_path / "network.toml"
+    out.write_text(toml_text(found, [str(tmp_path / "feed")], out))
+    assert load_settings(out).gate.confidence == 0.8
