@@ -39,6 +39,16 @@ def zone(name: str) -> ZoneInfo:
         raise ConfigError(f"time zone {name!r} is unknown: use an IANA name such as Europe/London{hint}") from None
 
 
+QUARTER = 15
+"""Minutes of which every offset in use today is a multiple."""
+
+
+def usual_offsets(timezone: str) -> list[int]:
+    """Minutes from UTC at which the clocks of a zone stand, in summer and in winter of the years 2000 to 2040."""
+    months = [datetime(year, month, 1, tzinfo=zone(timezone)) for year in range(2000, 2041) for month in (1, 7)]
+    return sorted({round(offset.total_seconds() / 60) for moment in months if (offset := moment.utcoffset())} | {0})
+
+
 def to_local(minutes: Minutes, timezone: str) -> Minutes:
     """Local wall-clock minutes (naive datetime64[m]) of UTC minutes; NaT stays NaT.
 

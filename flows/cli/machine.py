@@ -24,7 +24,7 @@ def demo(
     timezone: Annotated[
         str | None, typer.Option("--timezone", help="Time zone of the network, such as America/Chicago.")
     ] = None,
-    interval: Annotated[int | None, typer.Option("--interval", help="Minutes per row: 1, 5, 10 or 15.")] = None,
+    interval: Annotated[int | None, typer.Option("--interval", help="Minutes per row, such as 15 or 60.")] = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.arrays import HORIZON_MINUTES
-from tasks.clock import zone
+from tasks.clock import QUARTER, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.maintain import MaintainSettings
@@ -31,7 +31,7 @@ class Network(Section):
     timezone: str = Field("UTC", description="IANA name; service days and weekly lags follow it.")
     country: str | None = Field(None, description="ISO 3166 code for holidays; none without it.")
     subdivision: str | None = None
-    interval_minutes: Literal[1, 5, 10, 15] = 1
+    interval_minutes: Literal[1, 5, 10, 15, 20, 30, 60] = 1
     targets: tuple[Name, ...] = Field(("entries", "exits"), min_length=1, max_length=8)
     total: Name | None = Field(None, description="Name of a series of its own, the sum of all stations.")
     aliases: dict[str, str] = Field(default_factory=dict, description="Taken from [stations].", exclude=True)
@@ -40,6 +40,13 @@ class Network(Section):
     def _consistent(self) -> Network:
         with about("[network] timezone"):
             zone(self.timezone)
+        if self.interval_minutes > QUARTER and not all(
+            offset % self.interval_minutes == 0 for offset in usual_offsets(self.timezone)
+        ):
+            raise ConfigError(
+                f"[network] interval_minutes = {self.interval_minutes}: the clocks of {self.timezone} are not whole "
+                "intervals from UTC, so that its days do not begin with one: use 15 or less"
+            )
         if len(set(self.targets)) != len(self.targets):
             raise ConfigError(f"[network] targets {list(self.targets)} names one twice")
         for taken in set(self.targets) & set(RESERVED):

@@ -52,7 +52,7 @@ def faults(document: Any) -> list[str]:
     return [error.message for error in Draft202012Validator(schema).iter_errors(document)]
 
 
-@pytest.mark.parametrize("interval", [1, 5, 10, 15])
+@pytest.mark.parametrize("interval", [1, 5, 10, 15, 20, 30, 60])
 @pytest.mark.parametrize("reason", [None, "no champion: used weekday_level"])
 def test_the_published_file_is_valid_by_its_schema(tmp_path: Path, interval: int, reason: str | None) -> None:
     place = publish(Settings(data_root=str(tmp_path)), "latest_json", *issue(interval=interval, reason=reason))

@@ -217,7 +217,8 @@ def _models(axes: Axes, x: Values, errors: Mapping[str, Sequence[float]], from_z
         axes.plot(x, series, color=colour, linewidth=width, linestyle=dash, zorder=3 if name in ROLE_STYLES else 2)
         seen = series[np.isfinite(series)]
         lines.append((name, float(seen[-1]) if len(seen) else np.nan, colour))
-    axes.set_xlim(x.min(), x.max())
+    if len(x) > 1:
+        axes.set_xlim(x.min(), x.max())
     if from_zero:
         axes.set_ylim(bottom=0)
     label_ends(axes, lines)

@@ -32,7 +32,7 @@ class City:
     """Which city: the same values give the same city, and more stations leave the first ones as they were.
 
     Raises:
-        ConfigError: if there are not 1 to 2000 stations, or the interval is not 1, 5, 10 or 15 minutes.
+        ConfigError: if there are not 1 to 2000 stations, or the interval is not one of a network.
     """
 
     stations: int = 20
@@ -45,8 +45,8 @@ class City:
     def __post_init__(self) -> None:
         if not 1 <= self.stations <= 2_000:
             raise ConfigError(f"the simulated city has {self.stations} stations: give it 1 to 2000")
-        if self.interval_minutes not in (1, 5, 10, 15):
-            raise ConfigError(f"interval_minutes is {self.interval_minutes}: use 1, 5, 10 or 15")
+        if self.interval_minutes not in (1, 5, 10, 15, 20, 30, 60):
+            raise ConfigError(f"interval_minutes is {self.interval_minutes}: use 1, 5, 10, 15, 20, 30 or 60")
 
 
 @dataclass(frozen=True)
