@@ -90,6 +90,13 @@ FILE_REASONS = {
     "same_rows": Reason(
         "two targets would count the very same rows", 'tell them apart: where = { direction = ["in"] } for each'
     ),
+    "several_rows": Reason(
+        "most intervals of stations have several rows with different counts",
+        'rows = "sum" adds them up, rows = "last" takes the last one, where = {...} chooses some',
+    ),
+    "coarser_than_grid": Reason(
+        "rows of a station are further apart than interval_minutes", "choose an interval as long as theirs"
+    ),
     "wrong_type": Reason("a column has a type that cannot be read", "export it as text, numbers or timestamps"),
     "line_too_long": Reason("a line is longer than any row", "check the delimiter and the quotes of the export"),
     "too_many_columns": Reason("the file has more columns than any table", "check the delimiter of the export"),

@@ -89,7 +89,7 @@ def test_a_time_that_the_clocks_skipped_is_refused(tmp_path: Path) -> None:
 
 def test_a_time_that_happened_twice_is_the_first_and_then_the_second_in_the_order_of_the_file(tmp_path: Path) -> None:
     hours = [f"2013-11-03T{h:02}:{m:02}" for h in (0, 1, 1, 2) for m in (0, 30)]
-    bench = Bench.counts(tmp_path, CHICAGO)
+    bench = Bench.counts(tmp_path, {**CHICAGO, "interval_minutes": 15})
     rows = [(station, t, n) for station in "AB" for n, t in enumerate(hours)]
     bench.put_rows("f.csv", ("station_id", "minute", "entries"), rows)
     report = bench.ingest()

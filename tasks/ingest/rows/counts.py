@@ -13,6 +13,7 @@ from tasks.ingest.rows.check_times import defer_future_rows, next_due, repeated_
 from tasks.ingest.rows.count_rows import filter_rows, find_columns, read_rows
 from tasks.ingest.rows.merge import last_of_each, sum_of_each
 from tasks.ingest.rows.rejections import Rejections
+from tasks.ingest.rows.row_checks import check_contested, check_spacing
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.source import Pull
@@ -51,19 +52,21 @@ class RowRules:
             since nobody said otherwise.
         patience: rows that will be over within it are set aside, not rejected.
         share: part of rows that name none.
+        file: whether rows are those of a whole file, so that their distances show how coarse they are.
     """
 
     columns: Mapping[str, ColumnSetting]
     rows: str | None = None
     patience: np.timedelta64 = _NO_PATIENCE
     share: str = ""
+    file: bool = False
 
 
 def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> ValidatedCounts:
     """Judge rows of counts: of several about one station, minute, part and availability the last lands, or the sum.
 
     Raises:
-        FileProblem: if a column is missing.
+        FileProblem: if a column is missing, most rows are parts though nobody said so, or coarser than the grid.
     """
     targets, interval, said = file.network.targets, file.network.interval_minutes, rules.columns
     columns = find_columns(file, said, targets)
@@ -78,16 +81,21 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     judged = rejections, rows.minute, interval, available
     recheck_at = next_due(*judged)
     waiting, settled_at = defer_future_rows(*judged, pull.as_of + rules.patience)
-    most = file.config.maximum
+    most, rejected = file.config.maximum, len(rejections.rejected)
     merged = sum_of_each(rows, rejections, most) if adds_up else last_of_each(rows, rejections, interval)
+    repeated = () if rules.rows else check_contested(file, shown, merged)
     statements = merged.rows.statements(merged.kept, targets)
+    if (
+        rules.file and 4 * rejected <= merged.accepted
+    ):  # else what is left of the rows tells nothing of the distances between them
+        check_spacing(file, statements)
     time = columns["minute_utc" if "minute_utc" in columns else "minute"]
     roles = Roles(time, columns["station_id"][0], tuple(columns[t][0] for t in targets if t in columns))
     return ValidatedCounts(
         replace(statements, parts=[rules.share]) if statements.parts == [""] else statements,
         merged.accepted,
         file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles)),
-        (*unmatched, *repeated_hour(rows.moments, file.timezone, "in the order of the file")),
+        (*repeated, *unmatched, *repeated_hour(rows.moments, file.timezone, "in the order of the file")),
         recheck_at,
         waiting,
         settled_at,

@@ -37,7 +37,7 @@ class Counts:
     def _batch(self, file: OpenFile, pull: Pull) -> SourceBatch:
         adds_up = self._config.rows == "sum" and "part" not in {*self._config.columns, *file.rows.names}
         share = file.file.key if adds_up else ""
-        rules = RowRules(self._config.columns, self._config.rows, share=share)
+        rules = RowRules(self._config.columns, self._config.rows, share=share, file=True)
         validated = validate_counts(file, rules, pull)
         return file.batch(
             share,

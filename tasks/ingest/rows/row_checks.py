@@ -1,0 +1,102 @@
+"""Inputs whose rows cannot mean what they are read as: parts taken for repetitions, hours taken for minutes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.arrays import Int
+from tasks.ingest.formats.columns import as_text
+from tasks.ingest.rejects import FileProblem
+from tasks.ingest.rows.merge import Merged
+from tasks.ingest.rows.rows_in import InputColumns
+from tasks.ingest.statements import Statements
+
+FEWEST = 3
+"""Contested intervals that are no chance."""
+OF_STATION, OF_FILE = 12.0, 6.0
+"""Powers of ten against chance from which times of one station, or of a file, are coarser than the grid."""
+_SAMPLE, _MOST_COLUMNS = 1000, 60
+
+
+def check_contested(file: InputColumns, used: Sequence[str], merged: Merged) -> tuple[str, ...]:
+    """A warning where some rows replace others about the same interval, though nobody said which one counts.
+
+    Raises:
+        FileProblem: if that is so for more than half of the intervals: such rows are parts, not corrections.
+    """
+    contested = len(np.setdiff1d(merged.winners, merged.contested))
+    if not contested:
+        return ()
+    told = "" if not (names := _differing(file, used, merged)) else f" (they differ in {', '.join(names)})"
+    said = (
+        f"{file.origin}: {contested:,} of {len(merged.kept):,} intervals of stations have several rows with different "
+        f'counts{told}: rows = "sum" adds them up, rows = "last" takes the last one, where chooses some'
+    )
+    if contested >= FEWEST and 2 * contested > len(merged.kept):
+        raise FileProblem("several_rows", said)
+    return (said,)
+
+
+def _differing(file: InputColumns, used: Sequence[str], merged: Merged) -> list[str]:
+    """Columns in which rows differ from those that replaced them, the first few."""
+    lost, won = (pa.array(rows[:_SAMPLE]) for rows in (merged.contested, merged.winners))
+    names = []
+    for name in [name for name in file.rows.names[:_MOST_COLUMNS] if name not in used]:
+        if list(file.rows.names).count(name) == 1 and (column := as_text(file.rows.column(name))) is not None:
+            differ = pc.any(pc.not_equal(column.take(lost), column.take(won))).as_py()
+            names += [name[:40]] if differ else []
+    return names[:4]
+
+
+def check_spacing(file: InputColumns, statements: Statements) -> None:
+    """Whether rows lie as close as the grid.
+
+    Args:
+        file: where they are from.
+        statements: what they say, ascending by station and minute.
+
+    Raises:
+        FileProblem: if they are regularly further apart, which chance does not bring.
+    """
+    if (coarse := _coarser(file, statements.station, statements.minute)) is not None:
+        code, minutes = coarse
+        grid = file.network.interval_minutes
+        raise FileProblem(
+            "coarser_than_grid",
+            f"{file.origin}: rows of station {statements.stations[code]!r} are {minutes} minutes apart, coarser than "
+            f"interval_minutes = {grid} of [network]: what they count belongs to no single interval; "
+            "choose an interval as long as theirs",
+        )
+
+
+def _coarser(file: InputColumns, station: npt.NDArray[np.integer], minute: Int) -> tuple[int, int] | None:
+    """Code of a station whose rows (ascending) are coarser than the grid, and their minutes; None where none are."""
+    grid = file.network.interval_minutes
+    apart, same = np.diff(minute), np.diff(station) == 0
+    used = same & (apart > 0)
+    apart, place = apart[used], station[1:][used]
+    close = np.zeros(int(station.max(initial=0)) + 1, dtype=bool)
+    close[place[apart == grid]] = True
+    apart, place = apart[~close[place]], place[~close[place]]
+    if not len(apart):
+        return None
+    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    regular, many = np.gcd.reduceat(apart, starts), np.diff(np.append(starts, len(place)))
+    surprise = many * np.log10(np.maximum(regular / grid, 1))
+    worst, whole = int(surprise.argmax()), _surprise_of_file(minute, grid)
+    if surprise[worst] < OF_STATION and whole < OF_FILE:
+        return None
+    return int(place[starts[worst]]), int(regular[worst])
+
+
+def _surprise_of_file(minute: Int, grid: int) -> float:
+    """Powers of ten against chance that all times of a file lie on a coarser grid."""
+    times = np.unique(minute)
+    if len(times) < 2:
+        return 0.0
+    return float((len(times) - 1) * np.log10(max(int(np.gcd.reduce(np.diff(times))) / grid, 1)))
