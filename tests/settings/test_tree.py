@@ -214,7 +214,10 @@ def test_options_of_the_settings_library_are_unknown_keys_too(write: Write, key:
     [
         ("network = 5", "network: "),
         ("[network]\ntimezone = 5", "network.timezone: Input should be a valid string (given 5)"),
-        ("[network]\ninterval_minutes = 7", "network.interval_minutes: Input should be 1, 5, 10, 15, 20, 30 or 60 (given 7)"),
+        (
+            "[network]\ninterval_minutes = 7",
+            "network.interval_minutes: Input should be 1, 5, 10, 15, 20, 30 or 60 (given 7)",
+        ),
         ('[network]\ntargets = "entries"', "network.targets: "),
         ("[network]\ntargets = []", "network.targets: "),
         ('[network]\ntargets = ["a b"]', "network.targets.0: "),
