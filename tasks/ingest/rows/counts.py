@@ -86,7 +86,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     repeated = () if rules.rows else check_contested(file, shown, merged)
     statements = merged.rows.statements(merged.kept, targets)
     if (
-        rules.file and 4 * rejected <= merged.accepted
+        rules.file and 2 * rejected <= merged.accepted
     ):  # else what is left of the rows tells nothing of the distances between them
         check_spacing(file, statements)
     time = columns["minute_utc" if "minute_utc" in columns else "minute"]
