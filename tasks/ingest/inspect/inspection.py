@@ -68,7 +68,8 @@ def inspect_files(
     shape = tables[0].shape
     said = {"layout": _layout(samples[0], shape), **found.said}
     with TemporaryDirectory() as folder:
-        made = promise(found.source, found.network, [sample.path(Path(folder)) for sample in samples], as_of)
+        tried = dict.fromkeys(sample.path(Path(folder)) for sample in samples)
+        made = promise(found.source, found.network, list(tried), as_of)
     return Inspection(len(files), len(samples), found.source, found.network, (), said, made)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import SourceError
+from tasks.ingest.files.archive import archive_of, may_be_archive, open_members
 from tasks.ingest.files.find import SourceFile, find_files, why
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.columns import Columns, as_text
@@ -45,9 +46,9 @@ class Sample:
     content: bytes | None
 
     def path(self, folder: Path) -> str:
-        """Where what was looked at lies: the file itself, or its beginning, written below `folder`."""
+        """Where what was looked at lies: the file or its archive, or its beginning, written below `folder`."""
         if self.content is None:
-            return self.file.origin
+            return archive_of(self.file.origin) or self.file.origin
         path = folder / Path(self.file.key).with_suffix("") / Path(self.file.origin).name.removesuffix(".gz")
         path.parent.mkdir(parents=True)
         path.write_bytes(self.content)
@@ -114,7 +115,7 @@ def take_samples(files: Sequence[SourceFile], keys: Mapping[str, Any]) -> tuple[
         SourceError: if one of them cannot be read, or they are in different encodings.
     """
     chosen = np.unique(np.linspace(0, len(files) - 1, min(FILES, len(files))).round().astype(int))
-    looked = [_look(files[i], keys) for i in chosen]
+    looked = [look for i in chosen for look in _looks(files[i], keys)]
     if asked := [layout.question for _, _, layout, _ in looked if layout.question]:
         return [], list({question.line(): question for question in asked}.values())
     encoding = _one_encoding([(file, layout.encoding) for file, _, layout, _ in looked])
@@ -131,6 +132,21 @@ def take_samples(files: Sequence[SourceFile], keys: Mapping[str, Any]) -> tuple[
     return sorted(made, key=lambda table: -table.rows), []
 
 
+def _looks(file: SourceFile, keys: Mapping[str, Any]) -> list[tuple[SourceFile, bytes, Layout, bool]]:
+    """A file, or the first members of an archive.
+
+    Raises:
+        SourceError: if it cannot be read.
+    """
+    if not may_be_archive(file):
+        return [_look(file, keys)]
+    try:
+        with open_members(file) as members:
+            return [_look(member, keys) for member in ([file] if members is None else members[:FILES])]
+    except FileProblem as problem:
+        raise SourceError(str(problem)) from None
+
+
 def _look(file: SourceFile, keys: Mapping[str, Any]) -> tuple[SourceFile, bytes, Layout, bool]:
     """A file, what is looked at of it, how that is laid out, and whether it is the beginning alone."""
     content, cut = _content(file)
@@ -139,9 +155,11 @@ def _look(file: SourceFile, keys: Mapping[str, Any]) -> tuple[SourceFile, bytes,
 
 def _content(file: SourceFile) -> tuple[bytes, bool]:
     try:
+        if file.size <= WHOLE or file.archive is not None:
+            return read_content(file)[0], False
         with file.fs.open_input_stream(file.path, compression=None) as stream:
             head = bytes(stream.read(_HEAD))
-        if file.size <= WHOLE or head.startswith(b"PAR1"):
+        if head.startswith(b"PAR1"):
             return read_content(file)[0], False
     except OSError as error:
         raise SourceError(f"{file.origin} cannot be read: {why(error)}") from None

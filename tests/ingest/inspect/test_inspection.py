@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,17 @@ def test_columns_that_changed_their_names_become_alternatives(tmp_path: Path) ->
     found = look(tmp_path, UTC, old__csv=old, new__csv=new)
     assert set(found.source["events"]["exits"]["station_id"]) == {"to_station_id", "end_station_id"}
     assert landed(tmp_path, found)["B", at("2019-03-13T07:03")] == (0, 1)
+
+
+def test_an_archive_of_several_files_is_looked_into(tmp_path: Path) -> None:
+    (tmp_path / "feed").mkdir()
+    with zipfile.ZipFile(tmp_path / "feed/trips.zip", "w") as archive:
+        for day in (13, 14):
+            archive.writestr(f"m/{day}.csv", f"{TRIPS}{day},{day}/03/2024 07:01,A,{day}/03/2024 07:03,B\n")
+        archive.writestr("__MACOSX/m/._13.csv", b"\x00\x05")
+    found = look(tmp_path)
+    assert options(found) == []
+    assert landed(tmp_path, found)["B", at("2024-03-14T07:03")] == (0, 1)
 
 
 def test_files_of_different_kinds_are_refused(tmp_path: Path) -> None:
