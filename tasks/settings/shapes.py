@@ -70,6 +70,9 @@ class FileShape(BaseModel):
         None, exclude_if=lambda value: value is None, description="Sheet of a workbook; the first one without it."
     )
 
+    records: str = Field(
+        "", exclude_if=lambda path: not path, description="Dotted path to the array of records in JSON."
+    )
     unpivot: Unpivot | None = Field(
         None, exclude_if=lambda value: value is None, description="Columns of a file that become rows."
     )

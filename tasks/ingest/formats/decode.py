@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.arrays import Int
-from tasks.ingest.formats.binary_kinds import PARQUET, check_kind
+from tasks.ingest.formats.binary_kinds import PARQUET, check_kind, is_json
 from tasks.ingest.formats.columns import Columns, Malformed, check_columns, check_rows, column_list
 from tasks.ingest.formats.csv_file import read_csv
+from tasks.ingest.formats.json_file import read_json_file
 from tasks.ingest.formats.workbook import is_sheet_file, read_workbook
 from tasks.ingest.limits import MAX_BYTES, too_large
 from tasks.ingest.rejects import FileProblem
@@ -37,6 +38,8 @@ def decode(origin: str, content: bytes, limit: int = MAX_BYTES, shape: FileShape
         return _parquet(origin, content, limit)
     if is_sheet_file(content):
         return read_workbook(origin, content, limit, shape)
+    if is_json(content):
+        return read_json_file(origin, content, limit, shape)
     check_kind(origin, content)
     return read_csv(origin, content, limit, shape)
 
