@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.formats.decode import Columns, Malformed, column_list
+from tasks.ingest.formats.columns import Columns, Malformed, column_list
 from tasks.ingest.rejects import KEPT, FileProblem
 
 MISSING = object()
