@@ -57,7 +57,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
     trips = bool(when.end and where and where.end)
     people = choose_people(columns, taken, answers, trips=trips)
-    said = {**times.said, **places.said, **people.said}
+    said = {**times.said, "time zone": _shown_zone(answers), **places.said, **people.said}
     questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
     if where is None or people.value is None:
         return Proposal(questions=questions, said=said)
@@ -79,6 +79,10 @@ def _check_fixed_width(columns: Mapping[str, Column]) -> None:
                     f"column {column.name!r} has {text[:60]!r}: columns do not stand where the rule of dashes "
                     "says they do: give --header NAME,NAME,... --delimiter blanks and --skip-rows, or save it as CSV"
                 )
+
+
+def _shown_zone(answers: Answers) -> str:
+    return answers.timezone or "times say their offset; days and weeks follow UTC: --timezone gives the city's"
 
 
 def _ask_zone(when: When, answers: Answers) -> list[Question]:
@@ -145,6 +149,7 @@ class _Found:
             source["time_is"] = moment.value
         if rows.value and rows.value.rows:
             source["rows"] = rows.value.rows
+            self._check_numbers(rows.value.rows)
         questions = [*interval.questions, *moment.questions, *rows.questions]
         numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
         said = {**interval.said, **moment.said, **rows.said}
@@ -152,6 +157,21 @@ class _Found:
             said["counts"] = "counters that only grow: the differences are people"
             source["cumulative"] = True
         return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
+
+    def _check_numbers(self, rows: str) -> None:
+        """Whether every part of a sum is a number, as a sum without one of its parts is too small.
+
+        Raises:
+            SourceError: if one is not.
+        """
+        for target in self.people.targets.values():
+            odd = self.columns[target.column].odd_numbers if target.column else ()
+            if odd and rows == "sum":
+                shown = ", ".join(repr(text[:20]) for text in odd[:4])
+                raise SourceError(
+                    f"column {target.column!r} has rows that add up, and some are no whole numbers ({shown}): their "
+                    "sums would be too small; export plain numbers"
+                )
 
     @property
     def _counts(self) -> dict[str, Any]:

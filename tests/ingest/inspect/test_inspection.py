@@ -159,6 +159,14 @@ def test_rows_per_fare_class_add_up_unless_one_of_them_is_their_total(tmp_path: 
     assert options(look(tmp_path, UTC, a__csv=head + "".join(rows + totals))) == ["--rows"]
 
 
+def test_sums_of_which_a_part_is_no_number_are_refused(tmp_path: Path) -> None:
+    rows = [
+        f"A;2024-03-04T07:{m:02d};{fare};{many}\n" for m in (0, 15, 30) for fare, many in (("x", 2), ("y", "1 204"))
+    ]
+    with pytest.raises(SourceError, match="1 204"):
+        look(tmp_path, UTC, a__csv="station;minute;fare_class;riders\n" + "".join(rows))
+
+
 def test_revisions_of_a_row_are_never_summed_unasked(tmp_path: Path) -> None:
     rows = [f"A,2024-03-04T07:{m:02d},{state},2\n" for m in (0, 15, 30) for state in ("provisional", "final")]
     assert options(look(tmp_path, UTC, a__csv="station,minute,state,riders\n" + "".join(rows))) == ["--rows"]

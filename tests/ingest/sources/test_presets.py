@@ -123,13 +123,13 @@ EXAMPLES = (
     ),
     Example(
         "bart/hourly_od",
-        {"timezone": "America/Los_Angeles", "interval_minutes": 15},
+        {"timezone": "America/Los_Angeles", "interval_minutes": 60},
         {"a.csv": "2024-03-04,7,12TH,EMBR,20\n2024-03-04,7,12TH,12TH,5\n2024-03-04,7,EMBR,12TH,4\n"},
         {("12TH", "2024-03-04T15:00"): (25, 9), ("EMBR", "2024-03-04T15:00"): (4, 20)},
     ),
     Example(
         "mta/hourly_ridership",
-        {"timezone": "America/New_York", "interval_minutes": 15, "targets": ["entries"]},
+        {"timezone": "America/New_York", "interval_minutes": 60, "targets": ["entries"]},
         {
             "a.csv": "transit_timestamp,station_complex_id,payment_method,fare_class_category,ridership,transfers\n"
             "03/04/2024 07:00:00 PM,611,omny,Full Fare,11,0\n03/04/2024 07:00:00 PM,611,metrocard,Full Fare,6,0\n",
