@@ -20,20 +20,27 @@ class Rule:
     def fields(self, line: str) -> list[str] | None:
         """Values of a line; None where no one reading fits.
 
-        Wide characters count for one place or for two, as the program that wrote the file has it: a reading fits if
-        the places between two columns are blank. Where both fit, both must say the same.
+        Wide characters count for one place or for two, as the program that wrote the file has it. A reading fits if
+        the places between two columns are blank and no value has two blanks in a row; where both fit, both must say
+        the same. Where none fits the rule was drawn for other places: blanks part the values, if they are as many.
         """
         found = [fields for measure in (_places, _wide_places) if (fields := self._cut(line, measure)) is not None]
-        return found[0] if found and all(fields == found[0] for fields in found) else None
+        if not found:
+            parted = line.split()
+            return parted if len(parted) == len(self.spans) else None
+        return found[0] if all(fields == found[0] for fields in found) else None
 
     def _cut(self, line: str, measure: Callable[[str], list[int]]) -> list[str] | None:
         """Values by one way to count places; None where text stands between two columns, or beyond the last."""
         places = measure(line)
         fields = [""] * len(self.spans)
-        column = 0
+        column, before = 0, " "
         for character, place in zip(line, places, strict=True):
             while column < len(self.spans) - 1 and place >= self.spans[column + 1][0]:
                 column += 1
+                if not before.isspace():
+                    return None
+            before = character
             first, end = self.spans[column]
             if first <= place < end or character.isspace():
                 fields[column] += character
@@ -41,7 +48,8 @@ class Rule:
                 return None
             else:
                 fields[column] += character
-        return [field.strip() for field in fields]
+        values = [field.strip() for field in fields]
+        return None if any("  " in value for value in values) else values
 
 
 def rule_of(line: str) -> Rule | None:

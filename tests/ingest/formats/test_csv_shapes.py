@@ -142,7 +142,11 @@ def test_a_line_that_two_ways_to_count_places_read_differently_is_no_row() -> No
     assert rule.fields("台   北") == ["台", "北"]
     assert rule.fields("abcd cdefgh") == ["abcd", "cdefgh"]
     assert rule.fields("abcdefgh") is None
-    assert rule.fields("台台 x  y") is None
+    rule = rule_of("-------- --------")
+    assert rule is not None
+    assert rule.fields("東門     台北車站") == ["東門", "台北車站"]
+    assert rule.fields("東門   台北車站") == ["東門", "台北車站"]
+    assert rule.fields("東 門   台北車站") is None
 
 
 def test_rows_of_such_a_table_are_repaired_like_others(tmp_path: Path) -> None:
