@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -196,7 +197,7 @@ def test_refused_rows_are_counted_by_reason_for_the_person(nexthour: Command, ne
     code, out, err = nexthour("backfill", "--config", network, "--json")
     assert code == 0
     assert json.loads(out)["sources"][0]["reasons"] == {"negative": 1, "not_a_number": 1}
-    assert "│ negative     │    1 │" in err
+    assert re.search(r"│ negative +│[^│]+│ +1 │", err)
 
 
 def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(nexthour: Command, network: Path) -> None:
