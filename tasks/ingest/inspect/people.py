@@ -15,7 +15,8 @@ ENTRIES, EXITS = "entries", "exits"
 NONE, ALL = "none", "all"
 _FEW = 12
 _MOST_TARGETS = 8
-_CODE = re.compile(r"^(\d|[A-Za-z]{1,2}|true|false)$", re.IGNORECASE)
+_IDS = frozenset({("id",), ("ids",), ("code",), ("key",), ("uid",)})
+_CODE = re.compile(r"^(\d|[A-Za-z]{1,2}|true|false|yes|no)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -89,21 +90,23 @@ def _choose_counts(
         if len(names) <= _MOST_TARGETS:
             return _decided(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
     totals = [c for c in numbers if c not in ins and c not in outs and c.hints_at("count")]
-    if len(found := totals or (ins or outs)) == 1:
+    if len(found := [*totals, *ins, *outs]) == 1:
         return _decided({EXITS if found[0] in outs else ENTRIES: found[0].name}, columns)
     unknown = found or [c for c in numbers if not c.hints_at("other number", "direction") and len(c.texts) > 1]
     if (trips and not found) or not unknown:
         return _one_each(trips)
-    return Choice(None, [_which_count(unknown)])
+    return Choice(None, [which_count(unknown)])
 
 
 def _may_count(column: Column) -> bool:
     """Whether a column of numbers may be how many people there were, and no time, place or id."""
-    place = column.time_formats or column.is_date or column.hints_at("coordinate", "id", "station")
-    return not (place or column.is_row_number)
+    counted, words = column.hints_at("count", "entry", "exit"), words_of(column.name)
+    other = column.time_formats or column.is_date or column.hints_at("coordinate") or column.is_row_number
+    return not (other or words[-1:] in _IDS or (column.hints_at("id", "station") and not counted))
 
 
-def _which_count(columns: Sequence[Column]) -> Question:
+def which_count(columns: Sequence[Column]) -> Question:
+    """What to ask where no column is called a count, or several are."""
     shown = [(f"--count {c.name!r}", f"{', '.join(c.texts[:4])}, ...") for c in columns[:_MOST_TARGETS]]
     text = "Which column is the number of people, if not each row is one person?"
     return Question("--count", text, [*shown, ("--count none", "each row is one person")])

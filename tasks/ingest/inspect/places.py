@@ -52,8 +52,9 @@ def choose_stations(columns: Mapping[str, Column], taken: Sequence[str], answers
 
 def _may_name(column: Column) -> bool:
     """Whether the values may be the names or numbers of stations."""
+    counted = column.is_whole and column.hints_at("count", "entry", "exit") and not column.hints_at("id")
     return bool(column.texts) and not (
-        column.time_formats or column.is_date or column.is_clock or column.hints_at("coordinate")
+        counted or column.time_formats or column.is_date or column.is_clock or column.hints_at("coordinate")
     )
 
 

@@ -12,11 +12,12 @@ from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Question
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows, runs_on
-from tasks.ingest.inspect.people import People, Target, choose_people
+from tasks.ingest.inspect.people import People, Target, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.times import When, choose_times
+from tasks.ingest.rows.parse_times import Times
 from tasks.time_formats import ISO
 
 
@@ -120,7 +121,18 @@ class _Found:
         events = {name: self._event(name, target) for name, target in targets.items()}
         source = {"kind": "events", **self.table.shape, **self._formats, "events": events}
         network = self._network(targets, interval.value)
-        return Proposal(source, network, interval.questions, {"rows": "events", **interval.said})
+        questions = [*interval.questions, *self._ask_counts(times)]
+        return Proposal(source, network, questions, {"rows": "events", **interval.said})
+
+    def _ask_counts(self, times: Times) -> list[Question]:
+        """What to ask of rows that have a minute of a station each, and a number: they may be its counts."""
+        numbers = [c for c in self._rest.values() if c.is_whole and len(c.texts) > 1 and not c.is_row_number]
+        counted = any(target.column for target in self.people.targets.values()) or self.answers.count
+        seconds = _seconds(times)
+        cells = np.stack([self._station, seconds])
+        if counted or self.where.end or not numbers or (seconds % 60).any():
+            return []
+        return [which_count(numbers)] if np.unique(cells, axis=1).shape[1] == cells.shape[1] else []
 
     def _event(self, name: str, target: Target) -> dict[str, Any]:
         other = name == "exits" and self.where.end is not None

@@ -240,6 +240,24 @@ def test_numbers_without_a_known_name_are_asked_about_and_row_numbers_are_not(tm
     assert options(look(tmp_path, UTC, a__csv="trip,time,station,wert\n" + other)) == ["--count"]
 
 
+@pytest.mark.parametrize("name", ["number_of_passengers", "Station Entries", "riders", "Fahrgäste", "人次"])
+def test_a_count_is_recognised_whatever_else_its_name_says(tmp_path: Path, name: str) -> None:
+    rows = "".join(f"A,2024-03-04T07:{m},{m % 7}\n" for m in range(15, 60, 15))
+    found = look(tmp_path, UTC, a__csv=f"station,minute,{name}\n" + rows)
+    assert (options(found), found.source["columns"]["entries"]) == ([], name)
+
+
+@pytest.mark.parametrize("name", ["bike", "wert", "capacity"])
+def test_rows_that_may_be_counts_are_never_taken_for_people_unasked(tmp_path: Path, name: str) -> None:
+    rows = "".join(f"A,2024-03-04T07:{m},{m % 7}\n" for m in range(15, 60, 15))
+    assert options(look(tmp_path, UTC, a__csv=f"station,minute,{name}\n" + rows)) == ["--count"]
+
+
+def test_a_total_beside_a_direction_is_asked_about(tmp_path: Path) -> None:
+    rows = "".join(f"A,2024-03-04T07:{m},{m % 7},{m % 7 + 2}\n" for m in range(15, 60, 15))
+    assert options(look(tmp_path, UTC, a__csv="station,minute,boardings,total\n" + rows)) == ["--count"]
+
+
 def test_an_hour_that_came_twice_in_no_order_is_refused(tmp_path: Path) -> None:
     minutes = [f"{h:02d}:{m:02d}" for h in (1, 2, 2, 3) for m in (0, 15, 30, 45)]
     rows = [f"A,2023-10-29T{minute},{i}\n" for i, minute in enumerate(minutes)]
