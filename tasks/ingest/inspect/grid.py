@@ -31,7 +31,7 @@ def seconds_apart(station: Int, utc: Times) -> Int:
     return np.asarray(apart[same & (apart > 0)])
 
 
-def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool) -> Choice[int]:
+def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool, counted: bool = True) -> Choice[int]:
     """Minutes of an interval.
 
     Args:
@@ -39,6 +39,7 @@ def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool)
         utc: time of each row.
         answers: what was said already.
         events: whether rows are events, which may happen at any moment.
+        counted: whether a row of them stands for several people, those of an interval.
 
     Raises:
         SourceError: if rows are further apart than any interval.
@@ -47,7 +48,8 @@ def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool)
         return Choice(answers.interval)
     known = utc[~np.isnat(utc)].astype(np.int64)
     if events:
-        whole = next((n for n in sorted(INTERVALS, reverse=True) if len(known) and not (known % (n * 60)).any()), 1)
+        grids = sorted(INTERVALS, reverse=True) if counted and len(known) else []
+        whole = next((n for n in grids if not (known % (n * 60)).any()), 1)
         return Choice(whole, (), {"interval": f"{whole} minutes" if whole > 1 else "1 minute"})
     apart = seconds_apart(station, utc)
     if not len(apart):

@@ -117,7 +117,7 @@ class _Found:
         if count and self.where.end and "exits" not in targets:
             targets["exits"] = targets["entries"]
         times = self.when.start.utc(self.table, self._zone)
-        interval = choose_interval(self._station, times, self.answers, events=True)
+        interval = choose_interval(self._station, times, self.answers, events=True, counted=count is not None)
         events = {name: self._event(name, target) for name, target in targets.items()}
         source = {"kind": "events", **self.table.shape, **self._formats, "events": events}
         network = self._network(targets, interval.value)

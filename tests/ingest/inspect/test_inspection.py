@@ -253,6 +253,11 @@ def test_rows_that_may_be_counts_are_never_taken_for_people_unasked(tmp_path: Pa
     assert options(look(tmp_path, UTC, a__csv=f"station,minute,{name}\n" + rows)) == ["--count"]
 
 
+def test_trips_that_happen_to_start_on_the_hour_are_kept_by_the_minute(tmp_path: Path) -> None:
+    found = look(tmp_path, UTC, a__csv=f"{TRIPS}7,13/03/2024 07:00,A,13/03/2024 08:00,B\n")
+    assert found.network["interval_minutes"] == 1
+
+
 def test_a_total_beside_a_direction_is_asked_about(tmp_path: Path) -> None:
     rows = "".join(f"A,2024-03-04T07:{m},{m % 7},{m % 7 + 2}\n" for m in range(15, 60, 15))
     assert options(look(tmp_path, UTC, a__csv="station,minute,boardings,total\n" + rows)) == ["--count"]
