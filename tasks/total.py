@@ -93,8 +93,8 @@ def coherent(prediction: Prediction, tensors: Tensors) -> Prediction:
     mean[:, :, :-1] *= factor[:, :, None].astype(np.float32)
     mean[:, :, -1] = mean[:, :, :-1].sum(axis=2, dtype=np.float64)
     ratio = np.divide(mean[:, :, -1], own, out=np.ones_like(own), where=own > FEW)
-    quantiles[:, :, :, :-1] = scaled(quantiles[:, :, :, :-1], factor[:, :, None])
-    quantiles[:, :, :, -1] = scaled(quantiles[:, :, :, -1], ratio)
+    quantiles[:, :, :, :-1] = scale_quantiles(quantiles[:, :, :, :-1], factor[:, :, None])
+    quantiles[:, :, :, -1] = scale_quantiles(quantiles[:, :, :, -1], ratio)
     return replace(prediction, mean=mean, quantiles=quantiles)
 
 
@@ -104,7 +104,7 @@ def observed_share(tensors: Tensors) -> Float:
     return np.asarray(np.isfinite(last).mean(axis=-1), np.float32)
 
 
-def scaled(quantiles: Float, factor: np.ndarray) -> Float:  # type: ignore[type-arg]
+def scale_quantiles(quantiles: Float, factor: np.ndarray) -> Float:  # type: ignore[type-arg]
     """Quantiles of counts whose mean changes by a factor: whole numbers, each as far from one as it was before.
 
     Args:

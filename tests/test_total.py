@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tasks.arrays import QUANTILES
 from tasks.contracts import Prediction, Tensors
-from tasks.total import DIRECT, MOST, coherent, scaled
+from tasks.total import DIRECT, MOST, coherent, scale_quantiles
 
 TARGETS, ORIGINS, HORIZON = 2, 3, 4
 
@@ -87,8 +87,8 @@ def test_quantiles_of_the_total_go_along_with_its_mean() -> None:
 
 def test_whole_numbers_stay_whole_and_those_a_hundredth_short_stay_short() -> None:
     quantiles = np.array([0, 0.01, 2, 2, 1.99, 3, 3.99], np.float32)[np.array([0, 1, 4, 2, 3, 5, 6])][:, None]
-    after = scaled(quantiles, np.array([1.04]))
+    after = scale_quantiles(quantiles, np.array([1.04]))
     np.testing.assert_allclose(after, quantiles, atol=1e-6)
     np.testing.assert_allclose(
-        scaled(quantiles * 100, np.array([1.04])), np.sort(np.round(quantiles * 104), axis=0), atol=0.51
+        scale_quantiles(quantiles * 100, np.array([1.04])), np.sort(np.round(quantiles * 104), axis=0), atol=0.51
     )

@@ -53,7 +53,7 @@ def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True)
             run.params(_params(settings, figures))
             run.metrics(overall_metrics(figures), np.datetime64(figures["last_origin"].removesuffix("Z"), "m"))
             run.text("report.json", Path(report.report).read_text(encoding="utf-8"))
-            run.json("config.json", provenance.resolved(settings))
+            run.json("config.json", provenance.settings_tree(settings))
             for name, of in figures["models"].items():
                 own = {"nexthour.model": name, "mlflow.user": "nexthour", "mlflow.source.name": "nexthour backtest"}
                 with runs.open_run(mlflow, TAG, f"{identity}-{name}", name, own, run) as child:
@@ -120,12 +120,12 @@ def _series(
 
 def _params(settings: Settings, figures: Mapping[str, Any]) -> dict[str, Any]:
     names = ("first_origin", "last_origin", "origins", "stations", "interval_minutes", "retrain_every_minutes", "seeds")
-    retrain = provenance.flattened({"retrain": settings.retrain.model_dump(mode="json")})
+    retrain = provenance.flatten({"retrain": settings.retrain.model_dump(mode="json")})
     return {"network": settings.network.name, **{name: figures[name] for name in names}, **retrain}
 
 
 def _config(settings: Settings, name: str) -> dict[str, str]:
-    return provenance.flattened({"config": settings.models.get(name, {})})
+    return provenance.flatten({"config": settings.models.get(name, {})})
 
 
 def _format_figure(name: str, value: float | None) -> str:

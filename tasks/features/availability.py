@@ -114,7 +114,7 @@ def _versions(
     for number in range(int(rank.max(initial=-1)) + 1):
         here = np.unique(np.stack([cell[rank == number], since[rank == number]]), axis=1)
         until = np.isin(cell, here[0]) & (rank <= number)
-        found.append((here[0], here[1], _folded(grid, rows.filter(pa.array(until)), here[0])))
+        found.append((here[0], here[1], _fold_cells(grid, rows.filter(pa.array(until)), here[0])))
     if not found:
         none = np.zeros(0, np.int64)
         return none, none, np.zeros((0, len(grid.targets)), np.float32)
@@ -140,7 +140,7 @@ def _ranks(cell: Int, since: Int) -> tuple[Int, Int]:
     return pairs, rank[at]
 
 
-def _folded(grid: Grid, rows: pa.Table, cells: Int) -> Float:
+def _fold_cells(grid: Grid, rows: pa.Table, cells: Int) -> Float:
     """Fold of some observations at some cells, float32 [cell, target]."""
     table = fold(rows, grid.targets)
     codes, names = schemas.name_codes(table["station_id"])

@@ -80,7 +80,7 @@ class PastFeatures:
     def _like(self, values: np.ndarray, known: Availability | None) -> MinuteFeatures:  # type: ignore[type-arg]
         t = self.today
         if values is t.grid.values:
-            return t.with_known(known)
+            return t.with_availability(known)
         grid = replace(t.grid, values=values)
         return MinuteFeatures(grid, t.clock.timezone, t.settings, t.holidays, t.delay_steps, known, t.channels)
 

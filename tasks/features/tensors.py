@@ -17,7 +17,7 @@ from tasks.features.calendar import calendar_features
 from tasks.features.channel_tensors import NEVER, Channels
 from tasks.features.lags import StationIndex, as_rows, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
 from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
-from tasks.features.total import total_as_known
+from tasks.features.total import total_then
 from tasks.settings.tree import FeatureSettings
 
 
@@ -64,7 +64,7 @@ class MinuteFeatures:
         other.delay_steps = steps
         return other
 
-    def with_known(self, known: Availability | None) -> MinuteFeatures:
+    def with_availability(self, known: Availability | None) -> MinuteFeatures:
         """The same features with other availability of the counts; shares all arrays."""
         other = copy.copy(self)
         other.known = known
@@ -142,7 +142,7 @@ class MinuteFeatures:
             earlier = self.known.values_at(station, at[origin] - before + place, at[origin])
             recent[:, origin, station, place] = earlier.T
             if self.grid.total is not None:
-                recent[:, :, -1] = total_as_known(self.grid, self.known, at, before)
+                recent[:, :, -1] = total_then(self.grid, self.known, at, before)
         return recent
 
     def _trail(self, dense: Float, steps: Int, stop: Int, at: Int, rows: StationIndex) -> Float:
@@ -163,7 +163,7 @@ class MinuteFeatures:
         wanted[rows] = np.arange(len(wanted[rows]))
         first = np.arange(self.settings.trail_hours)[None] * self.horizon
         if self.grid.total is not None and wanted[-1] != MISSING:
-            counts = total_as_known(self.grid, self.known, at, self.recent_steps + length)[..., :length]
+            counts = total_then(self.grid, self.known, at, self.recent_steps + length)[..., :length]
             expected = dense[:, wanted[-1], stop[:, None] - length + np.arange(length)]
             trail[:, :, :, wanted[-1]] = _hours(counts, expected, first, self.horizon)[:, :, 0]
         station, origin, place = unavailable_cells(self.known, at, self.recent_steps + length)

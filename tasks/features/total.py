@@ -11,7 +11,7 @@ from tasks.features.lags import windows
 from tasks.total import OPEN_MINUTES, total_of
 
 
-def total_as_known(grid: Grid, known: Availability, at: Int, width: int) -> Float:
+def total_then(grid: Grid, known: Availability, at: Int, width: int) -> Float:
     """The total of the steps before origins as it stood there, float32 [target, origin, width].
 
     Args:

@@ -16,13 +16,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import StoreError
-from tasks.maintain.distinct_rows import counted, fingerprint, thinned, united, with_columns
+from tasks.maintain.distinct_rows import count_columns, fingerprint, thin_rows, unite, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
 from tasks.storage.parquet import decode_all, encode_grouped, footer_of
 from tasks.storage.store import Store, read_footer, widely_readable
 from tasks.tables import schemas
 from tasks.tables.fold import fold
-from tasks.tables.observations import ABSORBED, COMPACTED, absorbed, batch_name, batch_path, batches, is_compacted
+from tasks.tables.observations import ABSORBED, COMPACTED, absorbed_names, batch_name, batch_path, batches, is_compacted
 from tasks.tables.rebuild import refold_day
 
 THINNED = "nexthour.thinned"
@@ -99,7 +99,7 @@ def compact_day(
     manifest = read_manifest(store, schemas.day_folder("observations", day))
     held = _read(store, files, manifest, targets, cutoff)
     path = batch_path(day, held.name)
-    added = _written(store, path, held, path in files)
+    added = _write_and_verify(store, path, held, path in files)
     gone = [file for file in files if file != path]
     names = {file.rsplit("/", 1)[1] for file in gone}
     manifest.changed({path.rsplit("/", 1)[1]: added}, names).write(store)
@@ -136,15 +136,15 @@ def _read(
     for path in files:
         data = _content(store, path, manifest)
         sizes[path] = len(data)
-        pieces.append(_decoded(store, path, data))
+        pieces.append(_decode(store, path, data))
         if not is_compacted(path):
             names.add(batch_name(path))
             continue
-        names |= absorbed(store, path)
+        names |= absorbed_names(store, path)
         cutoffs += [np.datetime64(moment) for moment in [read_footer(store, path).get(THINNED)] if moment]
     latest = max((moment for moment in cutoffs if moment is not None), default=None)
-    everything = united(pieces)
-    rows = everything if latest is None else thinned(everything, latest)
+    everything = unite(pieces)
+    rows = everything if latest is None else thin_rows(everything, latest)
     _check_fold(store.url(files[0].rsplit("/", 1)[0]), pieces, rows, targets, latest)
     return _Day(sizes, rows, tuple(sorted(names)), latest, sum(piece.num_rows for piece in pieces))
 
@@ -158,10 +158,10 @@ def _content(store: Store, path: str, manifest: Manifest) -> bytes:
     return data
 
 
-def _decoded(store: Store, path: str, data: bytes) -> pa.Table:
+def _decode(store: Store, path: str, data: bytes) -> pa.Table:
     try:
         table = decode_all(data)
-        counted(table)
+        count_columns(table)
         return table
     except StoreError as error:
         raise StoreError(f"{store.url(path)}: {error}") from None
@@ -180,7 +180,7 @@ def _check_fold(
             raise StoreError(f"{folder}: one file would fold to other minutes than its batches: all is left as it is")
 
 
-def _written(store: Store, path: str, held: _Day, there: bool) -> Known:
+def _write_and_verify(store: Store, path: str, held: _Day, there: bool) -> Known:
     """Write the file unless it is there, read it back, and hold its content against its name."""
     if not there:
         store.write_bytes(path, encode_grouped(held.rows, held.footer))

@@ -23,7 +23,7 @@ NULL_CODE = np.iinfo(np.int64).min
 """Stands for null, before all else."""
 
 
-def counted(table: pa.Table) -> list[str]:
+def count_columns(table: pa.Table) -> list[str]:
     """Counts of an observations table, whatever the network counts today, by name.
 
     Raises:
@@ -38,14 +38,14 @@ def counted(table: pa.Table) -> list[str]:
     return others
 
 
-def united(pieces: Iterable[pa.Table]) -> pa.Table:
+def unite(pieces: Iterable[pa.Table]) -> pa.Table:
     """The distinct rows of several tables by `KEYS`, then counts; a count that a table lacks is null.
 
     Raises:
         StoreError: if one of them is no observations table.
     """
     held = list(pieces)
-    targets = sorted({name for piece in held for name in counted(piece)})
+    targets = sorted({name for piece in held for name in count_columns(piece)})
     schema = schemas.observations(targets)
     whole = pa.concat_tables([schema.empty_table(), *(with_columns(piece, schema) for piece in held)])
     codes, names = _codes(whole, targets)
@@ -57,13 +57,13 @@ def united(pieces: Iterable[pa.Table]) -> pa.Table:
     return _table({k: v[order[np.append(True, ~again)[: len(order)]]] for k, v in codes.items()}, names, targets)
 
 
-def thinned(table: pa.Table, cutoff: np.datetime64) -> pa.Table:
+def thin_rows(table: pa.Table, cutoff: np.datetime64) -> pa.Table:
     """Rows without which the fold would say something else, today or at any moment from `cutoff` on.
 
     Of what was known by the cutoff, a (station, minute, part, source) keeps the last row, and the last that states each
     count; all that is equal to them in both moments is kept.
     """
-    targets = counted(table)
+    targets = count_columns(table)
     codes, _ = _codes(table, targets)
     old = np.flatnonzero(codes["available_at"] <= cutoff.astype("datetime64[us]").astype(np.int64))
     if not len(old):
@@ -87,7 +87,7 @@ def thinned(table: pa.Table, cutoff: np.datetime64) -> pa.Table:
 
 def fingerprint(table: pa.Table, about: Sequence[str]) -> str:
     """Twenty-four hexadecimal digits of what rows and `about` say, whichever way they are written down."""
-    targets = counted(table)
+    targets = count_columns(table)
     codes, names = _codes(table, targets)
     digest = hashlib.sha256("\n".join([*about, "", *targets]).encode())
     for name in NAMES:

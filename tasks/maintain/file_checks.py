@@ -15,7 +15,7 @@ from tasks.maintain.compaction import compacted_name
 from tasks.maintain.manifest import Known, Manifest, digest, known_file, read_manifest
 from tasks.storage.parquet import decode_all
 from tasks.storage.store import Store
-from tasks.tables.observations import absorbed, is_compacted
+from tasks.tables.observations import absorbed_names, is_compacted
 
 NAMES = {
     "observations": r"(all-)?[0-9a-f]{24}\.parquet",
@@ -84,7 +84,7 @@ def check_partition(store: Store, table: str, folder: str, today: str, nights: i
     """As `check_files`, of one folder."""
     before = read_manifest(store, folder)
     due = full or _due(before, today, nights)
-    held = _held(store, folder)
+    held = _stamps(store, folder)
     found, files = Files(files=len(held)), dict(before.files)
     for name, stamp in held.items():
         if not re.fullmatch(NAMES[table], name):
@@ -94,7 +94,7 @@ def check_partition(store: Store, table: str, folder: str, today: str, nights: i
         found += one
         if known is not None:
             files[name] = known
-    found += Files(lost=_lost(store, table, before, held))
+    found += Files(lost=_lost_files(store, table, before, held))
     after = replace(before, files=files, checked=today if due else before.checked)
     if after != before:
         after.write(store)
@@ -136,7 +136,7 @@ def _sound(path: str, data: bytes) -> bool:
         return False
 
 
-def _lost(store: Store, table: str, before: Manifest, held: Mapping[str, Stamp]) -> tuple[str, ...]:
+def _lost_files(store: Store, table: str, before: Manifest, held: Mapping[str, Stamp]) -> tuple[str, ...]:
     """Files that were there, are gone, and that no file stands for."""
     gone = [name for name in before.files if name not in held]
     if not gone:
@@ -145,7 +145,7 @@ def _lost(store: Store, table: str, before: Manifest, held: Mapping[str, Stamp])
     for name in held if table == "observations" else ():
         if is_compacted(name):
             try:
-                stood_for |= absorbed(store, f"{before.folder}/{name}")
+                stood_for |= absorbed_names(store, f"{before.folder}/{name}")
             except StoreError:
                 continue  # reported as damaged
     return tuple(f"{before.folder}/{name}" for name in gone if name.removesuffix(".parquet") not in stood_for)
@@ -161,7 +161,7 @@ def _due(manifest: Manifest, today: str, nights: int) -> bool:
     return age >= nights or (turn and age != 0)
 
 
-def _held(store: Store, folder: str) -> dict[str, Stamp]:
+def _stamps(store: Store, folder: str) -> dict[str, Stamp]:
     """Files of a folder by name, notes and temporary ones aside."""
     prefix = len(store.at(folder)) + 1
     selector = pafs.FileSelector(store.at(folder), recursive=True, allow_not_found=True)

@@ -101,12 +101,12 @@ def _read_again_commands(store: Store, day: str, timezone: str) -> list[str]:
         if stated:
             origins[path.split("/")[1]] = stated
     return [
-        f"delete ledger/{source} and run nexthour backfill --source {source} while {_listed(files)} can be read"
+        f"delete ledger/{source} and run nexthour backfill --source {source} while {_name_files(files)} can be read"
         for source, files in sorted(origins.items())
     ]
 
 
-def _listed(files: Collection[str]) -> str:
+def _name_files(files: Collection[str]) -> str:
     shown = ", ".join(sorted(files)[:NAMED])
     return shown if len(files) <= NAMED else f"{shown} and {len(files) - NAMED} more"
 

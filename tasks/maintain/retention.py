@@ -37,7 +37,7 @@ class Removed:
     bytes: int
 
 
-def first_kept(observed: Sequence[str], today: str, days: int) -> str | None:
+def first_day_to_keep(observed: Sequence[str], today: str, days: int) -> str | None:
     """First day of a table to be kept; None where nothing may go.
 
     A day goes when it is more than `days` days before today *and* so many later days were observed, so that a clock
@@ -61,7 +61,7 @@ def cutoff_day(settings: Settings, store: Store, as_of: np.datetime64, table: st
     if days is None:
         return None
     today = str(service_dates(np.array([as_of], dtype="datetime64[m]"), settings.network.timezone)[0])
-    return first_kept(store.partitions("observations"), today, days)
+    return first_day_to_keep(store.partitions("observations"), today, days)
 
 
 def retain(settings: Settings, store: Store, as_of: np.datetime64) -> list[Removed]:

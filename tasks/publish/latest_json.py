@@ -57,7 +57,7 @@ class LatestJson:
         """
         text = json.dumps(latest_document(forecasts, summary), separators=(",", ":"), allow_nan=False)
         with self._store.lock("latest-json"):
-            published = self._published()
+            published = self._published_origin()
             if published > (summary["origin_utc"], summary["issued_at"]):
                 kept = f"{self._store.url(PATH)} stays as it is: it holds a later forecast, of {published[0]}"
                 log.warning("%s", kept)
@@ -65,7 +65,7 @@ class LatestJson:
             self._store.write_bytes(PATH, text.encode())
         return self._store.url(PATH)
 
-    def _published(self) -> tuple[str, str]:
+    def _published_origin(self) -> tuple[str, str]:
         """Origin and moment of the forecast in the file; blanks where there is none that can be read."""
         try:
             held = self._store.read_json(PATH)

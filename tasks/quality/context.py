@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.contracts import Grid
-from tasks.quality.hourly import Judged, judged
+from tasks.quality.hourly import Judged, hours_of_day
 from tasks.quality.results import NotRun
 from tasks.settings.quality import QualitySettings
 from tasks.settings.tree import Settings
@@ -99,7 +99,7 @@ class Seen:
             NotRun: if there are no minutes.
         """
         network, grids = self.settings.network, []
-        days = np.array(self._filled, dtype="datetime64[D]")
+        days = np.array(self._days_with_minutes, dtype="datetime64[D]")
         for run in np.split(days, np.flatnonzero(np.diff(days) != _DAY) + 1):
             start, end = day_bounds(run[0], network.timezone)[0], day_bounds(run[-1], network.timezone)[1]
             table = pa.concat_tables([self.rows(day) for day in run])
@@ -107,19 +107,19 @@ class Seen:
         return grids
 
     @cached_property
-    def judged(self) -> list[Judged]:
+    def hourly_days(self) -> list[Judged]:
         """The days looked at by the hour, each beside earlier ones of its kind.
 
         Raises:
             NotRun: if there are no minutes.
         """
-        network, days = self.settings.network, np.array(self._filled, dtype="datetime64[D]")
+        network, days = self.settings.network, np.array(self._days_with_minutes, dtype="datetime64[D]")
         holidays = holiday_dates(
             network.country, network.subdivision, days[0] - 7 * (self.config.weeks + 1) * _DAY, days[-1]
         )
         earlier = source_days(days, self.config.weeks, holidays)
         return [
-            judged(
+            hours_of_day(
                 day,
                 self.rows(day),
                 [(d, self.rows(d)) for d in earlier[:, i] if not np.isnat(d)],
@@ -136,14 +136,14 @@ class Seen:
         Raises:
             NotRun: if there are no minutes.
         """
-        if not self._filled:
+        if not self._days_with_minutes:
             raise NotRun("no minutes to look at")
         return {
             name: day for day in sorted(self._read) for name in schemas.name_codes(self._read[day]["station_id"])[1]
         }
 
     @property
-    def _filled(self) -> list[str]:
+    def _days_with_minutes(self) -> list[str]:
         """Days to look at that have minutes."""
         filled = [day for day in self.days if self.rows(day).num_rows]
         if not filled:

@@ -62,7 +62,7 @@ class Judged:
     before: tuple[Hours, ...]
 
 
-def judged(
+def hours_of_day(
     day: np.datetime64, table: pa.Table, before: Sequence[tuple[np.datetime64, pa.Table]], timezone: str, interval: int
 ) -> Judged:
     """Rows of the minute table of a day, and of earlier ones, by the hour; those without rows are left out.

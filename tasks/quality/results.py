@@ -44,7 +44,7 @@ class Verdict:
     looked_at: str
 
 
-def counted(number: int, what: str) -> str:
+def count_phrase(number: int, what: str) -> str:
     """A number of things for people: 1 source, 2 sources."""
     return f"{number:,} {what}{'s' * (number != 1)}"
 

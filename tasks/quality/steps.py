@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds
 from tasks.errors import StoreError
-from tasks.quality.checks import broken, run_check
+from tasks.quality.checks import failed_check, run_check
 from tasks.quality.checks.quiet_source import check as quiet_source
 from tasks.quality.context import Seen, SourceFacts, days_to_look_at
 from tasks.quality.results import NotRun, QualityResult
@@ -53,11 +53,11 @@ def check_quality(
     """
     network = settings.network.name
     try:
-        return _checked(settings, sources, as_of, last_said, backfill)
+        return _run_checks(settings, sources, as_of, last_said, backfill)
     # The ingest has already written: that what it wrote cannot be looked at must not fail it.
     except Exception as error:
         log.exception("the quality checks could not be made")
-        return (broken("quality", network, error),)
+        return (failed_check("quality", network, error),)
 
 
 def quiet_sources(settings: Settings, last_said: Mapping[str, np.datetime64 | None], as_of: np.datetime64) -> list[str]:
@@ -66,7 +66,7 @@ def quiet_sources(settings: Settings, last_said: Mapping[str, np.datetime64 | No
     return [finding.sentence for finding in sorted(findings, key=lambda f: -f.weight)]
 
 
-def _checked(
+def _run_checks(
     settings: Settings,
     sources: Sequence[SourceFacts],
     as_of: np.datetime64,
@@ -82,20 +82,20 @@ def _checked(
         days_to_look_at(settings, touched, as_of),
         partial(_day, settings, store, as_of),
         last_said,
-        _held(store, STATIONS),
+        _read_results(store, STATIONS),
         backfill,
     )
     results = [result for name in settings.quality.checks for result in run_check(name, seen)]
-    results = _dated(results, _held(store, LATEST) or {}, as_of)
+    results = _date_warnings(results, _read_results(store, LATEST) or {}, as_of)
     try:
         _note_stations(store, seen)
         store.write_json(LATEST, {"as_of": _text(as_of), "results": [asdict(result) for result in results]})
     except StoreError as error:
-        results.append(broken("quality", settings.network.name, error))
+        results.append(failed_check("quality", settings.network.name, error))
     return tuple(results)
 
 
-def _held(store: Store, path: str) -> dict[str, Any] | None:
+def _read_results(store: Store, path: str) -> dict[str, Any] | None:
     """What the run before left, None where there is none or it cannot be read: it is written again."""
     try:
         held = store.read_json(path)
@@ -112,7 +112,9 @@ def _day(settings: Settings, store: Store, as_of: np.datetime64, day: str) -> pa
     return read_minutes(store, start, end, network.timezone, network.targets, as_of, {day})
 
 
-def _dated(results: list[QualityResult], before: Mapping[str, Any], as_of: np.datetime64) -> list[QualityResult]:
+def _date_warnings(
+    results: list[QualityResult], before: Mapping[str, Any], as_of: np.datetime64
+) -> list[QualityResult]:
     """Warnings with the moment since when every run has given them."""
     held: dict[Key, str] = {
         (r.get("check"), r.get("kind"), r.get("subject")): r["since"]

@@ -46,7 +46,7 @@ def is_compacted(path: str) -> bool:
     return batch_name(path).startswith(COMPACTED)
 
 
-def absorbed(store: Store, path: str) -> frozenset[str]:
+def absorbed_names(store: Store, path: str) -> frozenset[str]:
     """Names of the batches that a compacted file stands for.
 
     Raises:
@@ -65,10 +65,10 @@ def holds(store: Store, day: str, name: str) -> bool:
         return True  # asked before the folder is listed: a batch is deleted after what stands for it is there
 
     def is_absorbed(paths: list[str]) -> bool:
-        return any(name in absorbed(store, path) for path in paths if is_compacted(path))
+        return any(name in absorbed_names(store, path) for path in paths if is_compacted(path))
 
     files = batches(store, day)
-    return any(map(is_compacted, files)) and _read_unmoved(store, day, is_absorbed, files)[1]
+    return any(map(is_compacted, files)) and _read_stable(store, day, is_absorbed, files)[1]
 
 
 def read_day(
@@ -79,7 +79,7 @@ def read_day(
     Raises:
         StoreError: if a file cannot be read; names it.
     """
-    return _read_unmoved(store, day, lambda paths: store.read_tables(paths, schema, filter))
+    return _read_stable(store, day, lambda paths: store.read_tables(paths, schema, filter))
 
 
 def read_observations(
@@ -91,7 +91,7 @@ def read_observations(
     return pa.concat_tables([schema.empty_table(), *pieces])
 
 
-def _read_unmoved(
+def _read_stable(
     store: Store, day: str, read: Callable[[list[str]], T], files: list[str] | None = None
 ) -> tuple[list[str], T]:
     """What `read` makes of the files of a day, made again where a compaction took them away under it.

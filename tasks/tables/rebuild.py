@@ -30,7 +30,7 @@ def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
     """
     with store.lock(f"minutes-{day}"):
         while True:
-            folded = _extended(store, day, targets) or _folded(store, day, targets)
+            folded = _extend(store, day, targets) or _fold_all(store, day, targets)
             folded.write(store, day)
             if folded.batches == set(batches(store, day)):
                 return int(folded.table.num_rows)
@@ -104,7 +104,7 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _folded(store: Store, day: str, targets: Sequence[str]) -> Folded:
+def _fold_all(store: Store, day: str, targets: Sequence[str]) -> Folded:
     """The fold of all that there is."""
     files, observed = read_day(store, day, schemas.observations(targets))
     return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
@@ -120,7 +120,7 @@ def _has_parts(observed: pa.Table) -> bool:
     return any(schemas.name_codes(observed["part"])[1])
 
 
-def _extended(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
+def _extend(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
     """The present minute file and what is new since; None where that is not sure to be the fold of all.
 
     It is where the new batches speak of other (station, minute) than the file, or where nobody counts a part and all
@@ -141,13 +141,13 @@ def _extended(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
         return replace(before, batches=frozenset(files)) if not len(observed) else None
     parts = before.parts or _has_parts(observed)
     later = not parts and schemas.numpy_times(observed["available_at"]).min() > before.known_by
-    table = merged(before.table, fold(observed, targets), targets, over=bool(later))
+    table = merge(before.table, fold(observed, targets), targets, over=bool(later))
     if table is None:
         return None
     return Folded(table, frozenset(files), max(before.known_by, known_by), parts)
 
 
-def merged(old: pa.Table, new: pa.Table, targets: Sequence[str], over: bool) -> pa.Table | None:
+def merge(old: pa.Table, new: pa.Table, targets: Sequence[str], over: bool) -> pa.Table | None:
     """Rows of two minute tables, by station and minute.
 
     Args:
@@ -203,7 +203,7 @@ def refold_day(store: Store, day: str, targets: Sequence[str], mark: Callable[[s
     with store.lock(f"minutes-{day}"):
         differed = False
         while True:
-            folded = _folded(store, day, targets)
+            folded = _fold_all(store, day, targets)
             data, held = encode_table(folded.table), store.read_bytes(schemas.minutes_file(day))
             if data == held:
                 store.write_json(_origin_file(day), folded._origin(data))

@@ -99,7 +99,7 @@ def mark_late(
         ends = np.array([late[0], late[-1]], dtype="datetime64[D]")
         holidays = holiday_dates(country, subdivision, ends[0], ends[1] + (_WEEK * weeks + 1) * _DAY)
         for day in late:
-            stale.add(day, as_of, _used(np.datetime64(day, "D"), weeks, holidays))
+            stale.add(day, as_of, _tables_made_from(np.datetime64(day, "D"), weeks, holidays))
     for kind, marks in stale.marks.items():
         for target, notes in sorted(marks.items()):
             _add(store, kind, target, notes)
@@ -182,7 +182,7 @@ def clear(store: Store, marks: Iterable[Mark]) -> None:
                 store.delete(path)
 
 
-def _used(day: np.datetime64, weeks: int, holidays: frozenset[date]) -> Mapping[str, set[str]]:
+def _tables_made_from(day: np.datetime64, weeks: int, holidays: frozenset[date]) -> Mapping[str, set[str]]:
     """Service days made from a day, by what they are of, whether they are there or not."""
     later = np.arange(day + 1, day + _WEEK * weeks + 1)
     fed = later[(source_days(later, weeks, holidays) == day).any(axis=0)]

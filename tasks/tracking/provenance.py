@@ -28,12 +28,12 @@ def data_fingerprint(grid: Grid, extra: Sequence[Channel] = ()) -> str:
     return digest.hexdigest()[:16]
 
 
-def redacted(text: str) -> str:
+def redact(text: str) -> str:
     """Text with user names and passwords of URLs masked."""
     return USER_INFO.sub("***@", text)
 
 
-def resolved(settings: Settings) -> dict[str, Any]:
+def settings_tree(settings: Settings) -> dict[str, Any]:
     """The settings as JSON-able values, secrets masked."""
 
     def clean(value: Any, key: str = "") -> Any:
@@ -43,13 +43,13 @@ def resolved(settings: Settings) -> dict[str, Any]:
             return [clean(inner, key) for inner in value]
         if value is not None and SECRET.search(key):
             return "***"
-        return redacted(value) if isinstance(value, str) else value
+        return redact(value) if isinstance(value, str) else value
 
     cleaned: dict[str, Any] = clean(settings.model_dump(mode="json"))
     return cleaned
 
 
-def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Leaves of a tree by dotted name; lists of plain values are one leaf."""
     flat: dict[str, str] = {}
     for key, value in tree.items():
@@ -57,7 +57,7 @@ def flattened(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         if isinstance(value, list) and any(isinstance(item, dict) for item in value):
             value = {str(i): item for i, item in enumerate(value)}
         if isinstance(value, dict):
-            flat.update(flattened(value, f"{name}."))
+            flat.update(flatten(value, f"{name}."))
         elif value is not None:
             flat[name] = json.dumps(value) if isinstance(value, list) else str(value)
     return flat

@@ -20,7 +20,7 @@ import numpy as np
 from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
-from tasks.tracking.provenance import redacted
+from tasks.tracking.provenance import redact
 from tasks.tracking.uri import artifact_root, tracking_uri
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def connect(settings: Settings, suffix: str = "") -> Iterator[Tracking]:
         TrackingError: if MLflow does not answer or refuses, here or inside the block.
     """
     uri = tracking_uri(settings)
-    shown = redacted(uri)
+    shown = redact(uri)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -102,7 +102,7 @@ def _sentence(uri: str, message: str) -> str:
     if "HTTPConnectionPool" in message or "HTTPSConnectionPool" in message:
         return f"MLflow at {uri} does not answer: start it, or correct [mlflow] tracking_uri"
     first = message.strip().partition("\n")[0][:300]
-    return f"MLflow at {uri} refused: {redacted(first)}"
+    return f"MLflow at {uri} refused: {redact(first)}"
 
 
 def _client(settings: Settings, uri: str) -> MlflowClient:

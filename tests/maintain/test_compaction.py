@@ -20,7 +20,7 @@ from tasks.storage.parquet import decode_all, is_widely_readable
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import read_minutes
-from tasks.tables.observations import absorbed, batches, holds, is_compacted, read_observations
+from tasks.tables.observations import absorbed_names, batches, holds, is_compacted, read_observations
 from tasks.tables.rebuild import folded_from, rebuild_day
 
 START, END = moment(0), moment(1440)
@@ -99,7 +99,7 @@ def test_many_files_become_one_that_stands_for_all_of_them_sorted(store: Store) 
     assert (done.bytes_before, done.bytes_after, done.mended) == (size, len(data), False)
     expected = [Said("a", 1, 5), Said("a", 1, 9, available=700), Said("a", 2, 7), Said("b", 1, 6)]
     assert decode_all(data).to_pylist() == rows_of(expected).to_pylist()
-    assert absorbed(store, path) == {"b1", "b2", "b3", "b4"}
+    assert absorbed_names(store, path) == {"b1", "b2", "b3", "b4"}
     assert path == path_of(compacted_name(data))
     assert store.read_bytes(MINUTES) == before
     folded = folded_from(store, DAY)

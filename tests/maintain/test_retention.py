@@ -17,8 +17,8 @@ from support.batch_days import DAY, SCHEMA, TARGETS, Said, land, moment, no_mark
 from tasks.errors import ConfigError, StoreError
 from tasks.maintain import compaction
 from tasks.maintain.compaction import compact_day
-from tasks.maintain.distinct_rows import thinned, united
-from tasks.maintain.retention import Removed, first_kept, retain
+from tasks.maintain.distinct_rows import thin_rows, unite
+from tasks.maintain.retention import Removed, first_day_to_keep, retain
 from tasks.maintain.steps import compact_days
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -63,7 +63,7 @@ def configured(root: str, **keep: int) -> Settings:
 def test_a_day_goes_when_it_is_old_and_enough_later_ones_were_observed(
     observed: list[str], today: str, days: int, first: str | None
 ) -> None:
-    assert first_kept(observed, today, days) == first
+    assert first_day_to_keep(observed, today, days) == first
 
 
 @given(st.lists(st.integers(0, 60), unique=True).map(sorted), st.integers(0, 5000), st.integers(1, 40))
@@ -72,7 +72,7 @@ def test_nothing_younger_than_asked_goes_and_never_the_newest_days_of_all(
 ) -> None:
     names = [str(np.datetime64("2024-01-01") + n) for n in observed]
     now = np.datetime64("2024-01-01") + today
-    first = first_kept(names, str(now), days)
+    first = first_day_to_keep(names, str(now), days)
     gone = [day for day in names if first is not None and day < first]
     assert all(now - np.datetime64(day) > np.timedelta64(days, "D") for day in gone)
     assert all(sum(day < later <= str(now) for later in names) >= days for day in gone)
@@ -191,13 +191,13 @@ def folded(table: pa.Table, at: int) -> pa.Table:
 def test_thinned_rows_fold_to_the_same_today_and_at_every_moment_from_the_cutoff_on(
     said: list[Said], more: list[Said], cutoff: int, other: int
 ) -> None:
-    rows = united([rows_of(said, unknown=True)])
-    thin = thinned(rows, moment(cutoff))
-    for whole, less in ((rows, thin), *[(united([t, rows_of(more, unknown=True)]) for t in (rows, thin))]):
+    rows = unite([rows_of(said, unknown=True)])
+    thin = thin_rows(rows, moment(cutoff))
+    for whole, less in ((rows, thin), *[(unite([t, rows_of(more, unknown=True)]) for t in (rows, thin))]):
         assert fold(whole, TARGETS).equals(fold(less, TARGETS))
         assert all(folded(whole, at).equals(folded(less, at)) for at in range(cutoff, 9))
     later = moment(max(cutoff, other))
-    assert thinned(thin, later).equals(thinned(rows, later))
+    assert thin_rows(thin, later).equals(thin_rows(rows, later))
     assert set(map(str, thin.to_pylist())) <= set(map(str, rows.to_pylist()))
 
 
@@ -209,13 +209,13 @@ def test_of_what_was_superseded_long_ago_nothing_is_kept_and_of_the_rest_everyth
         Said("a", 1, 1, 1, 2, "", "other"),
     ]
     new = [Said("a", 1, 9, 9, 20), Said("a", 1, 9, 8, 30)]
-    thin = thinned(united([rows_of([*old, *new])]), moment(10))
-    assert thin.to_pylist() == united([rows_of([old[1], old[2], old[3], *new])]).select(SCHEMA.names).to_pylist()
+    thin = thin_rows(unite([rows_of([*old, *new])]), moment(10))
+    assert thin.to_pylist() == unite([rows_of([old[1], old[2], old[3], *new])]).select(SCHEMA.names).to_pylist()
 
 
 def test_what_came_at_the_same_moment_is_kept_whichever_count_the_network_names_first() -> None:
-    rows = united([rows_of([Said("a", 1, 1, 5, 2), Said("a", 1, 2, 3, 2)])])
-    thin = thinned(rows, moment(10))
+    rows = unite([rows_of([Said("a", 1, 1, 5, 2), Said("a", 1, 2, 3, 2)])])
+    thin = thin_rows(rows, moment(10))
     assert [fold(thin, t).to_pylist() for t in (TARGETS, TARGETS[::-1])] == [
         fold(rows, t).to_pylist() for t in (TARGETS, TARGETS[::-1])
     ]

@@ -12,7 +12,7 @@ from support.batch_days import DAY, SCHEMA, Said, compacted, land, path_of, remo
 
 from tasks.errors import StoreError
 from tasks.storage.store import Store
-from tasks.tables.observations import absorbed, batches, holds, read_day, read_observations
+from tasks.tables.observations import absorbed_names, batches, holds, read_day, read_observations
 
 ALL = [path_of("all-0")]
 ONE, TWO, THREE = Said("a", 1), Said("a", 2), Said("b", 3, part="p", source="other")
@@ -84,7 +84,7 @@ def test_a_batch_is_held_as_a_file_or_by_a_file_that_stands_for_it(root: str) ->
     assert not holds(store, DAY, "b2")
     land(store, "b2", [TWO])
     compact(store)
-    assert absorbed(store, path_of("all-0")) == {"b1", "b2"}
+    assert absorbed_names(store, path_of("all-0")) == {"b1", "b2"}
     assert [holds(store, DAY, name) for name in ("b1", "b2", "b3")] == [True, True, False]
     assert not holds(store, "2024-05-11", "b1")
 

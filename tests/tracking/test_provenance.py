@@ -18,13 +18,13 @@ GRID = Grid(np.ones((2, 3, 60), np.float32), np.datetime64("2026-03-10T00:00", "
 
 def test_secrets_stay_out_of_what_is_logged() -> None:
     settings = Settings(mlflow=MlflowSettings(tracking_uri="postgresql://me:hush@db:5432/mlflow"))
-    shown = provenance.resolved(settings)
+    shown = provenance.settings_tree(settings)
     assert shown["mlflow"]["tracking_uri"] == "postgresql://***@db:5432/mlflow"
     assert "hush" not in json.dumps(shown)
 
 
 def test_settings_are_flattened_by_dotted_name() -> None:
-    flat = provenance.flattened(provenance.resolved(Settings()))
+    flat = provenance.flatten(provenance.settings_tree(Settings()))
     assert flat["retrain.seed"] == "7"
     assert flat["sources.0.kind"] == "simulate"
     assert json.loads(flat["network.targets"]) == ["entries", "exits"]

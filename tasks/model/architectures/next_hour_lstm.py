@@ -117,7 +117,7 @@ class NextHourLstm(BaseArchitecture):
         del train  # its arrays are those of the rows, which later give way to longer ones
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
-        calibrated = self._calibrated(model, watched, held, features.grid)
+        calibrated = self._calibrate(model, watched, held, features.grid)
         if config.refit and log.notes["best_epoch"]:
             rows = join_rows(rows, self._fresh(features, split, weights, age, rng, scales))
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
@@ -127,7 +127,7 @@ class NextHourLstm(BaseArchitecture):
         fitted.weights = Weights.of(model)
         return fitted
 
-    def _calibrated(
+    def _calibrate(
         self, model: Any, watched: FitRows, held: Samples, grid: Grid
     ) -> tuple[Calibration | None, Calibration | None]:
         """Calibrations of the stations and of their total, None where they are not asked for or there is no total."""

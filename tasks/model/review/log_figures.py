@@ -41,7 +41,7 @@ CLOCKED = ("fit_seconds", "rows_a_second")
 def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> None:
     """Log parameters, metrics, tables and the decision of one training, whose bundle holds `meta`, into a run."""
     as_of, data = trained.as_of, str(meta["data"])
-    tree = provenance.resolved(settings)
+    tree = provenance.settings_tree(settings)
     run.params(params(settings, trained, data))
     run.json("config.json", tree)
     run.text("decision.md", decision.to_markdown())
@@ -83,7 +83,7 @@ def params(settings: Settings, trained: Trained, data: str) -> dict[str, Any]:
         "data_fingerprint": data,
         **spans,
         **{f"fit.{name}": value for name, value in notes.items() if np.isscalar(value) and name not in CLOCKED},
-        **provenance.flattened(provenance.resolved(settings)),
+        **provenance.flatten(provenance.settings_tree(settings)),
     }
 
 
@@ -91,7 +91,7 @@ def _log_data(run: Run, settings: Settings, trained: Trained, data: str) -> None
     grid = trained.features.grid
     span = {"from": f"{grid.minutes[0]}Z", "to": f"{grid.minutes[-1]}Z", "interval": grid.interval}
     size = {"stations": len(grid.stations), "observed": round(float(np.isfinite(grid.values).mean()), 4)}
-    run.data("minutes", data, provenance.redacted(settings.data_root), span | size)
+    run.data("minutes", data, provenance.redact(settings.data_root), span | size)
     run.json("data.json", {**span, **size, "targets": list(grid.targets), "station_ids": list(grid.stations)})
 
 

@@ -120,7 +120,7 @@ def register_trained(
         reason=decision.reason,
         metrics=tuple(metric_rows(trained)),
         decision=decision.to_markdown(),
-        tracking_uri=provenance.redacted(uri),
+        tracking_uri=provenance.redact(uri),
         url=url,
         bundle=store.url(place),
         fit_seconds=trained.log.notes.get("fit_seconds"),
@@ -148,12 +148,12 @@ def bundle_meta(trained: Trained) -> dict[str, Any]:
 
 def comparison_meta(settings: Settings, trained: Trained) -> dict[str, Any]:
     """What else a later challenger is compared with: config, code, and whether it went on from another."""
-    tree = provenance.resolved(settings)
+    tree = provenance.settings_tree(settings)
     sections = {name: tree[name] for name in ("network", "features", "retrain", "gate")}
     own = {"models": {trained.model: tree["models"].get(trained.model, {})}}
     own |= {"channels": tree["channels"]} if tree["channels"] else {}
     return {
-        "config": provenance.flattened({**sections, **own}),
+        "config": provenance.flatten({**sections, **own}),
         "commit": provenance.git_commit(PROJECT) or "unknown",
         "fine_tuned": bool(trained.log.notes.get("fine_tuned", False)),
         "holdout_days": [trained.days[0], trained.days[-1]] if trained.days else [],
@@ -193,7 +193,7 @@ def _run(
 ) -> AbstractContextManager[runs.Run]:
     """The run of this training: one of one model, moment, data, configuration and champion, however often tried."""
     as_of = trained.as_of
-    config = json.dumps(provenance.resolved(settings), sort_keys=True)
+    config = json.dumps(provenance.settings_tree(settings), sort_keys=True)
     identity = "\n".join((trained.model, str(as_of), data, config, str(trained.champion.get("version"))))
     retrain_id = f"{_compact(as_of)}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     tags = {

@@ -23,22 +23,22 @@ def run_check(name: str, seen: Seen) -> list[QualityResult]:
     """Results of one check; of one that cannot be made or fails, the reason. Never raises."""
     network = seen.settings.network.name
     try:
-        return results_of(name, network, _named(name)(seen), seen.config.worst)
+        return results_of(name, network, _load_check(name)(seen), seen.config.worst)
     except NotRun as reason:
         return [QualityResult(name, "not_run", "network", network, str(reason))]
     # Whatever a check runs into, the ingest that it watches has already written and must not fail for it.
     except Exception as error:
         log.exception("the quality check %s failed", name)
-        return [broken(name, network, error)]
+        return [failed_check(name, network, error)]
 
 
-def broken(name: str, network: str, error: Exception) -> QualityResult:
+def failed_check(name: str, network: str, error: Exception) -> QualityResult:
     """The result of a check that failed."""
     why = f"the check itself failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
     return QualityResult(name, "not_run", "network", network, why, broken=True)
 
 
-def _named(name: str) -> Callable[[Seen], Verdict]:
+def _load_check(name: str) -> Callable[[Seen], Verdict]:
     known = known_checks()
     if name not in known:
         raise NotRun(f"[quality] checks: {name!r} is unknown{nearest_key(name, known)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.quality.context import Seen, SourceFacts
-from tasks.quality.results import Finding, NotRun, Verdict, counted
+from tasks.quality.results import Finding, NotRun, Verdict, count_phrase
 
 HISTORY = np.timedelta64(1, "D")
 """Rows that are older come late, and are no matter of clocks."""
@@ -17,7 +17,7 @@ def check(seen: Seen) -> Verdict:
     if not read:
         raise NotRun("no rows came in")
     findings = [finding for facts in read for finding in (_ahead(seen, facts), _behind(seen, facts)) if finding]
-    return Verdict(findings, f"nothing speaks against the clock of {counted(len(read), 'source')}")
+    return Verdict(findings, f"nothing speaks against the clock of {count_phrase(len(read), 'source')}")
 
 
 def _ahead(seen: Seen, facts: SourceFacts) -> Finding | None:

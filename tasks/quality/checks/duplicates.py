@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tasks.quality.context import Seen
-from tasks.quality.results import Finding, NotRun, Verdict, counted
+from tasks.quality.results import Finding, NotRun, Verdict, count_phrase
 
 REASONS = ("duplicate_row", "superseded_in_file")
 FEWEST = 5
@@ -25,4 +25,4 @@ def check(seen: Seen) -> Verdict:
             findings.append(
                 Finding("source", facts.source, round(share, 4), seen.config.duplicate_share, sentence, share)
             )
-    return Verdict(findings, f"{counted(len(read), 'source')} read, hardly a row twice")
+    return Verdict(findings, f"{count_phrase(len(read), 'source')} read, hardly a row twice")

@@ -19,7 +19,7 @@ def check(seen: Seen) -> Verdict:
     steps = max(-(-seen.config.frozen_minutes // seen.interval), FEWEST_STEPS)
     findings = [finding for grid in seen.grids for finding in _standing(grid, steps)]
     targets = seen.settings.network.targets
-    for each in seen.judged:
+    for each in seen.hourly_days:
         for c, target in enumerate(targets):
             findings += _nobody(each, c, target, seen.config.frozen_people)
     return Verdict(findings, f"no counter stood still for {steps * seen.interval} minutes")

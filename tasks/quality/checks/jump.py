@@ -19,7 +19,7 @@ RUSH = 6
 
 def check(seen: Seen) -> Verdict:
     """One finding per station and target with an hour, or an interval, beyond `jump_factor` times all that is usual."""
-    days = [each for each in seen.judged if len(each.before) > 1]
+    days = [each for each in seen.hourly_days if len(each.before) > 1]
     if not days:
         raise NotRun("there are no two earlier days of the same kind to compare with")
     findings = [finding for each in days for finding in _jumps(seen, each)]

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tasks.clock import day_bounds, to_utc
 from tasks.quality.context import Seen
 from tasks.quality.hourly import Double, Hours, Judged
-from tasks.quality.results import Finding, Verdict, counted
+from tasks.quality.results import Finding, Verdict, count_phrase
 
 Flags = npt.NDArray[np.bool_]
 FEW = 3
@@ -18,8 +18,8 @@ FEW = 3
 def check(seen: Seen) -> Verdict:
     """One finding per station with hours that miss more than `missing_share` over what they usually miss."""
     findings: list[Finding] = []
-    hours, last = 0, seen.judged[-1].today.day
-    for each in seen.judged:
+    hours, last = 0, seen.hourly_days[-1].today.day
+    for each in seen.hourly_days:
         judged = _over(each, seen, bool(each.today.day < last))
         hours += int(judged.sum())
         owed = (_excess(each) > seen.config.missing_share) & judged
@@ -29,7 +29,7 @@ def check(seen: Seen) -> Verdict:
             findings.append(_finding(seen, each, None, everywhere, share.mean(axis=0)))
         owed &= ~everywhere
         findings += [_finding(seen, each, int(s), owed[s], share[s]) for s in np.flatnonzero(owed.any(axis=1))]
-    return Verdict(findings, f"no station lacks more than usual in {counted(hours, 'hour')}")
+    return Verdict(findings, f"no station lacks more than usual in {count_phrase(hours, 'hour')}")
 
 
 def _excess(each: Judged) -> Double:

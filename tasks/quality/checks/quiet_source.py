@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.quality.context import Seen
-from tasks.quality.results import Finding, Verdict, counted
+from tasks.quality.results import Finding, Verdict, count_phrase
 
 _TWO_DAYS = 2880
 
@@ -24,7 +24,7 @@ def check(seen: Seen) -> Verdict:
                 f"source {source.name!r} has said nothing for {how_long(minutes)} (last minute {said[source.name]}Z)"
             )
             findings.append(Finding("source", source.name, float(minutes), limit, sentence, minutes / limit))
-    return Verdict(findings, f"{counted(len(seen.settings.sources), 'source')} heard of late")
+    return Verdict(findings, f"{count_phrase(len(seen.settings.sources), 'source')} heard of late")
 
 
 def silence(last: np.datetime64 | None, as_of: np.datetime64, interval: int) -> int | None:

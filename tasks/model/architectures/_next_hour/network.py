@@ -130,11 +130,11 @@ def likelihood(truth: Any, output: Any, dispersion: Float | None = None) -> Any:
     seen = ops.cast(truth >= 0, output.dtype)
     count, mean = seen * ops.relu(truth), seen * ops.maximum(output[:, :1], TINY)
     deviance = count * (ops.log(ops.maximum(count, TINY)) - ops.log(ops.maximum(mean, TINY)))
-    by_target = ops.sum(deviance, axis=3) - _shared(ops.sum(count, axis=3), ops.sum(mean, axis=3), dispersion)
+    by_target = ops.sum(deviance, axis=3) - _hour_term(ops.sum(count, axis=3), ops.sum(mean, axis=3), dispersion)
     return 2 * ops.sum(by_target, axis=(1, 2)) / (truth.shape[2] * truth.shape[3])
 
 
-def _shared(count: Any, mean: Any, dispersion: Float | None) -> Any:
+def _hour_term(count: Any, mean: Any, dispersion: Float | None) -> Any:
     """What an hour's sum takes off its steps' deviance, [row, 1, target]; its limit at no dispersion is the excess."""
     from keras import ops
 
