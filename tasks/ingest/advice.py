@@ -51,15 +51,15 @@ def _day_first(text: str) -> bool:
 
 def _advise_number(values: Sequence[str]) -> str:
     grouped = [found for value in values if (found := re.fullmatch(_GROUPED, value))]
-    decimal = [value for value in values if re.fullmatch(r"[+-]?\d+,\d+", value)]
-    marks = {found["mark"] for found in grouped}
-    if len(marks) == 1 and len(grouped) == len({*values}):
-        (mark,) = marks
-        return f"write thousands = {_quoted(mark)} if it parts thousands, or export whole numbers without it"
-    if grouped and marks <= {*" '\u00a0\u202f\u2019"}:
-        return f"write thousands = {_quoted(min(marks))}"
+    decimal = [v for v in values if re.fullmatch(r"[+-]?\d+,\d+", v) and not re.fullmatch(_GROUPED, v)]
+    marks = sorted({" " if found["mark"].isspace() else found["mark"].replace("\u2019", "'") for found in grouped})
+    if marks:
+        listed = _quoted(marks[0]) if len(marks) == 1 else f"[{', '.join(map(_quoted, marks))}]"
+        doubt = " if it parts thousands" if {",", "."} & {*marks} else ""
+        rest = f', and decimal = "," for {_cut(decimal[0])!r}' if decimal else ""
+        return f"write thousands = {listed}{doubt}{rest}, or export whole numbers without it"
     if decimal:
-        return 'write decimal = ","'
+        return 'write decimal = "," if the comma is a decimal mark'
     words = [value for value in values if not re.fullmatch(r"[+-]?\d[\d\s.,'\u2019]*", value)]
     if words:
         return f"where it stands for not counted, write missing = [{', '.join(_quoted(_cut(w)) for w in words[:5])}]"

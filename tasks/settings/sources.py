@@ -17,6 +17,7 @@ from tasks.settings.columns import (
     Where,
     one_name,
     same_rows,
+    texts_of,
 )
 from tasks.settings.secrets import check_url, check_values
 from tasks.settings.section import Section
@@ -53,7 +54,18 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
+def _marks(value: object) -> object:
+    """Marks of thousands as a tuple: one blank for any, a straight apostrophe for a typeset one."""
+    given = _listed(value)
+    if not isinstance(given, list | tuple):
+        return given
+    return tuple({"\u2019": "'"}.get(mark, mark) if not str(mark).isspace() else " " for mark in given)
+
+
 TimeFormats = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Thousands = Annotated[tuple[Literal[",", ".", " ", "'"], ...], BeforeValidator(_marks)]
+Decimals = Annotated[tuple[Literal[",", "."], ...], BeforeValidator(_listed)]
+Words = Annotated[tuple[str, ...], BeforeValidator(texts_of)]
 
 
 class RowSource(BaseSource):
@@ -76,6 +88,21 @@ class RowSource(BaseSource):
         exclude_if=lambda where: not where,
         description='Column -> values: rows with another value there are left out. { fare_action = ["Enter"] }; '
         "a target may have its own.",
+    )
+    missing: Words = Field(
+        (),
+        exclude_if=lambda words: not words,
+        description='Words for "not counted" or "withheld" in counts: blank, never zero. ["Moins de 5", "<5", "-"]',
+    )
+    thousands: Thousands = Field(
+        (),
+        exclude_if=lambda marks: not marks,
+        description='Mark between groups of three digits in counts: ",", ".", " " (any blank) or "\'", or several.',
+    )
+    decimal: Decimals = Field(
+        (),
+        exclude_if=lambda marks: not marks,
+        description='Mark before the fraction in counts, "," or ".", or both; the point without it.',
     )
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are rejected as absurd.")
     max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is rejected.")

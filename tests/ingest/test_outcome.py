@@ -122,6 +122,8 @@ def test_a_target_of_which_all_is_rejected_is_a_failure_though_the_other_landed(
         ("not_a_number", ["1,204", "3,001,000"], 'thousands = ","'),
         ("not_a_number", ["1 204", "N/A"], 'thousands = " "'),
         ("not_a_number", ["1'204"], 'thousands = "\'"'),
+        ("not_a_number", ["1,653", "1\u00a0204", "1'404"], 'thousands = [" ", "\'", ","] if it parts thousands'),
+        ("not_a_number", ["1,653", "12,0"], 'thousands = "," if it parts thousands, and decimal = "," for'),
         ("not_a_number", ["12,0"], 'decimal = ","'),
         ("not_a_number", ["Moins de 5", 'a "b"'], 'missing = ["Moins de 5", "a \\"b\\""]'),
         ("negative", ["-1"], 'missing = ["-1"]'),

@@ -157,7 +157,7 @@ def read_rows(
     counts = {}
     for target in (name for name in columns if name in file.network.targets):
         rows = asked.get(target)
-        values, given = read_counts(file.rows.column(columns[target][0]), file.config.maximum, rejections, rows)
+        values, given = read_counts(file.rows.column(columns[target][0]), file.config, rejections, rows)
         counts[target] = Counted(values, given if rows is None else given & rows, rows)
     rejections.reject(~np.any([each.given for each in counts.values()], axis=0), "missing_count")
     return CountRows(station, stations, part, parts, moments, minute, available, counts)

@@ -11,10 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
+from tasks.ingest.rows.format_numbers import is_missing, plain_numbers
 from tasks.ingest.rows.rejections import Rejections
+from tasks.settings.sources import RowSource
 
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
+_PLAIN = re.compile(r"[+-]?\d{1,18}(\.\d+)?")
 _BLANK = ("", "nan", "null")
 BLANK, UNSAFE, NOWHERE, AMBIGUOUS = -1, -2, -3, -4
 """Codes of a name that was not given, of one that is rejected, of one that no row has, of one that may be two."""
@@ -30,23 +33,24 @@ _UNSAFE = (
 
 
 def read_counts(
-    column: pa.Array, maximum: int, rejections: Rejections, rows: npt.NDArray[np.bool_] | None = None
+    column: pa.Array, config: RowSource, rejections: Rejections, rows: npt.NDArray[np.bool_] | None = None
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-    """Whole numbers of a column, and which rows have one; refuses what is none, negative or above `maximum`.
+    """Whole numbers of a column, and which rows have one; refuses what is none, negative or above the maximum.
 
-    Of all rows, or of some (a mask); the others are not judged.
+    Of all rows, or of some (a mask); the others are not judged. How numbers are written is what the source says:
+    without a word of it 1,204 is no number.
 
-    A blank (also null and NaN) is no count, and no fault.
+    A blank (also null, NaN and what the source calls missing) is no count, and no fault.
     """
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    numbers, blank = _numbers(pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]))
+    numbers, blank = _numbers(pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]), config)
     which = places(coded)
     given = ~blank
     with np.errstate(invalid="ignore"):
         faults = (
             ("not_a_number", given & np.isnan(numbers)),
             ("negative", given & (numbers < 0)),
-            ("absurd", given & (numbers > min(maximum, LARGEST))),
+            ("absurd", given & (numbers > min(config.maximum, LARGEST))),
             ("not_whole", given & (numbers != np.floor(numbers))),
         )
     sound = given.copy()
@@ -76,21 +80,27 @@ def places(coded: pa.DictionaryArray) -> Int:
     return np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
-def _numbers(values: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+def _numbers(
+    values: pa.Array, config: RowSource | None = None
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Values as float64, NaN where they are no numbers; and which are blank."""
-    kind = values.type
+    kind, words = values.type, () if config is None else config.missing
+    withheld = [float(word) for word in words if _PLAIN.fullmatch(word)]
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-        return numbers, np.isnan(numbers)
+        return numbers, np.isnan(numbers) | np.isin(numbers, withheld)
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         nothing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
         return np.full(len(values), np.nan), nothing
     text = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values.cast(pa.string()), "")))
-    blank = np.asarray(pc.is_in(text, pa.array(_BLANK)).to_numpy(zero_copy_only=False), dtype=bool)
+    blank = is_missing(text, (*_BLANK, *words))
+    if config is not None and (config.thousands or config.decimal):
+        text = plain_numbers(text, config.thousands, config.decimal)
     endless = pc.match_substring_regex(text, r"^[+-]?inf(inity)?$")
     formed = pc.or_(pc.match_substring_regex(text, _NUMBER), endless)
     digits = pc.if_else(formed, pc.utf8_ltrim(text, "+"), None)
-    return np.array(digits.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64), blank
+    numbers = np.array(digits.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return numbers, blank | np.isin(numbers, withheld)
 
 
 def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
