@@ -94,6 +94,9 @@ FILE_REASONS = {
         "most intervals of stations have several rows with different counts",
         'rows = "sum" adds them up, rows = "last" takes the last one, where = {...} chooses some',
     ),
+    "cumulative": Reason(
+        "a column of counts only grows: it is the reading of a counter", "give the difference per interval"
+    ),
     "coarser_than_grid": Reason(
         "rows of a station are further apart than interval_minutes", "choose an interval as long as theirs"
     ),

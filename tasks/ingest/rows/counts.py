@@ -11,6 +11,7 @@ from tasks.arrays import Int
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import defer_future_rows, next_due, repeated_hour
 from tasks.ingest.rows.count_rows import filter_rows, find_columns, read_rows
+from tasks.ingest.rows.counters import check_counters
 from tasks.ingest.rows.merge import last_of_each, sum_of_each
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.row_checks import check_contested, check_spacing
@@ -66,7 +67,8 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     """Judge rows of counts: of several about one station, minute, part and availability the last lands, or the sum.
 
     Raises:
-        FileProblem: if a column is missing, most rows are parts though nobody said so, or coarser than the grid.
+        FileProblem: if a column is missing, most rows are parts though nobody said so, coarser than the grid, or
+            readings of counters.
     """
     targets, interval, said = file.network.targets, file.network.interval_minutes, rules.columns
     columns = find_columns(file, said, targets)
@@ -81,8 +83,11 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     judged = rejections, rows.minute, interval, available
     recheck_at = next_due(*judged)
     waiting, settled_at = defer_future_rows(*judged, pull.as_of + rules.patience)
-    most, rejected = file.config.maximum, len(rejections.rejected)
+    most, rejected, good = file.config.maximum, len(rejections.rejected), np.flatnonzero(rejections.good)
     merged = sum_of_each(rows, rejections, most) if adds_up else last_of_each(rows, rejections, interval)
+    if len(good) > len(merged.kept):  # several counters of one station are rows of their own
+        check_counters(file, columns, rows, good)
+    check_counters(file, columns, merged.rows, merged.kept)
     repeated = () if rules.rows else check_contested(file, shown, merged)
     statements = merged.rows.statements(merged.kept, targets)
     if (
