@@ -12,6 +12,8 @@ from tasks.ingest.rows.format_times import read_both_ways, suggest_formats
 SHOWN = 40
 HARMLESS = ("duplicate_event", "in_future")
 """Reasons for which a row does not count as lost: it landed before, or lands later."""
+CONSEQUENCES = ("part_rejected",)
+"""Reasons that follow from that of another row, which is the one to tell."""
 _EPOCHS = {10: "epoch", 13: "epoch_ms", 16: "epoch_us"}
 _CLOCK = r"\d{1,2}(:\d{2}){1,2}( ?[ap]\.?m\.?)?"
 _GROUPED = r"[+-]?\d{1,3}(?P<mark>[ '.,\u00a0\u202f\u2019])\d{3}((?P=mark)\d{3})*"
@@ -98,7 +100,7 @@ def find_problem(
     lost = sum(counted.values())
     if not lost or (landed and 2 * lost <= rows):
         return None
-    worst = max(counted, key=lambda code: (counted[code], code))
+    worst = max(counted, key=lambda code: (code not in CONSEQUENCES, counted[code], code))
     how = f"{counted[worst]:,} {worst}" if counted[worst] < rows else worst
     what = f"nothing of {rows:,} rows landed" if not landed else f"{lost:,} of {rows:,} rows were rejected"
     return f"{what} ({how}): {remedies.get(worst) or explain(worst).remedy}"

@@ -74,6 +74,10 @@ ROW_REASONS = {
         "the clocks showed this local time twice in autumn, and rows of it add up",
         "export times with their offset, or in UTC (minute_utc)",
     ),
+    "part_rejected": Reason(
+        "another row of the same sum was rejected, so that the sum is not known",
+        "repair that row; this one lands with it",
+    ),
 }
 """Codes of rows."""
 

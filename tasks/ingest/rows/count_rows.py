@@ -28,11 +28,13 @@ class Counted:
         values: people; anything where nothing is given.
         given: rows that give a count.
         asked: rows that the target's filter chooses; None for all.
+        wrong: rows whose count cannot be read; None for none.
     """
 
     values: npt.NDArray[np.int32]
     given: Flags
     asked: Flags | None = None
+    wrong: Flags | None = None
 
 
 @dataclass(frozen=True)
@@ -157,8 +159,10 @@ def read_rows(
     counts = {}
     for target in (name for name in columns if name in file.network.targets):
         rows = asked.get(target)
-        values, given = read_counts(file.rows.column(columns[target][0]), file.config, rejections, rows)
-        counts[target] = Counted(values, given if rows is None else given & rows, rows)
+        values, given, wrong = read_counts(file.rows.column(columns[target][0]), file.config, rejections, rows)
+        if rows is not None:
+            given, wrong = given & rows, None if wrong is None else wrong & rows
+        counts[target] = Counted(values, given, rows, wrong)
     rejections.reject(~np.any([each.given for each in counts.values()], axis=0), "missing_count")
     return CountRows(station, stations, part, parts, moments, minute, available, counts)
 

@@ -17,6 +17,10 @@ from tasks.ingest.statements import UNKNOWN
 from tasks.tables import schemas
 
 _CELLS_PER_ROW = 8
+_MINUTES = 1 << 36
+"""More than there are in any calendar."""
+_NO_TIME = ("bad_time", "nonexistent_local_time", "repeated_local_time")
+"""Reasons of rows whose interval is not known."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,10 @@ def _last_per_target(rows: CountRows, rejections: Rejections) -> Merged:
 def sum_of_each(rows: CountRows, rejections: Rejections, maximum: int) -> Merged:
     """One row per station, minute and part: the sum of all that give a count, known when the last of them is.
 
-    Sums above `maximum` are rejected with their rows.
+    Sums above `maximum` are rejected with their rows. A sum of which a part is rejected is not known, see
+    `_whole_intervals`.
     """
+    rows = _whole_intervals(rows, rejections)
     order, starts = _groups(rows, rejections, [rows.part, rows.minute, rows.station])
     group, nothing = np.cumsum(_heads(len(order), starts)) - 1, order[:0]
     sums = {
@@ -120,6 +126,24 @@ def sum_of_each(rows: CountRows, rejections: Rejections, maximum: int) -> Merged
         known = np.where(np.minimum.reduceat(known, starts) == UNKNOWN, UNKNOWN, np.maximum.reduceat(known, starts))
     merged = replace(_taken(rows, order[starts], counts), available=known)
     return Merged(merged, np.arange(len(starts)), len(order), nothing, nothing)
+
+
+def _whole_intervals(rows: CountRows, rejections: Rejections) -> CountRows:
+    """The rows, blank in each target and interval of a station of which a rejected row counts something, too.
+
+    Else the sum of the others would pass for all. Rows that are left without a count are rejected.
+    """
+    placed = (rows.station >= 0) & ~np.any([rejections.has(reason) for reason in _NO_TIME], axis=0)
+    rejected = (rejections.codes >= 0) & placed
+    if not rejected.any():
+        return rows
+    interval = rows.station.astype(np.int64) * _MINUTES + rows.minute
+    unread, counts = rejections.has("not_utf8"), {}
+    for target, each in rows.counts.items():
+        told = each.given | unread if each.wrong is None else each.given | each.wrong | unread
+        counts[target] = replace(each, given=each.given & ~np.isin(interval, interval[rejected & told]))
+    rejections.reject(~np.any([each.given for each in counts.values()], axis=0), "part_rejected")
+    return replace(rows, counts=counts)
 
 
 def _groups(rows: CountRows, rejections: Rejections, keys: list[npt.NDArray[Any]]) -> tuple[Int, Int]:

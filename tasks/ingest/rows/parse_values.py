@@ -34,8 +34,10 @@ _UNSAFE = (
 
 def read_counts(
     column: pa.Array, config: RowSource, rejections: Rejections, rows: npt.NDArray[np.bool_] | None = None
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-    """Whole numbers of a column, and which rows have one; refuses what is none, negative or above the maximum.
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
+    """Whole numbers of a column, which rows have one, and which a wrong one (None: no row).
+
+    Refuses what is no whole number, negative or above the maximum.
 
     Of all rows, or of some (a mask); the others are not judged. How numbers are written is what the source says:
     without a word of it 1,204 is no number.
@@ -59,7 +61,13 @@ def read_counts(
         if wrong.any():
             rejections.reject(wrong[which] if rows is None else wrong[which] & rows, reason)
     whole = np.where(sound, numbers, 0).astype(np.int32)
-    return whole[which], np.ones(len(which), dtype=bool) if sound[:-1].all() and not coded.null_count else sound[which]
+    all_sound = sound[:-1].all() and not coded.null_count
+    wrong = given & ~sound
+    return (
+        whole[which],
+        np.ones(len(which), dtype=bool) if all_sound else sound[which],
+        wrong[which] if wrong.any() else None,
+    )
 
 
 def read_numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.ingest_bench import Bench, at
+from support.repair_bench import edited, replayed, written
 
 from tasks.errors import ConfigError, SourceError
 
@@ -168,3 +169,50 @@ def test_filtered_rows_come_to_what_pandas_makes_of_them(
         counts = (None if way not in row or pd.isna(row[way]) else int(row[way]) for way in ("in", "out"))
         expected[station, at(f"2024-05-09T10:0{minute}")] = tuple(counts)
     assert bench.truth() == expected
+
+
+@pytest.mark.parametrize("bad", ["Moins de 5", "-1", "99", "2.5", "1,204"])
+def test_a_sum_of_which_a_part_is_rejected_is_blank(tmp_path: Path, bad: str) -> None:
+    bench = Bench.counts(tmp_path, rows="sum", maximum=50)
+    lines = [
+        "A;2024-05-09T10:00Z;2;1",
+        f"A;2024-05-09T10:00Z;{bad};1",
+        "A;2024-05-09T10:01Z;4;1",
+        "B;2024-05-09T10:00Z;3;1",
+    ]
+    report = _lines(bench, "station_id;minute_utc;entries;exits", *lines).ingest()
+    assert bench.truth() == {("A", at("2024-05-09T10:01")): (4, 1), ("B", at("2024-05-09T10:00")): (3, 1)}
+    assert (report.rows, report.rejected, report.reasons["part_rejected"]) == (2, 2, 1)
+
+
+def test_only_the_target_that_lost_a_part_is_blank(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, columns=BOTH, rows="sum")
+    lines = ("A,2024-05-09T10:00Z,in,5", "A,2024-05-09T10:00Z,in,x", "A,2024-05-09T10:00Z,out,3")
+    report = _lines(bench, "station_id,minute_utc,way,n", *lines).ingest()
+    assert bench.truth() == {("A", at("2024-05-09T10:00")): (None, 3)}
+    assert report.reasons == {"not_a_number": 1, "part_rejected": 1}
+
+
+def test_a_part_that_is_withheld_or_has_no_time_leaves_the_sums_as_they_are(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, rows="sum", missing=["Moins de 5"])
+    lines = ("A,2024-05-09T10:00Z,5,1", "A,2024-05-09T10:00Z,moins de 5,1", "A,never,7,1", ",2024-05-09T10:00Z,7,1")
+    _lines(bench, "station_id,minute_utc,entries,exits", *lines).ingest()
+    assert bench.truth() == {("A", at("2024-05-09T10:00")): (5, 2)}
+
+
+def test_the_other_parts_of_an_interval_are_blank_with_the_one_that_is_rejected(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, rows="sum")
+    lines = ("A,2024-05-09T10:00Z,5,adult", "A,2024-05-09T10:00Z,x,child", "A,2024-05-09T10:00Z,5,=1")
+    report = _lines(bench, "station_id,minute_utc,entries,part", *lines).ingest()
+    assert report.reasons == {"not_a_number": 1, "part_rejected": 1, "unsafe_name": 1}
+    assert report.problem is not None
+    assert "part_rejected" not in report.problem
+
+
+def test_a_sum_lands_whole_once_its_part_is_repaired(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, rows="sum")
+    lines = ("A,2024-05-09T10:00Z,5,1", "A,2024-05-09T10:00Z,x,1", "A,2024-05-09T10:01Z,1,1")
+    _lines(bench, "station_id,minute_utc,entries,exits", *lines).ingest()
+    sheet = edited(written(bench), lambda row: row.update(entries="7") if row["entries"] == "x" else None)
+    assert replayed(bench, sheet).repaired == 1
+    assert bench.truth() == {("A", at("2024-05-09T10:00")): (12, 2), ("A", at("2024-05-09T10:01")): (1, 1)}
