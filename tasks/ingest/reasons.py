@@ -115,5 +115,6 @@ FILE_REASONS = {
 
 
 def explain(code: str) -> Reason:
-    """Meaning and remedy of a code, of rows or of files."""
-    return ROW_REASONS[code] if code in ROW_REASONS else FILE_REASONS[code]
+    """Meaning and remedy of a code, of rows or of files; a source that is added may have codes of its own."""
+    own = Reason(f"The source says {code}.", "see the documentation of the source")
+    return ROW_REASONS.get(code) or FILE_REASONS.get(code) or own

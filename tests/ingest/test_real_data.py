@@ -47,7 +47,7 @@ def test_a_day_of_drops_and_the_dense_file_of_chicago_say_the_same(tmp_path: Pat
     assert len(frame) == len(raw) == report.rows
     assert frame["entries"].sum() == raw["entries"].sum()
     size = sum(len(content) for content in live.minute_files().values())
-    assert size < 0.5 * len(frame)
+    assert size < 0.75 * len(frame)  # times by dictionary, which every reader reads right
 
 
 def test_a_month_of_trips_in_edinburgh_is_what_pandas_counts(tmp_path: Path) -> None:

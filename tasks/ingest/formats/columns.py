@@ -137,15 +137,15 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | 
 def _joined(table: pa.Table) -> pa.Array:
     shown = []
     for column in table.columns:
-        text = as_text(_cut(column))
+        text = as_text(cut_texts(column))
         if text is not None:
             shown.append(text)
     return pc.binary_join_element_wise(*shown, ",") if shown else pa.nulls(table.num_rows, pa.string()).fill_null("")
 
 
-def _cut(column: pa.Array) -> pa.Array:
+def cut_texts(column: pa.Array) -> pa.Array:
     """Text no longer than a reject keeps, before anything is made of it; else the column as it is."""
     column = one_array(column)
     if pa.types.is_dictionary(column.type):
-        return pa.DictionaryArray.from_arrays(column.indices, _cut(column.dictionary))
+        return pa.DictionaryArray.from_arrays(column.indices, cut_texts(column.dictionary))
     return pc.utf8_slice_codeunits(column, 0, TEXT_LENGTH) if pa.types.is_string(column.type) else column

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.ingest.formats.columns import as_text
+from tasks.ingest.formats.columns import as_text, cut_texts
+from tasks.ingest.rows.parse_values import places
 
 _DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))$"
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?(Z|\+00:?00)?$"
@@ -101,9 +102,10 @@ def _distinct(column: pa.Array) -> pa.Array:
 
 
 def _texts(column: pa.Array) -> pa.DictionaryArray:
-    """A column as distinct texts, trimmed; blank for null and for what has no text form."""
-    text = as_text(column)
+    """A column as distinct texts, trimmed and cut; blank for null and for what has no text form."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    text = as_text(cut_texts(coded.dictionary))
     if text is None:
-        text = pa.nulls(len(column), pa.string()).fill_null("")
-    coded = text.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(coded.indices, pc.utf8_trim_whitespace(coded.dictionary))
+        text = pa.nulls(len(coded.dictionary), pa.string()).fill_null("")
+    values = pa.concat_arrays([pc.utf8_trim_whitespace(text), pa.array([""])])
+    return pa.DictionaryArray.from_arrays(pa.array(places(coded)), values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from tasks.ingest.formats.columns import Columns, as_text
+from tasks.ingest.formats.columns import Columns, as_text, cut_texts
 from tasks.ingest.reasons import ROW_REASONS
 from tasks.ingest.rejects import TEXT_LENGTH, FileProblem, Sample
 from tasks.ingest.rows.rejections import Rejections
@@ -58,7 +58,7 @@ def _sample(rows: Columns, names: Sequence[str], at: np.ndarray) -> Sample:  # t
 
 def _texts(rows: Columns, name: str, at: pa.Array) -> list[str]:
     try:
-        text = as_text(rows.column(name).take(at))
+        text = as_text(cut_texts(rows.column(name).take(at)))
     except FileProblem:
         text = None
     return [""] * len(at) if text is None else text.to_pylist()
