@@ -20,6 +20,8 @@ FEWEST = 3
 """Contested intervals that are no chance."""
 OF_STATION, OF_FILE = 12.0, 6.0
 """Powers of ten against chance from which times of one station, or of a file, are coarser than the grid."""
+REGULAR_TIMES, OF_REGULAR = 6, 4.5
+"""Times of a file that are no chance where most are equally far apart, and the powers of ten against it."""
 _SAMPLE, _MOST_COLUMNS = 1000, 60
 
 
@@ -88,15 +90,22 @@ def _coarser(file: InputColumns, station: npt.NDArray[np.integer], minute: Int) 
     starts = np.flatnonzero(np.diff(place, prepend=-1))
     regular, many = np.gcd.reduceat(apart, starts), np.diff(np.append(starts, len(place)))
     surprise = many * np.log10(np.maximum(regular / grid, 1))
-    worst, whole = int(surprise.argmax()), _surprise_of_file(minute, grid)
-    if surprise[worst] < OF_STATION and whole < OF_FILE:
+    worst = int(surprise.argmax())
+    if surprise[worst] < OF_STATION and not _is_file_coarser(minute, grid):
         return None
     return int(place[starts[worst]]), int(regular[worst])
 
 
-def _surprise_of_file(minute: Int, grid: int) -> float:
-    """Powers of ten against chance that all times of a file lie on a coarser grid."""
-    times = np.unique(minute)
-    if len(times) < 2:
-        return 0.0
-    return float((len(times) - 1) * np.log10(max(int(np.gcd.reduce(np.diff(times))) / grid, 1)))
+def _is_file_coarser(minute: Int, grid: int) -> bool:
+    """Whether all times of a file lie on a coarser grid by more than chance."""
+    apart = np.diff(np.unique(minute))
+    if not len(apart):
+        return False
+    regular = int(np.gcd.reduce(apart))
+    steps = max(regular / grid, 1)
+    if len(apart) * np.log10(steps) >= OF_FILE:
+        return True
+    equal = int((apart == regular).sum())
+    # Where times come by chance, a gap of so many steps is likeliest if one interval in so many has rows.
+    once = -np.log10((1 - 1 / steps) ** (steps - 1) / steps) if steps > 1 else 0.0
+    return len(apart) + 1 >= REGULAR_TIMES and 4 * equal >= 3 * len(apart) and bool(equal * once >= OF_REGULAR)

@@ -69,6 +69,21 @@ def test_gaps_are_not_a_coarser_grid(tmp_path: Path, minutes: int, count: int, s
     assert _every(tmp_path, minutes, count, skip=skip).ingest().rejected == 0
 
 
+@pytest.mark.parametrize(("minutes", "count", "interval"), [(60, 6, 15), (30, 9, 15), (60, 9, 30), (15, 7, 5)])
+def test_a_few_regular_rows_show_a_grid_that_is_little_coarser(
+    tmp_path: Path, minutes: int, count: int, interval: int
+) -> None:
+    with pytest.raises(SourceError, match=f"{minutes} minutes apart, coarser than interval_minutes = {interval}"):
+        _every(tmp_path, minutes, count, interval).ingest()
+
+
+@pytest.mark.parametrize(("minutes", "count", "skip"), [(60, 5, ()), (30, 8, ()), (60, 9, (1, 2, 4, 5, 7))])
+def test_fewer_or_irregular_rows_are_not_a_coarser_grid(
+    tmp_path: Path, minutes: int, count: int, skip: tuple[int, ...]
+) -> None:
+    assert _every(tmp_path, minutes, count, 15, skip).ingest().rejected == 0
+
+
 def test_one_station_by_the_hour_among_those_by_the_minute_is_found(tmp_path: Path) -> None:
     bench = _every(tmp_path, 1, 60)
     rows = [("A", f"2024-05-09T00:{i:02d}Z", "", 1) for i in range(60)]
