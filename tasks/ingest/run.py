@@ -167,7 +167,7 @@ def _land_key(
         own.partly += batch.partly
         own.recheck_at = own.recheck_at or batch.recheck_at
     assert rejects is not None  # a group has a first batch
-    if before and batch.silence_is_zero:
+    if before and not batch.appends and (batch.silence_is_zero or writer.is_reread(before)):
         result += writer.zero_removed_days(batch, before, result.stated_days, receipt)
     kept = write_rejects(context.store, rejects, receipt, before.outcome.rejects if before else (), batch.appends)
     totals.add_key(own, rejects, result.changed_days, result.old_rows)

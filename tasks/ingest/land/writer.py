@@ -89,7 +89,10 @@ class Writer:
             is_changed = True
         else:
             base, last_receipt = self._earlier_statements(day, parts)
-            new = self._diff(rows, base, batch.silence_is_zero).sorted()
+            new = self._diff(rows, base, batch.silence_is_zero)
+            if before and self.is_reread(before):
+                new = concatenate(new, self._superseded(day, rows, batch))
+            new = new.sorted()
             name = self._name(new, batch, state)
             # rows received after the entry are of a run that crashed: the day may not have been folded since
             is_changed = bool(len(new)) or before is None or bool(last_receipt > _received_at(before))
@@ -110,6 +113,24 @@ class Writer:
         base, last_receipt = self._earlier_statements(day, parts)
         new = self._diff(rows, base, False).sorted()
         return new, self._name(new, batch, f"after {last_receipt}")
+
+    def is_reread(self, before: Entry) -> bool:
+        """Whether a key was read in another way before, so that what it stated may have another part."""
+        read = before.input
+        return (read.setup, read.start, read.end) != (self.context.setup, None, None)
+
+    def _superseded(self, day: str, rows: Statements, batch: SourceBatch) -> Statements:
+        """Zeros for what a key stated as another part before its rows added up, or before they no longer did.
+
+        The part of all files is that of other keys, too: of it only what this key states anew is superseded.
+        """
+        base, _ = self._earlier_statements(day, sorted({"", batch.key} - {batch.part, *rows.used_parts()}))
+        if batch.part:
+            both = concatenate(replace(base, part=np.zeros_like(base.part), parts=[""]), rows)
+            place = both.station.astype(np.int64) << 32 | both.minute
+            base = base.take(np.isin(place[: len(base)], place[len(base) :]))
+        zeros = zeros_for_removed(base.take(slice(0, 0)), base)
+        return changes(self._with_availability(zeros), base, np.ones(len(zeros), dtype=bool), self._now)
 
     @property
     def _now(self) -> int:
