@@ -40,7 +40,7 @@ def run(
         reasons = repair.explain(report) if explain else {}
         lines = [f"{code}: {reason.meaning}. To do: {reason.remedy}." for code, reason in reasons.items()]
         content = {**output.to_json(report), "reasons": output.to_json(reasons)} if explain else report
-        output.emit(content, json, [*_listed(report), *lines])
+        output.emit(content, json, [*_lines(report), *lines])
 
 
 def _replay(settings: Settings, source: str | None, paths: list[str], json: bool) -> None:
@@ -64,7 +64,7 @@ def _end(report: object, json: bool, lines: list[str], failures: list[str]) -> N
         raise typer.Exit(1)
 
 
-def _listed(report: OpenRejectsReport) -> list[str]:
+def _lines(report: OpenRejectsReport) -> list[str]:
     lines = [f"FAILED {failure}" for failure in report.failures]
     for each in report.files[:SHOWN]:
         why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(each.reasons.items()))

@@ -96,7 +96,7 @@ class Statements:
 
     def used_parts(self) -> list[str]:
         """Names of the parts that rows have, ascending."""
-        return [self.parts[code] for code in _used(self.part, len(self.parts))[0]]
+        return [self.parts[code] for code in _used_codes(self.part, len(self.parts))[0]]
 
     def take(self, rows: Int | npt.NDArray[np.bool_] | slice) -> Statements:
         """Some of the rows, by position, mask or slice."""
@@ -138,7 +138,7 @@ class Statements:
         """SHA-256 over what is stated and `about`, however codes are numbered."""
         digest = hashlib.sha256("\n".join(about).encode())
         for codes, names in ((self.station, self.stations), (self.part, self.parts)):
-            used, own = _used(codes, len(names))
+            used, own = _used_codes(codes, len(names))
             digest.update("\x00".join(names[i] for i in used).encode())
             digest.update(own.tobytes())
         for array in (self.minute, self.available, np.where(self.valid, self.values, np.int32(-1))):
@@ -163,7 +163,7 @@ class Statements:
 
     @staticmethod
     def _names(codes: npt.NDArray[np.int32], names: Sequence[str]) -> pa.DictionaryArray:
-        used, own = _used(codes, len(names))
+        used, own = _used_codes(codes, len(names))
         return schemas.name_array(own, [names[i] for i in used])
 
 
@@ -195,7 +195,7 @@ def _common(
     )
 
 
-def _used(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np.int32]]:
+def _used_codes(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np.int32]]:
     """The codes that occur, ascending, and each row's place among them."""
     occurs = np.zeros(count, dtype=bool)
     occurs[schemas.run_heads(codes)] = True

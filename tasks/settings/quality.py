@@ -55,7 +55,7 @@ class QualitySettings(Section):
     )
 
     @model_validator(mode="after")
-    def _ordered(self) -> QualitySettings:
+    def _check_order(self) -> QualitySettings:
         for target, (low, high) in self.ranges.items():
             if low > high:
                 raise ConfigError(

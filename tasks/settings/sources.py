@@ -50,21 +50,21 @@ class BaseSource(Section):
     quiet_after_minutes: int = Field(30, ge=1, description="Silence that is reported by name.")
 
 
-def _listed(value: object) -> object:
+def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
 def _marks(value: object) -> object:
     """Marks of thousands as a tuple: one blank for any, a straight apostrophe for a typeset one."""
-    given = _listed(value)
+    given = _as_list(value)
     if not isinstance(given, list | tuple):
         return given
     return tuple({"\u2019": "'"}.get(mark, mark) if not str(mark).isspace() else " " for mark in given)
 
 
-TimeFormats = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+TimeFormats = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Thousands = Annotated[tuple[Literal[",", ".", " ", "'"], ...], BeforeValidator(_marks)]
-Decimals = Annotated[tuple[Literal[",", "."], ...], BeforeValidator(_listed)]
+Decimals = Annotated[tuple[Literal[",", "."], ...], BeforeValidator(_as_list)]
 Words = Annotated[tuple[str, ...], BeforeValidator(texts_of)]
 
 

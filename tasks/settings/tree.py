@@ -159,7 +159,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _filled(cls, tree: dict[str, Any]) -> dict[str, Any]:
+    def _fill_presets(cls, tree: dict[str, Any]) -> dict[str, Any]:
         """With the keys of its presets in every source; which preset they came from decides nothing."""
         network, sources = tree.get("network"), tree.get("sources")
         if not isinstance(sources, list | tuple):

@@ -71,8 +71,8 @@ def pull_files(
     Raises:
         SourceError: if no file matches.
     """
-    files = _stamped(find_files(config.name, config.path, pull.paths), pull)
-    fresh = [file for file in files if not _settled(pull, file)]
+    files = _add_stamps(find_files(config.name, config.path, pull.paths), pull)
+    fresh = [file for file in files if not _looks_as_before(pull, file)]
     if settled := len(files) - len(fresh):
         yield empty_batch(
             config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
@@ -88,14 +88,14 @@ def _inputs(
     """What each file holds, after its number from 1; of an archive what each member holds."""
     for number, file in enumerate(files, 1):
         if not may_be_archive(file):
-            yield number, file, _opened(config, network, pull, file)
+            yield number, file, _open(config, network, pull, file)
             continue
         try:
             with open_members(file) as members:
                 for gone in _gone(pull, file, members or [file]):
                     yield number, gone, _Gone()
                 for member in [file] if members is None else _stamped_members(pull, file, members):
-                    yield number, member, _opened(config, network, pull, member)
+                    yield number, member, _open(config, network, pull, member)
         except FileProblem as problem:
             yield number, file, problem
 
@@ -117,7 +117,7 @@ def _stamped_members(pull: Pull, file: SourceFile, members: Sequence[SourceFile]
     return [replace(member, stamp=_stamp(replace(member, stamp=stamp), pull)) for member in members]
 
 
-def _stamped(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
+def _add_stamps(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
     """With stamps that tell their repairs, too; without one where a file changed just now."""
     settled = settled_before(pull.as_of)
     return [replace(file, stamp=None if file.changed >= settled else _stamp(file, pull)) for file in files]
@@ -127,7 +127,7 @@ def _stamp(file: SourceFile, pull: Pull) -> str | None:
     return file.stamp + pull.repairs.stamp(file.key) if file.stamp and pull.repairs else file.stamp
 
 
-def _settled(pull: Pull, file: SourceFile) -> bool:
+def _looks_as_before(pull: Pull, file: SourceFile) -> bool:
     """Whether a file looks as it did when it was read last: an archive if all its members do."""
     if pull.done is None or file.stamp is None:
         return False
@@ -148,7 +148,7 @@ class _Gone:
     """A member that its archive has no more."""
 
 
-def _opened(config: FileSource, network: Network, pull: Pull, file: SourceFile) -> OpenFile | _Unchanged | FileProblem:
+def _open(config: FileSource, network: Network, pull: Pull, file: SourceFile) -> OpenFile | _Unchanged | FileProblem:
     """The rows of a file; what is wrong with it is given back, for it is read ahead of its turn."""
     try:
         content, digest = read_content(file, config.max_bytes)
@@ -179,16 +179,16 @@ def _batches(
     elif isinstance(found, _Unchanged):
         yield replace(nothing, unchanged=True)
     elif isinstance(found, FileProblem):
-        yield _failed(config, network, file, found)
+        yield _report_problem(config, network, file, found)
     else:
         try:
             for batch in parse(found, pull):
                 looks = [moment for moment in (found.look, batch.recheck_at) if moment is not None]
                 yield replace(batch, recheck_at=min(looks, default=None))
         except FileProblem as problem:
-            yield _failed(config, network, file, problem)
+            yield _report_problem(config, network, file, problem)
 
 
-def _failed(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> SourceBatch:
+def _report_problem(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> SourceBatch:
     refused = Rejects.of(config.name, file.origin, [0], [problem.reason], [str(problem)])
     return empty_batch(config.name, file.key, file.origin, network.targets, refused, failure=str(problem))

@@ -35,7 +35,7 @@ def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
     digest, pieces, size, lined = hashlib.sha256(), [], 0, False
     try:
         with _open(file) as stream:
-            for piece in _unzipped(stream, digest):
+            for piece in _unzip(stream, digest):
                 pieces.append(piece)
                 size += len(piece)
                 lined = lined or b"\n" in piece or b"\r" in piece or is_binary(pieces[0]) or is_json(pieces[0])
@@ -87,7 +87,7 @@ class _Stored(io.RawIOBase):
         return data
 
 
-def _unzipped(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
+def _unzip(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
     """What a stream holds, piece by piece."""
     stored = _Stored(stream, digest)
     if not stored.first.startswith(GZIP):

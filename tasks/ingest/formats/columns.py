@@ -60,7 +60,7 @@ class Columns(ABC):
 
     def texts(self, rows: Int, columns: Sequence[str]) -> pa.Array:
         """Values of each of these rows, see `frame`, joined by commas; long ones are cut."""
-        return _joined(self.frame(columns).take(pa.array(rows)))
+        return _join_columns(self.frame(columns).take(pa.array(rows)))
 
     def cells(self, rows: Int) -> list[list[str]]:
         """Text of all columns of these rows, a list each; blank what has no text form."""
@@ -134,7 +134,7 @@ def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray | 
         return None
 
 
-def _joined(table: pa.Table) -> pa.Array:
+def _join_columns(table: pa.Table) -> pa.Array:
     shown = []
     for column in table.columns:
         text = as_text(cut_texts(column))

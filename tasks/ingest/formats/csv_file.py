@@ -136,7 +136,7 @@ def read_csv(origin: str, content: bytes, limit: int, shape: FileShape = AS_IT_I
     content = blanks_to_tabs(content, layout.rule, layout.above) if layout.blanks else content
     strays = _Strays(sound)
     table = _parse(origin, content, layout, strays)
-    if layout.quoted and _never_closed(content, table, strays):
+    if layout.quoted and _quote_swallows_rest(content, table, strays):
         raise FileProblem("unreadable_file", f"{origin} has a quote that is never closed: mend the file")
     return _rows(layout, table, strays)
 
@@ -213,7 +213,7 @@ def _of_values(column: pa.ChunkedArray, function: Callable[[pa.Array], pa.Array]
     return np.concatenate(results)
 
 
-def _never_closed(content: bytes, table: pa.Table, strays: _Strays) -> bool:
+def _quote_swallows_rest(content: bytes, table: pa.Table, strays: _Strays) -> bool:
     """Whether an open quote swallowed the rest of the file into one value."""
     if _count(content, b'"') % 2 == 0:
         return False

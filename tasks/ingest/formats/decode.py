@@ -62,7 +62,7 @@ class _Parquet(Columns):
             column = one_array(self.file.read(columns=[name])[name])
             spark = pa.types.is_timestamp(column.type) and self._is_int96(name)
             column = column.cast(pa.timestamp(column.type.unit, "UTC")) if spark else column
-            return self._checked(name, _usable(column))
+            return self._check_length(name, _usable(column))
         except pa.ArrowNotImplementedError:
             kind = self.file.schema_arrow.field(name).type
             raise FileProblem(
@@ -78,7 +78,7 @@ class _Parquet(Columns):
         about = self.file.schema
         return any(about.column(i).physical_type == "INT96" for i in range(len(about)) if about.column(i).path == name)
 
-    def _checked(self, name: str, column: pa.Array) -> pa.Array:
+    def _check_length(self, name: str, column: pa.Array) -> pa.Array:
         if len(column) != self.count:
             raise FileProblem("unreadable_file", f"{self.origin} is a damaged Parquet file: column {name} ends early")
         return column

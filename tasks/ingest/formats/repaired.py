@@ -34,7 +34,7 @@ class Repairs:
         self._store, self._folder = store, f"repairs/{source}"
 
     @cached_property
-    def _held(self) -> dict[str, dict[str, Lines]]:
+    def _rows_by_key(self) -> dict[str, dict[str, Lines]]:
         held: dict[str, dict[str, Lines]] = {}
         for path in self._store.files(self._folder, ".json"):
             file = self._store.read_json(path)
@@ -44,11 +44,11 @@ class Repairs:
 
     def of(self, key: str, digest: str) -> Lines:
         """Repaired rows of the file that the ledger knows by `key`, while the SHA-256 of what is stored is `digest`."""
-        return self._held.get(key, {}).get(digest, {})
+        return self._rows_by_key.get(key, {}).get(digest, {})
 
     def stamp(self, key: str) -> str:
         """What the stamp of a file ends in, so that new repairs make it a new one; "" without repairs."""
-        states = sorted(repaired_digest(digest, rows) for digest, rows in self._held.get(key, {}).items())
+        states = sorted(repaired_digest(digest, rows) for digest, rows in self._rows_by_key.get(key, {}).items())
         return "+" + hashlib.sha256("\n".join(states).encode()).hexdigest()[:16] if states else ""
 
     def add(self, key: str, digest: str, rows: Lines) -> None:
@@ -62,7 +62,7 @@ class Repairs:
             held = (self._store.read_json(path) or {}).get("rows", {})
             rows = held | {str(line): list(values) for line, values in rows.items()}
             self._store.write_json(path, {"key": key, "digest": digest, "rows": rows})
-        self.__dict__.pop("_held", None)
+        self.__dict__.pop("_rows_by_key", None)
 
 
 def repaired_digest(digest: str, rows: Lines) -> str:
@@ -92,14 +92,14 @@ class RepairedColumns(Columns):
 
     def column(self, name: str) -> pa.Array:
         """One column, by its distinct values."""
-        return self._replaced(self._base.column(name), self.names.index(name))
+        return self._replace(self._base.column(name), self.names.index(name))
 
     def frame(self, columns: Sequence[str]) -> pa.Table:
         """What tells rows apart, as the file has it: all its columns, or `columns`."""
         frame = self._base.frame(columns)
         named = list(columns) == frame.column_names
         places = [self.names.index(name) for name in columns] if named else range(frame.num_columns)
-        replaced = [self._replaced(column, i) for column, i in zip(frame.columns, places, strict=True)]
+        replaced = [self._replace(column, i) for column, i in zip(frame.columns, places, strict=True)]
         return pa.table(replaced, names=frame.column_names)
 
     def lines(self, rows: Int) -> Int:
@@ -121,12 +121,12 @@ class RepairedColumns(Columns):
         reasons, texts = [torn.reasons[i] for i in left], [torn.texts[i] for i in left]
         return replace(torn, lines=torn.lines[left], reasons=reasons, texts=texts)
 
-    def _replaced(self, column: pa.Array | pa.ChunkedArray, place: int) -> pa.Array:
-        whole = pa.concat_arrays([_coded(one_array(column)), _coded(self._repaired[place])])
+    def _replace(self, column: pa.Array | pa.ChunkedArray, place: int) -> pa.Array:
+        whole = pa.concat_arrays([_encode(one_array(column)), _encode(self._repaired[place])])
         return whole.take(pa.array(self._places))
 
 
-def _coded(column: pa.Array) -> pa.DictionaryArray:
+def _encode(column: pa.Array) -> pa.DictionaryArray:
     """As text by its distinct values, however large a column of Parquet would be without."""
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     values = as_text(coded.dictionary)

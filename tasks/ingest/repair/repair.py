@@ -228,14 +228,14 @@ def _edits(
         before = held.get(row.line, [""] * width)
         if row.line not in open_lines or not (row.line in held or row.line in state.malformed):
             failures.append(f"{origin} has no rejected row on line {row.line:,}: leave that column as it was")
-        elif (after := _edited(row, before, state)) is None:
+        elif (after := _apply_edits(row, before, state)) is None:
             failures.append(f"{origin}: line {row.line:,} is still no row of {width} fields: fill its columns")
         elif after != before:
             edits[row.line] = after
     return edits, failures
 
 
-def _edited(row: SheetRow, before: Sequence[str], state: _FileState) -> Sequence[str] | None:
+def _apply_edits(row: SheetRow, before: Sequence[str], state: _FileState) -> Sequence[str] | None:
     """Values of a row of the sheet; from its text where its columns are blank, None if that is no row."""
     names = state.headings
     if any(row.cells.get(name) for name in names) or not row.text:

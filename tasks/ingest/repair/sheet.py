@@ -63,7 +63,7 @@ class SheetWriter:
             self.rows += 1
             self.columns |= dict.fromkeys(row.cells)
             own = (row.source, row.file, row.digest, str(row.line), row.reason, row.text)
-            self._writer.writerow(map(guarded, (*own, *(row.cells.get(name, "") for name in self.columns))))
+            self._writer.writerow(map(guard_cell, (*own, *(row.cells.get(name, "") for name in self.columns))))
 
 
 @contextmanager
@@ -78,7 +78,7 @@ def write_sheet(path: Path) -> Iterator[SheetWriter]:
         with TemporaryFile("w+", newline="", encoding="utf-8") as body:
             yield (sheet := SheetWriter(body))
             body.seek(0)
-            heading = [*OWN, *map(guarded, sheet.columns)]
+            heading = [*OWN, *map(guard_cell, sheet.columns)]
             with part.open("w", newline="", encoding="utf-8-sig") as out:
                 writer = csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
                 writer.writerow(heading)
@@ -102,13 +102,13 @@ def read_sheet(path: Path) -> Iterator[SheetRow]:
             first = text.readline()
             text.seek(0)
             rows = csv.reader(text, delimiter=max(",;\t", key=first.count))
-            names = [unguarded(name) for name in next(rows, [])]
+            names = [unguard_cell(name) for name in next(rows, [])]
             for name in ("source", "file", "digest", "line"):
                 if name not in names:
                     raise ConfigError(f"{where}: no column {name!r}: give a file that --rejects --out wrote")
             for values in rows:
                 if any(values):
-                    yield _row(where, dict(zip(names, map(unguarded, values), strict=False)))
+                    yield _row(where, dict(zip(names, map(unguard_cell, values), strict=False)))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError(f"{where} cannot be read ({error}): save it as CSV in UTF-8") from None
     except OSError as error:
@@ -122,11 +122,11 @@ def _row(where: str, cells: dict[str, str]) -> SheetRow:
     return SheetRow(source, file, digest, int(line), reason, text, cells)
 
 
-def guarded(cell: str) -> str:
+def guard_cell(cell: str) -> str:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{cell}" if _FORMULA.match(cell) and not _NUMBER.fullmatch(cell) else cell
 
 
-def unguarded(cell: str) -> str:
-    """The reverse of `guarded`."""
+def unguard_cell(cell: str) -> str:
+    """The reverse of `guard_cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

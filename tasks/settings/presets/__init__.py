@@ -74,15 +74,15 @@ def fill_preset(source: Mapping[str, Any], targets: Sequence[str]) -> Mapping[st
     for key, known in (("columns", (*targets, *_KEYS)), ("events", targets)):
         if key in filled:
             filled[key] = {name: value for name, value in filled[key].items() if name in known} or filled[key]
-    return _merged(filled, {key: value for key, value in source.items() if key != "preset"})
+    return _merge(filled, {key: value for key, value in source.items() if key != "preset"})
 
 
 _KEYS = ("station_id", "minute", "minute_utc", "part", "available_at")
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(base.get(key), Mapping) and key not in _WHOLE
-        merged[key] = _merged(base[key], value) if both else value
+        merged[key] = _merge(base[key], value) if both else value
     return merged

@@ -13,7 +13,7 @@ from support.repair_bench import HEADER, LATER, REPAIRS, TIME, counts, replayed,
 
 from flows.pipelines import repair
 from tasks.errors import ConfigError
-from tasks.ingest.repair.sheet import guarded, read_sheet, unguarded
+from tasks.ingest.repair.sheet import guard_cell, read_sheet, unguard_cell
 
 
 def test_the_list_shows_what_is_rejected_and_only_that(tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_a_corrected_configuration_lands_what_it_had_rejected_at_the_next_ingest
 
 @given(st.text(alphabet=st.sampled_from("'=+-@\t\r\na1.,e \"")))
 def test_a_guarded_cell_reads_back_as_it_was_and_is_no_formula(cell: str) -> None:
-    shown = guarded(cell)
-    assert unguarded(shown) == cell
+    shown = guard_cell(cell)
+    assert unguard_cell(shown) == cell
     assert shown[:1] not in ("=", "@", "\t", "\r", "\n")
     if shown[:1] in ("+", "-") and shown:
         float(shown.replace(",", "."))

@@ -47,7 +47,7 @@ class Cover:
     start: int
     end: int
 
-    def clipped(self, start: int | None, end: int | None) -> Cover:
+    def clip(self, start: int | None, end: int | None) -> Cover:
         """The part of it within some bounds."""
         return Cover(
             self.start if start is None else max(self.start, start), self.end if end is None else min(self.end, end)

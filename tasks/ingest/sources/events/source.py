@@ -68,7 +68,7 @@ class Events:
         released = self._claim(file, sides, again, pull) if self._config.id else ()
         stations = sorted({name for side in sides for name in side.heard_of()})
         listened = self._cover(file, sides)
-        cover = listened.clipped(*_bounds(pull, self._network.interval_minutes))
+        cover = listened.clip(*_bounds(pull, self._network.interval_minutes))
         _check_size(file, cover, len(stations), self._network.interval_minutes)
         about = replace(self._batch(file, sides, listened, pull), recheck=released)
         rejections = Rejections.merged([again, *(side.rejections for side in sides)])
@@ -129,7 +129,7 @@ class Events:
             edges = [parse_moment(str(text), file.timezone) for text in (self._config.start, self._config.end)]
             start, end = (int(edge.astype("datetime64[m]").astype(np.int64)) for edge in edges)
             return Cover(-(-start // step) * step, end // step * step)
-        heard = np.concatenate([side.minute[side.heard] for side in sides])
+        heard = np.concatenate([side.minute[side.of_somebody] for side in sides])
         if not len(heard):
             return Cover(0, 0)
         start, end = int(heard.min()), int(heard.max()) + step
@@ -170,7 +170,7 @@ class _Side:
     unmatched: tuple[str, ...]
 
     @property
-    def heard(self) -> npt.NDArray[np.bool_]:
+    def of_somebody(self) -> npt.NDArray[np.bool_]:
         """Rows that tell of somebody, asked for or not; a copy of a rejected row tells nothing."""
         told = self.chosen & (self.rejections.codes < 0)
         return np.asarray(told & (self.station >= 0) & ~np.isnat(self.moments.utc))
@@ -186,7 +186,7 @@ class _Side:
 
     def heard_of(self) -> list[str]:
         """Names of the stations that somebody was counted at, asked for or not."""
-        return [self.names[code] for code in np.unique(self.station[self.heard])]
+        return [self.names[code] for code in np.unique(self.station[self.of_somebody])]
 
     def ends(self, stations: Sequence[str]) -> Ends:
         """What counts of it, on common station codes."""

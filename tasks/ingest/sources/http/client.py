@@ -76,7 +76,7 @@ class Feed:
         self._params = filled(config.name, "params", config.params)
         self._secrets = secrets({**config.headers, **{f"?{name}": text for name, text in config.params.items()}})
 
-    def hidden(self, text: str) -> str:
+    def mask_secrets(self, text: str) -> str:
         """A text in which every secret of the feed is replaced by stars."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
@@ -108,7 +108,7 @@ class Feed:
             why = f"{problem} ({count} tries)" if count > 1 else str(problem)
             if problem.wait is not None and problem.wait > self._config.max_wait_seconds:
                 why = f"{problem} and asks for {problem.wait:,.0f} s of rest, more than max_wait_seconds"
-            raise ReplyProblem(self.hidden(why), problem.status, problem.payload) from None
+            raise ReplyProblem(self.mask_secrets(why), problem.status, problem.payload) from None
 
     def _worth_waiting(self, problem: ReplyProblem) -> bool:
         return problem.passing and (problem.wait or 0) <= self._config.max_wait_seconds

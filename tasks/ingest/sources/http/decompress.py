@@ -35,7 +35,7 @@ class Unpacker:
     def add(self, data: bytes) -> None:
         """Add some of the packed bytes."""
         while data:
-            part, data = (data, b"") if self._plain else self._inflated(data)
+            part, data = (data, b"") if self._plain else self._inflate(data)
             self._parts.append(part)
             self._size += len(part)
             if self._size > self._limit:
@@ -51,7 +51,7 @@ class Unpacker:
         """As much as there is."""
         return b"".join(self._parts)
 
-    def _inflated(self, data: bytes) -> tuple[bytes, bytes]:
+    def _inflate(self, data: bytes) -> tuple[bytes, bytes]:
         """Some unpacked bytes, at most one over the limit; and the packed ones that are left."""
         if self._member.eof:
             data = data.lstrip(b"\x00")  # padding behind a member

@@ -48,11 +48,11 @@ class HttpFeed:
             SourceError: if no file matches.
         """
         if pull.paths:
-            yield from self._batches(pull, self._recorded(pull), Place())
+            yield from self._batches(pull, self._poll_recording(pull), Place())
         else:
-            yield from self._batches(pull, *self._polled(pull))
+            yield from self._batches(pull, *self._poll(pull))
 
-    def _polled(self, pull: Pull) -> tuple[Poll, Place]:
+    def _poll(self, pull: Pull) -> tuple[Poll, Place]:
         """What the feed says, and where it was begun; a feed that has forgotten the cursor is read anew."""
         place, reading, params = self._place(pull), self._reading(pull), self._bounds(pull)
         stamp = pull.done.stamp(KEY) if pull.done and not pull.bounded else None
@@ -63,7 +63,7 @@ class HttpFeed:
                 done = poll(reading, feed.fetch, params, place.start, None)
                 done.warnings.append(f"{self.name}: the feed no longer knows its cursor, and is read anew")
             if done.problem:
-                done.failed(done.problem[0], feed.hidden(done.problem[1]))
+                done.failed(done.problem[0], feed.mask_secrets(done.problem[1]))
         return done, place
 
     def _place(self, pull: Pull) -> Place:
@@ -94,7 +94,7 @@ class HttpFeed:
         zone = self._config.timezone or self._network.timezone
         return Reading(self._config, list(dict.fromkeys([*wanted, *extra])), spare, zone, pull.as_of)
 
-    def _recorded(self, pull: Pull) -> Poll:
+    def _poll_recording(self, pull: Pull) -> Poll:
         """Recorded replies as a poll."""
         reading, done = self._reading(pull), Poll()
         for path in pull.paths:
@@ -126,7 +126,7 @@ class HttpFeed:
             yield self._empty(pull, rejects=refused, failure=str(problem))
 
     def _batch(self, pull: Pull, done: Poll, place: Place) -> SourceBatch:
-        validated = self._validated(pull, done)
+        validated = self._validate(pull, done)
         moves = bool(self._config.cursor and self._config.resume and not pull.bounded and not pull.paths)
         held = done.asked_for(int(validated.waiting[0])) if len(validated.waiting) else None
         after = place.after(done.reached, held, validated.settled_at, pull.as_of)
@@ -158,7 +158,7 @@ class HttpFeed:
             onward = "the next pull goes on there" if moves else "raise max_pages or max_bytes, or ask for less"
             yield f"{self.name}: the feed has more after {count} pages: {onward}"
 
-    def _validated(self, pull: Pull, done: Poll) -> ValidatedCounts:
+    def _validate(self, pull: Pull, done: Poll) -> ValidatedCounts:
         """What the pages say; JSON without a record says nothing, of whatever fields."""
         rows = InputColumns(self._config, self._network, self._origin(pull), done.rows)
         if rows.rows.rows or not all(isinstance(page, Records) for page in done.pages):

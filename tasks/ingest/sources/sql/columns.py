@@ -105,17 +105,17 @@ def whole_days(chunks: Iterable[tuple[pa.Table, Int]], origin: str) -> Iterator[
         if newest == NO_DAY or min(_first(days) for _, days in held) >= newest - 1:
             continue
         over = max(over, newest - 2)
-        yield stacked([part.filter(pa.array(days <= over)) for part, days in held])
+        yield stack([part.filter(pa.array(days <= over)) for part, days in held])
         held = [(part.filter(pa.array(days > over)), days[days > over]) for part, days in held]
     if held:
-        yield stacked([part for part, _ in held])
+        yield stack([part for part, _ in held])
 
 
 def _first(days: Int) -> int:
     return int(days.min()) if len(days) else np.iinfo(np.int64).max
 
 
-def stacked(tables: Sequence[pa.Table]) -> pa.Table:
+def stack(tables: Sequence[pa.Table]) -> pa.Table:
     """Tables of the same columns, one below the other; a column of different types becomes text."""
     names = tables[0].column_names
     filled = [table for table in tables if table.num_rows] or list(tables[:1])

@@ -63,7 +63,7 @@ def database_url(config: SqlSource) -> URL:
     return url.set(drivername="postgresql+psycopg") if url.drivername in ("postgresql", "postgres") else url
 
 
-def described(url: URL) -> str:
+def describe(url: URL) -> str:
     """Where a database is, without user and password."""
     host = url.host or ""
     port = f":{url.port}" if url.port else ""
@@ -93,7 +93,7 @@ def snapshot(config: SqlSource) -> Iterator[Connection]:
                     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {limit}")
                 yield connection
     except SQLAlchemyError as error:
-        raise SourceError(f"source {config.name!r}: {described(url)}: {_line(error, url)}") from None
+        raise SourceError(f"source {config.name!r}: {describe(url)}: {_line(error, url)}") from None
     finally:
         engine.dispose()
 
@@ -127,11 +127,11 @@ def _sqlite(url: URL) -> Engine:
         url = url.set(database="file:" + quote(str(Path(url.database).absolute())), query=query)
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": _BUSY_SECONDS})
 
-    def connected(raw: Any, _: object) -> None:
+    def on_connect(raw: Any, _: object) -> None:
         raw.isolation_level = None
         raw.text_factory = _lenient
 
-    sa.event.listen(engine, "connect", connected)
+    sa.event.listen(engine, "connect", on_connect)
     sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN"))
     return engine
 

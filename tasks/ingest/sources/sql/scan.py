@@ -99,7 +99,7 @@ class Seen:
         """Whether that is within a day."""
         return self.due <= self._now + SOON
 
-    def dated(self, chunks: Iterable[Sequence[Row]]) -> Iterator[tuple[pa.Table, Int]]:
+    def with_service_days(self, chunks: Iterable[Sequence[Row]]) -> Iterator[tuple[pa.Table, Int]]:
         """Each chunk as columns, with the service day [row] of each row, days since 1970 or `NO_DAY`.
 
         Rows that count within a day are left out, unless only a span is asked for: the next pulls read them again.

@@ -17,7 +17,7 @@ from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.sql.columns import Fetched, whole_days
-from tasks.ingest.sources.sql.connection import database_url, described, snapshot
+from tasks.ingest.sources.sql.connection import database_url, describe, snapshot
 from tasks.ingest.sources.sql.query import Relation
 from tasks.ingest.sources.sql.scan import Layout, Seen, digest_of
 from tasks.ingest.sources.sql.watermark import Mark
@@ -52,7 +52,7 @@ class Sql:
         """
         if pull.paths:
             raise ConfigError(f"source {self.name!r} reads a database: --path is for sources of files")
-        origin = f"{described(database_url(self._config))} {self._config.table or 'query'}"
+        origin = f"{describe(database_url(self._config))} {self._config.table or 'query'}"
         with snapshot(self._config) as connection:
             yield from _Reading(Relation(connection, self._config), self._config, self._network, pull, origin).batches()
 
@@ -88,7 +88,7 @@ class _Reading:
 
     def batches(self) -> Iterator[SourceBatch]:
         """The batches of the pull."""
-        layout, marks, known = self._layout(), self._marks(), self._known
+        layout, marks, known = self._layout(), self._marks(), self._overlap_digest
         where, again = self._where(layout, marks), self._from(marks.until)
         total = self._total(where, marks)
         chunks = self.relation.chunks(layout.columns, layout.order, where, again)
@@ -100,8 +100,8 @@ class _Reading:
             small = len(head) < 2
             chunks = iter(head) if small else self.relation.chunks(layout.columns, layout.order, where, again)
         seen = Seen(layout, self.network, self.pull)
-        for table in whole_days(seen.dated(chunks), self.origin):
-            batch = self._judged(Fetched(table.column_names, table))
+        for table in whole_days(seen.with_service_days(chunks), self.origin):
+            batch = self._validate(Fetched(table.column_names, table))
             yield replace(batch, recheck_at=None, done=seen.rows, total=total)
         yield self._last(seen, marks)
 
@@ -130,7 +130,7 @@ class _Reading:
         )
 
     @property
-    def _known(self) -> str | None:
+    def _overlap_digest(self) -> str | None:
         """Digest of the rows that the last pull read and this one reads again; None if it has to begin anew."""
         if self.pull.done is None or self.pull.bounded:
             return None
@@ -156,8 +156,8 @@ class _Reading:
                 f"or name another watermark for source {self.config.name!r}"
             ) from None
         until = largest.by(self.pull.as_of, self._timezone)
-        text = self.pull.done.cursor(KEY) if self.pull.done and self._known is not None else None
-        since = Mark.parsed(text, largest) if text else None
+        text = self.pull.done.cursor(KEY) if self.pull.done and self._overlap_digest is not None else None
+        since = Mark.parse(text, largest) if text else None
         return _Marks(since, largest, until)
 
     def _from(self, mark: Mark | None) -> ColumnElement[bool] | None:
@@ -196,7 +196,7 @@ class _Reading:
             SourceError: if a column is missing.
         """
         said, has = self.config.columns, self.relation.names
-        self._judged(Fetched(has, pa.table({name: pa.array([], pa.string()) for name in has})))
+        self._validate(Fetched(has, pa.table({name: pa.array([], pa.string()) for name in has})))
         ours = ("station_id", "minute_utc", "minute", *self.network.targets, "part", "available_at")
         wanted = {column for name in ours for column in names_of(said.get(name, name))}
         times = ("minute_utc", "minute")
@@ -211,7 +211,7 @@ class _Reading:
             self.config.watermark,
         )
 
-    def _judged(self, rows: Fetched) -> SourceBatch:
+    def _validate(self, rows: Fetched) -> SourceBatch:
         validated = validate_counts(
             InputColumns(self.config, self.network, self.origin, rows),
             RowRules(self.config.columns, self.config.rows or ("last" if self.config.watermark else None)),

@@ -54,7 +54,7 @@ class Mark:
         raise ValueError(value)
 
     @classmethod
-    def parsed(cls, text: str, like: Mark) -> Mark | None:
+    def parse(cls, text: str, like: Mark) -> Mark | None:
         """The mark that `text` was made of, None where it was of another kind than `like`."""
         try:
             if like.kind == "text":
@@ -87,7 +87,7 @@ class Mark:
             return replace(self, value=min(self.value, now))
         if self.kind == "wall":
             return replace(self, value=min(self.value, self._now(as_of, zone)))
-        return replace(self, value=min(self.value, self._formed(self._now(as_of, zone))))
+        return replace(self, value=min(self.value, self._format_like(self._now(as_of, zone))))
 
     def behind(self, overlap: int | None) -> Mark:
         """The mark from which the next pull reads.
@@ -104,7 +104,9 @@ class Mark:
             return replace(self, value=self.value - back - timedelta(seconds=_CLOCK_CHANGE))
         found = self._parts()
         change = 0 if found[2] in ("Z", "UTC") else _CLOCK_CHANGE
-        return replace(self, value=self._formed(datetime.fromisoformat(found[1]) - back - timedelta(seconds=change)))
+        return replace(
+            self, value=self._format_like(datetime.fromisoformat(found[1]) - back - timedelta(seconds=change))
+        )
 
     def _parts(self) -> re.Match[str]:
         """Of a text: its wall clock, and its offset."""
@@ -112,7 +114,7 @@ class Mark:
         assert found is not None  # `of` took no other
         return found
 
-    def _formed(self, moment: datetime) -> str:
+    def _format_like(self, moment: datetime) -> str:
         """A wall-clock time in the form of this text, which sorts before what has more digits or an offset."""
         form = self._parts()[1]
         return moment.isoformat(form[10:11] or "T")[: len(form)]

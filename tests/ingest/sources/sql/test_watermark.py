@@ -42,7 +42,7 @@ def test_a_mark_ends_at_now_and_the_next_pull_begins_behind_it(value: object, cu
     capped = mark.by(NOW, "America/Chicago")
     assert capped.text == cursor
     assert capped.behind(None).text == start
-    again = Mark.parsed(cursor, mark)
+    again = Mark.parse(cursor, mark)
     assert again == capped
     assert again is not None
     assert again.behind(None) == capped.behind(None)
@@ -56,10 +56,10 @@ def test_what_is_neither_time_nor_number_is_no_mark(value: object) -> None:
 
 def test_a_cursor_of_another_kind_counts_as_none() -> None:
     number, moment, wall = Mark.of(7), Mark.of(datetime(2024, 5, 10, tzinfo=UTC)), Mark.of(datetime(2024, 5, 10))
-    assert Mark.parsed("2024-05-10T10:00:00", number) is None
-    assert Mark.parsed("7", moment) is None
-    assert Mark.parsed("2024-05-10T10:00:00", moment) is None
-    assert Mark.parsed("2024-05-10T10:00:00+00:00", wall) is None
+    assert Mark.parse("2024-05-10T10:00:00", number) is None
+    assert Mark.parse("7", moment) is None
+    assert Mark.parse("2024-05-10T10:00:00", moment) is None
+    assert Mark.parse("2024-05-10T10:00:00+00:00", wall) is None
     assert not number < moment
     assert Mark.of(6) < number
 
