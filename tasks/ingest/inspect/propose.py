@@ -148,7 +148,11 @@ class _Found:
         return key
 
     def as_counts(self) -> Proposal:
-        """Keys of a source of counts."""
+        """Keys of a source of counts.
+
+        Raises:
+            SourceError: if they are readings of counters, or parts of a sum that are no numbers.
+        """
         times = self.when.start.utc(self.table, self._zone, self._place)
         check_order(self._place, self.when.start.utc(self.table, "UTC"), times)
         interval = choose_interval(self._station, times, self.answers, events=False)
@@ -166,8 +170,11 @@ class _Found:
         numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
         said = {**interval.said, **moment.said, **rows.said}
         if runs_on(self._devices, times, numbers):
-            said["counts"] = "counters that only grow: the differences are people"
-            source["cumulative"] = True
+            names = ", ".join(repr(target.column) for target in self.people.targets.values() if target.column)
+            raise SourceError(
+                f"column {names} holds readings of counters, which only grow: export people per interval, the "
+                "differences of the readings of each device"
+            )
         return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
 
     def _check_numbers(self, rows: str) -> None:
@@ -182,7 +189,8 @@ class _Found:
                 shown = ", ".join(repr(text[:20]) for text in odd[:4])
                 raise SourceError(
                     f"column {target.column!r} has rows that add up, and some are no whole numbers ({shown}): their "
-                    "sums would be too small; export plain numbers"
+                    "sums would be too small: export plain numbers, or write the configuration by hand with the keys "
+                    "thousands, decimal and missing"
                 )
 
     @property

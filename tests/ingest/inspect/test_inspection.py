@@ -293,3 +293,9 @@ def test_what_a_file_says_cannot_leave_its_comment(tmp_path: Path) -> None:
     out = tmp_path / "network.toml"
     out.write_text(toml_text(found, [str(tmp_path / "feed")], out))
     assert load_settings(out).gate.confidence == 0.8
+
+
+def test_readings_of_counters_are_no_people(tmp_path: Path) -> None:
+    lines = (f"A,2024-03-04T{h:02d}:{m:02d}Z,{700_000 + 240 * h + m}\n" for h in range(12) for m in (0, 15, 30, 45))
+    with pytest.raises(SourceError, match="'entries' holds readings of counters, which only grow"):
+        look(tmp_path, f__csv="gate,when,entries\n" + "".join(lines))
