@@ -35,7 +35,7 @@ class Deployed:
 
 
 DEPLOYMENTS = (
-    Deployed("ingest", "* * * * *", False, "Pull every source; land what is new, keep what is refused."),
+    Deployed("ingest", "* * * * *", False, "Pull every source; land what is new, keep what is rejected."),
     Deployed("features", "45 4 * * *", True, "Write the lag table of yesterday and today, for people to inspect."),
     Deployed("retrain", "30 3 * * *", True, "Fit a challenger; it becomes champion if it wins on held-out days."),
     Deployed("forecast", "*/5 * * * *", False, "Forecast the next hour of every station and publish it."),

@@ -81,19 +81,19 @@ def _read(config: ChannelSettings, network: Network, file: SourceFile) -> _Rows:
     station, names = np.zeros(count, np.int32), list[str]()
     if "station_id" in columns:
         station, names = read_station_ids(rows.column(columns["station_id"]), network.aliases)
-        _refuse(file, rows, columns["station_id"], station < 0, "is no name of a station")
+        _reject(file, rows, columns["station_id"], station < 0, "is no name of a station")
     available = np.full(count, ALWAYS, np.int64)
     if "available_at" in columns:
         said = read_times(rows.column(columns["available_at"]), zone)
-        _refuse(file, rows, columns["available_at"], np.isnat(said.utc) & ~said.blank, NO_TIME)
+        _reject(file, rows, columns["available_at"], np.isnat(said.utc) & ~said.blank, NO_TIME)
         available = np.where(said.blank, ALWAYS, -(-_seconds(said.utc) // 60))
     time = columns.get("minute_utc", columns.get("minute", ""))
     at = read_times(rows.column(time), "UTC" if "minute_utc" in columns else zone, lambda: _issues(station, available))
-    _refuse(file, rows, time, np.isnat(at.utc) & ~at.skipped, NO_TIME)
+    _reject(file, rows, time, np.isnat(at.utc) & ~at.skipped, NO_TIME)
     if at.skipped.any():
         log.warning("channel %r: %s has %d times that the clocks went over", config.name, file.origin, at.skipped.sum())
     values, blank = read_numbers(rows.column(columns["value"]))
-    _refuse(file, rows, columns["value"], ~blank & ~(np.abs(values) < LARGEST), "is not a number")
+    _reject(file, rows, columns["value"], ~blank & ~(np.abs(values) < LARGEST), "is not a number")
     kept = ~blank & ~at.skipped
     start = _seconds(at.utc)[kept] // 60
     return _Rows(start, available[kept], values[kept], station[kept] if "station_id" in columns else None, names)
@@ -133,7 +133,7 @@ def _columns(config: ChannelSettings, file: SourceFile, rows: Columns) -> dict[s
     return found
 
 
-def _refuse(file: SourceFile, rows: Columns, column: str, wrong: npt.NDArray[np.bool_], why: str) -> None:
+def _reject(file: SourceFile, rows: Columns, column: str, wrong: npt.NDArray[np.bool_], why: str) -> None:
     """Refuse a file for the first row that is wrong.
 
     Raises:

@@ -190,5 +190,5 @@ def _batches(
 
 
 def _report_problem(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> SourceBatch:
-    refused = Rejects.of(config.name, file.origin, [0], [problem.reason], [str(problem)])
-    return empty_batch(config.name, file.key, file.origin, network.targets, refused, failure=str(problem))
+    rejected = Rejects.of(config.name, file.origin, [0], [problem.reason], [str(problem)])
+    return empty_batch(config.name, file.key, file.origin, network.targets, rejected, failure=str(problem))

@@ -23,7 +23,7 @@ def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
 
     Args:
         file: which.
-        limit: bytes, stored or unzipped, above which a file is refused; little more is ever held.
+        limit: bytes, stored or unzipped, above which a file is rejected; little more is ever held.
 
     Raises:
         FileProblem: if it cannot be read, ends early, is empty, too large, or text without an end of line.

@@ -12,7 +12,7 @@ from tasks.ingest.source import Pull
 
 
 def check_times(rejections: Rejections, moments: Moments, interval: int, pull: Pull, floor: bool = False) -> Int:
-    """Minutes of a column, int64 since 1970, after refusing those that cannot count.
+    """Minutes of a column, int64 since 1970, after rejecting those that cannot count.
 
     Args:
         rejections: of the same rows; times outside the pull's bounds are set aside.
@@ -43,7 +43,7 @@ def within(minutes: Int, pull: Pull) -> npt.NDArray[np.bool_]:
 
 
 def next_due(rejections: Rejections, minute: Int, interval: int, known: Int | None = None) -> np.datetime64 | None:
-    """When the first of the rows refused as future will count; None where there are none.
+    """When the first of the rows rejected as future will count; None where there are none.
 
     Args:
         rejections: of the same rows.
@@ -60,7 +60,7 @@ def next_due(rejections: Rejections, minute: Int, interval: int, known: Int | No
 def defer_future_rows(
     rejections: Rejections, minute: Int, interval: int, known: Int | None, until: np.datetime64
 ) -> tuple[Int, np.datetime64 | None]:
-    """Pardon the rows refused as future that will count by `until`, and set them aside.
+    """Withdraw the rejection of future rows that will count by `until`, and set them aside.
 
     Returns:
         Their positions, ascending; and when the last of them counts, None where there are none.

@@ -26,7 +26,7 @@ _NO_PATIENCE = np.timedelta64(0, "s")
 
 @dataclass(frozen=True)
 class ValidatedCounts:
-    """What rows of counts say, and what was refused of them; fields as of `SourceBatch`.
+    """What rows of counts say, and what was rejected of them; fields as of `SourceBatch`.
 
     Attributes:
         waiting: positions of the rows that are set aside until they are over, ascending.

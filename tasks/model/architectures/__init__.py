@@ -19,7 +19,7 @@ from tasks.errors import ConfigError, ModelError, nearest_key
 
 
 class ModelConfig(BaseModel):
-    """Config of an architecture, the table `[models.NAME]`: frozen, unknown keys refused."""
+    """Config of an architecture, the table `[models.NAME]`: frozen, unknown keys rejected."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -122,8 +122,8 @@ class HttpFeed:
             else:
                 yield self._batch(pull, done, place)
         except FileProblem as problem:
-            refused = self._rejects(pull, problem, done.problem[1] if done.problem else "")
-            yield self._empty(pull, rejects=refused, failure=str(problem))
+            rejected = self._rejects(pull, problem, done.problem[1] if done.problem else "")
+            yield self._empty(pull, rejects=rejected, failure=str(problem))
 
     def _batch(self, pull: Pull, done: Poll, place: Place) -> SourceBatch:
         validated = self._validate(pull, done)

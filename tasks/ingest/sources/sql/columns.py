@@ -36,7 +36,7 @@ class Fetched(Columns):
         return one_array(self.table.column(name))
 
     def lines(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Zeros: a row has no place, and so the same row refused again is the same reject."""
+        """Zeros: a row has no place, and so the same row rejected again is the same reject."""
         return np.zeros(len(rows), dtype=np.int64)
 
     def texts(self, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Array:

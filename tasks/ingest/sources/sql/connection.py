@@ -137,7 +137,7 @@ def _sqlite(url: URL) -> Engine:
 
 
 def _lenient(text: bytes) -> str:
-    """Text of a row whose bytes may be no UTF-8, so that it is refused alone."""
+    """Text of a row whose bytes may be no UTF-8, so that it is rejected alone."""
     return text.decode("utf-8", "replace")
 
 

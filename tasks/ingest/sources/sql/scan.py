@@ -91,7 +91,7 @@ class Seen:
 
     @property
     def later(self) -> np.datetime64 | None:
-        """When the first of the rows refused as future ones counts."""
+        """When the first of the rows rejected as future ones counts."""
         return None if self.due == _NEVER else np.datetime64(self.due, "s")
 
     @property
