@@ -24,7 +24,7 @@ HOUR = np.timedelta64(3600, "s")
 
 def rows(station: str, seed: int, count: int = 12) -> list[tuple[object, ...]]:
     start = np.datetime64("2024-05-09T20:00", "m")
-    return [(station, f"{start + np.timedelta64(15 * i, 'm')}Z", (7 * i + seed) % 23, i % 5) for i in range(count)]
+    return [(station, f"{start + np.timedelta64(i, 'm')}Z", (7 * i + seed) % 23, i % 5) for i in range(count)]
 
 
 @pytest.mark.parametrize("back", [1, 7])

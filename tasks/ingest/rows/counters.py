@@ -17,7 +17,7 @@ READINGS = 8
 ALONE = 24
 """Readings that tell of a counter whatever the other series are."""
 FROM_HIGH, FROM_ZERO = 50, 150
-"""Average steps below the lowest reading, or below the average one where a counter began near zero."""
+"""Average rises below the lowest reading, or below the average one where a counter began near zero."""
 RESET = 10
 """Readings per fall that a counter may have, for it is reset at times."""
 
@@ -60,7 +60,7 @@ def _find_counter(rows: CountRows, at: Int, values: npt.NDArray[np.int32]) -> tu
     step = np.where(goes_on, np.diff(values.astype(np.int64), prepend=0), 0)
     rises, falls = np.add.reduceat(step > 0, starts, dtype=np.int64), np.add.reduceat(step < 0, starts, dtype=np.int64)
     readings = np.diff(np.append(starts, len(at)))
-    pace = np.add.reduceat(np.maximum(step, 0), starts) / np.maximum(readings - 1, 1)
+    pace = np.add.reduceat(np.maximum(step, 0), starts) / np.maximum(rises, 1)  # a slow ramp rises by one at a time
     average = np.add.reduceat(values, starts, dtype=np.int64) / readings
     tells = rises + falls >= READINGS - 1
     high = (np.minimum.reduceat(values, starts) > FROM_HIGH * pace) | (average > FROM_ZERO * pace)
