@@ -115,7 +115,7 @@ def clock_axis(axes: Axes, times: Times) -> None:
 
 def people(interval: int) -> str:
     """Unit of a count axis."""
-    return "people a minute" if interval == 1 else f"people in {interval} minutes"
+    return "people per minute" if interval == 1 else f"people in {interval} minutes"
 
 
 def date(times: Times) -> str:

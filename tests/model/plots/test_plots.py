@@ -58,9 +58,9 @@ FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
     ),
     "horizon": (
         lambda: plots.error_by_horizon(
-            range(1, 61), {n: np.linspace(1, 2, 60).tolist() for n in NAMES}, "MAE, people a minute"
+            range(1, 61), {n: np.linspace(1, 2, 60).tolist() for n in NAMES}, "MAE, people per minute"
         ),
-        ["minutes ahead", "MAE, people a minute", *NAMES],
+        ["minutes ahead", "MAE, people per minute", *NAMES],
     ),
     "hour": (
         lambda: plots.error_by_hour({n: np.linspace(1, 2, 24).tolist() for n in NAMES}, "RMSE of the hour, people"),

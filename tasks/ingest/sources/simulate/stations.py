@@ -30,7 +30,7 @@ _MIX = {
     "home": (1.0, 0.06, 0.25, 0.15),
     "stadium": (0.2, 0.1, 0.5, 0.2),
 }
-# Bumps: people a minute at the top, centre (hour), width before and after the centre (minutes).
+# Bumps: people per minute at the top, centre (hour), width before and after the centre (minutes).
 Bump = tuple[float, float, float, float]
 _WEEKDAY_BUMPS: tuple[tuple[tuple[Bump, ...], tuple[Bump, ...]], ...] = (
     (
@@ -99,7 +99,7 @@ class Stations:
     by_train: Floats  # share of exits that come in bursts
     wave: Floats  # [station, 6]: amplitude, period in days and phase of two slow waves
     level_span: Ints  # days between possible level shifts
-    tables: NDArray[np.float32]  # [target, day kind, station, local minute]: people a minute
+    tables: NDArray[np.float32]  # [target, day kind, station, local minute]: people per minute
 
 
 def _bumps(bumps: tuple[Bump, ...]) -> Floats:
