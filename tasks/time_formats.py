@@ -39,8 +39,7 @@ _TEXTS = {
     "u": r"\d",
     "%": "%",
 }
-_WEEKS = "UWGV"
-
+_WEEKS = frozenset("UWGV")
 
 DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"),
@@ -78,11 +77,11 @@ def format_regex(text: str) -> str:
 
 
 def _directive(text: str, letter: str, fixed: bool) -> str:
-    if letter in _DIGITS and letter:
+    if letter in _DIGITS:
         return rf"(?P<{_DIGITS[letter]}>\d{{2}})" if fixed else rf"(?P<{_DIGITS[letter]}>\d{{1,2}})"
-    if letter and letter in _TEXTS:
+    if letter in _TEXTS:
         return _TEXTS[letter]
-    if letter and letter in _WEEKS:
+    if letter in _WEEKS:
         raise ConfigError(f"time format {text!r}: weeks (%{letter}) are not read: write the date with %m and %d or %j")
     raise ConfigError(f"time format {text!r}: %{letter} is no directive of strptime: write %% for a per cent sign")
 

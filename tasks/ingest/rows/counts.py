@@ -90,9 +90,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     check_counters(file, columns, merged.rows, merged.kept)
     repeated = () if rules.rows else check_contested(file, shown, merged)
     statements = merged.rows.statements(merged.kept, targets)
-    if (
-        rules.file and 2 * rejected <= merged.accepted
-    ):  # else what is left of the rows tells nothing of the distances between them
+    if rules.file and 2 * rejected <= merged.accepted:  # the few that are left of many would tell nothing of distances
         check_spacing(file, statements)
     time = columns["minute_utc" if "minute_utc" in columns else "minute"]
     roles = Roles(time, columns["station_id"][0], tuple(columns[t][0] for t in targets if t in columns))

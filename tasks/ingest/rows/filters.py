@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.ingest.formats.columns import as_text
-from tasks.ingest.rows.parse_values import places
+from tasks.ingest.rows.parse_values import distinct_texts
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.settings.columns import Where
 
@@ -30,7 +29,8 @@ def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, tuple[s
     chosen, warnings = np.ones(file.rows.rows, dtype=bool), []
     for column, values in where.items():
         name = file.require(column, f'{key} = {{ "..." = [...] }}')
-        texts, which = _texts(file.rows.column(name))
+        texts, which = distinct_texts(file.rows.column(name))
+        texts = pc.replace_substring_regex(texts, r"^([+-]?\d+)\.0+$", r"\1")
         has = np.asarray(pc.is_in(texts, pa.array(values, pa.string())).to_numpy(zero_copy_only=False), dtype=bool)
         if not has[which].any() and len(which):
             occurring = sorted({str(texts[int(place)].as_py()) for place in np.unique(which)[: 10 * _SHOWN]})
@@ -41,13 +41,3 @@ def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, tuple[s
             )
         chosen &= has[which]
     return chosen, tuple(warnings)
-
-
-def _texts(column: pa.Array) -> tuple[pa.Array, npt.NDArray[np.int64]]:
-    """Distinct values as filters compare them (the last one blank, for null), and which one each row has."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values = pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)])
-    text = as_text(values)
-    text = pa.nulls(len(values), pa.string()).fill_null("") if text is None else text
-    trimmed = pc.utf8_trim_whitespace(text)
-    return pc.replace_substring_regex(trimmed, r"^([+-]?\d+)\.0+$", r"\1"), places(coded)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.ingest.formats.columns import as_text, cut_texts
-from tasks.ingest.rows.parse_values import places
+from tasks.ingest.rows.parse_values import distinct_texts
 
 _DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))$"
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?(Z|\+00:?00)?$"
@@ -29,7 +29,7 @@ def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.Diction
         columns: of equal length; text, whole numbers, dates, times of day.
         readable: whether midnight is cut from dates of text, too; formats that are configured may need it.
     """
-    coded = [_texts(column) for column in columns]
+    coded = [_cut_texts(column) for column in columns]
     code = np.zeros(len(columns[0]), dtype=np.int64)
     for column in coded:
         code = code * len(column.dictionary) + column.indices.to_numpy()
@@ -50,25 +50,33 @@ def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.Diction
 
 def are_dates(column: pa.Array) -> bool:
     """Whether a column has dates and no hour at all: bare dates, or midnight on every one of several days."""
-    values = _distinct(column)
-    kind = values.type
-    if pa.types.is_date(kind):
-        return len(values) > 0
-    if pa.types.is_timestamp(kind):
-        days = values.cast(pa.timestamp("us"), safe=False).cast(pa.date32(), safe=False)
-        return len(values) > 1 and bool(
-            pc.all(pc.equal(days.cast(pa.timestamp("us")), values.cast(pa.timestamp("us"), safe=False))).as_py()
-        )
-    if not pa.types.is_string(kind):
+    some = _distinct(column, _SAMPLE)
+    if len(some) and not _are_midnights(some):  # an hour among the first values decides, as it nearly always does
         return False
-    dates = pc.match_substring_regex(values, _DATE)
-    midnight = pc.match_substring_regex(pc.replace_substring_regex(values, _MIDNIGHT, ""), _DATE)
-    return len(values) > 0 and bool(pc.all(dates).as_py() or (len(values) > 1 and pc.all(midnight).as_py()))
+    values = _distinct(column)
+    if not len(values) or not _are_midnights(values):
+        return False
+    bare = pa.types.is_date(values.type) or (
+        pa.types.is_string(values.type) and bool(pc.all(pc.match_substring_regex(values, _DATE)).as_py())
+    )
+    return bare or len(values) > 1
+
+
+def _are_midnights(values: pa.Array) -> bool:
+    """Whether all values are dates, or midnight of one."""
+    kind = values.type
+    if pa.types.is_timestamp(kind):
+        times = values.cast(pa.timestamp("us"), safe=False)
+        return bool(pc.all(pc.equal(times.cast(pa.date32(), safe=False).cast(pa.timestamp("us")), times)).as_py())
+    if not pa.types.is_string(kind):
+        return bool(pa.types.is_date(kind))
+    dates = pc.match_substring_regex(pc.replace_substring_regex(values, _MIDNIGHT, ""), _DATE)
+    return bool(pc.all(dates).as_py())
 
 
 def may_be_hours(name: str, column: pa.Array) -> bool:
     """Whether a column looks like times of day, or is named after hours and has whole ones: by its first values."""
-    values = _distinct(column.slice(0, _SAMPLE))
+    values = _distinct(column, _SAMPLE)
     if pa.types.is_time(values.type):
         return len(values) > 0
     text = as_text(values)
@@ -89,9 +97,9 @@ def _value_type(column: pa.Array) -> pa.DataType:
     return column.type.value_type if pa.types.is_dictionary(column.type) else column.type
 
 
-def _distinct(column: pa.Array) -> pa.Array:
-    """Distinct values that are given; text trimmed, without blanks."""
-    values = column.dictionary if pa.types.is_dictionary(column.type) else pc.unique(column)
+def _distinct(column: pa.Array, most: int | None = None) -> pa.Array:
+    """Distinct values that are given, of the first `most` alone where that is set; text trimmed, without blanks."""
+    values = column.dictionary[:most] if pa.types.is_dictionary(column.type) else pc.unique(column[:most])
     values = values.drop_null()
     if pa.types.is_large_string(values.type) or pa.types.is_string_view(values.type):
         values = values.cast(pa.string())
@@ -101,11 +109,7 @@ def _distinct(column: pa.Array) -> pa.Array:
     return values.filter(pc.not_equal(values, ""))
 
 
-def _texts(column: pa.Array) -> pa.DictionaryArray:
-    """A column as distinct texts, trimmed and cut; blank for null and for what has no text form."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    text = as_text(cut_texts(coded.dictionary))
-    if text is None:
-        text = pa.nulls(len(coded.dictionary), pa.string()).fill_null("")
-    values = pa.concat_arrays([pc.utf8_trim_whitespace(text), pa.array([""])])
-    return pa.DictionaryArray.from_arrays(pa.array(places(coded)), values)
+def _cut_texts(column: pa.Array) -> pa.DictionaryArray:
+    """A column as distinct texts, trimmed and cut, since each is repeated; blank for null and what has no text form."""
+    texts, which = distinct_texts(column)
+    return pa.DictionaryArray.from_arrays(pa.array(which), cut_texts(texts))

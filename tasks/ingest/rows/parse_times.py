@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from tasks.arrays import Int
 from tasks.clock import to_utc
 from tasks.ingest.rows.format_times import ParsedTimes, parse_times
-from tasks.ingest.rows.parse_values import places
+from tasks.ingest.rows.parse_values import distinct_values
 from tasks.time_formats import CLOCKS, ISO
 
 EARLIEST, LATEST = np.datetime64("1990-01-01", "s"), np.datetime64("2200-01-01", "s")
@@ -72,7 +72,7 @@ def read_times(
         formats: of text, tried in order; ISO 8601 without any.
         shift: seconds that each time is put back, before the wall clock is looked at.
     """
-    values, which = _distinct(column)
+    values, which = distinct_values(column)
     aware, naive, blank = _by_kind(values, formats or (ISO,))
     aware, naive = (times - np.timedelta64(shift, "s") for times in (aware, naive))
     utc, skipped = aware, np.zeros(len(aware), dtype=bool)
@@ -89,12 +89,6 @@ def read_times(
         later = rows[_occurrence(place()[rows], naive[which[rows]].astype("datetime64[m]")) > 0]
         moments.utc[later] = second[which[later]]
     return moments
-
-
-def _distinct(column: pa.Array) -> tuple[pa.Array, Int]:
-    """Distinct values of a column (the last one null), and which one each row has."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    return pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]), places(coded)
 
 
 def _by_kind(values: pa.Array, formats: Sequence[str]) -> tuple[Times, Times, Flags]:
@@ -127,10 +121,12 @@ def _read_iso(text: pa.Array) -> ParsedTimes:
     formed = pc.match_substring_regex(text, _FORM)
     offset = pc.and_(formed, pc.match_substring_regex(text, _OFFSET))
     aware, naive = _parse_chosen(text, offset), _parse_chosen(text, pc.and_not(formed, offset))
-    late = np.isnat(naive) & np.asarray(pc.match_substring_regex(text, _LATE).to_numpy(zero_copy_only=False))
-    if late.any():
-        rows = np.flatnonzero(late)
-        naive[rows] = parse_times(text.take(pa.array(rows)), _PAST_24).wall
+    unread = np.flatnonzero(np.isnat(naive) & np.isnat(aware))
+    late = unread[
+        np.asarray(pc.match_substring_regex(text.take(pa.array(unread)), _LATE).to_numpy(zero_copy_only=False))
+    ]
+    if len(late):
+        naive[late] = parse_times(text.take(pa.array(late)), _PAST_24).wall
     return ParsedTimes(naive, aware)
 
 

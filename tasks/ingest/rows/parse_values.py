@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
+from tasks.ingest.formats.columns import as_text
 from tasks.ingest.rows.format_numbers import is_missing, plain_numbers
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.sources import RowSource
@@ -44,9 +45,8 @@ def read_counts(
 
     A blank (also null, NaN and what the source calls missing) is no count, and no fault.
     """
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    numbers, blank = _numbers(pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]), config)
-    which = places(coded)
+    values, which = distinct_values(column)
+    numbers, blank = _numbers(values, config)
     given = ~blank
     with np.errstate(invalid="ignore"):
         faults = (
@@ -61,7 +61,7 @@ def read_counts(
         if wrong.any():
             rejections.reject(wrong[which] if rows is None else wrong[which] & rows, reason)
     whole = np.where(sound, numbers, 0).astype(np.int32)
-    all_sound = sound[:-1].all() and not coded.null_count
+    all_sound = sound[:-1].all() and not column.null_count
     wrong = given & ~sound
     return (
         whole[which],
@@ -72,14 +72,26 @@ def read_counts(
 
 def read_numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Numbers of a column, NaN where it has none, and which rows are blank; true is 1 and false 0."""
-    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    values = coded.dictionary
+    values, which = distinct_values(column)
     if pa.types.is_string(values.type):
         for word, digit in (("true", "1"), ("false", "0")):
             values = pc.replace_substring_regex(values, rf"(?i)^\s*{word}\s*$", digit)
-    numbers, blank = _numbers(pa.concat_arrays([values, pa.nulls(1, values.type)]))
-    which = places(coded)
+    numbers, blank = _numbers(values)
     return numbers[which], blank[which]
+
+
+def distinct_values(column: pa.Array) -> tuple[pa.Array, Int]:
+    """Distinct values of a column (the last one null), and which one each row has."""
+    coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    return pa.concat_arrays([coded.dictionary, pa.nulls(1, coded.dictionary.type)]), places(coded)
+
+
+def distinct_texts(column: pa.Array) -> tuple[pa.Array, Int]:
+    """As `distinct_values`, as trimmed text: blank for null, and for what has no text form."""
+    values, which = distinct_values(column)
+    text = as_text(values)
+    text = pa.nulls(len(values), pa.string()).fill_null("") if text is None else text
+    return pc.utf8_trim_whitespace(text), which
 
 
 def places(coded: pa.DictionaryArray) -> Int:
