@@ -14,30 +14,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from flows.cli.app import parse_duration
-from flows.cli.main import main
 from flows.cli.output import to_json
 from tasks.errors import ConfigError
 from tasks.tables.staleness import LateReport
 
 Command = Callable[..., tuple[int, str, str]]
 HEADER = "station_id,minute,entries,exits\n"
-
-
-@pytest.fixture
-def nexthour(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run one command; gives exit code, stdout and stderr."""
-
-    def run(*words: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["nexthour", *map(str, words)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 @pytest.fixture

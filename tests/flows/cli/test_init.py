@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from flows.cli.main import main
-
-Command = Callable[..., tuple[int, str]]
+Command = Callable[..., tuple[int, str, str]]
 COUNTS = "station,minute,entries,exits\n" + "".join(f"A,2024-03-04T07:{m},{m},1\n" for m in (10, 15, 20, 25, 30))
 
 
-@pytest.fixture
-def nexthour(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Command:
-    """Run one command in an empty folder; gives exit code and stderr."""
+@pytest.fixture(autouse=True)
+def empty_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The folder in which commands run."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["nexthour", *map(str, words)])
-        try:
-            main()
-            code = 0
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-        return code, capsys.readouterr().err
-
-    return run
 
 
 def test_init_asks_with_exit_code_2_and_writes_what_ingests_once_it_is_answered(
     nexthour: Command, tmp_path: Path
 ) -> None:
     (tmp_path / "a.csv").write_text(COUNTS)
-    code, said = nexthour("init", "a.csv")
+    code, _, said = nexthour("init", "a.csv")
     assert (code, "--timezone" in said) == (2, True)
     assert not (tmp_path / "network.toml").exists()
-    code, said = nexthour("init", "a.csv", "--timezone", "Europe/Paris")
+    code, _, said = nexthour("init", "a.csv", "--timezone", "Europe/Paris")
     assert code == 0
     assert "100 entries, 5 exits" in said
     assert nexthour("ingest", "--config", "network.toml")[0] == 0
@@ -47,7 +33,7 @@ def test_init_asks_with_exit_code_2_and_writes_what_ingests_once_it_is_answered(
 def test_init_never_overwrites_unless_it_is_told_to(nexthour: Command, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(COUNTS)
     (tmp_path / "network.toml").write_text("# mine\n")
-    code, said = nexthour("init", "a.csv", "--timezone", "UTC")
+    code, _, said = nexthour("init", "a.csv", "--timezone", "UTC")
     assert (code, "--force" in said) == (2, True)
     assert (tmp_path / "network.toml").read_text() == "# mine\n"
     assert nexthour("init", "a.csv", "--timezone", "UTC", "--force")[0] == 0
@@ -60,7 +46,7 @@ def test_init_with_a_preset_writes_its_name(nexthour: Command, tmp_path: Path) -
         "2024-03-04,s1,2024-03-04T07:00:00,2024-03-04T07:15:00,12,3\n"
     )
     words = ("init", "a.csv", "--preset", "tides/station_activities", "--timezone", "America/Chicago")
-    code, said = nexthour(*words, "--interval", 15)
+    code, _, said = nexthour(*words, "--interval", 15)
     assert (code, "12 entries, 3 exits" in said) == (0, True)
     assert 'preset = "tides/station_activities"' in (tmp_path / "network.toml").read_text()
     assert nexthour("ingest", "--config", "network.toml")[0] == 0
@@ -71,9 +57,9 @@ def test_init_with_a_preset_writes_its_name(nexthour: Command, tmp_path: Path) -
 )
 def test_an_unknown_answer_is_refused_in_one_line(nexthour: Command, tmp_path: Path, words: tuple[str, str]) -> None:
     (tmp_path / "a.csv").write_text(COUNTS)
-    code, said = nexthour("init", "a.csv", *words)
+    code, _, said = nexthour("init", "a.csv", *words)
     assert (code, said.count("\n")) == (2, 1)
 
 
 def test_presets_are_listed(nexthour: Command) -> None:
-    assert "divvy/trips" in nexthour("presets")[1]
+    assert "divvy/trips" in nexthour("presets")[2]
