@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.arrays import WEEKS
-from tasks.settings.sources import BaseSource
+from tasks.settings.sources.rows import BaseSource
 from tasks.settings.tree import Network
 from tasks.storage.store import Store
 

@@ -11,7 +11,7 @@ from tasks.ingest.advice import advise, find_problem
 from tasks.ingest.context import IngestContext
 from tasks.ingest.reasons import ROW_REASONS
 from tasks.ingest.rejects import Reject, Rejects, Sample
-from tasks.settings.sources import BaseSource
+from tasks.settings.sources.rows import BaseSource
 from tasks.tables.staleness import LateReport
 
 MinuteRange = tuple[np.datetime64, np.datetime64]

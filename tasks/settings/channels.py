@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tasks.clock import zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.section import Section
-from tasks.settings.sources import RESERVED, Name
+from tasks.settings.sources.rows import RESERVED, Name
 
 COLUMNS = ("station_id", "minute", "minute_utc", "value", "available_at")
 

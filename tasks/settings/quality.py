@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tasks.errors import ConfigError
 from tasks.settings.section import Section
-from tasks.settings.sources import Name
+from tasks.settings.sources.rows import Name
 
 CHECKS = (
     "quiet_source",

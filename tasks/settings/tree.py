@@ -20,7 +20,9 @@ from tasks.settings.maintain import MaintainSettings
 from tasks.settings.presets import fill_preset
 from tasks.settings.quality import QualitySettings
 from tasks.settings.section import Section
-from tasks.settings.sources import RESERVED, Name, SimulateSource, SourceSettings, check_source
+from tasks.settings.sources import SourceSettings, check_source
+from tasks.settings.sources.rows import RESERVED, Name
+from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.stations import StationSettings
 
 

@@ -15,7 +15,7 @@ from tasks.clock import day_bounds, parse_moment, service_dates
 from tasks.contracts import Tensors
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.steps import load_features, write_lag_table
-from tasks.settings.sources import SimulateSource
+from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas

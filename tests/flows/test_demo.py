@@ -9,7 +9,7 @@ import pytest
 
 from flows.demo import write_config
 from tasks.errors import ConfigError
-from tasks.settings.sources import SimulateSource
+from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.toml_file import load_settings
 
 

@@ -17,7 +17,7 @@ from flows.reports.replay_reports import backtest_document
 from tasks.backtest.log import overall_metrics
 from tasks.backtest.replay import BacktestReport
 from tasks.score.steps import score_forecasts
-from tasks.settings.sources import SimulateSource
+from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.tree import Network, Settings
 
 AS_OF = np.datetime64("2024-03-12T15:00", "s")

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.errors import ConfigError
 from tasks.settings.presets import presets
-from tasks.settings.sources import CountsSource, EventsSource
+from tasks.settings.sources.files import CountsSource, EventsSource
 from tasks.settings.tree import Settings
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tasks.errors import ConfigError
 from tasks.settings.secrets import filled, secrets, shown
-from tasks.settings.sources import HttpSource
+from tasks.settings.sources.http import HttpSource
 from tasks.settings.toml_file import load_settings
 
 FEED = '[[sources]]\nname = "a"\nkind = "http"\n'

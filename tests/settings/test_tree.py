@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from tasks.errors import ConfigError
-from tasks.settings.sources import CountsSource, EventsSource
+from tasks.settings.sources.files import CountsSource, EventsSource
 from tasks.settings.toml_file import KINDS, config_path, load_settings
 from tasks.settings.tree import Settings
 

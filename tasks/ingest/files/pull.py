@@ -19,7 +19,7 @@ from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import Statements
-from tasks.settings.sources import FileSource
+from tasks.settings.sources.files import FileSource
 from tasks.settings.tree import Network
 
 

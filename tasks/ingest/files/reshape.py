@@ -6,7 +6,8 @@ from tasks.ingest.formats.added import with_added
 from tasks.ingest.formats.columns import Columns
 from tasks.ingest.formats.unpivot import unpivoted
 from tasks.settings.columns import names_of
-from tasks.settings.sources import CountColumns, EventsSource, FileSource
+from tasks.settings.sources.files import EventsSource, FileSource
+from tasks.settings.sources.rows import CountColumns
 
 _OURS = ("station_id", "minute", "minute_utc", "part", "available_at")
 

@@ -21,7 +21,8 @@ from tasks.ingest.formats.repaired import Lines, Repairs, repaired_digest
 from tasks.ingest.land.ledger import Entry, Input, SourceLedger
 from tasks.ingest.rejects import TEXT_LENGTH
 from tasks.ingest.repair.sheet import SheetRow, headings, write_sheet
-from tasks.settings.sources import BaseSource, FileSource
+from tasks.settings.sources.files import FileSource
+from tasks.settings.sources.rows import BaseSource
 from tasks.storage.store import Store
 from tasks.tables import schemas
 

@@ -14,7 +14,7 @@ from tasks.arrays import Int
 from tasks.ingest.formats.columns import as_text
 from tasks.ingest.rows.format_numbers import is_missing, plain_numbers
 from tasks.ingest.rows.rejections import Rejections
-from tasks.settings.sources import RowSource
+from tasks.settings.sources.rows import RowSource
 
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"

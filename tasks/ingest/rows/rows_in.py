@@ -14,7 +14,7 @@ from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.columns import ColumnName, TimeColumns, alternatives, time_alternatives
-from tasks.settings.sources import RowSource
+from tasks.settings.sources.rows import RowSource
 from tasks.settings.tree import Network
 
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from tasks.errors import ConfigError, nearest_key
 from tasks.ingest.source import Source
-from tasks.settings.sources import BaseSource
+from tasks.settings.sources.rows import BaseSource
 from tasks.settings.tree import Network, Settings
 
 _KINDS: dict[str, Callable[[Any, Network], Source]] = {}

@@ -9,7 +9,7 @@ from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rows.counts import RowRules, validate_counts
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
-from tasks.settings.sources import CountsSource
+from tasks.settings.sources.files import CountsSource
 from tasks.settings.tree import Network
 
 

@@ -24,7 +24,7 @@ from tasks.ingest.rejects import Reject
 from tasks.ingest.run import run
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import Statements
-from tasks.settings.sources import BaseSource
+from tasks.settings.sources.rows import BaseSource
 from tasks.settings.tree import Network
 from tasks.storage.store import Store
 

@@ -12,7 +12,7 @@ from support.ingest_bench import NOW
 
 from tasks.ingest.context import IngestContext
 from tasks.ingest.land.ledger import Entry, Input, LedgerView, Outcome, Position, SourceLedger
-from tasks.settings.sources import BaseSource
+from tasks.settings.sources.rows import BaseSource
 from tasks.settings.tree import Network
 from tasks.storage.store import Store
 

@@ -13,7 +13,7 @@ from support.ingest_bench import Bench, at
 
 from tasks.ingest.rows.parse_values import read_counts
 from tasks.ingest.rows.rejections import Rejections
-from tasks.settings.sources import CountsSource
+from tasks.settings.sources.files import CountsSource
 
 
 def read(values: pa.Array, **keys: Any) -> list[int | str | None]:

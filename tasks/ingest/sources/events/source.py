@@ -27,7 +27,7 @@ from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.statements import Statements
 from tasks.settings.columns import Where
-from tasks.settings.sources import EventColumns, EventsSource
+from tasks.settings.sources.files import EventColumns, EventsSource
 from tasks.settings.tree import Network
 
 

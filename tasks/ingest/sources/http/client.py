@@ -14,7 +14,7 @@ import numpy as np
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.sources.http.decompress import GZIP, Unpacker, too_large
 from tasks.settings.secrets import filled, secrets, shown
-from tasks.settings.sources import HttpSource
+from tasks.settings.sources.http import HttpSource
 
 if TYPE_CHECKING:
     import httpx

@@ -14,7 +14,7 @@ from tasks.ingest.formats.json_records import MISSING, Records, at, read_json
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.sources.http.client import Reply, ReplyProblem
 from tasks.ingest.sources.http.cursor import conditions, cursor_text, largest, stamp_of
-from tasks.settings.sources import HttpSource
+from tasks.settings.sources.http import HttpSource
 
 _BOM = b"\xef\xbb\xbf"
 GONE = 410

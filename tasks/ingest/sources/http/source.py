@@ -23,7 +23,7 @@ from tasks.ingest.sources.http.pages import GONE, Poll, Reading, poll, start_of
 from tasks.ingest.statements import Statements
 from tasks.settings.columns import names_of
 from tasks.settings.secrets import shown
-from tasks.settings.sources import HttpSource
+from tasks.settings.sources.http import HttpSource
 from tasks.settings.tree import Network
 
 KEY = "feed"

@@ -14,7 +14,7 @@ from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.simulate.city import City, Observed, simulate_days
 from tasks.ingest.statements import Statements
-from tasks.settings.sources import SimulateSource
+from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.tree import Network
 
 _KEY, _ORIGIN = "city", "the simulated city"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from tasks.errors import ConfigError, SourceError
-from tasks.settings.sources import SqlSource
+from tasks.settings.sources.sql import SqlSource
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Connection, Engine

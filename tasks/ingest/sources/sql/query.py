@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.ingest.source import Pull
 from tasks.ingest.sources.sql.watermark import Mark
-from tasks.settings.sources import SqlSource
+from tasks.settings.sources.sql import SqlSource
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, FromClause

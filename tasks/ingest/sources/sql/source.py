@@ -22,7 +22,7 @@ from tasks.ingest.sources.sql.query import Relation
 from tasks.ingest.sources.sql.scan import Layout, Seen, digest_of
 from tasks.ingest.sources.sql.watermark import Mark
 from tasks.settings.columns import names_of
-from tasks.settings.sources import SqlSource
+from tasks.settings.sources.sql import SqlSource
 from tasks.settings.tree import Network
 
 if TYPE_CHECKING:
