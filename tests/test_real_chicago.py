@@ -13,7 +13,7 @@ from tasks.arrays import Float, Minutes
 from tasks.contracts import Grid
 from tasks.features.tensors import MinuteFeatures
 from tasks.metrics import mae, poisson_deviance, rmse
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 from tasks.tables.minutes import to_grid
 
 DATA = Path(os.environ.get("NEXTHOUR_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")) / "chicago"
@@ -33,7 +33,10 @@ def total() -> Grid:
 def hours(grid: Grid, zone: str, name: str, origins: Minutes = ORIGINS) -> tuple[Float, Float]:
     """Forecast and true entries of the wholly observed hours, [hour, minute]."""
     features = MinuteFeatures(grid, zone)
-    mean, truth = unfitted(name).predict(features.tensors(origins)).mean[0, :, 0], features.truth(origins)[0, :, 0]
+    mean, truth = (
+        initial_forecaster(name).predict(features.tensors(origins)).mean[0, :, 0],
+        features.truth(origins)[0, :, 0],
+    )
     whole = ~np.isnan(truth).any(axis=1)
     return mean[whole], truth[whole]
 

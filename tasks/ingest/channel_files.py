@@ -74,7 +74,7 @@ def read_channel(config: ChannelSettings, network: Network) -> Channel:
 
 def _read(config: ChannelSettings, network: Network, file: SourceFile) -> _Rows:
     rows = decode(file.origin, read_content(file, config.max_bytes)[0], config.max_bytes)
-    if len(torn := rows.malformed().lines):
+    if len(torn := rows.malformed_lines().lines):
         raise FileProblem("wrong_number_of_fields", f"{file.origin}:{torn[0]} is no row: mend the file")
     columns, count = _columns(config, file, rows), rows.rows
     zone = config.timezone or network.timezone

@@ -40,6 +40,6 @@ class IngestContext:
     weeks: int = WEEKS
 
     @property
-    def bounded(self) -> bool:
+    def has_range(self) -> bool:
         """Whether only a range of minutes is asked for, so that no cursor moves."""
         return self.start is not None or self.end is not None

@@ -182,7 +182,7 @@ def _land_key(
 def _next_entry(context: IngestContext, before: Entry | None, last: SourceBatch, outcome: Outcome) -> Entry:
     """Entry of a key after its last batch."""
     state = before.input.next_state(last.digest) if before else first_state(last.digest)
-    if before and before.position.cursor and context.bounded:
+    if before and before.position.cursor and context.has_range:
         return _keep_position(before, state, outcome)
     cursor = last.cursor if last.cursor or not before else before.position.cursor
     return Entry(

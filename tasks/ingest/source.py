@@ -54,7 +54,7 @@ class Pull:
     repairs: Repairs | None = None
 
     @property
-    def bounded(self) -> bool:
+    def has_range(self) -> bool:
         """Whether only a range of minutes is asked for, so that no cursor moves."""
         return self.start is not None or self.end is not None
 

@@ -104,7 +104,7 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         return load_bundled(settings, name)
     if name not in architectures.names():
         raise _unknown(name)
-    return architectures.unfitted(name, settings.models.get(name))
+    return architectures.initial_forecaster(name, settings.models.get(name))
 
 
 def load_bundled(settings: Settings, name: str) -> BundledForecaster:

@@ -16,7 +16,7 @@ from tasks.channels import Channel
 from tasks.contracts import Features, FitLog, Forecaster, Tensors
 from tasks.errors import ModelError
 from tasks.metrics import poisson_deviance
-from tasks.model.architectures import architecture, load, unfitted
+from tasks.model.architectures import architecture, initial_forecaster, load
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.samples import Augment, draw
@@ -67,12 +67,12 @@ def test_with_the_channel_the_forecast_is_clearly_better_than_without() -> None:
 
 def test_the_default_model_halves_what_the_best_baseline_loses_and_keeps_the_scale_of_its_training() -> None:
     assert network().scales == learn_scales(RAINY, town.SPLIT.train)  # type: ignore[attr-defined]
-    assert loss(network(), RAINY) < 0.5 * loss(unfitted("weekday_level"), PLAIN)
+    assert loss(network(), RAINY) < 0.5 * loss(initial_forecaster("weekday_level"), PLAIN)
 
 
 @both
 def test_a_channel_of_which_nothing_is_known_is_masked_and_does_no_harm(fitted: type) -> None:
-    assert loss(fitted(), RAINY) < loss(fitted(), MASKED) < 1.1 * loss(unfitted("weekday_level"), PLAIN)
+    assert loss(fitted(), RAINY) < loss(fitted(), MASKED) < 1.1 * loss(initial_forecaster("weekday_level"), PLAIN)
 
 
 @both
@@ -104,7 +104,7 @@ def test_what_was_exported_loads_with_its_channels(fitted: type, tmp_path: Path)
 
 
 def test_a_model_without_channels_says_nothing_of_them_and_takes_no_notice(tmp_path: Path) -> None:
-    level = unfitted("weekday_level")
+    level = initial_forecaster("weekday_level")
     np.testing.assert_array_equal(
         level.predict(RAINY.tensors(HELD[:4])).mean, level.predict(PLAIN.tensors(HELD[:4])).mean
     )

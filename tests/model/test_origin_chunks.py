@@ -7,13 +7,13 @@ import pytest
 from support import tiny_city
 
 from tasks.model import origin_chunks
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 
 ORIGINS = tiny_city.AS_OF - np.arange(1, 8)[::-1] * np.timedelta64(95, "m")
 
 
 def test_a_forecast_is_the_same_however_few_origins_are_in_memory_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    features, model = tiny_city.features(), unfitted("weekday_level")
+    features, model = tiny_city.features(), initial_forecaster("weekday_level")
     expected = model.predict(features.tensors(ORIGINS))
     monkeypatch.setattr(origin_chunks, "CHUNK_VALUES", 9_000)
     assert len(origin_chunks.chunks(ORIGINS, features)) > 2

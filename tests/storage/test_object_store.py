@@ -16,7 +16,7 @@ from support.object_store import ObjectStore, object_store
 
 from tasks.errors import SourceError, StoreError
 from tasks.ingest.files.find import find_files
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 from tasks.model.ensemble import Ensemble
 from tasks.model.promotion.champion import store_bundle
 from tasks.model.serving.bundle import save_bundle
@@ -154,7 +154,7 @@ def test_a_bundle_of_several_networks_comes_back_from_a_bucket_with_its_folders(
     settings = Settings(data_root=server.root())
     (tmp_path / "member-1").mkdir()
     (tmp_path / "member-1/network.onnx").write_bytes(b"of the second")
-    save_bundle(tmp_path, Ensemble("weekday_level", [unfitted("weekday_level")] * 2), {})
+    save_bundle(tmp_path, Ensemble("weekday_level", [initial_forecaster("weekday_level")] * 2), {})
     store_bundle(Store(settings.data_root), "3", tmp_path)
     loaded = load_bundled(settings, "3")
     assert isinstance(loaded.forecaster, Ensemble)

@@ -51,9 +51,9 @@ class AddedColumns(Columns):
         """Texts of the file."""
         return self._base.texts(rows, self._own(columns))
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """What is no row of the file."""
-        return self._base.malformed()
+        return self._base.malformed_lines()
 
     def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows in which a value is no text."""

@@ -55,7 +55,7 @@ class Columns(ABC):
         """Line of each of these rows as an editor counts them; for Parquet the row, from 1."""
 
     @abstractmethod
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """What has too many or too few fields to be a row, or is not UTF-8."""
 
     def texts(self, rows: Int, columns: Sequence[str]) -> pa.Array:

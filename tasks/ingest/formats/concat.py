@@ -69,9 +69,9 @@ class JoinedColumns(Columns):
         """Rows of which a value is no text."""
         return np.concatenate([page.unreadable([n for n in columns if n in page.names]) for page in self.pages])
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """What is no row in any of them."""
-        told = [page.malformed() for page in self.pages]
+        told = [page.malformed_lines() for page in self.pages]
         starts = np.cumsum([0, *self.lengths])
         lines = [int(start) + int(line) for torn, start in zip(told, starts, strict=False) for line in torn.lines]
         reasons, texts = ([one for torn in told for one in getattr(torn, name)] for name in ("reasons", "texts"))

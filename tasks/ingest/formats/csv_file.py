@@ -113,7 +113,7 @@ class _Csv(Columns):
             breaks[1:] += _of_values(column, lambda values: pc.count_substring(values, "\n"))
         return np.cumsum(breaks)
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         if not (kept := sorted(self.strays.kept)):
             return Malformed()
         numbers = np.array([number for number, _, _ in kept], dtype=np.int64)
@@ -136,7 +136,7 @@ def read_csv(origin: str, content: bytes, limit: int, shape: FileShape = AS_IT_I
     content = blanks_to_tabs(content, layout.rule, layout.above) if layout.blanks else content
     strays = _Strays(sound)
     table = _parse(origin, content, layout, strays)
-    if layout.quoted and _quote_swallows_rest(content, table, strays):
+    if layout.has_quotes and _quote_swallows_rest(content, table, strays):
         raise FileProblem("unreadable_file", f"{origin} has a quote that is never closed: mend the file")
     return _rows(layout, table, strays)
 
@@ -171,8 +171,8 @@ def _read_table(content: bytes, layout: Layout, strays: _Strays | None) -> pa.Ta
         ),
         parse_options=pacsv.ParseOptions(
             delimiter=layout.delimiter,
-            quote_char='"' if layout.quoted else False,
-            newlines_in_values=layout.quoted,
+            quote_char='"' if layout.has_quotes else False,
+            newlines_in_values=layout.has_quotes,
             ignore_empty_lines=False,
             invalid_row_handler=None if strays is None else strays.skip,
         ),

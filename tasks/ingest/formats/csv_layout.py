@@ -37,7 +37,7 @@ class Layout:
     rule: Rule | None = None
 
     @property
-    def quoted(self) -> bool:
+    def has_quotes(self) -> bool:
         """Whether quotes mean something."""
         return not self.blanks
 

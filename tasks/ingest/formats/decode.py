@@ -89,7 +89,7 @@ class _Parquet(Columns):
     def lines(self, rows: Int) -> Int:
         return rows + 1
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         return Malformed()
 
 

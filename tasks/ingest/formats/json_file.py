@@ -58,7 +58,7 @@ class _RecordLines(Records):
         shown = [lines[number - 1].decode("utf-8", "replace").strip() for number in self.numbers[rows]]
         return pa.array(shown, pa.string())
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """Lines that are no object; blank ones are nothing."""
         lines = self.content.split(b"\n")
         shown = [(number, why, lines[number - 1].decode("utf-8", "replace").strip()) for number, why, _ in self.torn]

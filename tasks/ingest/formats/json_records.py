@@ -131,7 +131,7 @@ class Records(Columns):
         records = find_records("", read_json("", self.content), self.path)
         return pa.array([compact(records[number - 1]) for number in self.numbers[rows]], pa.string())
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """What is no record."""
         return malformed_rows(self.torn)
 

@@ -114,9 +114,9 @@ class RepairedColumns(Columns):
             own |= np.asarray(flags.to_numpy(zero_copy_only=False), dtype=bool)
         return np.asarray(np.concatenate([self._base.unreadable(columns), own])[self._places])
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """What is no row still."""
-        torn = self._base.malformed()
+        torn = self._base.malformed_lines()
         left = np.flatnonzero(~np.isin(torn.lines, self._line)).tolist()
         reasons, texts = [torn.reasons[i] for i in left], [torn.texts[i] for i in left]
         return replace(torn, lines=torn.lines[left], reasons=reasons, texts=texts)

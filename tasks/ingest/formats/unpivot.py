@@ -76,9 +76,9 @@ class UnpivotedColumns(Columns):
         shown = pc.binary_join_element_wise(names, values, "=")
         return pc.binary_join_element_wise(shown, own.cast(pa.string()), ": ")
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """What is no row of the file."""
-        return self._base.malformed()
+        return self._base.malformed_lines()
 
     def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows in which a value is no text."""

@@ -140,7 +140,7 @@ class _Sheet(Columns):
     def lines(self, rows: Int) -> Int:
         return np.asarray(self.numbers[rows])
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         return Malformed()
 
 

@@ -99,7 +99,7 @@ class _FileState:
         with open_again(config.name, config.path, entry.input.origin) as file:
             content, digest = read_content(file, config.max_bytes)
         stored = decode(file.origin, content, config.max_bytes, config)
-        no_rows = stored.malformed()
+        no_rows = stored.malformed_lines()
         malformed = dict(zip(no_rows.lines.tolist(), no_rows.texts, strict=True))
         return cls(digest, stored, Repairs(store, config.name).of(entry.key, digest), malformed)
 

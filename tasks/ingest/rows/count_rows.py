@@ -60,7 +60,7 @@ class CountRows:
     counts: dict[str, Counted]
 
     @property
-    def filtered(self) -> bool:
+    def has_filter(self) -> bool:
         """Whether a target counts some of the rows only."""
         return any(counted.asked is not None for counted in self.counts.values())
 

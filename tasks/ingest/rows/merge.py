@@ -47,7 +47,7 @@ def last_of_each(rows: CountRows, rejections: Rejections, interval: int) -> Merg
 
     A target that counts some of the rows only takes the last of its own.
     """
-    if rows.filtered:
+    if rows.has_filter:
         return _last_per_target(rows, rejections)
     good = np.flatnonzero(rejections.good)
     nothing = good[:0]

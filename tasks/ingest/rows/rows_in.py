@@ -125,7 +125,7 @@ class InputColumns:
             samples: values of rejected rows, by reason.
         """
         name, origin = self.config.name, self.origin
-        torn = self.rows.malformed()
+        torn = self.rows.malformed_lines()
         rejects = Rejects.of(name, origin, torn.lines, torn.reasons, torn.texts, torn.beyond)
         if rejections is None or not len(rows := rejections.rejected):
             return rejects

@@ -64,7 +64,7 @@ class BaseArchitecture(ABC):
             ModelError: if the folder does not hold it.
         """
 
-    def unfitted(self) -> Forecaster:
+    def initial_forecaster(self) -> Forecaster:
         """A forecaster that needs no fit; overridden where there is one.
 
         Raises:
@@ -102,14 +102,14 @@ def architecture(name: str, config: dict[str, Any] | None = None) -> BaseArchite
     return kind(read_config(kind.config_type, config or {}, f"[models.{name}]"))
 
 
-def unfitted(name: str, config: dict[str, Any] | None = None) -> Forecaster:
+def initial_forecaster(name: str, config: dict[str, Any] | None = None) -> Forecaster:
     """A forecaster for the time before any fit.
 
     Raises:
         ConfigError: if name or config cannot be used.
         ModelError: if that architecture cannot forecast without a fit.
     """
-    return architecture(name, config).unfitted()
+    return architecture(name, config).initial_forecaster()
 
 
 def tuning_space(name: str) -> Space:

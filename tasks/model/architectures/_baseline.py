@@ -53,7 +53,7 @@ class Baseline(BaseArchitecture):
         """Expected counts, float32 [target, origin, station, step], >= 0."""
         raise NotImplementedError
 
-    def unfitted(self) -> Forecaster:
+    def initial_forecaster(self) -> Forecaster:
         """The forecaster before any fit: counts spread as Poisson's do."""
         return BaselineForecaster(self.name, self.mean)
 

@@ -21,7 +21,7 @@ def test_a_large_file_reads_the_same_with_a_malformed_row_as_without() -> None:
     lines = [f"s{i % 7},{i % 1440:04d} minutes of a day" for i in range(200_000)]
     whole = read_csv("here", "\n".join(["station,minute", *lines, ""]).encode(), MAX_BYTES)
     torn = read_csv("here", "\n".join(["station,minute", *lines, "one,two,three", ""]).encode(), MAX_BYTES)
-    assert list(torn.malformed().lines) == [200_002]
-    assert not len(whole.malformed().lines)
+    assert list(torn.malformed_lines().lines) == [200_002]
+    assert not len(whole.malformed_lines().lines)
     for name in ("station", "minute"):
         assert whole.column(name).cast(pa.string()).equals(torn.column(name).cast(pa.string()))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support import tiny_city
 
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare, seen_columns
 from tasks.model.architectures.attention_lstm import AttentionForecaster, attend, mean_attention
 from tasks.model.review.tables import attention_rows
@@ -52,7 +52,7 @@ def network() -> Network:
 
 
 def test_an_untrained_network_is_weekday_level(network: Network) -> None:
-    baseline = unfitted("weekday_level").predict(FEATURES.tensors(ORIGINS)).mean
+    baseline = initial_forecaster("weekday_level").predict(FEATURES.tensors(ORIGINS)).mean
     np.testing.assert_array_equal(
         network.before[:, 0], baseline.transpose(1, 2, 0, 3).reshape(network.before[:, 0].shape)
     )

@@ -19,7 +19,7 @@ from tasks.arrays import QUANTILES
 from tasks.contracts import FitLog, Forecaster, Grid, Prediction, Split
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model import architectures
-from tasks.model.architectures import architecture, architecture_class, load, names, unfitted
+from tasks.model.architectures import architecture, architecture_class, initial_forecaster, load, names
 from tasks.model.review.pictures import noted_pictures
 from tasks.model.serving.bundle import save_bundle
 
@@ -219,7 +219,7 @@ def test_its_config_cannot_be_changed_afterwards(name: str) -> None:
 @every
 def test_it_forecasts_before_any_fit_or_says_what_to_run(name: str) -> None:
     try:
-        forecaster = unfitted(name)
+        forecaster = initial_forecaster(name)
     except ModelError as error:
         assert f"nexthour retrain --model {name}" in str(error)  # noqa: PT017
         return

@@ -10,7 +10,7 @@ import support.small_network as town
 
 from tasks.contracts import FitLog
 from tasks.errors import ModelError
-from tasks.model.architectures import architecture, unfitted
+from tasks.model.architectures import architecture, initial_forecaster
 from tasks.model.architectures._boosting.inputs import RowSettings, boosting_rows
 from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
 from tasks.model.architectures.gradient_boosting import mask_last, training_sizes
@@ -54,7 +54,7 @@ def test_onnx_answers_as_the_trees_do_on_edges_gaps_and_what_was_never_there() -
 def test_the_base_is_weekday_level_however_late_the_feed_is() -> None:
     settings = RowSettings(level_minutes=60)
     rows = boosting_rows(TENSORS, {}, settings)
-    np.testing.assert_allclose(rows.base, unfitted("weekday_level").predict(TENSORS).mean, rtol=1e-5)
+    np.testing.assert_allclose(rows.base, initial_forecaster("weekday_level").predict(TENSORS).mean, rtol=1e-5)
     late = replace(TENSORS, recent=np.where(np.arange(town.RECENT) > 1, np.float32(np.nan), TENSORS.recent))
     without = boosting_rows(late, {}, settings).base[0, :, 0]
     both = np.isfinite(late.recent[0, :, 0]) & np.isfinite(TENSORS.profile[0, :, 0, : town.RECENT])
@@ -104,7 +104,8 @@ def test_trees_learn_what_the_profile_cannot_know() -> None:
     assert len(log.epochs["loss"]) == len(log.epochs["val_loss"]) == 60
     tensors, truth = features.tensors(town.SPLIT.holdout), features.truth(town.SPLIT.holdout)[:, :, 0]
     ours, base = (
-        np.nanmean((model.predict(tensors).mean[:, :, 0] - truth) ** 2) for model in (fitted, unfitted("weekday_level"))
+        np.nanmean((model.predict(tensors).mean[:, :, 0] - truth) ** 2)
+        for model in (fitted, initial_forecaster("weekday_level"))
     )
     assert ours < 0.9 * base
 

@@ -15,7 +15,7 @@ from tasks.arrays import QUANTILES
 from tasks.contracts import FitLog, Forecaster
 from tasks.errors import ModelError
 from tasks.metrics import pinball, poisson_deviance
-from tasks.model.architectures import architecture, unfitted
+from tasks.model.architectures import architecture, initial_forecaster
 from tasks.model.architectures._next_hour.inputs import InputRows, prepare
 from tasks.model.architectures._next_hour.row_weights import Age
 from tasks.model.architectures._next_hour.samples import UNOBSERVED, Samples
@@ -58,7 +58,7 @@ def random_network() -> Network:
 def test_an_untrained_network_is_weekday_level_with_poisson_quantiles() -> None:
     rows = windows()
     output = np.asarray(untrained()(rows.inputs(), training=False))
-    baseline = unfitted("weekday_level").predict(FEATURES.tensors(ORIGINS)).mean
+    baseline = initial_forecaster("weekday_level").predict(FEATURES.tensors(ORIGINS)).mean
     np.testing.assert_array_equal(output[:, 0], baseline.transpose(1, 2, 0, 3).reshape(output[:, 0].shape))
     busy = output[:, 0] > 20
     draws = np.random.default_rng(0).poisson(output[:, 0][busy], (4000, busy.sum()))
@@ -160,12 +160,16 @@ def test_a_fit_that_goes_astray_ends_as_the_baseline(tiny_champion: Trained) -> 
     log, tensors = FitLog(), FEATURES.tensors(ORIGINS)
     astray = architecture("next_hour_lstm", config).fit(FEATURES, tiny_champion.split, 1, log)
     assert log.notes["best_epoch"] == 0
-    np.testing.assert_allclose(astray.predict(tensors).mean, unfitted("weekday_level").predict(tensors).mean, rtol=1e-5)
+    np.testing.assert_allclose(
+        astray.predict(tensors).mean, initial_forecaster("weekday_level").predict(tensors).mean, rtol=1e-5
+    )
 
 
 def test_a_station_first_seen_after_the_training_is_forecast_near_its_profile(tiny_champion: Trained) -> None:
     tensors = replace(FEATURES.tensors(ORIGINS), stations=("central", "new", "museum"))
-    prediction, baseline = (m.predict(tensors).mean for m in (tiny_champion.forecaster, unfitted("weekday_level")))
+    prediction, baseline = (
+        m.predict(tensors).mean for m in (tiny_champion.forecaster, initial_forecaster("weekday_level"))
+    )
     assert np.isfinite(prediction).all()
     assert prediction[:, :, 1].sum() == pytest.approx(baseline[:, :, 1].sum(), rel=0.3)
 

@@ -11,7 +11,7 @@ import support.small_network as town
 
 from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Grid
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 from tasks.model.architectures.weekly_lag_lstm import (
     WeeklyLagConfig,
     WeeklyLagForecaster,
@@ -72,7 +72,9 @@ def test_forecasts_are_scaled_back_to_people_by_station_and_target() -> None:
 
 def test_where_no_week_was_observed_the_forecast_is_that_of_weekday_mean() -> None:
     tensors = town.blank(FEATURES.tensors(town.SPLIT.holdout), lags=True)
-    np.testing.assert_array_equal(forecaster({}).predict(tensors).mean, unfitted("weekday_mean").predict(tensors).mean)
+    np.testing.assert_array_equal(
+        forecaster({}).predict(tensors).mean, initial_forecaster("weekday_mean").predict(tensors).mean
+    )
 
 
 def test_scales_come_from_training_hours_alone() -> None:

@@ -14,7 +14,7 @@ from support.champion_alias import champion_version
 
 from tasks.contracts import FitLog, Grid
 from tasks.features.tensors import MinuteFeatures
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision
 from tasks.model.review import pictures
@@ -45,7 +45,7 @@ def trained() -> Trained:
     grid = Grid(counts, START, 5, ("a", "b", "c", "d"), ("entries", "exits"))
     features = MinuteFeatures(grid, TIMEZONE)
     settings = Settings(network=NETWORK, retrain=RETRAIN)
-    made = train(features, settings, AS_OF, champion=BundledForecaster(unfitted("weekday_mean"), "1", {}))
+    made = train(features, settings, AS_OF, champion=BundledForecaster(initial_forecaster("weekday_mean"), "1", {}))
     made.log.epochs.update(loss=[3.0, 2.0], val_loss=[4.0, 3.5, 3.0])
     made.log.notes.update(best_epoch=2, fit_seconds=1.5)
     return made

@@ -61,9 +61,9 @@ def test_it_holds_json_onnx_and_plain_arrays_alone(bundle: Path) -> None:
 
 
 def test_baselines_are_bundles_too(tmp_path: Path, tiny_champion: Trained) -> None:
-    from tasks.model.architectures import unfitted
+    from tasks.model.architectures import initial_forecaster
 
-    baseline = unfitted("weekday_level")
+    baseline = initial_forecaster("weekday_level")
     save_bundle(tmp_path, baseline, {})
     tensors = tiny_city.features().tensors(np.array([ORIGIN]))
     np.testing.assert_array_equal(load_bundle(tmp_path).predict(tensors).mean, baseline.predict(tensors).mean)

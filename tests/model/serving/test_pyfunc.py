@@ -12,7 +12,7 @@ from model.test_total import WITH
 
 from tasks.contracts import Tensors
 from tasks.errors import ModelError
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 from tasks.model.review.register import bundle_meta
 from tasks.model.serving.bundle import save_bundle
 from tasks.model.serving.pyfunc import FREE_AXES, ServedBundle, to_arrays
@@ -48,7 +48,7 @@ def test_a_served_network_answers_with_its_counts_and_without_tensorflow(
 def bundle(tmp_path: Path) -> ServedBundle:
     """Profile times level for a network with a total."""
     meta = {"stations": WITH.stations, "total": WITH.total, "targets": WITH.targets, "interval": WITH.interval}
-    save_bundle(tmp_path / "bundle", unfitted("weekday_level"), meta)
+    save_bundle(tmp_path / "bundle", initial_forecaster("weekday_level"), meta)
     return ServedBundle(tmp_path / "bundle")
 
 

@@ -14,7 +14,7 @@ from support import tiny_city
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.metrics import hour_metrics, network_total
-from tasks.model.architectures import unfitted
+from tasks.model.architectures import initial_forecaster
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.holdout import held_out_day, limit_origins, score
 from tasks.model.training.split import time_split
@@ -107,7 +107,7 @@ def test_the_hold_out_is_bounded_evenly_and_keeps_the_newest(origins: int, stati
 
 def test_scores_are_the_metrics_of_the_whole_whatever_the_chunks(tiny_champion: Trained) -> None:
     features, origins = tiny_champion.features, tiny_champion.split.holdout
-    model = unfitted("weekday_level")
+    model = initial_forecaster("weekday_level")
     prediction, truth = model.predict(features.tensors(origins)), features.truth(origins)
     scores = score(features, origins, {"it": model}, "UTC")["it"]
     for name, expected in hour_metrics(prediction.mean, truth, prediction.quantiles).items():
@@ -128,7 +128,7 @@ def test_scores_are_the_metrics_of_the_whole_whatever_the_chunks(tiny_champion: 
 
 def test_the_gate_s_losses_are_the_hours_poisson_deviance_by_day_and_station(tiny_champion: Trained) -> None:
     features, origins = tiny_champion.features, tiny_champion.split.holdout
-    forecast = unfitted("weekday_mean").predict(features.tensors(origins)).mean.sum(axis=-1)
+    forecast = initial_forecaster("weekday_mean").predict(features.tensors(origins)).mean.sum(axis=-1)
     actual = features.truth(origins).sum(axis=-1)
     daily = tiny_champion.scores["weekday_mean"].daily
     assert daily.shape == (len(tiny_champion.days), 3)
@@ -160,7 +160,7 @@ class Champion:
     def predict(self, tensors: Tensors) -> Prediction:
         if not self.usable:
             raise ModelError("trained on other targets")
-        return unfitted("last_known").predict(tensors)
+        return initial_forecaster("last_known").predict(tensors)
 
     def export(self, folder: object) -> dict[str, Any]:
         return {}

@@ -182,7 +182,7 @@ def poll(reading: Reading, fetch: Fetch, params: Mapping[str, str], start: str |
             return done
         done.add(rows, length, content, cursor)
         done.stamp = stamp_of(reply.headers, cursor)
-        nothing = not rows.rows and not len(rows.malformed().lines)
+        nothing = not rows.rows and not len(rows.malformed_lines().lines)
         if nothing or after is None or after in done.asked:
             done.reached = after or cursor if nothing else cursor
             return done

@@ -55,7 +55,7 @@ class HttpFeed:
     def _poll(self, pull: Pull) -> tuple[Poll, Place]:
         """What the feed says, and where it was begun; a feed that has forgotten the cursor is read anew."""
         place, reading, params = self._place(pull), self._reading(pull), self._bounds(pull)
-        stamp = pull.done.stamp(KEY) if pull.done and not pull.bounded else None
+        stamp = pull.done.stamp(KEY) if pull.done and not pull.has_range else None
         with open_feed(self._config, pull.as_of, self._sleep) as feed:
             done = poll(reading, feed.fetch, params, place.start, stamp)
             if done.status == GONE and not done.pages and place.start != self._config.first:
@@ -70,7 +70,7 @@ class HttpFeed:
         """Where to begin: at the cursor, unless a span is asked for or all is to be read anew."""
         done, setup = pull.done, setup_of(self._config, self._network)
         begin = Place(self._config.first, setup=setup)
-        if not self._config.resume or pull.bounded or done is None or not done.is_valid(KEY):
+        if not self._config.resume or pull.has_range or done is None or not done.is_valid(KEY):
             return begin
         text = done.cursor(KEY)
         place = Place.of(text) if text else begin
@@ -118,7 +118,7 @@ class HttpFeed:
                 raise done.problem[0]
             if done.unchanged or (known is not None and known == done.digest and not done.problem):
                 old = pull.done.stamp(KEY) if pull.done else None
-                yield self._empty(pull, unchanged=True, stamp=old if done.unchanged or pull.bounded else done.stamp)
+                yield self._empty(pull, unchanged=True, stamp=old if done.unchanged or pull.has_range else done.stamp)
             else:
                 yield self._batch(pull, done, place)
         except FileProblem as problem:
@@ -127,7 +127,7 @@ class HttpFeed:
 
     def _batch(self, pull: Pull, done: Poll, place: Place) -> SourceBatch:
         validated = self._validate(pull, done)
-        moves = bool(self._config.cursor and self._config.resume and not pull.bounded and not pull.paths)
+        moves = bool(self._config.cursor and self._config.resume and not pull.has_range and not pull.paths)
         held = done.asked_for(int(validated.waiting[0])) if len(validated.waiting) else None
         after = place.after(done.reached, held, validated.settled_at, pull.as_of)
         rejects = validated.rejects.joined(self._rejects(pull, *done.problem)) if done.problem else validated.rejects
@@ -140,7 +140,7 @@ class HttpFeed:
             statements=validated.statements,
             rejects=rejects,
             warnings=(*validated.warnings, *done.warnings, *self._shortfall(done, moves)),
-            stamp=None if pull.bounded or pull.paths or done.problem else done.stamp,
+            stamp=None if pull.has_range or pull.paths or done.problem else done.stamp,
             accepted=validated.accepted,
             cursor=after.text() if moves else None,
             recheck_at=validated.recheck_at,

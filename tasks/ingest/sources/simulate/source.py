@@ -45,13 +45,13 @@ class Simulate:
 
     def pull(self, pull: Pull) -> Iterator[SourceBatch]:
         """One batch a UTC day: what became known since the last pull, the history of the city at first."""
-        cursor = pull.done.cursor(_KEY) if pull.done and not pull.bounded else None
+        cursor = pull.done.cursor(_KEY) if pull.done and not pull.has_range else None
         since = np.datetime64(cursor, "s") if cursor else None
         about = empty_batch(self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True)
         if since is not None and pull.as_of <= since:
             yield replace(about, unchanged=True)
             return
-        about = replace(about, cursor=None if pull.bounded else str(pull.as_of.astype("datetime64[s]")))
+        about = replace(about, cursor=None if pull.has_range else str(pull.as_of.astype("datetime64[s]")))
         yield about
         start, end = self._span(pull, since)
         total = int((end - start) // np.timedelta64(1, "D")) + 2

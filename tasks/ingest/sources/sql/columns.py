@@ -48,7 +48,7 @@ class Fetched(Columns):
         """Some columns."""
         return self.table.select(list(columns))
 
-    def malformed(self) -> Malformed:
+    def malformed_lines(self) -> Malformed:
         """None."""
         return Malformed()
 

@@ -126,7 +126,7 @@ class Seen:
         if self._layout.available:
             said = read_times(_readable(table, self._layout.available), self._layout.available_zone).utc
             due = np.maximum(due, np.where(np.isnat(said), 0, said.astype(np.int64)))
-        ahead = ~np.isnat(times) & (due > self._now) & (not self._pull.bounded)
+        ahead = ~np.isnat(times) & (due > self._now) & (not self._pull.has_range)
         soon = ahead & (due <= self._now + SOON)
         self.due = min(self.due, int(due[ahead].min(initial=_NEVER)))
         if self._layout.watermark:

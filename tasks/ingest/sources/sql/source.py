@@ -107,7 +107,7 @@ class _Reading:
 
     def _last(self, seen: Seen, marks: _Marks) -> SourceBatch:
         """The batch that moves the cursor, after all others landed."""
-        if self.pull.bounded:
+        if self.pull.has_range:
             return self._empty(done=seen.rows)
         cursor, column = marks.cursor(seen.waits), self.config.watermark
         waiting = column is not None and seen.soon
@@ -132,13 +132,13 @@ class _Reading:
     @property
     def _overlap_digest(self) -> str | None:
         """Digest of the rows that the last pull read and this one reads again; None if it has to begin anew."""
-        if self.pull.done is None or self.pull.bounded:
+        if self.pull.done is None or self.pull.has_range:
             return None
         return self.pull.done.digest(KEY)
 
     def _marks(self) -> _Marks:
         column = self.config.watermark
-        if column is None or self.pull.bounded:
+        if column is None or self.pull.has_range:
             return _Marks()
         if column not in self.relation.names:
             raise SourceError(
@@ -167,7 +167,7 @@ class _Reading:
         return self.relation.since(self.config.watermark, mark.behind(self.config.overlap))
 
     def _where(self, layout: Layout, marks: _Marks) -> ColumnElement[bool] | None:
-        return self.relation.within(layout.minute, self.pull) if self.pull.bounded else self._from(marks.since)
+        return self.relation.within(layout.minute, self.pull) if self.pull.has_range else self._from(marks.since)
 
     def _total(self, where: ColumnElement[bool] | None, marks: _Marks) -> int:
         """How many rows there are to read; 0 for the few of a pull that goes on.
@@ -178,7 +178,7 @@ class _Reading:
         if marks.since is not None:
             return 0
         total = self.relation.count(where)
-        if total > MOST_ROWS and self.config.watermark is None and not self.pull.bounded:
+        if total > MOST_ROWS and self.config.watermark is None and not self.pull.has_range:
             raise SourceError(
                 f"{self.origin} has {total:,} rows and would be read whole each time, which {MOST_ROWS:,} may: "
                 f"name a watermark for source {self.config.name!r}, or read fewer rows by a query"

@@ -12,7 +12,7 @@ import support.small_network as town
 from tasks.arrays import Float
 from tasks.contracts import FitLog
 from tasks.errors import ConfigError, HistoryError
-from tasks.model.architectures import architecture, unfitted
+from tasks.model.architectures import architecture, initial_forecaster
 from tasks.model.architectures._recursive.recipe import RecursiveForecaster
 from tasks.model.architectures._recursive.recursion import full_sequence, point_by_point, windowed_sequences
 from tasks.model.architectures.lookback_lstm import LookbackConfig, step_by_step
@@ -172,7 +172,7 @@ def test_all_targets_and_several_steps_train_and_forecast_on_ridership() -> None
     assert 0 < log.notes["training_rows"] + log.notes["validation_rows"] <= 800
     assert min(log.epochs["val_loss"]) < 0.7 * log.notes["untrained_loss"]
     mean, truth = fitted.predict(TENSORS).mean, FEATURES.truth(town.SPLIT.holdout)
-    still = unfitted("last_known").predict(TENSORS).mean
+    still = initial_forecaster("last_known").predict(TENSORS).mean
     errors = [np.nanmean((x[:, :, 0] - truth[:, :, 0]) ** 2) for x in (mean, still)]
     assert errors[0] < errors[1]
 
