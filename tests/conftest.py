@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tasks.model.training.train import Trained
     from tasks.settings.tree import Settings
 
+_DATA = ("NEXTHOUR_REAL_DATA", "NEXTHOUR_CASES")
 settings.register_profile("nexthour", derandomize=True, deadline=None)
 settings.load_profile("nexthour")
 for name, value in {
@@ -29,7 +30,7 @@ for name, value in {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }.items():
     os.environ.setdefault(name, value)
-for name in [n for n in os.environ if n.upper().startswith("NEXTHOUR_") and n != "NEXTHOUR_REAL_DATA"]:
+for name in [n for n in os.environ if n.upper().startswith("NEXTHOUR_") and n not in _DATA]:
     del os.environ[name]  # the settings tree of whoever runs the tests is not the tests'
 
 

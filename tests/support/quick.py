@@ -46,6 +46,7 @@ SLOW = {
     "ingest/sources/sql/test_sql_postgres.py": "PostgreSQL",
     "ingest/sources/sql/test_watermark.py::test_days_come_whole_and_nothing_is_lost": "many examples",
     "ingest/sources/test_conformance.py": "a server and processes",
+    "ingest/test_cases.py": "shared cases",
     "ingest/test_clock_changes.py": "many examples",
     "ingest/test_event_ids.py::test_a_run_cut_off_anywhere_loses_and_doubles_nothing": "a crash at every write",
     "ingest/test_interleavings.py": "many examples",

@@ -159,8 +159,12 @@ def _whole(digits: pa.Array | None, rows: int, default: int = 0) -> Int:
 
 def fitting_formats(values: Sequence[str], formats: Sequence[str]) -> list[str]:
     """Those of some formats that read every value."""
-    texts = pa.array(sorted({value.strip().lower() for value in values} - {""}), pa.string())
-    return [text for text in formats if len(texts) and bool(_parse_format(texts, text).found.all())]
+    distinct = sorted({value.strip().lower() for value in values} - {""})
+    if not distinct:
+        return []
+    texts = pa.array(distinct, pa.string())
+    likely = [text for text in formats if re.match(format_regex(text), distinct[0]) is not None]
+    return [text for text in likely if bool(_parse_format(texts, text).found.all())]
 
 
 def suggest_formats(values: Sequence[str]) -> list[str]:
