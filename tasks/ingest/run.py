@@ -83,6 +83,7 @@ def _pull(context: IngestContext, source: Source, ledger: SourceLedger) -> Pull:
         context.start,
         context.end,
         context.paths,
+        context.backfill or bool(context.paths),
         LedgerView(ledger, context),
         Claims(context.store, source.name),
         Repairs(context.store, source.name),

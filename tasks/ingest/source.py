@@ -40,6 +40,7 @@ class Pull:
         as_of: now, UTC seconds; nothing later exists yet.
         start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
         paths: read these files instead of the configured ones.
+        complete: nobody writes on the files any more, so that a last line without a line break is whole.
         done: what the ledger holds; a source skips what has not changed.
         claims: which file counts which event.
         repairs: rows of its files that people repaired.
@@ -49,6 +50,7 @@ class Pull:
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
     paths: tuple[str, ...] = ()
+    complete: bool = False
     done: Ledger | None = None
     claims: Claims | None = None
     repairs: Repairs | None = None

@@ -156,7 +156,7 @@ def _open(config: FileSource, network: Network, pull: Pull, file: SourceFile) ->
         digest = repaired_digest(digest, repaired)
         if pull.done and pull.done.digest(file.key) == digest:
             return _Unchanged()
-        content, look = file.whole_lines(content, pull.as_of)
+        content, look = (content, None) if pull.complete else file.whole_lines(content, pull.as_of)
         rows = decode(file.origin, content, config.max_bytes, config)
         rows = reshaped(RepairedColumns(rows, repaired) if repaired else rows, config, file.origin)
         return OpenFile(config, network, file.origin, rows, file, digest, look)
@@ -183,10 +183,19 @@ def _batches(
     else:
         try:
             for batch in parse(found, pull):
-                looks = [moment for moment in (found.look, batch.recheck_at) if moment is not None]
-                yield replace(batch, recheck_at=min(looks, default=None))
+                yield batch if found.look is None else _with_look(batch, found.look)
         except FileProblem as problem:
             yield _report_problem(config, network, file, problem)
+
+
+def _with_look(batch: SourceBatch, look: np.datetime64) -> SourceBatch:
+    """The batch of a file whose last line was left out: looked at again, and said."""
+    warning = (
+        f"{batch.origin}: its last line has no line break and may still be in the making; it is read from {look}Z on, "
+        "or at once with --path or by nexthour backfill"
+    )
+    recheck_at = look if batch.recheck_at is None else min(look, batch.recheck_at)
+    return replace(batch, recheck_at=recheck_at, warnings=(*batch.warnings, warning))
 
 
 def _report_problem(config: FileSource, network: Network, file: SourceFile, problem: FileProblem) -> SourceBatch:

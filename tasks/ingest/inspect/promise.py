@@ -63,7 +63,9 @@ def promise(
         settings = Settings(network=dict(network), sources=[{"name": "init", "path": _home(paths), **source}])  # type: ignore[arg-type, list-item]
     except ValidationError as error:
         raise ConfigError(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
-    pulled = make_source(settings.sources[0], settings.network).pull(Pull(as_of=as_of, paths=tuple(paths)))
+    pulled = make_source(settings.sources[0], settings.network).pull(
+        Pull(as_of=as_of, paths=tuple(paths), complete=True)
+    )
     said, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()
     for batch in pulled:
         if batch.failure:

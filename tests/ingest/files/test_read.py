@@ -136,7 +136,9 @@ def test_the_last_line_of_a_file_in_the_making_waits_until_it_ends_or_the_file_r
         os.utime(bench.put("f.csv", text), (changed, changed))
 
     put(begun, now)
-    assert bench.ingest(NOW).rows == 1
+    report = bench.ingest(NOW)
+    assert report.rows == 1
+    assert [w for w in report.warnings if "its last line has no line break" in w and "12:05:01Z" in w], report.warnings
     put(f"{begun} Bridge\n", now + 20)
     bench.ingest(NOW + np.timedelta64(30, "s"))
     assert {station for station, _ in bench.truth()} == {"North", "South Bridge"}
@@ -147,3 +149,12 @@ def test_the_last_line_of_a_file_in_the_making_waits_until_it_ends_or_the_file_r
     bench.ingest(NOW + np.timedelta64(341, "s"))
     assert {station for station, _ in bench.truth()} == {"North", "South Bridge", "East"}
     assert bench.ingest(NOW + np.timedelta64(400, "s")).skipped == 1
+
+
+@pytest.mark.parametrize("way", ["backfill", "paths"])
+def test_the_last_line_of_a_file_that_a_person_says_is_complete_is_read_at_once(tmp_path: Path, way: str) -> None:
+    bench = Bench.counts(tmp_path)
+    path = bench.put("f.csv", "entries,exits,minute_utc,station_id\n3,1,2024-05-10T09:00Z,A\n4,1,2024-05-10T09:00Z,B")
+    os.utime(path, (int(NOW.astype("int64")),) * 2)
+    report = bench.ingest(NOW, backfill=True) if way == "backfill" else bench.ingest(NOW, paths=(str(path),))
+    assert (report.rows, report.warnings) == (2, [])
