@@ -29,7 +29,7 @@ class Statements:
         station, part: codes into the names, int32; the names are distinct and ascending, so codes sort as names do.
         minute: UTC minutes since 1970, int64.
         available: microseconds since 1970, `UNKNOWN` where the source does not say.
-        values: int32 [target, row].
+        values: int32 [target, row]; `NOT_KNOWN` where it counted people whom nobody knows.
         valid: bool [target, row]; a target that is not valid was not stated.
         stations, parts: the names.
     """
@@ -141,7 +141,9 @@ class Statements:
             used, own = _used_codes(codes, len(names))
             digest.update("\x00".join(names[i] for i in used).encode())
             digest.update(own.tobytes())
-        for array in (self.minute, self.available, np.where(self.valid, self.values, np.int32(-1))):
+        # nothing stated was always -1 here, so what is not known is -2
+        told = np.where(self.valid, self.values - (self.values < 0), np.int32(-1)).astype(np.int32)
+        for array in (self.minute, self.available, told):
             digest.update(array.tobytes())
         return digest.hexdigest()
 

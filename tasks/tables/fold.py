@@ -1,7 +1,8 @@
 """Fold observations into the minute table: from everything that sources said to today's truth.
 
 Per (station, minute, part) and target the last statement counts, by availability, then receipt; of two that are equal
-in both the one of the later source by name, then the one of the higher counts. A null says nothing. Parts are summed.
+in both the one of the later source by name, then the one of the higher counts. A null says nothing. Parts are summed;
+a sum of which a part is `NOT_KNOWN` is null, and a row without any count is left out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.tables import schemas
 
@@ -42,10 +44,13 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     share = _starts(station, minute, part)
     key = _starts(station[share], minute[share])
     if len(key) == len(station):  # everything is said once
-        columns = [observations[target].combine_chunks() for target in targets]
+        columns = [_known(observations[target].combine_chunks()) for target in targets]
     else:
         columns = [_total(_last(observations[target], share), key) for target in targets]
     rows = share[key]
+    if all(column.null_count for column in columns):
+        told = np.any([column.is_valid().to_numpy(zero_copy_only=False) for column in columns], axis=0)
+        rows, columns = rows[told], [column.filter(pa.array(told)) for column in columns]
     return pa.Table.from_arrays(
         [
             schemas.name_array(station[rows], names),
@@ -54,6 +59,18 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
         ],
         schema=schemas.minutes(targets),
     )
+
+
+def has_unknown(observations: pa.Table, targets: Sequence[str]) -> bool:
+    """Whether a count of some observations is `NOT_KNOWN`, so that a sum of theirs may have been left out."""
+    lowest = (pc.min(observations[target]).as_py() for target in targets)
+    return any(value is not None and value < 0 for value in lowest)
+
+
+def _known(column: pa.Array) -> pa.Array:
+    """A column of counts, null where they are not known."""
+    lowest = pc.min(column).as_py()
+    return column if lowest is None or lowest >= 0 else pc.if_else(pc.less(column, 0), None, column)
 
 
 def _by_content(observations: pa.Table, targets: Sequence[str]) -> list[npt.NDArray[np.integer]]:
@@ -84,8 +101,10 @@ def _last(
 
 
 def _total(shares: tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]], starts: npt.NDArray[np.int64]) -> pa.Array:
-    """Sum of the parts of each key; null where no part says anything."""
+    """Sum of the parts of each key; null where no part says anything, or one is not known."""
     values, valid = shares
     total = np.minimum(np.add.reduceat(values, starts), np.iinfo(np.int32).max)
     seen = np.logical_or.reduceat(valid, starts)
+    if (unknown := valid & (values < 0)).any():
+        seen &= ~np.logical_or.reduceat(unknown, starts)
     return pa.array(total, pa.int64(), mask=~seen).cast(pa.int32())

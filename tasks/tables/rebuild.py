@@ -16,7 +16,7 @@ from tasks.errors import StoreError
 from tasks.storage.parquet import decode_table, encode_table
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.fold import fold
+from tasks.tables.fold import fold, has_unknown
 from tasks.tables.observations import batches, is_compacted, read_day
 
 
@@ -45,12 +45,14 @@ class Folded:
         batches: files of observations.
         known_by: when the last of their rows was known, microseconds; None where some row does not say, or none is.
         parts: whether some of their rows count a part.
+        unknown: whether some of their counts are not known, so that rows may have been left out.
     """
 
     table: pa.Table
     batches: frozenset[str]
     known_by: np.datetime64 | None
     parts: bool
+    unknown: bool = False
 
     @property
     def targets(self) -> list[str]:
@@ -74,6 +76,7 @@ class Folded:
             "minutes": _digest(data),
             "parts": self.parts,
             "targets": self.targets,
+            **({"unknown": True} if self.unknown else {}),
         }
 
 
@@ -90,6 +93,7 @@ def folded_from(store: Store, day: str) -> Folded | None:
             frozenset(f"{folder}/{name}" for name in origin["batches"]),
             None if known_by is None else np.datetime64(known_by, "us"),
             bool(origin["parts"]),
+            bool(origin.get("unknown")),
         )
     except (StoreError, KeyError, TypeError, ValueError):  # a note of another version, or damaged, is as good as none
         return None
@@ -107,7 +111,8 @@ def _digest(data: bytes) -> str:
 def _fold_all(store: Store, day: str, targets: Sequence[str]) -> Folded:
     """The fold of all that there is."""
     files, observed = read_day(store, day, schemas.observations(targets))
-    return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed))
+    unknown = has_unknown(observed, targets)
+    return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed), unknown)
 
 
 def _known_by(observed: pa.Table) -> np.datetime64 | None:
@@ -127,7 +132,7 @@ def _extend(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
     that is new became known after all that is old: then it replaces, count by count.
     """
     before, files = folded_from(store, day), batches(store, day)
-    if before is None or before.targets != list(targets) or not before.batches <= set(files):
+    if before is None or before.targets != list(targets) or not before.batches <= set(files) or before.unknown:
         return None
     fresh = [path for path in files if path not in before.batches]
     if any(map(is_compacted, fresh)):
@@ -137,6 +142,8 @@ def _extend(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
     except StoreError:  # upkeep took a file away meanwhile, or it is damaged: reading them all tells
         return None
     known_by = _known_by(observed)
+    if has_unknown(observed, targets):
+        return None
     if before.known_by is None or known_by is None:
         return replace(before, batches=frozenset(files)) if not len(observed) else None
     parts = before.parts or _has_parts(observed)

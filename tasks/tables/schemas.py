@@ -12,10 +12,15 @@ from tasks.arrays import QUANTILE_COLUMNS
 
 TIME = pa.timestamp("us", tz="UTC")
 NAME = pa.dictionary(pa.int32(), pa.string())
+NOT_KNOWN = -1
+"""Count in observations of a part that counted people nobody knows: the sum of all parts is then not known either."""
 
 
 def observations(targets: Sequence[str]) -> pa.Schema:
-    """Schema of what sources said; key (station_id, minute_utc, part, available_at, received_at)."""
+    """Schema of what sources said; key (station_id, minute_utc, part, available_at, received_at).
+
+    A null count says nothing; `NOT_KNOWN` takes back what was said.
+    """
     return pa.schema(
         [
             ("station_id", NAME),

@@ -287,7 +287,10 @@ Statement = dict[str, Any]
 def slow_fold(
     statements: list[Statement], targets: Sequence[str]
 ) -> dict[tuple[str, datetime], tuple[int | None, ...]]:
-    """Today's truth by (station, minute): of each part and target what was said last, parts added up."""
+    """Today's truth by (station, minute): of each part and target what was said last, parts added up.
+
+    A part below zero is not known, and neither is the sum then.
+    """
     last: dict[tuple[Any, ...], int] = {}
 
     def rank(said: Statement) -> tuple[Any, ...]:
@@ -301,7 +304,7 @@ def slow_fold(
     truth = {}
     for key in sorted({(s["station"], s["minute"]) for s in statements}):
         shares = [[count for place, count in last.items() if place[:3] == (*key, t)] for t in targets]
-        truth[key] = tuple(sum(counts) if counts else None for counts in shares)
+        truth[key] = tuple(sum(counts) if counts and min(counts) >= 0 else None for counts in shares)
     return truth
 
 
