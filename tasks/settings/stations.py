@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from tasks.errors import ConfigError
 from tasks.settings.section import Section
 
 
 class StationSettings(Section):
-    """How ids of stations are read."""
+    """How ids of stations are read, and what people call them."""
 
     aliases: dict[str, str] = Field(
         default_factory=dict,
         max_length=100_000,
         description='Id of a source -> id of the network: { "5379.10" = "5379.1", "HB101" = "72" }.',
     )
+    file: str | None = Field(
+        None,
+        min_length=1,
+        exclude_if=lambda file: file is None,
+        description="Names and places of stations: a CSV with station_id, name, latitude, longitude, line, zone, "
+        "capacity, GTFS stops.txt, or GBFS station_information.json.",
+    )
+
+    @field_validator("file")
+    @classmethod
+    def _local(cls, file: str | None) -> str | None:
+        if file is not None and "://" in file:
+            raise ConfigError(f"[stations] file {file!r} is an address: download it, and give the path of the file")
+        return file

@@ -85,8 +85,9 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
 
     if "data_root" in tree:
         tree["data_root"] = absolute(tree["data_root"])
-    if isinstance(tree.get("quality"), dict) and "stations_file" in tree["quality"]:
-        tree["quality"]["stations_file"] = absolute(tree["quality"]["stations_file"])
+    for section, key in (("quality", "stations_file"), ("stations", "file")):
+        if isinstance(tree.get(section), dict) and key in tree[section]:
+            tree[section][key] = absolute(tree[section][key])
     for table in (*_tables(tree, "channels"), *_tables(tree, "sources")):
         if "path" in table:
             table["path"] = absolute(table["path"])

@@ -15,6 +15,7 @@ from tasks.ingest.formats.columns import as_text
 from tasks.ingest.rows.format_numbers import is_missing, plain_numbers
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.sources.rows import RowSource
+from tasks.stations.ids import IdMap, plain_id
 
 LARGEST = 2**31 - 1
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
@@ -24,7 +25,6 @@ BLANK, UNSAFE, NOWHERE, AMBIGUOUS = -1, -2, -3, -4
 """Codes of a name that was not given, of one that is rejected, of one that no row has, of one that may be two."""
 LONGEST_NAME = 200
 _NO_NAME, _TWO_NAMES = "\x00", "\x01"
-_WHOLE, _FRACTION = re.compile(r"^(-?(?:0|[1-9]\d{0,18}))\.0+$"), re.compile(r"^(-?(?:0|[1-9]\d{0,18})\.\d*[1-9])0+$")
 _SIGNED = r"^[+-]\d{1,18}([.,]\d{1,18})?$"
 _UNSAFE = (
     r"[\p{Cc}\p{Zl}\p{Zp}\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}"
@@ -147,22 +147,16 @@ def read_station_ids(column: pa.Array, aliases: Mapping[str, str]) -> tuple[npt.
         aliases: id of the source, as it is written or as it is read -> id of the network.
     """
     texts, which = _name_texts(column)
-    plain = [_plain_number(text) for text in texts]
-    known = {_plain_number(name): station for name, station in aliases.items() if name != station} | {**aliases}
+    plain, ids = [plain_id(text) for text in texts], IdMap(aliases)
     spellings: dict[str, set[str]] = {}
     for text, name in zip(texts, plain, strict=True):
         if text not in aliases and "." in name:
             spellings.setdefault(name, set()).add(text)
-    names = [known.get(text, known.get(name, name)) for text, name in zip(texts, plain, strict=True)]
+    names = [ids.network_id(text) for text in texts]
     for i, (text, name) in enumerate(zip(texts, plain, strict=True)):
         if text not in aliases and len(spellings.get(name, ())) > 1:
             names[i] = _TWO_NAMES
     return _name_codes(names, which)
-
-
-def _plain_number(text: str) -> str:
-    """A number without zeros at the end of its fraction; other text as it is."""
-    return _WHOLE.sub(r"\1", _FRACTION.sub(r"\1", text))
 
 
 def _name_texts(column: pa.Array) -> tuple[list[str], Int]:

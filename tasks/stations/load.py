@@ -1,0 +1,45 @@
+"""The station table of a configuration, read when it is first needed and again only when its file changes."""
+
+from __future__ import annotations
+
+import logging
+from functools import lru_cache
+from pathlib import Path
+
+from tasks.errors import ConfigError
+from tasks.settings.tree import Settings
+from tasks.stations.read import read_station_file
+from tasks.stations.table import NO_STATIONS, StationTable
+
+log = logging.getLogger(__name__)
+
+
+def load_station_table(settings: Settings) -> StationTable:
+    """The station table; empty where none is configured.
+
+    Raises:
+        ConfigError: one line, if its file cannot be used.
+    """
+    if settings.stations.file is None:
+        return NO_STATIONS
+    path = Path(settings.stations.file)
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise ConfigError(f"[stations] file {path} cannot be read: {error.strerror or error}") from None
+    return _read(path, state.st_mtime_ns, state.st_size, tuple(sorted(settings.stations.aliases.items())))
+
+
+def station_table(settings: Settings) -> StationTable:
+    """The station table for people to read names; a file that cannot be used is a warning, and ids are shown."""
+    try:
+        return load_station_table(settings)
+    except ConfigError as error:
+        log.warning("%s; stations are shown by their ids", error)
+        return StationTable(problem=str(error))
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, changed: int, size: int, aliases: tuple[tuple[str, str], ...]) -> StationTable:
+    """The table of a file in one state; what the state is decides nothing but whether it is read again."""
+    return read_station_file(path, dict(aliases))
