@@ -92,10 +92,10 @@ class ChannelHistory:
         new[::width] = True
         heads, piece = np.flatnonzero(new), np.cumsum(new) - 1
         at = origins[heads // width]
-        value = self.known(cells[0, heads], at)
+        value = self.values_at(cells[0, heads], at)
         total, weights = np.zeros_like(value), np.zeros_like(value)
         for week in range(1, weeks):
-            lag = self.known(cells[week, heads], at)
+            lag = self.values_at(cells[week, heads], at)
             weight, seen = np.float32(recency ** (week - 1)), ~np.isnan(lag)
             weights += seen * weight
             np.add(total, lag * weight, out=total, where=seen)
@@ -104,7 +104,7 @@ class ChannelHistory:
             picked = found if self.shared else found[rows]
             side[:] = picked[:, piece].reshape(len(picked), len(origins), width).swapaxes(0, 1)
 
-    def known(self, cell: Int, at: Int) -> Float:
+    def values_at(self, cell: Int, at: Int) -> Float:
         """Values of cells as they stood at origins, float32 [series, cell]; NaN where nothing was known."""
         inside = (cell >= 0) & (cell < self._table.shape[1])
         out = np.full((len(self._table), len(cell)), np.nan, np.float32)

@@ -121,7 +121,7 @@ def clip_and_sort(prediction: Prediction) -> Prediction:
     return Prediction(np.maximum(prediction.mean, 0), np.maximum(np.sort(prediction.quantiles, axis=0), 0))
 
 
-def minutes_since_seen(grid: Grid, origin: np.datetime64) -> int | None:
+def minutes_since_observation(grid: Grid, origin: np.datetime64) -> int | None:
     """Minutes from the newest observed interval before the origin, anywhere, to the origin; None if there is none."""
     end = min(max(int(grid.index(origin)), 0), grid.steps)
     day = 1440 // grid.interval

@@ -13,7 +13,7 @@ from tasks.channels import missing
 from tasks.clock import service_dates, to_local
 from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import HistoryError
-from tasks.forecast.guard import Answer, Ladder, degraded_reason, first_usable, minutes_since_seen
+from tasks.forecast.guard import Answer, Ladder, degraded_reason, first_usable, minutes_since_observation
 from tasks.settings.tree import Network
 from tasks.tables import schemas
 from tasks.tables.forecasts import forecast_table
@@ -60,7 +60,7 @@ def make_issue(
         raise HistoryError(f"no station has been observed before {origin}Z: run `nexthour ingest` first")
     tensors = features.tensors(np.array([origin], dtype="datetime64[m]"))
     answer = first_usable(ladder, tensors)
-    age = minutes_since_seen(features.grid, origin)
+    age = minutes_since_observation(features.grid, origin)
     reason = degraded_reason(answer, age, missing(features.extra, origin))
     table = forecast_table(
         answer.prediction,

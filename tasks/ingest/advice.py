@@ -56,7 +56,7 @@ def _advise_number(values: Sequence[str]) -> str:
     decimal = [v for v in values if re.fullmatch(r"[+-]?\d+,\d+", v) and not re.fullmatch(_GROUPED, v)]
     marks = sorted({" " if found["mark"].isspace() else found["mark"].replace("\u2019", "'") for found in grouped})
     if marks:
-        listed = _quoted(marks[0]) if len(marks) == 1 else f"[{', '.join(map(_quoted, marks))}]"
+        listed = _quote(marks[0]) if len(marks) == 1 else f"[{', '.join(map(_quote, marks))}]"
         doubt = " if it parts thousands" if {",", "."} & {*marks} else ""
         rest = f', and decimal = "," for {_cut(decimal[0])!r}' if decimal else ""
         return f"write thousands = {listed}{doubt}{rest}, or export whole numbers without it"
@@ -64,11 +64,11 @@ def _advise_number(values: Sequence[str]) -> str:
         return 'write decimal = "," if the comma is a decimal mark'
     words = [value for value in values if not re.fullmatch(r"[+-]?\d[\d\s.,'\u2019]*", value)]
     if words:
-        return f"where it stands for not counted, write missing = [{', '.join(_quoted(_cut(w)) for w in words[:5])}]"
+        return f"where it stands for not counted, write missing = [{', '.join(_quote(_cut(w)) for w in words[:5])}]"
     return explain("not_a_number").remedy
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 

@@ -18,7 +18,7 @@ from tasks.forecast.guard import (
     find_fault,
     first_usable,
     historical_maximum,
-    minutes_since_seen,
+    minutes_since_observation,
 )
 from tasks.model.serving.bundle import BundledForecaster
 
@@ -169,15 +169,15 @@ def test_a_crossing_answer_is_put_in_order_rather_than_refused() -> None:
 def test_the_age_of_the_data_is_that_of_the_newest_minute_of_any_station_before_the_origin() -> None:
     grid = random_grid("2024-03-01", 5)
     at = int(grid.index(ORIGIN))
-    assert minutes_since_seen(grid, ORIGIN) == 1
+    assert minutes_since_observation(grid, ORIGIN) == 1
     grid.values[:, :, at - 95 :] = np.nan
     grid.values[1, 2, at - 95] = 0
-    assert minutes_since_seen(grid, ORIGIN) == 95
+    assert minutes_since_observation(grid, ORIGIN) == 95
     grid.values[:, :, at - 3000 :] = np.nan
     grid.values[:, :, at + 1] = 4  # lies ahead of the origin: unknown
-    assert minutes_since_seen(grid, ORIGIN) == 3001
+    assert minutes_since_observation(grid, ORIGIN) == 3001
     grid.values[:, :, :at] = np.nan
-    assert minutes_since_seen(grid, ORIGIN) is None
+    assert minutes_since_observation(grid, ORIGIN) is None
 
 
 def test_stale_data_is_told_beside_the_rung_that_answered() -> None:

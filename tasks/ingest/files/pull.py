@@ -11,7 +11,7 @@ from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.files.archive import GONE, may_be_archive, member_stamp, open_members
 from tasks.ingest.files.find import SourceFile, find_files, settled_before
 from tasks.ingest.files.read import read_content
-from tasks.ingest.files.reshape import reshaped
+from tasks.ingest.files.reshape import reshape
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import RepairedColumns, repaired_digest
 from tasks.ingest.prefetch import prefetch
@@ -158,7 +158,7 @@ def _open(config: FileSource, network: Network, pull: Pull, file: SourceFile) ->
             return _Unchanged()
         content, look = (content, None) if pull.complete else file.whole_lines(content, pull.as_of)
         rows = decode(file.origin, content, config.max_bytes, config)
-        rows = reshaped(RepairedColumns(rows, repaired) if repaired else rows, config, file.origin)
+        rows = reshape(RepairedColumns(rows, repaired) if repaired else rows, config, file.origin)
         return OpenFile(config, network, file.origin, rows, file, digest, look)
     except FileProblem as problem:
         return problem

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.ingest.formats.added import with_added
+from tasks.ingest.formats.added import add_columns
 from tasks.ingest.formats.columns import Columns
-from tasks.ingest.formats.unpivot import unpivoted
+from tasks.ingest.formats.unpivot import unpivot_columns
 from tasks.settings.columns import names_of
 from tasks.settings.sources.files import EventsSource, FileSource
 from tasks.settings.sources.rows import CountColumns
@@ -12,18 +12,18 @@ from tasks.settings.sources.rows import CountColumns
 _OURS = ("station_id", "minute", "minute_utc", "part", "available_at")
 
 
-def reshaped(rows: Columns, config: FileSource, origin: str) -> Columns:
+def reshape(rows: Columns, config: FileSource, origin: str) -> Columns:
     """Rows with all columns that the source may name.
 
     Raises:
         FileProblem: if the file does not fit what is configured.
     """
     if config.unpivot is not None:
-        rows = unpivoted(rows, origin, config.unpivot, _named(config), config.max_bytes)
-    return with_added(rows, origin, config)
+        rows = unpivot_columns(rows, origin, config.unpivot, _configured_columns(config), config.max_bytes)
+    return add_columns(rows, origin, config)
 
 
-def _named(config: FileSource) -> set[str]:
+def _configured_columns(config: FileSource) -> set[str]:
     """Columns that the source names, which stay as they are."""
     named = {*_OURS, *config.where}
     if isinstance(config, CountColumns):

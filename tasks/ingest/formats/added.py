@@ -63,7 +63,7 @@ class AddedColumns(Columns):
         return [name for name in columns if name not in self._values]
 
 
-def with_added(rows: Columns, origin: str, shape: FileShape) -> Columns:
+def add_columns(rows: Columns, origin: str, shape: FileShape) -> Columns:
     """Rows with the constants of their source, and with what their path says where the file does not say it.
 
     Raises:

@@ -65,7 +65,7 @@ def check_kind(origin: str, content: bytes) -> None:
     if content.startswith(GZIP):
         raise _problem(origin, "gzip within gzip", "unpack it once")
     if content.startswith(ZIP):
-        raise _problem(origin, *_zipped(content))
+        raise _problem(origin, *_describe_zip(content))
     for start, kind, remedy in _KINDS:
         if content.startswith(start):
             raise _problem(origin, kind, "save it as xlsx or CSV" if remedy == "xlsx" else remedy)
@@ -87,7 +87,7 @@ def is_document(names: list[str]) -> bool:
     return "[Content_Types].xml" in names or "mimetype" in names
 
 
-def _zipped(content: bytes) -> tuple[str, str]:
+def _describe_zip(content: bytes) -> tuple[str, str]:
     """What a zip is that is read neither as a workbook nor as an archive, and the remedy."""
     try:
         names = zipfile.ZipFile(io.BytesIO(content)).namelist()

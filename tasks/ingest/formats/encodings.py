@@ -37,13 +37,13 @@ def to_utf8(origin: str, content: bytes, encoding: str | None, limit: int) -> tu
     name = marked or encoding or "utf-8"
     if codecs.lookup(name).name == "utf-8" and _is_utf8(content):
         return content, True
-    text = _decoded(origin, content, name, "strict", limit)
+    text = _decode(origin, content, name, "strict", limit)
     if text is not None:
         return text, True
-    return _decoded(origin, content, name, "replace", limit) or b"", False
+    return _decode(origin, content, name, "replace", limit) or b"", False
 
 
-def _decoded(origin: str, content: bytes, encoding: str, errors: str, limit: int) -> bytes | None:
+def _decode(origin: str, content: bytes, encoding: str, errors: str, limit: int) -> bytes | None:
     """As UTF-8; None where it is no text and `errors` are strict."""
     decoder, view, pieces, size = codecs.getincrementaldecoder(encoding)(errors), memoryview(content), [], 0
     try:

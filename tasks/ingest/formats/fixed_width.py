@@ -65,10 +65,10 @@ def blanks_to_tabs(content: bytes, rule: Rule | None, above: int) -> bytes:
     A row that does not fit the rule stays as it is, and so has too few fields.
     """
     lines = content.decode("utf-8", "replace").replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return "\n".join(_tabbed(lines, rule, above)).encode()
+    return "\n".join(_tab_lines(lines, rule, above)).encode()
 
 
-def _tabbed(lines: Sequence[str], rule: Rule | None, above: int) -> Iterator[str]:
+def _tab_lines(lines: Sequence[str], rule: Rule | None, above: int) -> Iterator[str]:
     for number, line in enumerate(lines):
         fields = line.split() if rule is None or number < above else rule.fields(line)
         if fields is None or not any(fields):

@@ -47,7 +47,7 @@ class UnpivotedColumns(Columns):
         """One column: all turned columns of a row of the file come one after the other."""
         count = len(self._turned)
         if name == self._value:
-            whole = _joined([one_array(self._base.column(turned)) for turned in self._turned])
+            whole = _concatenate([one_array(self._base.column(turned)) for turned in self._turned])
             order = np.arange(self.rows).reshape(count, self._base.rows).T.ravel()
             return one_array(whole.take(pa.array(order)))
         if name in self._said:
@@ -90,7 +90,7 @@ class UnpivotedColumns(Columns):
         return np.repeat(self._base.repeats(list(self._base.names)), len(self._turned))
 
 
-def unpivoted(rows: Columns, origin: str, unpivot: Unpivot, kept: Collection[str], limit: int) -> Columns:
+def unpivot_columns(rows: Columns, origin: str, unpivot: Unpivot, kept: Collection[str], limit: int) -> Columns:
     """Rows with the columns turned whose name fits; `kept` are columns that are read as they are.
 
     Raises:
@@ -167,7 +167,7 @@ def _intervals(
     return told
 
 
-def _joined(columns: list[pa.Array]) -> pa.Array:
+def _concatenate(columns: list[pa.Array]) -> pa.Array:
     """Columns one after the other, as text where their types differ."""
     plain = [c.cast(c.type.value_type) if pa.types.is_dictionary(c.type) else c for c in columns]
     if len({column.type for column in plain}) == 1:

@@ -162,14 +162,14 @@ def choose_rows(
     if answers.rows:
         return Choice(Repeats(answers.rows))
     cells = np.stack([*key, seconds // (interval * 60)])
-    again = _repeated(cells)
+    again = _count_repeats(cells)
     if not again:
         return Choice(Repeats())
-    within = _repeated(np.stack([*key, seconds]))
+    within = _count_repeats(np.stack([*key, seconds]))
     share = f"{again:,} of {len(seconds):,} rows share station and interval with a row before them"
     parts = [c for c in rest.values() if 2 <= len(c.texts) <= _MOST_CATEGORIES and not c.time_formats]
-    explained = [c for c in parts if _repeated(np.stack([*cells, c.codes])) < again]
-    whole = explained and not _repeated(np.stack([*cells, *(c.codes for c in explained)]))
+    explained = [c for c in parts if _count_repeats(np.stack([*cells, c.codes])) < again]
+    whole = explained and not _count_repeats(np.stack([*cells, *(c.codes for c in explained)]))
     totals = [c.name for c in explained if any(v.lower() in _TOTALS for v in c.texts)]
     if whole and not totals and within == again and all(c.hints_at("share") for c in explained):
         by = " and ".join(c.name for c in explained[:4])
@@ -180,7 +180,7 @@ def choose_rows(
     return Choice(None, [Question("--rows", f"{share}: do they add up, or does the last one count?", shown)])
 
 
-def _repeated(columns: Int) -> int:
+def _count_repeats(columns: Int) -> int:
     return int(columns.shape[1] - np.unique(columns, axis=1).shape[1]) if columns.size else 0
 
 

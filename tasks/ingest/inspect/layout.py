@@ -81,7 +81,7 @@ def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> d
     """Keys with those of the lines that the header and the rows do not tell by themselves."""
     known = dict(keys)
     start = known.get("skip_rows", 0)
-    delimiter, width = _parted(top[start:], known.get("delimiter"))
+    delimiter, width = _find_delimiter(top[start:], known.get("delimiter"))
     widths = [_width(line, delimiter) for line in top]
     if "skip_rows" not in known:
         first = next((i for i, each in enumerate(widths[:_MOST_ABOVE]) if each == width and width > 1), 0)
@@ -97,7 +97,7 @@ def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> d
     return known
 
 
-def _parted(lines: Sequence[str], told: str | None) -> tuple[str, int]:
+def _find_delimiter(lines: Sequence[str], told: str | None) -> tuple[str, int]:
     """What parts the columns, and how many there are."""
     if told:
         delimiter = DELIMITERS.get(told, told)

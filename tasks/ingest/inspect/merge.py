@@ -62,7 +62,7 @@ def _either(key: str, one: Any, other: Any) -> Any:
         return _alternatives(one, other)
     if key in _TIMES:
         return [*_groups(one), *(group for group in _groups(other) if group not in _groups(one))]
-    return [*_listed(one), *(name for name in _listed(other) if name not in _listed(one))]
+    return [*_as_list(one), *(name for name in _as_list(other) if name not in _as_list(one))]
 
 
 def _groups(times: Any) -> list[list[str]]:
@@ -71,7 +71,7 @@ def _groups(times: Any) -> list[list[str]]:
     return [times] if all(isinstance(name, str) for name in times) else list(times)
 
 
-def _listed(names: Any) -> list[Any]:
+def _as_list(names: Any) -> list[Any]:
     return names if isinstance(names, list) else [names]
 
 

@@ -74,24 +74,24 @@ def _choose_counts(
     direct = {ENTRIES: answers.entries, EXITS: answers.exits}
     named = {target: name for target, name in direct.items() if name and "=" not in name and name != ALL}
     if named:
-        return _decided({t: known_column(name, columns, f"--{t}") for t, name in named.items()}, columns)
+        return _choose_columns({t: known_column(name, columns, f"--{t}") for t, name in named.items()}, columns)
     if answers.count == (NONE,):
         return _one_each(trips)
     if answers.count:
         names = [known_column(name, columns, "--count") for name in answers.count]
-        return _decided(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
+        return _choose_columns(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
     numbers = [c for c in free.values() if (c.is_whole or c.is_written_number) and _may_count(c)]
     ins, outs = ([c for c in numbers if c.hints_at(role)] for role in ("entry", "exit"))
     ins, outs = [c for c in ins if c not in outs], [c for c in outs if c not in ins]
     if ins and outs and not trips:
         if len(ins) == len(outs) == 1:
-            return _decided({ENTRIES: ins[0].name, EXITS: outs[0].name}, columns)
+            return _choose_columns({ENTRIES: ins[0].name, EXITS: outs[0].name}, columns)
         names = [c.name for c in numbers if c in ins or c in outs]
         if len(names) <= _MOST_TARGETS:
-            return _decided(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
+            return _choose_columns(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
     totals = [c for c in numbers if c not in ins and c not in outs and c.hints_at("count")]
     if len(found := [*totals, *ins, *outs]) == 1:
-        return _decided({EXITS if found[0] in outs else ENTRIES: found[0].name}, columns)
+        return _choose_columns({EXITS if found[0] in outs else ENTRIES: found[0].name}, columns)
     unknown = found or [c for c in numbers if not c.hints_at("other number", "direction") and len(c.texts) > 1]
     if (trips and not found) or not unknown:
         return _one_each(trips)
@@ -131,7 +131,7 @@ def _targets_of(names: Sequence[str], answers: Answers) -> tuple[str, ...]:
     )
 
 
-def _decided(targets: Mapping[str, str], columns: Mapping[str, Column]) -> Choice[People]:
+def _choose_columns(targets: Mapping[str, str], columns: Mapping[str, Column]) -> Choice[People]:
     said = {target: f"column {name}: {', '.join(columns[name].texts[:4])}, ..." for target, name in targets.items()}
     return Choice(People({target: Target(name) for target, name in targets.items()}), (), said)
 
@@ -149,14 +149,14 @@ def _choose_direction(
         target: text for target, text in ((ENTRIES, answers.entries), (EXITS, answers.exits)) if text and "=" in text
     }
     if told:
-        return _directed({target: _condition(text, columns, target) for target, text in told.items()}, count)
+        return _choose_by_direction({target: _condition(text, columns, target) for target, text in told.items()}, count)
     if answers.entries == ALL:
         return Choice(People())
     few = [c for c in free.values() if 2 <= len(c.texts) <= _FEW and not c.time_formats and not c.is_date]
     for column in few:
         ins, outs = ([v for v in column.texts if is_value_of(v, role)] for role in ("entry value", "exit value"))
         if len(ins) == len(outs) == 1 and len(column.texts) == 2:
-            return _directed({ENTRIES: (column.name, ins[0]), EXITS: (column.name, outs[0])}, count)
+            return _choose_by_direction({ENTRIES: (column.name, ins[0]), EXITS: (column.name, outs[0])}, count)
         if ins or outs or _may_be_direction(column):
             return Choice(None, [_which_way(column)])
     return Choice(People())
@@ -176,13 +176,13 @@ def _condition(text: str, columns: Mapping[str, Column], target: str) -> tuple[s
     return name, value
 
 
-def _directed(where: Mapping[str, tuple[str, str]], count: str | None) -> Choice[People]:
+def _choose_by_direction(where: Mapping[str, tuple[str, str]], count: str | None) -> Choice[People]:
     said = {target: f"rows where {name} is {value}" for target, (name, value) in where.items()}
     return Choice(People({target: Target(count, each) for target, each in where.items()}), (), said)
 
 
 def _which_way(column: Column) -> Question:
-    values = dict(column.counted[:_FEW])
+    values = dict(column.frequencies[:_FEW])
     shown = [(f"{column.name}={value}", f"{many:,} rows") for value, many in values.items()]
     first, second = list(values)[:2]
     every = (f"--entries '{column.name}={first}' --exits '{column.name}={second}'", "for example")

@@ -34,19 +34,19 @@ def choose_stations(columns: Mapping[str, Column], taken: Sequence[str], answers
     """
     if answers.station:
         names = [known_column(name, columns, "--station") for name in answers.station]
-        return _found(columns, names[0], names[1] if len(names) > 1 else None)
+        return _choose(columns, names[0], names[1] if len(names) > 1 else None)
     usable = [c for c in columns.values() if c.name not in taken and _may_name(c)]
     named = [c for c in usable if c.hints_at("station")]
     starts = [c for c in named or usable if c.hints_at("start") and not c.hints_at("end")]
     ends = [c for c in named or usable if c.hints_at("end") and not c.hints_at("start")]
     if starts and ends:
         start, end = (_identity(group, usable) for group in (starts, ends))
-        return _found(columns, start.name, end.name) if start and end else _ask(usable)
+        return _choose(columns, start.name, end.name) if start and end else _ask(usable)
     places = [c for c in usable if c.hints_at("place")]
     for tier in (named, starts, [c for c in places if not c.hints_at("device")], places):
         if tier:
             found = _identity(tier, usable)
-            return _found(columns, found.name, None) if found else _ask(tier)
+            return _choose(columns, found.name, None) if found else _ask(tier)
     return _ask(usable)
 
 
@@ -78,17 +78,17 @@ def _same(one: Column, other: Column) -> bool:
     return pairs == len(np.unique(both[0])) == len(np.unique(both[1])) > 0
 
 
-def _found(columns: Mapping[str, Column], start: str, end: str | None) -> Choice[Where]:
-    said = {"station": _shown(columns[start])} | ({"station of the end": _shown(columns[end])} if end else {})
+def _choose(columns: Mapping[str, Column], start: str, end: str | None) -> Choice[Where]:
+    said = {"station": _describe(columns[start])} | ({"station of the end": _describe(columns[end])} if end else {})
     return Choice(Where(start, end), (), said)
 
 
 def _ask(columns: Sequence[Column]) -> Choice[Where]:
-    shown = [(f"--station {column.name!r}", _shown(column)) for column in columns[:12]]
+    shown = [(f"--station {column.name!r}", _describe(column)) for column in columns[:12]]
     text = "Which column names the station?" if columns else "No column names a station: which one does?"
     return Choice(None, [Question("--station COLUMN", text, shown)])
 
 
-def _shown(column: Column) -> str:
+def _describe(column: Column) -> str:
     more = ", ..." if len(column.texts) > _SHOWN else ""
     return f"{column.name}: {len(column.texts):,} of them: {', '.join(v[:30] for v in column.texts[:_SHOWN])}{more}"

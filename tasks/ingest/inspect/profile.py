@@ -59,7 +59,7 @@ class Column:
         return any(hints_at(self.name, role) for role in roles)
 
     @cached_property
-    def tried(self) -> list[str]:
+    def sample(self) -> list[str]:
         """Distinct values that are looked at, spread over the column."""
         step = -(-len(self.texts) // LOOKED_AT) or 1
         return list(self.texts[::step])
@@ -72,17 +72,17 @@ class Column:
     @cached_property
     def time_formats(self) -> tuple[str, ...]:
         """Formats of date and hour that read the column: "iso", "epoch", strptime; several where it stays open."""
-        if not self.tried or self.is_date:
+        if not self.sample or self.is_date:
             return ()
         for name, low, high in _EPOCHS:
-            if self.hints_at("time", "start", "end", "known at") and all(_within(v, low, high) for v in self.tried):
+            if self.hints_at("time", "start", "end", "known at") and all(_within(v, low, high) for v in self.sample):
                 return (name,)
-        return formats_of(self.tried)
+        return formats_of(self.sample)
 
     @cached_property
     def date_formats(self) -> tuple[str, ...]:
         """Formats of a date alone that read every value; one that carries midnight along is a date."""
-        bare = sorted({_MIDNIGHT.sub("", value) for value in self.tried})
+        bare = sorted({_MIDNIGHT.sub("", value) for value in self.sample})
         return () if not bare or _all_whole_below(bare, 10_000_000) else tuple(fitting_formats(bare, DATES))
 
     @cached_property
@@ -93,36 +93,36 @@ class Column:
     @cached_property
     def is_clock(self) -> bool:
         """Whether the values are times of day, or the hour where the name says so."""
-        if not self.tried or self.is_date:
+        if not self.sample or self.is_date:
             return False
         clocks = [text for text in CLOCKS if "%M" in text and text not in ("%H%M", "%H%M%S", "%H.%M")]
-        if any(len(fitting_formats(self.tried, [text])) for text in (*clocks, "%I %p", "%I%p")):
+        if any(len(fitting_formats(self.sample, [text])) for text in (*clocks, "%I %p", "%I%p")):
             return True
         named = self.hints_at("hour") and "interval" not in words_of(self.name)
-        return named and bool(fitting_formats(self.tried, ["%H"]))
+        return named and bool(fitting_formats(self.sample, ["%H"]))
 
     @cached_property
     def has_offset(self) -> bool:
         """Whether every time says its offset from UTC."""
         epoch = bool(self.time_formats) and self.time_formats[0].startswith("epoch")
-        return epoch or all(_OFFSET.search(value) for value in self.tried)
+        return epoch or all(_OFFSET.search(value) for value in self.sample)
 
     @cached_property
     def is_whole(self) -> bool:
         """Whether the values are whole numbers from 0 on."""
-        return bool(self.tried) and _share(self.tried, [bool(_WHOLE.match(v)) for v in self.tried]) >= NEARLY
+        return bool(self.sample) and _share(self.sample, [bool(_WHOLE.match(v)) for v in self.sample]) >= NEARLY
 
     @cached_property
     def odd_numbers(self) -> tuple[str, ...]:
         """Values that are no plain whole number, the most frequent first."""
-        return tuple(value for value, _ in self.counted if not _WHOLE.match(value))
+        return tuple(value for value, _ in self.frequencies if not _WHOLE.match(value))
 
     @cached_property
     def is_written_number(self) -> bool:
         """Whether rows hold numbers as people write them: 1,653 or 1 204, some of them withheld in words."""
-        digits = sum(many for value, many in self.counted if re.match(r"^\d[\d ,.'’\u00a0\u202f]*$", value))
+        digits = sum(many for value, many in self.frequencies if re.match(r"^\d[\d ,.'’\u00a0\u202f]*$", value))
         least = 0.2 if self.hints_at("count", "entry", "exit") else 0.6
-        return digits >= least * max(sum(many for _, many in self.counted), 1)
+        return digits >= least * max(sum(many for _, many in self.frequencies), 1)
 
     @cached_property
     def is_row_number(self) -> bool:
@@ -132,7 +132,7 @@ class Column:
         return not counts and len(self.texts) == len(numbers) and bool((np.diff(numbers) == 1).all())
 
     @cached_property
-    def counted(self) -> list[tuple[str, int]]:
+    def frequencies(self) -> list[tuple[str, int]]:
         """Distinct values and how many rows have them, the most frequent first."""
         many = np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts))
         return Counter(dict(zip(self.texts, many.tolist(), strict=True))).most_common()

@@ -79,7 +79,7 @@ def promise(
     rejected = sum(reasons.values())
     if not rows or rejected - reasons["superseded_in_file"] > rows:
         raise SourceError(_nothing(rows, rejected, reasons, examples))
-    made = _folded(said, settings.network.targets)
+    made = _summarize(said, settings.network.targets)
     return replace(
         made, rows=rows, rejected=rejected, reasons=reasons, examples=list(examples.items()), files=len(paths)
     )
@@ -118,7 +118,7 @@ class _Piece:
         return cls(said.take(told) if batch.silence_is_zero else said, int(said.minute.min()), int(said.minute.max()))
 
 
-def _folded(said: Sequence[_Piece], targets: Sequence[str]) -> Promise:
+def _summarize(said: Sequence[_Piece], targets: Sequence[str]) -> Promise:
     """Stations, first and last minute, people by target, first minutes."""
     if not said:
         return Promise(people=dict.fromkeys(targets, 0))

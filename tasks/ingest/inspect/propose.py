@@ -138,7 +138,7 @@ class _Found:
         other = name == "exits" and self.where.end is not None
         time = self.when.end if other and self.when.end else self.when.start
         key: dict[str, Any] = {
-            "time": _written(time.names),
+            "time": _one_or_list(time.names),
             "station_id": self.where.end if other else self.where.start,
         }
         if target.column:
@@ -195,7 +195,7 @@ class _Found:
 
     @property
     def _counts(self) -> dict[str, Any]:
-        keys: dict[str, Any] = {"station_id": self.where.start, "minute": _written(self.when.start.names)}
+        keys: dict[str, Any] = {"station_id": self.where.start, "minute": _one_or_list(self.when.start.names)}
         for name, target in self.people.targets.items():
             key = {"column": target.column, "where": {target.where[0]: [target.where[1]]}} if target.where else None
             keys[name] = key or target.column
@@ -242,5 +242,5 @@ def _seconds(times: np.ndarray[Any, Any]) -> Int:
     return np.asarray(known.astype(np.int64))
 
 
-def _written(names: Sequence[str]) -> str | list[str]:
+def _one_or_list(names: Sequence[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)

@@ -38,7 +38,7 @@ class TimeColumns:
 
     def utc(self, table: Table, zone: str, place: Int | None = None) -> Times:
         """Time of each row of a table; `place` codes what must not have one time twice, for hours that come again."""
-        column = _joined(table, self.names)
+        column = _time_values(table, self.names)
         formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
         if formats[0].startswith("epoch"):
             return read_times(column.cast(pa.string()), zone, formats=formats).utc
@@ -77,10 +77,12 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
     when = picked.value
     questions = []
     if answers.time_format:
-        when = _formatted(table, when, answers.time_format)
+        when = _with_formats(table, when, answers.time_format)
     elif read_both_ways(when.formats):
         questions = [_both_ways(table, when)]
-    said = {"time": _shown(table, when.start)} | ({"time of the end": _shown(table, when.end)} if when.end else {})
+    said = {"time": _describe(table, when.start)} | (
+        {"time of the end": _describe(table, when.end)} if when.end else {}
+    )
     return Choice(when, questions, said)
 
 
@@ -101,7 +103,7 @@ def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choi
     ends = [c for c in candidates if _says(columns, c, "end", "finish") and not _says(columns, c, "start")]
     if len(starts) == len(ends) == 1 and len(candidates) == 2:
         return Choice(When(starts[0], ends[0]))
-    shown = [(f"--time {c.label!r}", _shown(table, c)) for c in candidates]
+    shown = [(f"--time {c.label!r}", _describe(table, c)) for c in candidates]
     text = "Several columns are times: which one says when people were counted?"
     return Choice(None, [Question("--time", text, shown)])
 
@@ -143,7 +145,7 @@ def _time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...]
         column = columns[names[0]]
         formats, offset = column.time_formats, column.has_offset
     else:
-        texts = [text for text in _joined(table, names).dictionary.to_pylist() if text]
+        texts = [text for text in _time_values(table, names).dictionary.to_pylist() if text]
         read = read_times(pa.array(texts, pa.string()), "UTC", formats=YEAR_FIRST).utc
         iso = bool(texts) and float((~np.isnat(read)).mean()) >= NEARLY
         formats, offset = (ISO,) if iso else formats_of(texts), False
@@ -154,7 +156,7 @@ def _time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...]
     return TimeColumns(names, formats, offset)
 
 
-def _formatted(table: Table, when: When, formats: tuple[str, ...]) -> When:
+def _with_formats(table: Table, when: When, formats: tuple[str, ...]) -> When:
     """With formats that were answered.
 
     Raises:
@@ -179,7 +181,7 @@ def _both_ways(table: Table, when: When) -> Question:
     return Question("--time-format", text, shown)
 
 
-def _joined(table: Table, names: Sequence[str]) -> pa.DictionaryArray:
+def _time_values(table: Table, names: Sequence[str]) -> pa.DictionaryArray:
     columns = [table.column(name) for name in names]
     return columns[0] if len(columns) == 1 else join_times(columns)
 
@@ -189,11 +191,11 @@ def _says(columns: Mapping[str, Column], time: TimeColumns, *roles: str) -> bool
 
 
 def _examples_of(table: Table, time: TimeColumns) -> str:
-    texts = [text for text in _joined(table, time.names).dictionary.to_pylist() if text]
+    texts = [text for text in _time_values(table, time.names).dictionary.to_pylist() if text]
     return repr(texts[0][:40]) if texts else "nothing"
 
 
-def _shown(table: Table, time: TimeColumns) -> str:
+def _describe(table: Table, time: TimeColumns) -> str:
     formats = " or ".join("ISO 8601" if text == ISO else text for text in time.formats)
     return f"{' + '.join(time.names)}: {formats}, such as {_examples_of(table, time)}"
 
