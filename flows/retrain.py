@@ -5,7 +5,7 @@ without it. Its steps, in order:
 
 1. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
 2. `load_features`     tasks/features/          the minutes of the training span as tensors
-3. `load_bundled`      tasks/model/serving/     the present champion, if there is one
+3. `load_version`      tasks/model/serving/     the present champion, if there is one
 4. `train_model`       tasks/model/training/    split by time, fit, score everyone on the held-out days
 5. `judge`             tasks/model/promotion/   the gate decides
 6. `register`          tasks/model/review/      MLflow run, registered version, bundle; move the alias if promoted

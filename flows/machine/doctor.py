@@ -15,7 +15,7 @@ from flows.pipelines.loop import channels
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
-from tasks.storage.roots import one_line, shown
+from tasks.storage.roots import mask_root, one_line
 from tasks.storage.store import Store
 from tasks.tables.minutes import last_minute
 
@@ -69,7 +69,7 @@ def _run_check(
 
 def _root(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     Store(settings.data_root).check_writable()
-    return True, f"{shown(settings.data_root)} can be written"
+    return True, f"{mask_root(settings.data_root)} can be written"
 
 
 def _disk(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

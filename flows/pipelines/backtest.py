@@ -116,7 +116,7 @@ def load_history(settings: Settings, span: ReplaySpan) -> PastFeatures:
 
 def plan_replay(settings: Settings, span: ReplaySpan, past: PastFeatures) -> Replay:
     """The parts of a backtest; the key of each is a digest of everything that decides its result."""
-    from tasks.model.steps import is_unseeded, model_identity, starts_warm
+    from tasks.model.steps import model_identity, needs_no_seed, starts_warm
 
     origins = np.arange(
         floor(settings, span.start), span.end.astype("datetime64[m]"), span.every.astype("timedelta64[m]")
@@ -128,7 +128,7 @@ def plan_replay(settings: Settings, span: ReplaySpan, past: PastFeatures) -> Rep
         settings.network.timezone,
         span.retrain_every,
         tuple(dict.fromkeys(span.seeds)) or (settings.retrain.seed,),
-        frozenset(name for name in span.models if is_unseeded(name)),
+        frozenset(name for name in span.models if needs_no_seed(name)),
         partial(starts_warm, settings),
         settings.score.bands,
     )

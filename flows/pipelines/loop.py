@@ -245,10 +245,10 @@ def _loader(load: Callable[[Settings, str], Forecaster], settings: Settings, nam
 def _load_champion(settings: Settings) -> BundledForecaster | None:
     """The present champion; None before the first promotion, or where its bundle is damaged."""
     from tasks.errors import ModelError
-    from tasks.model.steps import load_bundled
+    from tasks.model.steps import load_version
 
     try:
-        return load_bundled(settings, "champion")
+        return load_version(settings, "champion")
     except ModelError as error:
         log.info("no champion to compare with: %s", error)
         return None

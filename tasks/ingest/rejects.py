@@ -94,7 +94,7 @@ class Rejects(Sequence[Reject]):
         lines, reasons, texts = ([getattr(r, name) for r in rejects] for name in SCHEMA.names)
         return cls.of(source, origin, lines, reasons, texts)
 
-    def joined(self, other: Rejects) -> Rejects:
+    def merge(self, other: Rejects) -> Rejects:
         """Both, by line, as many as are kept."""
         whole = pa.concat_tables([self.table, other.table]).sort_by("line")
         beyond = Counter(self.beyond) + Counter(other.beyond) + Counter(_counts(whole[KEPT:]))

@@ -163,7 +163,7 @@ def _land_key(
     for batch in batches:
         result += writer.write(batch, before, receipt)
         more = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
-        rejects = more if rejects is None else rejects.joined(more)
+        rejects = more if rejects is None else rejects.merge(more)
         own.add_rows(batch.accepted, _minutes_of(batch), batch.warnings, batch.left_out)
         own.partly += batch.partly
         own.recheck_at = own.recheck_at or batch.recheck_at

@@ -110,7 +110,7 @@ class Statements:
             valid=self.valid[:, rows],
         )
 
-    def sorted(self) -> Statements:
+    def sort_rows(self) -> Statements:
         """By station, minute, part and availability."""
         keys = (self.station, self.minute, self.part, self.available)
         return self if schemas.ascending(keys) else self.take(np.lexsort(keys[::-1]))

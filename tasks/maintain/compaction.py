@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from tasks.errors import StoreError
 from tasks.maintain.distinct_rows import count_columns, fingerprint, thin_rows, unite, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
-from tasks.storage.parquet import decode_all, encode_grouped, footer_of
+from tasks.storage.parquet import decode_all, encode_groups, footer_of
 from tasks.storage.store import Store, read_footer, widely_readable
 from tasks.tables import schemas
 from tasks.tables.fold import fold
@@ -102,7 +102,7 @@ def compact_day(
     added = _write_and_verify(store, path, held, path in files)
     gone = [file for file in files if file != path]
     names = {file.rsplit("/", 1)[1] for file in gone}
-    manifest.changed({path.rsplit("/", 1)[1]: added}, names).write(store)
+    manifest.with_changes({path.rsplit("/", 1)[1]: added}, names).write(store)
     for file in gone:
         store.delete(file)
     mended = refold_day(store, day, targets, mark)
@@ -183,7 +183,7 @@ def _check_fold(
 def _write_and_verify(store: Store, path: str, held: _Day, there: bool) -> Known:
     """Write the file unless it is there, read it back, and hold its content against its name."""
     if not there:
-        store.write_bytes(path, encode_grouped(held.rows, held.footer))
+        store.write_bytes(path, encode_groups(held.rows, held.footer))
     data = store.read_bytes(path)
     if data is None or compacted_name(data) != batch_name(path):
         raise StoreError(f"{store.url(path)} does not say what its name says: nothing was deleted; delete it")

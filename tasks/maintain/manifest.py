@@ -55,7 +55,7 @@ class Manifest:
         known = self.files.get(name)
         return known is None or known.sha256 == digest(data)
 
-    def changed(self, added: Mapping[str, Known], removed: Collection[str]) -> Manifest:
+    def with_changes(self, added: Mapping[str, Known], removed: Collection[str]) -> Manifest:
         """With some files more and some fewer."""
         kept = {name: known for name, known in self.files.items() if name not in removed}
         return replace(self, files=kept | dict(added))

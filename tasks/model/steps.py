@@ -19,7 +19,7 @@ from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
 from tasks.model.review.register import RetrainReport as RetrainReport
-from tasks.model.review.register import register_trained
+from tasks.model.review.register import register_challenger
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
 from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
 from tasks.model.training.fine_tuning import FineTuning, is_warm
@@ -69,8 +69,8 @@ def judge(settings: Settings, trained: Trained, champion: BundledForecaster | No
 
 @step("register", retries=1)
 def register(settings: Settings, trained: Trained, decision: Decision) -> RetrainReport:
-    """Log, register and store the challenger; it publishes if it was promoted; see `register.register_trained`."""
-    return register_trained(settings, trained, decision, _flow_run())
+    """Log, register and store the challenger; it publishes if it was promoted; see `register.register_challenger`."""
+    return register_challenger(settings, trained, decision, _flow_run())
 
 
 @step("follow registry")
@@ -101,13 +101,13 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         ConfigError: if the name means nothing.
     """
     if name in ("champion", "previous") or is_version(name):
-        return load_bundled(settings, name)
+        return load_version(settings, name)
     if name not in architectures.names():
         raise _unknown(name)
     return architectures.initial_forecaster(name, settings.models.get(name))
 
 
-def load_bundled(settings: Settings, name: str) -> BundledForecaster:
+def load_version(settings: Settings, name: str) -> BundledForecaster:
     """The forecaster of a stored bundle.
 
     Args:
@@ -201,7 +201,7 @@ def draw_forecast_hour(settings: Settings, forecasts: pa.Table, station: str, ta
     return forecast_hour.draw_forecast_hour(settings, forecasts, station, target)
 
 
-def is_unseeded(name: str) -> bool:
+def needs_no_seed(name: str) -> bool:
     """Whether no seed changes what a model answers: a bundle, or a baseline without chance."""
     return name not in architectures.names() or architectures.architecture_class(name).unseeded
 
@@ -217,7 +217,7 @@ def model_identity(settings: Settings, name: str) -> Any:
 def _bundle_maker(settings: Settings, name: str) -> Maker:
     if name not in ("champion", "previous") and not is_version(name):
         raise _unknown(name)
-    bundled = load_bundled(settings, name)
+    bundled = load_version(settings, name)
 
     def load(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
         if not bundled.as_of <= moment:

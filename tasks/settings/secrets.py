@@ -26,12 +26,12 @@ def check_url(url: str) -> None:
     except ValueError as error:
         raise ConfigError(f"url is no address: {error}") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError(f"url {shown(url)!r} is no address: it begins with http:// or https:// and a host")
+        raise ConfigError(f"url {mask_url(url)!r} is no address: it begins with http:// or https:// and a host")
     if parts.username is not None or parts.password is not None:
-        raise ConfigError(f'url of {shown(url)} holds a password: write headers = {{ Authorization = "env:NAME" }}')
+        raise ConfigError(f'url of {mask_url(url)} holds a password: write headers = {{ Authorization = "env:NAME" }}')
     for name, _ in parse_qsl(parts.query, keep_blank_values=True):
         if _SECRET.search(name):
-            raise ConfigError(f'url of {shown(url)} holds {name}: write params = {{ {name} = "env:NAME" }}')
+            raise ConfigError(f'url of {mask_url(url)} holds {name}: write params = {{ {name} = "env:NAME" }}')
 
 
 def check_values(table: str, values: Mapping[str, str]) -> None:
@@ -51,13 +51,13 @@ def check_values(table: str, values: Mapping[str, str]) -> None:
             _check_text(f"{table}.{name}", value)
 
 
-def shown(url: str) -> str:
+def mask_url(url: str) -> str:
     """An address without what may be secret: user, password, query and fragment."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def filled(source: str, table: str, values: Mapping[str, str]) -> dict[str, str]:
+def fill_variables(source: str, table: str, values: Mapping[str, str]) -> dict[str, str]:
     """The values, each env:NAME replaced by that environment variable.
 
     Raises:

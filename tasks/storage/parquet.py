@@ -74,7 +74,7 @@ def is_widely_readable(footer: pq.FileMetaData) -> bool:
     return used <= ENCODINGS
 
 
-def encode_grouped(table: pa.Table, metadata: Mapping[str, str], rows: int = ROWS_PER_GROUP) -> bytes:
+def encode_groups(table: pa.Table, metadata: Mapping[str, str], rows: int = ROWS_PER_GROUP) -> bytes:
     """Content of a Parquet file with key-value metadata, so many rows per group, a checksum to every page."""
     buffer = io.BytesIO()
     pq.write_table(

@@ -48,12 +48,12 @@ def remote(root: str) -> tuple[pafs.FileSystem, str]:
             other, base = fsspec.core.url_to_fs(root)
             fs = pafs.PyFileSystem(pafs.FSSpecHandler(other))
     except (ValueError, ImportError, OSError) as error:
-        why = one_line(error).replace(root, shown(root))
-        raise StoreError(f"data root {shown(root)} cannot be opened: {why}") from None
+        why = one_line(error).replace(root, mask_root(root))
+        raise StoreError(f"data root {mask_root(root)} cannot be opened: {why}") from None
     return fs, base.rstrip("/")
 
 
-def shown(root: str) -> str:
+def mask_root(root: str) -> str:
     """A root as messages show it, and as paths may be put behind it: no query, no credentials, no last slash."""
     if "://" not in root:
         return root

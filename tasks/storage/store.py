@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
 from tasks.storage.parquet import decode_table, encode_table, is_widely_readable, texts
-from tasks.storage.roots import local_files, local_folder, one_line, remote, replace_file, replace_object, shown
+from tasks.storage.roots import local_files, local_folder, mask_root, one_line, remote, replace_file, replace_object
 
 
 class Store:
@@ -46,7 +46,7 @@ class Store:
 
     def url(self, path: str = "") -> str:
         """Path as a person may open it."""
-        return str(self.local / path) if self.local else f"{shown(self.root)}/{path}"
+        return str(self.local / path) if self.local else f"{mask_root(self.root)}/{path}"
 
     def check_writable(self) -> None:
         """Write and remove a small file.
@@ -71,7 +71,7 @@ class Store:
                 replace_object(self.fs, self.at(path), data)
         except OSError as error:
             raise StoreError(
-                f"data root {shown(self.root)} cannot be written ({path}: {one_line(error)}): "
+                f"data root {mask_root(self.root)} cannot be written ({path}: {one_line(error)}): "
                 "give --data-root a folder that you may write"
             ) from None
 
@@ -188,7 +188,7 @@ class Store:
             (self.local / ".locks").mkdir(parents=True, exist_ok=True)
             lock.acquire()
         except OSError as error:
-            raise StoreError(f"data root {shown(self.root)} cannot be written: {one_line(error)}") from None
+            raise StoreError(f"data root {mask_root(self.root)} cannot be written: {one_line(error)}") from None
         try:
             yield
         finally:

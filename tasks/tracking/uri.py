@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
-from tasks.storage.roots import shown
+from tasks.storage.roots import mask_root
 
 
 def tracking_uri(settings: Settings) -> str:
@@ -37,4 +37,4 @@ def artifact_root(settings: Settings) -> str | None:
 def _absolute(root: str) -> str:
     """The data root as a URL, or as an absolute path where it is local."""
     local = root.removeprefix("file://")
-    return shown(root) if "://" in local else str(Path(local).absolute())
+    return mask_root(root) if "://" in local else str(Path(local).absolute())

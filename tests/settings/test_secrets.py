@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tasks.errors import ConfigError
-from tasks.settings.secrets import filled, secrets, shown
+from tasks.settings.secrets import fill_variables, mask_url, secrets
 from tasks.settings.sources.http import HttpSource
 from tasks.settings.toml_file import load_settings
 
@@ -81,7 +81,7 @@ def test_values_are_filled_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("LONG", "k-and-more")
     monkeypatch.delenv("GONE", raising=False)
     values = {"a": "env:KEY", "b": "Bearer env:LONG", "c": "plain", "d": "an env:KEY inside"}
-    assert filled("feed", "headers", values) == {
+    assert fill_variables("feed", "headers", values) == {
         "a": "k",
         "b": "Bearer k-and-more",
         "c": "plain",
@@ -89,15 +89,15 @@ def test_values_are_filled_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     }
     assert secrets(values) == ("k-and-more", "k")
     with pytest.raises(ConfigError) as caught:
-        filled("feed", "headers", {"Authorization": "env:GONE"})
+        fill_variables("feed", "headers", {"Authorization": "env:GONE"})
     assert (
         str(caught.value)
         == "source 'feed': headers.Authorization needs the environment variable GONE, which is not set"
     )
     monkeypatch.setenv("GONE", "a\nb")
     with pytest.raises(ConfigError, match=r"GONE holds characters that cannot be sent$"):
-        filled("feed", "headers", {"Authorization": "env:GONE"})
+        fill_variables("feed", "headers", {"Authorization": "env:GONE"})
 
 
 def test_an_address_is_shown_without_what_may_be_secret() -> None:
-    assert shown("https://me:pw@example.org:8443/a/b?key=1#c") == "https://example.org:8443/a/b"
+    assert mask_url("https://me:pw@example.org:8443/a/b?key=1#c") == "https://example.org:8443/a/b"

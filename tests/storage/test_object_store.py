@@ -20,7 +20,7 @@ from tasks.model.architectures import initial_forecaster
 from tasks.model.ensemble import Ensemble
 from tasks.model.promotion.champion import store_bundle
 from tasks.model.serving.bundle import save_bundle
-from tasks.model.steps import load_bundled
+from tasks.model.steps import load_version
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -156,6 +156,6 @@ def test_a_bundle_of_several_networks_comes_back_from_a_bucket_with_its_folders(
     (tmp_path / "member-1/network.onnx").write_bytes(b"of the second")
     save_bundle(tmp_path, Ensemble("weekday_level", [initial_forecaster("weekday_level")] * 2), {})
     store_bundle(Store(settings.data_root), "3", tmp_path)
-    loaded = load_bundled(settings, "3")
+    loaded = load_version(settings, "3")
     assert isinstance(loaded.forecaster, Ensemble)
     assert len(loaded.forecaster.members) == 2

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tasks.storage.parquet import encode_grouped
+from tasks.storage.parquet import encode_groups
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.observations import ABSORBED
@@ -77,7 +77,7 @@ def land(store: Store, name: str, said: Sequence[Said], unknown: bool = False) -
 
 def compacted(store: Store, name: str, said: Sequence[Said], names: Sequence[str]) -> str:
     """Write a file that stands for the batches `names`; returns its path."""
-    store.write_bytes(path_of(name), encode_grouped(rows_of(said), {ABSORBED: json.dumps(list(names))}))
+    store.write_bytes(path_of(name), encode_groups(rows_of(said), {ABSORBED: json.dumps(list(names))}))
     return path_of(name)
 
 

@@ -71,11 +71,11 @@ def find_files(source: str, path: str, paths: Sequence[str] = (), what: str = "s
         try:
             matches = list(_match(_absolute(pattern), _home(path) if paths else None))
         except OSError as error:
-            raise SourceError(f"{what} {source!r}: {roots.shown(pattern)} cannot be listed: {why(error)}") from None
+            raise SourceError(f"{what} {source!r}: {roots.mask_root(pattern)} cannot be listed: {why(error)}") from None
         if not matches:
             raise SourceError(
-                f"{what} {source!r}: no file matches {roots.shown(pattern)} "
-                f"(looked in {roots.shown(_absolute(pattern))}): correct `path` in the configuration"
+                f"{what} {source!r}: no file matches {roots.mask_root(pattern)} "
+                f"(looked in {roots.mask_root(_absolute(pattern))}): correct `path` in the configuration"
                 + (", or give --path" if what == "source" else "")
             )
         found += matches
@@ -191,5 +191,5 @@ def _by_fsspec(base: str) -> tuple[pafs.FileSystem, str]:
     try:
         fs, root = fsspec.core.url_to_fs(base)
     except (ImportError, ValueError, OSError) as error:
-        raise SourceError(f"{roots.shown(base)} cannot be opened: {why(error)}") from None
+        raise SourceError(f"{roots.mask_root(base)} cannot be opened: {why(error)}") from None
     return pafs.PyFileSystem(pafs.FSSpecHandler(fs)), root

@@ -82,7 +82,7 @@ def changes(new: Statements, base: Statements, derived: Flags, now: int) -> Stat
     return concatenate(new.take(keep), corrected)
 
 
-def zeros_for_removed(new: Statements, base: Statements) -> Statements:
+def zero_removed_rows(new: Statements, base: Statements) -> Statements:
     """Zeros for cells in which `base` counted people and that `new` does not state; availability unknown."""
     cells = _cells(concatenate(base, new))
     latest = _latest(base, cells[: len(base)])

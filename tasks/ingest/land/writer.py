@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from tasks.clock import service_dates
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.context import IngestContext
-from tasks.ingest.land.changes import changes, zeros_for_removed
+from tasks.ingest.land.changes import changes, zero_removed_rows
 from tasks.ingest.land.ledger import Entry
 from tasks.ingest.statements import MICROSECONDS, UNKNOWN, Statements, concatenate
 from tasks.tables import schemas
@@ -54,7 +54,7 @@ class Writer:
         Running it again after a crash, or beside another run, ends in the same minutes.
         """
         result, parts = WriteResult(), batch.statements.used_parts()
-        for day, rows in batch.statements.sorted().by_day(self.context.network.timezone):
+        for day, rows in batch.statements.sort_rows().by_day(self.context.network.timezone):
             result += self._write_day(day, rows, parts, batch, before, received_at)
         return result
 
@@ -91,8 +91,8 @@ class Writer:
             base, last_receipt = self._earlier_statements(day, parts)
             new = self._diff(rows, base, batch.silence_is_zero)
             if before and self.is_reread(before):
-                new = concatenate(new, self._superseded(day, rows, batch))
-            new = new.sorted()
+                new = concatenate(new, self._zeros_for_other_part(day, rows, batch))
+            new = new.sort_rows()
             name = self._name(new, batch, state)
             # rows received after the entry are of a run that crashed: the day may not have been folded since
             is_changed = bool(len(new)) or before is None or bool(last_receipt > _received_at(before))
@@ -105,13 +105,13 @@ class Writer:
         self, day: str, rows: Statements, parts: list[str], batch: SourceBatch, state: str
     ) -> tuple[Statements, str]:
         """All rows of a key that the ledger does not know or that only appends, and the name of their batch."""
-        new = self._with_availability(rows).sorted()
+        new = self._with_availability(rows).sort_rows()
         name = self._name(new, batch, state)
         if batch.appends or not holds(self.context.store, day, name):
             return new, name
         # The ledger was lost: other input of the key may have landed after this batch, so its rows count again.
         base, last_receipt = self._earlier_statements(day, parts)
-        new = self._diff(rows, base, False).sorted()
+        new = self._diff(rows, base, False).sort_rows()
         return new, self._name(new, batch, f"after {last_receipt}")
 
     def is_reread(self, before: Entry) -> bool:
@@ -119,7 +119,7 @@ class Writer:
         read = before.input
         return (read.setup, read.start, read.end) != (self.context.setup, None, None)
 
-    def _superseded(self, day: str, rows: Statements, batch: SourceBatch) -> Statements:
+    def _zeros_for_other_part(self, day: str, rows: Statements, batch: SourceBatch) -> Statements:
         """Zeros for what a key stated as another part before its rows added up, or before they no longer did.
 
         The part of all files is that of other keys, too: of it only what this key states anew is superseded.
@@ -129,7 +129,7 @@ class Writer:
             both = concatenate(replace(base, part=np.zeros_like(base.part), parts=[""]), rows)
             place = both.station.astype(np.int64) << 32 | both.minute
             base = base.take(np.isin(place[: len(base)], place[len(base) :]))
-        zeros = zeros_for_removed(base.take(slice(0, 0)), base)
+        zeros = zero_removed_rows(base.take(slice(0, 0)), base)
         return changes(self._with_availability(zeros), base, np.ones(len(zeros), dtype=bool), self._now)
 
     @property
@@ -149,7 +149,7 @@ class Writer:
 
     def _diff(self, rows: Statements, base: Statements, silence_is_zero: bool) -> Statements:
         if silence_is_zero:
-            rows = concatenate(rows, zeros_for_removed(rows, base))
+            rows = concatenate(rows, zero_removed_rows(rows, base))
         return changes(self._with_availability(rows), base, rows.available == UNKNOWN, self._now)
 
     def _earlier_statements(self, day: str, parts: list[str]) -> tuple[Statements, np.datetime64]:

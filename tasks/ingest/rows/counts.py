@@ -14,7 +14,7 @@ from tasks.ingest.rows.count_rows import filter_rows, find_columns, read_rows
 from tasks.ingest.rows.counters import check_counters
 from tasks.ingest.rows.merge import last_of_each, sum_of_each
 from tasks.ingest.rows.rejections import Rejections
-from tasks.ingest.rows.row_checks import check_contested, check_spacing
+from tasks.ingest.rows.row_checks import check_replacements, check_spacing
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.source import Pull
@@ -88,7 +88,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     if len(good) > len(merged.kept):  # several counters of one station are rows of their own
         check_counters(file, columns, rows, good)
     check_counters(file, columns, merged.rows, merged.kept)
-    repeated = () if rules.rows else check_contested(file, shown, merged)
+    repeated = () if rules.rows else check_replacements(file, shown, merged)
     statements = merged.rows.statements(merged.kept, targets)
     if rules.file and 2 * rejected <= merged.accepted:  # the few that are left of many would tell nothing of distances
         check_spacing(file, statements)

@@ -95,7 +95,7 @@ def _last_per_target(rows: CountRows, rejections: Rejections) -> Merged:
     rejections.reject_rows(order[~used & differs], "superseded_in_file")
     lost = np.flatnonzero(~used & differs)
     return Merged(
-        _taken(rows, order[starts], counts), np.arange(len(starts)), int(used.sum()), order[lost], order[winner[lost]]
+        _take(rows, order[starts], counts), np.arange(len(starts)), int(used.sum()), order[lost], order[winner[lost]]
     )
 
 
@@ -124,7 +124,7 @@ def sum_of_each(rows: CountRows, rejections: Rejections, maximum: int) -> Merged
     known = rows.available[order]
     if len(starts):
         known = np.where(np.minimum.reduceat(known, starts) == UNKNOWN, UNKNOWN, np.maximum.reduceat(known, starts))
-    merged = replace(_taken(rows, order[starts], counts), available=known)
+    merged = replace(_take(rows, order[starts], counts), available=known)
     return Merged(merged, np.arange(len(starts)), len(order), nothing, nothing)
 
 
@@ -159,7 +159,7 @@ def _heads(count: int, starts: Int) -> npt.NDArray[np.bool_]:
     return heads
 
 
-def _taken(rows: CountRows, at: Int, counts: dict[str, Counted]) -> CountRows:
+def _take(rows: CountRows, at: Int, counts: dict[str, Counted]) -> CountRows:
     """A row per group, of the keys of the rows `at`."""
     return replace(
         rows,

@@ -120,7 +120,7 @@ def _read_iso(text: pa.Array) -> ParsedTimes:
     """ISO 8601, upper case; hours past 24 belong to the next date."""
     formed = pc.match_substring_regex(text, _FORM)
     offset = pc.and_(formed, pc.match_substring_regex(text, _OFFSET))
-    aware, naive = _parse_chosen(text, offset), _parse_chosen(text, pc.and_not(formed, offset))
+    aware, naive = _parse_subset(text, offset), _parse_subset(text, pc.and_not(formed, offset))
     unread = np.flatnonzero(np.isnat(naive) & np.isnat(aware))
     late = unread[
         np.asarray(pc.match_substring_regex(text.take(pa.array(unread)), _LATE).to_numpy(zero_copy_only=False))
@@ -130,7 +130,7 @@ def _read_iso(text: pa.Array) -> ParsedTimes:
     return ParsedTimes(naive, aware)
 
 
-def _parse_chosen(text: pa.Array, chosen: pa.Array) -> Times:
+def _parse_subset(text: pa.Array, chosen: pa.Array) -> Times:
     """The chosen texts as datetime64[s], UTC where they have an offset; NaT elsewhere."""
     out = np.full(len(text), np.datetime64("NaT"), dtype="datetime64[s]")
     rows = np.flatnonzero(chosen.to_numpy(zero_copy_only=False))

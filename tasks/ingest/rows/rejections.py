@@ -53,7 +53,7 @@ class Rejections:
         self.aside |= where
 
     @classmethod
-    def merged(cls, several: Sequence[Rejections]) -> Rejections:
+    def merge(cls, several: Sequence[Rejections]) -> Rejections:
         """The first reason that any of them has against each row; no row of it is set aside."""
         out = cls(len(several[0].codes))
         for each in several:

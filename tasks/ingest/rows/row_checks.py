@@ -25,7 +25,7 @@ REGULAR_TIMES, OF_REGULAR = 6, 4.5
 _SAMPLE, _MOST_COLUMNS = 1000, 60
 
 
-def check_contested(file: InputColumns, used: Sequence[str], merged: Merged) -> tuple[str, ...]:
+def check_replacements(file: InputColumns, used: Sequence[str], merged: Merged) -> tuple[str, ...]:
     """A warning where some rows replace others about the same interval, though nobody said which one counts.
 
     Raises:

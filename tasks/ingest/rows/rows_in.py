@@ -131,4 +131,4 @@ class InputColumns:
             return rejects
         kept, beyond = rows[:KEPT], rejections.counts(rows[KEPT:])
         lines, texts = self.rows.lines(kept), self.rows.texts(kept, columns)
-        return rejects.joined(Rejects.of(name, origin, lines, rejections.reasons(kept), texts, beyond, samples))
+        return rejects.merge(Rejects.of(name, origin, lines, rejections.reasons(kept), texts, beyond, samples))

@@ -71,7 +71,7 @@ class RetrainReport:
     warnings: tuple[str, ...] = ()
 
 
-def register_trained(
+def register_challenger(
     settings: Settings, trained: Trained, decision: Decision, flow_run: str | None = None
 ) -> RetrainReport:
     """Log and register a challenger, store its bundle, and let it publish if it was promoted.
@@ -100,7 +100,7 @@ def register_trained(
                 run_id, url = run.run_id, run.url
                 log_figures(run, settings, trained, decision, meta)
                 version = registry.log_version(
-                    run, settings, make_served(trained, folder), *_words(trained, decision, meta)
+                    run, settings, bundle_with_example(trained, folder), *_words(trained, decision, meta)
                 )
                 registry.describe_model(mlflow, settings, DESCRIPTION)
                 alias = _set_alias(mlflow, settings, version, decision.promoted)
@@ -160,7 +160,7 @@ def comparison_meta(settings: Settings, trained: Trained) -> dict[str, Any]:
     }
 
 
-def make_served(trained: Trained, folder: Path) -> registry.Served:
+def bundle_with_example(trained: Trained, folder: Path) -> registry.Served:
     """The bundle with one small example: the last held-out (else training) origin at the busiest stations."""
     grid, split = trained.features.grid, trained.split
     busiest = np.argsort(-trained.volume[grid.parts], kind="stable")[:EXAMPLE_STATIONS]

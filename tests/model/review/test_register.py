@@ -18,10 +18,10 @@ from tasks.model.architectures import initial_forecaster
 from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision
 from tasks.model.review import pictures
-from tasks.model.review.register import RetrainReport, register_trained
+from tasks.model.review.register import RetrainReport, register_challenger
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.serving.pyfunc import to_arrays
-from tasks.model.steps import judge, load_bundled, load_forecaster
+from tasks.model.steps import judge, load_forecaster, load_version
 from tasks.model.training.train import Trained, train
 from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
 from tasks.storage.store import Store
@@ -67,7 +67,7 @@ def kept(
 ) -> tuple[Settings, RetrainReport]:
     """A retraining that was not promoted."""
     settings = settings_of(mlflow_settings, "kept", tmp_path_factory.mktemp("kept"))
-    return settings, register_trained(settings, trained, judge(settings, trained, None), flow_run="flow-7")
+    return settings, register_challenger(settings, trained, judge(settings, trained, None), flow_run="flow-7")
 
 
 def test_every_model_has_its_figures_in_the_run(kept: tuple[Settings, RetrainReport]) -> None:
@@ -150,7 +150,7 @@ def test_a_retried_retraining_is_the_same_run_and_version(
 ) -> None:
     settings, report = kept
     slower = replace(trained, log=FitLog(trained.log.epochs, {**trained.log.notes, "fit_seconds": 99.5}))
-    again = register_trained(settings, slower, judge(settings, trained, None), flow_run="flow-8")
+    again = register_challenger(settings, slower, judge(settings, trained, None), flow_run="flow-8")
     assert (again.run_id, again.version, again.warnings) == (report.run_id, report.version, ())
     with runs.connect(settings) as mlflow:
         assert mlflow.client.get_run(again.run_id).data.metrics["fit/fit_seconds"] == 99.5
@@ -160,7 +160,7 @@ def test_a_promoted_challenger_publishes_and_the_registry_agrees(
     mlflow_settings: Settings, trained: Trained, tmp_path: Path
 ) -> None:
     settings = settings_of(mlflow_settings, "promoted", tmp_path)
-    report = register_trained(settings, trained, decision(True))
+    report = register_challenger(settings, trained, decision(True))
     pointer = Store(settings.data_root).read_json(POINTER)
     assert (pointer["version"], pointer["registry"], pointer["previous"]) == (report.version, report.version, None)
     assert "It was better." in pointer["source"]
@@ -176,7 +176,7 @@ def test_without_mlflow_a_promoted_bundle_publishes_all_the_same(trained: Traine
         probe.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{probe.getsockname()[1]}"
     settings = Settings(data_root=str(tmp_path), network=NETWORK, mlflow=MlflowSettings(tracking_uri=uri))
-    report = register_trained(settings, trained, decision(True))
+    report = register_challenger(settings, trained, decision(True))
     assert (report.run_id, report.version) == (None, "local-20260213T090000")
     assert "does not answer" in report.warnings[0]
     champion = load_forecaster(settings, "champion")
@@ -191,7 +191,7 @@ def test_a_report_can_be_written_as_json(kept: tuple[Settings, RetrainReport]) -
 
 def test_the_gate_is_given_the_champion_by_its_version(trained: Trained, kept: tuple[Settings, RetrainReport]) -> None:
     settings, report = kept
-    table = judge(settings, trained, load_bundled(settings, report.version)).table
+    table = judge(settings, trained, load_version(settings, report.version)).table
     assert [(row.rival, row.role) for row in table] == [
         (f"champion {report.version}", "champion"),
         ("weekday_mean", "baseline"),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tasks.model.serving.pyfunc import to_tensors
-from tasks.model.steps import load_bundled
+from tasks.model.steps import load_version
 from tasks.settings.tree import Settings
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -42,7 +42,7 @@ def test_an_earlier_version_forecasts_the_same_behind_mlflow(folder: Path) -> No
 def test_an_earlier_bundle_is_the_champion_and_forecasts_the_same(folder: Path, tmp_path: Path) -> None:
     shutil.copytree(folder / "data" / "bundle", tmp_path / "bundles" / "1")
     shutil.copy(folder / "champion.json", tmp_path / "bundles" / "champion.json")
-    champion = load_bundled(Settings(data_root=str(tmp_path)), "champion")
+    champion = load_version(Settings(data_root=str(tmp_path)), "champion")
     assert (champion.name, champion.forecaster.name) == ("1", folder.name)
     assert champion.as_of == np.datetime64("2024-02-12T00:00:00")
     meta, expected = champion.meta, arrays(folder / "expected.npz")

@@ -71,7 +71,7 @@ class Events:
         cover = listened.clip(*_bounds(pull, self._network.interval_minutes))
         _check_size(file, cover, len(stations), self._network.interval_minutes)
         about = replace(self._batch(file, sides, listened, pull), recheck=released)
-        rejections = Rejections.merged([again, *(side.rejections for side in sides)])
+        rejections = Rejections.merge([again, *(side.rejections for side in sides)])
         landed = np.logical_or.reduce([side.rejections.good for side in sides])
         yield replace(
             about,

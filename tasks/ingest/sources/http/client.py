@@ -13,7 +13,7 @@ import numpy as np
 
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.sources.http.decompress import GZIP, Unpacker, too_large
-from tasks.settings.secrets import filled, secrets, shown
+from tasks.settings.secrets import fill_variables, mask_url, secrets
 from tasks.settings.sources.http import HttpSource
 
 if TYPE_CHECKING:
@@ -71,9 +71,9 @@ class Feed:
         self, config: HttpSource, client: httpx.Client, as_of: np.datetime64, sleep: Callable[[float], None]
     ) -> None:
         self._config, self._client, self._as_of, self._sleep = config, client, as_of, sleep
-        self._origin = shown(config.url)
-        self._headers = filled(config.name, "headers", config.headers)
-        self._params = filled(config.name, "params", config.params)
+        self._origin = mask_url(config.url)
+        self._headers = fill_variables(config.name, "headers", config.headers)
+        self._params = fill_variables(config.name, "params", config.params)
         self._secrets = secrets({**config.headers, **{f"?{name}": text for name, text in config.params.items()}})
 
     def mask_secrets(self, text: str) -> str:

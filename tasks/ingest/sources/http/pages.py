@@ -143,7 +143,7 @@ class Poll:
         self.size += len(content)
         self._digest.update(hashlib.sha256(content).digest())
 
-    def failed(self, problem: FileProblem, payload: str) -> None:
+    def note_problem(self, problem: FileProblem, payload: str) -> None:
         """Note what ended it."""
         self.problem = problem, payload
 
@@ -178,7 +178,7 @@ def poll(reading: Reading, fetch: Fetch, params: Mapping[str, str], start: str |
                 return done
             rows, length, after = reading.page(reply, cursor)
         except FileProblem as problem:
-            done.failed(problem, start_of(problem.payload if isinstance(problem, ReplyProblem) else content))
+            done.note_problem(problem, start_of(problem.payload if isinstance(problem, ReplyProblem) else content))
             return done
         done.add(rows, length, content, cursor)
         done.stamp = stamp_of(reply.headers, cursor)

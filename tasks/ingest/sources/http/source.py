@@ -22,7 +22,7 @@ from tasks.ingest.sources.http.decompress import too_large
 from tasks.ingest.sources.http.pages import GONE, Poll, Reading, poll, start_of
 from tasks.ingest.statements import Statements
 from tasks.settings.columns import names_of
-from tasks.settings.secrets import shown
+from tasks.settings.secrets import mask_url
 from tasks.settings.sources.http import HttpSource
 from tasks.settings.tree import Network
 
@@ -63,7 +63,7 @@ class HttpFeed:
                 done = poll(reading, feed.fetch, params, place.start, None)
                 done.warnings.append(f"{self.name}: the feed no longer knows its cursor, and is read anew")
             if done.problem:
-                done.failed(done.problem[0], feed.mask_secrets(done.problem[1]))
+                done.note_problem(done.problem[0], feed.mask_secrets(done.problem[1]))
         return done, place
 
     def _place(self, pull: Pull) -> Place:
@@ -106,7 +106,7 @@ class HttpFeed:
                     content, _ = read_content(file)
                     rows, length, _ = reading.page(Reply(file.origin, content), None)
                 except FileProblem as problem:
-                    done.failed(problem, start_of(content))
+                    done.note_problem(problem, start_of(content))
                     return done
                 done.add(rows, length, content, None)
         return done
@@ -130,7 +130,7 @@ class HttpFeed:
         moves = bool(self._config.cursor and self._config.resume and not pull.has_range and not pull.paths)
         held = done.asked_for(int(validated.waiting[0])) if len(validated.waiting) else None
         after = place.after(done.reached, held, validated.settled_at, pull.as_of)
-        rejects = validated.rejects.joined(self._rejects(pull, *done.problem)) if done.problem else validated.rejects
+        rejects = validated.rejects.merge(self._rejects(pull, *done.problem)) if done.problem else validated.rejects
         return SourceBatch(
             source=self.name,
             part="",
@@ -167,7 +167,7 @@ class HttpFeed:
         return ValidatedCounts(nothing, 0, rows.rejects(), (), None, np.zeros(0, dtype=np.int64), None)
 
     def _origin(self, pull: Pull) -> str:
-        return ", ".join(pull.paths) if pull.paths else shown(self._config.url)
+        return ", ".join(pull.paths) if pull.paths else mask_url(self._config.url)
 
     def _empty(self, pull: Pull, **more: object) -> SourceBatch:
         return empty_batch(self.name, KEY, self._origin(pull), self._network.targets, **more)  # type: ignore[arg-type]
