@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -117,22 +118,8 @@ class Statements:
 
     def by_day(self, timezone: str) -> Iterator[tuple[str, Statements]]:
         """The rows of each service day, ascending, in their present order."""
-        if not len(self):
-            return
-        first = int(self.minute.min()) // _QUARTER
-        quarters = np.arange(first, int(self.minute.max()) // _QUARTER + 1) * _QUARTER
-        days = service_dates(quarters.astype("datetime64[m]"), timezone).astype(np.int64)
-        day = (days - days[0])[self.minute // _QUARTER - first].astype(np.int32)
-        if day[0] == day[-1] and not (day != day[0]).any():
-            yield str(np.datetime64(int(days[0] + day[0]), "D")), self
-            return
-        if day.max() < np.iinfo(np.int16).max:
-            day = day.astype(np.int16)  # NumPy sorts 16 bits in linear time
-        order = np.argsort(day, kind="stable")
-        edges = np.searchsorted(day[order], np.arange(day.max() + 2))
-        for i in np.flatnonzero(edges[1:] > edges[:-1]):
-            name = str(np.datetime64(int(days[0] + i), "D"))
-            yield name, self.take(order[edges[i] : edges[i + 1]])
+        for day, rows in split_days(self.minute, timezone):
+            yield day, self if isinstance(rows, slice) and rows == slice(0, len(self)) else self.take(rows)
 
     def fingerprint(self, *about: str) -> str:
         """SHA-256 over what is stated and `about`, however codes are numbered."""
@@ -167,6 +154,36 @@ class Statements:
     def _names(codes: npt.NDArray[np.int32], names: Sequence[str]) -> pa.DictionaryArray:
         used, own = _used_codes(codes, len(names))
         return schemas.name_array(own, [names[i] for i in used])
+
+
+def split_days(minute: Int, timezone: str) -> Iterator[tuple[str, Int | slice]]:
+    """Which rows belong to each service day, ascending, in their present order; a slice where they stand together.
+
+    Args:
+        minute: UTC minutes since 1970 [row].
+        timezone: the network's.
+    """
+    if not len(minute):
+        return
+    first, last = int(minute.min()) // _QUARTER, int(minute.max()) // _QUARTER
+    quarters = np.arange(first, last + 1) * _QUARTER
+    days = service_dates(quarters.astype("datetime64[m]"), timezone).astype(np.int64)
+    if days[0] == days[-1]:
+        yield str(np.datetime64(int(days[0]), "D")), slice(0, len(minute))
+        return
+    day = (days - days[0]).astype(np.int32)[minute // _QUARTER - first]
+    changes = np.flatnonzero(np.diff(day)) + 1
+    if (np.diff(day[np.append(0, changes)]) > 0).all():  # in order of time
+        edges = [0, *changes.tolist(), len(day)]
+        for start, end in pairwise(edges):
+            yield str(np.datetime64(int(days[0] + day[start]), "D")), slice(start, end)
+        return
+    if day.max() < np.iinfo(np.int16).max:
+        day = day.astype(np.int16)  # NumPy sorts 16 bits in linear time
+    order = np.argsort(day, kind="stable")
+    places = np.searchsorted(day[order], np.arange(int(day.max()) + 2))
+    for i in np.flatnonzero(places[1:] > places[:-1]):
+        yield str(np.datetime64(int(days[0] + i), "D")), order[places[i] : places[i + 1]]
 
 
 def concatenate(first: Statements, second: Statements) -> Statements:

@@ -81,9 +81,14 @@ def _due(minute: Int, interval: int, known: Int | None) -> Int:
     return over if known is None else np.maximum(over, known)
 
 
-def repeated_hour(moments: Moments, timezone: str, taken: str) -> tuple[str, ...]:
-    """A warning where the wall clock alone does not say which of two hours is meant, and how it was `taken`."""
-    twice = int(moments.repeated.sum())
+def repeated_hour(twice: int, timezone: str, taken: str) -> tuple[str, ...]:
+    """A warning where the wall clock alone does not say which of two hours is meant, and how it was `taken`.
+
+    Args:
+        twice: times of which that is so.
+        timezone: whose clocks.
+        taken: which hour was meant.
+    """
     if not twice:
         return ()
     return (

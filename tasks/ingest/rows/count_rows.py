@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.ingest.rows.check_times import check_times
+from tasks.ingest.rows.earlier_rows import EarlierRows, PiecesProblem
 from tasks.ingest.rows.filters import Flags, matching
 from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.parse_values import AMBIGUOUS, UNSAFE, code_of, read_counts, read_names, read_station_ids
@@ -44,20 +45,20 @@ class CountRows:
     Attributes:
         station: codes into `stations`; negative where there is none.
         part: codes into `parts`; negative where it is unsafe.
-        moments: times as they were read.
         minute: UTC minutes since 1970.
         available: microseconds since 1970, `UNKNOWN` where the row does not say.
         counts: by target.
+        repeated: how many times without an offset fall into an hour that the clocks repeat.
     """
 
     station: npt.NDArray[np.int32]
     stations: list[str]
     part: npt.NDArray[np.int32]
     parts: list[str]
-    moments: Moments
     minute: Int
     available: Int
     counts: dict[str, Counted]
+    repeated: int = 0
 
     @property
     def has_filter(self) -> bool:
@@ -102,8 +103,8 @@ def find_columns(
 
 def filter_rows(
     file: InputColumns, said: Mapping[str, ColumnSetting], found: Mapping[str, tuple[str, ...]]
-) -> tuple[Flags, dict[str, Flags], tuple[str, ...]]:
-    """Rows that are read; those of each target that has a filter; and warnings of filters that nothing passes.
+) -> tuple[Flags, dict[str, Flags], dict[str, str]]:
+    """Rows that are read; those of each target that has a filter; and a warning per filter that nothing passes.
 
     Raises:
         FileProblem: if a column of a filter is missing.
@@ -113,7 +114,7 @@ def filter_rows(
     for target in own:
         if where := where_of(said.get(target, target)):
             asked[target], more = matching(file, where, f"columns.{target}.where")
-            warnings = (*warnings, *more)
+            warnings |= more
     if len(asked) == len(own):
         chosen = chosen & np.logical_or.reduce([*asked.values()])
     return chosen, asked, warnings
@@ -126,6 +127,7 @@ def read_rows(
     rejections: Rejections,
     pull: Pull,
     floor: bool,
+    earlier: EarlierRows,
 ) -> CountRows:
     """The rows of a file, those that cannot count rejected.
 
@@ -136,8 +138,13 @@ def read_rows(
         rejections: of the rows; those that are left out are set aside already.
         pull: what is asked for.
         floor: whether times between steps of the grid belong to the step before; else they are off the grid.
+        earlier: what came before the rows.
+
+    Raises:
+        PiecesProblem: if a piece alone does not tell which hour is meant.
     """
-    station, stations = read_station_ids(file.rows.column(columns["station_id"][0]), file.network.aliases)
+    column = file.rows.column(columns["station_id"][0])
+    station, stations = read_station_ids(column, file.network.aliases, earlier.spellings)
     part, parts = np.zeros(len(station), dtype=np.int32), [""]
     if "part" in columns:
         codes, names = read_names(file.rows.column(columns["part"][0]))
@@ -145,11 +152,14 @@ def read_rows(
     in_utc = "minute_utc" in columns
     times = columns["minute_utc" if in_utc else "minute"]
     zone = "UTC" if in_utc else file.timezone
-    place = station.astype(np.int64) * (len(parts) + 1) + part
+
+    def place() -> Int:
+        return earlier.place_of(earlier.stations.of(station, stations), earlier.parts.of(part, parts))
+
     if floor:
-        moments = _moments_of_parts(file, times, zone, place, rejections)
+        moments = _moments_of_parts(file, times, zone, place, rejections, earlier)
     else:
-        moments = file.moments(times, zone, lambda: place)
+        moments = file.moments(times, zone, place, earlier=earlier)
     rejections.reject((station == UNSAFE) | (part < 0), "unsafe_name")
     rejections.reject(station == AMBIGUOUS, "ambiguous_station")
     rejections.reject(station < 0, "missing_station")
@@ -164,25 +174,33 @@ def read_rows(
             given, wrong = given & rows, None if wrong is None else wrong & rows
         counts[target] = Counted(values, given, rows, wrong)
     rejections.reject(~np.any([each.given for each in counts.values()], axis=0), "missing_count")
-    return CountRows(station, stations, part, parts, moments, minute, available, counts)
+    return CountRows(station, stations, part, parts, minute, available, counts, repeated=int(moments.repeated.sum()))
 
 
 def _moments_of_parts(
-    file: InputColumns, times: tuple[str, ...], zone: str, place: Int, rejections: Rejections
+    file: InputColumns,
+    times: tuple[str, ...],
+    zone: str,
+    place: Callable[[], Int],
+    rejections: Rejections,
+    earlier: EarlierRows,
 ) -> Moments:
     """Times of rows that add up.
 
     In an hour that the clocks repeat, their order tells which one is meant only where a place has one row per time
     otherwise; else they are rejected.
     """
-    first = file.moments(times, zone, finer=True)
+    first = file.moments(times, zone, finer=True, earlier=earlier)
     if not first.repeated.any():
         return first
+    if not earlier.whole:
+        raise PiecesProblem("times in an hour that the clocks repeat, of rows that add up")
     second = np.where(np.isnat(first.utc), np.datetime64(0, "s"), first.utc).astype(np.int64)
     once = np.flatnonzero(~first.repeated & ~np.isnat(first.utc))
-    pairs = np.stack([place[once], second[once]], axis=1)
+    places = place()
+    pairs = np.stack([places[once], second[once]], axis=1)
     if len(np.unique(pairs, axis=0)) == len(pairs):
-        return file.moments(times, zone, lambda: place * 60 + second % 60, finer=True)
+        return file.moments(times, zone, lambda: places * 60 + second % 60, finer=True)
     rejections.reject(first.repeated, "repeated_local_time")
     return replace(first, repeated=np.zeros_like(first.repeated))
 

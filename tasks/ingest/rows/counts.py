@@ -12,6 +12,7 @@ from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import defer_future_rows, next_due, repeated_hour
 from tasks.ingest.rows.count_rows import filter_rows, find_columns, read_rows
 from tasks.ingest.rows.counters import check_counters
+from tasks.ingest.rows.earlier_rows import EarlierRows
 from tasks.ingest.rows.merge import last_of_each, sum_of_each
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.row_checks import check_replacements, check_spacing
@@ -78,7 +79,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     rejections.reject(file.rows.unreadable(shown), "not_utf8")
     rejections.set_aside(~chosen)
     left_out, adds_up = int(rejections.aside.sum()), rules.rows == "sum"
-    rows = read_rows(file, columns, asked, rejections, pull, floor=adds_up)
+    rows = read_rows(file, columns, asked, rejections, pull, adds_up, EarlierRows())
     available = None if "available_at" not in columns else rows.available // 1_000_000
     judged = rejections, rows.minute, interval, available
     recheck_at = next_due(*judged)
@@ -98,7 +99,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
         replace(statements, parts=[rules.share]) if statements.parts == [""] else statements,
         merged.accepted,
         file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles)),
-        (*repeated, *unmatched, *repeated_hour(rows.moments, file.timezone, "in the order of the file")),
+        (*repeated, *unmatched.values(), *repeated_hour(rows.repeated, file.timezone, "in the order of the file")),
         recheck_at,
         waiting,
         settled_at,

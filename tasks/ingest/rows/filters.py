@@ -15,8 +15,8 @@ Flags = npt.NDArray[np.bool_]
 _SHOWN = 8
 
 
-def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, tuple[str, ...]]:
-    """Rows in which every column of a filter has one of its values; a warning where none of them occurs.
+def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, dict[str, str]]:
+    """Rows in which every column of a filter has one of its values; a warning per column where none of them occurs.
 
     Args:
         file: the rows.
@@ -26,7 +26,7 @@ def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, tuple[s
     Raises:
         FileProblem: if a column is not there.
     """
-    chosen, warnings = np.ones(file.rows.rows, dtype=bool), []
+    chosen, warnings = np.ones(file.rows.rows, dtype=bool), dict[str, str]()
     for column, values in where.items():
         name = file.require(column, f'{key} = {{ "..." = [...] }}')
         texts, which = distinct_texts(file.rows.column(name))
@@ -35,9 +35,9 @@ def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, tuple[s
         if not has[which].any() and len(which):
             occurring = sorted({str(texts[int(place)].as_py()) for place in np.unique(which)[: 10 * _SHOWN]})
             more = ", ..." if len(occurring) > _SHOWN else ""
-            warnings.append(
+            warnings[f"{key}.{column}"] = (
                 f"{file.origin}: column {column!r} has none of {list(values)}: "
                 f"its values are {', '.join(repr(text[:40]) for text in occurring[:_SHOWN])}{more}: correct {key}"
             )
         chosen &= has[which]
-    return chosen, tuple(warnings)
+    return chosen, warnings

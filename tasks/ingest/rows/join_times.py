@@ -50,16 +50,24 @@ def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.Diction
 
 def are_dates(column: pa.Array) -> bool:
     """Whether a column has dates and no hour at all: bare dates, or midnight on every one of several days."""
+    values = distinct_dates(column)
+    return values is not None and len(values) > 0 and (are_bare(values) or len(values) > 1)
+
+
+def distinct_dates(column: pa.Array) -> pa.Array | None:
+    """Distinct values that are given, where all of them are dates or midnight of one; None where there is an hour."""
     some = _distinct(column, _SAMPLE)
     if len(some) and not _are_midnights(some):  # an hour among the first values decides, as it nearly always does
-        return False
+        return None
     values = _distinct(column)
-    if not len(values) or not _are_midnights(values):
-        return False
-    bare = pa.types.is_date(values.type) or (
-        pa.types.is_string(values.type) and bool(pc.all(pc.match_substring_regex(values, _DATE)).as_py())
-    )
-    return bare or len(values) > 1
+    return values if not len(values) or _are_midnights(values) else None
+
+
+def are_bare(dates: pa.Array) -> bool:
+    """Whether dates have no hour at all, not even midnight."""
+    if pa.types.is_string(dates.type):
+        return bool(pc.all(pc.match_substring_regex(dates, _DATE)).as_py())
+    return bool(pa.types.is_date(dates.type))
 
 
 def _are_midnights(values: pa.Array) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,12 +54,33 @@ class Moments:
         return np.asarray(seconds // (60 * interval) * interval)
 
 
+class RepeatedTimes:
+    """Places and wall-clock minutes that came in an hour that the clocks repeat."""
+
+    def __init__(self) -> None:
+        self._places = np.zeros(0, dtype=np.int64)
+        self._minutes = np.zeros(0, dtype="datetime64[m]")
+
+    def came_before(self, place: Int, minute: Times) -> Flags:
+        """Which rows name a place and minute that a row before them, of this piece or an earlier one, names too."""
+        places, minutes = np.concatenate([self._places, place]), np.concatenate([self._minutes, minute])
+        order = np.lexsort((minutes, places))
+        same = np.zeros(len(order), dtype=bool)
+        same[1:] = (np.diff(places[order]) == 0) & (minutes[order][1:] == minutes[order][:-1])
+        again = np.zeros(len(order), dtype=bool)
+        again[order] = same
+        known = len(self._places)
+        self._places, self._minutes = places[~again], minutes[~again]
+        return again[known:]
+
+
 def read_times(
     column: pa.Array,
     timezone: str,
     place: Callable[[], Int] | None = None,
     formats: Sequence[str] = (),
     shift: int = 0,
+    came_before: Callable[[Int, Times], Flags] | None = None,
 ) -> Moments:
     """Times of a column; those without an offset stand on the wall clock of `timezone`.
 
@@ -71,8 +93,12 @@ def read_times(
         place: gives the code of each row's place; without it repeated times are the first occurrence.
         formats: of text, tried in order; ISO 8601 without any.
         shift: seconds that each time is put back, before the wall clock is looked at.
+        came_before: which places and minutes a row before names too; without it, rows of this column.
     """
-    values, which = distinct_values(column)
+    values: pa.Array = column
+    which: Any = slice(None)
+    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
+        values, which = distinct_values(column)
     aware, naive, blank = _by_kind(values, formats or (ISO,))
     aware, naive = (times - np.timedelta64(shift, "s") for times in (aware, naive))
     utc, skipped = aware, np.zeros(len(aware), dtype=bool)
@@ -86,7 +112,8 @@ def read_times(
     moments = Moments(utc[which], blank[which], skipped[which], twice[which])
     if place is not None and moments.repeated.any():
         rows = np.flatnonzero(moments.repeated)
-        later = rows[_occurrence(place()[rows], naive[which[rows]].astype("datetime64[m]")) > 0]
+        again = (came_before or RepeatedTimes().came_before)(place()[rows], naive[which[rows]].astype("datetime64[m]"))
+        later = rows[again]
         moments.utc[later] = second[which[later]]
     return moments
 
@@ -159,14 +186,3 @@ def _moments(text: pa.Array) -> Times:
 def _in_reach(times: Times) -> Times:
     """NaT for what no counter can have counted."""
     return np.where((times >= EARLIEST) & (times < LATEST), times, np.datetime64("NaT", "s"))
-
-
-def _occurrence(place: Int, minute: Times) -> Int:
-    """How often the same place and minute came before, row by row."""
-    order = np.lexsort((minute, place))
-    change = np.ones(len(order), dtype=bool)
-    change[1:] = (place[order][1:] != place[order][:-1]) | (minute[order][1:] != minute[order][:-1])
-    starts = np.flatnonzero(change)
-    out = np.empty(len(order), dtype=np.int64)
-    out[order] = np.arange(len(order)) - starts[np.cumsum(change) - 1]
-    return out

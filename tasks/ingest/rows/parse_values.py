@@ -33,6 +33,29 @@ _UNSAFE = (
 )
 
 
+class Spellings:
+    """Texts of each station id that is a fraction: two texts of one number may be two stations.
+
+    Attributes:
+        late: whether a second text came after rows that had been judged by the first alone.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[str, set[str]] = {}
+        self.late = False
+
+    def add(self, texts: dict[str, set[str]]) -> None:
+        """Add the texts of a piece, by number."""
+        for name, own in texts.items():
+            known = self._texts.setdefault(name, set())
+            self.late |= len(known) == 1 and not own <= known
+            known |= own
+
+    def several(self, name: str) -> bool:
+        """Whether a number was written in several ways."""
+        return len(self._texts.get(name, ())) > 1
+
+
 def read_counts(
     column: pa.Array, config: RowSource, rejections: Rejections, rows: npt.NDArray[np.bool_] | None = None
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
@@ -45,6 +68,8 @@ def read_counts(
 
     A blank (also null, NaN and what the source calls missing) is no count, and no fault.
     """
+    if (plain := _plain_counts(column, config)) is not None:
+        return plain, np.ones(len(plain), dtype=bool), None
     values, which = distinct_values(column)
     numbers, blank = _numbers(values, config)
     given = ~blank
@@ -68,6 +93,16 @@ def read_counts(
         np.ones(len(which), dtype=bool) if all_sound else sound[which],
         wrong[which] if wrong.any() else None,
     )
+
+
+def _plain_counts(column: pa.Array, config: RowSource) -> npt.NDArray[np.int32] | None:
+    """Whole numbers of a column of which every one is a count; None where that takes a closer look."""
+    if not pa.types.is_int32(column.type) or column.null_count or config.missing or not len(column):
+        return None
+    ends = pc.min_max(column)
+    if ends["min"].as_py() < 0 or ends["max"].as_py() > config.maximum:
+        return None
+    return np.asarray(column.to_numpy())
 
 
 def read_numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
@@ -134,7 +169,9 @@ def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     return _name_codes(texts, which)
 
 
-def read_station_ids(column: pa.Array, aliases: Mapping[str, str]) -> tuple[npt.NDArray[np.int32], list[str]]:
+def read_station_ids(
+    column: pa.Array, aliases: Mapping[str, str], earlier: Spellings | None = None
+) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Names of stations, see `read_names`, of which one that is a number is written in one way.
 
     Tools that take ids for numbers write 72 as 72.0 and 5379.10 as 5379.1, so zeros at the end of a fraction go:
@@ -145,6 +182,7 @@ def read_station_ids(column: pa.Array, aliases: Mapping[str, str]) -> tuple[npt.
     Args:
         column: text or numbers.
         aliases: id of the source, as it is written or as it is read -> id of the network.
+        earlier: texts of earlier pieces of the input; those of this one are added.
     """
     texts, which = _name_texts(column)
     plain, ids = [plain_id(text) for text in texts], IdMap(aliases)
@@ -153,8 +191,10 @@ def read_station_ids(column: pa.Array, aliases: Mapping[str, str]) -> tuple[npt.
         if text not in aliases and "." in name:
             spellings.setdefault(name, set()).add(text)
     names = [ids.network_id(text) for text in texts]
+    written = earlier or Spellings()
+    written.add(spellings)
     for i, (text, name) in enumerate(zip(texts, plain, strict=True)):
-        if text not in aliases and len(spellings.get(name, ())) > 1:
+        if text not in aliases and written.several(name):
             names[i] = _TWO_NAMES
     return _name_codes(names, which)
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 from tasks.arrays import Int
 from tasks.ingest.formats.decode import Columns, column_list
 from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Sample
+from tasks.ingest.rows.earlier_rows import EarlierRows
 from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_be_hours
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
@@ -74,6 +75,7 @@ class InputColumns:
         place: Callable[[], Int] | None = None,
         interval: bool = True,
         finer: bool = False,
+        earlier: EarlierRows | None = None,
     ) -> Moments:
         """Times of a column, or of several that are joined, by the formats that are configured.
 
@@ -83,6 +85,7 @@ class InputColumns:
             place: see `read_times`.
             interval: whether they name an interval; without it they are moments, and may be dates.
             finer: whether that interval may be a piece of the grid's, which its time then lies in.
+            earlier: of an input that comes in pieces; whether it has an hour is told after the last of them.
 
         Raises:
             FileProblem: if they are dates without an hour.
@@ -91,9 +94,12 @@ class InputColumns:
         if len(names) > 1:
             column = join_times([self.rows.column(name) for name in names], readable=not formats)
             formats = formats or YEAR_FIRST
+        elif interval and earlier is not None and not earlier.whole:
+            earlier.dates.add(column, lambda: self._without_hours(names[0], column))
         elif interval and are_dates(column):
             raise self._without_hours(names[0], column)
-        return read_times(column, zone, place, formats, self._shift(finer) if interval else 0)
+        shift = self._shift(finer) if interval else 0
+        return read_times(column, zone, place, formats, shift, earlier.later if earlier else None)
 
     def _shift(self, finer: bool) -> int:
         """Seconds from the moment that a time names back to the start of its interval, or into a finer one."""

@@ -32,7 +32,6 @@ def _fires(series: Sequence[Values], step: int = 15) -> bool:
         [str(n) for n in range(len(series))],
         np.zeros(rows, dtype=np.int32),
         [""],
-        cast(Any, None),
         np.concatenate([28_000_000 + step * np.arange(size) for size in sizes]),
         np.zeros(rows, dtype=np.int64),
         {"entries": Counted(values, np.ones(rows, dtype=bool))},

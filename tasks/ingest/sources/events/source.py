@@ -79,7 +79,7 @@ class Events:
             partly=int((landed & (rejections.codes >= 0)).sum()),
             left_out=int(np.logical_and.reduce([side.left_out for side in sides]).sum()),
             rejects=file.rejects(rejections, columns, _samples(file, sides, found)),
-            warnings=[*unmatched, *(warning for side in sides for warning in side.warnings(file.timezone))],
+            warnings=[*unmatched.values(), *(warning for side in sides for warning in side.warnings(file.timezone))],
         )
         ends = {side.target: side.ends(stations) for side in sides}
         network = self._network
@@ -182,7 +182,7 @@ class _Side:
 
     def warnings(self, timezone: str) -> tuple[str, ...]:
         """What a person should know of them."""
-        return (*self.unmatched, *repeated_hour(self.moments, timezone, "for the first"))
+        return (*self.unmatched, *repeated_hour(int(self.moments.repeated.sum()), timezone, "for the first"))
 
     def heard_of(self) -> list[str]:
         """Names of the stations that somebody was counted at, asked for or not."""
@@ -250,7 +250,7 @@ def _read(
         counted, given, _ = read_counts(file.rows.column(columns.count), file.config, rejections, chosen)
         rejections.reject(~given, "missing_count")
         people = counted.astype(np.int64)
-    return _Side(target, station, names, moments, minute, people, rejections, chosen, unmatched)
+    return _Side(target, station, names, moments, minute, people, rejections, chosen, tuple(unmatched.values()))
 
 
 def _samples(file: OpenFile, sides: Sequence[_Side], found: Mapping[str, SideColumns]) -> dict[str, Sample]:
