@@ -24,6 +24,7 @@ from flows.reports.loop_reports import forecast_document
 from tasks.errors import NexthourError
 from tasks.model.steps import draw_forecast_hour
 from tasks.settings.tree import Settings
+from tasks.stations.load import station_table
 
 
 @flow(name="forecast", flow_run_name=run_name, timeout_seconds=600)
@@ -43,9 +44,8 @@ def forecast(
     """
     settings, moment = begin(config, data_root, as_of)
     report = loop.forecast(settings, moment, model)
-    create_markdown_artifact(
-        markdown(forecast_document(report, _picture(settings, report))), key="forecast", description="The next hour"
-    )
+    document = forecast_document(report, station_table(settings), _picture(settings, report))
+    create_markdown_artifact(markdown(document), key="forecast", description="The next hour")
     if report.failures:
         raise NexthourError("published, but not everywhere: " + "; ".join(report.failures))
 
@@ -59,4 +59,4 @@ def _picture(settings: Settings, report: ForecastReport) -> MarkdownOnly | None:
     except (NexthourError, ValueError, OSError) as error:
         get_run_logger().warning("no picture of the forecast: %s", error)
         return None
-    return embed_picture(png, f"{target} at {station}")
+    return embed_picture(png, f"{target} at {station_table(settings).label(station)}")

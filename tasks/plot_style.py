@@ -20,6 +20,7 @@ Times = npt.NDArray[np.datetime64]
 
 INK, QUIET, FAINT = "#1a1a1a", "#6b6b6b", "#e4e4e4"
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
+LONGEST_TITLE = 50
 PART_COLOURS = {"training": GREEN, "validation": ORANGE, "hold-out": BLUE}
 ROLE_STYLES = {"challenger": (BLUE, 2.4, "-"), "champion": (RED, 2.0, "-")}
 BASELINE_STYLES = ((PURPLE, 1.5, "--"), (QUIET, 1.5, "-."), (SKY, 1.5, ":"), (ORANGE, 1.5, "--"), (GREEN, 1.5, "-."))
@@ -43,8 +44,9 @@ def new_figure(
     top = 1 - (0.8 + 0.3 * legend + 0.15 * (panels > 1)) / size[1]
     figure.subplots_adjust(left=0.75 / size[0], right=right, top=top, bottom=0.6 / size[1], wspace=0.06)
     left = 0.12 / size[0]
-    figure.text(left, 1 - 0.13 / size[1], title, fontsize=14, fontweight="bold", color=INK, va="top")
-    figure.text(left, 1 - 0.42 / size[1], subtitle, fontsize=9.5, color=QUIET, va="top")
+    # A name in them may hold dollar signs, which are not mathematics.
+    figure.text(left, 1 - 0.13 / size[1], title, fontsize=14, fontweight="bold", color=INK, va="top", parse_math=False)
+    figure.text(left, 1 - 0.42 / size[1], subtitle, fontsize=9.5, color=QUIET, va="top", parse_math=False)
     for axes in grid[0]:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set_color(QUIET)
@@ -54,6 +56,16 @@ def new_figure(
         axes.grid(axis="y", color=FAINT, linewidth=0.8)
         axes.set_axisbelow(True)
     return figure, list(grid[0])
+
+
+def fit_title(text: str, otherwise: str) -> str:
+    """Text as part of a title: cut to `LONGEST_TITLE` characters; `otherwise` where the font lacks a character."""
+    from matplotlib.font_manager import FontProperties, findfont, get_font
+
+    known = get_font(findfont(FontProperties(weight="bold"))).get_charmap()
+    if not all(ord(character) in known for character in text):
+        return otherwise
+    return text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…"
 
 
 def model_styles(names: Iterable[str]) -> dict[str, tuple[str, float, str]]:

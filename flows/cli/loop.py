@@ -35,6 +35,7 @@ from flows.reports.loop_reports import (
 )
 from flows.reports.replay_reports import backtest_document
 from tasks.errors import ConfigError, SourceError
+from tasks.stations.load import station_table
 
 SourceName = Annotated[str | None, typer.Option("--source", help="Read only this source of the configuration.")]
 Paths = Annotated[
@@ -173,7 +174,7 @@ def forecast(
     """Forecast the next hour and publish it; if the champion fails, a simpler model forecasts, with the reason."""
     settings = read_settings(config, data_root)
     report = loop.forecast(settings, moment(as_of, settings) or now(), model)
-    output.emit(report, json, forecast_document(report))
+    output.emit(report, json, forecast_document(report, station_table(settings)))
     if report.failures:
         raise typer.Exit(1)
 

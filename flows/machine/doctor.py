@@ -15,6 +15,7 @@ from flows.pipelines.loop import channels
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
+from tasks.stations.load import load_station_table
 from tasks.storage.roots import mask_root, one_line
 from tasks.storage.store import Store
 from tasks.tables.minutes import last_minute
@@ -46,6 +47,7 @@ def examine(settings: Settings, now: np.datetime64) -> list[Check]:
         ("sources", _sources),
         ("quality", _quality),
         ("channels", _channels),
+        ("stations", _stations),
         ("champion", _champion),
         ("retraining", _retraining),
         ("latest forecast", _latest),
@@ -115,6 +117,21 @@ def _channels(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     known = [channel.name for channel in read if channel.name not in gaps]
     finding = "; ".join([*gaps.values(), *([f"{', '.join(known)} known for the next hour"] if known else [])])
     return not missing(read, now), finding or "none configured"
+
+
+def _stations(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
+    """Whether the station table can be used, and how it fits the stations that were heard."""
+    if settings.stations.file is None:
+        return True, "no station table: people read ids ([stations] file names stations)"
+    from tasks.quality.steps import heard_stations
+
+    table, heard = load_station_table(settings), heard_stations(settings)
+    silent = sorted(table.stations.keys() - heard)
+    unnamed = sorted(heard - table.stations.keys() - {settings.network.total})
+    notes = [f"{len(table.stations):,} entries in {table.origin}", *table.notes]
+    notes += [f"never heard: {len(silent):,}, such as {silent[0]!r}"] if silent and heard else []
+    notes += [f"heard without an entry: {len(unnamed):,}, such as {unnamed[0]!r}"] if unnamed else []
+    return True, "; ".join(notes)
 
 
 def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

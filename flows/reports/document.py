@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tasks.errors import visible
+from tasks.escapes import escape_markdown
 
 Row = Sequence[object]
 
@@ -72,21 +72,21 @@ class Document:
 
 def markdown(document: Document) -> str:
     """A report as Markdown, the artifact of a flow run."""
-    return "\n\n".join([f"# {escape(document.title)}", *(_markdown_block(block) for block in document.blocks)])
+    return "\n\n".join([f"# {escape_markdown(document.title)}", *(_markdown_block(block) for block in document.blocks)])
 
 
 def _markdown_block(block: Block) -> str:
     match block:
         case str():
-            return escape(block)
+            return escape_markdown(block)
         case Alert():
-            return f"- **{block.label}** {escape(block.text)}"
+            return f"- **{block.label}** {escape_markdown(block.text)}"
         case Example():
             return f"- {code(block.text)}"
         case Toml():
             return f"```toml\n{block.text}```"
         case Table():
-            head = f"## {escape(block.title)}\n\n" if block.title else ""
+            head = f"## {escape_markdown(block.title)}\n\n" if block.title else ""
             return head + markdown_table(block.columns, block.rows, block.left)
         case MarkdownOnly():
             return block.text
@@ -95,13 +95,13 @@ def _markdown_block(block: Block) -> str:
 def markdown_table(columns: Row, rows: Iterable[Row], left: int = 1) -> str:
     """A Markdown table, the first `left` columns aligned to the left, the others to the right."""
     rule = "---|" * left + "---:|" * (len(columns) - left)
-    lines = [f"| {' | '.join(escape(cell(value)) for value in row)} |" for row in (columns, *rows)]
+    lines = [f"| {' | '.join(escape_markdown(cell(value)) for value in row)} |" for row in (columns, *rows)]
     return "\n".join([lines[0], f"|{rule}", *lines[1:]])
 
 
 def embed_picture(png: bytes, title: str) -> MarkdownOnly:
     """A picture inside Markdown, without a file beside it."""
-    return MarkdownOnly(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")
+    return MarkdownOnly(f"![{escape_markdown(title)}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
 def cell(value: object) -> str:
@@ -111,11 +111,6 @@ def cell(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     return "" if value is None else str(value)
-
-
-def escape(text: str) -> str:
-    """Text as Markdown that shows exactly that text: no markup, no HTML, one line."""
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(visible(text), quote=False))
 
 
 def code(text: str) -> str:

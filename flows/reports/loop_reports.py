@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from flows.reports.document import Alert, Block, Document, Example, MarkdownOnly, Table
 from flows.reports.figures import LEGEND, figures_table
+from tasks.stations.table import NO_STATIONS, StationTable
 
 if TYPE_CHECKING:
     from flows.pipelines.loop import ForecastReport, IngestReport
@@ -85,17 +86,20 @@ def lag_document(report: LagReport) -> Document:
     return Document(f"Lag table: {report.rows:,} rows in {report.files} files", [*blocks, table])
 
 
-def forecast_document(report: ForecastReport, picture: MarkdownOnly | None = None) -> Document:
+def forecast_document(
+    report: ForecastReport, stations: StationTable = NO_STATIONS, picture: MarkdownOnly | None = None
+) -> Document:
     """People expected in the next hour, at which stations, and where that was published."""
     s = report.issue.summary
     who = f"version {s['model_version']}" if s["model_version"].isdecimal() else s["model_version"]
     totals = ", ".join(f"{count:,.0f} {target}" for target, count in s["totals"].items())
     columns = ("busiest stations", *(f"{target}, people in the hour" for target in s["totals"]))
-    busiest = [(station["station_id"], *(station[target] for target in s["totals"])) for station in s["busiest"]]
+    busiest = [(stations.label(each["station_id"]), *(each[target] for target in s["totals"])) for each in s["busiest"]]
     blocks: list[Block] = [f"{totals} expected in the hour at {s['stations']:,} stations, by {who}."]
     blocks += [Alert("DEGRADED", s["degraded_reason"])] if s["degraded_reason"] else []
     blocks += [Table(columns, busiest), *([picture] if picture else [])]
     blocks += [f"published to {target}: {where}" for target, where in report.published.items()]
+    blocks += [Alert("WARNING", stations.problem)] if stations.problem else []
     blocks += [Alert("FAILED", failure) for failure in report.failures]
     title = f"{s['network']}, {s['origin_local'][:16].replace('T', ' ')} to {s['end_local'][11:16]}"
     return Document(title, blocks)

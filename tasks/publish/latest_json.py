@@ -13,6 +13,8 @@ import pyarrow as pa
 from tasks.arrays import QUANTILE_COLUMNS
 from tasks.errors import StoreError
 from tasks.settings.tree import Settings
+from tasks.stations.load import station_table
+from tasks.stations.table import NO_STATIONS, StationTable
 from tasks.storage.store import Store
 from tasks.tables import schemas
 
@@ -43,7 +45,7 @@ class LatestJson:
     name = "latest_json"
 
     def __init__(self, settings: Settings) -> None:
-        self._store = Store(settings.data_root)
+        self._store, self._settings = Store(settings.data_root), settings
 
     def publish(self, forecasts: pa.Table, summary: dict[str, Any]) -> str:
         """Write the file, unless it holds a forecast of a later hour; returns its path or URL.
@@ -55,7 +57,8 @@ class LatestJson:
         Raises:
             StoreError: if it cannot be written.
         """
-        text = json.dumps(latest_document(forecasts, summary), separators=(",", ":"), allow_nan=False)
+        document = latest_document(forecasts, summary, stations=station_table(self._settings))
+        text = json.dumps(document, separators=(",", ":"), allow_nan=False)
         with self._store.lock("latest-json"):
             published = self._published_origin()
             if published > (summary["origin_utc"], summary["issued_at"]):
@@ -77,25 +80,32 @@ class LatestJson:
 TARGET = LatestJson
 
 
-def latest_document(forecasts: pa.Table, summary: dict[str, Any], most_stations: int = MOST_STATIONS) -> dict[str, Any]:
+def latest_document(
+    forecasts: pa.Table,
+    summary: dict[str, Any],
+    most_stations: int = MOST_STATIONS,
+    stations: StationTable = NO_STATIONS,
+) -> dict[str, Any]:
     """The document of one issue; numbers in people per interval, rounded to three decimals.
 
     Args:
         forecasts: rows of `tables.FORECASTS` of one origin, any order.
         summary: of the same issue; where it names a `total`, the rows of that are the quantiles of `totals`.
         most_stations: above it only `FEW_QUANTILES` are carried.
+        stations: names and places, of which those of the stations that are forecast are carried.
     """
-    station, stations = schemas.name_codes(forecasts["station_id"])
+    station, names = schemas.name_codes(forecasts["station_id"])
     target, targets = schemas.name_codes(forecasts["target"])
     horizon = forecasts["horizon_minutes"].to_numpy()
     order = np.lexsort((horizon, target, station))
-    columns = ("mean", *(QUANTILE_COLUMNS if len(stations) <= most_stations else FEW_QUANTILES))
-    shape = (len(stations), len(targets), -1)
+    columns = ("mean", *(QUANTILE_COLUMNS if len(names) <= most_stations else FEW_QUANTILES))
+    shape = (len(names), len(targets), -1)
     values = {name: forecasts[name].to_numpy()[order].astype(np.float64).reshape(shape) for name in columns}
-    parts = [s for s, name in enumerate(stations) if name != summary.get("total")]
-    own = [s for s in range(len(stations)) if s not in parts]
+    parts = [s for s, name in enumerate(names) if name != summary.get("total")]
+    own = [s for s in range(len(names)) if s not in parts]
     totals = {name: value[own[0]] for name, value in values.items()} if own else {}
     totals["mean"] = values["mean"][parts].sum(axis=0)
+    known = {names[s]: facts for s in parts if (facts := stations.find(names[s]).known())}
     return {
         "schema_version": SCHEMA_VERSION,
         **{key: summary[key] for key in FROM_SUMMARY},
@@ -106,9 +116,10 @@ def latest_document(forecasts: pa.Table, summary: dict[str, Any], most_stations:
             for c, t in enumerate(targets)
         },
         "stations": {
-            stations[s]: {t: {key: _round(values[key][s, c]) for key in columns} for c, t in enumerate(targets)}
+            names[s]: {t: {key: _round(values[key][s, c]) for key in columns} for c, t in enumerate(targets)}
             for s in parts
         },
+        **({"station_information": known} if known else {}),
     }
 
 

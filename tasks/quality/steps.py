@@ -22,7 +22,7 @@ from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables.minutes import read_minutes
 
-__all__ = ["LATEST", "QualityResult", "check_quality", "quiet_sources"]
+__all__ = ["LATEST", "QualityResult", "check_quality", "heard_stations", "quiet_sources"]
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,11 @@ def quiet_sources(settings: Settings, last_said: Mapping[str, np.datetime64 | No
     """A sentence for every source that has said nothing for longer than it may, the quietest first."""
     findings = quiet_source(Seen(settings, as_of, last_said=lambda: last_said)).findings
     return [finding.sentence for finding in sorted(findings, key=lambda f: -f.weight)]
+
+
+def heard_stations(settings: Settings) -> frozenset[str]:
+    """Stations that the checks of any ingest have seen."""
+    return frozenset(_read_results(Store(settings.data_root), STATIONS) or {})
 
 
 def _run_checks(

@@ -69,7 +69,7 @@ def step_by_step(
     fitted = np.concatenate([np.full(forecaster.window, np.nan), np.where(gap, np.nan, answer)])
     early = shown.minutes < border
     training, validation = (np.where(part, fitted, np.nan) for part in (early, ~early))
-    return SeriesFit(shown.minutes, shown.counts, training, validation, shown.where)
+    return SeriesFit(shown.minutes, shown.counts, training, validation, shown.station)
 
 
 ARCHITECTURE = LookbackLstm

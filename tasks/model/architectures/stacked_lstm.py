@@ -69,7 +69,7 @@ def forecast_three_ways(forecaster: RecursiveForecaster, features: Features, end
         points,
         whole(hours, gaps[: len(hours) * hour : hour, None]),
         whole(day, gaps[:1]),
-        shown.where,
+        shown.station,
     )
 
 

@@ -24,14 +24,14 @@ class SeriesFit:
         minutes: UTC, datetime64[m] [T].
         counts: people per interval, [T]; NaN where not known.
         training, validation: the fit, [T]; NaN outside of its part and where a window has no beginning.
-        where: target and station.
+        station: whose it is.
     """
 
     minutes: Minutes
     counts: Values
     training: Values
     validation: Values
-    where: str
+    station: str
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class ThreeWays:
         sequences: as many steps as a row has, each from the forecast before it, every row starting from truth, [N, H];
             the first row at the first minute.
         whole: all steps from what was known before the first, [T].
-        where: target and station.
+        station: whose it is.
     """
 
     minutes: Minutes
@@ -53,20 +53,21 @@ class ThreeWays:
     points: Values
     sequences: Values
     whole: Values
-    where: str
+    station: str
 
 
-def three_ways(ways: ThreeWays, local: Minutes, interval: int) -> Figure:
+def three_ways(ways: ThreeWays, local: Minutes, interval: int, where: str) -> Figure:
     """Three panels, the ways side by side over what was counted.
 
     Args:
         ways: what is shown.
         local: its minutes by the wall clock.
         interval: minutes per step.
+        where: target and station, for the title.
     """
     length = ways.sequences.shape[1]
     figure, panels = new_figure(
-        f"Three ways to forecast {date(local)}, {ways.where}",
+        f"Three ways to forecast {date(local)}, {where}",
         "orange: forecast by the network; grey: counted",
         panels=3,
         size=(13, 4.6),
@@ -87,18 +88,19 @@ def three_ways(ways: ThreeWays, local: Minutes, interval: int) -> Figure:
     return figure
 
 
-def series_fit(fit: SeriesFit, local: Minutes, interval: int) -> Figure:
+def series_fit(fit: SeriesFit, local: Minutes, interval: int, where: str) -> Figure:
     """The series, and the next step by step on its training part and on its validation part.
 
     Args:
         fit: what is shown.
         local: its minutes by the wall clock.
         interval: minutes per step.
+        where: target and station, for the title.
     """
     from matplotlib.dates import ConciseDateFormatter
 
     figure, (axes,) = new_figure(
-        f"Step by step, {fit.where}",
+        f"Step by step, {where}",
         "each step forecast from the true ones before it",
         size=(11, 4.6),
         ends=0.985,

@@ -7,17 +7,21 @@ from typing import Any
 
 import numpy as np
 
+from tasks.escapes import escape_markdown
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import changes_markdown
 from tasks.model.review.tables import FIGURES, metric_rows
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
+from tasks.stations.table import NO_STATIONS, StationTable
 
 SHARES = ("wape", "bias", "coverage_80", "coverage_90")
 WORST = 3
 """Stations that are named where the challenger gains, and where it loses."""
 
 
-def describe_training(trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> str:
+def describe_training(
+    trained: Trained, decision: Decision, meta: Mapping[str, Any], stations: StationTable = NO_STATIONS
+) -> str:
     """Description of run and version, markdown: the decision, the figures of every model, where, data, changes."""
     lines = [
         decision.to_markdown(),
@@ -31,13 +35,13 @@ def describe_training(trained: Trained, decision: Decision, meta: Mapping[str, A
     for row in metric_rows(trained):
         cells = (_format_figure(figure, row[figure]) if figure in row else "" for figure in FIGURES)
         lines.append(f"| {row['model']} | {' | '.join(cells)} |")
-    lines += ["", *_where(trained), "", *_about_data(trained, meta)]
+    lines += ["", *_where(trained, stations), "", *_about_data(trained, meta)]
     if trained.champion:
         lines += ["", changes_markdown(trained.champion, meta, trained.champion["version"])]
     return roomy("\n".join(lines) + "\n")
 
 
-def _where(trained: Trained) -> list[str]:
+def _where(trained: Trained, table: StationTable) -> list[str]:
     """Stations where the challenger gained and lost most people's worth of error against the best rival."""
     rivals = {name: s for name, s in trained.scores.items() if name != CHALLENGER and s.by_station}
     ours = trained.scores[CHALLENGER].by_station if CHALLENGER in trained.scores else {}
@@ -59,7 +63,10 @@ def _where(trained: Trained) -> list[str]:
     for what, stations in (("better", reversed(order[-WORST:])), ("worse", worse)):
         shown = [s for s in stations if (saved[s] > 0) == (what == "better")]
         theirs = rivals[name].by_station
-        lines += [f"| {what} | {s} | {ours[s]['mae_hour']:.2f} | {theirs[s]['mae_hour']:.2f} |" for s in shown]
+        lines += [
+            f"| {what} | {escape_markdown(table.label(s))} | {ours[s]['mae_hour']:.2f} | {theirs[s]['mae_hour']:.2f} |"
+            for s in shown
+        ]
     return lines
 
 

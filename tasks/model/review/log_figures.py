@@ -31,6 +31,7 @@ from tasks.model.review.tables import (
 )
 from tasks.model.training.train import CHAMPION, Trained
 from tasks.settings.tree import Settings
+from tasks.stations.load import station_table
 from tasks.tracking import provenance
 from tasks.tracking.runs import Run
 
@@ -41,7 +42,7 @@ CLOCKED = ("fit_seconds", "rows_a_second")
 def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> None:
     """Log parameters, metrics, tables and the decision of one training, whose bundle holds `meta`, into a run."""
     as_of, data = trained.as_of, str(meta["data"])
-    tree = provenance.settings_tree(settings)
+    tree, stations = provenance.settings_tree(settings), station_table(settings)
     run.params(params(settings, trained, data))
     run.json("config.json", tree)
     run.text("decision.md", decision.to_markdown())
@@ -56,7 +57,7 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of)
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
     run.text("tables/targets.csv", as_csv(target_rows(trained)))
-    run.text("tables/stations.csv", as_csv(station_rows(trained)))
+    run.text("tables/stations.csv", as_csv(station_rows(trained, stations)))
     run.text("tables/horizon.csv", as_csv(horizon_rows(trained)))
     run.text("tables/calibration.csv", as_csv(calibration_rows(trained)))
     if weights := trained.log.notes.get("attention"):
@@ -64,7 +65,7 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     run.json("changes.json", find_changes(trained.champion, meta) if trained.champion else [])
     run.tags(
         {
-            "mlflow.note.content": describe_training(trained, decision, meta),
+            "mlflow.note.content": describe_training(trained, decision, meta, stations),
             "nexthour.promoted": str(decision.promoted).lower(),
         }
     )

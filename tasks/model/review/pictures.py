@@ -15,7 +15,8 @@ from tasks.model.origin_chunks import forecast_origins
 from tasks.model.plots import plots, series
 from tasks.model.training.holdout import Scores, limit_origins
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
-from tasks.plot_style import people
+from tasks.plot_style import fit_title, people
+from tasks.stations.table import NO_STATIONS, StationTable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,27 +30,38 @@ BANDS = (("90 % band", 0, 6), ("50 % band", 2, 4))
 WIDTH = "bands as wide as at the other held-out hours"
 
 
-def retrain_pictures(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]:
+def retrain_pictures(
+    trained: Trained, timezone: str, stations: StationTable = NO_STATIONS
+) -> Iterator[tuple[str, Figure]]:
     """Name and figure of every picture that this training supports, one in memory at a time."""
     epochs = trained.log.epochs
     if epochs.get("loss"):
         best = trained.log.notes.get("best_epoch")
         yield "loss_by_epoch", plots.loss_by_epoch(epochs["loss"], epochs.get("val_loss", []), best)
-    yield from noted_pictures(trained.log.notes, trained.features.grid.interval, timezone)
+    grid = trained.features.grid
+    yield from noted_pictures(trained.log.notes, grid.interval, timezone, grid.targets[0], stations)
     if not len(trained.split.holdout):
         return
     yield "error_by_horizon", _by_horizon(trained)
     yield "error_by_hour", _by_hour(trained)
-    yield "training_validation_holdout", _days(trained, timezone)
-    yield from _next_hours(trained, timezone)
+    yield "training_validation_holdout", _days(trained, timezone, stations)
+    yield from _next_hours(trained, timezone, stations)
 
 
-def noted_pictures(notes: Mapping[str, Any], interval: int, timezone: str) -> Iterator[tuple[str, Figure]]:
+def noted_pictures(
+    notes: Mapping[str, Any], interval: int, timezone: str, target: str, stations: StationTable
+) -> Iterator[tuple[str, Figure]]:
     """What some architectures note of their fit: `series_fit`, `three_ways`; `attention`, the weights of the weeks."""
     if fit := notes.get("series_fit"):
-        yield "series_fit", series.series_fit(fit, to_local(fit.minutes, timezone), interval)
+        yield (
+            "series_fit",
+            series.series_fit(fit, to_local(fit.minutes, timezone), interval, _where(target, fit.station, stations)),
+        )
     if ways := notes.get("three_ways"):
-        yield "three_ways", series.three_ways(ways, to_local(ways.minutes, timezone), interval)
+        yield (
+            "three_ways",
+            series.three_ways(ways, to_local(ways.minutes, timezone), interval, _where(target, ways.station, stations)),
+        )
     if weights := notes.get("attention"):
         yield "attention_by_week", series.weight_by_week(weights)
 
@@ -123,7 +135,12 @@ def _busiest(trained: Trained) -> int:
     return int(np.argmax(trained.volume[trained.features.grid.parts]))
 
 
-def _days(trained: Trained, timezone: str) -> Figure:
+def _where(target: str, station: str, stations: StationTable) -> str:
+    """Target and station of a picture."""
+    return f"{target} at {fit_title(stations.label(station), station)}"
+
+
+def _days(trained: Trained, timezone: str, stations: StationTable) -> Figure:
     grid, busiest = trained.features.grid, _busiest(trained)
     days = []
     split = trained.split
@@ -139,10 +156,10 @@ def _days(trained: Trained, timezone: str) -> Figure:
         actual = trained.features.truth(hours)[0, :, busiest].ravel()
         mean = answer.mean[0, :, busiest].ravel()
         days.append(plots.Day(part, to_local(minutes, timezone), actual, mean, low, high))
-    return plots.days_by_part(days, f"{grid.targets[0]} at {grid.stations[busiest]}", grid.interval)
+    return plots.days_by_part(days, _where(grid.targets[0], grid.stations[busiest], stations), grid.interval)
 
 
-def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]:
+def _next_hours(trained: Trained, timezone: str, stations: StationTable) -> Iterator[tuple[str, Figure]]:
     """Calibration; then the busiest hour of the last held-out day, at the busiest station and for the whole network."""
     hours, truth, prediction = held_out_hours(trained)
     grid, busiest = trained.features.grid, _busiest(trained)
@@ -156,17 +173,16 @@ def _next_hours(trained: Trained, timezone: str) -> Iterator[tuple[str, Figure]]
 
     def picture(where: str, actual: Real, mean: Real, quantiles: Real, note: str = "") -> Figure:
         bands = [(label, quantiles[low], quantiles[high]) for label, low, high in BANDS]
-        title = f"{grid.targets[0]} {where}"
-        look = {"where": title, "timezone": timezone, "note": note}
+        look = {"where": where, "timezone": timezone, "note": note}
         return plots.forecast_against_actual(local[:-1], actual, local[-1], mean, bands, interval=grid.interval, **look)
 
     own = prediction.mean[0, at, busiest], prediction.quantiles[:, 0, at, busiest]
-    yield "next_hour_station", picture(f"at {grid.stations[busiest]}", counts[busiest], *own)
+    yield "next_hour_station", picture(_where(grid.targets[0], grid.stations[busiest], stations), counts[busiest], *own)
     mean, actual = (total[0, :, 0] for total in network_total(prediction.mean[:, :, parts], truth[:, :, parts]))
     others = np.arange(len(hours)) != at
     band = network_bands(mean[others], actual[others], mean[at], QUANTILES)
     total = np.where(np.isfinite(counts[parts]).any(axis=0), np.nansum(counts[parts], axis=0), np.nan)
     yield (
         "next_hour_network",
-        picture("of the whole network", total, mean[at], band, WIDTH),
+        picture(f"{grid.targets[0]} of the whole network", total, mean[at], band, WIDTH),
     )

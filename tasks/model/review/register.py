@@ -25,6 +25,7 @@ from tasks.model.serving.bundle import save_bundle
 from tasks.model.serving.pyfunc import FREE_AXES, answer, to_arrays
 from tasks.model.training.train import CHALLENGER, Trained
 from tasks.settings.tree import Settings
+from tasks.stations.load import station_table
 from tasks.storage.store import Store
 from tasks.tracking import provenance, registry, runs
 from tasks.tracking.uri import tracking_uri
@@ -100,7 +101,7 @@ def register_challenger(
                 run_id, url = run.run_id, run.url
                 log_figures(run, settings, trained, decision, meta)
                 version = registry.log_version(
-                    run, settings, bundle_with_example(trained, folder), *_words(trained, decision, meta)
+                    run, settings, bundle_with_example(trained, folder), *_words(settings, trained, decision, meta)
                 )
                 registry.describe_model(mlflow, settings, DESCRIPTION)
                 alias = _set_alias(mlflow, settings, version, decision.promoted)
@@ -181,7 +182,7 @@ def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]
     try:
         with runs.connect(settings) as mlflow:
             run = runs.Run(mlflow, run_id)
-            for name, figure in retrain_pictures(trained, settings.network.timezone):
+            for name, figure in retrain_pictures(trained, settings.network.timezone, station_table(settings)):
                 run.figure(f"plots/{name}.png", figure)
     except runs.TrackingError as error:
         return [f"{error}; the run has no pictures"]
@@ -213,10 +214,12 @@ def _run(
     return runs.open_run(mlflow, runs.RETRAIN_TAG, retrain_id, name, present)
 
 
-def _words(trained: Trained, decision: Decision, meta: dict[str, Any]) -> tuple[dict[str, str], str]:
+def _words(
+    settings: Settings, trained: Trained, decision: Decision, meta: dict[str, Any]
+) -> tuple[dict[str, str], str]:
     """Tags and description of the version."""
     tags = {"model": trained.model, "as_of": f"{trained.as_of}Z", "promoted": str(decision.promoted).lower()}
-    return tags, describe_training(trained, decision, meta)
+    return tags, describe_training(trained, decision, meta, station_table(settings))
 
 
 def _set_alias(mlflow: runs.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:

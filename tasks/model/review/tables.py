@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tasks.arrays import QUANTILES
+from tasks.escapes import escape_spreadsheet
 from tasks.metrics import finite
 from tasks.model.review.pictures import order_scores
 from tasks.model.training.train import Trained
+from tasks.stations.table import NO_STATIONS, StationTable
 
 FIGURES = (
     "rmse_hour",
@@ -44,12 +46,13 @@ def target_rows(trained: Trained) -> list[dict[str, Any]]:
     ]
 
 
-def station_rows(trained: Trained) -> list[dict[str, Any]]:
-    """One row per station and model."""
+def station_rows(trained: Trained, stations: StationTable = NO_STATIONS) -> list[dict[str, Any]]:
+    """One row per station and model; with a column of names where the station table has any."""
     grid = trained.features.grid
     return [
         {
             "station_id": station,
+            **({"name": escape_spreadsheet(stations.find(station).name or "")} if stations.stations else {}),
             "people_a_day": round(float(volume), 1),
             "model": name,
             **finite({figure: scores.by_station[station][figure] for figure in FIGURES}),

@@ -22,6 +22,7 @@ from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, initial_forecaster, load, names
 from tasks.model.review.pictures import noted_pictures
 from tasks.model.serving.bundle import save_bundle
+from tasks.stations.table import NO_STATIONS
 
 FOLDER = Path(architectures.__file__).parent
 TINY = {"epochs": 1, "units": 4, "cells": (4,), "batch": 64, "trees": 20, "max_samples": 2000, "fit_series": 3}
@@ -164,7 +165,7 @@ def test_what_a_fit_notes_can_be_logged_and_drawn(name: str) -> None:
     figures = [value for series in log.epochs.values() for value in series]
     figures += [value for value in log.notes.values() if isinstance(value, float)]
     assert np.isfinite(figures).all()
-    drawn = [picture for picture, _ in noted_pictures(log.notes, town.INTERVAL, "UTC")]
+    drawn = [picture for picture, _ in noted_pictures(log.notes, town.INTERVAL, "UTC", "entries", NO_STATIONS)]
     own = {"lookback_lstm": "series_fit", "stacked_lstm": "three_ways", "attention_lstm": "attention_by_week"}
     assert drawn == ([own[name]] if name in own else [])
 

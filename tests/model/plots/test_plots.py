@@ -35,7 +35,7 @@ FIT = series.SeriesFit(
     SHAPE,
     np.where(DAY[150] > DAY, SHAPE, np.nan),
     np.where(DAY[150] > DAY, np.nan, SHAPE),
-    "entries at Clark/Lake",
+    "40380",
 )
 
 WAYS = series.ThreeWays(
@@ -44,7 +44,7 @@ WAYS = series.ThreeWays(
     SHAPE + 1,
     SHAPE[: len(SHAPE) // 12 * 12].reshape(-1, 12),
     np.full(len(SHAPE), 3.0),
-    "entries at Clark/Lake",
+    "40380",
 )
 
 FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
@@ -71,11 +71,11 @@ FIGURES: dict[str, tuple[Callable[[], Figure], list[str]]] = {
         ["level of the quantile", "share of minutes under the quantile", "challenger", "champion"],
     ),
     "series fit": (
-        lambda: series.series_fit(FIT, DAY, 5),
+        lambda: series.series_fit(FIT, DAY, 5, "entries at Clark/Lake"),
         ["local time", "people in 5 minutes", "counted", "fit (training)", "fit (validation)", "entries at Clark/Lake"],
     ),
     "three ways": (
-        lambda: series.three_ways(WAYS, DAY, 5),
+        lambda: series.three_ways(WAYS, DAY, 5, "entries at Clark/Lake"),
         ["people in 5 minutes", "sequences of 60 minutes", "point by point", "one sequence", "entries at Clark/Lake"],
     ),
     "attention": (

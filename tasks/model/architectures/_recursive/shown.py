@@ -24,7 +24,7 @@ class Shown:
         known: float32 [T, channel], scaled; 0 where not observed.
         gaps: bool [T], whether a channel was not observed.
         low, span: of the scale, in people.
-        where: target and station.
+        station: whose it is.
     """
 
     minutes: Minutes
@@ -33,7 +33,7 @@ class Shown:
     gaps: npt.NDArray[np.bool_]
     low: float
     span: float
-    where: str
+    station: str
 
     @classmethod
     def of(cls, forecaster: RecursiveForecaster, features: Features, start: int, stop: int) -> Shown:
@@ -47,9 +47,8 @@ class Shown:
         scaled = (counts[:, busiest].T - low) / span
         gaps = np.isnan(scaled)
         known = np.where(gaps, np.float32(0), scaled).astype(np.float32)
-        where = f"{grid.targets[0]} at {grid.stations[busiest]}"
-        minutes = grid.minutes[start:stop]
-        return cls(minutes, counts[0, busiest], known, gaps.any(axis=1), float(low[0]), float(span[0]), where)
+        minutes, station = grid.minutes[start:stop], grid.stations[busiest]
+        return cls(minutes, counts[0, busiest], known, gaps.any(axis=1), float(low[0]), float(span[0]), station)
 
     def people(self, answer: Float) -> Values:
         """The first target of a network's answer [..., channel], in people."""

@@ -225,7 +225,7 @@ def test_the_picture_s_fits_stand_where_their_steps_are() -> None:
     forecaster = saying_the_last("lookback_lstm", window=1, most=100)
     border, end = town.SPLIT.train[-1], town.SPLIT.validation[-1]
     fit = step_by_step(forecaster, FEATURES, border, end)
-    assert fit.where == "entries at big"
+    assert fit.station == "big"
     assert fit.minutes[-1] < end
     said = np.where(fit.minutes < border, fit.training, fit.validation)
     assert np.isnan(fit.training[fit.minutes >= border]).all()
@@ -240,7 +240,7 @@ def test_three_ways_start_where_they_say() -> None:
     forecaster = saying_the_last("stacked_lstm", window=3, most=1000)
     end = town.SPLIT.validation[-1]
     ways = forecast_three_ways(forecaster, FEATURES, end)
-    assert (ways.where, len(ways.minutes)) == ("entries at big", 24 * 60 // town.INTERVAL)
+    assert (ways.station, len(ways.minutes)) == ("big", 24 * 60 // town.INTERVAL)
     assert ways.minutes[-1] < end
     at = int(FEATURES.grid.index(ways.minutes[0]))
     station = FEATURES.grid.stations.index("big")
