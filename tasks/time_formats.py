@@ -11,6 +11,10 @@ from tasks.errors import ConfigError
 
 EPOCHS = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
 """Names of formats for numbers since 1970, and how many of them make a second."""
+SERIAL = "excel"
+"""Name of the format of a spreadsheet's numbers: days since 30 December 1899, on the wall clock."""
+NUMBERS = (*EPOCHS, SERIAL)
+"""Names of formats that are for numbers."""
 ISO = "iso"
 """Name of the format of ISO 8601, which is read where none is configured."""
 _COMPOUND = {
@@ -30,7 +34,7 @@ _TEXTS = {
     "f": r"(?P<fraction>\d{1,9})",
     "b": r"(?P<name>[a-z]{3,9})\.?",
     "B": r"(?P<name>[a-z]{3,9})\.?",
-    "p": r"(?P<half>[ap])\.?m\.?",
+    "p": r"(?P<half>[ap])\.? ?m\.?",
     "z": r"(?P<offset>z|[+-]\d{2}:?\d{2}|[+-]\d{2})",
     "Z": r"(?P<zone>utc|gmt|z)",
     "a": r"[a-z]{2,9}\.?",
@@ -40,6 +44,9 @@ _TEXTS = {
     "%": "%",
 }
 _WEEKS = frozenset("UWGV")
+_REST = "*"
+"""At the end of a format: what follows is passed over, such as the end of a period (07:00 - 07:15)."""
+_DASHES = (" - ", "-", " \N{EN DASH} ", "\N{EN DASH}", " to ", " a ")
 
 DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"),
@@ -52,18 +59,26 @@ CLOCKS = (
     *("%H.%M", "%Hh%M", "%H%M", "%H%M%S", "%H"),
 )
 """Formats of a time of day that are suggested."""
+PERIODS = tuple(
+    f"{clock}{between}*"
+    for clock, between in product(
+        ("%H:%M:%S", "%H:%M", "%Hh%M", "%Hh", "%H%M", "%H", "%I:%M %p", "%I:%M%p", "%I %p", "%I%p"), _DASHES
+    )
+)
+"""Formats of a period by its start that are suggested: 07:00 - 07:15."""
 
 
 @lru_cache(maxsize=4096)
 def format_regex(text: str) -> str:
-    """The regular expression of a strptime format, over lower-case text.
+    """The regular expression of a strptime format, over lower-case text; a * at its end stands for any text.
 
     Raises:
         ConfigError: if a directive is unknown, or stands twice.
     """
     for short, long in _COMPOUND.items():
         text = text.replace(short, long)
-    pieces = re.findall(r"%.|\s+|[^%\s]+|%$", text)
+    rest = text.endswith(_REST)
+    pieces = re.findall(r"%.|\s+|[^%\s]+|%$", text.removesuffix(_REST))
     pattern = []
     for place, piece in enumerate(pieces):
         if not piece.startswith("%"):
@@ -73,7 +88,7 @@ def format_regex(text: str) -> str:
     joined = "".join(pattern)
     if twice := {name for name in re.findall(r"\?P<(\w+)>", joined) if joined.count(f"?P<{name}>") > 1}:
         raise ConfigError(f"time format {text!r} gives the {min(twice)} twice: leave one out")
-    return f"^{joined}$"
+    return f"^{joined}.*$" if rest else f"^{joined}$"
 
 
 def _directive(text: str, letter: str, fixed: bool) -> str:
@@ -98,7 +113,7 @@ def check_format(text: str) -> None:
     Raises:
         ConfigError: if it does not, or cannot be read.
     """
-    if text in EPOCHS or text == ISO:
+    if text in NUMBERS or text == ISO:
         return
     pattern = format_regex(text)
     dated = ("<year>" in pattern or "<year2>" in pattern) and (
@@ -107,7 +122,7 @@ def check_format(text: str) -> None:
     if not dated:
         raise ConfigError(
             f"time format {text!r} has no whole date: give year, month and day, as in %d/%m/%Y %H:%M "
-            f"(numbers since 1970 are {', '.join(EPOCHS)})"
+            f"(numbers since 1970 are {', '.join(EPOCHS)}; days of a spreadsheet are {SERIAL})"
         )
     if "<hour>" not in pattern and "<hour12>" not in pattern:
         raise ConfigError(f"time format {text!r} has no hour, and would put everyone at midnight: add %H:%M")

@@ -42,6 +42,8 @@ def _advise_time(values: Sequence[str]) -> str:
     lengths = {len(value) if value.isdigit() else 0 for value in values}
     if len(lengths) == 1 and (name := _EPOCHS.get(lengths.pop())):
         return f'write time_format = "{name}"'
+    if all(re.fullmatch(r"[34]\d{4}\.\d+", value) for value in values):
+        return 'write time_format = "excel": these are days of a spreadsheet'
     if all(re.fullmatch(_CLOCK, value, re.IGNORECASE) for value in values):
         return 'that is an hour without a date: name the columns of both, minute = ["DATE", "TIME"]'
     return explain("bad_time").remedy

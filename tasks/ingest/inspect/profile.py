@@ -14,9 +14,9 @@ import pyarrow as pa
 from tasks.arrays import Int
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import hints_at, words_of
-from tasks.ingest.rows.format_times import fitting_formats, suggest_formats
+from tasks.ingest.rows.format_times import are_periods, fitting_formats, suggest_formats
 from tasks.ingest.rows.parse_times import read_times
-from tasks.time_formats import CLOCKS, DATES, ISO
+from tasks.time_formats import CLOCKS, DATES, EPOCHS, ISO, PERIODS, SERIAL
 
 LOOKED_AT = 4000
 """Distinct values that are tried; the rest of a column is held to what they showed when the files are read."""
@@ -25,6 +25,7 @@ NEARLY = 0.98
 _SHAPES = 12
 _NUMBERED = 20
 _EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15))
+_TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
 _WHOLE = re.compile(r"^\d+(\.0+)?$")
 _OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
 _MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
@@ -75,9 +76,15 @@ class Column:
         if not self.sample or self.is_date:
             return ()
         for name, low, high in _EPOCHS:
-            if self.hints_at("time", "start", "end", "known at") and all(_within(v, low, high) for v in self.sample):
+            if self._is_named_time and all(_within(v, low, high) for v in self.sample):
                 return (name,)
+        if self._is_named_time and _are_serials(self.sample):
+            return (SERIAL,)
         return formats_of(self.sample)
+
+    @property
+    def _is_named_time(self) -> bool:
+        return self.hints_at("time", "start", "end", "known at") or bool(_TIME_WITHIN.search(self.name))
 
     @cached_property
     def date_formats(self) -> tuple[str, ...]:
@@ -96,6 +103,8 @@ class Column:
         if not self.sample or self.is_date:
             return False
         clocks = [text for text in CLOCKS if "%M" in text and text not in ("%H%M", "%H%M%S", "%H.%M")]
+        if are_periods(self.sample) and fitting_formats(self.sample, PERIODS):
+            return True
         if any(len(fitting_formats(self.sample, [text])) for text in (*clocks, "%I %p", "%I%p")):
             return True
         named = self.hints_at("hour") and "interval" not in words_of(self.name)
@@ -104,8 +113,10 @@ class Column:
     @cached_property
     def has_offset(self) -> bool:
         """Whether every time says its offset from UTC."""
-        epoch = bool(self.time_formats) and self.time_formats[0].startswith("epoch")
-        return epoch or all(_OFFSET.search(value) for value in self.sample)
+        formats = self.time_formats
+        if formats == (ISO,):
+            return all(_OFFSET.search(value) for value in self.sample)
+        return bool(formats) and all(text in EPOCHS or "%z" in text.lower() for text in formats)
 
     @cached_property
     def is_whole(self) -> bool:
@@ -155,6 +166,12 @@ def _is_iso(values: Sequence[str]) -> list[bool]:
 
 def _within(value: str, low: float, high: float) -> bool:
     return bool(re.match(r"^\d+(\.\d+)?$", value)) and low <= float(value) < high
+
+
+def _are_serials(values: list[str]) -> bool:
+    """Whether values are days of a spreadsheet, 1990 to 2099, with their time of day."""
+    days = [value for value in values if re.match(r"^\d{5}(\.\d+)?$", value)]
+    return len(days) == len(values) and all(32_874 <= float(d) < 73_051 for d in days) and any("." in d for d in days)
 
 
 def _all_whole_below(values: list[str], limit: int) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,16 @@ from pydantic import ValidationError
 from tasks.arrays import Int
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.batch import SourceBatch
+from tasks.ingest.event_ids import Claims
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source
 from tasks.ingest.statements import Statements
 from tasks.settings.tree import Settings
+from tasks.storage.store import Store
 
 _FIRST = 6
+_ONCE = ("superseded_in_file", "duplicate_event")
+"""Reasons of rows that another row stands for."""
 
 
 @dataclass(frozen=True)
@@ -63,21 +68,20 @@ def promise(
         settings = Settings(network=dict(network), sources=[{"name": "init", "path": _home(paths), **source}])  # type: ignore[arg-type, list-item]
     except ValidationError as error:
         raise ConfigError(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
-    pulled = make_source(settings.sources[0], settings.network).pull(
-        Pull(as_of=as_of, paths=tuple(paths), complete=True)
-    )
     said, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()
-    for batch in pulled:
-        if batch.failure:
-            raise SourceError(batch.failure)
-        if len(batch.statements):
-            said.append(_Piece.of(batch))
-        rows += batch.accepted
-        for reject in batch.rejects:
-            reasons[reject.reason] += 1
-            examples.setdefault(reject.reason, reject.text)
+    with TemporaryDirectory(prefix="nexthour-") as folder:
+        request = Pull(as_of, paths=tuple(paths), complete=True, claims=Claims(Store(folder), "init"))
+        for batch in make_source(settings.sources[0], settings.network).pull(request):
+            if batch.failure:
+                raise SourceError(batch.failure)
+            if len(batch.statements):
+                said.append(_Piece.of(batch))
+            rows += batch.accepted
+            for reject in batch.rejects:
+                reasons[reject.reason] += 1
+                examples.setdefault(reject.reason, reject.text)
     rejected = sum(reasons.values())
-    if not rows or rejected - reasons["superseded_in_file"] > rows:
+    if not rows or rejected - sum(reasons[reason] for reason in _ONCE) > rows:
         raise SourceError(_nothing(rows, rejected, reasons, examples))
     made = _summarize(said, settings.network.targets)
     return replace(

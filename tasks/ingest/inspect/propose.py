@@ -20,6 +20,9 @@ from tasks.ingest.inspect.times import When, choose_times
 from tasks.ingest.rows.parse_times import Times
 from tasks.time_formats import ISO
 
+_MOSTLY = 0.5
+"""Share of rows with an id of their own; the others are events that the files have again."""
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -119,10 +122,24 @@ class _Found:
         times = self.when.start.utc(self.table, self._zone)
         interval = choose_interval(self._station, times, self.answers, events=True, counted=count is not None)
         events = {name: self._event(name, target) for name, target in targets.items()}
-        source = {"kind": "events", **self.table.shape, **self._formats, "events": events}
+        name = None if count else self._event_id(times)
+        known = {"id": name} if name else {}
+        source = {"kind": "events", **self.table.shape, **self._formats, **known, "events": events}
         network = self._network(targets, interval.value)
         questions = [*interval.questions, *self._ask_counts(times)]
-        return Proposal(source, network, questions, {"rows": "events", **interval.said})
+        rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
+        return Proposal(source, network, questions, {"rows": rows, **interval.said})
+
+    def _event_id(self, times: Times) -> str | None:
+        """Column that tells events apart: rows that share its value are the same event, at one time and station."""
+        seconds = _seconds(times)
+        for column in self._rest.values():
+            if not column.hints_at("event id") or column.blank or len(column.texts) < _MOSTLY * len(column.codes):
+                continue
+            same = np.unique(np.stack([column.codes, self._station, seconds]), axis=1).shape[1] == len(column.texts)
+            if same:
+                return column.name
+        return None
 
     def _ask_counts(self, times: Times) -> list[Question]:
         """What to ask of rows that have a minute of a station each, and a number: they may be its counts."""

@@ -14,10 +14,10 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
 from tasks.ingest.inspect.profile import NEARLY, Column, formats_of
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import words_of
-from tasks.ingest.rows.format_times import read_both_ways
+from tasks.ingest.rows.format_times import are_periods, read_both_ways
 from tasks.ingest.rows.join_times import join_times
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
-from tasks.time_formats import ISO
+from tasks.time_formats import ISO, NUMBERS
 
 _OF_TIME = frozenset({"date", "time", "datum", "uhrzeit", "hour", "local", "fecha", "hora", "heure", "jour"})
 
@@ -40,7 +40,7 @@ class TimeColumns:
         """Time of each row of a table; `place` codes what must not have one time twice, for hours that come again."""
         column = _time_values(table, self.names)
         formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
-        if formats[0].startswith("epoch"):
+        if formats[0] in NUMBERS:
             return read_times(column.cast(pa.string()), zone, formats=formats).utc
         formats = () if formats == (ISO,) else formats
         return read_times(column, zone, None if place is None else lambda: place, formats=formats).utc
@@ -147,7 +147,7 @@ def _time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...]
     else:
         texts = [text for text in _time_values(table, names).dictionary.to_pylist() if text]
         read = read_times(pa.array(texts, pa.string()), "UTC", formats=YEAR_FIRST).utc
-        iso = bool(texts) and float((~np.isnat(read)).mean()) >= NEARLY
+        iso = bool(texts) and not are_periods(texts) and float((~np.isnat(read)).mean()) >= NEARLY
         formats, offset = (ISO,) if iso else formats_of(texts), False
     if not formats and not given:
         raise ConfigError(

@@ -13,14 +13,15 @@ _ROLES = {
     "place": "site|zone|location|lieu|ort|gate|gates|counter|sensor|detector|zahlstelle|punkt|point|unit|platform|"
     "entrance|place",
     "id": "id|ids|code|number|nr|no|num|nlc|uic|ref|refa|key|fk|kennung|stationid|stopid|编号|編號",
+    "event id": "rideid|tripid|transactionid|eventid|tapid|rentalid|hireid|journeyid|rentalnumber|tripnumber|uuid|guid",
     "name": "name|nom|libelle|bezeichnung|nombre|label|title|description|desc|名称|名稱",
     "coordinate": "lat|lon|lng|long|latitude|longitude|coord|coordinate|x|y|ost|nord|easting|northing|geom|wkt|"
     "georeference",
     "entry": "entries|entry|entered|enter|in|ins|boarding|boardings|boarded|board|on|ons|einstieg|einsteiger|"
-    "ein|montees|entree|entrees|entradas|entrada|subidas|ingressi|entrate|进站|進站|入站|"
+    "ein|montees|montants|montant|entree|entrees|entradas|entrada|subidas|ingressi|entrate|进站|進站|入站|"
     "进|進|乗車|승차",
     "exit": "exits|exit|exited|out|outs|alighting|alightings|alighted|alight|off|offs|ausstieg|aussteiger|aus|"
-    "descentes|sortie|sorties|salidas|salida|saidas|bajadas|uscite|出站|出|降車|하차",
+    "descentes|descendants|descendant|sortie|sorties|salidas|salida|saidas|bajadas|uscite|出站|出|降車|하차",
     "count": "count|counts|riders|rider|ridership|passengers|passenger|pax|people|persons|volume|trips|total|anzahl|"
     "fahrgaste|passagers|voyageurs|validations|vald|nb|nombre|cantidad|viajes|pasajeros|validaciones|taps|flow|"
     "patronage|usage|footfall|passeggeri|pasazerowie|人次|客流|客流量|人数|"
@@ -54,6 +55,9 @@ _ROLES = {
 
 def words_of(name: str) -> tuple[str, ...]:
     """Words of a column's name: lower case, without accents, parted where case, digits or signs part them."""
+    name = re.sub(
+        r"(?i)\b(start|end|from|to)(?=station|time|date)|(?<=station)(?=name|id)|(?<=time)(?=ms|utc)", r"\1 ", name
+    )
     name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[A-Za-z])(?=\d)", " ", name)
     plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
     return tuple(re.findall(r"[^\W_]+", unicodedata.normalize("NFC", plain).lower()))

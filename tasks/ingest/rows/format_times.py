@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
-from tasks.time_formats import CLOCKS, DATES, EPOCHS, format_regex
+from tasks.time_formats import CLOCKS, DATES, EPOCHS, NUMBERS, PERIODS, SERIAL, format_regex
 
 Times = npt.NDArray[np.datetime64]
 
@@ -26,6 +26,12 @@ _MONTHS = (
 _BETWEEN = (" ", "T", ", ", "-", "_", "")
 _ZONES = ("", "%z", " %z", " %Z")
 _TOUCHING = ("%H%M", "%H%M%S")
+_WIDE_BLANKS = "[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}]"
+_CLOCK = r"(\d{1,2})(?:[:h.]?(\d{2}))?(?::\d{2})?h?(?: ?([ap])\.? ?m\.?)?"
+_BETWEEN_CLOCKS = "-|\N{EN DASH}|to|a|\N{LATIN SMALL LETTER A WITH GRAVE}|bis"
+_PERIOD = re.compile(rf"(?<![\d:]){_CLOCK} ?(?:{_BETWEEN_CLOCKS}) ?{_CLOCK}$")
+_COARSE = 5
+"""Seconds by which four digits of a day may miss."""
 
 
 @dataclass(frozen=True)
@@ -50,18 +56,21 @@ def parse_times(values: pa.Array, formats: Sequence[str]) -> ParsedTimes:
     """Times of a column by the first format that fits each value.
 
     Args:
-        values: text, or numbers for formats of `EPOCHS`.
-        formats: strptime formats or names of `EPOCHS`, in this order.
+        values: text, or numbers for formats of `NUMBERS`.
+        formats: strptime formats or names of `NUMBERS`, in this order.
     """
     wall, utc = _nothing(len(values)), _nothing(len(values))
     is_number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
     if not is_number:
-        values = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values.cast(pa.string()), "")))
+        values = pc.replace_substring_regex(pc.fill_null(values.cast(pa.string()), ""), _WIDE_BLANKS, " ")
+        values = pc.utf8_lower(pc.utf8_trim_whitespace(values))
     for text in formats:
-        if is_number and text not in EPOCHS:
+        if is_number and text not in NUMBERS:
             if not pa.types.is_integer(values.type):
                 continue
             read = _parse_format(values.cast(pa.string()), text)
+        elif text == SERIAL:
+            read = _parse_serial(values)
         else:
             read = _parse_epoch(values, EPOCHS[text]) if text in EPOCHS else _parse_format(values, text)
         missing = np.isnat(wall) & np.isnat(utc)
@@ -81,6 +90,23 @@ def _parse_epoch(values: pa.Array, per_second: int) -> ParsedTimes:
     known = np.abs(seconds) < 1e11  # NaN is not
     utc = np.where(known, np.where(known, seconds, 0).astype("datetime64[s]"), np.datetime64("NaT", "s"))
     return ParsedTimes(_nothing(len(values)), utc)
+
+
+def _parse_serial(values: pa.Array) -> ParsedTimes:
+    """Days of a spreadsheet; one with so few digits that its minute is not sure is none unless near a full minute."""
+    coarse = np.zeros(len(values), dtype=bool)
+    if not pa.types.is_integer(values.type) and not pa.types.is_floating(values.type):
+        values = pc.if_else(pc.match_substring_regex(values, r"^\d{5,6}(\.\d{1,17})?$"), values, None)
+        digits = pc.match_substring_regex(values, r"\.\d{5}")
+        coarse = ~np.asarray(pc.fill_null(digits, False).to_numpy(zero_copy_only=False), dtype=bool)
+    days = np.array(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
+    known = (days >= 1) & (days < 200_000)  # NaN is not
+    seconds = np.rint(np.where(known, days, 0) * 86_400)
+    minute = np.rint(seconds / 60) * 60
+    known &= ~coarse | (np.abs(seconds - minute) <= _COARSE)
+    seconds = np.where(coarse, minute, seconds)
+    wall = np.datetime64("1899-12-30", "s") + seconds.astype(np.int64)
+    return ParsedTimes(np.where(known, wall, np.datetime64("NaT", "s")), _nothing(len(values)))
 
 
 def _parse_format(values: pa.Array, text: str) -> ParsedTimes:
@@ -170,20 +196,46 @@ def fitting_formats(values: Sequence[str], formats: Sequence[str]) -> list[str]:
 def suggest_formats(values: Sequence[str]) -> list[str]:
     """Formats of date and time that read every value; several where it stays open which number is the day.
 
+    Periods are read by their start.
+
     Args:
         values: samples of one column; blank ones are passed over.
     """
     texts = sorted({value.strip() for value in values} - {""})
-    return fitting_formats(texts, list(_whole_formats(texts[0].lower()))) if texts else []
+    if not texts:
+        return []
+    clocks = PERIODS if are_periods(texts) else CLOCKS
+    return fitting_formats(texts, list(_whole_formats(texts[0].lower(), clocks)))
 
 
-def _whole_formats(sample: str) -> Iterator[str]:
+def are_periods(texts: Sequence[str]) -> bool:
+    """Whether texts end with periods, such as 07:00-07:15: two times of day, always the same minutes apart.
+
+    One alone, or several that begin at the same time of day, may as well be times with an offset from UTC.
+    """
+    starts, lengths = set[int](), set[int]()
+    for text in texts:
+        found = _PERIOD.search(text.lower())
+        if not found:
+            return False
+        start, end = (_minute_of_day(*found.group(*groups)) for groups in ((1, 2, 3), (4, 5, 6)))
+        starts.add(start)
+        lengths.add((end - start) % (24 * 60))
+    return len(starts) > 1 and len(lengths) == 1 and 1 <= lengths.pop() <= 60
+
+
+def _minute_of_day(hour: str, minute: str | None, half: str | None) -> int:
+    twelve = int(hour) % 12 + (12 if half == "p" else 0) if half else int(hour)
+    return twelve * 60 + int(minute or 0)
+
+
+def _whole_formats(sample: str, clocks: Sequence[str]) -> Iterator[str]:
     """Formats of date and time by the shape of one value: a date first, so that few of the many are compiled."""
     for date in DATES:
         if not (start := re.match(format_regex(date).rstrip("$"), sample)):
             continue
         rest = sample[start.end() :]
-        for clock, between, zone in product(CLOCKS, _BETWEEN, _ZONES):
+        for clock, between, zone in product(clocks, _BETWEEN, _ZONES if clocks == CLOCKS else ("",)):
             if (between or clock in _TOUCHING) and re.match(format_regex(between + clock + zone), rest):
                 yield date + between + clock + zone
 

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from tasks.arrays import Int
 from tasks.clock import to_utc
-from tasks.ingest.rows.format_times import ParsedTimes, parse_times
+from tasks.ingest.rows.format_times import ParsedTimes, are_periods, parse_times
 from tasks.ingest.rows.parse_values import distinct_values
 from tasks.time_formats import CLOCKS, ISO
 
@@ -28,6 +28,7 @@ _OFFSET = r"[T ]\d{2}:\d{2}.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 YEAR_FIRST = (ISO, *map(" ".join, product(("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"), CLOCKS)))
 """Formats of a date and a time of day from two columns: none of them leaves open which number is the day."""
 _PAST_24 = tuple(f"%Y-%m-%d{between}%H:%M{second}" for between in " T" for second in ("", ":%S", ":%S.%f"))
+_SAMPLE = 1000
 Times = npt.NDArray[np.datetime64]
 Flags = npt.NDArray[np.bool_]
 
@@ -144,9 +145,12 @@ def _by_kind(values: pa.Array, formats: Sequence[str]) -> tuple[Times, Times, Fl
 
 
 def _read_iso(text: pa.Array) -> ParsedTimes:
-    """ISO 8601, upper case; hours past 24 belong to the next date."""
+    """ISO 8601, upper case; hours past 24 belong to the next date. Periods (07:00-08:00) are none."""
     formed = pc.match_substring_regex(text, _FORM)
     offset = pc.and_(formed, pc.match_substring_regex(text, _OFFSET))
+    if are_periods(text.filter(offset)[:_SAMPLE].to_pylist()):  # 07:00-08:00 is no time with an offset
+        formed = pc.and_not(formed, offset)
+        offset = pc.and_(formed, offset)
     aware, naive = _parse_subset(text, offset), _parse_subset(text, pc.and_not(formed, offset))
     unread = np.flatnonzero(np.isnat(naive) & np.isnat(aware))
     late = unread[

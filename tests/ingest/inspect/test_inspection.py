@@ -299,3 +299,30 @@ def test_readings_of_counters_are_no_people(tmp_path: Path) -> None:
     lines = (f"A,2024-03-04T{h:02d}:{m:02d}Z,{700_000 + 240 * h + m}\n" for h in range(12) for m in (0, 15, 30, 45))
     with pytest.raises(SourceError, match="'entries' holds readings of counters, which only grow"):
         look(tmp_path, f__csv="gate,when,entries\n" + "".join(lines))
+
+
+def test_periods_days_of_a_spreadsheet_and_milliseconds_are_times(tmp_path: Path) -> None:
+    starts = [np.datetime64("2024-03-04T07:00", "m") + 15 * n for n in range(8)]
+    period = "".join(f"2024-03-04,{str(s)[11:]} - {str(s + 15)[11:]},A,{n}\n" for n, s in enumerate(starts))
+    days = [(s - np.datetime64("1899-12-30", "m")).astype(int) / 1440 for s in starts]
+    serial = "".join(f"{day:.8f},A,{n}\n" for n, day in enumerate(days))
+    since = "".join(f"{s.astype('datetime64[ms]').astype(int)},A,{n}\n" for n, s in enumerate(starts))
+    for name, text in (
+        ("period", f"Day,Period,Station,Boardings\n{period}"),
+        ("serial", f"timestamp,Station,Boardings\n{serial}"),
+        ("since", f"TIMEMS,Station,Boardings\n{since}"),
+    ):
+        (tmp_path / name).mkdir()
+        found = look(tmp_path / name, a__csv=text)
+        assert (options(found), found.network["interval_minutes"]) == ([], 15), name
+        assert landed(tmp_path / name, found) == {("A", at(str(s))): (n,) for n, s in enumerate(starts) if n}
+
+
+def test_trips_that_come_again_count_once_by_their_id(tmp_path: Path) -> None:
+    rows = [f"R{n},2024-03-04 07:{n:02d}:07,A,2024-03-04 07:{n + 9:02d}:01,B\n" for n in range(30)]
+    head = "ride_id,started_at,start_station_id,ended_at,end_station_id\n"
+    found = look(tmp_path, a__csv=head + "".join(rows + rows[:9]), b__csv=head + "".join(rows[20:]))
+    assert (options(found), found.source["id"]) == ([], "ride_id")
+    assert len(landed(tmp_path, found)) == 60
+    shared = [row.replace(f"R{n}", f"R{n // 2}") for n, row in enumerate(rows)]
+    assert "id" not in look(tmp_path, a__csv=head + "".join(shared), b__csv=head).source

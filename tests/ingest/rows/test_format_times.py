@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.errors import ConfigError
-from tasks.ingest.rows.format_times import parse_times, read_both_ways, suggest_formats
+from tasks.ingest.rows.format_times import are_periods, parse_times, read_both_ways, suggest_formats
 from tasks.time_formats import CLOCKS, DATES, check_format
 
 _MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2068, 12, 31, 23, 59, 59))
@@ -138,3 +138,45 @@ def test_a_format_that_cannot_say_when_is_rejected(text: str, says: str) -> None
 @pytest.mark.parametrize("text", ["%d/%m/%Y %H:%M", "%y%j%H", "%c", "epoch_ms", "%b %d, %Y %I %p"])
 def test_a_format_with_date_and_hour_is_taken(text: str) -> None:
     check_format(text)
+
+
+@given(_MOMENTS)
+def test_days_of_a_spreadsheet_are_the_second_that_they_were_made_of(moment: datetime) -> None:
+    whole = moment.replace(microsecond=0)
+    days = (whole - datetime(1899, 12, 30)).total_seconds() / 86_400
+    assert _wall([f"{days:.10f}"], "excel") == [whole.isoformat()]
+    assert str(parse_times(pa.array([days]), ["excel"]).wall[0]) == whole.isoformat()
+
+
+def test_a_day_with_four_digits_is_read_where_only_one_minute_is_near() -> None:
+    quarter, odd = "45090.0104", "45090.0109"  # 00:14:58.6 and 00:15:41.8
+    assert _wall([quarter, odd, "45090", "1e5"], "excel") == ["2023-06-13T00:15:00", None, "2023-06-13T00:00:00", None]
+
+
+@pytest.mark.parametrize(
+    ("texts", "text"),
+    [
+        (["13/06/2023 07:00 - 07:15", "13/06/2023 07:15 - 07:30"], "%d/%m/%Y %H:%M - *"),
+        (["2023-06-13 07:00-08:00", "2023-06-13 08:00-09:00"], "%Y-%m-%d %H:%M-*"),
+        (["2023-06-13 5h-6h", "2023-06-13 23h-24h"], "%Y-%m-%d %Hh-*"),
+        (["13/06/2023 11:45 AM to 12:00 PM", "13/06/2023 12:00 PM to 12:15 PM"], "%d/%m/%Y %I:%M %p to *"),
+        (["2023-06-13 07:00:00 \u2013 07:14:59", "2023-06-13 07:15:00 \u2013 07:29:59"], "%Y-%m-%d %H:%M:%S \u2013 *"),
+    ],
+)
+def test_a_period_is_read_by_its_start(texts: list[str], text: str) -> None:
+    assert suggest_formats(texts) == [text]
+    check_format(text)
+    assert None not in _wall(texts, text)
+
+
+def test_two_clocks_that_are_no_period_are_none() -> None:
+    assert suggest_formats(["2023-06-13 07:00-05:00", "2023-06-13 08:00-05:00"]) == ["%Y-%m-%d %H:%M%z"]
+    assert suggest_formats(["2023-06-13 07:00-09:00", "2023-06-13 09:00-11:00"]) == ["%Y-%m-%d %H:%M%z"]
+    assert not are_periods(["2023-06-13 07:00-08:00", "2023-06-14 07:00-08:00"])
+
+
+@pytest.mark.parametrize("half", ["p. m.", "p.m.", "PM", "p.\N{NO-BREAK SPACE}m."])
+def test_halves_of_the_day_are_read_as_they_are_written(half: str) -> None:
+    assert _wall([f"14/03/2023 01:15:00\N{NARROW NO-BREAK SPACE}{half}"], "%d/%m/%Y %I:%M:%S %p") == [
+        "2023-03-14T13:15:00"
+    ]

@@ -6,11 +6,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from support.ingest_bench import Bench, at
 
 from tasks.errors import ConfigError, SourceError
+from tasks.ingest.rows.parse_times import read_times
 
 LONDON = {"timezone": "Europe/London", "targets": ["entries"]}
 
@@ -169,3 +171,11 @@ def test_what_was_read_before_a_key_came_counts_as_read(tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_meant_is_rejected(tmp_path: Path, key: str, value: Any, says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         _bench(tmp_path, "station_id,minute,entries", **{key: value}).settings  # noqa: B018
+
+
+def test_periods_in_iso_8601_are_no_times_with_an_offset() -> None:
+    periods = pa.array(["2023-06-13 07:00-08:00", "2023-06-13 08:00-09:00"])
+    assert np.isnat(read_times(periods, "UTC").utc).all()
+    offsets = pa.array(["2023-06-13 07:00-08:00", "2023-06-13 08:00-08:00"])
+    assert str(read_times(offsets, "UTC").utc[0]) == "2023-06-13T15:00:00"
+    assert str(read_times(periods, "Europe/London", formats=["%Y-%m-%d %H:%M-*"]).utc[0]) == "2023-06-13T06:00:00"
