@@ -123,7 +123,7 @@ def differences(got: Counts, expected: Counts, *, zeros: bool = False) -> list[s
                 wrong.append(f"{key[0]} {key[1]}: {target} {has.get(target)} and not {many}")
     named = {target for counts in expected.values() for target in counts}
     for key, counts in got.items():
-        told = {target: count for target, many in counts.items() if target in named}
+        told = {target: many for target, many in counts.items() if target in named}
         if key not in expected and (any(told.values()) or (not zeros and _stated(told.values()))):
             wrong.append(f"{key[0]} {key[1]}: {told} and nothing was expected")
     return wrong
