@@ -89,44 +89,67 @@ def register_challenger(
         ConfigError: if the tracking URI cannot be used.
         StoreError: if the data root cannot be written.
     """
-    uri, store, warnings = tracking_uri(settings), Store(settings.data_root), []
-    run_id, url, alias, as_of = None, None, None, trained.as_of
-    version = f"local-{_compact(as_of)}"
-    meta = bundle_meta(trained) | comparison_meta(settings, trained)
+    uri, store, meta = tracking_uri(settings), Store(settings.data_root), bundle_meta(trained)
+    meta |= comparison_meta(settings, trained)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "bundle"
         save_bundle(folder, trained.forecaster, meta)
-        try:
-            with runs.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
-                run_id, url = run.run_id, run.url
-                log_figures(run, settings, trained, decision, meta)
-                version = registry.log_version(
-                    run, settings, bundle_with_example(trained, folder), *_words(settings, trained, decision, meta)
-                )
-                registry.describe_model(mlflow, settings, DESCRIPTION)
-                alias = _set_alias(mlflow, settings, version, decision.promoted)
-        except runs.TrackingError as error:
-            warnings.append(f"{error}; the bundle is kept as {version}")
-        place = store_bundle(store, version, folder)
+        logged = _log(settings, trained, decision, meta, folder, flow_run)
+        place = store_bundle(store, logged.version, folder)
     if decision.promoted:
-        move_pointer(store, version, alias, as_of, f"promoted by the gate: {decision.reason}")
-    if run_id is not None and not warnings:
-        warnings += log_pictures(settings, run_id, trained)
+        move_pointer(store, logged.version, logged.alias, trained.as_of, f"promoted by the gate: {decision.reason}")
+    warnings = logged.warnings
+    if logged.run_id is not None and not warnings:
+        warnings = tuple(log_pictures(settings, logged.run_id, trained))
     for warning in warnings:
         log.warning("%s", warning)
     return RetrainReport(
-        run_id=run_id,
-        version=version,
+        run_id=logged.run_id,
+        version=logged.version,
         promoted=decision.promoted,
         reason=decision.reason,
         metrics=tuple(metric_rows(trained)),
         decision=decision.to_markdown(),
         tracking_uri=provenance.redact(uri),
-        url=url,
+        url=logged.url,
         bundle=store.url(place),
         fit_seconds=trained.log.notes.get("fit_seconds"),
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
+
+
+@dataclass
+class _Logged:
+    """What MLflow took of a challenger; `alias` is the version of `champion` after it."""
+
+    version: str
+    run_id: str | None = None
+    url: str | None = None
+    alias: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def _log(
+    settings: Settings,
+    trained: Trained,
+    decision: Decision,
+    meta: dict[str, Any],
+    folder: Path,
+    flow_run: str | None,
+) -> _Logged:
+    """Log and register the bundle in a folder, as far as MLflow answers."""
+    logged = _Logged(f"local-{_compact(trained.as_of)}")
+    try:
+        with runs.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
+            logged.run_id, logged.url = run.run_id, run.url
+            log_figures(run, settings, trained, decision, meta)
+            served, words = bundle_with_example(trained, folder), _words(settings, trained, decision, meta)
+            logged.version = registry.log_version(run, settings, served, *words)
+            registry.describe_model(mlflow, settings, DESCRIPTION)
+            logged.alias = _set_alias(mlflow, settings, logged.version, decision.promoted)
+    except runs.TrackingError as error:
+        logged.warnings = (f"{error}; the bundle is kept as {logged.version}",)
+    return logged
 
 
 def bundle_meta(trained: Trained) -> dict[str, Any]:
