@@ -9,7 +9,7 @@ from itertools import product
 
 from tasks.errors import ConfigError
 
-EPOCHS = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000}
+EPOCHS = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
 """Names of formats for numbers since 1970, and how many of them make a second."""
 SERIAL = "excel"
 """Name of the format of a spreadsheet's numbers: days since 30 December 1899, on the wall clock."""
@@ -27,18 +27,19 @@ _COMPOUND = {
     "%X": "%H:%M:%S",
 }
 _DIGITS = {"m": "month", "d": "day", "H": "hour", "I": "hour12", "M": "minute", "S": "second"}
+_LETTER = "[a-z\u00e0-\u00ff]"
 _TEXTS = {
     "Y": r"(?P<year>\d{4})",
     "y": r"(?P<year2>\d{2})",
     "j": r"(?P<yearday>\d{1,3})",
     "f": r"(?P<fraction>\d{1,9})",
-    "b": r"(?P<name>[a-z]{3,9})\.?",
-    "B": r"(?P<name>[a-z]{3,9})\.?",
+    "b": rf"(?P<name>{_LETTER}{{3,10}})\.?",
+    "B": rf"(?P<name>{_LETTER}{{3,10}})\.?",
     "p": r"(?P<half>[ap])\.? ?m\.?",
     "z": r"(?P<offset>z|[+-]\d{2}:?\d{2}|[+-]\d{2})",
     "Z": r"(?P<zone>utc|gmt|z)",
-    "a": r"[a-z]{2,9}\.?",
-    "A": r"[a-z]{2,9}\.?",
+    "a": rf"{_LETTER}{{2,10}}\.?",
+    "A": rf"{_LETTER}{{2,10}}\.?",
     "w": r"\d",
     "u": r"\d",
     "%": "%",
@@ -51,7 +52,7 @@ _DASHES = (" - ", "-", " \N{EN DASH} ", "\N{EN DASH}", " to ", " a ")
 DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d"),
     *(f"{a}{sep}{b}{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")) for a, b in (("%d", "%m"), ("%m", "%d"))),
-    *("%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),
+    *("%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),
 )
 """Formats of a date that are suggested."""
 CLOCKS = (

@@ -14,7 +14,7 @@ HARMLESS = ("duplicate_event", "in_future")
 """Reasons for which a row does not count as lost: it landed before, or lands later."""
 CONSEQUENCES = ("part_rejected",)
 """Reasons that follow from that of another row, which is the one to tell."""
-_EPOCHS = {10: "epoch", 13: "epoch_ms", 16: "epoch_us"}
+_EPOCHS = {10: "epoch", 13: "epoch_ms", 16: "epoch_us", 19: "epoch_ns"}
 _CLOCK = r"\d{1,2}(:\d{2}){1,2}( ?[ap]\.?m\.?)?"
 _GROUPED = r"[+-]?\d{1,3}(?P<mark>[ '.,\u00a0\u202f\u2019])\d{3}((?P=mark)\d{3})*"
 

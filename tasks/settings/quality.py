@@ -17,6 +17,8 @@ CHECKS = (
     "jump",
     "range",
     "unknown_station",
+    "alike_names",
+    "sum_of_others",
     "clock_skew",
     "duplicates",
 )

@@ -66,12 +66,26 @@ def quiet_source() -> Town:
     return town
 
 
+def two_spellings() -> Town:
+    town = Town()
+    town.stations[str(TODAY)] = ("A", "Châtelet", "CHATELET", "D")
+    return town
+
+
+def total_among_the_rows() -> Town:
+    town = Town()
+    town.today[0, 1] = town.today[0, [0, 2, 3]].sum(axis=0)
+    return town
+
+
 EXAMPLES: dict[str, tuple[Callable[[], Town], str, float, str]] = {
     "range": (out_of_range, "C", 5000, "5,000 entries at 2024-05-10T13:25Z, outside 0 to 200 (and 2 more times)"),
     "missing": (silent_station, "B", 1, "100% of the minutes missing on 2024-05-10 from 09:00 to 12:00 local time"),
     "frozen": (standing_counter, "A", 180, "7 exits in every interval for 180 minutes, from 2024-05-10T07:00Z"),
     "jump": (reset_counter, "D", 65_535, "65,535 entries in one interval of the hour from 10:00 local time"),
     "unknown_station": (new_station, "Depot", 1, "was never seen before 2024-05-10"),
+    "alike_names": (two_spellings, "Châtelet", 2, "is written like 'CHATELET'"),
+    "sum_of_others": (total_among_the_rows, "B", 5367, "entries are the sum of all other stations in every hour"),
     "clock_skew": (future_rows, "city", 0.1, "100 rows (10.0%) were ahead of our clock"),
     "duplicates": (doubled_rows, "city", 0.3, "300 of 1,000 rows (30.0%) were said twice"),
     "quiet_source": (quiet_source, "city", 42, "has said nothing for 42 minutes (last minute 2024-05-11T08:13Z)"),

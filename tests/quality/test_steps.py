@@ -141,7 +141,7 @@ def test_an_ingest_whose_checks_cannot_be_kept_or_made_has_still_written(town: T
     town.store.write_bytes("minutes/service_date=2024-05-10/part.parquet", b"torn")
     town.store.write_bytes("observations/service_date=2024-05-10/torn.parquet", b"torn")
     broken = {r.check for r in town.turn(NOW + np.timedelta64(1, "m")).quality if r.broken}
-    assert broken == {"missing", "frozen", "jump", "range", "unknown_station"}
+    assert broken == {"missing", "frozen", "jump", "range", "unknown_station", "alike_names", "sum_of_others"}
 
 
 def test_only_the_newest_days_that_were_touched_and_the_last_hours_are_looked_at() -> None:

@@ -24,7 +24,7 @@ NEARLY = 0.98
 """Share of values that must be of a kind; the others are rejected one by one when the files are read."""
 _SHAPES = 12
 _NUMBERED = 20
-_EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15))
+_EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15), ("epoch_ns", 9e17, 3e18))
 _TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
 _WHOLE = re.compile(r"^\d+(\.0+)?$")
 _OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)

@@ -20,9 +20,21 @@ Times = npt.NDArray[np.datetime64]
 LAST_HOUR = 47
 """Hours run on past 24 where a service day ends after midnight."""
 _MONTHS = (
-    *("january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
+    "january jan januar januari janvier janv enero ene gennaio gen janeiro",
+    "february feb februar februari f\u00e9vrier f\u00e9vr fevrier fevr febrero febbraio fevereiro fev",
+    "march mar m\u00e4rz m\u00e4r marz mars marzo mar\u00e7o marco maart mrt",
+    "april apr avril avr abril abr aprile",
+    "may mai mayo maggio mag maio mei maj",
+    "june jun juni juin junio giugno giu junho",
+    "july jul juli juillet juil julio luglio lug julho",
+    "august aug ao\u00fbt aout agosto ago augustus augusti",
+    "september sep sept septembre septiembre settembre set setembro",
+    "october oct oktober okt octobre octubre ottobre ott outubro out",
+    "november nov novembre noviembre novembro",
+    "december dec dezember dez d\u00e9cembre d\u00e9c decembre diciembre dic dicembre dezembro",
 )
+"""Names of each month in English, German, French, Spanish, Italian, Portuguese, Dutch and Swedish; none means two."""
+_MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 _BETWEEN = (" ", "T", ", ", "-", "_", "")
 _ZONES = ("", "%z", " %z", " %Z")
 _TOUCHING = ("%H%M", "%H%M%S")
@@ -83,6 +95,8 @@ def _nothing(rows: int) -> Times:
 
 
 def _parse_epoch(values: pa.Array, per_second: int) -> ParsedTimes:
+    if per_second == EPOCHS["epoch_ns"] and not pa.types.is_floating(values.type):
+        values, per_second = _whole_seconds(values.cast(pa.string())), 1  # a double has too few digits
     if not pa.types.is_integer(values.type) and not pa.types.is_floating(values.type):
         values = pc.if_else(pc.match_substring_regex(values, r"^-?\d{1,18}(\.\d{0,9})?$"), values, None)
     numbers = np.array(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
@@ -90,6 +104,12 @@ def _parse_epoch(values: pa.Array, per_second: int) -> ParsedTimes:
     known = np.abs(seconds) < 1e11  # NaN is not
     utc = np.where(known, np.where(known, seconds, 0).astype("datetime64[s]"), np.datetime64("NaT", "s"))
     return ParsedTimes(_nothing(len(values)), utc)
+
+
+def _whole_seconds(nanoseconds: pa.Array) -> pa.Array:
+    """Seconds of nanoseconds, both as digits; null for what is none."""
+    digits = pc.if_else(pc.match_substring_regex(nanoseconds, r"^\d{10,19}$"), nanoseconds, None)
+    return pc.utf8_slice_codeunits(digits, 0, -9)
 
 
 def _parse_serial(values: pa.Array) -> ParsedTimes:
@@ -163,10 +183,8 @@ def _days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.b
 
 
 def _month(names: pa.Array) -> Int:
-    """Number of English month names, 0 for others; abbreviated to three letters or written out."""
-    known = {name: number for number, name in enumerate(_MONTHS, 1)}
-    known |= {name[:3]: number for name, number in known.items()} | {"sept": 9}
-    return np.array([known.get(name, 0) for name in names.to_pylist()], dtype=np.int64)
+    """Number of months' names, 0 for what is none."""
+    return np.array([_MONTH.get(name, 0) for name in names.to_pylist()], dtype=np.int64)
 
 
 def _offset(texts: pa.Array) -> npt.NDArray[np.timedelta64]:

@@ -180,3 +180,24 @@ def test_halves_of_the_day_are_read_as_they_are_written(half: str) -> None:
     assert _wall([f"14/03/2023 01:15:00\N{NARROW NO-BREAK SPACE}{half}"], "%d/%m/%Y %I:%M:%S %p") == [
         "2023-03-14T13:15:00"
     ]
+
+
+def test_months_are_read_in_the_languages_of_operators() -> None:
+    texts = ["13. März 2024 07:00", "13. okt 2024 07:00", "13. Mär. 2024 07:00"]
+    assert suggest_formats(texts) == ["%d. %b %Y %H:%M"]
+    months = [time[5:7] if time else None for time in _wall([*texts, "13. foo 2024 07:00"], "%d. %b %Y %H:%M")]
+    assert months == ["03", "10", "03", None]
+    assert [t[5:7] if t else None for t in _wall(["1 févr. 2024 7:05", "1 ago 2024 7:05"], "%d %b %Y %H:%M")] == [
+        "02",
+        "08",
+    ]
+
+
+def test_nanoseconds_are_exact() -> None:
+    second = 1_686_662_212
+    for values in (
+        pa.array([second * 10**9, second * 10**9 - 1]),
+        pa.array([f"{second}000000000", f"{second - 1}999999999"]),
+    ):
+        assert [str(t) for t in parse_times(values, ["epoch_ns"]).utc] == ["2023-06-13T13:16:52", "2023-06-13T13:16:51"]
+    assert np.isnat(parse_times(pa.array(["12", "99999999999999999999", "x"]), ["epoch_ns"]).utc).all()
