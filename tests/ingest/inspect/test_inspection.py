@@ -326,3 +326,11 @@ def test_trips_that_come_again_count_once_by_their_id(tmp_path: Path) -> None:
     assert len(landed(tmp_path, found)) == 60
     shared = [row.replace(f"R{n}", f"R{n // 2}") for n, row in enumerate(rows)]
     assert "id" not in look(tmp_path, a__csv=head + "".join(shared), b__csv=head).source
+
+
+def test_year_month_day_and_hour_in_columns_of_their_own_are_a_time(tmp_path: Path) -> None:
+    hours = [np.datetime64("2024-02-28T20", "h") + n for n in range(60)]
+    rows = "".join(f"{str(h)[:4]},{int(str(h)[5:7])},{int(str(h)[8:10])},{int(str(h)[11:])},A,{n * 7 % 11}\n" for n, h in enumerate(hours))  # fmt: skip
+    found = look(tmp_path, a__csv=f"Year,Month,Day,Hour,Station,Boardings\n{rows}")
+    assert (options(found), found.source["time_format"]) == ([], "%Y %m %d %H")
+    assert landed(tmp_path, found) == {("A", at(f"{h}:00")): (n * 7 % 11,) for n, h in enumerate(hours) if n % 11}
