@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,53 @@ from flows.cli.app import AsJson, app, now
 from tasks.clock import zone
 from tasks.errors import ConfigError, about
 
-Layout = dict[str, object]
+if TYPE_CHECKING:
+    from tasks.ingest.steps import Answers
+
+Text = str | None
+Texts = list[str] | None
+Paths = Annotated[list[str], typer.Argument(help="Files, folders or globs of one kind of data.")]
+Out = Annotated[Path, typer.Option("--out", help="Configuration to write (TOML).")]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite it if it is there.")]
+PresetName = Annotated[Text, typer.Option("--preset", help="Kind of data; nexthour presets lists them.")]
+TimeZone = Annotated[
+    Text, typer.Option("--timezone", help="Time zone of times without an offset, such as Europe/London.")
+]
+Time = Annotated[
+    Texts, typer.Option("--time", help="Column of the time, or DATE,HOUR; twice for the start and end of trips.")
+]
+TimeFormat = Annotated[
+    Texts, typer.Option("--time-format", help='strptime format, such as "%d/%m/%Y %H:%M"; repeatable.')
+]
+TimeIs = Annotated[Text, typer.Option("--time-is", help="start, end or last_minute of the interval.")]
+Station = Annotated[
+    Texts, typer.Option("--station", help="Column of the station; twice for the start and end of trips.")
+]
+Count = Annotated[Text, typer.Option("--count", help="Columns of numbers of people; none: each row is one person.")]
+Entries = Annotated[
+    Text, typer.Option("--entries", help="Column of entries, or COLUMN=VALUE of the rows; all: every row.")
+]
+Exits = Annotated[Text, typer.Option("--exits", help="Column of exits, or COLUMN=VALUE of the rows.")]
+Targets = Annotated[Text, typer.Option("--targets", help="What the columns of --count are called.")]
+Interval = Annotated[int | None, typer.Option("--interval", help="Minutes that a row counts.")]
+Rows = Annotated[
+    Text, typer.Option("--rows", help="Several rows of one station and interval: sum, or the last counts.")
+]
+Header = Annotated[Text, typer.Option("--header", help="Names of the columns of files without them.")]
+SkipRows = Annotated[int | None, typer.Option("--skip-rows", help="Lines above the header.")]
+SkipFooter = Annotated[int | None, typer.Option("--skip-footer", help="Lines below the last row.")]
+Delimiter = Annotated[Text, typer.Option("--delimiter", help='Such as ";", tab or blanks.')]
+Encoding = Annotated[Text, typer.Option("--encoding", help="Such as cp1252.")]
+Unpivot = Annotated[Text, typer.Option("--unpivot", help='Names of columns that become rows: "%H:%M", "{station_id}".')]
+Constant = Annotated[
+    Texts, typer.Option("--constant", help="NAME=VALUE, a column of all rows: day=2024-03-05; repeatable.")
+]
+PathPattern = Annotated[
+    Text, typer.Option("--path-pattern", help='What paths say: "counts_%Y%m%d.csv" gives the column path_date.')
+]
+Thousands = Annotated[Texts, typer.Option("--thousands", help="Mark of thousands in counts; repeatable.")]
+Decimal = Annotated[Texts, typer.Option("--decimal", help="Decimal mark in counts; repeatable.")]
+Missing = Annotated[Texts, typer.Option("--missing", help="Word for a count that is not known; repeatable.")]
 
 
 @app.command()
@@ -26,56 +72,40 @@ def presets(json: AsJson = False) -> None:
 
 @app.command()
 def init(
-    path: Annotated[list[str], typer.Argument(help="Files, folders or globs of one kind of data.")],
-    out: Annotated[Path, typer.Option("--out", help="Configuration to write (TOML).")] = Path("network.toml"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite it if it is there.")] = False,
-    preset: Annotated[str | None, typer.Option("--preset", help="Kind of data; nexthour presets lists them.")] = None,
-    timezone: Annotated[
-        str | None, typer.Option("--timezone", help="Time zone of times without an offset, such as Europe/London.")
-    ] = None,
-    time: Annotated[
-        list[str] | None,
-        typer.Option("--time", help="Column of the time, or DATE,HOUR; twice for the start and end of trips."),
-    ] = None,
-    time_format: Annotated[
-        list[str] | None, typer.Option("--time-format", help='strptime format, such as "%d/%m/%Y %H:%M"; repeatable.')
-    ] = None,
-    time_is: Annotated[str | None, typer.Option("--time-is", help="start, end or last_minute of the interval.")] = None,
-    station: Annotated[
-        list[str] | None, typer.Option("--station", help="Column of the station; twice for the start and end of trips.")
-    ] = None,
-    count: Annotated[
-        str | None, typer.Option("--count", help="Columns of numbers of people; none: each row is one person.")
-    ] = None,
-    entries: Annotated[
-        str | None, typer.Option("--entries", help="Column of entries, or COLUMN=VALUE of the rows; all: every row.")
-    ] = None,
-    exits: Annotated[str | None, typer.Option("--exits", help="Column of exits, or COLUMN=VALUE of the rows.")] = None,
-    targets: Annotated[str | None, typer.Option("--targets", help="What the columns of --count are called.")] = None,
-    interval: Annotated[int | None, typer.Option("--interval", help="Minutes that a row counts.")] = None,
-    rows: Annotated[
-        str | None, typer.Option("--rows", help="Several rows of one station and interval: sum, or the last counts.")
-    ] = None,
-    header: Annotated[str | None, typer.Option("--header", help="Names of the columns of files without them.")] = None,
-    skip_rows: Annotated[int | None, typer.Option("--skip-rows", help="Lines above the header.")] = None,
-    delimiter: Annotated[str | None, typer.Option("--delimiter", help='Such as ";", tab or blanks.')] = None,
-    encoding: Annotated[str | None, typer.Option("--encoding", help="Such as cp1252.")] = None,
+    path: Paths,
+    out: Out = Path("network.toml"),
+    force: Force = False,
+    preset: PresetName = None,
+    timezone: TimeZone = None,
+    time: Time = None,
+    time_format: TimeFormat = None,
+    time_is: TimeIs = None,
+    station: Station = None,
+    count: Count = None,
+    entries: Entries = None,
+    exits: Exits = None,
+    targets: Targets = None,
+    interval: Interval = None,
+    rows: Rows = None,
+    header: Header = None,
+    skip_rows: SkipRows = None,
+    skip_footer: SkipFooter = None,
+    delimiter: Delimiter = None,
+    encoding: Encoding = None,
+    unpivot: Unpivot = None,
+    constant: Constant = None,
+    path_pattern: PathPattern = None,
+    thousands: Thousands = None,
+    decimal: Decimal = None,
+    missing: Missing = None,
     json: AsJson = False,
 ) -> None:
     """Look at your files, say what was understood, and write a configuration that reads them: start here with data.
 
     What the files do not tell is asked: exit code 2, and one line per question with the option that answers it.
     """
-    from flows.reports.inspection_report import inspection_document
-    from tasks.ingest.steps import Answers, inspect_files, toml_text
+    from tasks.ingest.steps import Answers
 
-    if out.exists() and not force:
-        raise ConfigError(f"{out} is there already: give --out another name, or --force")
-    _check_choice("--rows", rows, ("sum", "last"))
-    _check_choice("--time-is", time_is, ("start", "end", "last_minute"))
-    if timezone:
-        with about("--timezone"):
-            zone(timezone)
     answers = Answers(
         timezone=timezone,
         time_format=tuple(time_format or ()),
@@ -88,21 +118,61 @@ def init(
         rows=rows,
         time_is=time_is,
         targets=_names(targets),
+        unpivot=unpivot,
+        constants=_pairs("--constant", constant),
+        path_pattern=path_pattern,
+        thousands=tuple(thousands or ()),
+        decimal=tuple(decimal or ()),
+        missing=tuple(missing or ()),
     )
-    layout = {"header": list(_names(header)), "skip_rows": skip_rows, "delimiter": delimiter, "encoding": encoding}
-    given = {key: value for key, value in layout.items() if value not in (None, [])}
-    found = inspect_files(path, answers, given, preset, now())
+    told: dict[str, Any] = {"header": list(_names(header)), "skip_rows": skip_rows, "skip_footer": skip_footer}
+    told |= {"delimiter": delimiter, "encoding": encoding}
+    layout = {key: value for key, value in told.items() if value not in (None, [])}
+    _check_out(out, force)
+    _write(path, answers, layout, preset, out, json)
+
+
+def _write(
+    paths: list[str], answers: Answers, layout: dict[str, Any], preset: str | None, out: Path, json: bool
+) -> None:
+    """Look at the files, and write their configuration or ask."""
+    from flows.reports.inspection_report import inspection_document
+    from tasks.ingest.steps import inspect_files, toml_text
+
+    _check_choice("--rows", answers.rows, ("sum", "last"))
+    _check_choice("--time-is", answers.time_is, ("start", "end", "last_minute"))
+    if answers.timezone:
+        with about("--timezone"):
+            zone(answers.timezone)
+    found = inspect_files(paths, answers, layout, preset, now())
     output.emit(found, json, inspection_document(found))
     if found.questions:
         raise typer.Exit(2)
-    text = toml_text(found, path, out)
+    text = toml_text(found, paths, out)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(text, encoding="utf-8")
     output.say(f"written to {out}: nexthour ingest --config {out}")
 
 
+def _check_out(out: Path, force: bool) -> None:
+    if out.exists() and not force:
+        raise ConfigError(f"{out} is there already: give --out another name, or --force")
+
+
 def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
+    """NAME=VALUE as a mapping.
+
+    Raises:
+        ConfigError: if one has no name or no value.
+    """
+    parted = [(name, value) for name, _, value in (text.partition("=") for text in texts or ())]
+    if not all(name and value for name, value in parted):
+        raise ConfigError(f"{option} {' '.join(texts or ())!r}: give NAME=VALUE, such as day=2024-03-05")
+    return dict(parted)
 
 
 def _check_choice(option: str, value: str | None, known: tuple[str, ...]) -> None:

@@ -99,6 +99,10 @@ class Statements:
         """Names of the parts that rows have, ascending."""
         return [self.parts[code] for code in _used_codes(self.part, len(self.parts))[0]]
 
+    def used_stations(self) -> list[str]:
+        """Names of the stations that rows have, ascending."""
+        return [self.stations[code] for code in _used_codes(self.station, len(self.stations))[0]]
+
     def take(self, rows: Int | npt.NDArray[np.bool_] | slice) -> Statements:
         """Some of the rows, by position, mask or slice."""
         return replace(
@@ -186,32 +190,29 @@ def split_days(minute: Int, timezone: str) -> Iterator[tuple[str, Int | slice]]:
         yield str(np.datetime64(int(days[0] + i), "D")), order[places[i] : places[i + 1]]
 
 
-def concatenate(first: Statements, second: Statements) -> Statements:
-    """The rows of both, one after the other, on common names."""
-    stations, of_first, of_second = _common(first.stations, second.stations)
-    parts, part_first, part_second = _common(first.parts, second.parts)
+def concatenate(first: Statements, *more: Statements) -> Statements:
+    """The rows of all, one after the other, on common names."""
+    every = (first, *more)
+    stations, station = _common_codes([(each.station, each.stations) for each in every])
+    parts, part = _common_codes([(each.part, each.parts) for each in every])
     return Statements(
-        np.concatenate([of_first[first.station], of_second[second.station]]),
-        np.concatenate([first.minute, second.minute]),
-        np.concatenate([part_first[first.part], part_second[second.part]]),
-        np.concatenate([first.available, second.available]),
-        np.concatenate([first.values, second.values], axis=1),
-        np.concatenate([first.valid, second.valid], axis=1),
+        station,
+        np.concatenate([each.minute for each in every]),
+        part,
+        np.concatenate([each.available for each in every]),
+        np.concatenate([each.values for each in every], axis=1),
+        np.concatenate([each.valid for each in every], axis=1),
         stations,
         parts,
     )
 
 
-def _common(
-    first: Sequence[str], second: Sequence[str]
-) -> tuple[list[str], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    names = sorted({*first, *second})
+def _common_codes(coded: Sequence[Names]) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """Names of all, ascending, and the codes of each as codes into them."""
+    names = sorted({name for _, own in coded for name in own})
     place = {name: code for code, name in enumerate(names)}
-    return (
-        names,
-        np.array([place[name] for name in first], dtype=np.int32),
-        np.array([place[name] for name in second], dtype=np.int32),
-    )
+    new = [np.array([place[name] for name in own], dtype=np.int32)[codes] for codes, own in coded if len(codes)]
+    return names, np.concatenate([np.zeros(0, dtype=np.int32), *new])
 
 
 def _used_codes(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np.int32]]:

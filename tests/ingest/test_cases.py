@@ -279,17 +279,24 @@ class Told(NamedTuple):
 
 BY_INIT = {
     "01 direction of a tap in one column": Told({"entries": "status=1", "exits": "status=0"}),
+    **{
+        f"04 a column per quarter hour, {kind}": Told({"constants": {"day": "2023-11-08"}, "station": ("Station",)})
+        for kind in ("csv", "xlsx")
+    },
     "06 date and time in two columns": Told({"time_format": ("%m/%d/%Y %H:%M:%S",)}),
     "08 day/month/year": Told(),
     "11 no header, the hour in a column of its own": Told(
         keys={"header": ["date", "hour", "origin", "destination", "count"]}
     ),
+    "12 twelve hours, thousands, one row per payment and fare class": Told({"time_format": ("%m/%d/%Y %I:%M:%S %p",)}),
     "12 ISO": Told(),
     "13 quarter hours in the night of the autumn change": Told(),
+    "14 semicolons, Latin-1, small counts withheld": Told({"time_format": ("%d/%m/%Y %H:%M",)}),
     "15 columns parted by blanks": Told(),
     "16 a zip of several CSV": Told(),
     "17 hive folders, another type in each file": Told(),
     "18 a logger that drifts by seconds": Told(),
+    "19 counts as people write them": Told(),
     "20 the last minute of the interval": Told({"time": (("Report Date", "Time Period Ending"),)}),
     "20 the end of the interval": Told({"time": (("ending15",),), "time_is": "end"}),
     "21 readings finer than a minute": Told({"rows": "sum"}),

@@ -96,11 +96,9 @@ def unpivot_columns(rows: Columns, origin: str, unpivot: Unpivot, kept: Collecti
     Raises:
         FileProblem: if none fits, a name comes twice, times of columns are in no order, or there are too many rows.
     """
-    pattern, names, codes = pattern_regex(unpivot.pattern)
+    _, names, codes = pattern_regex(unpivot.pattern)
     made = {*names.values(), unpivot.value, *(["interval"] if codes else [])}
-    short = [name for name in rows.names if name not in kept and len(name) <= _LONGEST_NAME]
-    fits = [(name, found) for name in short if (found := re.fullmatch(pattern, name, re.DOTALL))]
-    fits = [(name, found) for name, found in fits if not codes or _moment(found, codes) is not None]
+    fits = fitting_columns([name for name in rows.names if name not in kept], unpivot.pattern)
     turned = [name for name, _ in fits]
     if not turned:
         raise FileProblem(
@@ -119,6 +117,14 @@ def unpivot_columns(rows: Columns, origin: str, unpivot: Unpivot, kept: Collecti
             origin, [found for _, found in fits], codes, list(zip(*said.values(), strict=True))
         )
     return UnpivotedColumns(rows, turned, said, unpivot.value)
+
+
+def fitting_columns(columns: Sequence[str], pattern: str) -> list[tuple[str, re.Match[str]]]:
+    """Names of columns that fit a pattern, and how."""
+    text, _, codes = pattern_regex(pattern)
+    short = [name for name in columns if len(name) <= _LONGEST_NAME]
+    fits = [(name, found) for name in short if (found := re.fullmatch(text, name, re.DOTALL))]
+    return [(name, found) for name, found in fits if not codes or _moment(found, codes) is not None]
 
 
 def _moment(found: re.Match[str], codes: dict[str, str]) -> tuple[str, int] | None:
@@ -145,7 +151,8 @@ def _intervals(
     """What each column's name says of its time; after midnight hours go on past 24, within a day of the first one.
 
     Raises:
-        FileProblem: if times go down more than that: which day is meant cannot be told.
+        FileProblem: if times go down more than that, or to less than half a day before: which day is meant cannot be
+            told.
     """
     moments = [moment for match in found if (moment := _moment(match, codes)) is not None]
     if not {"%H", "%I"} & set(codes.values()):
@@ -155,7 +162,8 @@ def _intervals(
         group = groups[place] if groups else ()
         if not day and minute < last.get(group, 0):
             minute += _DAY
-        if not day and (minute < last.get(group, 0) or minute >= first.get(group, minute) + _DAY):
+        before = last.get(group, minute)
+        if not day and (minute < before or minute > before + _DAY // 2 or minute >= first.get(group, minute) + _DAY):
             raise FileProblem(
                 "missing_column",
                 f"{origin}: times of its columns are in no order ({found[place].string!r} comes after a later one), so "

@@ -26,6 +26,11 @@ class Answers:
         rows: "sum" or "last".
         time_is: "start", "end" or "last_minute".
         targets: names of what is counted, in the order of `count`.
+        unpivot: pattern of the columns that become rows.
+        constants: columns that every row has alike.
+        path_pattern: what the paths of the files say as columns.
+        thousands, decimal: marks in counts.
+        missing: words for counts that are not known.
     """
 
     timezone: str | None = None
@@ -39,6 +44,12 @@ class Answers:
     rows: str | None = None
     time_is: str | None = None
     targets: tuple[str, ...] = ()
+    unpivot: str | None = None
+    constants: Mapping[str, str] = field(default_factory=dict)
+    path_pattern: str | None = None
+    thousands: tuple[str, ...] = ()
+    decimal: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -165,7 +165,8 @@ def _choose_direction(
 def _may_be_direction(column: Column) -> bool:
     """Whether a column of few values may say which way, or whether a row counts at all."""
     codes = len(column.texts) == 2 and all(_CODE.match(value) for value in column.texts)
-    return (codes and not column.hints_at("other number")) or column.hints_at("verdict")
+    ways = column.hints_at("way") or all(is_value_of(value, "way value") for value in column.texts)
+    return ways or (codes and not column.hints_at("other number")) or column.hints_at("verdict")
 
 
 def _condition(text: str, columns: Mapping[str, Column], target: str) -> tuple[str, str]:

@@ -27,6 +27,7 @@ _NUMBERED = 20
 _EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15), ("epoch_ns", 9e17, 3e18))
 _TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
 _WHOLE = re.compile(r"^\d+(\.0+)?$")
+_FRACTION = re.compile(r"^(-\d.*|\d+[.,](?!\d{3}$)(?!0*$)\d+)$")
 _OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
 _MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
 
@@ -49,7 +50,7 @@ class Column:
     def of(cls, table: Table, name: str) -> Column:
         """The column of that name."""
         coded = table.column(name)
-        values = coded.dictionary.to_pylist()
+        values = ["" if value == name else value for value in coded.dictionary.to_pylist()]  # a header within the rows
         place = np.cumsum([value != "" for value in values]) - 1
         place = np.where([value != "" for value in values], place, -1) if values else np.zeros(0, dtype=np.int64)
         codes = coded.indices.to_numpy(zero_copy_only=False)
@@ -124,9 +125,9 @@ class Column:
         return bool(self.sample) and _share(self.sample, [bool(_WHOLE.match(v)) for v in self.sample]) >= NEARLY
 
     @cached_property
-    def odd_numbers(self) -> tuple[str, ...]:
-        """Values that are no plain whole number, the most frequent first."""
-        return tuple(value for value, _ in self.frequencies if not _WHOLE.match(value))
+    def fractions(self) -> tuple[str, ...]:
+        """Values that are numbers and not whole, or below zero, the most frequent first."""
+        return tuple(value for value, _ in self.frequencies if _FRACTION.match(value))
 
     @cached_property
     def is_written_number(self) -> bool:

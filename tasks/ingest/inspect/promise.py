@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from tasks.arrays import Int
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import Claims
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source
-from tasks.ingest.statements import Statements
+from tasks.ingest.statements import Statements, concatenate
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -126,41 +125,29 @@ def _summarize(said: Sequence[_Piece], targets: Sequence[str]) -> Promise:
     """Stations, first and last minute, people by target, first minutes."""
     if not said:
         return Promise(people=dict.fromkeys(targets, 0))
-    held = [piece.rows for piece in said]
-    names, station = _common([(each.station, each.stations) for each in held])
-    _, part = _common([(each.part, each.parts) for each in held])
-    minute = np.concatenate([each.minute for each in held])
-    values = np.concatenate([each.values for each in held], axis=1)
-    valid = np.concatenate([each.valid for each in held], axis=1)
-    kept = _last_of_each(np.stack([station, minute, part]))
-    station, minute, values, valid = station[kept], minute[kept], values[:, kept], valid[:, kept]
-    people = {target: int(values[i][valid[i]].sum()) for i, target in enumerate(targets)}
-    ends = (np.datetime64(each, "m") for each in (min(p.first for p in said), max(p.last for p in said)))
-    first = _first(names, station, minute, values, valid)
-    return Promise(stations=names, first=next(ends), last=next(ends), people=people, minutes=first)
+    rows = _last_of_each(concatenate(*(piece.rows for piece in said)))
+    people = {target: int(rows.values[i][rows.valid[i]].sum()) for i, target in enumerate(targets)}
+    first, last = (np.datetime64(each, "m") for each in (min(p.first for p in said), max(p.last for p in said)))
+    return Promise(stations=rows.used_stations(), first=first, last=last, people=people, minutes=_first_minutes(rows))
 
 
-def _common(coded: Sequence[tuple[np.ndarray[Any, Any], Sequence[str]]]) -> tuple[list[str], Int]:
-    """Codes of several arrays as codes into the names of all."""
-    names = sorted({name for _, each in coded for name in each})
-    place = {name: code for code, name in enumerate(names)}
-    return names, np.concatenate([np.array([place[n] for n in each] or [0], dtype=np.int64)[c] for c, each in coded])
+def _last_of_each(rows: Statements) -> Statements:
+    """The last row of each station, minute and part, as one that comes later restates it."""
+    order = np.lexsort((rows.part, rows.minute, rows.station))
+    ordered = rows.take(order)
+    same = [np.diff(key) == 0 for key in (ordered.station, ordered.minute, ordered.part)]
+    return ordered.take(np.append(~np.logical_and.reduce(same), np.ones(min(len(rows), 1), dtype=bool)))
 
 
-def _last_of_each(keys: Int) -> Int:
-    """Positions of the last row of each key, as one that comes later restates it."""
-    _, first = np.unique(keys[:, ::-1], axis=1, return_index=True)
-    return np.sort(keys.shape[1] - 1 - first)
-
-
-def _first(names: Sequence[str], station: Int, minute: Int, values: Any, valid: Any) -> list[Any]:
-    order = np.lexsort((station, minute))
-    told = order[(values * valid)[:, order].any(axis=0)][:_FIRST]
+def _first_minutes(rows: Statements) -> list[tuple[np.datetime64, str, tuple[int | None, ...]]]:
+    order = np.lexsort((rows.station, rows.minute))
+    told = rows.take(order[(rows.values * rows.valid)[:, order].any(axis=0)][:_FIRST])
+    counts = zip(told.values.T.tolist(), told.valid.T.tolist(), strict=True)
     return [
         (
-            np.datetime64(int(minute[row]), "m"),
-            names[station[row]],
-            tuple(int(v) if known else None for v, known in zip(values[:, row], valid[:, row], strict=True)),
+            np.datetime64(int(minute), "m"),
+            told.stations[station],
+            tuple(v if known else None for v, known in zip(*each, strict=True)),
         )
-        for row in told
+        for minute, station, each in zip(told.minute, told.station, counts, strict=True)
     ]

@@ -10,13 +10,16 @@ import numpy as np
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
-from tasks.ingest.inspect.answers import Answers, Question
+from tasks.ingest.inspect.answers import Answers, Choice, Question
+from tasks.ingest.inspect.dated import add_days
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows, runs_on
 from tasks.ingest.inspect.people import People, Target, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.times import When, choose_times
+from tasks.ingest.inspect.wide import turn_columns
+from tasks.ingest.inspect.written import choose_writing
 from tasks.ingest.rows.parse_times import Times
 from tasks.time_formats import ISO
 
@@ -48,6 +51,11 @@ def propose(table: Table, answers: Answers) -> Proposal:
         ConfigError: if an answer does not fit the files.
         SourceError: if they cannot be read into minutes at all.
     """
+    turned = turn_columns(table, answers.unpivot)
+    dated = Choice[Table]() if turned.value is None else add_days(turned.value, answers)
+    if dated.value is None:
+        return Proposal(questions=[*turned.questions, *dated.questions])
+    table = dated.value
     columns = {name: Column.of(table, name) for name in table.names}
     if table.shape.get("delimiter") == "blanks":
         _check_fixed_width(columns)
@@ -61,13 +69,16 @@ def propose(table: Table, answers: Answers) -> Proposal:
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
     trips = bool(when.end and where and where.end)
     people = choose_people(columns, taken, answers, trips=trips)
-    said = {**times.said, "time zone": _shown_zone(answers), **places.said, **people.said}
+    said = {**turned.said, **dated.said, **times.said, "time zone": _shown_zone(answers), **places.said, **people.said}
     questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
     if where is None or people.value is None:
         return Proposal(questions=questions, said=said)
-    found = _Found(table, columns, when, where, people.value, answers)
+    counted = [columns[target.column] for target in people.value.targets.values() if target.column]
+    written = choose_writing(counted, answers)
+    found = _Found(table, columns, when, where, people.value, written.value or {}, answers)
     rest = found.as_trips() if found.is_events else found.as_counts()
-    return replace(rest, questions=[*questions, *rest.questions], said={**said, **rest.said})
+    asked = [*questions, *written.questions, *rest.questions]
+    return replace(rest, questions=asked, said={**said, **written.said, **rest.said})
 
 
 def _check_fixed_width(columns: Mapping[str, Column]) -> None:
@@ -105,6 +116,7 @@ class _Found:
     when: When
     where: Where
     people: People
+    written: Mapping[str, Any]
     answers: Answers
 
     @property
@@ -124,7 +136,7 @@ class _Found:
         events = {name: self._event(name, target) for name, target in targets.items()}
         name = None if count else self._event_id(times)
         known = {"id": name} if name else {}
-        source = {"kind": "events", **self.table.shape, **self._formats, **known, "events": events}
+        source = {"kind": "events", **self.table.shape, **self.written, **self._formats, **known, "events": events}
         network = self._network(targets, interval.value)
         questions = [*interval.questions, *self._ask_counts(times)]
         rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
@@ -177,12 +189,14 @@ class _Found:
             return Proposal(questions=interval.questions)
         moment = choose_moment(times, interval.value, [self.columns[n] for n in self.when.start.names], self.answers)
         rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, self.answers)
-        source: dict[str, Any] = {"kind": "counts", **self.table.shape, **self._formats, "columns": self._counts}
+        layout = {**self.table.shape, **self.written, **self._formats}
+        source: dict[str, Any] = {"kind": "counts", **layout, "columns": self._counts}
         if moment.value not in (None, "start"):
             source["time_is"] = moment.value
         if rows.value and rows.value.rows:
             source["rows"] = rows.value.rows
-            self._check_numbers(rows.value.rows)
+            if rows.value.rows == "sum":
+                self._check_numbers()
         questions = [*interval.questions, *moment.questions, *rows.questions]
         numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
         said = {**interval.said, **moment.said, **rows.said}
@@ -194,20 +208,19 @@ class _Found:
             )
         return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
 
-    def _check_numbers(self, rows: str) -> None:
-        """Whether every part of a sum is a number, as a sum without one of its parts is too small.
+    def _check_numbers(self) -> None:
+        """Whether every part of a sum can be read, as a sum without one of its parts is too small.
 
         Raises:
-            SourceError: if one is not.
+            SourceError: if one cannot.
         """
         for target in self.people.targets.values():
-            odd = self.columns[target.column].odd_numbers if target.column else ()
-            if odd and rows == "sum":
+            odd = self.columns[target.column].fractions if target.column else ()
+            if odd:
                 shown = ", ".join(repr(text[:20]) for text in odd[:4])
                 raise SourceError(
                     f"column {target.column!r} has rows that add up, and some are no whole numbers ({shown}): their "
-                    "sums would be too small: export plain numbers, or write the configuration by hand with the keys "
-                    "thousands, decimal and missing"
+                    "sums would be too small: export whole people"
                 )
 
     @property

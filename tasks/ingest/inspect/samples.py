@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,21 +13,20 @@ import pyarrow as pa
 
 from tasks.errors import SourceError
 from tasks.ingest.files.archive import archive_of, may_be_archive, open_members
-from tasks.ingest.files.find import SourceFile, find_files, why
-from tasks.ingest.files.read import read_content
+from tasks.ingest.files.find import SourceFile, find_files
+from tasks.ingest.formats.added import add_columns
 from tasks.ingest.formats.columns import Columns, as_text
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.layout import Layout, find_layout
+from tasks.ingest.inspect.pieces import header_of, read_pieces
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
 
 FILES = 24
 """Files that are looked at, spread over the set: the first and the last are always among them."""
-WHOLE = 32 << 20
-"""Bytes of a stored file up to which all of it is looked at; of larger ones the beginning is."""
-_HEAD = 16 << 20
+_MOST_HEADERS = 2_000
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class Sample:
     Attributes:
         file: which.
         rows: of it.
-        content: the beginning that they are made of; None where that is all of the file.
+        content: the part that they are made of; None where that is all of the file.
     """
 
     file: SourceFile
@@ -46,7 +44,7 @@ class Sample:
     content: bytes | None
 
     def path(self, folder: Path) -> str:
-        """Where what was looked at lies: the file or its archive, or its beginning, written below `folder`."""
+        """Where what was looked at lies: the file or its archive, or a part of it, written below `folder`."""
         if self.content is None:
             return archive_of(self.file.origin) or self.file.origin
         path = folder / Path(self.file.key).with_suffix("") / Path(self.file.origin).name.removesuffix(".gz")
@@ -114,8 +112,7 @@ def take_samples(files: Sequence[SourceFile], keys: Mapping[str, Any]) -> tuple[
     Raises:
         SourceError: if one of them cannot be read, or they are in different encodings.
     """
-    chosen = np.unique(np.linspace(0, len(files) - 1, min(FILES, len(files))).round().astype(int))
-    looked = [look for i in chosen for look in _looks(files[i], keys)]
+    looked = [look for file in _chosen(files) for look in _looks(file, keys)]
     if asked := [layout.question for _, _, layout, _ in looked if layout.question]:
         return [], list({question.line(): question for question in asked}.values())
     encoding = _one_encoding([(file, layout.encoding) for file, _, layout, _ in looked])
@@ -123,13 +120,28 @@ def take_samples(files: Sequence[SourceFile], keys: Mapping[str, Any]) -> tuple[
     for file, content, layout, cut in looked:
         shape = {**layout.keys, **encoding}
         try:
-            rows = decode(file.origin, content, MAX_BYTES, FileShape(**shape))
+            kind = FileShape(**shape)
+            rows = add_columns(decode(file.origin, content, MAX_BYTES, kind), file.origin, kind)
         except FileProblem as problem:
             raise SourceError(str(problem)) from None
         key = (*sorted(rows.names), *map(str, sorted(shape.items())))
         tables.setdefault(key, (shape, []))[1].append(Sample(file, rows, content if cut else None))
     made = [Table(tuple(samples[0].rows.names), samples, shape) for shape, samples in tables.values()]
     return sorted(made, key=lambda table: -table.rows), []
+
+
+def _chosen(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Files that are looked at: some spread over the set, and the first one of each other header that there is."""
+    spread = np.unique(np.linspace(0, len(files) - 1, min(FILES, len(files))).round().astype(int)).tolist()
+    if len(spread) == len(files):
+        return list(files)
+    known = {header_of(files[i]) for i in spread} | {b""}
+    every = np.unique(np.linspace(0, len(files) - 1, min(_MOST_HEADERS, len(files))).round().astype(int)).tolist()
+    for i in every:
+        if len(spread) < 2 * FILES and (header := header_of(files[i])) not in known:
+            known.add(header)
+            spread.append(i)
+    return [files[i] for i in sorted(spread)]
 
 
 def _looks(file: SourceFile, keys: Mapping[str, Any]) -> list[tuple[SourceFile, bytes, Layout, bool]]:
@@ -148,26 +160,9 @@ def _looks(file: SourceFile, keys: Mapping[str, Any]) -> list[tuple[SourceFile, 
 
 
 def _look(file: SourceFile, keys: Mapping[str, Any]) -> tuple[SourceFile, bytes, Layout, bool]:
-    """A file, what is looked at of it, how that is laid out, and whether it is the beginning alone."""
-    content, cut = _content(file)
+    """A file, what is looked at of it, how that is laid out, and whether it is a part of it."""
+    content, cut = read_pieces(file)
     return file, content, find_layout(content, dict(keys)), cut
-
-
-def _content(file: SourceFile) -> tuple[bytes, bool]:
-    try:
-        if file.size <= WHOLE or file.archive is not None:
-            return read_content(file)[0], False
-        with file.fs.open_input_stream(file.path, compression=None) as stream:
-            head = bytes(stream.read(_HEAD))
-        if head.startswith(b"PAR1"):
-            return read_content(file)[0], False
-    except OSError as error:
-        raise SourceError(f"{file.origin} cannot be read: {why(error)}") from None
-    except FileProblem as problem:
-        raise SourceError(str(problem)) from None
-    if head.startswith(b"\x1f\x8b"):
-        head = zlib.decompressobj(31).decompress(head, _HEAD)
-    return head[: head.rfind(b"\n") + 1], True
 
 
 def _one_encoding(found: Sequence[tuple[SourceFile, str | None]]) -> dict[str, str]:

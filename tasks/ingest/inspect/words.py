@@ -34,6 +34,9 @@ _ROLES = {
     "finish": "end|ended|ending|until|fin|ende|bis|endtime|finish|hasta|结束|結束",
     "direction": "direction|dir|inout|status|way|richtung|sens|sentido|type|event|action|movement|flow|kind|"
     "方向|进出|進出",
+    "way": "direction|dir|inout|way|richtung|sens|sentido|movement|verso|direzione|方向|进出|進出",
+    "way value": "inbound|outbound|ingress|egress|arrival|arrivals|departure|departures|arrive|depart|arrived|departed|"
+    "north|south|east|west|n|s|northbound|southbound|eastbound|westbound|up|down",
     "verdict": "status|result|valid|accepted|outcome|approved|action|event",
     "known at": "updated|modified|created|received|available|published|inserted|loaded|reported|fetched|imported",
     "device": "device|scp|unit|gate|reader|validator|turnstile|serial|machine|devid|deviceid|channel|lane|ca",

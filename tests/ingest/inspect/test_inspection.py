@@ -4,57 +4,16 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from support.ingest_bench import at, naive
+from support.ingest_bench import at
+from support.init_bench import UTC, landed, look, options
 
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.inspect.answers import Answers
-from tasks.ingest.inspect.inspection import Inspection, inspect_files
 from tasks.ingest.inspect.toml_text import toml_text
-from tasks.ingest.steps import ingest_source
 from tasks.settings.toml_file import load_settings
-from tasks.storage.store import Store
-from tasks.tables.minutes import read_minutes
-
-NOW = np.datetime64("2024-06-01T00:00", "s")
-UTC = Answers(timezone="UTC")
-Truth = dict[tuple[str, Any], tuple[int | None, ...]]
-
-
-def look(folder: Path, answers: Answers = UTC, keys: dict[str, Any] | None = None, **files: str | bytes) -> Inspection:
-    """What is understood of files by their names, in which a dot is written as `__`."""
-    (folder / "feed").mkdir(exist_ok=True)
-    for name, content in files.items():
-        data = content.encode() if isinstance(content, str) else content
-        (folder / "feed" / name.replace("__", ".")).write_bytes(data)
-    return inspect_files([str(folder / "feed")], answers, keys or {}, None, NOW)
-
-
-def options(found: Inspection) -> list[str]:
-    return [question.option.split(" ")[0] for question in found.questions]
-
-
-def landed(folder: Path, found: Inspection) -> Truth:
-    """Minutes in which somebody was counted, after an ingest by the TOML that was written."""
-    out = folder / "network.toml"
-    out.write_text(toml_text(found, [str(folder / "feed")], out))
-    settings = load_settings(out)
-    report = ingest_source(settings, "feed", NOW)
-    network = settings.network
-    ends = np.datetime64("1990-01-01", "m"), np.datetime64("2100-01-01", "m")
-    table = read_minutes(Store(settings.data_root), *ends, network.timezone, network.targets, None)
-    rows = {(row["station_id"], naive(row["minute_utc"])): tuple(row[t] for t in network.targets) for row in table.to_pylist()}  # fmt: skip
-    made = found.promise
-    assert made is not None
-    assert (made.rows, made.rejected) == (report.rows, report.rejected)
-    assert list(made.stations) == sorted({station for station, _ in rows})
-    assert made.people == {t: sum(v[i] or 0 for v in rows.values()) for i, t in enumerate(network.targets)}
-    assert {(s, at(str(m))): counts for m, s, counts in made.minutes}.items() <= rows.items()
-    return {key: value for key, value in rows.items() if any(value)}
-
 
 COUNTS = "gate,when,boardings,alightings\n" + "".join(
     f"{gate},2024-03-04T07:{minute:02d}Z,{minute + 1},{gate}\n" for minute in (0, 15, 30, 45) for gate in (1, 2)
@@ -159,12 +118,40 @@ def test_rows_per_fare_class_add_up_unless_one_of_them_is_their_total(tmp_path: 
     assert options(look(tmp_path, UTC, a__csv=head + "".join(rows + totals))) == ["--rows"]
 
 
-def test_sums_of_which_a_part_is_no_number_are_refused(tmp_path: Path) -> None:
+FARES = "station;minute;fare_class;riders\n"
+
+
+def fares(*numbers: str) -> str:
+    """A row per fare class and quarter hour."""
     rows = [
-        f"A;2024-03-04T07:{m:02d};{fare};{many}\n" for m in (0, 15, 30) for fare, many in (("x", 2), ("y", "1 204"))
+        f"A;2024-03-04T07:{15 * i:02d};{fare};{n}\n" for i in range(3) for fare, n in zip("xyz", numbers, strict=True)
     ]
-    with pytest.raises(SourceError, match="1 204"):
-        look(tmp_path, UTC, a__csv="station;minute;fare_class;riders\n" + "".join(rows))
+    return FARES + "".join(rows)
+
+
+def test_thousands_and_words_of_small_counts_are_recognised(tmp_path: Path) -> None:
+    found = look(tmp_path, UTC, a__csv=fares("2", "1 204", "Moins de 5"))
+    assert (options(found), found.source["thousands"], found.source["missing"]) == ([], " ", ["Moins de 5"])
+    assert landed(tmp_path, found)["A", at("2024-03-04T07:15")] == (1206,)
+
+
+def test_a_mark_that_may_part_thousands_or_fractions_is_asked_about(tmp_path: Path) -> None:
+    found = look(tmp_path, UTC, a__csv=fares("2,500", "1,204", "3,000"))
+    assert options(found) == ["--thousands"]
+    told = look(tmp_path, Answers(timezone="UTC", thousands=(",",)))
+    assert landed(tmp_path, told)["A", at("2024-03-04T07:15")] == (6704,)
+
+
+def test_words_of_which_nobody_knows_the_meaning_are_asked_about(tmp_path: Path) -> None:
+    found = look(tmp_path, UTC, a__csv=fares("2", "7", "kaputt"))
+    assert options(found) == ["--missing"]
+    told = look(tmp_path, Answers(timezone="UTC", missing=("kaputt",)))
+    assert landed(tmp_path, told)["A", at("2024-03-04T07:15")] == (9,)
+
+
+def test_sums_of_averages_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"12\.5"):
+        look(tmp_path, UTC, a__csv=fares("2", "7", "12.5"))
 
 
 def test_revisions_of_a_row_are_never_summed_unasked(tmp_path: Path) -> None:

@@ -1,0 +1,89 @@
+"""Files whose rows have an hour and no day: the day that their names say, or what must be asked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePath
+from typing import Any
+
+from tasks.errors import SourceError
+from tasks.ingest.formats.added import add_columns
+from tasks.ingest.inspect.answers import Answers, Choice, Question
+from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.samples import Sample, Table
+from tasks.ingest.rejects import FileProblem
+from tasks.settings.shapes import FileShape
+
+_YEAR, _MONTH, _DAY = r"(?:19|20)\d{2}", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_FORMS = tuple((rf"(?<!\d){_YEAR}{sep}{_MONTH}{sep}{_DAY}(?!\d)", f"%Y{sep}%m{sep}%d") for sep in ("-", "_", "", "."))
+
+
+def add_days(table: Table, answers: Answers) -> Choice[Table]:
+    """A table with the column of the day that names of files or an answer give; as it is where it needs none.
+
+    Args:
+        table: in which an hour may stand without a day.
+        answers: what was said already.
+
+    Raises:
+        SourceError: if a file does not fit what was answered.
+    """
+    given: dict[str, Any] = {"constants": dict(answers.constants)} if answers.constants else {}
+    given |= {"path_pattern": answers.path_pattern} if answers.path_pattern else {}
+    if given:
+        return Choice(_added(table, given))
+    columns = [Column.of(table, name) for name in table.names]
+    clocks = [column for column in columns if column.is_clock]
+    if not clocks or any(column.time_formats or column.is_date for column in columns):
+        return Choice(table)
+    pattern = _pattern_of([sample.file.origin for sample in table.samples])
+    days = {day for sample in table.samples for day in _days_in(sample)}
+    if pattern and len(days) == len(table.samples) > 1:
+        return Choice(_added(table, {"path_pattern": pattern}), (), {"day": f"from the names of the files: {pattern}"})
+    return Choice(None, [_ask_day(table, clocks[0], pattern, sorted(days))])
+
+
+def _added(table: Table, keys: Mapping[str, Any]) -> Table:
+    """The table with the columns that keys add.
+
+    Raises:
+        SourceError: if a file does not fit them.
+    """
+    shape = FileShape(**keys)
+    try:
+        samples = [replace(each, rows=add_columns(each.rows, each.file.origin, shape)) for each in table.samples]
+    except FileProblem as problem:
+        raise SourceError(str(problem)) from None
+    return Table(tuple(samples[0].rows.names), samples, {**table.shape, **keys})
+
+
+def _days_in(sample: Sample) -> list[str]:
+    return [text for form, _ in _FORMS for text in re.findall(form, _tail(sample.file.origin))][:1]
+
+
+def _tail(origin: str) -> str:
+    """The name of a file and of its folder."""
+    return "/".join(PurePath(origin).parts[-2:])
+
+
+def _pattern_of(origins: Sequence[str]) -> str | None:
+    """A path_pattern of the one date that each name has, or each folder; None where one has none."""
+    for parts in (1, 2):
+        tails = ["/".join(PurePath(origin).parts[-parts:]) for origin in origins]
+        for form, codes in _FORMS:
+            if all(len(re.findall(form, tail)) == 1 for tail in tails):
+                around = {re.sub(form, codes, tail.replace("%", "%%")) for tail in tails}
+                return around.pop() if len(around) == 1 else "*" * (parts == 1) + codes + "*" + "/*" * (parts == 2)
+    return None
+
+
+def _ask_day(table: Table, clock: Column, pattern: str | None, days: Sequence[str]) -> Question:
+    """What to ask where rows have an hour and no day."""
+    named = [(f"--path-pattern '{pattern}'", f"the names of the files say {', '.join(days[:3])}")] if pattern else []
+    told = ("--constant day=2024-03-05", "for example")
+    text = (
+        f"Column {clock.name!r} has hours ({', '.join(clock.texts[:2])}), and no column has the day: which day is it?"
+    )
+    return Question("--path-pattern or --constant", text, [*named, told])

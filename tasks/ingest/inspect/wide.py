@@ -1,0 +1,189 @@
+"""Files with a column per interval, day or station: which of their columns become rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise, product
+
+from tasks.errors import SourceError
+from tasks.ingest.formats.unpivot import fitting_columns, unpivot_columns
+from tasks.ingest.inspect.answers import Choice, Question
+from tasks.ingest.inspect.grid import INTERVALS
+from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.words import hints_at, is_value_of
+from tasks.ingest.limits import MAX_BYTES
+from tasks.ingest.rejects import FileProblem
+from tasks.ingest.rows.format_times import read_both_ways
+from tasks.settings.shapes import Unpivot
+
+VALUE = "people"
+_FEWEST, _FEWEST_HOURS = 3, 12
+_MOST_SHOWN = 6
+_CLOCKS = ("%H:%M", "%H:%M:%S", "%H.%M", "%Hh%M", "%H%M", "%I:%M %p", "%I:%M%p", "%I %p", "%I%p", "%I:%M:%S %p")
+_HOURS = ("%H", "%Hh", "%H h", "%H Uhr")
+_RANGES = ("", "-*", " - *", "–*", " – *", " to *", "_*")
+_DATES = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y"),
+    *(f"{a}{sep}{b}{sep}%{year}" for sep, year in product("/.-", "Yy") for a, b in (("%d", "%m"), ("%m", "%d"))),
+)
+_MOMENTS = (
+    *(f"{date}{between}{clock}" for date, between, clock in product(_DATES, " T", ("%H:%M", "%H:%M:%S"))),
+    *_DATES,
+    *(clock + rest for clock, rest in product((*_CLOCKS, *_HOURS), _RANGES)),
+)
+_SIDES = ("{direction} ", "{direction}_", "{direction}-")
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A pattern, and the columns that fit it."""
+
+    pattern: str
+    columns: Sequence[str]
+
+
+def turn_columns(table: Table, pattern: str | None) -> Choice[Table]:
+    """A table whose columns per interval, day or station are rows; as it is where it has none.
+
+    Args:
+        table: as the files have it.
+        pattern: of the columns, where it was answered.
+
+    Raises:
+        SourceError: if the pattern fits no column, or the columns are in no order.
+    """
+    if pattern:
+        return Choice(_turn(table, pattern))
+    columns = {name: Column.of(table, name) for name in table.names}
+    numbers = [name for name, column in columns.items() if _holds_numbers(column)]
+    found = _readings(numbers)
+    if read_both_ways([reading.pattern for reading in found]):
+        return Choice(None, [_ask_day(found)])
+    if found:
+        said = {"a row per": f"column {found[0].pattern}: {_shown(found[0].columns)}"}
+        return Choice(_turn(table, found[0].pattern), (), said)
+    return _by_station(table, columns, numbers)
+
+
+def _holds_numbers(column: Column) -> bool:
+    blank = not column.texts
+    return blank or column.is_whole or column.is_written_number
+
+
+def _readings(numbers: Sequence[str]) -> list[_Reading]:
+    """Patterns of times that fit the most columns; several where they differ in which number is the day."""
+    if sum(any(sign.isdigit() for sign in name) for name in numbers) < _FEWEST:
+        return []
+    prefixes = ("", _escape(_prefix(numbers))) if _prefix(numbers) else ("",)
+    patterns = [prefix + text for prefix in prefixes for text in _MOMENTS]
+    patterns += [side + text for side in _SIDES for text in _CLOCKS] + [
+        text + side for side in (" {direction}", "_{direction}", "-{direction}") for text in _CLOCKS
+    ]
+    fits = [_Reading(text, [name for name, _ in fitting_columns(numbers, text)]) for text in patterns]
+    sure = [each for each in fits if len(each.columns) >= _FEWEST and _is_sure(each)]
+    most = max((len(each.columns) for each in sure), default=0)
+    best = [each for each in sure if len(each.columns) == most]
+    ways = [each for each in best if read_both_ways([best[0].pattern, each.pattern])]
+    return [best[0], *ways[:1]] if best else []
+
+
+def _prefix(numbers: Sequence[str]) -> str:
+    """What all names begin with, up to the first digit."""
+    first, last = min(numbers), max(numbers)
+    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+    return re.sub(r"\d+$", "", first[:length])
+
+
+def _escape(text: str) -> str:
+    return text.replace("%", "%%")
+
+
+def _is_sure(reading: _Reading) -> bool:
+    """Whether names can be nothing else than times: bare digits are, where they go up by equal steps of a clock."""
+    pattern = reading.pattern
+    if "%Y%m%d" in pattern or re.search(r"%[HIdmbY][:./ -]%|%Hh|%p|%M *(-|–|to)", pattern):
+        return all(_is_way(name, pattern) for name in reading.columns)
+    digits = [re.search(r"\d+", name) for name in reading.columns]
+    numbers = [int(found[0]) for found in digits if found]
+    minutes = [n // 100 * 60 + n % 100 if "%M" in pattern else n * 60 for n in numbers]
+    if "%M" not in pattern and len(minutes) < _FEWEST_HOURS:
+        return False
+    steps = {(later - first) % 1440 for first, later in pairwise(minutes)}
+    return len(steps) == 1 and steps <= {*INTERVALS}
+
+
+def _is_way(name: str, pattern: str) -> bool:
+    """Whether what a name says beside the time is a direction."""
+    if "{direction}" not in pattern:
+        return True
+    ((_, found),) = fitting_columns([name], pattern)
+    ways = [text for text in found.groups() if not text[:1].isdigit()]
+    return any(
+        is_value_of(text, f"{role} value") or hints_at(text, role) for text in ways for role in ("entry", "exit")
+    )
+
+
+def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[str]) -> Choice[Table]:
+    """A column per station: where all that is no time is a number, and no name says what is counted."""
+    rest = [name for name in table.names if name not in numbers]
+    timed = [name for name in rest if columns[name].time_formats or columns[name].is_date or columns[name].is_clock]
+    counts = [name for name in numbers if not columns[name].time_formats and not columns[name].is_date]
+    counts = [name for name in counts if not columns[name].is_clock and not columns[name].is_row_number]
+    roles = ("count", "entry", "exit", "other number", "coordinate", "place", "id")
+    free = [name for name in counts if not any(hints_at(name, role) for role in roles)]
+    if len(free) < _FEWEST or len(timed) < len(rest) or len(free) < len(counts):
+        return Choice(table)
+    prefix = _prefix(free)
+    if hints_at(prefix, "station"):
+        pattern = _escape(prefix) + "{station_id}"
+        return Choice(_turn(table, pattern), (), {"a row per": f"column {pattern}: {_shown(free)}"})
+    text = f"Columns {_shown(free)} hold numbers, and no column names a station: is each of them a station?"
+    told = ("--unpivot '{station_id}'", "yes"), ("--station COLUMN --count COLUMN,COLUMN", "no")
+    return Choice(None, [Question("--unpivot", text, told)])
+
+
+def _turn(table: Table, pattern: str) -> Table:
+    """The table with the columns of a pattern as rows.
+
+    Raises:
+        SourceError: if it fits none, or they are in no order.
+    """
+    unpivot = Unpivot(pattern=pattern, value=VALUE)
+    kept = [name for name in table.names if "%" not in pattern and _stays(Column.of(table, name), pattern)]
+    samples = []
+    for sample in table.samples:
+        try:
+            rows = unpivot_columns(sample.rows, sample.file.origin, unpivot, kept, MAX_BYTES)
+        except FileProblem as problem:
+            raise SourceError(str(problem)) from None
+        samples.append(replace(sample, rows=rows))
+    shape = {**table.shape, "unpivot": {"pattern": pattern, "value": VALUE}}
+    return Table(tuple(samples[0].rows.names), samples, shape)
+
+
+def _stays(column: Column, pattern: str) -> bool:
+    """Whether a column stays as it is though a pattern of names alone may fit it: times do.
+
+    Raises:
+        SourceError: if it is neither a time nor numbers, so that it would be turned as well.
+    """
+    timed = bool(column.time_formats or column.is_date or column.is_clock)
+    if not timed and not _holds_numbers(column) and fitting_columns([column.name], pattern):
+        raise SourceError(
+            f"column {column.name!r} has no numbers, and --unpivot {pattern!r} fits it, too: give a pattern that "
+            "fits the stations alone, or leave the column out of the export"
+        )
+    return timed
+
+
+def _shown(names: Sequence[str]) -> str:
+    more = f", ... ({len(names)})" if len(names) > _MOST_SHOWN else ""
+    return ", ".join(repr(name[:30]) for name in names[:_MOST_SHOWN]) + more
+
+
+def _ask_day(found: Sequence[_Reading]) -> Question:
+    text = f"Are the columns {_shown(found[0].columns)} day/month or month/day?"
+    return Question("--unpivot", text, [(f'"{each.pattern}"', "") for each in found])
