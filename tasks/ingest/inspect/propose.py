@@ -268,8 +268,9 @@ class _Found:
 
 
 def _seconds(times: np.ndarray[Any, Any]) -> Int:
-    known = np.where(np.isnat(times), np.datetime64(0, "s"), times.astype("datetime64[s]"))
-    return np.asarray(known.astype(np.int64))
+    """Seconds since 1970 of each row; a row without a time has a day of its own before, so that it repeats no other."""
+    apart = np.datetime64(0, "s") - np.arange(1, len(times) + 1) * np.timedelta64(86_400, "s")
+    return np.asarray(np.where(np.isnat(times), apart, times.astype("datetime64[s]")).astype(np.int64))
 
 
 def _one_or_list(names: Sequence[str]) -> str | list[str]:

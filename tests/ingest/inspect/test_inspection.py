@@ -321,3 +321,10 @@ def test_year_month_day_and_hour_in_columns_of_their_own_are_a_time(tmp_path: Pa
     found = look(tmp_path, a__csv=f"Year,Month,Day,Hour,Station,Boardings\n{rows}")
     assert (options(found), found.source["time_format"]) == ([], "%Y %m %d %H")
     assert landed(tmp_path, found) == {("A", at(f"{h}:00")): (n * 7 % 11,) for n, h in enumerate(hours) if n % 11}
+
+
+def test_a_header_that_comes_again_is_neither_station_nor_count(tmp_path: Path) -> None:
+    head, *rows = COUNTS.splitlines(keepends=True)
+    found = look(tmp_path, a__csv=head + "".join(rows[:4]) + head + "".join(rows[4:]))
+    assert (options(found), found.promise.rejected if found.promise else None) == ([], 1)
+    assert {station for station, _ in landed(tmp_path, found)} == {"1", "2"}
