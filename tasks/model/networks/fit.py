@@ -111,6 +111,8 @@ def compile_network(model: keras.Model, loss: Any, optimizer: Any, metrics: list
         steps_per_execution=STEPS_PER_EXECUTION,
         jit_compile=keras_backend() == "jax",  # without it JAX would run every operation by itself
     )
+    # A step whose first trace creates the optimizer's variables is traced once more: seconds of every fit.
+    model.optimizer.build(model.trainable_variables)
 
 
 def make_batches(rows: FitRows, size: int, order: npt.NDArray[np.int64] | None = None) -> Any:
