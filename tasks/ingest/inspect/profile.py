@@ -50,11 +50,7 @@ class Column:
     def of(cls, table: Table, name: str) -> Column:
         """The column of that name; a header that comes again among the rows is no value."""
         coded = table.column(name)
-<<<<<<< Updated upstream
         values = ["" if value == name else value for value in coded.dictionary.to_pylist()]  # a header within the rows
-=======
-        values = ["" if value == name else value for value in coded.dictionary.to_pylist()]
->>>>>>> Stashed changes
         place = np.cumsum([value != "" for value in values]) - 1
         place = np.where([value != "" for value in values], place, -1) if values else np.zeros(0, dtype=np.int64)
         codes = coded.indices.to_numpy(zero_copy_only=False)
