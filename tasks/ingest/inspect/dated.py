@@ -13,6 +13,7 @@ from tasks.ingest.formats.added import add_columns
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Sample, Table
+from tasks.ingest.inspect.times import calendar_parts
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
 
@@ -34,9 +35,10 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     given |= {"path_pattern": answers.path_pattern} if answers.path_pattern else {}
     if given:
         return Choice(_added(table, given))
-    columns = [Column.of(table, name) for name in table.names]
-    clocks = [column for column in columns if column.is_clock]
-    if not clocks or any(column.time_formats or column.is_date for column in columns):
+    columns = {name: Column.of(table, name) for name in table.names}
+    clocks = [column for column in columns.values() if column.is_clock]
+    dated = any(column.time_formats or column.is_date for column in columns.values()) or calendar_parts(columns)
+    if not clocks or dated:
         return Choice(table)
     pattern = _pattern_of([sample.file.origin for sample in table.samples])
     days = {day for sample in table.samples for day in _days_in(sample)}

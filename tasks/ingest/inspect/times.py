@@ -86,6 +86,13 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
     return Choice(when, questions, said)
 
 
+def calendar_parts(columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Columns named year, month, day and hour, and minute if there is one; none where they are not all there."""
+    named = {word: name for name, column in columns.items() if column.is_whole for word in words_of(name)}
+    parts = [named.get(word) for word in ("year", "month", "day", "hour")]
+    return () if None in parts else tuple(name for name in (*parts, named.get("minute")) if name)
+
+
 def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choice[When]:
     if answers.time:
         groups = [tuple(known_column(name, columns, "--time") for name in group) for group in answers.time]
@@ -116,20 +123,13 @@ def _candidates(table: Table, columns: Mapping[str, Column]) -> list[TimeColumns
     ]
     dates = [column for column in columns.values() if column.is_date]
     clocks = [column for column in columns.values() if column.is_clock]
-    if parts := _calendar_parts(columns):
+    if parts := calendar_parts(columns):
         return [*whole, _time_of(table, columns, parts, True)]
     pairs = [(d, c) for d in dates for c in clocks if len(dates) == 1 or _subject(d) == _subject(c)]
     joined = [_time_of(table, columns, (d.name, c.name), True) for d, c in pairs]
     joined = [each for each in joined if each.formats]
     counted = [each for each in whole if not columns[each.names[0]].hints_at("known at")] or whole
     return counted + [pair for pair in joined if not any(_same(table, pair, each) for each in counted)]
-
-
-def _calendar_parts(columns: Mapping[str, Column]) -> tuple[str, ...]:
-    """Columns named year, month, day and hour, and minute if there is one; none where they are not all there."""
-    named = {word: name for name, column in columns.items() if column.is_whole for word in words_of(name)}
-    parts = [named.get(word) for word in ("year", "month", "day", "hour")]
-    return () if None in parts else tuple(name for name in (*parts, named.get("minute")) if name)
 
 
 def _subject(column: Column) -> frozenset[str]:
