@@ -12,6 +12,19 @@ from tasks.ingest.statements import Statements
 
 
 @dataclass(frozen=True)
+class CounterReadings:
+    """Readings of counters that a key states.
+
+    Attributes:
+        rows: one per station, device and minute; its values are the readings, its parts the devices.
+        complete: whether the key states no others; else those that it stated before stand.
+    """
+
+    rows: Statements
+    complete: bool
+
+
+@dataclass(frozen=True)
 class SourceBatch:
     """Statements and rejects of one read of a source, and its book-keeping. Batches of one key follow one another.
 
@@ -34,6 +47,8 @@ class SourceBatch:
         unchanged: the ledger knows this state; nothing to do.
         files: number of files that it is about; several only where all of them are unchanged.
         appends: it adds to the statements of its key; otherwise it restates them.
+        readings: of counters; its statements are made of their differences once it lands. None where it has counts.
+        restates: it may state anew what other keys have stated.
         silence_is_zero: what its key stated before and states no more becomes zero.
         cursor: text from which the next pull of a source without files goes on; None leaves it where it is.
         recheck_at: moment from which the same input may state more; None where it is complete.
@@ -57,6 +72,8 @@ class SourceBatch:
     unchanged: bool = False
     files: int = 1
     appends: bool = False
+    readings: CounterReadings | None = None
+    restates: bool = False
     silence_is_zero: bool = False
     cursor: str | None = None
     recheck_at: np.datetime64 | None = None

@@ -99,10 +99,16 @@ FILE_REASONS = {
         'rows = "sum" adds them up, rows = "last" takes the last one, where = {...} chooses some',
     ),
     "cumulative": Reason(
-        "a column of counts only grows: it is the reading of a counter", "give the difference per interval"
+        "a column of counts only grows: it is the reading of a counter",
+        'cumulative = true takes the differences, device = ["..."] names the columns that tell counters apart',
     ),
     "coarser_than_grid": Reason(
-        "rows of a station are further apart than interval_minutes", "choose an interval as long as theirs"
+        "rows of a station are further apart than interval_minutes",
+        "choose an interval as long as theirs; gaps = true where nothing was observed between them",
+    ),
+    "off_grid": Reason(
+        "no interval has a reading of a counter at its start and one at its end",
+        "choose interval_minutes that the readings are at, or export readings at full intervals",
     ),
     "wrong_type": Reason("a column has a type that cannot be read", "export it as text, numbers or timestamps"),
     "line_too_long": Reason("a line is longer than any row", "check the delimiter and the quotes of the export"),
@@ -113,8 +119,19 @@ FILE_REASONS = {
 }
 """Codes of whole files."""
 
+BLANK_REASONS = {
+    "counter_reset": Reason(
+        "the reading of a counter fell, or leapt by more than maximum, within the interval",
+        "nothing where it was reset; counter_limit where it rolled over, counter_direction where it counts down",
+    ),
+    "reading_gap": Reason(
+        "a counter was not read at the start or at the end of the interval", "nothing; a later reading is never spread"
+    ),
+}
+"""Codes of intervals of counters that are not known; no row is rejected for them."""
+
 
 def explain(code: str) -> Reason:
     """Meaning and remedy of a code, of rows or of files; a source that is added may have codes of its own."""
     own = Reason(f"The source says {code}.", "see the documentation of the source")
-    return ROW_REASONS.get(code) or FILE_REASONS.get(code) or own
+    return ROW_REASONS.get(code) or FILE_REASONS.get(code) or BLANK_REASONS.get(code) or own

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import chain, groupby
 
@@ -26,6 +27,7 @@ from tasks.ingest.land.ledger import (
     first_state,
     moment_text,
 )
+from tasks.ingest.land.readings import land_readings, lock_of
 from tasks.ingest.land.reject_table import write_rejects
 from tasks.ingest.land.transaction import LedgerTransaction
 from tasks.ingest.land.writer import Writer, WriteResult
@@ -161,7 +163,9 @@ def _land_key(
     """Write observations and rejects of the batches of a key; its new entry for the ledger."""
     writer, result, own, rejects = Writer(context), WriteResult(), IngestTotals(), None
     for batch in batches:
-        result += writer.write(batch, before, receipt)
+        with context.store.lock(lock_of(context.source.name)) if batch.readings is not None else nullcontext():
+            batch = land_readings(context, batch, receipt)
+            result += writer.write(batch, before, receipt)
         more = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
         rejects = more if rejects is None else rejects.merge(more)
         own.add_rows(batch.accepted, _minutes_of(batch), batch.warnings, batch.left_out)

@@ -30,7 +30,8 @@ class Statements:
         station, part: codes into the names, int32; the names are distinct and ascending, so codes sort as names do.
         minute: UTC minutes since 1970, int64.
         available: microseconds since 1970, `UNKNOWN` where the source does not say.
-        values: int32 [target, row]; `NOT_KNOWN` where it counted people whom nobody knows.
+        values: int32 [target, row]; `NOT_KNOWN` where it counted people whom nobody knows; int64 of readings of
+            counters, whose parts are the devices.
         valid: bool [target, row]; a target that is not valid was not stated.
         stations, parts: the names.
     """
@@ -39,7 +40,7 @@ class Statements:
     minute: Int
     part: npt.NDArray[np.int32]
     available: Int
-    values: npt.NDArray[np.int32]
+    values: npt.NDArray[np.int32] | npt.NDArray[np.int64]
     valid: npt.NDArray[np.bool_]
     stations: Sequence[str]
     parts: Sequence[str]
@@ -68,8 +69,9 @@ class Statements:
             counts: values [row] per target, and which of them are given, None for all; other targets are not stated.
             targets: order of the targets.
         """
-        rows = len(minute)
-        values, valid = np.zeros((len(targets), rows), dtype=np.int32), np.zeros((len(targets), rows), dtype=bool)
+        rows, wide = len(minute), any(stated.dtype.itemsize > 4 for stated, _ in counts.values())
+        values = np.zeros((len(targets), rows), dtype=np.int64 if wide else np.int32)
+        valid = np.zeros((len(targets), rows), dtype=bool)
         for place, target in enumerate(targets):
             if target in counts:
                 stated, given = counts[target]
@@ -133,7 +135,7 @@ class Statements:
             digest.update("\x00".join(names[i] for i in used).encode())
             digest.update(own.tobytes())
         # nothing stated was always -1 here, so what is not known is -2
-        told = np.where(self.valid, self.values - (self.values < 0), np.int32(-1)).astype(np.int32)
+        told = np.where(self.valid, self.values - (self.values < 0), np.int32(-1)).astype(self.values.dtype)
         for array in (self.minute, self.available, told):
             digest.update(array.tobytes())
         return digest.hexdigest()

@@ -20,7 +20,7 @@ from tasks.ingest.inspect.answers import Answers
 from tasks.ingest.inspect.inspection import Inspection, inspect_files
 from tasks.ingest.inspect.toml_text import toml_text
 from tasks.ingest.land.ledger import SourceLedger
-from tasks.ingest.reasons import FILE_REASONS, ROW_REASONS, Reason
+from tasks.ingest.reasons import BLANK_REASONS, FILE_REASONS, ROW_REASONS, Reason
 from tasks.ingest.repair.repair import OpenRejects, Written, open_failures, open_rejects, stage, write_out
 from tasks.ingest.repair.sheet import SheetRow, read_sheet
 from tasks.ingest.report import SourceReport
@@ -189,7 +189,7 @@ def list_rejects(settings: Settings, sources: Sequence[str]) -> OpenRejectsRepor
 
 def explain_reasons(codes: Collection[str] = ()) -> dict[str, Reason]:
     """Meaning and remedy of some codes of rejection, in the order given; of all without any."""
-    known = {**ROW_REASONS, **FILE_REASONS}
+    known = {**BLANK_REASONS, **FILE_REASONS, **ROW_REASONS}
     return {code: known[code] for code in codes or known if code in known}
 
 

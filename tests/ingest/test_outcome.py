@@ -12,7 +12,7 @@ from support.ingest_bench import NOW, Bench
 
 import tasks.ingest
 from tasks.ingest.advice import advise
-from tasks.ingest.reasons import FILE_REASONS, ROW_REASONS
+from tasks.ingest.reasons import BLANK_REASONS, FILE_REASONS, ROW_REASONS
 from tasks.ingest.rejects import Sample
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
@@ -143,8 +143,7 @@ def test_every_code_that_is_used_is_explained_in_code_and_on_the_page() -> None:
     used = set(re.findall(r"""reject(?:_rows)?\([^"\n]*"(\w+)"\)""", source))
     used |= set(re.findall(r"""FileProblem\(\s*"(\w+)",""", source))
     assert {"bad_time", "duplicate_row", "unreadable_file", "dates_without_hours"} <= used
-    known = {**ROW_REASONS, **FILE_REASONS}
-    assert used <= set(known)
+    assert used <= {*ROW_REASONS, *FILE_REASONS}
     page = (package.parents[1] / "docs/ingest.md").read_text()
-    for code, reason in known.items():
+    for code, reason in [*ROW_REASONS.items(), *FILE_REASONS.items(), *BLANK_REASONS.items()]:
         assert f"| `{code}` | {reason.meaning} | {reason.remedy} |" in page

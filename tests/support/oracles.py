@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -328,3 +329,31 @@ def slow_events(
             said[station, at] = tuple(floor[t].count((at, station)) if t in floor else None for t in targets)
             at += step
     return said
+
+
+Reading = tuple[str, str, int, int]
+"""Station, device, minute and reading of a counter."""
+
+
+def slow_counters(readings: Sequence[Reading], interval: int, limit: int | None) -> dict[tuple[str, int], int]:
+    """People by station and start of the interval; intervals that are not known are left out."""
+    devices: dict[tuple[str, str], dict[int, int]] = {}
+    for station, device, minute, value in readings:
+        devices.setdefault((station, device), {})[minute] = value
+    people: dict[tuple[str, int], list[int | None]] = {}
+    for (station, _), read in devices.items():
+        minutes = sorted(read)
+        start = -(-minutes[0] // interval) * interval
+        while start + interval <= minutes[-1]:
+            within = [minute for minute in minutes if start <= minute <= start + interval]
+            count: int | None = None
+            if start in read and start + interval in read:
+                count = 0
+                for before, after in pairwise(within):
+                    step = read[after] - read[before]
+                    if step < 0 and limit is not None and 10 * (step + limit + 1) <= limit + 1:
+                        step += limit + 1
+                    count = None if count is None or step < 0 else count + step
+            people.setdefault((station, start), []).append(count)
+            start += interval
+    return {key: sum(c for c in counts if c is not None) for key, counts in people.items() if None not in counts}

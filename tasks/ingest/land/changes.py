@@ -25,7 +25,7 @@ class _Latest:
     """
 
     cells: Int
-    values: npt.NDArray[np.int32]
+    values: npt.NDArray[np.integer]
     valid: Flags
     first: Int
     last: Int

@@ -84,7 +84,7 @@ class Writer:
         received_at: np.datetime64,
     ) -> WriteResult:
         state = before.input.state if before and not batch.appends else ""
-        if batch.appends or not (before or batch.silence_is_zero):
+        if not batch.restates and (batch.appends or not (before or batch.silence_is_zero)):
             new, name = self._without_diff(day, rows, parts, batch, state)
             is_changed = True
         else:

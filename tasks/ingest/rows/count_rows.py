@@ -13,7 +13,16 @@ from tasks.ingest.rows.check_times import check_times
 from tasks.ingest.rows.earlier_rows import EarlierRows, PiecesProblem
 from tasks.ingest.rows.filters import Flags, matching
 from tasks.ingest.rows.parse_times import Moments
-from tasks.ingest.rows.parse_values import AMBIGUOUS, UNSAFE, code_of, read_counts, read_names, read_station_ids
+from tasks.ingest.rows.parse_values import (
+    AMBIGUOUS,
+    LARGEST_READING,
+    UNSAFE,
+    CountValues,
+    code_of,
+    read_counts,
+    read_joined_names,
+    read_station_ids,
+)
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
@@ -30,12 +39,14 @@ class Counted:
         given: rows that give a count.
         asked: rows that the target's filter chooses; None for all.
         wrong: rows whose count cannot be read; None for none.
+        withheld: rows whose count is a word for missing; None for none.
     """
 
-    values: npt.NDArray[np.int32]
+    values: npt.NDArray[np.int32] | npt.NDArray[np.int64]
     given: Flags
     asked: Flags | None = None
     wrong: Flags | None = None
+    withheld: Flags | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +109,10 @@ def find_columns(
             found[name] = (file.find(one_name(column), toml),)
     if not any(target in found for target in targets):
         file.require(targets[0], f'columns = {{ {targets[0]} = "..." }}')
+    if file.has_readings:
+        found = {name: columns for name, columns in found.items() if name not in ("part", "available_at")}
+        if file.devices:
+            found["part"] = tuple(file.require(name, 'device = ["..."]') for name in file.devices)
     return found
 
 
@@ -147,7 +162,7 @@ def read_rows(
     station, stations = read_station_ids(column, file.network.aliases, earlier.spellings)
     part, parts = np.zeros(len(station), dtype=np.int32), [""]
     if "part" in columns:
-        codes, names = read_names(file.rows.column(columns["part"][0]))
+        codes, names = read_joined_names([file.rows.column(name) for name in columns["part"]])
         part, parts = codes + np.int32(1), ["", *names]
     in_utc = "minute_utc" in columns
     times = columns["minute_utc" if in_utc else "minute"]
@@ -164,17 +179,28 @@ def read_rows(
     rejections.reject(station == AMBIGUOUS, "ambiguous_station")
     rejections.reject(station < 0, "missing_station")
     rejections.reject(station == code_of(stations, file.network.total), "name_of_total")
-    minute = check_times(rejections, moments, file.network.interval_minutes, pull, floor=floor)
+    minute = check_times(rejections, moments, file.grid, pull, floor=floor)
     available = _availability(file, columns.get("available_at"), rejections, pull)
     counts = {}
     for target in (name for name in columns if name in file.network.targets):
         rows = asked.get(target)
-        values, given, wrong = read_counts(file.rows.column(columns[target][0]), file.config, rejections, rows)
-        if rows is not None:
-            given, wrong = given & rows, None if wrong is None else wrong & rows
-        counts[target] = Counted(values, given, rows, wrong)
-    rejections.reject(~np.any([each.given for each in counts.values()], axis=0), "missing_count")
+        largest = LARGEST_READING if file.has_readings else None
+        read = read_counts(file.rows.column(columns[target][0]), file.config, rejections, rows, largest)
+        counts[target] = _asked_counts(read, rows)
+    blank = ~np.any([each.given for each in counts.values()], axis=0)
+    withheld = [each.withheld for each in counts.values() if each.withheld is not None]
+    if withheld:  # it says that somebody was counted, and not how many
+        rejections.set_aside(blank & np.logical_or.reduce(withheld) & rejections.good)
+    rejections.reject(blank, "missing_count")
     return CountRows(station, stations, part, parts, minute, available, counts, repeated=int(moments.repeated.sum()))
+
+
+def _asked_counts(read: CountValues, rows: Flags | None) -> Counted:
+    """What a target counted, of the rows that its filter chooses."""
+    if rows is None:
+        return Counted(read.values, read.given, None, read.wrong, read.withheld)
+    wrong, withheld = (None if flags is None else flags & rows for flags in (read.wrong, read.withheld))
+    return Counted(read.values, read.given & rows, rows, wrong, withheld)
 
 
 def _moments_of_parts(

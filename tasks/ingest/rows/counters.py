@@ -45,12 +45,12 @@ def check_counters(file: InputColumns, columns: Mapping[str, tuple[str, ...]], r
             raise FileProblem(
                 "cumulative",
                 f"{file.origin}: column {column!r} only grows at station {station!r}, from {first} to {last}: "
-                "it is the reading of a counter; cumulative counters are not read as they stand: give "
-                "the difference per interval",
+                "it is the reading of a counter: cumulative = true takes the differences of its readings; "
+                "where a station has several counters, device = [...] names the columns that tell them apart",
             )
 
 
-def _find_counter(rows: CountRows, at: Int, values: npt.NDArray[np.int32]) -> tuple[int, int] | None:
+def _find_counter(rows: CountRows, at: Int, values: npt.NDArray[np.integer]) -> tuple[int, int] | None:
     """Positions of the first and the highest reading of a counter; None where there is none."""
     if len(at) < READINGS:
         return None

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tasks.arrays import Int
+from tasks.ingest.batch import CounterReadings
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import defer_future_rows, next_due, repeated_hour
 from tasks.ingest.rows.count_rows import filter_rows, find_columns, read_rows
@@ -32,6 +33,7 @@ class ValidatedCounts:
     Attributes:
         waiting: positions of the rows that are set aside until they are over, ascending.
         settled_at: when all of those are over.
+        readings: of counters, of whose differences the statements are still to be made; None where rows are counts.
     """
 
     statements: Statements
@@ -42,6 +44,7 @@ class ValidatedCounts:
     waiting: Int
     settled_at: np.datetime64 | None
     left_out: int = 0
+    readings: CounterReadings | None = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
         FileProblem: if a column is missing, most rows are parts though nobody said so, coarser than the grid, or
             readings of counters.
     """
-    targets, interval, said = file.network.targets, file.network.interval_minutes, rules.columns
+    targets, said = file.network.targets, rules.columns
     columns = find_columns(file, said, targets)
     chosen, asked, unmatched = filter_rows(file, said, columns)
     rejections = Rejections(file.rows.rows)
@@ -81,22 +84,25 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     left_out, adds_up = int(rejections.aside.sum()), rules.rows == "sum"
     rows = read_rows(file, columns, asked, rejections, pull, adds_up, EarlierRows())
     available = None if "available_at" not in columns else rows.available // 1_000_000
-    judged = rejections, rows.minute, interval, available
+    judged = rejections, rows.minute, file.grid, available
     recheck_at = next_due(*judged)
     waiting, settled_at = defer_future_rows(*judged, pull.as_of + rules.patience)
     most, rejected, good = file.config.maximum, len(rejections.rejected), np.flatnonzero(rejections.good)
-    merged = sum_of_each(rows, rejections, most) if adds_up else last_of_each(rows, rejections, interval)
-    if len(good) > len(merged.kept):  # several counters of one station are rows of their own
-        check_counters(file, columns, rows, good)
-    check_counters(file, columns, merged.rows, merged.kept)
+    merged = sum_of_each(rows, rejections, most) if adds_up else last_of_each(rows, rejections, file.grid)
+    if not file.has_readings:
+        if len(good) > len(merged.kept):  # several counters of one station are rows of their own
+            check_counters(file, columns, rows, good)
+        check_counters(file, columns, merged.rows, merged.kept)
     repeated = () if rules.rows else check_replacements(file, shown, merged)
     statements = merged.rows.statements(merged.kept, targets)
     if rules.file and 2 * rejected <= merged.accepted:  # the few that are left of many would tell nothing of distances
         check_spacing(file, statements)
     time = columns["minute_utc" if "minute_utc" in columns else "minute"]
     roles = Roles(time, columns["station_id"][0], tuple(columns[t][0] for t in targets if t in columns))
+    if statements.parts == [""]:
+        statements = replace(statements, parts=[rules.share])
     return ValidatedCounts(
-        replace(statements, parts=[rules.share]) if statements.parts == [""] else statements,
+        Statements.empty(len(targets)) if file.has_readings else statements,
         merged.accepted,
         file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles)),
         (*repeated, *unmatched.values(), *repeated_hour(rows.repeated, file.timezone, "in the order of the file")),
@@ -104,6 +110,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
         waiting,
         settled_at,
         left_out,
+        CounterReadings(statements, complete=rules.file) if file.has_readings else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,9 @@ from tasks.settings.sources.rows import RowSource
 from tasks.stations.ids import IdMap, plain_id
 
 LARGEST = 2**31 - 1
+"""Count that a table holds at the most."""
+LARGEST_READING = 2**53
+"""Reading of a counter up to which every whole number is told from the next."""
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
 _PLAIN = re.compile(r"[+-]?\d{1,18}(\.\d+)?")
 _BLANK = ("", "nan", "null")
@@ -56,28 +60,53 @@ class Spellings:
         return len(self._texts.get(name, ())) > 1
 
 
-def read_counts(
-    column: pa.Array, config: RowSource, rejections: Rejections, rows: npt.NDArray[np.bool_] | None = None
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
-    """Whole numbers of a column, which rows have one, and which a wrong one (None: no row).
+@dataclass(frozen=True)
+class CountValues:
+    """Whole numbers of a column, [row] each.
 
-    Refuses what is no whole number, negative or above the maximum.
-
-    Of all rows, or of some (a mask); the others are not judged. How numbers are written is what the source says:
-    without a word of it 1,204 is no number.
-
-    A blank (also null, NaN and what the source calls missing) is no count, and no fault.
+    Attributes:
+        values: people, or readings; 0 where nothing is given.
+        given: rows that have a sound one.
+        wrong: rows with one that cannot be read; None for none.
+        withheld: rows with a word that the source calls missing; None for none.
     """
-    if (plain := _plain_counts(column, config)) is not None:
-        return plain, np.ones(len(plain), dtype=bool), None
+
+    values: npt.NDArray[np.int32] | npt.NDArray[np.int64]
+    given: npt.NDArray[np.bool_]
+    wrong: npt.NDArray[np.bool_] | None
+    withheld: npt.NDArray[np.bool_] | None
+
+
+def read_counts(
+    column: pa.Array,
+    config: RowSource,
+    rejections: Rejections,
+    rows: npt.NDArray[np.bool_] | None = None,
+    largest: int | None = None,
+) -> CountValues:
+    """Whole numbers of a column; rows are rejected whose number is not whole, negative or too large.
+
+    How numbers are written is what the source says: without a word of it 1,204 is no number. A blank (also null, NaN
+    and what the source calls missing) is no count, and no fault.
+
+    Args:
+        column: text or numbers.
+        config: how numbers are written.
+        rejections: of the same rows.
+        rows: those that are judged; None for all.
+        largest: above it a number is absurd; None for the maximum of the source.
+    """
+    if largest is None and (plain := _plain_counts(column, config)) is not None:
+        return CountValues(plain, np.ones(len(plain), dtype=bool), None, None)
+    largest = min(config.maximum, LARGEST) if largest is None else largest
     values, which = distinct_values(column)
-    numbers, blank = _numbers(values, config)
+    numbers, blank, withheld = _numbers(values, config)
     given = ~blank
     with np.errstate(invalid="ignore"):
         faults = (
             ("not_a_number", given & np.isnan(numbers)),
             ("negative", given & (numbers < 0)),
-            ("absurd", given & (numbers > min(config.maximum, LARGEST))),
+            ("absurd", given & (numbers > largest)),
             ("not_whole", given & (numbers != np.floor(numbers))),
         )
     sound = given.copy()
@@ -85,13 +114,15 @@ def read_counts(
         sound &= ~wrong
         if wrong.any():
             rejections.reject(wrong[which] if rows is None else wrong[which] & rows, reason)
-    whole = np.where(sound, numbers, 0).astype(np.int32)
+    whole = np.where(sound, numbers, 0)
+    fitting = whole.astype(np.int32) if largest <= LARGEST else whole.astype(np.int64)
     all_sound = sound[:-1].all() and not column.null_count
     wrong = given & ~sound
-    return (
-        whole[which],
+    return CountValues(
+        fitting[which],
         np.ones(len(which), dtype=bool) if all_sound else sound[which],
         wrong[which] if wrong.any() else None,
+        withheld[which] if withheld.any() else None,
     )
 
 
@@ -111,7 +142,7 @@ def read_numbers(column: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray
     if pa.types.is_string(values.type):
         for word, digit in (("true", "1"), ("false", "0")):
             values = pc.replace_substring_regex(values, rf"(?i)^\s*{word}\s*$", digit)
-    numbers, blank = _numbers(values)
+    numbers, blank, _ = _numbers(values)
     return numbers[which], blank[which]
 
 
@@ -137,25 +168,27 @@ def places(coded: pa.DictionaryArray) -> Int:
 
 def _numbers(
     values: pa.Array, config: RowSource | None = None
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Values as float64, NaN where they are no numbers; and which are blank."""
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Values as float64, NaN where they are no numbers; which are blank; which of those are withheld."""
     kind, words = values.type, () if config is None else config.missing
-    withheld = [float(word) for word in words if _PLAIN.fullmatch(word)]
+    told = [float(word) for word in words if _PLAIN.fullmatch(word)]
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-        return numbers, np.isnan(numbers) | np.isin(numbers, withheld)
+        withheld = np.isin(numbers, told)
+        return numbers, np.isnan(numbers) | withheld, withheld
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         nothing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
-        return np.full(len(values), np.nan), nothing
+        return np.full(len(values), np.nan), nothing, np.zeros(len(values), dtype=bool)
     text = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values.cast(pa.string()), "")))
-    blank = is_missing(text, (*_BLANK, *words))
+    blank, withheld = is_missing(text, _BLANK), is_missing(text, words)
     if config is not None and (config.thousands or config.decimal):
         text = plain_numbers(text, config.thousands, config.decimal)
     endless = pc.match_substring_regex(text, r"^[+-]?inf(inity)?$")
     formed = pc.or_(pc.match_substring_regex(text, _NUMBER), endless)
     digits = pc.if_else(formed, pc.utf8_ltrim(text, "+"), None)
     numbers = np.array(digits.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-    return numbers, blank | np.isin(numbers, withheld)
+    withheld |= np.isin(numbers, told)
+    return numbers, blank | withheld, withheld
 
 
 def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
@@ -167,6 +200,20 @@ def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     """
     texts, which = _name_texts(column)
     return _name_codes(texts, which)
+
+
+def read_joined_names(columns: Sequence[pa.Array]) -> tuple[npt.NDArray[np.int32], list[str]]:
+    """Names of several columns as one, joined by a bar; one that is unsafe in any of them is `UNSAFE`."""
+    if len(columns) == 1:
+        return read_names(columns[0])
+    read = [read_names(column) for column in columns]
+    cells, which = np.unique(np.stack([codes for codes, _ in read]), axis=1, return_inverse=True)
+    spelled = [["", *(name.replace("|", "||") for name in names)] for _, names in read]
+    texts = []
+    for cell in cells.T.tolist():
+        joined = "|".join(names[code + 1] for names, code in zip(spelled, cell, strict=True))
+        texts.append(_NO_NAME if UNSAFE in cell else joined)
+    return _name_codes(texts, which.reshape(-1))
 
 
 def read_station_ids(

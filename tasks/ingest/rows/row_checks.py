@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.merge import Merged
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.statements import Statements
+from tasks.settings.tree import Network
 
 FEWEST = 3
 """Contested intervals that are no chance."""
@@ -22,6 +24,7 @@ OF_STATION, OF_FILE = 12.0, 6.0
 """Powers of ten against chance from which times of one station, or of a file, are coarser than the grid."""
 REGULAR_TIMES, OF_REGULAR = 6, 4.5
 """Times of a file that are no chance where most are equally far apart, and the powers of ten against it."""
+INTERVALS: tuple[int, ...] = get_args(Network.model_fields["interval_minutes"].annotation)
 _SAMPLE, _MOST_COLUMNS = 1000, 60
 
 
@@ -35,9 +38,12 @@ def check_replacements(file: InputColumns, used: Sequence[str], merged: Merged) 
     if not contested:
         return ()
     told = "" if not (names := _differing(file, used, merged)) else f" (they differ in {', '.join(names)})"
+    options = 'rows = "sum" adds them up, rows = "last" takes the last one, where chooses some'
+    if file.has_readings:
+        options = 'device = [...] names the columns that tell counters apart, rows = "last" takes the last reading'
     said = (
         f"{file.origin}: {contested:,} of {len(merged.kept):,} intervals of stations have several rows with different "
-        f'counts{told}: rows = "sum" adds them up, rows = "last" takes the last one, where chooses some'
+        f"counts{told}: {options}"
     )
     if contested >= FEWEST and 2 * contested > len(merged.kept):
         raise FileProblem("several_rows", said)
@@ -65,15 +71,65 @@ def check_spacing(file: InputColumns, statements: Statements) -> None:
     Raises:
         FileProblem: if they are regularly further apart, which chance does not bring.
     """
-    if (coarse := _coarser(file, statements.station, statements.minute)) is not None:
+    if file.gaps:
+        return
+    if file.has_readings:
+        _check_readings(file, statements)
+    elif (coarse := _coarser(file, statements.station, statements.minute)) is not None:
         code, minutes = coarse
         grid = file.network.interval_minutes
         raise FileProblem(
             "coarser_than_grid",
             f"{file.origin}: rows of station {statements.stations[code]!r} are {minutes} minutes apart, coarser than "
             f"interval_minutes = {grid} of [network]: what they count belongs to no single interval; "
-            "choose an interval as long as theirs",
+            "choose an interval as long as theirs, or say gaps = true where nothing was observed between them",
         )
+
+
+def _check_readings(file: InputColumns, readings: Statements) -> None:
+    """Whether intervals begin and end with readings.
+
+    Raises:
+        FileProblem: if most readings are further apart than an interval, or none are at its start and its end.
+    """
+    grid, readings = file.network.interval_minutes, readings.take(np.lexsort((readings.minute, *_series(readings))))
+    same = np.all([np.diff(codes) == 0 for codes in _series(readings)], axis=0)
+    apart = np.diff(readings.minute)
+    if same.sum() < FEWEST:
+        return
+    lengths, many = np.unique(apart[same], return_counts=True)
+    usual = int(lengths[many.argmax()])
+    first = int(np.flatnonzero(same & (apart == usual))[0])
+    device = readings.parts[readings.part[first]] or readings.stations[readings.station[first]]
+    if 2 * (apart[same] > grid).sum() > same.sum():
+        finer = (
+            f"choose interval_minutes = {usual}" if usual in INTERVALS else "export readings at most 60 minutes apart"
+        )
+        raise FileProblem(
+            "coarser_than_grid",
+            f"{file.origin}: readings of counter {device!r} are {usual} minutes apart, coarser than interval_minutes = "
+            f"{grid} of [network]: what is counted between them belongs to no single interval; {finer}",
+        )
+    if not _meet(readings, grid):
+        moment = np.datetime64(int(readings.minute[first]), "m")
+        raise FileProblem(
+            "off_grid",
+            f"{file.origin}: readings of counter {device!r} are {usual} minutes apart, such as {moment}Z, and none is "
+            f"at the start and one at the end of an interval of {grid} minutes: choose interval_minutes that they are "
+            "at, or export readings at full intervals",
+        )
+
+
+def _series(readings: Statements) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    return readings.part, readings.station
+
+
+def _meet(readings: Statements, grid: int) -> bool:
+    """Whether any counter has readings at the start and at the end of an interval."""
+    at = readings.minute % grid == 0
+    series = readings.station[at].astype(np.int64) * len(readings.parts) + readings.part[at]
+    keys = series << 32 | readings.minute[at]
+    return bool(np.isin(keys + grid, keys).any())
 
 
 def _coarser(file: InputColumns, station: npt.NDArray[np.integer], minute: Int) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.columns import ColumnName, TimeColumns, alternatives, time_alternatives
-from tasks.settings.sources.rows import RowSource
+from tasks.settings.sources.rows import CountColumns, RowSource
 from tasks.settings.tree import Network
 
 
@@ -32,6 +32,26 @@ class InputColumns:
     def timezone(self) -> str:
         """Of times without an offset."""
         return self.config.timezone or self.network.timezone
+
+    @property
+    def has_readings(self) -> bool:
+        """Whether counts are readings of counters."""
+        return isinstance(self.config, CountColumns) and self.config.cumulative
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Columns that tell the counters of a station apart."""
+        return self.config.device if isinstance(self.config, CountColumns) else ()
+
+    @property
+    def gaps(self) -> bool:
+        """Whether rows may be regularly further apart than the grid."""
+        return isinstance(self.config, CountColumns) and self.config.gaps
+
+    @property
+    def grid(self) -> int:
+        """Minutes between the times that rows may have: an interval, or the next minute where they are readings."""
+        return 1 if self.has_readings else self.network.interval_minutes
 
     def require(self, name: str, toml: str) -> str:
         """A column that must be there, once.
@@ -103,6 +123,8 @@ class InputColumns:
 
     def _shift(self, finer: bool) -> int:
         """Seconds from the moment that a time names back to the start of its interval, or into a finer one."""
+        if self.has_readings:
+            return -60 if self.config.time_is == "last_minute" else 0  # a reading is of a moment
         if finer:
             return int(self.config.time_is == "end")
         interval = self.network.interval_minutes

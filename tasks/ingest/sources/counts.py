@@ -47,5 +47,6 @@ class Counts:
             warnings=validated.warnings,
             recheck_at=validated.recheck_at,
             left_out=validated.left_out,
+            readings=validated.readings,
             silence_is_zero=adds_up,
         )

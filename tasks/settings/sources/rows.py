@@ -60,6 +60,7 @@ TimeFormats = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 Thousands = Annotated[tuple[Literal[",", ".", " ", "'"], ...], BeforeValidator(_marks)]
 Decimals = Annotated[tuple[Literal[",", "."], ...], BeforeValidator(_as_list)]
 Words = Annotated[tuple[str, ...], BeforeValidator(texts_of)]
+ColumnNames = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
 
 
 class RowSource(BaseSource):
@@ -129,6 +130,55 @@ class CountColumns(RowSource):
         description="Several rows of one station, interval and part add up, or the last one counts; without it the "
         "last one, and an input in which most say something else than the one before is rejected.",
     )
+    gaps: bool = Field(
+        False,
+        exclude_if=lambda gaps: not gaps,
+        description="Whether rows of a station may be regularly further apart than interval_minutes, since nothing was "
+        "observed between them; without it such an input is rejected.",
+    )
+    cumulative: bool = Field(
+        False,
+        exclude_if=lambda cumulative: not cumulative,
+        description="Whether counts are readings of counters that run on, so that people are the differences of the "
+        "readings of a device.",
+    )
+    device: ColumnNames = Field(
+        (),
+        exclude_if=lambda columns: not columns,
+        description="Column that names the counter, or several that do together; without it a station has one counter. "
+        '["C/A", "UNIT", "SCP"]',
+    )
+    counter_limit: int | None = Field(
+        None,
+        gt=0,
+        exclude_if=lambda limit: limit is None,
+        description="Largest reading of a counter, after which it goes on at 0; without it a fall is a reset.",
+    )
+    counter_direction: Literal["up", "down", "either"] = Field(
+        "up",
+        exclude_if=lambda direction: direction == "up",
+        description="Which way counters run; either: some count down, and a difference above maximum is a reset.",
+    )
+
+    @model_validator(mode="after")
+    def _sound_counters(self) -> CountColumns:
+        with about(f"source {self.name!r}"):
+            only = [key for key in ("device", "counter_limit", "counter_direction") if key in self.model_fields_set]
+            if only and not self.cumulative:
+                raise ConfigError(f"{only[0]} is about readings of counters: add cumulative = true")
+            if not self.cumulative:
+                return self
+            if self.rows == "sum" or {"part", "available_at"} & {*self.columns}:
+                raise ConfigError(
+                    "cumulative takes the differences of each device, which add up by themselves: leave out "
+                    'rows = "sum", part and available_at; device names the columns that tell counters apart'
+                )
+            if self.counter_direction == "either" and "maximum" not in self.model_fields_set:
+                raise ConfigError(
+                    'counter_direction = "either" needs maximum: the most people that a device may count in an '
+                    "interval, which tells a reset from a counter that runs down"
+                )
+        return self
 
     @model_validator(mode="after")
     def _sound_columns(self) -> CountColumns:

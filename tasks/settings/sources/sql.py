@@ -51,6 +51,11 @@ class SqlSource(CountColumns):
             )
         if self.rows == "sum":
             raise ConfigError(f"{where}: a query adds rows up: write SUM and GROUP BY in query")
+        if self.cumulative:
+            raise ConfigError(
+                f"{where}: a query takes the differences of counters: write reading - LAG(reading) OVER "
+                "(PARTITION BY device ORDER BY time) in query"
+            )
         if _PASSWORD.search(self.url):
             raise ConfigError(f'{where}: url holds a password: put it into a variable, and write url = "env:NAME"')
         return self

@@ -93,7 +93,7 @@ def test_a_file_of_counters_is_rejected_with_column_readings_and_remedy(
     bench = _readings(tmp_path, gates, **more)
     said = (
         r"column 'IN' only grows at station '59 ST', from 5,000 at 2024-05-09T04:00Z to 5,640 at 2024-05-09T12:00Z.*"
-        "give the difference per interval"
+        "cumulative = true takes the differences"
     )
     with pytest.raises(SourceError, match=said):
         bench.ingest()

@@ -20,7 +20,8 @@ def read(values: pa.Array, **keys: Any) -> list[int | str | None]:
     """Each count, None where it is blank, or the reason against it."""
     rejections = Rejections(len(values))
     source = CountsSource.model_validate({"name": "x", "path": "f", **keys})
-    numbers, given, _ = read_counts(values, source, rejections)
+    counted = read_counts(values, source, rejections)
+    numbers, given = counted.values, counted.given
     reasons = iter(rejections.reasons(rejections.rejected).to_pylist())
     bad = {*rejections.rejected.tolist()}
     return [next(reasons) if i in bad else int(numbers[i]) if given[i] else None for i in range(len(values))]

@@ -247,9 +247,9 @@ def _read(
     minute = check_times(rejections, moments, file.network.interval_minutes, pull, floor=True)
     people = np.ones(file.rows.rows, dtype=np.int64)
     if columns.count is not None:
-        counted, given, _ = read_counts(file.rows.column(columns.count), file.config, rejections, chosen)
-        rejections.reject(~given, "missing_count")
-        people = counted.astype(np.int64)
+        counted = read_counts(file.rows.column(columns.count), file.config, rejections, chosen)
+        rejections.reject(~counted.given, "missing_count")
+        people = counted.values.astype(np.int64)
     return _Side(target, station, names, moments, minute, people, rejections, chosen, tuple(unmatched.values()))
 
 

@@ -145,6 +145,7 @@ class HttpFeed:
             cursor=after.text() if moves else None,
             recheck_at=validated.recheck_at,
             left_out=validated.left_out,
+            readings=validated.readings,
             done=len(done.pages),
             total=len(done.pages),
         )
