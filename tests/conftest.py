@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,12 +74,37 @@ def prefect_harness() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def mlflow_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings whose data root holds an MLflow database; one for the session, as making it takes seconds."""
+def with_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Put MLflow's database, its tables created, into a data root that has none; returns the root.
+
+    MLflow creates its tables by replaying all its migrations, which takes seconds; here once a session.
+    """
     from tasks.settings.tree import Settings
     from tasks.tracking import runs
 
-    made = Settings(data_root=str(tmp_path_factory.mktemp("mlflow root #1 ü")))
+    first = tmp_path_factory.mktemp("mlflow root #1 ü")
+    with runs.connect(Settings(data_root=str(first))):
+        pass
+    tables = first / "mlflow/mlflow.db"
+    with closing(sqlite3.connect(tables)) as database, database:
+        database.execute("DELETE FROM experiment_tags")
+        database.execute("DELETE FROM experiments WHERE name = 'nexthour'")
+
+    def place(root: Path) -> Path:
+        (root / "mlflow").mkdir(parents=True)
+        shutil.copy(tables, root / "mlflow/mlflow.db")
+        return root
+
+    return place
+
+
+@pytest.fixture(scope="session")
+def mlflow_settings(with_mlflow: Callable[[Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings whose data root holds an MLflow database; one for the session."""
+    from tasks.settings.tree import Settings
+    from tasks.tracking import runs
+
+    made = Settings(data_root=str(with_mlflow(tmp_path_factory.mktemp("mlflow root #2 ü"))))
     with runs.connect(made):
         return made
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 TESTS = Path(__file__).parents[1]
-SLOW_FIXTURES = frozenset({"prefect_harness", "mlflow_settings", "tiny_champion"})
+SLOW_FIXTURES = frozenset({"mlflow_settings", "prefect_harness", "tiny_champion", "with_mlflow"})
 SLOW = {
     "backtest/test_backtest.py::test_the_report_equals_a_slow_computation_from_the_rows_that_were_written": "seconds",
     "backtest/test_log.py": "MLflow",

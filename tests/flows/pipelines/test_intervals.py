@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -28,8 +29,10 @@ def settings(root: Path, interval: int) -> Settings:
 
 
 @pytest.mark.parametrize("interval", [1, 5, 10, 15, 20, 30, 60])
-def test_counts_are_ingested_forecast_published_and_scored(tmp_path: Path, interval: int) -> None:
-    town = settings(tmp_path, interval)
+def test_counts_are_ingested_forecast_published_and_scored(
+    tmp_path: Path, with_mlflow: Callable[[Path], Path], interval: int
+) -> None:
+    town = settings(with_mlflow(tmp_path), interval)
     loop.ingest(town, NOW, backfill=True)
     loop.features(town, np.datetime64("2024-04-21"), np.datetime64("2024-04-21"))
     report = loop.forecast(town, NOW - HOUR, "weekday_level")
@@ -51,8 +54,10 @@ def test_a_zone_whose_days_begin_between_two_intervals_takes_finer_ones() -> Non
 
 @pytest.mark.slow
 @pytest.mark.parametrize("interval", [20, 60])
-def test_a_network_is_trained_and_forecasts_where_an_hour_has_few_steps(tmp_path: Path, interval: int) -> None:
-    town = settings(tmp_path, interval)
+def test_a_network_is_trained_and_forecasts_where_an_hour_has_few_steps(
+    tmp_path: Path, with_mlflow: Callable[[Path], Path], interval: int
+) -> None:
+    town = settings(with_mlflow(tmp_path), interval)
     loop.ingest(town, NOW, backfill=True)
     trained = loop.retrain(town, NOW - HOUR)
     assert trained.version
