@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -35,23 +35,56 @@ def drop(folder: Path, path: str | None = None, **files: bytes) -> Bench:
     return bench
 
 
-def peak(bench: Bench) -> tuple[SourceReport, float, float]:
-    """Report, peak memory in MiB and processor seconds of an ingest in a process of its own, less those of one of a good file."""
-    code = (
-        "import dataclasses, json, resource, sys, time; from tasks.settings.tree import Settings; import numpy as np\n"
-        "from tasks.ingest.steps import ingest_source\n"
-        "s = Settings(**json.loads(sys.argv[1])); at = np.datetime64(sys.argv[2])\n"
-        "read = lambda *paths: ingest_source(s, 'gates', at, paths=paths)\n"
-        "used = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024\n"
-        "read(sys.argv[3]); base, begun = used(), time.process_time(); r = read()\n"
-        "print(json.dumps([dataclasses.asdict(r), used() - base, time.process_time() - begun]))"
-    )
-    settings = json.dumps({"data_root": bench.settings.data_root, "sources": [bench.source]})
-    words = [sys.executable, "-c", code, settings, str(NOW), str(bench.folder / "feed/good.csv")]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    report, memory, seconds = json.loads(done.stdout)
-    return SourceReport(**report), memory, seconds
+INGESTS = """
+import dataclasses, json, os, resource, signal, sys, time
+import numpy as np
+from tasks.ingest.steps import ingest_source
+from tasks.settings.tree import Settings
+
+def used():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+def measure(settings, at, good):
+    town, now = Settings(**settings), np.datetime64(at)
+    ingest_source(town, "gates", now, paths=(good,))
+    base, begun = used(), time.process_time()
+    report = ingest_source(town, "gates", now)
+    return dataclasses.asdict(report), used() - base, time.process_time() - begun
+
+for line in sys.stdin:
+    if os.fork() == 0:
+        signal.alarm(120)
+        print(json.dumps(measure(*json.loads(line))), flush=True)
+        os._exit(0)
+    if os.wait()[1]:
+        print("null", flush=True)
+"""
+Peak = Callable[[Bench], tuple[SourceReport, float, float]]
+
+
+@pytest.fixture(scope="module")
+def peak() -> Iterator[Peak]:
+    """Report, peak memory in MiB and processor seconds of an ingest in a process of its own, less those of one of a good file.
+
+    Each process is forked from one that has imported what an ingest needs, which takes longer than most ingests.
+    """
+    with subprocess.Popen(
+        [sys.executable, "-c", INGESTS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        words, answers = process.stdin, process.stdout
+
+        def measure(bench: Bench) -> tuple[SourceReport, float, float]:
+            settings = {"data_root": bench.settings.data_root, "sources": [bench.source]}
+            words.write(json.dumps([settings, str(NOW), str(bench.folder / "feed/good.csv")]) + "\n")
+            words.flush()
+            measured = json.loads(answers.readline())
+            assert measured, "the ingest failed; its error is on standard error"
+            report, memory, seconds = measured
+            return SourceReport(**report), memory, seconds
+
+        yield measure
 
 
 def gzip_bomb(folder: Path) -> str:
@@ -154,7 +187,7 @@ BOMBS: tuple[Callable[[Path], str], ...] = (
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_is_answered_in_bounded_memory_and_time_and_the_good_file_lands(
-    tmp_path: Path, bomb: Callable[[Path], str]
+    tmp_path: Path, peak: Peak, bomb: Callable[[Path], str]
 ) -> None:
     bench = drop(tmp_path)
     reason = bomb(tmp_path / "feed")
@@ -278,7 +311,9 @@ def test_keys_of_an_object_store_lead_nowhere(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("glob", ["feed", "feed/*", "feed/**", "feed/**/*.csv"])
-def test_links_are_followed_once_and_pipes_devices_and_folders_are_no_files(tmp_path: Path, glob: str) -> None:
+def test_links_are_followed_once_and_pipes_devices_and_folders_are_no_files(
+    tmp_path: Path, peak: Peak, glob: str
+) -> None:
     bench = drop(tmp_path)
     feed, beyond = tmp_path / "feed", tmp_path / "beyond"
     beyond.mkdir()
