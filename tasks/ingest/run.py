@@ -31,6 +31,7 @@ from tasks.ingest.land.readings import land_readings, lock_of
 from tasks.ingest.land.reject_table import write_rejects
 from tasks.ingest.land.transaction import LedgerTransaction
 from tasks.ingest.land.writer import Writer, WriteResult
+from tasks.ingest.poll_log import PollLog
 from tasks.ingest.prefetch import WORKERS, prefetch
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import IngestTotals, MinuteRange, SourceReport, join_ranges
@@ -89,6 +90,7 @@ def _pull(context: IngestContext, source: Source, ledger: SourceLedger) -> Pull:
         LedgerView(ledger, context),
         Claims(context.store, source.name),
         Repairs(context.store, source.name),
+        PollLog(context.store, source.name),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import Claims
 from tasks.ingest.formats.repaired import Repairs
+from tasks.ingest.poll_log import PollLog
 
 
 class Ledger(Protocol):
@@ -44,6 +45,7 @@ class Pull:
         done: what the ledger holds; a source skips what has not changed.
         claims: which file counts which event.
         repairs: rows of its files that people repaired.
+        polls: states that earlier pulls of a source without history left.
     """
 
     as_of: np.datetime64
@@ -54,6 +56,7 @@ class Pull:
     done: Ledger | None = None
     claims: Claims | None = None
     repairs: Repairs | None = None
+    polls: PollLog | None = None
 
     @property
     def has_range(self) -> bool:

@@ -231,7 +231,7 @@ def test_options_of_the_settings_library_are_unknown_keys_too(write: Write, key:
         ("sources = 5", "sources: "),
         ("sources = []", "sources: Tuple should have at least 1 item"),
         ('[sources]\nname = "a"', "sources: Input should be a valid tuple"),
-        ('[[sources]]\nname = "a"', "sources.0.kind is missing: known are counts, events, http, simulate, sql"),
+        ('[[sources]]\nname = "a"', "sources.0.kind is missing: known are counts, events, gbfs, http, simulate, sql"),
         ('[[sources]]\nname = "a"\nkind = "count"', "sources.0.kind 'count' is unknown; did you mean 'counts'?"),
         ('[[sources]]\nname = "a"\nkind = "counts"', "sources.0.path is missing"),
         (COUNTS + COUNTS, "[[sources]] names must differ: ['a', 'a']"),
@@ -329,7 +329,7 @@ def test_an_empty_data_root_is_refused() -> None:
 
 
 def test_every_section_and_every_kind_of_source_is_frozen_and_refuses_unknown_keys() -> None:
-    assert set(KINDS) == {"counts", "events", "http", "simulate", "sql"}
+    assert set(KINDS) == {"counts", "events", "gbfs", "http", "simulate", "sql"}
     sections = [f.annotation for f in Settings.model_fields.values() if isinstance(f.annotation, type)]
     models = [m for m in (*sections, *KINDS.values()) if issubclass(m, BaseModel)]
     assert len(models) >= 10

@@ -10,13 +10,14 @@ from tasks.clock import parse_moment
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.columns import TargetColumn, same_rows
 from tasks.settings.sources.files import CountsSource, EventColumns, EventsSource
+from tasks.settings.sources.gbfs import GbfsSource
 from tasks.settings.sources.http import HttpSource
 from tasks.settings.sources.rows import BaseSource, CountColumns
 from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.sources.sql import SqlSource
 
 SourceSettings = Annotated[
-    CountsSource | EventsSource | HttpSource | SimulateSource | SqlSource, Field(discriminator="kind")
+    CountsSource | EventsSource | GbfsSource | HttpSource | SimulateSource | SqlSource, Field(discriminator="kind")
 ]
 
 
@@ -44,6 +45,8 @@ def _check_targets(source: BaseSource, targets: tuple[str, ...]) -> None:
         if strange:
             raise ConfigError(f"source {source.name!r}: events.{strange[0]} is no target of [network] {list(targets)}")
         _check_distinct(source, "events.", {target: _rows_of(where) for target, where in source.events.items()})
+    if isinstance(source, GbfsSource):
+        _check_flows(source, targets)
     if isinstance(source, CountColumns):
         known = (*targets, "station_id", "minute", "minute_utc", "part", "available_at")
         for key in source.columns:
@@ -51,6 +54,18 @@ def _check_targets(source: BaseSource, targets: tuple[str, ...]) -> None:
                 raise ConfigError(f"source {source.name!r}: columns.{key} is unknown{nearest_key(key, known)}")
         said = {target: source.columns.get(target, target) for target in targets}
         _check_distinct(source, "columns.", {target: same_rows(columns) for target, columns in said.items()})
+
+
+def _check_flows(source: GbfsSource, targets: tuple[str, ...]) -> None:
+    given = {"departures": source.departures, "arrivals": source.arrivals}
+    for key, target in given.items():
+        if target and target not in targets:
+            raise ConfigError(
+                f"source {source.name!r}: {key} = {target!r} is no target of [network] {list(targets)}: name one of "
+                f'them, or write {key} = "" to leave {key} out'
+            )
+    if source.departures == source.arrivals:
+        raise ConfigError(f"source {source.name!r}: departures and arrivals need targets of their own")
 
 
 def _rows_of(where: EventColumns) -> tuple[object, ...]:

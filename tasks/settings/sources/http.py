@@ -8,26 +8,43 @@ from pydantic import Field, model_validator
 
 from tasks.errors import ConfigError, about
 from tasks.settings.secrets import check_url, check_values
-from tasks.settings.sources.rows import CountColumns, Moment
+from tasks.settings.sources.rows import BaseSource, CountColumns, Moment
 
 
-class HttpSource(CountColumns):
-    """A feed of one row per (station, minute), JSON or CSV, polled over HTTP.
+class HttpRequests(BaseSource):
+    """A source that asks over HTTP.
 
     A value of `headers` and `params` may end in env:NAME, which stands for that environment variable.
     """
 
     beside: ClassVar[frozenset[str]] = frozenset(
-        {"headers", "max_bytes", "max_pages", "quiet_after_minutes", "timeout_seconds", "retries", "max_wait_seconds"}
+        {"headers", "max_bytes", "quiet_after_minutes", "timeout_seconds", "retries", "max_wait_seconds"}
     )
+    headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
+    params: dict[str, str] = Field(default_factory=dict, description="Query parameters of every request.")
+    max_bytes: int = Field(32 << 20, ge=1000, description="Of a reply, unpacked; and of all of a pull but the last.")
+    timeout_seconds: float = Field(30, gt=0, le=600, description="For a whole reply.")
+    retries: int = Field(4, ge=0, le=20, description="After a lost connection, 429 or 5xx.")
+    max_wait_seconds: float = Field(60, ge=0, le=3600, description="Longest pause before a retry.")
+
+    @model_validator(mode="after")
+    def _sound_requests(self) -> HttpRequests:
+        with about(f"source {self.name!r}"):
+            check_values("headers", self.headers)
+            check_values("params", self.params)
+        return self
+
+
+class HttpSource(HttpRequests, CountColumns):
+    """A feed of one row per (station, minute), JSON or CSV, polled over HTTP."""
+
+    beside: ClassVar[frozenset[str]] = HttpRequests.beside | {"max_pages"}
     kind: Literal["http"] = "http"
     url: str = Field(description="http:// or https://, without a user or password.")
     format: Literal["auto", "json", "csv"] = Field(
         "auto", description="Of a reply; auto: as its content type or first character says."
     )
     records: str = Field("", description="Dotted path to the array of records in JSON; empty where it is the whole.")
-    headers: dict[str, str] = Field(default_factory=dict, description="Headers of every request.")
-    params: dict[str, str] = Field(default_factory=dict, description="Query parameters of every request.")
     cursor: str | None = Field(None, description="Query parameter of the cursor; one reply per pull without it.")
     next: str | None = Field(
         None, description="The next cursor: a dotted path in JSON, header:NAME, or column:NAME for its largest value."
@@ -37,17 +54,11 @@ class HttpSource(CountColumns):
     start_param: str | None = Field(None, description="Query parameter of the first minute wanted, ISO 8601 UTC.")
     end_param: str | None = Field(None, description="Query parameter of the end of the minutes wanted, exclusive.")
     max_pages: int = Field(100, ge=1, le=100_000, description="Replies after which a pull ends.")
-    max_bytes: int = Field(32 << 20, ge=1000, description="Of a reply, unpacked; and of all of a pull but the last.")
-    timeout_seconds: float = Field(30, gt=0, le=600, description="For a whole reply.")
-    retries: int = Field(4, ge=0, le=20, description="After a lost connection, 429 or 5xx.")
-    max_wait_seconds: float = Field(60, ge=0, le=3600, description="Longest pause before a retry.")
 
     @model_validator(mode="after")
     def _sound(self) -> HttpSource:
         with about(f"source {self.name!r}"):
             check_url(self.url)
-            check_values("headers", self.headers)
-            check_values("params", self.params)
             self._check_cursor()
         return self
 

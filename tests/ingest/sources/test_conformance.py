@@ -80,6 +80,40 @@ def count(station: str, minute: str, entries: int, exits: int | None) -> dict[st
     return {"stop": {"id": station}, "at": minute, "people": {"in": entries, "out": exits}}
 
 
+def some_stocks(folder: Path) -> Bench:
+    """A recording of a feed of stocks at twelve stations: half an hour of two days ago, and an hour of today."""
+    bench = Bench(folder, {"name": "bikes", "kind": "gbfs", "path": f"{folder}/feed/*"}, LONDON)
+    starts = np.array(["2024-05-08T22:00:00", "2024-05-10T00:55:00"], "M8[s]")
+    for number in range(37):
+        put_stocks(bench, number, starts[min(number // 13, 1)] + number * np.timedelta64(150, "s"))
+    return bench
+
+
+def more_stocks(bench: Bench) -> None:
+    start = np.datetime64("2024-05-10T02:27:30", "s")
+    for number in range(37, 40):
+        put_stocks(bench, number, start + (number - 37) * np.timedelta64(150, "s"))
+
+
+def put_stocks(bench: Bench, number: int, moment: np.datetime64) -> None:
+    seconds = int(moment.astype(np.int64))
+    stations = [
+        {
+            "station_id": f"S{i}",
+            "num_bikes_available": 9 + (number * (i + 3)) % 7,
+            "num_docks_available": 9,
+            "is_installed": True,
+            "is_renting": True,
+            "is_returning": True,
+            "last_reported": seconds - i,
+        }
+        for i in range(12)
+    ]
+    broken = [{"station_id": "S0", "num_bikes_available": -1}, {"num_bikes_available": 1}] if number == 0 else []
+    reply = {"last_updated": seconds, "ttl": 60, "version": "2.3", "data": {"stations": [*stations, *broken]}}
+    bench.put(f"{number:03}.json", json.dumps(reply))
+
+
 def some_rows(folder: Path) -> Bench:
     url = f"sqlite:///{folder}/feed/ops.db"
     bench = Bench(
@@ -107,6 +141,7 @@ def put_rows(bench: Bench, rows: list[tuple[object, ...]]) -> None:
 EXAMPLES: dict[str, tuple[Callable[[Path], Bench], Callable[[Bench], None]]] = {
     "counts": (some_counts, more_counts),
     "events": (some_events, more_events),
+    "gbfs": (some_stocks, more_stocks),
     "http": (some_http, more_http),
     "simulate": (some_city, more_city),
     "sql": (some_rows, more_rows),
@@ -155,8 +190,8 @@ def test_rows_in_are_rows_landed_and_rejects(tmp_path: Path, kind: str) -> None:
     report = bench.ingest()
     assert report.minutes == len(bench.truth()) > 100
     assert report.rejected == sum(report.reasons.values()) == len(bench.rejects())
-    assert report.files == {"simulate": 1, "http": 1, "sql": 1}.get(kind, 2)
-    assert report.rows == {"counts": 912, "events": 82, "http": 912, "sql": 912}.get(
+    assert report.files == {"simulate": 1, "gbfs": 1, "http": 1, "sql": 1}.get(kind, 2)
+    assert report.rows == {"counts": 912, "events": 82, "gbfs": 444, "http": 912, "sql": 912}.get(
         kind, len(bench.table("observations"))
     )
     assert report.rejected == {"simulate": 0}.get(kind, 2)
@@ -265,7 +300,7 @@ def test_two_processes_at_once_end_in_the_same_minutes(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from tasks.ingest.steps import ingest_source; from tasks.settings.toml_file import *\n"
         "s = load_settings(sys.argv[1])\n"
-        "for name in ('gates', 'trips', 'city', 'feed', 'ops'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
+        "for name in ('gates', 'trips', 'city', 'bikes', 'feed', 'ops'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
     )
     benches = [some(tmp_path / kind) for kind, (some, _) in EXAMPLES.items()]
     parts = ['[network]\ntimezone = "Europe/London"\ninterval_minutes = 5\n']

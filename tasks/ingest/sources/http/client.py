@@ -7,14 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.sources.http.decompress import GZIP, Unpacker, too_large
 from tasks.settings.secrets import fill_variables, mask_url, secrets
-from tasks.settings.sources.http import HttpSource
 
 if TYPE_CHECKING:
     import httpx
@@ -64,11 +63,47 @@ class ReplyProblem(FileProblem):
         self.status, self.payload, self.passing, self.wait = status, payload, passing, wait
 
 
+class RequestConfig(Protocol):
+    """Where and how a feed is asked; see the settings of its source."""
+
+    @property
+    def name(self) -> str:
+        """Of the source."""
+
+    @property
+    def url(self) -> str:
+        """Address of the feed."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of every request."""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Query parameters of every request."""
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of a reply, unpacked."""
+
+    @property
+    def timeout_seconds(self) -> float:
+        """For a whole reply."""
+
+    @property
+    def retries(self) -> int:
+        """Tries after the first one."""
+
+    @property
+    def max_wait_seconds(self) -> float:
+        """Longest pause before a try."""
+
+
 class Feed:
     """One feed, for the length of a pull."""
 
     def __init__(
-        self, config: HttpSource, client: httpx.Client, as_of: np.datetime64, sleep: Callable[[float], None]
+        self, config: RequestConfig, client: httpx.Client, as_of: np.datetime64, sleep: Callable[[float], None]
     ) -> None:
         self._config, self._client, self._as_of, self._sleep = config, client, as_of, sleep
         self._origin = mask_url(config.url)
@@ -197,7 +232,7 @@ class Feed:
 
 
 @contextmanager
-def open_feed(config: HttpSource, as_of: np.datetime64, sleep: Callable[[float], None]) -> Iterator[Feed]:
+def open_feed(config: RequestConfig, as_of: np.datetime64, sleep: Callable[[float], None]) -> Iterator[Feed]:
     """A feed, and its connections closed afterwards.
 
     Raises:
