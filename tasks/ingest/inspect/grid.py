@@ -1,4 +1,4 @@
-"""How far apart the rows of a station are, which moment a time names, whether rows add up, whether counters run on."""
+"""How far apart the rows of a station are, which moment a time names, whether rows add up."""
 
 from __future__ import annotations
 
@@ -182,22 +182,3 @@ def choose_rows(
 
 def _count_repeats(columns: Int) -> int:
     return int(columns.shape[1] - np.unique(columns, axis=1).shape[1]) if columns.size else 0
-
-
-def runs_on(series: Sequence[Int], utc: Times, numbers: Sequence[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> bool:
-    """Whether counts are counters that only grow: their steps are small beside their height, and hardly ever down.
-
-    Args:
-        series: codes [row] of all that tells devices apart.
-        utc: time of each row.
-        numbers: counts [row] of each target.
-    """
-    for values in numbers:
-        known = ~np.isnat(utc) & ~np.isnan(values)
-        order = np.lexsort((utc[known].astype(np.int64), *(codes[known] for codes in series)))
-        same = np.all([np.diff(codes[known][order]) == 0 for codes in series], axis=0)
-        steps = np.diff(values[known][order])[same]
-        moved = steps[steps != 0]
-        if len(moved) >= 5 and (moved > 0).mean() >= 0.9 and np.median(values[known]) > 20 * np.median(np.abs(moved)):
-            return True
-    return False

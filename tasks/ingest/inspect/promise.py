@@ -16,11 +16,14 @@ from pydantic import ValidationError
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.event_ids import Claims
+from tasks.ingest.rows.differences import CounterRules, take_differences
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import make_source
 from tasks.ingest.statements import Statements, concatenate
+from tasks.settings.sources.rows import CountColumns
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables.schemas import NOT_KNOWN
 
 _FIRST = 6
 _ONCE = ("superseded_in_file", "duplicate_event")
@@ -68,6 +71,7 @@ def promise(
     except ValidationError as error:
         raise ConfigError(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
     said, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()
+    readings = list[Statements]()
     with TemporaryDirectory(prefix="nexthour-") as folder:
         request = Pull(as_of, paths=tuple(paths), complete=True, claims=Claims(Store(folder), "init"))
         for batch in make_source(settings.sources[0], settings.network).pull(request):
@@ -75,6 +79,8 @@ def promise(
                 raise SourceError(batch.failure)
             if len(batch.statements):
                 said.append(_Piece.of(batch))
+            if batch.readings is not None:
+                readings.append(batch.readings.rows)
             rows += batch.accepted
             for reject in batch.rejects:
                 reasons[reject.reason] += 1
@@ -82,6 +88,8 @@ def promise(
     rejected = sum(reasons.values())
     if not rows or rejected - sum(reasons[reason] for reason in _ONCE) > rows:
         raise SourceError(_nothing(rows, rejected, reasons, examples))
+    if readings and (counted := _count_readings(readings, settings)) is not None:
+        said.append(counted)
     made = _summarize(said, settings.network.targets)
     return replace(
         made, rows=rows, rejected=rejected, reasons=reasons, examples=list(examples.items()), files=len(paths)
@@ -125,7 +133,7 @@ def _summarize(said: Sequence[_Piece], targets: Sequence[str]) -> Promise:
     """Stations, first and last minute, people by target, first minutes."""
     if not said:
         return Promise(people=dict.fromkeys(targets, 0))
-    rows = _last_of_each(concatenate(*(piece.rows for piece in said)))
+    rows = _add_parts(_last_of_each(concatenate(*(piece.rows for piece in said))))
     people = {target: int(rows.values[i][rows.valid[i]].sum()) for i, target in enumerate(targets)}
     first, last = (np.datetime64(each, "m") for each in (min(p.first for p in said), max(p.last for p in said)))
     return Promise(stations=rows.used_stations(), first=first, last=last, people=people, minutes=_first_minutes(rows))
@@ -137,6 +145,29 @@ def _last_of_each(rows: Statements) -> Statements:
     ordered = rows.take(order)
     same = [np.diff(key) == 0 for key in (ordered.station, ordered.minute, ordered.part)]
     return ordered.take(np.append(~np.logical_and.reduce(same), np.ones(min(len(rows), 1), dtype=bool)))
+
+
+def _count_readings(readings: Sequence[Statements], settings: Settings) -> _Piece | None:
+    """What readings of counters in several files say together; None where no interval has two."""
+    config, rows = settings.sources[0], _last_of_each(concatenate(*readings))
+    assert isinstance(config, CountColumns)  # others have no readings
+    rules = CounterRules.of(config, settings.network.interval_minutes)
+    made = take_differences(rows, np.zeros(len(rows), dtype=bool), rules).statements
+    return _Piece(made, int(made.minute.min()), int(made.minute.max())) if len(made) else None
+
+
+def _add_parts(rows: Statements) -> Statements:
+    """One row per station and minute, of rows sorted by both; not valid where a part is not known."""
+    change = (np.diff(rows.station) != 0) | (np.diff(rows.minute) != 0)
+    starts = np.flatnonzero(np.append(np.ones(min(len(rows), 1), dtype=bool), change))
+    if not len(starts):
+        return rows
+    unknown = rows.valid & (rows.values == NOT_KNOWN)
+    return replace(
+        rows.take(starts),
+        values=np.add.reduceat(np.where(rows.valid, rows.values, 0), starts, axis=1),
+        valid=np.logical_or.reduceat(rows.valid, starts, axis=1) & ~np.logical_or.reduceat(unknown, starts, axis=1),
+    )
 
 
 def _first_minutes(rows: Statements) -> list[tuple[np.datetime64, str, tuple[int | None, ...]]]:

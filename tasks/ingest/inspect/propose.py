@@ -12,7 +12,8 @@ from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days
-from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows, runs_on
+from tasks.ingest.inspect.devices import MOST_DEVICES, find_devices, repeated_times, runs_on
+from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
 from tasks.ingest.inspect.people import People, Target, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
 from tasks.ingest.inspect.profile import Column
@@ -180,9 +181,12 @@ class _Found:
         """Keys of a source of counts.
 
         Raises:
-            SourceError: if they are readings of counters, or parts of a sum that are no numbers.
+            SourceError: if they are parts of a sum that are no numbers, or readings that nothing tells apart.
         """
         times = self.when.start.utc(self.table, self._zone, self._place)
+        numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
+        if runs_on([self._place, *(column.codes for column in self._devices)], times, numbers):
+            return self._as_readings(times)
         check_order(self._place, self.when.start.utc(self.table, "UTC"), times)
         interval = choose_interval(self._station, times, self.answers, events=False)
         if interval.value is None:
@@ -198,15 +202,31 @@ class _Found:
             if rows.value.rows == "sum":
                 self._check_numbers()
         questions = [*interval.questions, *moment.questions, *rows.questions]
-        numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
         said = {**interval.said, **moment.said, **rows.said}
-        if runs_on(self._devices, times, numbers):
-            names = ", ".join(repr(target.column) for target in self.people.targets.values() if target.column)
-            raise SourceError(
-                f"column {names} holds readings of counters, which only grow: export people per interval, the "
-                "differences of the readings of each device"
-            )
         return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
+
+    def _as_readings(self, times: Times) -> Proposal:
+        """Keys of a source of counters.
+
+        Raises:
+            SourceError: if no columns tell apart the counters that a station has, or they are read too seldom.
+        """
+        series, device = find_devices(self._place, times, self._devices)
+        names = ", ".join(repr(target.column) for target in self.people.targets.values() if target.column)
+        if (again := repeated_times(series, times)) > len(times) // 50:
+            raise SourceError(
+                f"column {names} holds readings of counters, which only grow, and {again:,} rows share station and "
+                "time with another: write the configuration by hand, with cumulative = true, and with the columns that "
+                "tell the counters of a station apart as device"
+            )
+        interval = choose_interval(series, times, self.answers, events=False)
+        layout = {**self.table.shape, **self.written, **self._formats}
+        source = {"kind": "counts", **layout, "columns": self._counts, "cumulative": True}
+        told = f"readings of counters in {names}: people are their differences"
+        if device:
+            source["device"], told = device, f"{told}, one counter per {' and '.join(device)}"
+        said = {"counts": told, **interval.said}
+        return Proposal(source, self._network(self.people.targets, interval.value), interval.questions, said)
 
     def _check_numbers(self) -> None:
         """Whether every part of a sum can be read, as a sum without one of its parts is too small.
@@ -257,8 +277,9 @@ class _Found:
         return place
 
     @property
-    def _devices(self) -> list[Int]:
-        return [self._station, *(c.codes for c in self._rest.values() if c.hints_at("device") and len(c.texts) < 5000)]
+    def _devices(self) -> list[Column]:
+        """Columns that may tell the counters of a station apart."""
+        return [c for c in self._rest.values() if c.hints_at("device") and len(c.texts) < MOST_DEVICES]
 
     @property
     def _rest(self) -> dict[str, Column]:

@@ -44,7 +44,7 @@ def land_readings(context: IngestContext, batch: SourceBatch, received_at: np.da
     if not len(own):
         return batch
     near = table.near(own, context.network.interval_minutes)
-    made = take_differences(near.rows, near.withdrawn, rules_of(config, context.network.interval_minutes))
+    made = take_differences(near.rows, near.withdrawn, CounterRules.of(config, context.network.interval_minutes))
     blanks = [f"{count:,} {code}" for code, count in made.blanks.items()]
     said = f"{batch.origin}: intervals of counters that are not known, and so not their stations': {', '.join(blanks)}"
     return replace(
@@ -55,11 +55,6 @@ def land_readings(context: IngestContext, batch: SourceBatch, received_at: np.da
 def lock_of(source: str) -> str:
     """Name of the lock under which readings of a source are kept and counted."""
     return f"readings-{source}"
-
-
-def rules_of(config: CountColumns, interval: int) -> CounterRules:
-    """How the counters of a source run."""
-    return CounterRules(interval, config.maximum, config.counter_limit, config.counter_direction)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.ingest.statements import UNKNOWN, Statements
+from tasks.settings.sources.rows import CountColumns
 from tasks.tables.schemas import NOT_KNOWN
 
 Flags = npt.NDArray[np.bool_]
@@ -41,6 +42,11 @@ class CounterRules:
     maximum: int
     limit: int | None = None
     direction: str = "up"
+
+    @classmethod
+    def of(cls, config: CountColumns, interval: int) -> CounterRules:
+        """How the counters of a source run, on a grid of so many minutes."""
+        return cls(interval, config.maximum, config.counter_limit, config.counter_direction)
 
 
 @dataclass(frozen=True)

@@ -282,10 +282,16 @@ def test_what_a_file_says_cannot_leave_its_comment(tmp_path: Path) -> None:
     assert load_settings(out).gate.confidence == 0.8
 
 
-def test_readings_of_counters_are_no_people(tmp_path: Path) -> None:
-    lines = (f"A,2024-03-04T{h:02d}:{m:02d}Z,{700_000 + 240 * h + m}\n" for h in range(12) for m in (0, 15, 30, 45))
-    with pytest.raises(SourceError, match="'entries' holds readings of counters, which only grow"):
-        look(tmp_path, f__csv="gate,when,entries\n" + "".join(lines))
+def test_readings_of_counters_become_their_differences(tmp_path: Path) -> None:
+    quarters = [np.datetime64("2024-03-04T00:00", "m") + 15 * n for n in range(40)]
+    values = {"A": (700_000, 5), "B": (31_000, 2), "C": (9_000, 1)}
+    lines = (
+        f"M,{gate},{at},{first + n * step}\n" for n, at in enumerate(quarters) for gate, (first, step) in values.items()
+    )
+    found = look(tmp_path, Answers(timezone="UTC"), f__csv="station,gate,when,entries\n" + "".join(lines))
+    assert (found.source["cumulative"], found.source["device"]) == (True, ["gate"])
+    assert found.network["interval_minutes"] == 15
+    assert landed(tmp_path, found) == {("M", at(str(q))): (8,) for q in quarters[:-1]}
 
 
 def test_periods_days_of_a_spreadsheet_and_milliseconds_are_times(tmp_path: Path) -> None:

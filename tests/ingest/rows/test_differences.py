@@ -216,3 +216,37 @@ def test_readings_in_any_files_and_order_are_what_a_slow_count_says(
         wanted = slow_counters([one for drop in drops for one in drop], 15, limit)
         found = {(s, int((m - START).total_seconds()) // 60): pair[0] for (s, m), pair in here.truth().items()}
         assert found == wanted
+
+
+MTA = "C/A,UNIT,SCP,STATION,LINENAME,DIVISION,DATE,TIME,DESC,ENTRIES,EXITS" + " " * 63
+
+
+def turnstiles(folder: Path, step: int, first: Sequence[int] = (7_183_242, 5_554)) -> Bench:
+    """A file as the MTA publishes them, of two turnstiles of a station read every so many minutes."""
+    lines = [MTA]
+    for number, value in enumerate(first):
+        for n in range(9):
+            when = at("2019-09-01T00:00") + timedelta(minutes=n * step)
+            desc, total = "RECOVR AUD" if n == 4 else "REGULAR", value + n * (n + number)
+            lines.append(f"A002,R051,02-00-0{number},59 ST,NQR456W,BMT,{when:%m/%d/%Y,%H:%M:%S},{desc},{total},{n}")
+    here = Bench(
+        folder,
+        {"name": "mta", "preset": "mta/turnstiles", "path": f"{folder}/feed/*"},
+        {"interval_minutes": min(step, 60), "timezone": "America/New_York"},
+    )
+    here.put("turnstile_190907.txt", "\n".join([*lines, ""]))
+    return here
+
+
+@pytest.mark.parametrize("step", [15, 60])
+def test_turnstiles_of_the_mta_are_read_where_readings_are_fine_enough(tmp_path: Path, step: int) -> None:
+    here = turnstiles(tmp_path, step)
+    assert here.ingest().reasons == {}
+    first = at("2019-09-01T04:00")
+    wanted = {n: 2 * (2 * n + 1) + 1 for n in range(8)}
+    assert here.truth() == {("59 ST", first + timedelta(minutes=n * step)): (wanted[n], 2) for n in range(8)}
+
+
+def test_four_hourly_turnstiles_of_the_mta_are_rejected_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"'A002\|R051\|02-00-00' are 240 minutes apart, coarser than .* = 60"):
+        turnstiles(tmp_path, 240).ingest()
