@@ -2,11 +2,13 @@
 
 import gzip
 import json
+import logging
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +184,10 @@ def test_refused_rows_are_counted_by_reason_for_the_person(nexthour: Command, ne
     assert re.search(r"│ negative +│[^│]+│ +1 │", err)
 
 
-def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(nexthour: Command, network: Path) -> None:
+def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(
+    nexthour: Command, network: Path, with_mlflow: Callable[[Path], Path]
+) -> None:
+    with_mlflow(network.parent / "root")
     nexthour("backfill", "--config", network)
     code, _, err = nexthour("retrain", "--config", network, "--as-of", "2024-03-05T09:00")
     line = err.strip().splitlines()[-1]
@@ -272,14 +277,17 @@ def test_reports_become_json_without_arrays_and_without_nan() -> None:
     }
 
 
-LEVEL = """
-import logging, sys
-from flows.cli.main import main
-try:
-    main()
-finally:
-    print(logging.getLogger().level, file=sys.stderr)
-"""
+@contextmanager
+def fresh_root_logger() -> Iterator[logging.Logger]:
+    """The root logger as a new process has it: without the handlers of pytest, before which none is configured."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    root.handlers.clear()
+    try:
+        yield root
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 @pytest.mark.parametrize(
@@ -287,10 +295,10 @@ finally:
     [(("--verbose", "backfill"), 20), (("backfill", "--verbose"), 20), (("backfill", "-v"), 20), (("backfill",), 30)],
 )
 def test_verbose_works_before_and_after_the_name_of_a_command(
-    network: Path, words: tuple[str, ...], level: int
+    nexthour: Command, network: Path, words: tuple[str, ...], level: int
 ) -> None:
-    command = [sys.executable, "-c", LEVEL, *words, "--config", str(network), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["sources"][0]["rows"] == 180
-    assert done.stderr.splitlines()[-1] == str(level)
+    with fresh_root_logger() as root:
+        code, out, _ = nexthour(*words, "--config", network, "--json")
+        assert root.level == level
+    assert code == 0
+    assert json.loads(out)["sources"][0]["rows"] == 180
