@@ -11,7 +11,9 @@ from typing import Any
 
 from tasks.ingest.formats.encodings import to_utf8
 from tasks.ingest.formats.fixed_width import rule_of
+from tasks.ingest.formats.json_records import read_json
 from tasks.ingest.inspect.answers import Question
+from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.format_times import fitting_formats
 from tasks.settings.shapes import DELIMITERS
 from tasks.time_formats import DATES
@@ -46,6 +48,8 @@ def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
         content: all of it, or its beginning.
         keys: header, skip_rows, delimiter, encoding and so on that were answered.
     """
+    if content.lstrip()[:1] == b"{" and "records" not in keys:
+        return Layout({**keys, **_records(content)})
     if content.startswith((b"PAR1", b"PK", b"\xd0\xcf\x11\xe0")) or content.lstrip()[:1] in (b"[", b"{"):
         return Layout(dict(keys))
     encoding = _encoding(content) if "encoding" not in keys else keys["encoding"]
@@ -56,6 +60,28 @@ def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
     bottom = text[-_ENDS:].decode("utf-8", "replace").splitlines()[-_MOST_BELOW - 5 :]
     known = _lines(top, bottom, keys)
     return Layout(known, encoding, None if "header" in known else _header_question(top, known))
+
+
+def _records(content: bytes) -> dict[str, str]:
+    """Key of the only array of objects in a JSON object; none where there is no such array, or several."""
+    try:
+        document = read_json("", content)
+    except FileProblem:
+        return {}
+    found = _arrays(document, "") if isinstance(document, dict) else []
+    return {"records": found[0]} if len(found) == 1 else {}
+
+
+def _arrays(document: dict[str, Any], path: str, depth: int = 4) -> list[str]:
+    """Dotted paths of arrays of objects."""
+    found = []
+    for name, value in document.items():
+        below = f"{path}.{name}" if path else name
+        if isinstance(value, dict) and depth:
+            found += _arrays(value, below, depth - 1)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            found.append(below)
+    return found
 
 
 def _encoding(content: bytes) -> str | Question:
@@ -84,7 +110,8 @@ def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> d
     delimiter, width = _find_delimiter(top[start:], known.get("delimiter"))
     widths = [_width(line, delimiter) for line in top]
     if "skip_rows" not in known:
-        first = next((i for i, each in enumerate(widths[:_MOST_ABOVE]) if each == width and width > 1), 0)
+        whole = [each == width and not _is_title(line, delimiter) for each, line in zip(widths, top, strict=True)]
+        first = next((i for i, fits in enumerate(whole[:_MOST_ABOVE]) if fits and width > 1), 0)
         known |= {"skip_rows": first} if first else {}
         start = first
     told = {"\t": "tab"}.get(delimiter, delimiter)
@@ -95,6 +122,12 @@ def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> d
     if "skip_footer" not in known and 0 < footer <= _MOST_BELOW and delimiter != "blanks":
         known["skip_footer"] = footer
     return known
+
+
+def _is_title(line: str, delimiter: str) -> bool:
+    """Whether one field of a line has text, and the others, two at the least, are empty."""
+    fields = _fields(line, delimiter)
+    return len(fields) > 2 and sum(bool(field.strip()) for field in fields) == 1
 
 
 def _find_delimiter(lines: Sequence[str], told: str | None) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from pathlib import Path
 
@@ -334,3 +335,16 @@ def test_a_header_that_comes_again_is_neither_station_nor_count(tmp_path: Path) 
     found = look(tmp_path, a__csv=head + "".join(rows[:4]) + head + "".join(rows[4:]))
     assert (options(found), found.promise.rejected if found.promise else None) == ([], 1)
     assert {station for station, _ in landed(tmp_path, found)} == {"1", "2"}
+
+
+def test_the_array_of_records_within_a_json_object_is_found(tmp_path: Path) -> None:
+    rows = [dict(zip(COUNTS.split("\n")[0].split(","), line.split(","), strict=True)) for line in COUNTS.split()[1:]]
+    found = look(tmp_path, Answers(), a__json=json.dumps({"meta": {"n": len(rows)}, "result": {"items": rows}}))
+    assert (options(found), found.source["records"]) == ([], "result.items")
+    assert landed(tmp_path, found)["2", at("2024-03-04T07:30")] == (31, 2)
+
+
+def test_lines_of_a_title_that_have_the_empty_fields_of_a_table_are_above_it(tmp_path: Path) -> None:
+    found = look(tmp_path, Answers(), a__csv=f"Eco report,,,\nMarch 2024,,,\n{COUNTS}")
+    assert (options(found), found.source["skip_rows"]) == ([], 2)
+    assert landed(tmp_path, found)["2", at("2024-03-04T07:30")] == (31, 2)
