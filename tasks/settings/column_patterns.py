@@ -27,6 +27,8 @@ _NAME = re.compile(r"[A-Za-z_]\w{0,63}")
 def pattern_regex(pattern: str, anything: str = ".") -> tuple[str, dict[str, str], dict[str, str]]:
     """A regular expression of a pattern; names and codes by the group that holds them.
 
+    Of a text that can be parted in several ways {station_id} takes the most, any other name the least.
+
     Raises:
         ConfigError: if a code or a name is none, or is there twice.
     """
@@ -42,7 +44,8 @@ def pattern_regex(pattern: str, anything: str = ".") -> tuple[str, dict[str, str
             if not _NAME.fullmatch(part[1:-1]):
                 raise ConfigError(f"{part!r} is no name of a column: write {{line}}")
             names[group] = part[1:-1]
-            text += f"(?P<{group}>{anything}+?)"
+            most = "" if part == "{station_id}" else "?"  # names of stations have several words
+            text += f"(?P<{group}>{anything}+{most})"
         else:
             text += f"{anything}*?" if part == "*" else re.escape("%" if part == "%%" else part)
     for held in (names, codes):

@@ -56,6 +56,15 @@ def test_a_column_per_station_is_read(tmp_path: Path) -> None:
     assert truth(bench)["A/B street 10 10:15"] == 4
 
 
+@pytest.mark.parametrize("pattern", ["{station_id} {way}", "{way} {station_id}"])
+def test_a_station_of_several_words_is_read_whole(tmp_path: Path, pattern: str) -> None:
+    names = [pattern.format(station_id="Bridge North", way=way) for way in ("IN", "OUT")]
+    columns = {"minute": "when", "entries": {"column": "value", "where": {"way": ["IN"]}}}
+    more: dict[str, Any] = {"unpivot": {"pattern": pattern}, "columns": columns}
+    bench = put(tmp_path, f"when,{','.join(names)}\n2024-05-10T10:00Z,1,2\n", **more)
+    assert truth(bench) == {"Bridge North 10 10:00": 1}
+
+
 def test_a_target_and_a_clock_of_twelve_hours_may_stand_in_the_name(tmp_path: Path) -> None:
     text = "Station,In 11:30 AM,In 12:00 PM,Out 11:30 AM\nBank,1,2,3\n"
     more: dict[str, Any] = {**WIDE, "unpivot": {"pattern": "{kind} %I:%M %p", "value": "n"}}
