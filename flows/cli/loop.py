@@ -41,6 +41,10 @@ SourceName = Annotated[str | None, typer.Option("--source", help="Read only this
 Paths = Annotated[
     list[str] | None, typer.Option("--path", help="Read these files instead of the configured ones; may be repeated.")
 ]
+Layout = Annotated[
+    str,
+    typer.Option("--format", help="Columns of the file: minutes (ours), or tides (TIDES station_activities)."),
+]
 Model = Annotated[str | None, typer.Option("--model", help="Architecture; default: the configured one.")]
 
 
@@ -167,14 +171,26 @@ def forecast(
     model: Annotated[
         str, typer.Option("--model", help="champion, an architecture that needs no training, or a version.")
     ] = "champion",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also write the expected counts to this file, .parquet or .csv.")
+    ] = None,
+    layout: Layout = "minutes",
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
     """Forecast the next hour and publish it; if the champion fails, a simpler model forecasts, with the reason."""
+    from tasks.tables.export import check_export, export_forecast
+
     settings = read_settings(config, data_root)
+    if out is not None:
+        check_export(settings, out, layout)
+    elif layout != "minutes":
+        raise ConfigError(f"--format goes with --out: nexthour forecast --out hour.csv --format {layout}")
     report = loop.forecast(settings, moment(as_of, settings) or now(), model)
     output.emit(report, json, forecast_document(report, station_table(settings)))
+    if out is not None:
+        output.say(f"{export_forecast(settings, report.issue.table, out, layout):,} minutes written to {out}")
     if report.failures:
         raise typer.Exit(1)
 
@@ -243,6 +259,7 @@ def minutes(
     ],
     end: Annotated[str, typer.Option("--end", help="End, exclusive.")],
     out: Annotated[Path, typer.Option("--out", help="File to write, .parquet or .csv.")],
+    layout: Layout = "minutes",
     as_of: AsOf = None,
     config: Config = None,
     data_root: DataRoot = None,
@@ -252,9 +269,8 @@ def minutes(
     from tasks.tables.export import export_minutes
 
     settings = read_settings(config, data_root)
-    rows = export_minutes(
-        settings, required_moment(start, settings), required_moment(end, settings), out, moment(as_of, settings)
-    )
+    first, last = required_moment(start, settings), required_moment(end, settings)
+    rows = export_minutes(settings, first, last, out, moment(as_of, settings), layout)
     output.emit({"rows": rows, "out": str(out)}, json, [f"{rows:,} minutes written to {out}"])
 
 

@@ -37,6 +37,7 @@ SLOW = {
     "ingest/land/test_changes.py": "many examples",
     "ingest/repair/test_repair.py": "a crash at every write",
     "ingest/sources/events/test_events.py::test_counts_of_a_file_are_those_of_the_slow_count": "many examples",
+    "ingest/sources/gbfs/test_gbfs.py": "a server",
     "ingest/sources/http/test_cursor.py": "a server",
     "ingest/sources/http/test_http.py": "a server",
     "ingest/sources/http/test_replies.py": "a server",

@@ -85,6 +85,25 @@ def test_the_export_shows_what_was_known_at_a_moment(nexthour: Command, network:
     assert (tmp_path / "then.csv").read_text().splitlines()[1] == "A,2024-03-05T12:00:00Z,6,0"
 
 
+def test_minutes_and_the_forecast_are_exported_in_the_columns_of_tides(
+    nexthour: Command, network: Path, tmp_path: Path
+) -> None:
+    nexthour("backfill", "--config", network)
+    span = ("--start", "2024-03-05", "--end", "2024-03-06")
+    out = tmp_path / "tides.csv"
+    assert nexthour("minutes", "--config", network, *span, "--out", out, "--format", "tides")[0] == 0
+    assert (
+        out.read_text().splitlines()[1].startswith("2024-03-05,A,2024-03-05T06:00:00-06:00,2024-03-05T06:01:00-06:00")
+    )
+    hour = ("forecast", "--config", network, "--as-of", "2024-03-05T09:00", "--model", "last_known")
+    code, _, err = nexthour(*hour, "--out", out, "--format", "tides")
+    assert code == 0
+    assert err.splitlines()[-1] == f"60 minutes written to {out}"
+    assert out.read_text().splitlines()[1].startswith("2024-03-05,A,2024-03-05T09:00:00-06:00,")
+    assert nexthour(*hour, "--format", "tides")[0] == 2
+    assert nexthour(*hour, "--out", tmp_path / "x.json")[0] == 2
+
+
 def test_rejected_rows_are_listed_written_out_repaired_and_taken_back(
     nexthour: Command, network: Path, tmp_path: Path
 ) -> None:
