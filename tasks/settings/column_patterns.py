@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from tasks.errors import ConfigError
 
@@ -24,6 +25,7 @@ _PART = re.compile(r"%.|\{[^{}]*\}|\*|[^%{*]+|.", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w{0,63}")
 
 
+@lru_cache(maxsize=1024)
 def pattern_regex(pattern: str, anything: str = ".") -> tuple[str, dict[str, str], dict[str, str]]:
     """A regular expression of a pattern; names and codes by the group that holds them.
 

@@ -257,7 +257,7 @@ def test_a_case_is_read_right_by_its_configuration(name: str, tmp_path: Path) ->
     bench = Bench(tmp_path, {"name": "case", **case.source, "path": path}, network, stations=stations)
     report = bench.ingest(LATER, backfill=True)
     assert (report.failures, report.problem) == ([], None)
-    assert differences(minutes_of(bench.settings), expected_of(case.truth), zeros=case.zeros) == []
+    assert differences(minutes_of(bench.settings, report.days), expected_of(case.truth), zeros=case.zeros) == []
 
 
 def test_readings_of_counters_hours_apart_are_rejected_by_name(tmp_path: Path) -> None:

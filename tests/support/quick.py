@@ -34,6 +34,7 @@ SLOW = {
     "flows/test_flows.py": "Prefect and MLflow",
     "flows/test_ingest_flow.py": "Prefect",
     "flows/test_total.py": "five weeks of a city",
+    "ingest/inspect/test_mutations.py": "hundreds of files",
     "ingest/land/test_changes.py": "many examples",
     "ingest/repair/test_repair.py": "a crash at every write",
     "ingest/sources/events/test_events.py::test_counts_of_a_file_are_those_of_the_slow_count": "many examples",

@@ -46,14 +46,17 @@ class Outcome(NamedTuple):
     found: Inspection | None = None
 
 
-def minutes_of(settings: Settings) -> Counts:
-    """Every row of the minute table."""
-    network = settings.network
-    ends = np.datetime64("1990-01-01", "m"), np.datetime64("2100-01-01", "m")
+def minutes_of(settings: Settings, days: Sequence[str]) -> Counts:
+    """Rows of the minute table from the first to the last of some days."""
+    if not days:
+        return {}
+    network, day = settings.network, np.timedelta64(1, "D")
+    ends = np.datetime64(min(days), "m") - day, np.datetime64(max(days), "m") + 2 * day
     table = read_minutes(Store(settings.data_root), *ends, network.timezone, network.targets, None)
-    return {
-        (row["station_id"], naive(row["minute_utc"])): {t: row[t] for t in network.targets} for row in table.to_pylist()
-    }
+    stations, minutes = table["station_id"].to_pylist(), table["minute_utc"].cast("timestamp[us]").to_pylist()
+    counts = zip(*(table[target].to_pylist() for target in network.targets), strict=True)
+    told = [dict(zip(network.targets, each, strict=True)) for each in counts]
+    return dict(zip(zip(stations, minutes, strict=True), told, strict=True))
 
 
 def ingest(settings: Settings) -> Landed:
@@ -62,9 +65,11 @@ def ingest(settings: Settings) -> Landed:
     Raises:
         SourceError: if one of them cannot be read.
     """
+    days = set[str]()
     for source in settings.sources:
         report = ingest_source(settings, source.name, LATER, backfill=True)
-    return Landed(minutes_of(settings), report)
+        days |= {*report.days}
+    return Landed(minutes_of(settings, sorted(days)), report)
 
 
 def by_init(folder: Path, paths: Sequence[Path], answers: Answers, keys: Mapping[str, Any] | None = None) -> Outcome:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -121,10 +122,15 @@ def unpivot_columns(rows: Columns, origin: str, unpivot: Unpivot, kept: Collecti
 
 def fitting_columns(columns: Sequence[str], pattern: str) -> list[tuple[str, re.Match[str]]]:
     """Names of columns that fit a pattern, and how."""
-    text, _, codes = pattern_regex(pattern)
-    short = [name for name in columns if len(name) <= _LONGEST_NAME]
-    fits = [(name, found) for name in short if (found := re.fullmatch(text, name, re.DOTALL))]
+    _, _, codes = pattern_regex(pattern)
+    fit = _compiled(pattern).fullmatch
+    fits = [(name, found) for name in columns if len(name) <= _LONGEST_NAME and (found := fit(name))]
     return [(name, found) for name, found in fits if not codes or _moment(found, codes) is not None]
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern_regex(pattern)[0], re.DOTALL)
 
 
 def _moment(found: re.Match[str], codes: dict[str, str]) -> tuple[str, int] | None:

@@ -35,7 +35,7 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     given |= {"path_pattern": answers.path_pattern} if answers.path_pattern else {}
     if given:
         return Choice(_added(table, given))
-    columns = {name: Column.of(table, name) for name in table.names}
+    columns = {name: table.profile(name) for name in table.names}
     clocks = [column for column in columns.values() if column.is_clock]
     dated = any(column.time_formats or column.is_date for column in columns.values()) or calendar_parts(columns)
     if not clocks or dated:

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import hints_at, words_of
 from tasks.ingest.rows.format_times import are_periods, fitting_formats, suggest_formats
 from tasks.ingest.rows.parse_times import read_times
@@ -47,9 +46,8 @@ class Column:
     codes: Int
 
     @classmethod
-    def of(cls, table: Table, name: str) -> Column:
-        """The column of that name; a header that comes again among the rows is no value."""
-        coded = table.column(name)
+    def of(cls, name: str, coded: pa.DictionaryArray) -> Column:
+        """The column of that name and those texts; a header that comes again among the rows is no value."""
         values = ["" if value == name else value for value in coded.dictionary.to_pylist()]  # a header within the rows
         place = np.cumsum([value != "" for value in values]) - 1
         place = np.where([value != "" for value in values], place, -1) if values else np.zeros(0, dtype=np.int64)

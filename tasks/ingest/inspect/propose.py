@@ -57,7 +57,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
     if dated.value is None:
         return Proposal(questions=[*turned.questions, *dated.questions])
     table = dated.value
-    columns = {name: Column.of(table, name) for name in table.names}
+    columns = {name: table.profile(name) for name in table.names}
     if table.shape.get("delimiter") == "blanks":
         _check_fixed_width(columns)
     times = choose_times(table, columns, answers)

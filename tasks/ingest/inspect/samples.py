@@ -20,6 +20,7 @@ from tasks.ingest.formats.decode import decode
 from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.layout import Layout, find_layout
 from tasks.ingest.inspect.pieces import header_of, read_pieces
+from tasks.ingest.inspect.profile import Column
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
@@ -78,6 +79,16 @@ class Table:
             pieces = [_texts(sample.rows.column(name)) for sample in self.samples]
             self._columns[name] = pa.chunked_array(pieces).cast(pa.string()).combine_chunks().dictionary_encode()
         return self._columns[name]
+
+    def profile(self, name: str) -> Column:
+        """What the values of one column are."""
+        if name not in self._profiles:
+            self._profiles[name] = Column.of(name, self.column(name))
+        return self._profiles[name]
+
+    @cached_property
+    def _profiles(self) -> dict[str, Column]:
+        return {}
 
     @cached_property
     def _columns(self) -> dict[str, pa.DictionaryArray]:

@@ -57,7 +57,7 @@ def turn_columns(table: Table, pattern: str | None) -> Choice[Table]:
     """
     if pattern:
         return Choice(_turn(table, pattern))
-    columns = {name: Column.of(table, name) for name in table.names}
+    columns = {name: table.profile(name) for name in table.names}
     numbers = [name for name, column in columns.items() if _holds_numbers(column)]
     found = _readings(numbers)
     if read_both_ways([reading.pattern for reading in found]):
@@ -152,7 +152,7 @@ def _turn(table: Table, pattern: str) -> Table:
         SourceError: if it fits none, or they are in no order.
     """
     unpivot = Unpivot(pattern=pattern, value=VALUE)
-    kept = [name for name in table.names if "%" not in pattern and _stays(Column.of(table, name), pattern)]
+    kept = [name for name in table.names if "%" not in pattern and _stays(table.profile(name), pattern)]
     samples = []
     for sample in table.samples:
         try:
