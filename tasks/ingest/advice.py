@@ -39,6 +39,8 @@ def _advise_time(values: Sequence[str]) -> str:
         return f'write time_format = "{day}" if the day comes first, "{month}" if the month does: no value tells which'
     if formats:
         return f'write time_format = "{formats[0]}"'
+    if all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) for value in values):
+        return "that is a date without an hour among times with one: export midnight as 00:00"
     lengths = {len(value) if value.isdigit() else 0 for value in values}
     if len(lengths) == 1 and (name := _EPOCHS.get(lengths.pop())):
         return f'write time_format = "{name}"'

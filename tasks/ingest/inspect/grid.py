@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import gcd
@@ -13,12 +14,15 @@ from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.words import is_value_of
 from tasks.ingest.rows.parse_times import Times
 from tasks.settings.tree import Network
 
 INTERVALS: tuple[int, ...] = get_args(Network.model_fields["interval_minutes"].annotation)
 _ON_GRID = 0.98
-_TOTALS = frozenset({"total", "all", "gesamt", "sum", "alle", "tous", "ensemble", "todos", "totale"})
+_TO_24 = re.compile(r"(^|[T ])24((:00)+|[.h]00?|$)")
+_FROM_0_OR_ON = re.compile(r"(^|[T ])(0{1,2}(:00|[.h]|$)|24[:.h](?!00)|2[5-9]([:.h]|$)|[34]\d([:.h]|$))")
+"""Times that go to 24:00, not on from there, and not from 0:00, as those do that name the end of an interval."""
 _MOST_CATEGORIES = 400
 
 
@@ -91,8 +95,8 @@ def choose_moment(utc: Times, interval: int, columns: Sequence[Column], answers:
     offset, last = minutes % interval, interval - 1
     if interval > 1 and (offset == last).mean() >= _ON_GRID:
         return Choice("last_minute", (), {"a time is": "the last minute of its interval"})
-    hours = [c for c in columns if c.is_clock and {"24"} <= set(c.texts) and "0" not in c.texts and "00" not in c.texts]
-    if hours or any(c.hints_at("finish") and not c.hints_at("start") for c in columns):
+    late = any(any(map(_TO_24.search, c.texts)) and not any(map(_FROM_0_OR_ON.search, c.texts)) for c in columns)
+    if late or any(c.hints_at("finish") and not c.hints_at("start") for c in columns):
         named = " + ".join(column.name for column in columns)
         first = str(utc[~np.isnat(utc)].min())[11:16]
         text = f"Do the times of {named!r} name the start or the end of their {interval} minutes?"
@@ -170,7 +174,7 @@ def choose_rows(
     parts = [c for c in rest.values() if 2 <= len(c.texts) <= _MOST_CATEGORIES and not c.time_formats]
     explained = [c for c in parts if _count_repeats(np.stack([*cells, c.codes])) < again]
     whole = explained and not _count_repeats(np.stack([*cells, *(c.codes for c in explained)]))
-    totals = [c.name for c in explained if any(v.lower() in _TOTALS for v in c.texts)]
+    totals = [c.name for c in explained if any(is_value_of(v, "total value") for v in c.texts)]
     if whole and not totals and within == again and all(c.hints_at("share") for c in explained):
         by = " and ".join(c.name for c in explained[:4])
         return Choice(Repeats("sum"), (), {"rows": f"add up: one per {by} ({share})"})

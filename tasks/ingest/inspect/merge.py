@@ -13,6 +13,8 @@ from tasks.ingest.rows.format_times import read_both_ways
 from tasks.time_formats import ISO
 
 _TIMES = ("minute", "time")
+_WRITTEN = frozenset({"time_format", "thousands", "decimal", "missing"})
+"""Keys that say how values are written, of which a source takes several."""
 
 
 def merge(tables: Sequence[Table], proposals: Sequence[Proposal]) -> Proposal:
@@ -29,19 +31,22 @@ def merge(tables: Sequence[Table], proposals: Sequence[Proposal]) -> Proposal:
     if read_both_ways(formats):
         text = "Some files write day/month and some month/day: give those of one way, and init the others apart"
         return Proposal(questions=[Question("PATH", text, [(f, "") for f in formats])], said=first.said)
-    merged = dict(first.source)
+    merged, network = dict(first.source), dict(first.network)
     for table, other in zip(tables[1:], proposals[1:], strict=True):
-        if other.network != first.network or set(other.source) - {"time_format"} != set(merged) - {"time_format"}:
+        network = {**other.network, **network}
+        if network != {**network, **other.network} or {*other.source} - _WRITTEN != {*merged} - _WRITTEN:
             raise _apart(tables[0], table)
         for key, value in other.source.items():
             if key in ("columns", "events"):
                 merged[key] = _alternatives(merged[key], value)
+            elif key in _WRITTEN and key != "time_format":
+                merged[key] = _either(key, merged.get(key), value)
             elif key != "time_format" and merged[key] != value:
                 raise _apart(tables[0], table)
     merged.pop("time_format", None)
     if formats != [ISO]:
         merged["time_format"] = formats[0] if len(formats) == 1 else formats
-    return Proposal(merged, first.network, (), first.said)
+    return Proposal(merged, network, (), first.said)
 
 
 def _formats(proposals: Sequence[Proposal]) -> list[str]:

@@ -80,8 +80,10 @@ def _choose_counts(
     if answers.count:
         names = [known_column(name, columns, "--count") for name in answers.count]
         return _choose_columns(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
-    numbers = [c for c in free.values() if (c.is_whole or c.is_written_number) and _may_count(c)]
-    ins, outs = ([c for c in numbers if c.hints_at(role)] for role in ("entry", "exit"))
+    every = [c for c in free.values() if _may_count(c)]
+    numbers = [c for c in every if c.is_whole or c.is_written_number]
+    called = [c for c in numbers if not c.hints_at("no count")]
+    ins, outs = ([c for c in called if c.hints_at(role)] for role in ("entry", "exit"))
     ins, outs = [c for c in ins if c not in outs], [c for c in outs if c not in ins]
     if ins and outs and not trips:
         if len(ins) == len(outs) == 1:
@@ -89,10 +91,11 @@ def _choose_counts(
         names = [c.name for c in numbers if c in ins or c in outs]
         if len(names) <= _MOST_TARGETS:
             return _choose_columns(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
-    totals = [c for c in numbers if c not in ins and c not in outs and c.hints_at("count")]
+    totals = [c for c in called if c not in ins and c not in outs and c.hints_at("count")]
     if len(found := [*totals, *ins, *outs]) == 1:
         return _choose_columns({EXITS if found[0] in outs else ENTRIES: found[0].name}, columns)
     unknown = found or [c for c in numbers if not c.hints_at("other number", "direction") and len(c.texts) > 1]
+    unknown = unknown or [c for c in every if c.hints_at("count", "entry", "exit") and c.is_measured]
     if (trips and not found) or not unknown:
         return _one_each(trips)
     return Choice(None, [which_count(unknown)])

@@ -13,6 +13,7 @@ from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days
 from tasks.ingest.inspect.devices import MOST_DEVICES, find_devices, repeated_times, runs_on
+from tasks.ingest.inspect.doubts import check_day_sums, check_hours, find_total
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
 from tasks.ingest.inspect.people import People, Target, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
@@ -187,7 +188,8 @@ class _Found:
         numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
         if runs_on([self._place, *(column.codes for column in self._devices)], times, numbers):
             return self._as_readings(times)
-        check_order(self._place, self.when.start.utc(self.table, "UTC"), times)
+        wall = self.when.start.utc(self.table, "UTC")
+        check_order(self._place, wall, times)
         interval = choose_interval(self._station, times, self.answers, events=False)
         if interval.value is None:
             return Proposal(questions=interval.questions)
@@ -203,6 +205,8 @@ class _Found:
                 self._check_numbers()
         questions = [*interval.questions, *moment.questions, *rows.questions]
         said = {**interval.said, **moment.said, **rows.said}
+        if not self.when.start.offset:
+            check_day_sums(self._place, wall, numbers)
         return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
 
     def _as_readings(self, times: Times) -> Proposal:
@@ -257,7 +261,12 @@ class _Found:
         return {} if formats == (ISO,) else {"time_format": formats[0] if len(formats) == 1 else list(formats)}
 
     def _network(self, targets: Mapping[str, Target], interval: int | None) -> dict[str, Any]:
-        return {"timezone": self._zone, "interval_minutes": interval or 1, "targets": list(targets)}
+        known: dict[str, Any] = {"timezone": self._zone, "interval_minutes": interval or 1, "targets": list(targets)}
+        wall = self.when.start.utc(self.table, "UTC")
+        if not self.when.start.offset:
+            check_hours(wall, self.when.start.formats, self.when.start.names)
+        total = find_total(self.columns[self.where.start], ~np.isnat(wall))
+        return known | ({"total": total} if total else {})
 
     @property
     def _zone(self) -> str:

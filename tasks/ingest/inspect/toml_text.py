@@ -12,7 +12,7 @@ import tomli_w
 from tasks.errors import visible
 from tasks.ingest.inspect.inspection import Inspection
 
-_ORDER = ("interval_minutes", "timezone", "targets")
+_ORDER = ("interval_minutes", "timezone", "targets", "total")
 
 
 def toml_text(found: Inspection, paths: Sequence[str], out: Path) -> str:

@@ -38,6 +38,13 @@ _ROLES = {
     "way": "direction|dir|inout|way|richtung|sens|sentido|movement|verso|direzione|方向|进出|進出",
     "way value": "inbound|outbound|ingress|egress|arrival|arrivals|departure|departures|arrive|depart|arrived|departed|"
     "north|south|east|west|n|s|northbound|southbound|eastbound|westbound|up|down",
+    "no count": "avg|average|mean|median|percent|percentage|pct|rate|ratio|std|stdev|stddev|variance|moyenne|mittel|"
+    "mittelwert|durchschnitt|promedio|media|cumulative|cum|ytd|forecast|predicted|prediction|prognose|estimate|"
+    "estimated|expected|capacity|available|availability|load|occupancy|auslastung|stock|level|present|inside|onboard|"
+    "aboard|queue|waiting|max|min|maximum|minimum|peak|baseline|budget|previous|last year|share",
+    "total value": "total|totals|grand total|sub total|subtotal|sum|summe|gesamt|gesamtsumme|all|all stations|alle|"
+    "tous|ensemble|total general|todos|totale|toutes|network|netz|reseau|合计|合計|总计|總計|"
+    "总和|全部|계|합계|計",
     "verdict": "status|result|valid|accepted|outcome|approved|action|event",
     "known at": "updated|modified|created|received|available|published|inserted|loaded|reported|fetched|imported",
     "device": "device|scp|unit|gate|reader|validator|turnstile|serial|machine|devid|deviceid|channel|lane|ca",

@@ -43,3 +43,14 @@ def is_missing(text: pa.Array, words: Collection[str]) -> npt.NDArray[np.bool_]:
     """Which texts (trimmed, lower case) are one of some words, in any case."""
     known = pc.utf8_lower(pc.utf8_trim_whitespace(pa.array([*words], pa.string())))
     return np.asarray(pc.is_in(text, known).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def may_be_thousands(text: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which texts may be thousands though they read as whole numbers: 1.000, where others have neither mark nor zeros.
+
+    Args:
+        text: distinct values of a column, trimmed, of a source that names no marks.
+    """
+    zeros = np.asarray(pc.match_substring_regex(text, r"^[+-]?[1-9]\d{0,2}\.000$").to_numpy(zero_copy_only=False))
+    plain = np.asarray(pc.match_substring_regex(text, r"^[+-]?[1-9]\d*$").to_numpy(zero_copy_only=False))
+    return np.asarray(zeros & plain.any(), dtype=bool)

@@ -23,6 +23,7 @@ _FORM = (
     r"^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?"
     r"( ?(Z|UTC|[+-]\d{2}(:?\d{2})?))?)?$"
 )
+_BARE = r"^\d{4}-\d{2}-\d{2}$"
 _LATE = r"^\d{4}-\d{2}-\d{2}[T ](2[4-9]|3\d|4[0-7]):\d{2}(:\d{2}([.]\d{1,9})?)?$"
 _OFFSET = r"[T ]\d{2}:\d{2}.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 YEAR_FIRST = (ISO, *map(" ".join, product(("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"), CLOCKS)))
@@ -82,6 +83,7 @@ def read_times(
     formats: Sequence[str] = (),
     shift: int = 0,
     came_before: Callable[[Int, Times], Flags] | None = None,
+    dates: bool = True,
 ) -> Moments:
     """Times of a column; those without an offset stand on the wall clock of `timezone`.
 
@@ -95,12 +97,15 @@ def read_times(
         formats: of text, tried in order; ISO 8601 without any.
         shift: seconds that each time is put back, before the wall clock is looked at.
         came_before: which places and minutes a row before names too; without it, rows of this column.
+        dates: whether a date without an hour is midnight; else it is no time.
     """
     values: pa.Array = column
     which: Any = slice(None)
     if not pa.types.is_timestamp(column.type) or column.type.tz is None:
         values, which = distinct_values(column)
     aware, naive, blank = _by_kind(values, formats or (ISO,))
+    if not dates and pa.types.is_string(values.type):
+        naive[_are_bare(values)] = np.datetime64("NaT")
     aware, naive = (times - np.timedelta64(shift, "s") for times in (aware, naive))
     utc, skipped = aware, np.zeros(len(aware), dtype=bool)
     on_wall = np.flatnonzero(~np.isnat(naive))
@@ -117,6 +122,12 @@ def read_times(
         later = rows[again]
         moments.utc[later] = second[which[later]]
     return moments
+
+
+def _are_bare(values: pa.Array) -> Flags:
+    """Which texts are dates alone."""
+    bare = pc.match_substring_regex(pc.utf8_trim_whitespace(pc.fill_null(values, "")), _BARE)
+    return np.asarray(bare.to_numpy(zero_copy_only=False), dtype=bool)
 
 
 def _by_kind(values: pa.Array, formats: Sequence[str]) -> tuple[Times, Times, Flags]:

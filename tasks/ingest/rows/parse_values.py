@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tasks.arrays import Int
 from tasks.ingest.formats.columns import as_text
-from tasks.ingest.rows.format_numbers import is_missing, plain_numbers
+from tasks.ingest.rows.format_numbers import is_missing, may_be_thousands, plain_numbers
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.sources.rows import RowSource
 from tasks.stations.ids import IdMap, plain_id
@@ -183,6 +183,8 @@ def _numbers(
     blank, withheld = is_missing(text, _BLANK), is_missing(text, words)
     if config is not None and (config.thousands or config.decimal):
         text = plain_numbers(text, config.thousands, config.decimal)
+    elif config is not None:
+        text = pc.if_else(pa.array(may_be_thousands(text)), None, text)
     endless = pc.match_substring_regex(text, r"^[+-]?inf(inity)?$")
     formed = pc.or_(pc.match_substring_regex(text, _NUMBER), endless)
     digits = pc.if_else(formed, pc.utf8_ltrim(text, "+"), None)

@@ -119,7 +119,8 @@ class InputColumns:
         elif interval and are_dates(column):
             raise self._without_hours(names[0], column)
         shift = self._shift(finer) if interval else 0
-        return read_times(column, zone, place, formats, shift, earlier.later if earlier else None)
+        later, dates = earlier.later if earlier else None, not interval
+        return read_times(column, zone, place, formats, shift, later, dates)
 
     def _shift(self, finer: bool) -> int:
         """Seconds from the moment that a time names back to the start of its interval, or into a finer one."""
