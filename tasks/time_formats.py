@@ -52,6 +52,7 @@ _DASHES = (" - ", "-", " \N{EN DASH} ", "\N{EN DASH}", " to ", " a ")
 DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y %m %d"),
     *(f"{a}{sep}{b}{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")) for a, b in (("%d", "%m"), ("%m", "%d"))),
+    *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
     *("%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),
 )
 """Formats of a date that are suggested."""

@@ -35,8 +35,8 @@ def advise(reason: str, sample: Sample | None) -> str:
 def _advise_time(values: Sequence[str]) -> str:
     formats = suggest_formats(values)
     if read_both_ways(formats):
-        day, month = (next(f for f in formats if _day_first(f) == first) for first in (True, False))
-        return f'write time_format = "{day}" if the day comes first, "{month}" if the month does: no value tells which'
+        shown = ", ".join(f'"{text}" if the {_first_number(text)} comes first' for text in formats)
+        return f"write time_format = {shown}: no value tells which"
     if formats:
         return f'write time_format = "{formats[0]}"'
     if all(re.fullmatch(r"\d{4}-\d{2}-\d{2}", value) for value in values):
@@ -51,8 +51,9 @@ def _advise_time(values: Sequence[str]) -> str:
     return explain("bad_time").remedy
 
 
-def _day_first(text: str) -> bool:
-    return text.find("%d") < text.find("%m")
+def _first_number(text: str) -> str:
+    """What the first number of a format is."""
+    return {"d": "day", "m": "month"}.get(text[1:2], "year")
 
 
 def _advise_number(values: Sequence[str]) -> str:

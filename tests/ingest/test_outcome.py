@@ -42,7 +42,7 @@ def test_a_file_of_which_nothing_landed_names_column_value_and_option(tmp_path: 
 def test_both_readings_are_given_where_no_value_tells_the_day_from_the_month(tmp_path: Path) -> None:
     problem = counts(tmp_path, [("A", "03/05/2024 07:15", 1, 1), ("A", "04/05/2024 07:15", 1, 1)]).ingest().problem
     assert problem is not None
-    assert '"%d/%m/%Y %H:%M" if the day comes first, "%m/%d/%Y %H:%M" if the month does' in problem
+    assert '"%d/%m/%Y %H:%M" if the day comes first, "%m/%d/%Y %H:%M" if the month comes first' in problem
 
 
 @pytest.mark.parametrize(("bad", "failed"), [(5, False), (6, True)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +11,17 @@ import numpy.typing as npt
 from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import is_value_of, words_of
 from tasks.ingest.rows.parse_times import Times
 
 _TOTAL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _FEWEST_DAYS = 2
 _LEAST_HOURS = 8
+_RISES = 12
+"""Rises of a day without a fall that are no chance."""
+_FEWEST_SHARED, _SHARED = 10, 0.02
+"""Rows, and their share, that files hold in common by more than chance."""
 
 
 def find_total(stations: Column, counted: npt.NDArray[np.bool_]) -> str | None:
@@ -58,6 +63,58 @@ def check_hours(wall: Times, formats: Sequence[str], names: Sequence[str]) -> No
         f"the hours of {' + '.join(names)} go from 1 to 12: half a day, or a clock of 12 hours without AM and PM, of "
         "which nothing tells the half: export 24 hours, or AM and PM"
     )
+
+
+def check_sums_of_days(series: Sequence[Int], wall: Times, numbers: Sequence[npt.NDArray[np.float64]]) -> None:
+    """Whether counts are those of their intervals, and not of the day so far.
+
+    Args:
+        series: codes [row] of all that tells counters apart.
+        wall: time of each row as it was written.
+        numbers: counts [row] of each target.
+
+    Raises:
+        SourceError: if they only grow within each day.
+    """
+    for values in numbers:
+        known = ~np.isnat(wall) & ~np.isnan(values)
+        day = wall[known].astype("datetime64[D]").astype(np.int64)
+        keys = [day, *(codes[known] for codes in series)]
+        order = np.lexsort((wall[known].astype(np.int64), *keys))
+        same = np.all([np.diff(key[order]) == 0 for key in keys], axis=0)
+        step = np.where(same, np.diff(values[known][order]), 0)
+        which = np.cumsum(~same)
+        rises, falls = (np.bincount(which, weights=flags) for flags in (step > 0, step < 0)) if len(step) else ((), ())
+        long = np.asarray(rises) >= _RISES
+        only = long & (np.asarray(falls) == 0)
+        if long.any() and (only | ~long).all() and (long.sum() > 1 or np.max(rises) >= 2 * _RISES):
+            raise SourceError(
+                "the counts only grow within each day: they are sums of the day so far: export people per interval, "
+                "or write the configuration by hand with cumulative = true"
+            )
+
+
+def check_repeats(table: Table, columns: Collection[Column]) -> None:
+    """Whether files hold rows of one another, which nothing but their sameness tells.
+
+    Raises:
+        SourceError: if they do.
+    """
+    if len(table.samples) < 2:
+        return
+    every = np.unique(np.stack([column.codes for column in columns]), axis=1, return_inverse=True)[1].reshape(-1)
+    ends = np.cumsum([sample.rows.rows for sample in table.samples])
+    file = np.searchsorted(ends, np.arange(len(every)), side="right")
+    pairs = np.unique(np.stack([every, file]), axis=1)
+    many = np.bincount(pairs[0])
+    shared = int(many[every][many[every] > 1].size)
+    if shared >= _FEWEST_SHARED and shared > _SHARED * len(every):
+        twice = np.unique(file[many[every] > 1])[:2]
+        names = " and ".join(table.samples[place].file.origin for place in twice)
+        raise SourceError(
+            f"{shared:,} rows are in several files, such as {names}: they would count twice: give each file once, or "
+            "name the column that tells events apart as id"
+        )
 
 
 def check_day_sums(place: Int, wall: Times, numbers: Sequence[npt.NDArray[np.float64]]) -> None:

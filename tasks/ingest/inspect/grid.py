@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import gcd
 from typing import get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
@@ -23,7 +25,8 @@ _ON_GRID = 0.98
 _TO_24 = re.compile(r"(^|[T ])24((:00)+|[.h]00?|$)")
 _FROM_0_OR_ON = re.compile(r"(^|[T ])(0{1,2}(:00|[.h]|$)|24[:.h](?!00)|2[5-9]([:.h]|$)|[34]\d([:.h]|$))")
 """Times that go to 24:00, not on from there, and not from 0:00, as those do that name the end of an interval."""
-_MOST_CATEGORIES = 400
+_MOST_CATEGORIES, _MOST_VALUES, _FEWEST_SUMS = 400, 40, 3
+Numbers = npt.NDArray[np.float64]
 
 
 def seconds_apart(station: Int, utc: Times) -> Int:
@@ -87,8 +90,16 @@ def _length(seconds: int) -> str:
     return f"{seconds} s" if seconds % 60 else f"{seconds // 60} min"
 
 
-def choose_moment(utc: Times, interval: int, columns: Sequence[Column], answers: Answers) -> Choice[str]:
-    """Which moment of its interval a time names: "start", "end" or "last_minute"."""
+def choose_moment(utc: Times, wall: Times, interval: int, columns: Sequence[Column], answers: Answers) -> Choice[str]:
+    """Which moment of its interval a time names: "start", "end" or "last_minute".
+
+    Args:
+        utc: time of each row.
+        wall: as it was written.
+        interval: minutes.
+        columns: of the time.
+        answers: what was said already.
+    """
     if answers.time_is:
         return Choice(answers.time_is)
     minutes = utc[~np.isnat(utc)].astype("datetime64[m]").astype(np.int64)
@@ -96,13 +107,20 @@ def choose_moment(utc: Times, interval: int, columns: Sequence[Column], answers:
     if interval > 1 and (offset == last).mean() >= _ON_GRID:
         return Choice("last_minute", (), {"a time is": "the last minute of its interval"})
     late = any(any(map(_TO_24.search, c.texts)) and not any(map(_FROM_0_OR_ON.search, c.texts)) for c in columns)
-    if late or any(c.hints_at("finish") and not c.hints_at("start") for c in columns):
+    if late or _ends_days(wall, interval) or any(c.hints_at("finish") and not c.hints_at("start") for c in columns):
         named = " + ".join(column.name for column in columns)
         first = str(utc[~np.isnat(utc)].min())[11:16]
         text = f"Do the times of {named!r} name the start or the end of their {interval} minutes?"
         why = ("end", f"the row of {first} counts what came before {first}"), ("start", "what came after it")
         return Choice(None, [Question("--time-is", text, why)])
     return Choice("start", (), {"a time is": "the start of its interval"})
+
+
+def _ends_days(wall: Times, interval: int) -> bool:
+    """Whether times go from the end of a day's first interval to the midnight that ends a day."""
+    first, last = (edge(wall[~np.isnat(wall)]).astype("datetime64[m]") for edge in (np.min, np.max))
+    begun, ended = ((each - each.astype("datetime64[D]")).astype(int) for each in (first, last))
+    return bool(begun == interval and ended == 0 and (last - first).astype(int) >= 1440 - interval)
 
 
 def check_order(place: Int, wall: Times, utc: Times) -> None:
@@ -152,7 +170,12 @@ class Repeats:
 
 
 def choose_rows(
-    key: Sequence[Int], seconds: Int, interval: int, rest: Mapping[str, Column], answers: Answers
+    key: Sequence[Int],
+    seconds: Int,
+    interval: int,
+    rest: Mapping[str, Column],
+    numbers: Sequence[Numbers],
+    answers: Answers,
 ) -> Choice[Repeats]:
     """Whether several rows of a station and interval add up.
 
@@ -161,6 +184,7 @@ def choose_rows(
         seconds: since 1970, of each row.
         interval: minutes.
         rest: columns that are neither time, station nor counts.
+        numbers: counts [row] of each target.
         answers: what was said already.
     """
     if answers.rows:
@@ -174,7 +198,7 @@ def choose_rows(
     parts = [c for c in rest.values() if 2 <= len(c.texts) <= _MOST_CATEGORIES and not c.time_formats]
     explained = [c for c in parts if _count_repeats(np.stack([*cells, c.codes])) < again]
     whole = explained and not _count_repeats(np.stack([*cells, *(c.codes for c in explained)]))
-    totals = [c.name for c in explained if any(is_value_of(v, "total value") for v in c.texts)]
+    totals = [c.name for c in explained if _has_total(cells, c, numbers) or _is_mixed(c)]
     if whole and not totals and within == again and all(c.hints_at("share") for c in explained):
         by = " and ".join(c.name for c in explained[:4])
         return Choice(Repeats("sum"), (), {"rows": f"add up: one per {by} ({share})"})
@@ -182,6 +206,27 @@ def choose_rows(
     finer = "" if within == again else "; their times differ within the interval"
     shown = [("sum", f"{why}{finer}"), ("last", "the last row corrects the ones before")]
     return Choice(None, [Question("--rows", f"{share}: do they add up, or does the last one count?", shown)])
+
+
+def _has_total(cells: Int, column: Column, numbers: Sequence[Numbers]) -> bool:
+    """Whether the rows of one value of a column are totals of the others, by its name or by their sums."""
+    if any(is_value_of(value, "total value") for value in column.texts):
+        return True
+    _, cell = np.unique(cells, axis=1, return_inverse=True)
+    cell = cell.reshape(-1)
+    for values, code in product(numbers, np.unique(column.codes)[:_MOST_VALUES]):
+        known, own = np.nan_to_num(values), column.codes == code
+        mine, others = (np.bincount(cell, weights=known * rows) for rows in (own, ~own))
+        both = (np.bincount(cell, weights=own) > 0) & (np.bincount(cell, weights=~own) > 0) & (mine > 0)
+        differ = len(np.unique(mine[both])) > 1
+        if differ and both.sum() >= _FEWEST_SUMS and (mine == others)[both].all():
+            return True
+    return False
+
+
+def _is_mixed(column: Column) -> bool:
+    """Whether values are kinds of traffic of which not all are people."""
+    return any(is_value_of(value, "kind of traffic") for value in column.texts)
 
 
 def _count_repeats(columns: Int) -> int:

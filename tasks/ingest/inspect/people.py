@@ -169,7 +169,8 @@ def _may_be_direction(column: Column) -> bool:
     """Whether a column of few values may say which way, or whether a row counts at all."""
     codes = len(column.texts) == 2 and all(_CODE.match(value) for value in column.texts)
     ways = column.hints_at("way") or all(is_value_of(value, "way value") for value in column.texts)
-    return ways or (codes and not column.hints_at("other number")) or column.hints_at("verdict")
+    unreal = any(is_value_of(value, "unreal value") for value in column.texts)
+    return unreal or ways or (codes and not column.hints_at("other number")) or column.hints_at("verdict")
 
 
 def _condition(text: str, columns: Mapping[str, Column], target: str) -> tuple[str, str]:

@@ -156,8 +156,14 @@ class Column:
     @cached_property
     def numbers(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Value of each row as a number, NaN where it is none."""
-        known = np.array([float(v) if _WHOLE.match(v) else np.nan for v in self.texts] + [np.nan])
+        known = np.array([*map(_number, self.texts), np.nan])
         return known[self.codes]
+
+
+def _number(text: str) -> float:
+    """A whole number, also one whose thousands are parted; NaN for other text."""
+    plain = re.sub(r"(?<=\d)[ ,.'’\u00a0\u202f](?=\d{3}(\D|$))", "", text)
+    return float(plain) if _WHOLE.match(plain) else np.nan
 
 
 def _share(values: list[str], flags: list[bool]) -> float:

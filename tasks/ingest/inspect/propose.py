@@ -13,7 +13,7 @@ from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days
 from tasks.ingest.inspect.devices import MOST_DEVICES, find_devices, repeated_times, runs_on
-from tasks.ingest.inspect.doubts import check_day_sums, check_hours, find_total
+from tasks.ingest.inspect.doubts import check_day_sums, check_hours, check_repeats, check_sums_of_days, find_total
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
 from tasks.ingest.inspect.people import People, Target, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
@@ -103,7 +103,7 @@ def _shown_zone(answers: Answers) -> str:
 
 
 def _ask_zone(when: When, answers: Answers) -> list[Question]:
-    if answers.timezone or all(each.offset for each in (when.start, when.end) if each):
+    if answers.timezone or all(each.offset or each.in_utc for each in (when.start, when.end) if each):
         return []
     text = "The times have no offset: which time zone's clocks do they show?"
     return [Question("--timezone", text, [("Europe/London", "for example; UTC where they are UTC")])]
@@ -137,6 +137,8 @@ class _Found:
         interval = choose_interval(self._station, times, self.answers, events=True, counted=count is not None)
         events = {name: self._event(name, target) for name, target in targets.items()}
         name = None if count else self._event_id(times)
+        if not name:
+            check_repeats(self.table, self.columns.values())
         known = {"id": name} if name else {}
         source = {"kind": "events", **self.table.shape, **self.written, **self._formats, **known, "events": events}
         network = self._network(targets, interval.value)
@@ -189,12 +191,14 @@ class _Found:
         if runs_on([self._place, *(column.codes for column in self._devices)], times, numbers):
             return self._as_readings(times)
         wall = self.when.start.utc(self.table, "UTC")
+        check_sums_of_days([self._place, *(column.codes for column in self._devices)], wall, numbers)
         check_order(self._place, wall, times)
         interval = choose_interval(self._station, times, self.answers, events=False)
         if interval.value is None:
             return Proposal(questions=interval.questions)
-        moment = choose_moment(times, interval.value, [self.columns[n] for n in self.when.start.names], self.answers)
-        rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, self.answers)
+        named = [self.columns[name] for name in self.when.start.names]
+        moment = choose_moment(times, wall, interval.value, named, self.answers)
+        rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, numbers, self.answers)
         layout = {**self.table.shape, **self.written, **self._formats}
         source: dict[str, Any] = {"kind": "counts", **layout, "columns": self._counts}
         if moment.value not in (None, "start"):
@@ -257,8 +261,12 @@ class _Found:
 
     @property
     def _formats(self) -> dict[str, Any]:
-        formats = self.when.formats
-        return {} if formats == (ISO,) else {"time_format": formats[0] if len(formats) == 1 else list(formats)}
+        formats, ends = self.when.formats, [each for each in (self.when.start, self.when.end) if each]
+        keys: dict[str, Any] = {"timezone": "UTC"} if any(each.in_utc for each in ends) and self._zone != "UTC" else {}
+        if keys and not all(each.in_utc for each in ends):
+            raise SourceError(f"{ends[0].label} and {ends[-1].label} are times of different zones: export both in UTC")
+        formed = {} if formats == (ISO,) else {"time_format": formats[0] if len(formats) == 1 else list(formats)}
+        return {**keys, **formed}
 
     def _network(self, targets: Mapping[str, Target], interval: int | None) -> dict[str, Any]:
         known: dict[str, Any] = {"timezone": self._zone, "interval_minutes": interval or 1, "targets": list(targets)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from tasks.ingest.rows.join_times import join_times
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
 from tasks.time_formats import ISO, NUMBERS
 
+_UTC = frozenset({"utc", "gmt", "zulu"})
+_OFFSET = re.compile(r"[+-]\d{2}:?\d{2}|[+-]\d{2}|Z|UTC|GMT", re.IGNORECASE)
+_ZONE_NAMES = frozenset({"tz", "timezone", "tzname", "zeitzone", "fuseau"})
 _OF_TIME = frozenset({"date", "time", "datum", "uhrzeit", "hour", "local", "fecha", "hora", "heure", "jour"})
 
 
@@ -36,8 +40,16 @@ class TimeColumns:
     formats: tuple[str, ...]
     offset: bool
 
+    @property
+    def in_utc(self) -> bool:
+        """Whether the name says that the clock is that of UTC, and the values say nothing else."""
+        words = {word for name in self.names for word in words_of(name)}
+        shifted = any(re.search(r"[+-]\s*\d", name) for name in self.names)
+        return bool(words & _UTC) and not shifted and not self.offset and self.formats[0] not in NUMBERS
+
     def utc(self, table: Table, zone: str, place: Int | None = None) -> Times:
         """Time of each row of a table; `place` codes what must not have one time twice, for hours that come again."""
+        zone = "UTC" if self.in_utc else zone
         column = _time_values(table, self.names)
         formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
         if formats[0] in NUMBERS:
@@ -74,7 +86,7 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
     picked = _pick(table, columns, answers)
     if picked.value is None:
         return picked
-    when = picked.value
+    when = picked.value if answers.time else _with_offsets(table, columns, picked.value)
     questions = []
     if answers.time_format:
         when = _with_formats(table, when, answers.time_format)
@@ -113,6 +125,30 @@ def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choi
     shown = [(f"--time {c.label!r}", _describe(table, c)) for c in candidates]
     text = "Several columns are times: which one says when people were counted?"
     return Choice(None, [Question("--time", text, shown)])
+
+
+def _with_offsets(table: Table, columns: Mapping[str, Column], when: When) -> When:
+    """With the column of the offset from UTC that stands beside a time without one.
+
+    Raises:
+        SourceError: if a column says that the times are those of several zones.
+    """
+    if when.start.offset:
+        return when
+    offsets = [c for c in columns.values() if c.texts and all(map(_OFFSET.fullmatch, c.texts))]
+    if len(offsets) == 1:
+        names = [each.names for each in (when.start, when.end) if each]
+        ends = [_time_of(table, columns, (*each, offsets[0].name), True) for each in names]
+        if all(each.formats for each in ends):
+            return When(ends[0], ends[1] if len(ends) > 1 else None)
+    for column in columns.values():
+        if len(column.texts) > 1 and {*words_of(column.name), "".join(words_of(column.name))} & _ZONE_NAMES:
+            shown = ", ".join(column.texts[:4])
+            raise SourceError(
+                f"column {column.name!r} has {shown}: the times are those of several time zones: export them with "
+                "their offset, or in UTC"
+            )
+    return when
 
 
 def _candidates(table: Table, columns: Mapping[str, Column]) -> list[TimeColumns]:
@@ -157,7 +193,8 @@ def _time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...]
         texts = [text for text in _time_values(table, names).dictionary.to_pylist() if text]
         read = read_times(pa.array(texts, pa.string()), "UTC", formats=YEAR_FIRST).utc
         iso = bool(texts) and not are_periods(texts) and float((~np.isnat(read)).mean()) >= NEARLY
-        formats, offset = (ISO,) if iso else formats_of(texts), False
+        formats = (ISO,) if iso else formats_of(texts)
+        offset = bool(texts) and bool(formats) and all(_OFFSET.search(text.split(" ")[-1]) for text in texts)
     if not formats and not given:
         raise ConfigError(
             f"--time {','.join(names)!r}: no format reads it ({_examples(columns[names[0]])}): give --time-format"

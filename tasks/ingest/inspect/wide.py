@@ -26,6 +26,7 @@ _CLOCKS = ("%H:%M", "%H:%M:%S", "%H.%M", "%Hh%M", "%H%M", "%I:%M %p", "%I:%M%p",
 _HOURS = ("%H", "%Hh", "%H h", "%H Uhr")
 _RANGES = ("", "-*", " - *", "–*", " – *", " to *", "_*")
 _DATES = (
+    *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y"),
     *(f"{a}{sep}{b}{sep}%{year}" for sep, year in product("/.-", "Yy") for a, b in (("%d", "%m"), ("%m", "%d"))),
 )

@@ -41,7 +41,13 @@ _ROLES = {
     "no count": "avg|average|mean|median|percent|percentage|pct|rate|ratio|std|stdev|stddev|variance|moyenne|mittel|"
     "mittelwert|durchschnitt|promedio|media|cumulative|cum|ytd|forecast|predicted|prediction|prognose|estimate|"
     "estimated|expected|capacity|available|availability|load|occupancy|auslastung|stock|level|present|inside|onboard|"
-    "aboard|queue|waiting|max|min|maximum|minimum|peak|baseline|budget|previous|last year|share",
+    "aboard|queue|waiting|max|min|maximum|minimum|peak|baseline|budget|previous|last year|share|"
+    "per|pro|thousands|tausend|tsd|milliers|hundreds|index|score|occupied|empty",
+    "kind of traffic": "car|cars|auto|autos|pkw|lkw|truck|trucks|lorry|lorries|hgv|van|vans|vehicle|vehicles|"
+    "motorcycle|motorcycles|motorbike|bike|bikes|bicycle|bicycles|cyclist|cyclists|rad|velo|scooter|bus|buses|pedestrian|"
+    "pedestrians|fuss|heavy|light",
+    "unreal value": "forecast|forecasted|predicted|prediction|prognose|estimate|estimated|plan|planned|scheduled|"
+    "budget|test|dummy|simulated|modelled|modeled|imputed|interpolated|cancelled|canceled|void",
     "total value": "total|totals|grand total|sub total|subtotal|sum|summe|gesamt|gesamtsumme|all|all stations|alle|"
     "tous|ensemble|total general|todos|totale|toutes|network|netz|reseau|合计|合計|总计|總計|"
     "总和|全部|계|합계|計",

@@ -23,6 +23,7 @@ _UNCOUNTED = frozenset(
 _FEW = re.compile(
     r"([<≤]\s*\d+|(less than|fewer than|moins de|weniger als|menos de|meno di|under)\s+\d+)", re.IGNORECASE
 )
+_NINES = re.compile(r"9{3,}")
 _SHOWN = 4
 
 
@@ -42,12 +43,20 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
     keys, questions = _marks(list(many)) if not (answers.thousands or answers.decimal) else ({}, [])
     words = [text for text in many if not any(form.fullmatch(text) for form in (_GROUPED, _FRACTION, _PLAIN))]
     uncounted = [text for text in words if text.lower() in _UNCOUNTED or _FEW.fullmatch(text)]
+    words += _nines(many)
     strange = [text for text in words if text not in uncounted and text not in answers.missing]
     keys |= {"missing": sorted(uncounted)} if uncounted else {}
     questions += [_ask_words(strange, many)] if strange else []
     keys |= _told(answers, uncounted)
     said = {key: " ".join(value) if isinstance(value, list) else value for key, value in keys.items()}
     return Choice(keys, questions, {f"counts: {key}": text for key, text in said.items()})
+
+
+def _nines(many: Mapping[str, int]) -> list[str]:
+    """Numbers of nines alone, far above all others and there more than once: 9999 where nothing was counted."""
+    others = [int(text) for text in many if text.isdigit() and not _NINES.fullmatch(text)]
+    most = max(others, default=0)
+    return [text for text, times in many.items() if _NINES.fullmatch(text) and times > 1 and int(text) > 10 * most]
 
 
 def _told(answers: Answers, uncounted: Sequence[str]) -> dict[str, Any]:

@@ -259,6 +259,6 @@ def _whole_formats(sample: str, clocks: Sequence[str]) -> Iterator[str]:
 
 
 def read_both_ways(formats: Sequence[str]) -> bool:
-    """Whether the formats differ in which number is the day and which the month."""
-    plain = {re.sub("%[dm]", "%d", text) for text in formats}
+    """Whether the formats differ in which number is the day, which the month and which the year of two digits."""
+    plain = {re.sub("%[dmy]", "%d", text) for text in formats}
     return len(plain) < len(set(formats))

@@ -14,6 +14,7 @@ from tasks.ingest.rows.parse_values import distinct_texts
 
 _DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))$"
 _MIDNIGHT = r"[T ]00:00(:00(\.0+)?)?(Z|\+00:?00)?$"
+_OFFSET = r"(?i)^([+-]\d{2}(:?\d{2})?|Z|UTC|GMT)$"
 _CLOCK = r"^([01]?\d|2\d|3[0-6])(:[0-5]\d){1,2}(\.\d+)?( ?[AaPp][Mm])?$"
 _CLOCK_OR_HOUR = rf"{_CLOCK}|^([01]?\d|2\d)( ?[AaPp][Mm])?$"
 _HOUR_NAMES = "hour|time|heure|stunde|uhr|hora|^hr|^hh|\N{CJK UNIFIED IDEOGRAPH-6642}"
@@ -39,13 +40,19 @@ def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.Diction
         used, own = np.divmod(used, max(len(column.dictionary), 1))
         texts = column.dictionary.take(pa.array(own))
         typed = not pa.types.is_string(_value_type(columns[place]))
-        cut = place == 0 and (readable or typed)
+        cut = place == 0 and (readable or typed) and not _are_offsets(coded[-1].dictionary)
         parts.append(pc.replace_substring_regex(texts, _MIDNIGHT, "") if cut else texts)
     blank = pc.equal(parts[0], "")
     for part in parts[1:]:
         blank = pc.or_(blank, pc.equal(part, ""))
     joined = pc.if_else(blank, "", pc.binary_join_element_wise(*reversed(parts), " "))
     return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), joined)
+
+
+def _are_offsets(texts: pa.Array) -> bool:
+    """Whether distinct texts are offsets from UTC, so that the time before them has its hour."""
+    given = texts.filter(pc.not_equal(texts, ""))
+    return len(given) > 0 and bool(pc.all(pc.match_substring_regex(given, _OFFSET)).as_py())
 
 
 def are_dates(column: pa.Array) -> bool:

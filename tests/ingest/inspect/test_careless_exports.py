@@ -28,6 +28,12 @@ def read(folder: Path, text: str, zone: str = "UTC", **more: str) -> Outcome:
 
 
 PLAIN = "station,time,passengers\n"
+NINES = "A,2024-03-04 09:00,9999\nA,2024-03-04 09:15,9999\n"
+FARES = "station,time,fare_class,passengers\n"
+PARTS = "".join(
+    f"A,2024-03-04 {quarter},adult,{i}\nA,2024-03-04 {quarter},child,5\nA,2024-03-04 {quarter},#,{i + 5}\n"
+    for i, quarter in enumerate(QUARTERS)
+)
 ASKED = {
     "a row of units": (PLAIN + "[-],[local],[people]\n" + per_quarter("A,2024-03-04 {t},{n}"), "--time"),
     "a second header": (PLAIN + "name,,persons\n" + per_quarter("A,2024-03-04 {t},{n}"), "--missing"),
@@ -44,6 +50,26 @@ ASKED = {
     ),
     "weekdays without a date": ("station,weekday,time,passengers\n" + per_quarter("A,Mon,{t},{n}"), "--constant"),
     "dates of weeks": (PLAIN + per_quarter("A,2024-W10-1 {t},{n}"), "--time"),
+    "a day that ends the intervals": (
+        PLAIN
+        + "".join(f"A,2024-03-13 {i // 4:02d}:{i % 4 * 15:02d},{i % 7}\n" for i in range(1, 96))
+        + "A,2024-03-14 00:00,5\n",
+        "--time-is",
+    ),
+    "a year of two digits": (PLAIN + per_quarter("A,24-03-14 {t},{n}"), "--time-format"),
+    "nines where nothing was counted": (PLAIN + per_quarter("A,2024-03-04 {t},{n}") + NINES, "--missing"),
+    "thousands of people": ("station,time,passengers (thousands)\n" + per_quarter("A,2024-03-04 {t},{n}"), "--count"),
+    "people per hour": ("station,time,passengers per hour\n" + per_quarter("A,2024-03-04 {t},{n}"), "--count"),
+    "a forecast among counts": (
+        "station,time,type,passengers\n" + per_quarter("A,2024-03-04 {t},actual,{n}\nB,2024-03-04 {t},forecast,{n}"),
+        "--entries all",
+    ),
+    "a total called otherwise": (FARES + PARTS.replace("#", "any fare"), "--rows"),
+    "a total without a name": (FARES + PARTS.replace("#", ""), "--rows"),
+    "cars beside pedestrians": (
+        "site,time,class,count\n" + per_quarter("A,2024-03-04 {t},pedestrian,{i}\nA,2024-03-04 {t},car,5{n}"),
+        "--rows",
+    ),
     "directions of travel": (
         "station,time,direction,card\n"
         + per_quarter("A,2024-03-04 {t}:07,inbound,c{i}\nA,2024-03-04 {t}:09,outbound,d{i}"),
@@ -67,6 +93,15 @@ REJECTED = {
     "hours without AM and PM": (
         PLAIN + "".join(f"A,2024-03-04 {h:02d}:00,{h}\n" for _ in "ap" for h in (12, *range(1, 12))),
         "without AM and PM",
+    ),
+    "sums of the day so far": (
+        PLAIN
+        + "".join(f"A,2024-03-{d} {6 + i // 4:02d}:{i % 4 * 15:02d},{7 * i}\n" for d in (13, 14) for i in range(40)),
+        "sums of the day so far",
+    ),
+    "times of several zones": (
+        "station,time,tz,passengers\n" + per_quarter("A,2024-03-04 {t},CET,{n}\nB,2024-03-04 {t},EET,{n}"),
+        "several time zones",
     ),
     "averages": (PLAIN + per_quarter("A,2024-03-04 {t},{n}.5"), "not_whole"),
     "minutes of the day": (
@@ -109,6 +144,28 @@ def test_what_has_one_meaning_alone_is_read(tmp_path: Path, line: str) -> None:
     outcome = read(tmp_path, PLAIN + per_quarter(line))
     assert outcome.landed is not None
     assert sorted(counts["entries"] or 0 for counts in outcome.landed.minutes.values()) == list(range(1, 9))
+
+
+@pytest.mark.parametrize("name", ["time_utc", "Timestamp (UTC)", "minute_utc"])
+def test_times_whose_name_says_utc_are_those_of_utc(tmp_path: Path, name: str) -> None:
+    outcome = read(tmp_path, f"station,{name},passengers\n" + per_quarter("A,2024-03-04 {t},{n}"), "Europe/Paris")
+    assert outcome.landed is not None
+    assert outcome.landed.minutes["A", at("2024-03-04T07:15")] == {"entries": 2}
+
+
+def test_an_offset_in_a_column_of_its_own_belongs_to_the_time(tmp_path: Path) -> None:
+    text = "station,time,utc_offset,passengers\n" + per_quarter("A,2024-03-04 {t},-05:00,{n}")
+    outcome = read(tmp_path, text + "A,2024-03-04 00:00,+01:00,77\n", "Europe/Paris")
+    assert outcome.landed is not None
+    assert outcome.landed.minutes["A", at("2024-03-04T12:15")] == {"entries": 2}
+    assert outcome.landed.minutes["A", at("2024-03-03T23:00")] == {"entries": 77}
+
+
+def test_taps_that_are_in_two_files_are_rejected_by_name(tmp_path: Path) -> None:
+    taps = "station,time,card\n" + "".join(f"A,2024-03-04 07:{m}:13,c{m}\n" for m in range(10, 30))
+    outcome = read(tmp_path, taps, b=taps.replace("07:29", "07:31"))
+    assert outcome.kind == "rejected"
+    assert "a.csv and" in outcome.why
 
 
 def counted(make: Callable[..., Bench], folder: Path, *cells: tuple[str, str]) -> Bench:
