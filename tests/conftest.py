@@ -8,11 +8,11 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
-from support import quick
+from support import order, quick
 
 if TYPE_CHECKING:
     from tasks.model.training.train import Trained
@@ -54,7 +54,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark slow tests, and leave them out of the quick selection."""
+    """Mark slow tests, leave them out of the quick selection, and put the longest first."""
     for item in items:
         if quick.is_slow(item):
             item.add_marker(pytest.mark.slow)
@@ -62,6 +62,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         slow = [item for item in items if item.get_closest_marker("slow")]
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
+    items[:] = order.longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.ByShare | None:
+    """Share out whole files, in the order of the collection; see `support.order`."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False
+    return order.ByShare(config, log)
 
 
 @pytest.fixture(scope="session")
