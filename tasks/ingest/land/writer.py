@@ -53,7 +53,7 @@ class Writer:
 
         Running it again after a crash, or beside another run, ends in the same minutes.
         """
-        result, parts = WriteResult(), batch.statements.used_parts()
+        result, parts = WriteResult(), sorted({batch.part, *batch.statements.used_parts()})
         for day, rows in batch.statements.sort_rows().by_day(self.context.network.timezone):
             result += self._write_day(day, rows, parts, batch, before, received_at)
         return result
@@ -89,7 +89,7 @@ class Writer:
             is_changed = True
         else:
             base, last_receipt = self._earlier_statements(day, parts)
-            new = self._diff(rows, base, batch.silence_is_zero)
+            new = self._diff(self._with_removed(rows, base, batch), base)
             if before and self.is_reread(before):
                 new = concatenate(new, self._zeros_for_other_part(day, rows, batch))
             new = new.sort_rows()
@@ -111,7 +111,7 @@ class Writer:
             return new, name
         # The ledger was lost: other input of the key may have landed after this batch, so its rows count again.
         base, last_receipt = self._earlier_statements(day, parts)
-        new = self._diff(rows, base, False).sort_rows()
+        new = self._diff(rows, base).sort_rows()
         return new, self._name(new, batch, f"after {last_receipt}")
 
     def is_reread(self, before: Entry) -> bool:
@@ -126,9 +126,7 @@ class Writer:
         """
         base, _ = self._earlier_statements(day, sorted({"", batch.key} - {batch.part, *rows.used_parts()}))
         if batch.part:
-            both = concatenate(replace(base, part=np.zeros_like(base.part), parts=[""]), rows)
-            place = both.station.astype(np.int64) << 32 | both.minute
-            base = base.take(np.isin(place[: len(base)], place[len(base) :]))
+            base = base.take(_among_places(base, rows))
         zeros = zero_removed_rows(base.take(slice(0, 0)), base)
         return changes(self._with_availability(zeros), base, np.ones(len(zeros), dtype=bool), self._now)
 
@@ -147,9 +145,20 @@ class Writer:
         stated = np.maximum(rows.available, ends)  # nothing is known before it is over
         return replace(rows, available=np.where(rows.available == UNKNOWN, derived, stated))
 
-    def _diff(self, rows: Statements, base: Statements, silence_is_zero: bool) -> Statements:
-        if silence_is_zero:
-            rows = concatenate(rows, zero_removed_rows(rows, base))
+    def _with_removed(self, rows: Statements, base: Statements, batch: SourceBatch) -> Statements:
+        """Rows, with zeros for what the key no longer states of its own part.
+
+        Where silence is not zero, that part holds what is not known; it ends where the key states other parts now.
+        """
+        if not batch.silence_is_zero and not batch.part:
+            return rows
+        own = np.array([part == batch.part for part in base.parts], dtype=bool)[base.part] if len(base) else slice(0, 0)
+        zeros = zero_removed_rows(rows, base.take(own))
+        if not batch.silence_is_zero:
+            zeros = zeros.take(_among_places(zeros, rows))
+        return concatenate(rows, zeros)
+
+    def _diff(self, rows: Statements, base: Statements) -> Statements:
         return changes(self._with_availability(rows), base, rows.available == UNKNOWN, self._now)
 
     def _earlier_statements(self, day: str, parts: list[str]) -> tuple[Statements, np.datetime64]:
@@ -179,6 +188,13 @@ class Writer:
 
     def _count_old(self, rows: Statements) -> int:
         return int(np.sum(self._known_by_receipt(rows) & (self._ends(rows) < self._now - _DAY)))
+
+
+def _among_places(these: Statements, those: Statements) -> npt.NDArray[np.bool_]:
+    """Which of some rows have a station and minute that others have, too."""
+    both = concatenate(replace(these, part=np.zeros_like(these.part), parts=[""]), those)
+    place = both.station.astype(np.int64) << 32 | both.minute
+    return np.isin(place[: len(these)], place[len(these) :])
 
 
 def _received_at(entry: Entry) -> np.datetime64:

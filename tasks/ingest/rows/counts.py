@@ -19,8 +19,9 @@ from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.row_checks import check_replacements, check_spacing
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.rows.samples import Roles, sample_rejects
+from tasks.ingest.rows.unknown_parts import find_unknown_parts
 from tasks.ingest.source import Pull
-from tasks.ingest.statements import Statements
+from tasks.ingest.statements import Statements, concatenate
 from tasks.settings.columns import ColumnSetting, where_of
 
 _NO_PATIENCE = np.timedelta64(0, "s")
@@ -57,6 +58,7 @@ class RowRules:
             since nobody said otherwise.
         patience: rows that will be over within it are set aside, not rejected.
         share: part of rows that name none.
+        unknown_part: part of what rejected rows leave unknown; None for the part of each row.
         file: whether rows are those of a whole file, so that their distances show how coarse they are.
     """
 
@@ -64,6 +66,7 @@ class RowRules:
     rows: str | None = None
     patience: np.timedelta64 = _NO_PATIENCE
     share: str = ""
+    unknown_part: str | None = None
     file: bool = False
 
 
@@ -101,6 +104,10 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     roles = Roles(time, columns["station_id"][0], tuple(columns[t][0] for t in targets if t in columns))
     if statements.parts == [""]:
         statements = replace(statements, parts=[rules.share])
+    if (adds_up or "part" in columns) and not file.has_readings:
+        judged_rows = rows, rejections, merged, pull, file.network.interval_minutes, targets
+        if len(unknown := find_unknown_parts(*judged_rows, rules.unknown_part)):
+            statements = concatenate(statements, unknown)
     return ValidatedCounts(
         Statements.empty(len(targets)) if file.has_readings else statements,
         merged.accepted,

@@ -35,12 +35,16 @@ class Counts:
         yield self._batch(file, pull)  # what it was made of is freed before it goes on
 
     def _batch(self, file: OpenFile, pull: Pull) -> SourceBatch:
-        adds_up = self._config.rows == "sum" and "part" not in {*self._config.columns, *file.rows.names}
-        share = file.file.key if adds_up else ""
-        rules = RowRules(self._config.columns, self._config.rows, share=share, file=True)
-        validated = validate_counts(file, rules, pull)
+        """Statements of a file; what it leaves unknown is a part of its own, which goes with the file."""
+        has_parts = "part" in {*self._config.columns, *file.rows.names} and not self._config.cumulative
+        adds_up, key = self._config.rows == "sum" and not has_parts, file.file.key
+        share = key if adds_up else ""
+        own = key if adds_up or has_parts else None
+        validated = validate_counts(
+            file, RowRules(self._config.columns, self._config.rows, share=share, unknown_part=own, file=True), pull
+        )
         return file.batch(
-            share,
+            own or "",
             validated.statements,
             accepted=validated.accepted,
             rejects=validated.rejects,
