@@ -20,7 +20,7 @@ Times = npt.NDArray[np.datetime64]
 
 INK, QUIET, FAINT = "#1a1a1a", "#6b6b6b", "#e4e4e4"
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
-LONGEST_TITLE = 50
+LONGEST_NAME = 32
 PART_COLOURS = {"training": GREEN, "validation": ORANGE, "hold-out": BLUE}
 ROLE_STYLES = {"challenger": (BLUE, 2.4, "-"), "champion": (RED, 2.0, "-")}
 BASELINE_STYLES = ((PURPLE, 1.5, "--"), (QUIET, 1.5, "-."), (SKY, 1.5, ":"), (ORANGE, 1.5, "--"), (GREEN, 1.5, "-."))
@@ -58,14 +58,14 @@ def new_figure(
     return figure, list(grid[0])
 
 
-def fit_title(text: str, otherwise: str) -> str:
-    """Text as part of a title: cut to `LONGEST_TITLE` characters; `otherwise` where the font lacks a character."""
+def station_title(name: str | None, station_id: str) -> str:
+    """A station in a title: its name, cut to `LONGEST_NAME` characters, and its id; the id where the font lacks one."""
     from matplotlib.font_manager import FontProperties, findfont, get_font
 
     known = get_font(findfont(FontProperties(weight="bold"))).get_charmap()
-    if not all(ord(character) in known for character in text):
-        return otherwise
-    return text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1]}…"
+    if name is None or name == station_id or not all(ord(character) in known for character in name):
+        return station_id
+    return f"{name if len(name) <= LONGEST_NAME else f'{name[: LONGEST_NAME - 1]}…'} ({station_id})"
 
 
 def model_styles(names: Iterable[str]) -> dict[str, tuple[str, float, str]]:

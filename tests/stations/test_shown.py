@@ -29,7 +29,7 @@ from tasks.model.review.description import describe_training
 from tasks.model.review.pictures import retrain_pictures
 from tasks.model.review.tables import as_csv, station_rows
 from tasks.model.training.train import train
-from tasks.plot_style import fit_title
+from tasks.plot_style import station_title
 from tasks.publish.latest_json import latest_document
 from tasks.publish.steps import publish
 from tasks.settings.tree import Settings
@@ -146,13 +146,13 @@ def test_a_run_in_mlflow_names_stations_in_its_words_tables_and_pictures() -> No
     assert "\nharbour,," in csv
     titles = {name: figure.texts[0].get_text() for name, figure in retrain_pictures(made, "UTC", table)}
     assert titles["next_hour_station"].startswith("The next hour, entries at =HYPERLINK(")
-    assert titles["training_validation_holdout"].endswith("…")
+    assert titles["training_validation_holdout"].endswith("… (central)")
 
 
 def test_a_name_in_a_title_is_no_mathematics_and_is_cut() -> None:
-    assert fit_title("Gare de l'Est (72)", "72") == "Gare de l'Est (72)"
-    assert fit_title("春熙路 (72)", "72") == "72"
-    assert len(fit_title("x" * 300, "72")) == 50
+    assert station_title("Gare de l'Est", "72") == "Gare de l'Est (72)"
+    assert station_title("春熙路", "72") == station_title(None, "72") == station_title("72", "72") == "72"
+    assert station_title("x" * 300, "72") == "x" * 31 + "… (72)"
     hours = np.arange("2024-05-01T00:00", "2024-05-01T04:00", 60, dtype="datetime64[m]")
     day = plots.Day("training", hours, *(np.ones(4) for _ in range(4)))
     figure = plots.days_by_part([day], "entries at A$\\frac$B")

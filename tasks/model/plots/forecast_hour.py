@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from tasks.clock import to_local
 from tasks.model.plots.plots import forecast_against_actual
-from tasks.plot_style import fit_title
+from tasks.plot_style import station_title
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.storage.store import Store
@@ -45,7 +45,7 @@ def draw_forecast_hour(settings: Settings, forecasts: pa.Table, station: str, ta
         to_local(np.array([origin]), network.timezone)[0],
         values["mean"],
         [(label, values[low], values[high]) for label, low, high in BANDS],
-        where=f"{target} at {fit_title(station_table(settings).label(station), station)}",
+        where=f"{target} at {station_title(station_table(settings).find(station).name, station)}",
         interval=network.interval_minutes,
         timezone=network.timezone,
     )

@@ -15,7 +15,7 @@ from tasks.model.origin_chunks import forecast_origins
 from tasks.model.plots import plots, series
 from tasks.model.training.holdout import Scores, limit_origins
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
-from tasks.plot_style import fit_title, people
+from tasks.plot_style import people, station_title
 from tasks.stations.table import NO_STATIONS, StationTable
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _busiest(trained: Trained) -> int:
 
 def _where(target: str, station: str, stations: StationTable) -> str:
     """Target and station of a picture."""
-    return f"{target} at {fit_title(stations.label(station), station)}"
+    return f"{target} at {station_title(stations.find(station).name, station)}"
 
 
 def _days(trained: Trained, timezone: str, stations: StationTable) -> Figure:

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 KEY = "stations"
 AHEAD = np.timedelta64(5, "m")
 """How far the clock of a feed may be ahead of ours."""
-KEPT = np.timedelta64(1, "h")
+KEPT = np.timedelta64(15, "m")
 """How long polls are kept after they landed; two intervals at least."""
 
 
