@@ -53,6 +53,7 @@ Unpivot = Annotated[Text, typer.Option("--unpivot", help='Names of columns that 
 Constant = Annotated[
     Texts, typer.Option("--constant", help="NAME=VALUE, a column of all rows: day=2024-03-05; repeatable.")
 ]
+Sheet = Annotated[Text, typer.Option("--sheet", help="Sheet of a workbook; one source reads one.")]
 PathPattern = Annotated[
     Text, typer.Option("--path-pattern", help='What paths say: "counts_%Y%m%d.csv" gives the column path_date.')
 ]
@@ -90,6 +91,7 @@ def init(
     header: Header = None,
     skip_rows: SkipRows = None,
     skip_footer: SkipFooter = None,
+    sheet: Sheet = None,
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     unpivot: Unpivot = None,
@@ -126,7 +128,7 @@ def init(
         missing=tuple(missing or ()),
     )
     told: dict[str, Any] = {"header": list(_names(header)), "skip_rows": skip_rows, "skip_footer": skip_footer}
-    told |= {"delimiter": delimiter, "encoding": encoding}
+    told |= {"sheet": sheet, "delimiter": delimiter, "encoding": encoding}
     layout = {key: value for key, value in told.items() if value not in (None, [])}
     _check_out(out, force)
     _write(path, answers, layout, preset, out, json)

@@ -61,19 +61,55 @@ def _check_size(origin: str, content: bytes, limit: int) -> None:
         raise too_large(origin, min(limit, max(_SMALL, _LARGEST_RATIO * len(content))))
 
 
-def _cells(origin: str, content: bytes, shape: FileShape) -> Iterator[Sequence[Any]]:
-    """Rows of the sheet from its first line on; each as long as its last cell."""
+def first_rows(origin: str, content: bytes, limit: int, most: int) -> dict[str, list[Sequence[Any]]]:
+    """The first rows of each sheet, by its title.
+
+    Raises:
+        FileProblem: if the workbook is damaged or larger inside than `limit`.
+    """
+    _check_size(origin, content, limit)
+    try:
+        return {title: list(_rows_of(sheet, most)) for title, sheet in _open_sheets(content).items()}
+    except Exception as error:  # what a damaged workbook raises is no closed list
+        raise FileProblem("unreadable_file", f"{origin} is a damaged workbook: {error}"[:300]) from None
+
+
+def _open_sheets(content: bytes) -> dict[str, Any]:
     from openpyxl import load_workbook
 
     book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-    sheets = {sheet.title: sheet for sheet in book.worksheets}
-    sheet = sheets.get(shape.sheet) if shape.sheet else next(iter(sheets.values()), None)
-    if sheet is None:
-        raise FileProblem(
-            "missing_column", f"{origin} has no sheet {shape.sheet!r} (it has {', '.join(sheets)}): correct sheet"
-        )
+    return {sheet.title: sheet for sheet in book.worksheets}
+
+
+def _rows_of(sheet: Any, most: int | None = None) -> Iterator[Sequence[Any]]:
+    """Rows from the first line on, each as long as its last cell."""
     sheet.reset_dimensions()  # what a file says of its size need not be so
-    yield from sheet.iter_rows(values_only=True)
+    yield from sheet.iter_rows(max_row=most, values_only=True)
+
+
+def _cells(origin: str, content: bytes, shape: FileShape) -> Iterator[Sequence[Any]]:
+    """Rows of the sheet that is read."""
+    sheets = _open_sheets(content)
+    title = shape.sheet or next(iter(sheets), "")
+    if title not in sheets:
+        raise FileProblem(
+            "missing_column", f"{origin} has no sheet {title!r} (it has {', '.join(sheets)}): correct sheet"
+        )
+    if not shape.sheet:
+        _check_alone(origin, sheets, title, shape.skip_rows)
+    return _rows_of(sheets[title])
+
+
+def _check_alone(origin: str, sheets: dict[str, Any], title: str, skipped: int) -> None:
+    """Whether no other sheet has the columns of the one that is read, since its rows would be missing."""
+    heads = {each: list(_rows_of(sheet, skipped + 1))[skipped:] for each, sheet in sheets.items()}
+    same = [each for each, head in heads.items() if each != title and any(map(any, head)) and head == heads[title]]
+    if same:
+        raise FileProblem(
+            "missing_column",
+            f"{origin} has several sheets of the same columns ({', '.join([title, *same])}), and a source reads one: "
+            f'write sheet = "{title}", and a source for each of the others',
+        )
 
 
 class _Rows:

@@ -12,7 +12,9 @@ from typing import Any
 from tasks.ingest.formats.encodings import to_utf8
 from tasks.ingest.formats.fixed_width import rule_of
 from tasks.ingest.formats.json_records import read_json
+from tasks.ingest.formats.workbook import first_rows, is_sheet_file
 from tasks.ingest.inspect.answers import Question
+from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.format_times import fitting_formats
 from tasks.settings.shapes import DELIMITERS
@@ -21,7 +23,7 @@ from tasks.time_formats import DATES
 _DELIMITERS = ",;\t|"
 _LINES = 400
 _ENDS = 1 << 16
-_MOST_ABOVE, _MOST_BELOW = 30, 10
+_MOST_ABOVE, _MOST_BELOW, _SOME = 30, 10, 20
 _WESTERN = frozenset("àâäáãåçéèêëíìîïñóòôöõøúùûüÿœæßÀÂÄÁÃÅÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØÚÙÛÜŒÆ°’–€§«»º\u00a0")
 _ENCODINGS = ("cp1252", "cp1250", "cp1251", "gb18030", "big5", "shift_jis", "euc_kr")
 
@@ -48,6 +50,8 @@ def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
         content: all of it, or its beginning.
         keys: header, skip_rows, delimiter, encoding and so on that were answered.
     """
+    if is_sheet_file(content):
+        return _sheet_layout(content, keys)
     if content.lstrip()[:1] == b"{" and "records" not in keys:
         return Layout({**keys, **_records(content)})
     if content.startswith((b"PAR1", b"PK", b"\xd0\xcf\x11\xe0")) or content.lstrip()[:1] in (b"[", b"{"):
@@ -60,6 +64,34 @@ def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
     bottom = text[-_ENDS:].decode("utf-8", "replace").splitlines()[-_MOST_BELOW - 5 :]
     known = _lines(top, bottom, keys)
     return Layout(known, encoding, None if "header" in known else _header_question(top, known))
+
+
+def _sheet_layout(content: bytes, keys: dict[str, Any]) -> Layout:
+    """The sheet of a workbook that has a table, and the lines above its header; several are asked about."""
+    try:
+        sheets = first_rows("the workbook", content, MAX_BYTES, _MOST_ABOVE + _SOME)
+    except FileProblem:
+        return Layout(dict(keys))  # said when it is read
+    tables = {title: start for title, rows in sheets.items() if (start := _table_start(rows)) is not None}
+    title = keys.get("sheet") or (next(iter(tables)) if len(tables) == 1 else None)
+    if title is None:
+        shown = [(repr(each), f"its table begins in line {start + 1}") for each, start in tables.items()]
+        text = f"Which sheet is read? A source reads one ({', '.join(sheets)})."
+        return Layout(dict(keys), None, Question("--sheet", text, shown))
+    known = dict(keys) | ({"sheet": title} if title != next(iter(sheets)) else {})
+    start = tables.get(title, 0)
+    return Layout(known | ({"skip_rows": start} if start and "skip_rows" not in known else {}))
+
+
+def _table_start(rows: Sequence[Sequence[Any]]) -> int | None:
+    """Number of lines above the header of a sheet; None where it has no table."""
+    widths = [sum(cell not in (None, "") for cell in row) for row in rows]
+    usual, many = (
+        Counter(width for width in widths if width > 1).most_common(1)[0] if max(widths, default=0) > 1 else (0, 0)
+    )
+    if many < 3:
+        return None
+    return next(i for i, width in enumerate(widths) if width >= usual)
 
 
 def _records(content: bytes) -> dict[str, str]:
@@ -112,6 +144,7 @@ def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> d
     if "skip_rows" not in known:
         whole = [each == width and not _is_title(line, delimiter) for each, line in zip(widths, top, strict=True)]
         first = next((i for i, fits in enumerate(whole[:_MOST_ABOVE]) if fits and width > 1), 0)
+        first = next((i - 1 for i, line in enumerate(top[:_MOST_ABOVE]) if i and _is_rule(line, delimiter)), first)
         known |= {"skip_rows": first} if first else {}
         start = first
     told = {"\t": "tab"}.get(delimiter, delimiter)
@@ -128,6 +161,11 @@ def _is_title(line: str, delimiter: str) -> bool:
     """Whether one field of a line has text, and the others, two at the least, are empty."""
     fields = _fields(line, delimiter)
     return len(fields) > 2 and sum(bool(field.strip()) for field in fields) == 1
+
+
+def _is_rule(line: str, delimiter: str) -> bool:
+    """Whether a line is the rule of dashes under the header of columns of fixed width."""
+    return delimiter == "blanks" and len(line.split()) > 1 and rule_of(line) is not None
 
 
 def _find_delimiter(lines: Sequence[str], told: str | None) -> tuple[str, int]:

@@ -141,6 +141,14 @@ class Column:
         return 2 * begun > sum(many for _, many in self.frequencies)
 
     @cached_property
+    def is_number(self) -> bool:
+        """Whether the values are numbers, with a sign or a fraction."""
+        return (
+            bool(self.sample)
+            and _share(self.sample, [bool(_WHOLE.match(v) or _FRACTION.match(v)) for v in self.sample]) >= NEARLY
+        )
+
+    @cached_property
     def is_row_number(self) -> bool:
         """Whether the rows are numbered one by one."""
         numbers = np.sort(self.numbers)

@@ -159,7 +159,10 @@ class _Found:
 
     def _ask_counts(self, times: Times) -> list[Question]:
         """What to ask of rows that have a minute of a station each, and a number: they may be its counts."""
-        numbers = [c for c in self._rest.values() if c.is_whole and len(c.texts) > 1 and not c.is_row_number]
+        rest = [
+            c for c in self._rest.values() if len(c.texts) > 1 and not c.is_row_number and not c.hints_at("coordinate")
+        ]
+        numbers = [c for c in rest if c.is_whole or c.is_number]
         counted = any(target.column for target in self.people.targets.values()) or self.answers.count
         seconds = _seconds(times)
         cells = np.stack([self._station, seconds])

@@ -60,7 +60,7 @@ _ROLES = {
     "quarter|week|objectid|fid|index|row|seq|sequence|hour|uhr|heure|hora|时段|時段",
     "share": "fare|payment|class|category|categorie|titre|ticket|gate|gates|device|line|route|mode|card|product|"
     "entrance|turnstile|channel|lane|destination|dest|scp|reader|validator|tarif|billet|票种|票種|线路|線路",
-    "time": "time|timestamp|ts|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"
+    "time": "time|timestamp|ts|t|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"
     "时间|時間|日期",
     "hour": "hour|hr|hh|time|uhr|stunde|heure|hora|ora|时|時|时段|時段|시간",
     "entry value": "entry|entries|enter|entered|in|board|boarding|boarded|on|check in|checkin|tap in|einstieg|ein|"

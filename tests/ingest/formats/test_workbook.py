@@ -134,3 +134,12 @@ def test_a_workbook_that_means_harm_is_named_and_the_good_file_lands(tmp_path: P
 def test_other_kinds_are_called_by_their_name(tmp_path: Path, begin: bytes, name: str) -> None:
     bench = put(tmp_path, begin + b"\n" + b"\x00" * 2_000_000)
     assert name in bench.ingest().failures[0]
+
+
+def test_sheets_of_the_same_columns_are_never_read_in_part(tmp_path: Path) -> None:
+    content = book(HEADER, ("A", TEN, 1, 2), more={"February": [HEADER, ("A", TEN, 3, 4)]})
+    bench = put(tmp_path / "all", content)
+    assert 'write sheet = "Sheet"' in bench.ingest().failures[0]
+    bench = put(tmp_path / "one", content, sheet="February")
+    bench.ingest()
+    assert bench.truth()[("A", at("2024-05-10T10:00"))] == (3, 4)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from openpyxl import Workbook
 from support.ingest_bench import at
 from support.init_bench import UTC, landed, look, options
 
@@ -348,3 +351,36 @@ def test_lines_of_a_title_that_have_the_empty_fields_of_a_table_are_above_it(tmp
     found = look(tmp_path, Answers(), a__csv=f"Eco report,,,\nMarch 2024,,,\n{COUNTS}")
     assert (options(found), found.source["skip_rows"]) == ([], 2)
     assert landed(tmp_path, found)["2", at("2024-03-04T07:30")] == (31, 2)
+
+
+def test_numbers_below_zero_are_asked_about_and_never_a_person_each(tmp_path: Path) -> None:
+    rows = "".join(f"2024-03-04 {7 + n // 4:02d}:{n % 4 * 15:02d},A,{n % 7 - 3}\n" for n in range(60))
+    assert options(look(tmp_path, a__csv=f"time,station,net\n{rows}")) == ["--count"]
+
+
+def test_milliseconds_and_a_rule_of_dashes_need_no_question(tmp_path: Path) -> None:
+    rows = "".join(f"2024-03-04 {7 + n // 4:02d}:{n % 4 * 15:02d}:00 A   {n % 7:>6}\n" for n in range(60))
+    found = look(tmp_path, a__txt=f"TIME                STOP  BOARD\n------------------- --- ------\n{rows}")
+    assert (options(found), found.source["delimiter"]) == ([], "blanks")
+    assert landed(tmp_path, found)["A", at("2024-03-04T07:15")] == (1,)
+
+
+def _workbook(**sheets: list[tuple[Any, ...]]) -> bytes:
+    book, out = Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for title, rows in sheets.items():
+        for row in (sheet := book.create_sheet(title), rows)[1]:
+            sheet.append(row)
+    book.save(out)
+    return out.getvalue()
+
+
+def test_the_sheet_with_the_table_is_found_and_several_are_asked_about(tmp_path: Path) -> None:
+    table = [tuple(line.split(",")) for line in COUNTS.split()]
+    data = [("Entries of March",), (), *table]
+    found = look(tmp_path, Answers(), a__xlsx=_workbook(Notes=[("by the operator",)], Data=data))
+    assert (options(found), found.source["sheet"], found.source["skip_rows"]) == ([], "Data", 2)
+    assert landed(tmp_path, found)["2", at("2024-03-04T07:30")] == (31, 2)
+    two = _workbook(January=table, February=table)
+    assert options(look(tmp_path, Answers(), a__xlsx=two)) == ["--sheet"]
+    assert look(tmp_path, Answers(), {"sheet": "February"}, a__xlsx=two).source["sheet"] == "February"
