@@ -25,9 +25,10 @@ def ingest_document(report: IngestReport) -> Document:
     """Rows stored and rejected per source, late data, and the results of the quality checks."""
     sources = report.sources
     stored, rejected = sum(s.rows for s in sources), sum(s.rejected for s in sources)
-    columns = ("source", "files", "unchanged", "rows", "rejected", "first minute", "last minute", "days")
+    columns = ("source", "files", "unchanged", "rows", "rejected", "left out", "first minute", "last minute", "days")
     rows = [
-        (s.source, s.files, s.skipped, s.rows, s.rejected, s.first_minute, s.last_minute, len(s.days)) for s in sources
+        (s.source, s.files, s.skipped, s.rows, s.rejected, s.left_out, s.first_minute, s.last_minute, len(s.days))
+        for s in sources
     ]
     reasons = [
         (s.source, reason, s.remedies.get(reason, ""), count) for s in sources for reason, count in s.reasons.items()

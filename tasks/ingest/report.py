@@ -11,6 +11,7 @@ from tasks.ingest.advice import advise, find_problem
 from tasks.ingest.context import IngestContext
 from tasks.ingest.reasons import ROW_REASONS
 from tasks.ingest.rejects import Reject, Rejects, Sample
+from tasks.ingest.rows.filters import NONE_OF
 from tasks.settings.sources.rows import BaseSource
 from tasks.tables.staleness import LateReport
 
@@ -162,7 +163,11 @@ class IngestTotals:
         soon = context.as_of + np.timedelta64(context.network.interval_minutes, "m")
         waits = self.recheck_at is not None and bool(self.recheck_at <= soon)
         rows = self.rows + sum(reasons.values()) - self.partly
-        return find_problem(self.rows, rows, reasons, remedies, waits=waits, allowed=_asked_for(context.source))
+        problem = find_problem(self.rows, rows, reasons, remedies, waits=waits, allowed=_asked_for(context.source))
+        if problem is None and self.left_out and not self.rows:
+            told = next((each for each in self.warnings if NONE_OF in each), "correct where, or leave it out")
+            problem = f"nothing of {self.left_out + rows:,} rows landed, as filters leave {self.left_out:,} out: {told}"
+        return problem
 
 
 def _asked_for(config: BaseSource) -> frozenset[str]:

@@ -17,6 +17,7 @@ from tasks.ingest.batch import SourceBatch
 from tasks.ingest.context import IngestContext
 from tasks.ingest.event_ids import Claims
 from tasks.ingest.formats.repaired import Repairs
+from tasks.ingest.land.earlier_ids import EarlierIds
 from tasks.ingest.land.ledger import (
     Entry,
     Input,
@@ -46,14 +47,14 @@ def run(context: IngestContext, source: Source, progress: Progress | None = None
     """Pull what is new, write observations and rejects, fold the days that changed, then write the ledger.
 
     Raises:
-        SourceError: if nothing of the source can be read.
+        SourceError: if nothing of the source can be read, or a station of the data root has another id now.
         StoreError: if the data root cannot be written.
     """
     ledger = SourceLedger(context.store, source.name)
     transaction, totals = LedgerTransaction(ledger), IngestTotals()
     totals.days |= transaction.earlier_days
     receipt = _first_receipt(context.as_of, ledger)
-    batches = _with_progress(prefetch(source.pull(_pull(context, source, ledger))), progress)
+    batches = _with_progress(_check_ids(prefetch(source.pull(_pull(context, source, ledger))), context), progress)
     for key, of_key in groupby(batches, key=lambda batch: batch.key):
         marked = _mark_rechecks(of_key, transaction, context.as_of, totals)
         entry = _ingest_key(context, transaction.get(key), marked, receipt, totals)
@@ -78,6 +79,16 @@ def _with_progress(batches: Iterator[SourceBatch], progress: Progress | None) ->
         yield batch
         if progress and batch.done:
             progress(f"{batch.source}: reading", batch.done, batch.total)
+
+
+def _check_ids(batches: Iterator[SourceBatch], context: IngestContext) -> Iterator[SourceBatch]:
+    """The batches; a station that the data root holds under another id ends them."""
+    earlier = EarlierIds(context.store, context.network.aliases)
+    for batch in batches:
+        earlier.check(batch.statements.used_stations())
+        if batch.readings is not None:
+            earlier.check(batch.readings.rows.used_stations())
+        yield batch
 
 
 def _pull(context: IngestContext, source: Source, ledger: SourceLedger) -> Pull:

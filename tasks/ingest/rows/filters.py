@@ -12,6 +12,8 @@ from tasks.ingest.rows.rows_in import InputColumns
 from tasks.settings.columns import Where
 
 Flags = npt.NDArray[np.bool_]
+NONE_OF = "has none of"
+"""Words of the warning about a filter that nothing passes."""
 _SHOWN = 8
 
 
@@ -36,7 +38,7 @@ def matching(file: InputColumns, where: Where, key: str) -> tuple[Flags, dict[st
             occurring = sorted({str(texts[int(place)].as_py()) for place in np.unique(which)[: 10 * _SHOWN]})
             more = ", ..." if len(occurring) > _SHOWN else ""
             warnings[f"{key}.{column}"] = (
-                f"{file.origin}: column {column!r} has none of {list(values)}: "
+                f"{file.origin}: column {column!r} {NONE_OF} {list(values)}: "
                 f"its values are {', '.join(repr(text[:40]) for text in occurring[:_SHOWN])}{more}: correct {key}"
             )
         chosen &= has[which]

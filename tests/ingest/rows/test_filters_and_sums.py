@@ -55,6 +55,15 @@ def test_a_filter_that_nothing_passes_names_the_values_that_there_are(tmp_path: 
     assert (
         "column 'status' has none of ['Entry']: its values are '0': correct events.entries.where" in report.warnings[0]
     )
+    assert report.problem is None  # the other target landed
+
+
+def test_an_ingest_that_filters_leave_nothing_of_has_failed_and_says_which_values_there_are(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, where={"mode": ["metro"]})
+    report = _lines(bench, "station_id,minute_utc,entries,mode", "A,2024-05-09T10:00Z,1,bus").ingest()
+    assert report.problem is not None
+    assert report.problem.startswith("nothing of 1 rows landed, as filters leave 1 out: ")
+    assert "column 'mode' has none of ['metro']: its values are 'bus': correct where" in report.problem
 
 
 def test_a_filter_by_a_column_that_is_not_there_is_rejected_by_name(tmp_path: Path) -> None:

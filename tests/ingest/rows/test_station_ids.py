@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 from support.ingest_bench import Bench
 
+from tasks.errors import SourceError
 from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, read_station_ids
 
 HOUR = "2024-05-10T10:{:02d}Z"
@@ -88,3 +90,21 @@ def test_an_id_that_may_be_two_stations_is_rejected_by_name(tmp_path: Path) -> N
     bench.put("a.csv", f"station_id,minute_utc,entries\n{rows}")
     assert bench.ingest().reasons == {"ambiguous_station": 2}
     assert {station for station, _ in bench.truth()} == {"2"}
+
+
+def test_a_data_root_that_holds_an_id_as_it_was_written_gets_no_second_station(tmp_path: Path) -> None:
+    header = ("station_id", "minute_utc", "entries")
+    earlier = replace(Bench.counts(tmp_path), stations={"aliases": {"72.0": "72.0"}})  # as releases before wrote it
+    earlier.put_rows("a.csv", header, [("72.0", HOUR.format(0), 5)])
+    earlier.ingest()
+    now = Bench.counts(tmp_path)
+    now.put_rows("b.csv", header, [("72", HOUR.format(1), 6)])
+    with pytest.raises(SourceError, match=r"'72.0' of .* is read as '72' now.*aliases = { \"72\" = \"72.0\" }"):
+        now.ingest()
+    assert {station for station, _ in now.truth()} == {"72.0"}
+    mended = replace(Bench.counts(tmp_path), stations={"aliases": {"72": "72.0"}})
+    mended.ingest()
+    assert {(station, minute.minute): pair[0] for (station, minute), pair in mended.truth().items()} == {
+        ("72.0", 0): 5,
+        ("72.0", 1): 6,
+    }
