@@ -25,6 +25,7 @@ from flows.reports.document import markdown
 from flows.reports.loop_reports import ingest_document
 from tasks.errors import SourceError
 from tasks.quality.steps import QualityResult
+from tasks.stations.load import station_table
 
 log = logging.getLogger(__name__)
 
@@ -64,9 +65,8 @@ def ingest(
     except loop.NothingRead as error:
         report = error.report
     emit_warnings(report.quality, settings.network.name)
-    create_markdown_artifact(
-        markdown(ingest_document(report)), key="ingest", description="Rows stored and rows rejected"
-    )
+    document = ingest_document(report, station_table(settings))
+    create_markdown_artifact(markdown(document), key="ingest", description="Rows stored and rows rejected")
     if report.failures or report.problems:
         raise SourceError("; ".join((*report.failures, *report.problems)))
 

@@ -129,9 +129,9 @@ def _ingest(
                 progress=progress,
             )
     except loop.NothingRead as error:
-        output.emit(error.report, json, ingest_document(error.report))
+        output.emit(error.report, json, ingest_document(error.report, station_table(settings)))
         raise SourceError(str(error)) from None
-    output.emit(report, json, ingest_document(report))
+    output.emit(report, json, ingest_document(report, station_table(settings)))
     if report.failures or report.problems or any(s.failures for s in report.sources):
         raise typer.Exit(1)
 

@@ -21,7 +21,7 @@ FEW_DAYS = 3
 STATUS = {"warning": "⚠ warning", "not_run": "not run", "ok": "ok"}
 
 
-def ingest_document(report: IngestReport) -> Document:
+def ingest_document(report: IngestReport, stations: StationTable = NO_STATIONS) -> Document:
     """Rows stored and rejected per source, late data, and the results of the quality checks."""
     sources = report.sources
     stored, rejected = sum(s.rows for s in sources), sum(s.rejected for s in sources)
@@ -39,6 +39,7 @@ def ingest_document(report: IngestReport) -> Document:
     blocks += [Example(example) for s in sources for example in s.examples]
     blocks += [Alert("WARNING", f"{s.source}: {warning}") for s in sources for warning in s.warnings]
     blocks += [Alert("FAILED", f"{s.source}: {failure}") for s in sources for failure in s.failures]
+    blocks += [Alert("WARNING", stations.problem)] if stations.problem else []
     blocks += [Alert("FAILED", failure) for failure in report.failures]
     blocks += late_lines(report)
     blocks += [quality_table(report.quality)] if report.quality else []

@@ -17,6 +17,7 @@ from tasks.stations.table import StationTable
 
 MAX_BYTES = 64 << 20
 MAX_STATIONS = 200_000
+MAX_COLUMNS = 200
 COLUMNS = ("station_id", "name", "latitude", "longitude", "line", "zone", "capacity")
 _DELIMITERS = (",", ";", "\t", "|")
 _WANTED = "give a CSV with station_id and name, GTFS stops.txt or GBFS station_information.json"
@@ -78,6 +79,8 @@ def _table(where: str, text: str) -> tuple[Iterator[Entry], tuple[str, ...]]:
     twice = [name for name, count in known.items() if count > 1]
     if twice:
         raise ConfigError(f"{where} has column {twice[0][:80]!r} twice: keep one")
+    if len(header) > MAX_COLUMNS:
+        raise ConfigError(f"{where} has {len(header):,} columns, more than {MAX_COLUMNS:,}: {_WANTED}")
     if "station_id" in known:
         strange = ", ".join(name for name in known if name not in COLUMNS)[:80]
         notes = (f"columns {strange} are not used: known are {', '.join(COLUMNS)}",) if strange else ()

@@ -122,6 +122,7 @@ def test_gbfs_names_are_text_or_texts_by_language(tmp_path: Path) -> None:
         ("station_id,name,name\nA,B,C\n", "has column 'name' twice"),
         ("station_id,name\nA,Clark, Lake\n", "line 2, has 3 fields and the header 2: put names that hold ','"),
         ('station_id,name\nA,"' + "x" * 200_000, "is no CSV, line 2"),
+        ("station_id" + "".join(f",c{i}" for i in range(100_000)) + "\nA\n", "has 100,001 columns, more than 200"),
         ("{", "is no valid JSON"),
         ("[" * 100_000, "is no valid JSON"),
         ('{"data": {"en": {"feeds": []}}}', "is JSON without the list data.stations"),

@@ -85,6 +85,21 @@ def test_the_export_shows_what_was_known_at_a_moment(nexthour: Command, network:
     assert (tmp_path / "then.csv").read_text().splitlines()[1] == "A,2024-03-05T12:00:00Z,6,0"
 
 
+def test_a_station_file_that_cannot_be_used_is_said_and_stops_nothing(
+    nexthour: Command, network: Path, tmp_path: Path
+) -> None:
+    network.write_text(network.read_text() + '[stations]\nfile = "names.csv"\n')
+    (tmp_path / "names.csv").write_text("id,title\nA,Ace\n")
+    for words in (("backfill",), ("forecast", "--as-of", "2024-03-05T09:00", "--model", "last_known")):
+        code, _, err = nexthour(*words, "--config", network)
+        line = next(line for line in err.splitlines() if line.startswith("WARNING [stations] file"))
+        assert (code, "is no station table (its first line is 'id, title'): give a CSV" in line) == (0, True)
+    (tmp_path / "names.csv").write_text("station_id,name\nA,Ace\n")
+    err = nexthour(*words, "--config", network)[2]
+    assert "Ace (A)" in err
+    assert "WARNING" not in err
+
+
 def test_minutes_and_the_forecast_are_exported_in_the_columns_of_tides(
     nexthour: Command, network: Path, tmp_path: Path
 ) -> None:
