@@ -93,6 +93,14 @@ EXAMPLES: dict[str, tuple[Callable[[], Town], str, float, str]] = {
 every_check = pytest.mark.parametrize("check", known_checks())
 
 
+def test_the_total_of_the_network_is_no_finding() -> None:
+    town = total_among_the_rows()
+    town.settings = Settings(
+        network={**town.settings.network.model_dump(), "total": "B"}, quality=town.settings.quality
+    )
+    assert subjects(town.results("sum_of_others")) == []
+
+
 def test_every_check_has_an_example_and_runs_without_being_asked_for() -> None:
     assert set(known_checks()) == set(EXAMPLES) == set(CHECKS)
 

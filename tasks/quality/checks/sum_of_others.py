@@ -23,6 +23,8 @@ def _totals(seen: Seen, each: Judged) -> Iterator[Finding]:
     for c, target in enumerate(seen.settings.network.targets):
         people = sums[c].sum(axis=1)
         s, hours = int(people.argmax()), sums[c].any(axis=0)
+        if each.stations[s] == seen.settings.network.total:
+            continue
         rest = sums[c].sum(axis=0) - sums[c, s]
         if (people > 0).sum() > 2 and hours.sum() >= LEAST_HOURS and bool((rest == sums[c, s]).all()):
             yield _finding(each.stations[s], target, str(each.today.day), float(people[s]))
@@ -31,6 +33,6 @@ def _totals(seen: Seen, each: Judged) -> Iterator[Finding]:
 def _finding(station: str, target: str, day: str, people: float) -> Finding:
     sentence = (
         f"station {station!r}: {target} are the sum of all other stations in every hour of {day}: if it is a total, "
-        "leave its rows out with `where`, or everyone counts twice"
+        f'write total = "{station}" in [network], or leave its rows out of the export; else everyone counts twice'
     )
     return Finding("station", station, people, 0.0, sentence, people)
