@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import count
 
 import pytest
 from support.postgres_server import Server, binaries, running
-
-_NUMBERS = count()
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +19,15 @@ def postgres() -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def one_database(postgres: Server) -> str:
+    """Name of a database of that server; the hundreds of files of one per test would take long to delete."""
+    postgres.run("postgres", "CREATE DATABASE ops1")
+    return "ops1"
+
+
 @pytest.fixture
-def database(postgres: Server) -> str:
-    """Name of an empty database of that server."""
-    name = f"ops{next(_NUMBERS)}"
-    postgres.run("postgres", f"CREATE DATABASE {name}")
-    return name
+def database(postgres: Server, one_database: str) -> Iterator[str]:
+    """Name of a database of that server, empty for each test."""
+    yield one_database
+    postgres.empty(one_database)

@@ -41,6 +41,23 @@ class Server:
             for statement in statements:
                 connection.execute(statement)
 
+    def empty(self, database: str) -> None:
+        """End all connections to a database, and drop its schemas with all that is in them, and its readers."""
+        with self.connect(database) as connection:
+            connection.autocommit = True
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            own = "nspname NOT LIKE 'pg\\_%' AND nspname <> 'information_schema'"
+            found = connection.execute(f"SELECT quote_ident(nspname) FROM pg_namespace WHERE {own}").fetchall()
+            for (schema,) in found:
+                connection.execute(f"DROP SCHEMA {schema} CASCADE")
+            connection.execute("CREATE SCHEMA public")
+            connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+            for (user,) in connection.execute("SELECT usename FROM pg_user WHERE usename LIKE 'reader%'").fetchall():
+                connection.execute(f"DROP USER {user}")
+
 
 def binaries() -> Path | None:
     """Folder of `initdb` and `postgres`: on the path, or where Debian puts them; None where there are none."""
