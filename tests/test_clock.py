@@ -157,7 +157,7 @@ def test_bounds_of_days_with_clock_changes(name: str, day: str, start: str, hour
 
 
 @pytest.mark.parametrize("name", ["", "Chicago", "Europe", "../x", "a\0b", "/etc/localtime", "America/chicago"])
-def test_an_unknown_time_zone_is_refused_in_one_line(name: str) -> None:
+def test_an_unknown_time_zone_is_rejected_in_one_line(name: str) -> None:
     with pytest.raises(ConfigError, match="is unknown: use an IANA name") as caught:
         zone(name)
     assert "\n" not in str(caught.value)
@@ -200,12 +200,12 @@ def test_a_moment_that_cannot_be_read_says_how_to_write_one(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["0001-01-01T00:00+01:00", "0013-10-09", "9999-12-31T23:59", "9999-12-31T23:59-05:00"])
-def test_a_moment_far_outside_is_refused_not_overflown(text: str) -> None:
+def test_a_moment_far_outside_is_rejected_not_overflown(text: str) -> None:
     with pytest.raises(ConfigError, match="outside the years"):
         parse_moment(text, "America/Chicago")
 
 
-def test_a_moment_that_the_clocks_skipped_is_refused() -> None:
+def test_a_moment_that_the_clocks_skipped_is_rejected() -> None:
     with pytest.raises(ConfigError, match="does not exist in America/Chicago"):
         parse_moment("2013-03-10T02:30", "America/Chicago")
 
@@ -221,7 +221,7 @@ def test_holidays_follow_country_and_subdivision_and_both_bounds() -> None:
 
 
 @pytest.mark.parametrize(("country", "subdivision"), [("ZZ", None), ("us", None), ("US", "XX")])
-def test_an_unknown_country_is_refused_in_one_line(country: str, subdivision: str | None) -> None:
+def test_an_unknown_country_is_rejected_in_one_line(country: str, subdivision: str | None) -> None:
     with pytest.raises(ConfigError, match=r"\[network\] country") as caught:
         holiday_dates(country, subdivision, np.datetime64("2013-01-01"), np.datetime64("2013-12-31"))
     assert "\n" not in str(caught.value)

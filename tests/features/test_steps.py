@@ -171,7 +171,7 @@ def test_a_zone_whose_midnight_is_no_whole_interval_of_utc_keeps_the_grid_of_ing
 
 
 @pytest.mark.parametrize(("start", "end"), [("2013-11-05", "2013-11-04"), ("yesterday", "2013-11-04")])
-def test_days_that_make_no_sense_are_refused(town: Settings, start: str, end: str) -> None:
+def test_days_that_make_no_sense_are_rejected(town: Settings, start: str, end: str) -> None:
     with pytest.raises(ConfigError):
         write_lag_table(town, start, end)
 

@@ -262,7 +262,7 @@ def test_a_holiday_takes_the_days_of_its_kind_for_lags() -> None:
 
 
 @pytest.mark.parametrize("origin", ["2024-02-20T10:07", "2024-01-31T23:45", "2024-02-25T00:15"])
-def test_an_origin_that_is_not_on_the_grid_is_refused(origin: str) -> None:
+def test_an_origin_that_is_not_on_the_grid_is_rejected(origin: str) -> None:
     features = MinuteFeatures(weekly_grid(), "UTC", SMALL)
     for ask in (features.tensors, features.truth):
         with pytest.raises(HistoryError, match=f"origin {origin}Z"):

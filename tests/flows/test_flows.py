@@ -33,7 +33,7 @@ def artifact(key: str) -> str:
     return str(found.data)
 
 
-def test_ingest_tells_what_came_in_and_what_was_refused(where: dict[str, str]) -> None:
+def test_ingest_tells_what_came_in_and_what_was_rejected(where: dict[str, str]) -> None:
     from flows.ingest import ingest
 
     state = ingest(**where, backfill=True, return_state=True)

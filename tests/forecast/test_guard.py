@@ -112,7 +112,9 @@ def test_a_model_that_breaks_while_it_predicts_is_a_rung_that_did_not_answer() -
         (lambda p: Prediction(p.mean.swapaxes(0, 2), p.quantiles), "shapes"),
     ],
 )
-def test_an_implausible_answer_is_refused_with_its_fault(change: Callable[[Prediction], Prediction], told: str) -> None:
+def test_an_implausible_answer_is_rejected_with_its_fault(
+    change: Callable[[Prediction], Prediction], told: str
+) -> None:
     fault = find_fault(FakeForecaster(change=change).predict(TENSORS), TENSORS)
     assert fault is not None
     assert told in fault
@@ -157,7 +159,7 @@ def test_quantiles_never_cross_nothing_is_negative_and_a_right_answer_stays_as_i
     np.testing.assert_array_equal(again.mean, fixed.mean)
 
 
-def test_a_crossing_answer_is_put_in_order_rather_than_refused() -> None:
+def test_a_crossing_answer_is_put_in_order_rather_than_rejected() -> None:
     def crossed(p: Prediction) -> Prediction:
         return replace(p, quantiles=p.quantiles[::-1])
 

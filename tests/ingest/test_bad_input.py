@@ -50,7 +50,7 @@ def counts(folder: Path, *rows: tuple[object, ...], **more: Any) -> Bench:
         (("A", "2024-05-10T10:01Z", 1, 2, 3), "wrong_number_of_fields"),
     ],
 )
-def test_a_bad_row_is_refused_whole_with_its_reason_line_and_text(
+def test_a_bad_row_is_rejected_whole_with_its_reason_line_and_text(
     tmp_path: Path, row: tuple[object, ...], reason: str
 ) -> None:
     bench = counts(tmp_path, GOOD, row, ("B", "2024-05-10T10:00:59.5Z", "3.0", ""))
@@ -82,12 +82,12 @@ def test_a_row_of_the_future_lands_when_its_time_has_come(tmp_path: Path) -> Non
     assert bench.ingest(NOW + np.timedelta64(120, "s")).skipped == 1
 
 
-def test_rows_between_the_steps_of_a_coarse_network_are_refused(tmp_path: Path) -> None:
+def test_rows_between_the_steps_of_a_coarse_network_are_rejected(tmp_path: Path) -> None:
     bench = counts(tmp_path, GOOD, ("A", "2024-05-10T10:05Z", 1, 1), network={"interval_minutes": 10})
     assert bench.ingest().reasons == {"off_grid": 1}
 
 
-def test_the_same_row_again_is_refused_and_of_two_values_the_last_line_wins(tmp_path: Path) -> None:
+def test_the_same_row_again_is_rejected_and_of_two_values_the_last_line_wins(tmp_path: Path) -> None:
     bench = counts(
         tmp_path,
         ("A", "2024-05-10T10:00Z", 1, 1),
@@ -225,7 +225,7 @@ def test_an_unknown_source_and_an_unknown_time_zone_are_answered_with_near_ones(
         load_settings(config)
 
 
-def test_parquet_rows_are_refused_like_those_of_text(tmp_path: Path) -> None:
+def test_parquet_rows_are_rejected_like_those_of_text(tmp_path: Path) -> None:
     bench = Bench.counts(tmp_path)
     bench.put(
         "f.parquet",
@@ -262,7 +262,7 @@ def test_a_run_cut_off_before_midnight_and_repeated_after_it_keeps_each_reject_o
         shutil.rmtree(tmp_path / "root")
 
 
-def test_a_station_by_the_name_of_the_networks_total_is_refused(tmp_path: Path) -> None:
+def test_a_station_by_the_name_of_the_networks_total_is_rejected(tmp_path: Path) -> None:
     report = counts(tmp_path, GOOD, ("ALL", "2024-05-10T10:01Z", 1, 2), network={"total": "ALL"}).ingest()
     assert report.reasons == {"name_of_total": 1}
     assert report.rows == 1

@@ -102,7 +102,7 @@ def test_parquet_of_dates_and_truth_values_in_several_files_is_one_channel(tmp_p
         ),
     ],
 )
-def test_a_file_that_means_nothing_is_refused_in_one_line(
+def test_a_file_that_means_nothing_is_rejected_in_one_line(
     tmp_path: Path, text: str, config: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(SourceError, match=f"^channel 'rain': .*{said}") as caught:

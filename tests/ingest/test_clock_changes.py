@@ -100,7 +100,7 @@ def test_counts_with_an_offset_land_at_their_minutes_and_all_on_their_day(change
 @every_change
 @settings(max_examples=2)
 @given(picks)
-def test_counts_on_the_wall_clock_land_at_their_minutes_and_what_never_was_is_refused(
+def test_counts_on_the_wall_clock_land_at_their_minutes_and_what_never_was_is_rejected(
     change: Change, picked: set[int]
 ) -> None:
     """The second half of a repeated hour is there only with the first: in the order of the file, as documented."""

@@ -200,7 +200,7 @@ def test_a_bomb_is_answered_in_bounded_memory_and_time_and_the_good_file_lands(
     assert len(report.failures) == (0 if report.files else 1)
 
 
-def test_the_first_hundred_thousand_refused_rows_are_kept_and_all_are_counted(tmp_path: Path) -> None:
+def test_the_first_hundred_thousand_rejected_rows_are_kept_and_all_are_counted(tmp_path: Path) -> None:
     bench = drop(tmp_path, bad_csv=HEADER + b"A,never,1,1\n" * 150_000 + b"A,never\n" * 10)
     report = bench.ingest()
     assert report.reasons == {"bad_time": 150_000, "wrong_number_of_fields": 10}
@@ -212,7 +212,7 @@ def test_the_first_hundred_thousand_refused_rows_are_kept_and_all_are_counted(tm
     assert bench.ingest().skipped == 2
 
 
-def test_one_bad_byte_refuses_its_row_alone(tmp_path: Path) -> None:
+def test_one_bad_byte_rejects_its_row_alone(tmp_path: Path) -> None:
     rows = b"".join(b"S%d,2024-05-10T10:00Z,1,2\n" % i for i in range(50_000))
     torn = b"\xe4,2\nX,1\n"
     bench = drop(

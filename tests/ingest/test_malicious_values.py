@@ -73,13 +73,13 @@ def counts(folder: Path, *rows: tuple[object, ...]) -> Bench:
 
 
 @pytest.mark.parametrize("name", UNSAFE_NAMES)
-def test_an_unsafe_name_is_refused_with_its_reason(tmp_path: Path, name: str) -> None:
+def test_an_unsafe_name_is_rejected_with_its_reason(tmp_path: Path, name: str) -> None:
     bench = counts(tmp_path, ("good", TIME, 1, 1), (name, TIME, 1, 1))
     assert bench.ingest().reasons == {"unsafe_name": 1}
     assert {station for station, _ in bench.truth()} == {"good"}
 
 
-def test_an_unsafe_part_and_an_unsafe_place_of_a_trip_are_refused(tmp_path: Path) -> None:
+def test_an_unsafe_part_and_an_unsafe_place_of_a_trip_are_rejected(tmp_path: Path) -> None:
     bench = Bench.counts(tmp_path / "c")
     bench.put_rows("f.csv", (*HEADER, "part"), [("A", TIME, 1, 1, "=1+1"), ("A", TIME, 2, 2, "east")])
     assert bench.ingest().reasons == {"unsafe_name": 1}
@@ -90,7 +90,7 @@ def test_an_unsafe_part_and_an_unsafe_place_of_a_trip_are_refused(tmp_path: Path
     assert {station for station, _ in trips.truth()} == {"B"}
 
 
-def test_a_copy_of_a_refused_trip_tells_nothing_of_when_its_file_listened(tmp_path: Path) -> None:
+def test_a_copy_of_a_rejected_trip_tells_nothing_of_when_its_file_listened(tmp_path: Path) -> None:
     bench = Bench.events(tmp_path, duplicates="drop")
     rows = [(TIME, TIME, "A", "A"), (TIME, "later", "A", "B"), (TIME, "later", "A", "B")]
     bench.put_rows("f.csv", ("started_at", "ended_at", "from", "to"), rows)
@@ -146,7 +146,7 @@ def test_every_invisible_character_of_the_blocks_in_use_makes_a_name_unsafe() ->
         ("\u06f7", "not_a_number"),
     ],
 )
-def test_a_number_is_one_or_is_refused(tmp_path: Path, text: str, result: str | int) -> None:
+def test_a_number_is_one_or_is_rejected(tmp_path: Path, text: str, result: str | int) -> None:
     bench = counts(tmp_path, ("A", TIME, text, ""))
     report = bench.ingest()
     if isinstance(result, str):
@@ -174,7 +174,7 @@ def test_a_number_is_one_or_is_refused(tmp_path: Path, text: str, result: str | 
         "2024-05-10T10:00Z" * 1000,
     ],
 )
-def test_a_time_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_time_that_is_none_is_rejected(tmp_path: Path, text: str) -> None:
     bench = counts(tmp_path, ("A", text, 1, 1), ("A", TIME, 1, 1))
     report = bench.ingest()
     assert set(report.reasons) <= {"bad_time", "in_future"}
@@ -209,7 +209,7 @@ ODD_COLUMNS = {
 
 @pytest.mark.parametrize("column", HEADER[:3])
 @pytest.mark.parametrize("kind", ODD_COLUMNS)
-def test_a_parquet_column_of_any_type_lands_or_is_refused_and_the_good_file_lands(
+def test_a_parquet_column_of_any_type_lands_or_is_rejected_and_the_good_file_lands(
     tmp_path: Path, column: str, kind: str
 ) -> None:
     bench = counts(tmp_path, ("good", TIME, 1, 1))

@@ -72,7 +72,7 @@ def test_a_month_of_trips_in_edinburgh_is_what_pandas_counts(tmp_path: Path) -> 
     assert len(frame) == steps * len(stations)
 
 
-def test_a_headerless_matrix_is_refused_with_what_it_has(tmp_path: Path) -> None:
+def test_a_headerless_matrix_is_rejected_with_what_it_has(tmp_path: Path) -> None:
     path = data("beijing/in_10min.csv.gz")
     bench = Bench.counts(tmp_path, {"timezone": "Asia/Shanghai", "interval_minutes": 10}, path=str(path))
     with pytest.raises(Exception, match=r"no column 'station_id' \(it has 36, 40, .* more\)"):

@@ -80,7 +80,7 @@ def test_the_zone_of_a_source_goes_before_that_of_the_network(tmp_path: Path) ->
     assert set(bench.truth()) == {("A", at("2013-10-07T05:00"))}
 
 
-def test_a_time_that_the_clocks_skipped_is_refused(tmp_path: Path) -> None:
+def test_a_time_that_the_clocks_skipped_is_rejected(tmp_path: Path) -> None:
     bench = bench_of(tmp_path, ["2013-03-10T01:59", "2013-03-10T02:00", "2013-03-10T02:59", "2013-03-10T03:00"])
     report = bench.ingest()
     assert report.reasons == {"nonexistent_local_time": 2}

@@ -161,7 +161,7 @@ def test_a_day_of_observations_goes_before_its_minutes_so_that_a_crash_leaves_no
         ({"forecasts": 3, "scores": 30}, "forecasts = 3 is less than the 4 days that scoring reads"),
     ],
 )
-def test_a_retention_that_makes_no_sense_is_refused(keep: dict[str, Any], said: str) -> None:
+def test_a_retention_that_makes_no_sense_is_rejected(keep: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         configured("root", **keep)
     configured("root", observations=1, minutes=183, forecasts=4, scores=4, rejects=1, lag_table=1)

@@ -85,7 +85,7 @@ def test_a_forecast_is_the_same_alone_and_beside_other_origins_and_channels(fitt
 
 
 @both
-def test_tensors_without_the_channel_are_refused_with_the_remedy(fitted: type) -> None:
+def test_tensors_without_the_channel_are_rejected_with_the_remedy(fitted: type) -> None:
     with pytest.raises(ModelError, match=r"trained on channels rain, the configuration gives none: run nexthour retr"):
         fitted().predict(PLAIN.tensors(HELD[:1]))
     other = town.features(town.rain("snow")).tensors(HELD[:1])

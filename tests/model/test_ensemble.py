@@ -100,7 +100,7 @@ def test_the_bundle_of_one_network_is_as_it_was(alone: list[Forecaster], tmp_pat
     assert "members" not in read_head(tmp_path)["config"]
 
 
-def test_an_ensemble_of_nobody_is_refused(tmp_path: Path) -> None:
+def test_an_ensemble_of_nobody_is_rejected(tmp_path: Path) -> None:
     save_bundle(tmp_path, Ensemble(NAME, ()), {})
     with pytest.raises(ModelError, match="has no members"):
         load_bundle(tmp_path)

@@ -63,7 +63,7 @@ def test_the_published_file_is_valid_by_its_schema(tmp_path: Path, interval: int
     assert document["horizon_minutes"] == list(range(interval, 61, interval))
 
 
-def test_the_schema_refuses_what_it_should() -> None:
+def test_the_schema_rejects_what_it_should() -> None:
     good = latest_document(*issue())
     assert faults(good) == []
     changes: tuple[dict[str, object], ...] = (

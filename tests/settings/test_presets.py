@@ -16,7 +16,7 @@ def source_of(network: dict[str, Any] | None = None, **source: Any) -> Any:
     return Settings(network=network or {}, sources=[{"name": "a", "path": "x", **source}]).sources[0]
 
 
-def test_an_unknown_preset_is_refused_with_the_nearest_one() -> None:
+def test_an_unknown_preset_is_rejected_with_the_nearest_one() -> None:
     with pytest.raises(
         ConfigError, match=r"preset 'tides/stations' is unknown; did you mean 'tides/station_activities'"
     ):

@@ -53,7 +53,7 @@ def refusal(folder: Path, text: str) -> str:
         (URL + "max_pages = 0", "sources.0.max_pages: Input should be greater than or equal to 1"),
     ],
 )
-def test_a_feed_that_cannot_be_asked_is_refused_in_one_line(tmp_path: Path, text: str, line: str) -> None:
+def test_a_feed_that_cannot_be_asked_is_rejected_in_one_line(tmp_path: Path, text: str, line: str) -> None:
     said = refusal(tmp_path, text)
     assert line in said
     assert "12345" not in said

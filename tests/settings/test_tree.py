@@ -190,7 +190,7 @@ def test_settings_cannot_be_changed() -> None:
         ('[[sources]]\nname = "a"\nkind = "simulate"\nstation = 5', "sources.0.station", "stations"),
     ],
 )
-def test_an_unknown_key_at_any_depth_is_refused_and_the_nearest_named(
+def test_an_unknown_key_at_any_depth_is_rejected_and_the_nearest_named(
     write: Write, text: str, key: str, right: str
 ) -> None:
     path = write(text)
@@ -244,7 +244,7 @@ def test_options_of_the_settings_library_are_unknown_keys_too(write: Write, key:
         ('data_root = ""', "data_root: "),
     ],
 )
-def test_a_wrong_value_is_refused_in_one_line_with_file_and_key(write: Write, text: str, said: str) -> None:
+def test_a_wrong_value_is_rejected_in_one_line_with_file_and_key(write: Write, text: str, said: str) -> None:
     path = write(text)
     line = refusal(path)
     assert line.startswith(f"{path}: ")
@@ -258,7 +258,7 @@ def test_a_wrong_value_is_refused_in_one_line_with_file_and_key(write: Write, te
         (COUNTS + 'timezone = "Europe/Lodon"', "source 'a': timezone"),
     ],
 )
-def test_an_unknown_time_zone_is_refused_with_the_nearest(write: Write, text: str, where: str) -> None:
+def test_an_unknown_time_zone_is_rejected_with_the_nearest(write: Write, text: str, where: str) -> None:
     line = refusal(write(text))
     assert f"{where}: time zone 'Europe/Lodon' is unknown" in line
     assert "Europe/London" in line
@@ -306,7 +306,7 @@ def test_a_mistake_in_the_environment_names_the_variable(
     assert said in line
 
 
-def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_there_is_rejected(tmp_path: Path) -> None:
     assert (
         refusal(tmp_path / "none.toml") == f"configuration {tmp_path / 'none.toml'} is not a file: give --config FILE"
     )
@@ -314,7 +314,7 @@ def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"[network", b"a = 1\na = 2", b"name = \xff\xfe", b"\x00"])
-def test_broken_toml_is_refused_with_its_place(write: Write, content: bytes) -> None:
+def test_broken_toml_is_rejected_with_its_place(write: Write, content: bytes) -> None:
     path = write("")
     path.write_bytes(content)
     assert refusal(path).startswith(f"{path} is not valid TOML: ")
@@ -324,11 +324,11 @@ def test_a_byte_order_mark_is_no_mistake(write: Write) -> None:
     assert load_settings(write('\ufeffdata_root = "/x"')).data_root == "/x"
 
 
-def test_an_empty_data_root_is_refused() -> None:
+def test_an_empty_data_root_is_rejected() -> None:
     assert "data_root: String should have at least 1 character" in refusal(None, "")
 
 
-def test_every_section_and_every_kind_of_source_is_frozen_and_refuses_unknown_keys() -> None:
+def test_every_section_and_every_kind_of_source_is_frozen_and_rejects_unknown_keys() -> None:
     assert set(KINDS) == {"counts", "events", "gbfs", "http", "simulate", "sql"}
     sections = [f.annotation for f in Settings.model_fields.values() if isinstance(f.annotation, type)]
     models = [m for m in (*sections, *KINDS.values()) if issubclass(m, BaseModel)]

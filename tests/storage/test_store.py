@@ -113,7 +113,7 @@ def test_a_root_may_be_written_in_many_ways(tmp_path: Path, monkeypatch: pytest.
     assert local_folder("s3://bucket/root") is None
 
 
-def test_a_root_that_cannot_be_opened_is_refused_in_one_line() -> None:
+def test_a_root_that_cannot_be_opened_is_rejected_in_one_line() -> None:
     for root in ("bogus://x", "file://host/x"):
         with pytest.raises(StoreError, match="data root") as caught:
             Store(root)
@@ -159,7 +159,7 @@ def test_a_file_cannot_replace_a_folder_and_leaves_no_temporary_file(store: Stor
 
 
 @pytest.mark.parametrize("root", ["{}/file/child", "/proc/nexthour"])
-def test_a_root_that_cannot_be_written_is_refused_in_one_line(tmp_path: Path, root: str) -> None:
+def test_a_root_that_cannot_be_written_is_rejected_in_one_line(tmp_path: Path, root: str) -> None:
     (tmp_path / "file").write_text("a regular file")
     root = root.format(tmp_path)
     store = Store(root)
@@ -189,7 +189,7 @@ def test_what_is_no_file_is_not_read_or_deleted(store: Store) -> None:
         store.delete("folder")
 
 
-def test_json_that_is_none_is_refused_with_its_place(store: Store, tmp_path: Path) -> None:
+def test_json_that_is_none_is_rejected_with_its_place(store: Store, tmp_path: Path) -> None:
     for content in (b"{", b"\xff\xfe", b""):
         store.write_bytes("a.json", content)
         with pytest.raises(StoreError, match=f"{tmp_path}/a.json is not JSON"):
@@ -197,7 +197,7 @@ def test_json_that_is_none_is_refused_with_its_place(store: Store, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"not parquet at all", b"PAR1" + bytes(100) + b"PAR1"])
-def test_a_corrupt_table_is_refused_in_one_line_with_its_path(store: Store, tmp_path: Path, content: bytes) -> None:
+def test_a_corrupt_table_is_rejected_in_one_line_with_its_path(store: Store, tmp_path: Path, content: bytes) -> None:
     store.write_table("t/a.parquet", TABLE)
     store.write_bytes("t/b.parquet", content)
     with pytest.raises(StoreError, match=f"{tmp_path}/t/b.parquet cannot be read") as caught:
@@ -205,7 +205,7 @@ def test_a_corrupt_table_is_refused_in_one_line_with_its_path(store: Store, tmp_
     assert "\n" not in str(caught.value)
 
 
-def test_a_torn_table_and_an_absent_one_are_refused(store: Store, tmp_path: Path) -> None:
+def test_a_torn_table_and_an_absent_one_are_rejected(store: Store, tmp_path: Path) -> None:
     store.write_table("t/a.parquet", TABLE)
     whole = store.read_bytes("t/a.parquet")
     assert whole is not None
@@ -215,7 +215,7 @@ def test_a_torn_table_and_an_absent_one_are_refused(store: Store, tmp_path: Path
             store.read_tables([path], SCHEMA)
 
 
-def test_a_column_of_another_kind_is_refused(store: Store) -> None:
+def test_a_column_of_another_kind_is_rejected(store: Store) -> None:
     store.write_table("t/a.parquet", pa.table({"station_id": ["a"], "entries": ["many"]}))
     with pytest.raises(StoreError, match="cannot be read"):
         store.read_tables(["t/a.parquet"], SCHEMA)
@@ -257,7 +257,7 @@ def test_a_file_whose_pieces_end_early_is_as_it_was(store: Store, tmp_path: Path
     assert everything(tmp_path) == {"t.parquet"}
 
 
-def test_a_file_in_no_folder_is_refused_when_it_is_begun(tmp_path: Path) -> None:
+def test_a_file_in_no_folder_is_rejected_when_it_is_begun(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
         pytest.raises(StoreError, match=r"file/t.parquet cannot be written: File exists"),

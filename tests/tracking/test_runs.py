@@ -69,7 +69,7 @@ def test_a_remote_data_root_needs_a_tracking_uri() -> None:
 
 
 @pytest.mark.parametrize("name", ["100%", "what?"])
-def test_a_data_root_that_mlflow_would_misread_is_refused(name: str) -> None:
+def test_a_data_root_that_mlflow_would_misread_is_rejected(name: str) -> None:
     with pytest.raises(ConfigError, match="misreads"):
         tracking_uri(Settings(data_root=f"/data/{name}"))
 

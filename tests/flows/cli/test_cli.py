@@ -210,7 +210,7 @@ def test_a_torn_file_fails_the_command_but_not_its_neighbours(nexthour: Command,
     assert "ends early" in err
 
 
-def test_refused_rows_are_counted_by_reason_for_the_person(nexthour: Command, network: Path) -> None:
+def test_rejected_rows_are_counted_by_reason_for_the_person(nexthour: Command, network: Path) -> None:
     (network.parent / "feed/c.csv").write_text(HEADER + "A,2024-03-05T10:00,-1,1\nA,2024-03-05T10:01,many,1\n")
     code, out, err = nexthour("backfill", "--config", network, "--json")
     assert code == 0

@@ -55,7 +55,7 @@ def test_init_with_a_preset_writes_its_name(nexthour: Command, tmp_path: Path) -
 @pytest.mark.parametrize(
     "words", [("--rows", "mean"), ("--time-is", "now"), ("--timezone", "Europe/Pariss"), ("--preset", "tides/x")]
 )
-def test_an_unknown_answer_is_refused_in_one_line(nexthour: Command, tmp_path: Path, words: tuple[str, str]) -> None:
+def test_an_unknown_answer_is_rejected_in_one_line(nexthour: Command, tmp_path: Path, words: tuple[str, str]) -> None:
     (tmp_path / "a.csv").write_text(COUNTS)
     code, _, said = nexthour("init", "a.csv", *words)
     assert (code, said.count("\n")) == (2, 1)

@@ -67,7 +67,7 @@ def test_the_delimiter_may_be_given(tmp_path: Path, delimiter: str, character: s
 
 
 @pytest.mark.parametrize("wrong", [{"delimiter": ",,"}, {"delimiter": "a"}, {"encoding": "rot13"}, {"encoding": "no"}])
-def test_what_is_no_delimiter_or_encoding_is_refused_on_load(tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_what_is_no_delimiter_or_encoding_is_rejected_on_load(tmp_path: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         _ = Bench.counts(tmp_path, **wrong).settings
 

@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path, text: str, line: str) -> Non
 
 
 @pytest.mark.parametrize("pattern", ["x", "%d-%m", "%Q", "{a b}", "%H%H", "{a}{a}"])
-def test_patterns_that_say_nothing_or_no_year_are_refused_on_load(tmp_path: Path, pattern: str) -> None:
+def test_patterns_that_say_nothing_or_no_year_are_rejected_on_load(tmp_path: Path, pattern: str) -> None:
     with pytest.raises(ConfigError, match="unpivot"):
         _ = put(tmp_path, "", unpivot={"pattern": pattern}).settings
 

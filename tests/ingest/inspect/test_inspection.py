@@ -75,7 +75,7 @@ def test_a_date_and_a_clock_make_a_time(tmp_path: Path) -> None:
     assert landed(tmp_path, found)["B", at("2024-03-04T07:00")] == (5,)
 
 
-def test_dates_alone_are_refused(tmp_path: Path) -> None:
+def test_dates_alone_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="dates without an hour"):
         look(tmp_path, UTC, a__csv="station,day,riders\nA,2024-03-04,3\nA,2024-03-05,4\n")
 
@@ -153,7 +153,7 @@ def test_words_of_which_nobody_knows_the_meaning_are_asked_about(tmp_path: Path)
     assert landed(tmp_path, told)["A", at("2024-03-04T07:15")] == (9,)
 
 
-def test_sums_of_averages_are_refused(tmp_path: Path) -> None:
+def test_sums_of_averages_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"12\.5"):
         look(tmp_path, UTC, a__csv=fares("2", "7", "12.5"))
 
@@ -163,7 +163,7 @@ def test_revisions_of_a_row_are_never_summed_unasked(tmp_path: Path) -> None:
     assert options(look(tmp_path, UTC, a__csv="station,minute,state,riders\n" + "".join(rows))) == ["--rows"]
 
 
-def test_readings_hours_apart_are_refused_and_never_spread(tmp_path: Path) -> None:
+def test_readings_hours_apart_are_rejected_and_never_spread(tmp_path: Path) -> None:
     rows = "".join(f"A,2024-03-04T{h:02d}:00,{h}\n" for h in range(0, 24, 4))
     with pytest.raises(SourceError, match="240 minutes apart"):
         look(tmp_path, UTC, a__csv="station,minute,riders\n" + rows)
@@ -219,7 +219,7 @@ def test_an_archive_of_several_files_is_looked_into(tmp_path: Path) -> None:
     assert landed(tmp_path, found)["B", at("2024-03-14T07:03")] == (0, 1)
 
 
-def test_files_of_different_kinds_are_refused(tmp_path: Path) -> None:
+def test_files_of_different_kinds_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="different kinds"):
         look(tmp_path, UTC, a__csv=COUNTS, b__csv=f"{TRIPS}7,2024-03-13 07:01,A,2024-03-13 07:03,B\n")
 
@@ -254,7 +254,7 @@ def test_a_total_beside_a_direction_is_asked_about(tmp_path: Path) -> None:
     assert options(look(tmp_path, UTC, a__csv="station,minute,boardings,total\n" + rows)) == ["--count"]
 
 
-def test_an_hour_that_came_twice_in_no_order_is_refused(tmp_path: Path) -> None:
+def test_an_hour_that_came_twice_in_no_order_is_rejected(tmp_path: Path) -> None:
     minutes = [f"{h:02d}:{m:02d}" for h in (1, 2, 2, 3) for m in (0, 15, 30, 45)]
     rows = [f"A,2023-10-29T{minute},{i}\n" for i, minute in enumerate(minutes)]
     head, zurich = "station,minute,riders\n", Answers(timezone="Europe/Zurich")
@@ -273,7 +273,7 @@ def test_an_hour_that_came_twice_in_no_order_is_refused(tmp_path: Path) -> None:
         Answers(timezone="UTC", time_format=("%d/%m/%Y %H:%M",)),
     ],
 )
-def test_an_answer_that_does_not_fit_is_refused(tmp_path: Path, answers: Answers) -> None:
+def test_an_answer_that_does_not_fit_is_rejected(tmp_path: Path, answers: Answers) -> None:
     with pytest.raises(ConfigError):
         look(tmp_path, answers, a__csv=COUNTS)
 

@@ -126,6 +126,6 @@ def test_a_fit_without_origins_says_so() -> None:
         architecture("weekday_level").fit(FEATURES, Split(none, none, none), 1, FitLog())
 
 
-def test_a_bundle_that_lost_its_state_is_refused(tmp_path: Path) -> None:
+def test_a_bundle_that_lost_its_state_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="has no phi"):
         load("weekday_level", tmp_path, {})

@@ -179,7 +179,7 @@ def test_every_key_of_its_config_says_what_it_is(name: str) -> None:
 
 
 @every
-def test_a_network_where_nothing_was_ever_observed_is_refused_or_survived(name: str) -> None:
+def test_a_network_where_nothing_was_ever_observed_is_rejected_or_survived(name: str) -> None:
     grid = town.grid()
     nothing = Grid(np.full_like(grid.values, np.nan), grid.start, grid.interval, grid.stations, grid.targets)
     try:
@@ -195,14 +195,14 @@ def test_no_origins_are_an_empty_prediction(name: str) -> None:
 
 
 @every
-def test_a_fit_without_origins_is_refused(name: str) -> None:
+def test_a_fit_without_origins_is_rejected(name: str) -> None:
     none = town.SPLIT.train[:0]
     with pytest.raises(HistoryError):
         fit(name, town.grid(), Split(none, none, none))
 
 
 @every
-def test_an_unknown_key_is_refused_with_the_key_s_name(name: str) -> None:
+def test_an_unknown_key_is_rejected_with_the_key_s_name(name: str) -> None:
     with pytest.raises(ConfigError, match=rf"\[models\.{name}\] epochz is an unknown key"):
         architecture(name, {"epochz": 3})
 

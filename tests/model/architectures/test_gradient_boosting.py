@@ -110,7 +110,7 @@ def test_trees_learn_what_the_profile_cannot_know() -> None:
     assert ours < 0.9 * base
 
 
-def test_other_targets_are_refused_with_the_remedy() -> None:
+def test_other_targets_are_rejected_with_the_remedy() -> None:
     fitted = architecture("gradient_boosting", {"trees": 2, "max_samples": 500}).fit(FEATURES, town.SPLIT, 3, FitLog())
     with pytest.raises(ModelError, match=r"trained on targets .* run nexthour retrain"):
         fitted.predict(replace(TENSORS, targets=("boardings", "exits")))

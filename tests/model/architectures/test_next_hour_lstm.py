@@ -184,7 +184,7 @@ def test_a_station_first_seen_after_the_training_is_forecast_near_its_profile(ti
         ({"trail": np.zeros((2, 2, 1, 3, 5), np.float32)}, "trail hours"),
     ],
 )
-def test_tensors_of_another_kind_are_refused_with_the_remedy(
+def test_tensors_of_another_kind_are_rejected_with_the_remedy(
     tiny_champion: Trained, change: dict[str, Any], what: str
 ) -> None:
     tensors = replace(FEATURES.tensors(ORIGINS[:1]), **change)

@@ -118,7 +118,7 @@ def test_the_fit_is_bounded_learns_and_watches_the_absolute_error(log: FitLog) -
     assert {"mae", "val_mae", "loss"} <= set(log.epochs)
 
 
-def test_another_number_of_weeks_is_refused() -> None:
+def test_another_number_of_weeks_is_rejected() -> None:
     from tasks.errors import ModelError
 
     tensors = FEATURES.tensors(town.SPLIT.holdout[:1])

@@ -70,7 +70,7 @@ def test_baselines_are_bundles_too(tmp_path: Path, tiny_champion: Trained) -> No
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_network_is_refused(bundle: Path, damage: str) -> None:
+def test_a_damaged_network_is_rejected(bundle: Path, damage: str) -> None:
     network = bundle / "network.onnx"
     if damage == "cut":
         network.write_bytes(network.read_bytes()[:-100])
@@ -80,7 +80,7 @@ def test_a_damaged_network_is_refused(bundle: Path, damage: str) -> None:
         load_bundle(bundle)
 
 
-def test_a_network_that_onnxruntime_does_not_know_is_refused(bundle: Path) -> None:
+def test_a_network_that_onnxruntime_does_not_know_is_rejected(bundle: Path) -> None:
     import hashlib
 
     (bundle / "network.onnx").write_bytes(b"nonsense")
@@ -109,7 +109,7 @@ def test_a_bundle_that_cannot_be_used_says_why(tmp_path: Path, text: str | None,
         load_bundle(tmp_path)
 
 
-def test_inputs_that_a_network_was_not_trained_on_are_refused_by_name(bundle: Path) -> None:
+def test_inputs_that_a_network_was_not_trained_on_are_rejected_by_name(bundle: Path) -> None:
     network = OnnxNetwork.read(bundle)
     shapes = {node.name: node.shape for node in network._session.get_inputs()}
     wider = {

@@ -71,13 +71,13 @@ def test_served_stations_add_up_to_their_total_where_all_are_asked_for(bundle: S
 
 
 @pytest.mark.parametrize("wrong", [-1, len(WITH.stations)])
-def test_a_position_that_is_no_station_is_refused(bundle: ServedBundle, wrong: int) -> None:
+def test_a_position_that_is_no_station_is_rejected(bundle: ServedBundle, wrong: int) -> None:
     asked = to_arrays(WITH, WITH.stations)
     with pytest.raises(ModelError, match=rf"positions from 0 to {len(WITH.stations) - 1}, of meta.stations"):
         bundle.predict(asked | {"station": np.where(asked["station"] == 1, wrong, asked["station"])})
 
 
-def test_stations_that_differ_between_origins_are_refused(bundle: ServedBundle) -> None:
+def test_stations_that_differ_between_origins_are_rejected(bundle: ServedBundle) -> None:
     asked = to_arrays(WITH, WITH.stations)
     asked["station"][1] = asked["station"][1, ::-1]
     with pytest.raises(ModelError, match="the same for every origin"):

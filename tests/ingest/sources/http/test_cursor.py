@@ -100,7 +100,7 @@ def test_a_cursor_waits_for_the_last_row_left_for_later_and_not_longer() -> None
     assert Place.of(moved.text()) == moved
 
 
-def test_a_row_of_next_year_is_refused_and_holds_no_cursor_back(tmp_path: Path) -> None:
+def test_a_row_of_next_year_is_rejected_and_holds_no_cursor_back(tmp_path: Path) -> None:
     says = Log()
     says.rows = [("A", "10:00", 1), ("A", "10:01", 2)]
     bench = Bench.http(tmp_path, (route := serve(says)).url, cursor="after", next="header:x-next")

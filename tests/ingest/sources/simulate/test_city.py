@@ -242,7 +242,7 @@ def test_a_day_far_off_costs_no_more_than_a_day() -> None:
     assert min(spent[1:]) < 1.0
 
 
-def test_an_impossible_city_is_refused_in_one_line() -> None:
+def test_an_impossible_city_is_rejected_in_one_line() -> None:
     with pytest.raises(ConfigError, match="stations"):
         City(stations=0)
     with pytest.raises(ConfigError, match="interval_minutes"):

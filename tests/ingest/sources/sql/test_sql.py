@@ -210,7 +210,7 @@ def test_a_change_of_the_configuration_reads_all_of_it_anew(tmp_path: Path) -> N
     assert set(other.truth().values()) == {(4, 3)}
 
 
-def test_a_refused_row_is_kept_once_however_often_it_is_read_again(tmp_path: Path) -> None:
+def test_a_rejected_row_is_kept_once_however_often_it_is_read_again(tmp_path: Path) -> None:
     bench = sql_bench(tmp_path)
     insert(bench, ("A", TEN, -1, 0, 1), ("", TEN, 1, 0, 2))
     for number in range(3):
@@ -271,7 +271,7 @@ def test_service_days_come_whole_where_text_does_not_sort_by_time(tmp_path: Path
     assert sum(len(batch.statements) for batch in batches) == len(minutes)
 
 
-def test_text_that_jumps_between_days_is_refused(tmp_path: Path) -> None:
+def test_text_that_jumps_between_days_is_rejected(tmp_path: Path) -> None:
     bench = sql_bench(tmp_path, chunk_rows=100)
     days = np.arange("2024-04-01", "2024-05-01", dtype="datetime64[D]")
     fill(bench, ((f"A{i}", f"{day}T10:00Z", 1, 0, 1) for day in days for i in range(20)))

@@ -165,7 +165,9 @@ def test_files_cannot_stand_in_for_a_database(tmp_path: Path) -> None:
         ({"columns": {"entrances": "ins"}}, "source 'ops': columns.entrances is unknown; did you mean 'entries'?"),
     ],
 )
-def test_a_table_of_the_toml_that_cannot_be_meant_is_refused(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
+def test_a_table_of_the_toml_that_cannot_be_meant_is_rejected(
+    tmp_path: Path, changes: dict[str, Any], why: str
+) -> None:
     with pytest.raises(ConfigError, match=why) as caught:
         sql_bench(tmp_path, **changes).settings  # noqa: B018
     assert "hunter2" not in str(caught.value)

@@ -177,7 +177,7 @@ def test_all_targets_and_several_steps_train_and_forecast_on_ridership() -> None
     assert errors[0] < errors[1]
 
 
-def test_all_targets_out_of_one_alone_are_refused() -> None:
+def test_all_targets_out_of_one_alone_are_rejected() -> None:
     with pytest.raises(ConfigError, match='outputs = "all" needs inputs = "all"'):
         architecture("stacked_lstm", {"outputs": "all"})
 
@@ -203,7 +203,7 @@ def test_the_defaults_are_the_recipes() -> None:
     assert {config.steps_ahead for config in (stacked, lookback)} == {1}
 
 
-def test_the_last_share_of_the_origins_validates_and_history_without_a_window_is_refused() -> None:
+def test_the_last_share_of_the_origins_validates_and_history_without_a_window_is_rejected() -> None:
     blank = replace(town.grid(), values=np.full_like(town.grid().values, np.nan))
     with pytest.raises(HistoryError, match="lookback_lstm: no minutes in a row"):
         architecture("lookback_lstm").fit(town.SmallFeatures(blank), town.SPLIT, 1, FitLog())
