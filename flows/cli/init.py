@@ -53,6 +53,9 @@ Unpivot = Annotated[Text, typer.Option("--unpivot", help='Names of columns that 
 Constant = Annotated[
     Texts, typer.Option("--constant", help="NAME=VALUE, a column of all rows: day=2024-03-05; repeatable.")
 ]
+WhereRows = Annotated[
+    Texts, typer.Option("--where", help="COLUMN=VALUE of the rows that count, or COLUMN=all; repeatable.")
+]
 Sheet = Annotated[Text, typer.Option("--sheet", help="Sheet of a workbook; one source reads one.")]
 PathPattern = Annotated[
     Text, typer.Option("--path-pattern", help='What paths say: "counts_%Y%m%d.csv" gives the column path_date.')
@@ -85,6 +88,7 @@ def init(
     count: Count = None,
     entries: Entries = None,
     exits: Exits = None,
+    where: WhereRows = None,
     targets: Targets = None,
     interval: Interval = None,
     rows: Rows = None,
@@ -116,12 +120,13 @@ def init(
         count=_names(count),
         entries=entries,
         exits=exits,
+        where=_parted("--where", where),
         interval=interval,
         rows=rows,
         time_is=time_is,
         targets=_names(targets),
         unpivot=unpivot,
-        constants=_pairs("--constant", constant),
+        constants=dict(_parted("--constant", constant)),
         path_pattern=path_pattern,
         thousands=tuple(thousands or ()),
         decimal=tuple(decimal or ()),
@@ -165,16 +170,16 @@ def _names(text: str | None) -> tuple[str, ...]:
     return tuple(name.strip() for name in (text or "").split(",") if name.strip())
 
 
-def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:
-    """NAME=VALUE as a mapping.
+def _parted(option: str, texts: list[str] | None) -> tuple[tuple[str, str], ...]:
+    """NAME=VALUE, each in its two parts.
 
     Raises:
         ConfigError: if one has no name or no value.
     """
-    parted = [(name, value) for name, _, value in (text.partition("=") for text in texts or ())]
+    parted = tuple((name, value) for name, _, value in (text.partition("=") for text in texts or ()))
     if not all(name and value for name, value in parted):
         raise ConfigError(f"{option} {' '.join(texts or ())!r}: give NAME=VALUE, such as day=2024-03-05")
-    return dict(parted)
+    return parted
 
 
 def _check_choice(option: str, value: str | None, known: tuple[str, ...]) -> None:

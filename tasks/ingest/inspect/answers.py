@@ -22,6 +22,7 @@ class Answers:
         station: column of the station; two for the start and end of trips.
         count: columns with numbers of people; ("none",) where each row is one person.
         entries, exits: a column, or COLUMN=VALUE of the rows that count.
+        where: columns, each with a value of the rows that count, or "all".
         interval: minutes.
         rows: "sum" or "last".
         time_is: "start", "end" or "last_minute".
@@ -40,6 +41,7 @@ class Answers:
     count: tuple[str, ...] = ()
     entries: str | None = None
     exits: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
     interval: int | None = None
     rows: str | None = None
     time_is: str | None = None

@@ -14,6 +14,7 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days
 from tasks.ingest.inspect.devices import MOST_DEVICES, find_devices, repeated_times, runs_on
 from tasks.ingest.inspect.doubts import check_day_sums, check_hours, check_repeats, check_sums_of_days, find_total
+from tasks.ingest.inspect.filters import choose_filter
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
 from tasks.ingest.inspect.people import People, Target, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
@@ -75,12 +76,16 @@ def propose(table: Table, answers: Answers) -> Proposal:
     questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
     if where is None or people.value is None:
         return Proposal(questions=questions, said=said)
+    directed = [target.where[0] for target in people.value.targets.values() if target.where]
+    named = [target.column for target in people.value.targets.values() if target.column]
+    chosen = choose_filter(columns, [*taken, *directed, *named], answers)
     counted = [columns[target.column] for target in people.value.targets.values() if target.column]
     written = choose_writing(counted, answers)
     found = _Found(table, columns, when, where, people.value, written.value or {}, answers)
     rest = found.as_trips() if found.is_events else found.as_counts()
-    asked = [*questions, *written.questions, *rest.questions]
-    return replace(rest, questions=asked, said={**said, **written.said, **rest.said})
+    source = {**rest.source, "where": chosen.value} if chosen.value else rest.source
+    asked = [*questions, *chosen.questions, *written.questions, *rest.questions]
+    return replace(rest, source=source, questions=asked, said={**said, **chosen.said, **written.said, **rest.said})
 
 
 def _check_fixed_width(columns: Mapping[str, Column]) -> None:

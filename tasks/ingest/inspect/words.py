@@ -51,6 +51,8 @@ _ROLES = {
     "total value": "total|totals|grand total|sub total|subtotal|sum|summe|gesamt|gesamtsumme|all|all stations|alle|"
     "tous|ensemble|total general|todos|totale|toutes|network|netz|reseau|合计|合計|总计|總計|"
     "总和|全部|계|합계|計",
+    "outcome": "status|result|valid|accepted|outcome|approved|verdict|ergebnis|resultado|resultat|etat|estado|gultig|"
+    "test",
     "verdict": "status|result|valid|accepted|outcome|approved|action|event",
     "known at": "updated|modified|created|received|available|published|inserted|loaded|reported|fetched|imported",
     "device": "device|scp|unit|gate|reader|validator|turnstile|serial|machine|devid|deviceid|channel|lane|ca",

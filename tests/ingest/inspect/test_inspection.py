@@ -384,3 +384,15 @@ def test_the_sheet_with_the_table_is_found_and_several_are_asked_about(tmp_path:
     two = _workbook(January=table, February=table)
     assert options(look(tmp_path, Answers(), a__xlsx=two)) == ["--sheet"]
     assert look(tmp_path, Answers(), {"sheet": "February"}, a__xlsx=two).source["sheet"] == "February"
+
+
+def test_rows_that_were_denied_are_asked_about_and_left_out(tmp_path: Path) -> None:
+    rows = [f"2024-03-04T07:{n:02d}:{n:02d}Z,A,{'tap in' if n % 2 else 'tap out'},{'denied' if n % 5 == 0 else 'ok'}\n" for n in range(60)]  # fmt: skip
+    text = f"ts,station,action,result\n{''.join(rows)}"
+    assert options(look(tmp_path, a__csv=text)) == ["--where"]
+    found = look(tmp_path, Answers(timezone="UTC", where=(("result", "ok"),)), a__csv=text)
+    assert found.source["where"] == {"result": ["ok"]}
+    assert len(landed(tmp_path, found)) == 48
+    assert "where" not in look(tmp_path, Answers(timezone="UTC", where=(("result", "all"),)), a__csv=text).source
+    with pytest.raises(ConfigError, match="no such value but denied, ok"):
+        look(tmp_path, Answers(where=(("result", "fine"),)), a__csv=text)
