@@ -202,36 +202,21 @@ class WallClock:
         found[inside] = table[wall[inside] - base]
         return found
 
-    def source_days(self, weeks: int) -> npt.NDArray[np.datetime64]:
-        """Service days that serve as lags of each day of the span.
-
-        An ordinary day takes the same weekday of earlier weeks, holidays left out. A holiday takes earlier
-        holidays of the last `weeks` weeks, newest first, then earlier Sundays.
-
-        Returns:
-            datetime64[D] [weeks, day] over `self.calendar_days`; NaT where nothing serves.
-        """
-        return source_days(self.calendar_days, weeks, self.holidays)
-
-    @cached_property
-    def calendar_days(self) -> npt.NDArray[np.datetime64]:
-        """Every service day of the span, ascending, without gaps."""
-        if not len(self.days):
-            return self.days
-        return np.arange(self.days.min(), self.days.max() + 1, dtype="datetime64[D]")
-
-    def lag_steps(self, weeks: int) -> Steps:
-        """Step of each weekly lag of each step, int32 [week, step]; -1 where there is none."""
-        lags = np.full((weeks, len(self.days)), MISSING, dtype=np.int32)
-        day = np.searchsorted(self.calendar_days, self.days)
-        since_midnight = self.local - self.days.astype("datetime64[m]")
-        for lag, sources in zip(lags, self.source_days(weeks).astype("datetime64[m]"), strict=True):
-            lag[:] = self.step_of_wall(sources[day] + since_midnight)
-        return lags
-
 
 def source_days(days: npt.NDArray[np.datetime64], weeks: int, holidays: frozenset[date]) -> npt.NDArray[np.datetime64]:
-    """See `WallClock.source_days`; `days` may be any dates."""
+    """Service days that serve as lags of each day.
+
+    An ordinary day takes the same weekday of earlier weeks, holidays left out. A holiday takes earlier
+    holidays of the last `weeks` weeks, newest first, then earlier Sundays.
+
+    Args:
+        days: any dates, datetime64[D] [day].
+        weeks: how many lags each day has.
+        holidays: dates that count as their own kind of day.
+
+    Returns:
+        datetime64[D] [weeks, day]; NaT where nothing serves.
+    """
     back = np.arange(1, weeks + 1).astype("timedelta64[W]").astype("timedelta64[D]")
     out = days[None, :] - back[:, None]
     red = np.array(sorted(holidays), dtype="datetime64[D]")

@@ -27,6 +27,7 @@ from tasks.clock import (
     zone,
 )
 from tasks.errors import ConfigError
+from tasks.features.lags import lag_index
 
 ZONES = [
     "UTC",
@@ -263,7 +264,7 @@ def test_lag_steps_are_the_same_wall_clock_of_earlier_weeks(
     steps = data.draw(st.integers(0, 12 * 24 * 60 // max(interval, 5)))
     holidays = frozenset((change + timedelta(days=n)).date() for n in red)
     clock = WallClock(np.datetime64(start, "m"), steps, interval, name, holidays)
-    lags = clock.lag_steps(weeks)
+    lags = lag_index(clock, clock.minutes, weeks)
     assert lags.shape == (weeks, steps)
     expected = weekly_lag_steps(start, steps, interval, name, holidays, weeks)
     np.testing.assert_array_equal(lags, np.array(expected, dtype=np.int32).reshape(weeks, steps))
@@ -272,10 +273,10 @@ def test_lag_steps_are_the_same_wall_clock_of_earlier_weeks(
 def test_the_skipped_hour_is_no_lag_and_the_repeated_one_has_the_lags_of_both() -> None:
     spring = WallClock(np.datetime64("2013-03-10T06:00"), 8 * 1440, 1, "America/Chicago")
     at = int(spring.step_of_wall(np.array(["2013-03-17T02:30"], dtype="datetime64[m]"))[0])
-    assert spring.lag_steps(1)[0, at] == -1
+    assert lag_index(spring, spring.minutes, 1)[0, at] == -1
     autumn = WallClock(np.datetime64("2013-10-27T05:00"), 9 * 1440, 1, "America/Chicago")
     twice = np.flatnonzero(autumn.local == np.datetime64("2013-11-03T01:30"))
-    lags = autumn.lag_steps(1)[0, twice]
+    lags = lag_index(autumn, autumn.minutes, 1)[0, twice]
     assert len(twice) == 2
     assert (autumn.local[lags] == np.datetime64("2013-10-27T01:30")).all()
 
@@ -283,7 +284,7 @@ def test_the_skipped_hour_is_no_lag_and_the_repeated_one_has_the_lags_of_both() 
 def test_a_wall_clock_knows_the_weekday_of_each_step_and_its_service_days() -> None:
     clock = WallClock(np.datetime64("2013-07-04T04:50"), 3, 10, "America/Chicago")
     assert clock.weekday.tolist() == [2, 3, 3]
-    assert [str(d) for d in clock.calendar_days] == ["2013-07-03", "2013-07-04"]
+    assert [str(d) for d in clock.days] == ["2013-07-03", "2013-07-04", "2013-07-04"]
 
 
 def test_steps_outside_the_span_off_its_grid_and_of_no_time_are_missing() -> None:
@@ -294,14 +295,13 @@ def test_steps_outside_the_span_off_its_grid_and_of_no_time_are_missing() -> Non
 
 def test_an_empty_span_has_no_lags() -> None:
     clock = WallClock(np.datetime64("2013-07-04T00:00"), 0, 1, "America/Chicago")
-    assert clock.lag_steps(14).shape == (14, 0)
-    assert len(clock.calendar_days) == 0
+    assert lag_index(clock, clock.minutes, 14).shape == (14, 0)
     assert clock.step_of_wall(np.array(["2013-07-04T00:00"], dtype="datetime64[m]")).tolist() == [-1]
 
 
 def test_lags_of_two_years_of_minutes_are_found_in_seconds() -> None:
     clock = WallClock(np.datetime64("2012-01-01T00:00"), 2 * 365 * 1440, 1, "America/Chicago")
-    lags = clock.lag_steps(14)
+    lags = lag_index(clock, clock.minutes, 14)
     assert (lags.dtype, lags.shape) == (np.dtype(np.int32), (14, 1_051_200))
     settled = slice(15 * 7 * 1440, None)
     assert (lags[:, settled] >= 0).mean() > 0.999

@@ -31,8 +31,6 @@ def as_rows(stations: Sequence[int] | Int | None) -> StationIndex:
 def lag_index(clock: WallClock, minutes: Minutes, weeks: int) -> Steps:
     """Step on `clock` of every weekly lag of any UTC minutes, also of ones beyond its span.
 
-    The same answer as `WallClock.lag_steps`, for the minutes asked for only.
-
     Returns:
         int32 [week, minute]; -1 where there is none.
     """

@@ -99,10 +99,10 @@ def test_no_windows_are_an_empty_array() -> None:
 
 
 @pytest.mark.parametrize("holidays", [frozenset(), frozenset({date(2013, 10, 28), date(2013, 11, 11)})])
-def test_the_lag_index_of_some_minutes_is_the_clock_s_of_all(holidays: frozenset[date]) -> None:
+def test_the_lag_index_of_some_minutes_is_theirs_among_all(holidays: frozenset[date]) -> None:
     clock = WallClock(np.datetime64("2013-10-10T05:00"), 6 * 7 * 96, 15, "America/Chicago", holidays)
     some = np.arange(1000, 3500, 7)
-    assert np.array_equal(lag_index(clock, clock.minutes[some], 3), clock.lag_steps(3)[:, some])
+    assert np.array_equal(lag_index(clock, clock.minutes[some], 3), lag_index(clock, clock.minutes, 3)[:, some])
 
 
 def test_minutes_beyond_the_span_have_lags_too() -> None:
