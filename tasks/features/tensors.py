@@ -58,12 +58,6 @@ class MinuteFeatures:
         self._trail_steps = self.settings.trail_hours * self.horizon
         self._smoothed = Smoothed(grid.values, self.settings.smooth_minutes // (2 * grid.interval))
 
-    def with_delay(self, steps: int) -> MinuteFeatures:
-        """The same features where the last `steps` before an origin have not arrived; shares all arrays."""
-        other = copy.copy(self)
-        other.delay_steps = steps
-        return other
-
     def with_availability(self, known: Availability | None) -> MinuteFeatures:
         """The same features with other availability of the counts; shares all arrays."""
         other = copy.copy(self)

@@ -210,14 +210,14 @@ def test_some_stations_are_the_rows_of_all_stations(stations: list[int]) -> None
 def test_steps_within_the_delay_are_unseen_in_recent_and_level() -> None:
     grid = weekly_grid()
     features = MinuteFeatures(grid, "UTC", SMALL)
-    late = features.with_delay(1)
+    late = MinuteFeatures(grid, "UTC", SMALL, delay_steps=1)
     at = int(grid.index(ORIGINS[0]))
     blank = grid.values.copy()
     blank[..., at - 1] = np.nan
     known = Grid(blank, grid.start, 15, grid.stations, grid.targets)
     assert_same_bits(late.tensors(ORIGINS[:1]), MinuteFeatures(known, "UTC", SMALL).tensors(ORIGINS[:1]))
     assert not np.isnan(features.tensors(ORIGINS).recent).any()
-    assert np.isnan(features.with_delay(9).tensors(ORIGINS).recent).all()
+    assert np.isnan(MinuteFeatures(grid, "UTC", SMALL, delay_steps=9).tensors(ORIGINS).recent).all()
 
 
 def test_the_level_is_one_when_nothing_was_observed() -> None:

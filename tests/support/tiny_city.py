@@ -44,8 +44,8 @@ def grid() -> Grid:
     return Grid(values, START, INTERVAL, STATIONS, TARGETS)
 
 
-def features(values: np.ndarray | None = None) -> MinuteFeatures:
-    """The real features of the city, or of other counts on its grid."""
+def features(values: np.ndarray | None = None, delay: int = 0) -> MinuteFeatures:
+    """The real features of the city, or of other counts on its grid; the last steps may not have arrived."""
     city = grid()
     other = city if values is None else Grid(values, city.start, city.interval, city.stations, city.targets)
-    return MinuteFeatures(other, "UTC", FeatureSettings(weeks=4))
+    return MinuteFeatures(other, "UTC", FeatureSettings(weeks=4), delay_steps=delay)

@@ -73,7 +73,7 @@ def test_a_missing_week_is_masked_and_adds_nothing() -> None:
 
 def test_minutes_that_have_not_arrived_are_masked_and_today_has_no_hour_yet() -> None:
     late = 3
-    windows = prepare(FEATURES.with_delay(late).tensors(ORIGINS), KNOWN, INPUTS)
+    windows = prepare(tiny_city.features(delay=late).tensors(ORIGINS), KNOWN, INPUTS)
     seen = windows.weeks[:, -1, 72:108]
     np.testing.assert_array_equal(seen[:, RECENT - late :], 0)
     assert seen[:, : RECENT - late].mean() > 0.9
@@ -123,7 +123,7 @@ def test_what_training_hides_is_what_a_late_feed_would_have_hidden() -> None:
     late = [_newest_missing(hidden, i) for i in range(len(origins))]
     assert len(set(late)) > 5
     for i, steps in enumerate(late):
-        live = FEATURES.with_delay(steps).tensors(origins[i : i + 1])
+        live = tiny_city.features(delay=steps).tensors(origins[i : i + 1])
         np.testing.assert_array_equal(hidden.recent[:, i : i + 1], live.recent)
         np.testing.assert_allclose(hidden.level[:, i : i + 1], live.level, rtol=1e-5)
 
