@@ -79,6 +79,33 @@ def counts_grown(bench: Bench) -> None:
     bench.put_rows("b.csv.gz", COUNTS, counts_rows("B", "2024-05-08T22:00", 40, 6))
 
 
+def readings_rows(device: str, start: str, count: int, seed: int) -> list[tuple[object, ...]]:
+    """Readings of a counter that misses one in eleven and is reset once."""
+    total = [(1000 + 3 * i * seed) % 1500 for i in range(count)]
+    return [
+        (device, *row) for i, row in enumerate(zip("A" * count, minutes(start, count), total, strict=True)) if i % 11
+    ]
+
+
+READINGS = ("device", "station_id", "minute_utc", "entries")
+
+
+def readings_history(bench: Bench) -> None:
+    bench.put_rows("b.csv", READINGS, readings_rows("1", "2024-05-09T01:00", 40, 5))
+    bench.put_rows("a.csv.gz", READINGS, [*readings_rows("1", "2024-05-08T21:40", 40, 3), ("2", "A", "never", 1)])
+    bench.put_rows("c.csv", READINGS, readings_rows("2", "2024-05-08T22:00", 60, 2))
+
+
+def readings_restated(bench: Bench) -> None:
+    bench.put_rows("a.csv.gz", READINGS, readings_rows("1", "2024-05-08T22:00", 35, 4))
+    bench.put_rows("d.csv", READINGS, readings_rows("1", "2024-05-09T04:20", 30, 7))
+
+
+def readings_grown(bench: Bench) -> None:
+    bench.put_rows("c.csv", READINGS, readings_rows("2", "2024-05-09T00:00", 50, 2))
+    bench.put_rows("d.csv", READINGS, readings_rows("1", "2024-05-09T04:20", 40, 7))
+
+
 def trips(start: str, count: int, every: int, seed: int) -> list[tuple[object, ...]]:
     moments = np.datetime64(start, "s") + np.arange(count) * np.timedelta64(every, "s")
     return [
@@ -151,6 +178,10 @@ def counts(folder: Path) -> Bench:
     return Bench.counts(folder, NETWORK)
 
 
+def readings(folder: Path) -> Bench:
+    return Bench.counts(folder, NETWORK, cumulative=True, device="device")
+
+
 def events(folder: Path) -> Bench:
     return Bench.events(folder, NETWORK)
 
@@ -171,6 +202,7 @@ def history(*puts: Callable[[Bench], object], step: np.timedelta64 = HOUR) -> tu
 
 SCENARIOS = (
     Scenario("counts", counts, history(counts_history, counts_restated, counts_grown)),
+    Scenario("readings", readings, history(readings_history, readings_restated, readings_grown)),
     Scenario("events", events, history(events_history, events_restated, events_grown)),
     Scenario("repairs", repairs, history(rejects_repaired)),
     Scenario("simulate", city, history(nothing, nothing)),

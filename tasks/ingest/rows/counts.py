@@ -59,7 +59,8 @@ class RowRules:
         patience: rows that will be over within it are set aside, not rejected.
         share: part of rows that name none.
         unknown_part: part of what rejected rows leave unknown; None for the part of each row.
-        file: whether rows are those of a whole file, so that their distances show how coarse they are.
+        file: whether rows are those of a whole file.
+        spaced: whether the distances of rows show how coarse they are; not where they are some of many.
     """
 
     columns: Mapping[str, ColumnSetting]
@@ -68,6 +69,7 @@ class RowRules:
     share: str = ""
     unknown_part: str | None = None
     file: bool = False
+    spaced: bool = True
 
 
 def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> ValidatedCounts:
@@ -98,7 +100,9 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
         check_counters(file, columns, merged.rows, merged.kept)
     repeated = () if rules.rows else check_replacements(file, shown, merged)
     statements = merged.rows.statements(merged.kept, targets)
-    if rules.file and 2 * rejected <= merged.accepted:  # the few that are left of many would tell nothing of distances
+    if (
+        rules.spaced and 2 * rejected <= merged.accepted
+    ):  # the few that are left of many would tell nothing of distances
         check_spacing(file, statements)
     time = columns["minute_utc" if "minute_utc" in columns else "minute"]
     roles = Roles(time, columns["station_id"][0], tuple(columns[t][0] for t in targets if t in columns))

@@ -91,3 +91,17 @@ def test_one_station_by_the_hour_among_those_by_the_minute_is_found(tmp_path: Pa
     bench.put_rows("f.csv", HEADER, rows)
     with pytest.raises(SourceError, match="'C' are 60 minutes apart"):
         bench.ingest()
+
+
+def test_gaps_that_the_source_says_are_real_are_read(tmp_path: Path) -> None:
+    bench = _every(tmp_path, 60, 7)
+    bench.source["gaps"] = True
+    assert bench.ingest().rejected == 0
+    assert len(bench.truth()) == 14
+
+
+def test_a_reply_of_a_feed_may_be_coarser_than_the_grid_too(tmp_path: Path) -> None:
+    files = _every(tmp_path, 60, 7)
+    feed = Bench.http(tmp_path, "http://127.0.0.1:9/", files.network)
+    with pytest.raises(SourceError, match="'A' are 60 minutes apart, coarser than interval_minutes = 1"):
+        feed.ingest(paths=(f"{tmp_path}/feed/f.csv",))

@@ -214,7 +214,9 @@ class _Reading:
     def _validate(self, rows: Fetched) -> SourceBatch:
         validated = validate_counts(
             InputColumns(self.config, self.network, self.origin, rows),
-            RowRules(self.config.columns, self.config.rows or ("last" if self.config.watermark else None)),
+            RowRules(
+                self.config.columns, self.config.rows or ("last" if self.config.watermark else None), spaced=False
+            ),
             self.pull,
         )
         return SourceBatch(
