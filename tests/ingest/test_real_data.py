@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
 import pytest
 from support.ingest_bench import Bench
+from support.shapes_bench import Counts, by_init, differences
+
+from tasks.ingest.inspect.answers import Answers
+from tasks.ingest.inspect.inspection import inspect_files
 
 DATA = Path(os.environ.get("NEXTHOUR_REAL_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 NOW = np.datetime64("2020-01-01T00:00:00", "s")
@@ -77,3 +81,39 @@ def test_a_headerless_matrix_is_rejected_with_what_it_has(tmp_path: Path) -> Non
     bench = Bench.counts(tmp_path, {"timezone": "Asia/Shanghai", "interval_minutes": 10}, path=str(path))
     with pytest.raises(Exception, match=r"no column 'station_id' \(it has 36, 40, .* more\)"):
         bench.ingest(NOW)
+
+
+def test_init_reads_the_drops_of_chicago_as_pandas_does(tmp_path: Path) -> None:
+    paths = [data(f"chicago/drop_2013-10-{day:02d}.csv.gz") for day in (7, 8)]
+    outcome = by_init(tmp_path, paths, Answers(timezone="America/Chicago"))
+    assert outcome.landed is not None, outcome.why
+    raw = pd.concat([pd.read_csv(path) for path in paths])
+    minutes = pd.to_datetime(raw["minute"]).dt.tz_localize(None).dt.to_pydatetime()
+    counts = [{"entries": a, "exits": b} for a, b in zip(raw["entries"], raw["exits"], strict=True)]
+    assert differences(outcome.landed.minutes, dict(zip(zip(raw["station_id"], minutes, strict=True), counts, strict=True))) == []  # fmt: skip
+
+
+def test_init_reads_the_trips_of_edinburgh_as_pandas_does(tmp_path: Path) -> None:
+    path = data("edinburgh/2018-09.csv.gz")
+    outcome = by_init(tmp_path, [path], Answers(timezone="Europe/London", interval=60))
+    assert outcome.landed is not None, outcome.why
+    raw = pd.read_csv(path, dtype=str)
+    expected: Counts = {}
+    for target, end in (("entries", "start"), ("exits", "end")):
+        hours = pd.to_datetime(raw[f"{end}ed_at"], format="ISO8601").dt.tz_localize(None).dt.floor("h")
+        for key, people in raw.groupby([raw[f"{end}_station_id"], hours]).size().items():
+            station, hour = cast(tuple[str, pd.Timestamp], key)
+            expected.setdefault((station, hour.to_pydatetime()), {})[target] = int(people)
+    assert differences(outcome.landed.minutes, expected, zeros=True) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "people"), [("edinburgh", {"entries": 74_095, "exits": 74_095}), ("chicago/zones_2013.parquet", None)]
+)
+def test_init_asks_nothing_of_published_data(name: str, people: dict[str, int] | None) -> None:
+    zone = Answers(timezone="Europe/London" if people else "America/Chicago")
+    found = inspect_files([str(data(name))], zone, {}, None, NOW)
+    assert (found.questions, found.promise is not None) == ((), True)
+    assert found.promise is not None
+    assert found.promise.rejected == 0
+    assert people in (None, found.promise.people)

@@ -7,8 +7,8 @@ from typing import Any
 
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Question
-from tasks.ingest.inspect.propose import Proposal
 from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.understood import Proposal
 from tasks.ingest.rows.format_times import read_both_ways
 from tasks.time_formats import ISO
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections import deque
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tasks.errors import SourceError
 from tasks.ingest.files.find import SourceFile, why
 from tasks.ingest.files.read import read_content
-from tasks.ingest.formats.binary_kinds import GZIP, is_binary, is_json
+from tasks.ingest.formats.binary_kinds import GZIP, PARQUET, is_binary, is_json
 from tasks.ingest.limits import LONGEST_LINE
 from tasks.ingest.rejects import FileProblem
 
@@ -16,6 +20,10 @@ WHOLE = 32 << 20
 """Bytes of a stored file up to which all of it is looked at."""
 PIECE = 4 << 20
 """Bytes of each piece of a larger one."""
+ROWS = 300_000
+"""Rows of Parquet up to which all of them are looked at."""
+_PACKED = 8
+"""Times that gzip makes text smaller, or so."""
 _TOP = 1 << 16
 _CHUNK = 1 << 20
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -30,10 +38,13 @@ def read_pieces(file: SourceFile) -> tuple[bytes, bool]:
         SourceError: if it cannot be read.
     """
     try:
-        if file.size <= WHOLE or file.archive is not None or not _may_be_cut(top := read_top(file)):
+        top = b"" if file.archive is not None else read_top(file)
+        if top.startswith(PARQUET) and (part := _parquet_part(file)) is not None:
+            return part, True
+        if file.size <= (WHOLE // _PACKED if top.startswith(GZIP) else WHOLE) or not top or not _may_be_cut(top):
             return read_content(file)[0], False
         pieces = _unzipped(file) if top.startswith(GZIP) else _stored(file)
-    except (OSError, zlib.error) as error:
+    except (OSError, zlib.error, pa.ArrowException) as error:
         raise SourceError(f"{file.origin} cannot be read: {why(error)}") from None
     except FileProblem as problem:
         raise SourceError(str(problem)) from None
@@ -70,6 +81,24 @@ def _may_be_cut(top: bytes) -> bool:
     begin = top.lstrip()
     whole = begin.startswith(b"[") or (begin.startswith(b"{") and not begin.split(b"\n", 1)[0].rstrip().endswith(b"}"))
     return not (is_binary(top) or whole or top.startswith(_UTF16))
+
+
+def _parquet_part(file: SourceFile) -> bytes | None:
+    """Rows of the beginning, the middle and the end of a Parquet file; None where all of it is looked at.
+
+    Times of Spark (int96), which a copy would make others, are looked at as a whole.
+    """
+    with file.fs.open_input_file(file.path) as stream:
+        parquet = pq.ParquetFile(stream)
+        about, groups = parquet.metadata, parquet.num_row_groups
+        kinds = {parquet.schema.column(i).physical_type for i in range(len(parquet.schema))}
+        if about.num_rows <= ROWS or "INT96" in kinds:
+            return None
+        chosen = sorted({0, groups // 2, groups - 1})
+        batches = [next(parquet.iter_batches(ROWS // len(chosen), row_groups=[group])) for group in chosen]
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_batches(batches), out)
+    return out.getvalue()
 
 
 def _stored(file: SourceFile) -> list[bytes]:

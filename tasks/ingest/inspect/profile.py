@@ -130,9 +130,10 @@ class Column:
     @cached_property
     def is_written_number(self) -> bool:
         """Whether rows hold numbers as people write them: 1,653 or 1 204, some of them withheld in words."""
-        digits = sum(many for value, many in self.frequencies if re.match(r"^\d[\d ,.'’\u00a0\u202f]*$", value))
+        looked = self.frequencies[:LOOKED_AT]
+        digits = sum(many for value, many in looked if re.match(r"^\d[\d ,.'’\u00a0\u202f]*$", value))
         least = 0.2 if self.hints_at("count", "entry", "exit") else 0.6
-        return digits >= least * max(sum(many for _, many in self.frequencies), 1)
+        return digits >= least * max(sum(many for _, many in looked), 1)
 
     @cached_property
     def is_measured(self) -> bool:

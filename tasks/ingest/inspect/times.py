@@ -116,8 +116,8 @@ def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choi
             raise SourceError(_only_dates(columns))
         shown = [(name, _examples(column)) for name, column in list(columns.items())[:12]]
         return Choice(None, [Question("--time COLUMN", "No column was recognised as a time: which one is it?", shown)])
-    if len(candidates) == 1:
-        return Choice(When(candidates[0]))
+    if one := candidates if len(candidates) == 1 else _same_moments(table, candidates, answers):
+        return Choice(When(one[0]))
     starts = [c for c in candidates if _says(columns, c, "start") and not _says(columns, c, "finish", "end")]
     ends = [c for c in candidates if _says(columns, c, "end", "finish") and not _says(columns, c, "start")]
     if len(starts) == len(ends) == 1 and len(candidates) == 2:
@@ -125,6 +125,16 @@ def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choi
     shown = [(f"--time {c.label!r}", _describe(table, c)) for c in candidates]
     text = "Several columns are times: which one says when people were counted?"
     return Choice(None, [Question("--time", text, shown)])
+
+
+def _same_moments(table: Table, candidates: Sequence[TimeColumns], answers: Answers) -> list[TimeColumns]:
+    """The one of UTC where all are the same moments, of which the others are on the clocks that were answered."""
+    sure = [each for each in candidates if each.offset or each.in_utc]
+    if len(sure) != 1 or not answers.timezone or any(read_both_ways(each.formats) for each in candidates):
+        return []
+    moments = [each.utc(table, answers.timezone) for each in candidates]
+    shown = sure[0].utc(table, answers.timezone)
+    return sure if all(float((each == shown).mean()) >= NEARLY for each in moments) else []
 
 
 def _with_offsets(table: Table, columns: Mapping[str, Column], when: When) -> When:

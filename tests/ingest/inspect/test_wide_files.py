@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from support.ingest_bench import at
 from support.init_bench import UTC, landed, look, options
@@ -123,3 +125,20 @@ def test_of_a_large_file_beginning_and_end_are_looked_at(
     (table,), _ = samples.take_samples(find_files("init", str(path)), {})
     assert {"A", "Z"} == {*table.column("station").to_pylist()}
     assert set(content.decode().splitlines()) <= set(text.splitlines())
+
+
+def test_of_large_parquet_some_rows_of_each_end_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "ROWS", 300)
+    stations = [name for name in "ABC" for _ in range(500)]
+    table = pa.table({"station": stations, "riders": range(1500)})
+    pq.write_table(table, tmp_path / "large.parquet", row_group_size=500)
+    content, cut = pieces.read_pieces(find_files("init", str(tmp_path / "large.parquet"))[0])
+    part = pq.read_table(pa.BufferReader(content))
+    assert (cut, part.num_rows, set(part["station"].to_pylist())) == (True, 300, set("ABC"))
+
+
+def test_a_local_time_beside_the_same_time_in_utc_needs_no_question(tmp_path: Path) -> None:
+    rows = "".join(f"A,2024-03-04 07:{m},2024-03-04 12:{m}Z,{m}\n" for m in (15, 30, 45))
+    found = look(tmp_path, Answers(timezone="America/New_York"), a__csv="station,local,minute_utc,riders\n" + rows)
+    assert (options(found), found.source["columns"]["minute"]) == ([], "minute_utc")
+    assert options(look(tmp_path, UTC)) == ["--time"]

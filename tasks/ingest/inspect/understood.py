@@ -1,0 +1,252 @@
+"""A table of which time, station and people are known, as keys of its source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from tasks.arrays import Int
+from tasks.errors import SourceError
+from tasks.ingest.inspect.answers import Answers, Question
+from tasks.ingest.inspect.devices import MOST_DEVICES, find_devices, repeated_times, runs_on
+from tasks.ingest.inspect.doubts import check_day_sums, check_hours, check_repeats, check_sums_of_days, find_total
+from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
+from tasks.ingest.inspect.people import People, Target, which_count
+from tasks.ingest.inspect.places import Where
+from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.times import When
+from tasks.ingest.rows.parse_times import Times
+from tasks.time_formats import ISO
+
+_MOSTLY = 0.5
+"""Share of rows with an id of their own; the others are events that the files have again."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What was understood of one table.
+
+    Attributes:
+        source: keys of its `[[sources]]` table, without name and path.
+        network: keys of `[network]`.
+        questions: without whose answers the keys are not whole.
+        said: what was understood, by subject.
+    """
+
+    source: Mapping[str, Any] = field(default_factory=dict)
+    network: Mapping[str, Any] = field(default_factory=dict)
+    questions: Sequence[Question] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A table of which time, station and people are known."""
+
+    table: Table
+    columns: Mapping[str, Column]
+    when: When
+    where: Where
+    people: People
+    written: Mapping[str, Any]
+    answers: Answers
+
+    @property
+    def is_events(self) -> bool:
+        """Whether rows are people or trips, and not counts of an interval."""
+        counted = any(target.column for target in self.people.targets.values())
+        return not counted or self.where.end is not None
+
+    def as_trips(self) -> Proposal:
+        """Keys of a source of events; a row of an origin and a destination counts at both."""
+        count = next(iter(self.people.targets.values())).column
+        targets = dict(self.people.targets)
+        if count and self.where.end and "exits" not in targets:
+            targets["exits"] = targets["entries"]
+        times = self.when.start.utc(self.table, self._zone)
+        interval = choose_interval(self._station, times, self.answers, events=True, counted=count is not None)
+        events = {name: self._event(name, target) for name, target in targets.items()}
+        name = None if count else self._event_id(times)
+        if not name:
+            check_repeats(self.table, self.columns.values())
+        known = {"id": name} if name else {}
+        source = {"kind": "events", **self.table.shape, **self.written, **self._formats, **known, "events": events}
+        network = self._network(targets, interval.value)
+        questions = [*interval.questions, *self._ask_counts(times)]
+        rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
+        return Proposal(source, network, questions, {"rows": rows, **interval.said})
+
+    def _event_id(self, times: Times) -> str | None:
+        """Column that tells events apart: rows that share its value are the same event, at one time and station."""
+        seconds = _seconds(times)
+        for column in self._rest.values():
+            if not column.hints_at("event id") or column.blank or len(column.texts) < _MOSTLY * len(column.codes):
+                continue
+            same = np.unique(np.stack([column.codes, self._station, seconds]), axis=1).shape[1] == len(column.texts)
+            if same:
+                return column.name
+        return None
+
+    def _ask_counts(self, times: Times) -> list[Question]:
+        """What to ask of rows that have a minute of a station each, and a number: they may be its counts."""
+        rest = [
+            c for c in self._rest.values() if len(c.texts) > 1 and not c.is_row_number and not c.hints_at("coordinate")
+        ]
+        numbers = [c for c in rest if c.is_whole or c.is_number]
+        counted = any(target.column for target in self.people.targets.values()) or self.answers.count
+        seconds = _seconds(times)
+        cells = np.stack([self._station, seconds])
+        if counted or self.where.end or not numbers or (seconds % 60).any():
+            return []
+        return [which_count(numbers)] if np.unique(cells, axis=1).shape[1] == cells.shape[1] else []
+
+    def _event(self, name: str, target: Target) -> dict[str, Any]:
+        other = name == "exits" and self.where.end is not None
+        time = self.when.end if other and self.when.end else self.when.start
+        key: dict[str, Any] = {
+            "time": _one_or_list(time.names),
+            "station_id": self.where.end if other else self.where.start,
+        }
+        if target.column:
+            key["count"] = target.column
+        if target.where:
+            key["where"] = {target.where[0]: [target.where[1]]}
+        return key
+
+    def as_counts(self) -> Proposal:
+        """Keys of a source of counts.
+
+        Raises:
+            SourceError: if they are parts of a sum that are no numbers, or readings that nothing tells apart.
+        """
+        times = self.when.start.utc(self.table, self._zone, self._place)
+        numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
+        if runs_on([self._place, *(column.codes for column in self._devices)], times, numbers):
+            return self._as_readings(times)
+        wall = self.when.start.utc(self.table, "UTC")
+        check_sums_of_days([self._place, *(column.codes for column in self._devices)], wall, numbers)
+        check_order(self._place, wall, times)
+        interval = choose_interval(self._station, times, self.answers, events=False)
+        if interval.value is None:
+            return Proposal(questions=interval.questions)
+        named = [self.columns[name] for name in self.when.start.names]
+        moment = choose_moment(times, wall, interval.value, named, self.answers)
+        rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, numbers, self.answers)
+        layout = {**self.table.shape, **self.written, **self._formats}
+        source: dict[str, Any] = {"kind": "counts", **layout, "columns": self._counts}
+        if moment.value not in (None, "start"):
+            source["time_is"] = moment.value
+        if rows.value and rows.value.rows:
+            source["rows"] = rows.value.rows
+            if rows.value.rows == "sum":
+                self._check_numbers()
+        questions = [*interval.questions, *moment.questions, *rows.questions]
+        said = {**interval.said, **moment.said, **rows.said}
+        if not self.when.start.offset:
+            check_day_sums(self._place, wall, numbers)
+        return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
+
+    def _as_readings(self, times: Times) -> Proposal:
+        """Keys of a source of counters.
+
+        Raises:
+            SourceError: if no columns tell apart the counters that a station has, or they are read too seldom.
+        """
+        series, device = find_devices(self._place, times, self._devices)
+        names = ", ".join(repr(target.column) for target in self.people.targets.values() if target.column)
+        if (again := repeated_times(series, times)) > len(times) // 50:
+            raise SourceError(
+                f"column {names} holds readings of counters, which only grow, and {again:,} rows share station and "
+                "time with another: write the configuration by hand, with cumulative = true, and with the columns that "
+                "tell the counters of a station apart as device"
+            )
+        interval = choose_interval(series, times, self.answers, events=False)
+        layout = {**self.table.shape, **self.written, **self._formats}
+        source = {"kind": "counts", **layout, "columns": self._counts, "cumulative": True}
+        told = f"readings of counters in {names}: people are their differences"
+        if device:
+            source["device"], told = device, f"{told}, one counter per {' and '.join(device)}"
+        said = {"counts": told, **interval.said}
+        return Proposal(source, self._network(self.people.targets, interval.value), interval.questions, said)
+
+    def _check_numbers(self) -> None:
+        """Whether every part of a sum can be read, as a sum without one of its parts is too small.
+
+        Raises:
+            SourceError: if one cannot.
+        """
+        for target in self.people.targets.values():
+            odd = self.columns[target.column].fractions if target.column else ()
+            if odd:
+                shown = ", ".join(repr(text[:20]) for text in odd[:4])
+                raise SourceError(
+                    f"column {target.column!r} has rows that add up, and some are no whole numbers ({shown}): their "
+                    "sums would be too small: export whole people"
+                )
+
+    @property
+    def _counts(self) -> dict[str, Any]:
+        keys: dict[str, Any] = {"station_id": self.where.start, "minute": _one_or_list(self.when.start.names)}
+        for name, target in self.people.targets.items():
+            key = {"column": target.column, "where": {target.where[0]: [target.where[1]]}} if target.where else None
+            keys[name] = key or target.column
+        return keys
+
+    @property
+    def _formats(self) -> dict[str, Any]:
+        formats, ends = self.when.formats, [each for each in (self.when.start, self.when.end) if each]
+        keys: dict[str, Any] = {"timezone": "UTC"} if any(each.in_utc for each in ends) and self._zone != "UTC" else {}
+        if keys and not all(each.in_utc for each in ends):
+            raise SourceError(f"{ends[0].label} and {ends[-1].label} are times of different zones: export both in UTC")
+        formed = {} if formats == (ISO,) else {"time_format": formats[0] if len(formats) == 1 else list(formats)}
+        return {**keys, **formed}
+
+    def _network(self, targets: Mapping[str, Target], interval: int | None) -> dict[str, Any]:
+        known: dict[str, Any] = {"timezone": self._zone, "interval_minutes": interval or 1, "targets": list(targets)}
+        wall = self.when.start.utc(self.table, "UTC")
+        if not self.when.start.offset:
+            check_hours(wall, self.when.start.formats, self.when.start.names)
+        total = find_total(self.columns[self.where.start], ~np.isnat(wall))
+        return known | ({"total": total} if total else {})
+
+    @property
+    def _zone(self) -> str:
+        return self.answers.timezone or "UTC"
+
+    @property
+    def _station(self) -> Int:
+        return self.columns[self.where.start].codes
+
+    @property
+    def _place(self) -> Int:
+        """Code of the station and the direction of each row."""
+        which = {target.where[0] for target in self.people.targets.values() if target.where}
+        place = self._station.astype(np.int64)
+        for name in sorted(which):
+            place = place * (len(self.columns[name].texts) + 1) + self.columns[name].codes
+        return place
+
+    @property
+    def _devices(self) -> list[Column]:
+        """Columns that may tell the counters of a station apart."""
+        return [c for c in self._rest.values() if c.hints_at("device") and len(c.texts) < MOST_DEVICES]
+
+    @property
+    def _rest(self) -> dict[str, Column]:
+        used = {*self.when.start.names, self.where.start, *(t.column for t in self.people.targets.values())}
+        used |= {target.where[0] for target in self.people.targets.values() if target.where}
+        return {name: column for name, column in self.columns.items() if name not in used and not column.is_date}
+
+
+def _seconds(times: np.ndarray[Any, Any]) -> Int:
+    """Seconds since 1970 of each row; a row without a time has a day of its own before, so that it repeats no other."""
+    apart = np.datetime64(0, "s") - np.arange(1, len(times) + 1) * np.timedelta64(86_400, "s")
+    return np.asarray(np.where(np.isnat(times), apart, times.astype("datetime64[s]")).astype(np.int64))
+
+
+def _one_or_list(names: Sequence[str]) -> str | list[str]:
+    return names[0] if len(names) == 1 else list(names)
