@@ -54,10 +54,11 @@ def run(context: IngestContext, source: Source, progress: Progress | None = None
     transaction, totals = LedgerTransaction(ledger), IngestTotals()
     totals.days |= transaction.earlier_days
     receipt = _first_receipt(context.as_of, ledger)
+    writer = Writer(context, lambda part: transaction.get(part) is not None)
     batches = _with_progress(_check_ids(prefetch(source.pull(_pull(context, source, ledger))), context), progress)
     for key, of_key in groupby(batches, key=lambda batch: batch.key):
         marked = _mark_rechecks(of_key, transaction, context.as_of, totals)
-        entry = _ingest_key(context, transaction.get(key), marked, receipt, totals)
+        entry = _ingest_key(writer, transaction.get(key), marked, receipt, totals)
         if entry:
             transaction.add(entry, totals.days)
             receipt = max(receipt, np.datetime64(entry.outcome.received_at) + _TICK)
@@ -136,7 +137,7 @@ def _fold_days(context: IngestContext, days: Sequence[str], progress: Progress |
 
 
 def _ingest_key(
-    context: IngestContext,
+    writer: Writer,
     before: Entry | None,
     batches: Iterator[SourceBatch],
     receipt: np.datetime64,
@@ -145,13 +146,13 @@ def _ingest_key(
     """Land the batches of a key; its new entry for the ledger, None where nothing changes there."""
     first = next(batches)
     if first.failure:
-        return _record_failure(context, before, first, receipt, totals)
+        return _record_failure(writer.context, before, first, receipt, totals)
     if first.unchanged:
         totals.skipped += first.files
         if before is None or before.input.stamp == first.stamp:
             return None
         return replace(before, input=replace(before.input, stamp=first.stamp))
-    return _land_key(context, before, chain([first], batches), receipt, totals)
+    return _land_key(writer, before, chain([first], batches), receipt, totals)
 
 
 def _record_failure(
@@ -167,14 +168,14 @@ def _record_failure(
 
 
 def _land_key(
-    context: IngestContext,
+    writer: Writer,
     before: Entry | None,
     batches: Iterator[SourceBatch],
     receipt: np.datetime64,
     totals: IngestTotals,
 ) -> Entry:
     """Write observations and rejects of the batches of a key; its new entry for the ledger."""
-    writer, result, own, rejects = Writer(context), WriteResult(), IngestTotals(), None
+    context, result, own, rejects = writer.context, WriteResult(), IngestTotals(), None
     for batch in batches:
         with context.store.lock(lock_of(context.source.name)) if batch.readings is not None else nullcontext():
             batch = land_readings(context, batch, receipt)

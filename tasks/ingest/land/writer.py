@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.compute as pc
 
 from tasks.clock import service_dates
+from tasks.errors import SourceError
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.context import IngestContext
 from tasks.ingest.land.changes import changes, zero_removed_rows
@@ -44,9 +46,15 @@ class WriteResult:
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes what is new of one source, in the way that a context asks for."""
+    """Writes what is new of one source, in the way that a context asks for.
+
+    Attributes:
+        context: what one ingest reads, and where it writes.
+        is_key: whether the source has an input of that key.
+    """
 
     context: IngestContext
+    is_key: Callable[[str], bool] = field(default=lambda _: False)
 
     def write(self, batch: SourceBatch, before: Entry | None, received_at: np.datetime64) -> WriteResult:
         """Write what a batch states beyond what its key stated before.
@@ -91,6 +99,8 @@ class Writer:
             base, last_receipt = self._earlier_statements(day, parts)
             new = self._diff(self._with_removed(rows, base, batch), base)
             if before and self.is_reread(before):
+                if before.input.setup != self.context.setup:
+                    self._check_parts(day, rows, batch)
                 new = concatenate(new, self._zeros_for_other_part(day, rows, batch))
             new = new.sort_rows()
             name = self._name(new, batch, state)
@@ -118,6 +128,22 @@ class Writer:
         """Whether a key was read in another way before, so that what it stated may have another part."""
         read = before.input
         return (read.setup, read.start, read.end) != (self.context.setup, None, None)
+
+    def _check_parts(self, day: str, rows: Statements, batch: SourceBatch) -> None:
+        """Whether rows that are read in another way now have the names of parts that they had.
+
+        Raises:
+            SourceError: if they have others, beside which those of before would count again.
+        """
+        base, _ = self._earlier_statements(day)
+        before = {*base.take(_among_places(base, rows)).used_parts()}
+        own, named = {*rows.used_parts()}, sorted(part for part in before - {"", batch.key} if not self.is_key(part))
+        if named and own and not own & before:
+            raise SourceError(
+                f"source {batch.source!r}: rows of {batch.origin} counted for part {named[0]!r} until now, and count for "
+                f"{min(own) or 'the whole'!r} now, so that people would count twice: ingest into a new data root, "
+                "or leave the columns of part and device as they were"
+            )
 
     def _zeros_for_other_part(self, day: str, rows: Statements, batch: SourceBatch) -> Statements:
         """Zeros for what a key stated as another part before its rows added up, or before they no longer did.
@@ -161,10 +187,12 @@ class Writer:
     def _diff(self, rows: Statements, base: Statements) -> Statements:
         return changes(self._with_availability(rows), base, rows.available == UNKNOWN, self._now)
 
-    def _earlier_statements(self, day: str, parts: list[str]) -> tuple[Statements, np.datetime64]:
+    def _earlier_statements(self, day: str, parts: list[str] | None = None) -> tuple[Statements, np.datetime64]:
         """What the source stated about a day and these parts, by availability and receipt; and the last receipt."""
         context = self.context
-        wanted = (pc.field("source") == context.source.name) & pc.field("part").isin(parts)
+        wanted = pc.field("source") == context.source.name
+        if parts is not None:
+            wanted &= pc.field("part").isin(parts)
         if context.start is not None:
             wanted &= pc.field("minute_utc") >= schemas.to_time(context.start)
         if context.end is not None:

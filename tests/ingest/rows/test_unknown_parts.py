@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from support.ingest_bench import NOW, Bench, at
 
+from tasks.errors import SourceError
+
 TEN, QUARTER = at("2024-05-09T10:00"), at("2024-05-09T10:15")
 HEADER = ("station_id", "minute_utc", "gate", "entries", "exits")
 
@@ -79,3 +81,32 @@ def test_files_whose_rows_name_their_part_from_now_on_count_once(tmp_path: Path,
     here = bench(tmp_path, columns={"part": "gate"})
     here.ingest(later(1))
     assert here.truth() == {("A", TEN): (4, 1), ("A", QUARTER): (2, 1)}
+
+
+@pytest.mark.parametrize("after", [{}, {"rows": "sum"}, {"columns": {"part": "door"}}])
+def test_rows_that_had_named_parts_do_not_count_again_under_others(tmp_path: Path, after: dict[str, object]) -> None:
+    here = bench(tmp_path, columns={"part": "gate"})
+    lines = [(*row(4), "x"), (*row(2, "2"), "y")]
+    here.put_rows("a.csv", (*HEADER, "door"), lines)
+    here.ingest()
+    with pytest.raises(SourceError, match=r"counted for part '1' until now, and count for '.*' now, so that"):
+        bench(tmp_path, **after).ingest(later(1))
+    assert here.truth() == {("A", TEN): (6, 2)}
+
+
+def test_another_setting_reads_files_of_one_part_each_again(tmp_path: Path) -> None:
+    here = bench(tmp_path, columns={"part": "gate"})
+    here.put_rows("a.csv", HEADER, [row(4)])
+    here.put_rows("b.csv", HEADER, [row(2, "2")])
+    here.ingest()
+    bench(tmp_path, columns={"part": "gate"}, maximum=500).ingest(later(1))
+    assert here.truth() == {("A", TEN): (6, 2)}
+
+
+def test_rows_that_add_up_from_now_on_are_read_again_file_by_file(tmp_path: Path) -> None:
+    here = bench(tmp_path, rows="last")
+    here.put_rows("a.csv", HEADER, [row(4)])
+    here.put_rows("b.csv", HEADER, [row(2, "2")])
+    here.ingest()
+    bench(tmp_path, rows="sum").ingest(later(1))
+    assert here.truth() == {("A", TEN): (6, 2)}
