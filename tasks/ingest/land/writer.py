@@ -140,8 +140,8 @@ class Writer:
         own, named = {*rows.used_parts()}, sorted(part for part in before - {"", batch.key} if not self.is_key(part))
         if named and own and not own & before:
             raise SourceError(
-                f"source {batch.source!r}: rows of {batch.origin} counted for part {named[0]!r} until now, and count for "
-                f"{min(own) or 'the whole'!r} now, so that people would count twice: ingest into a new data root, "
+                f"source {batch.source!r}: rows of {batch.origin} counted for part {named[0]!r} until now, and count "
+                f"for {min(own) or 'the whole'!r} now, so that people would count twice: ingest into a new data root, "
                 "or leave the columns of part and device as they were"
             )
 
