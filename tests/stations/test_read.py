@@ -123,6 +123,7 @@ def test_gbfs_names_are_text_or_texts_by_language(tmp_path: Path) -> None:
         ("station_id,name\nA,Clark, Lake\n", "line 2, has 3 fields and the header 2: put names that hold ','"),
         ('station_id,name\nA,"' + "x" * 200_000, "is no CSV, line 2"),
         ("station_id" + "".join(f",c{i}" for i in range(100_000)) + "\nA\n", "has 100,001 columns, more than 200"),
+        ('station_id,name\nA,"Clark\nB,Lake\nC,Loop\n', "is no CSV, line 4: unexpected end of data"),
         ("{", "is no valid JSON"),
         ("[" * 100_000, "is no valid JSON"),
         ('{"data": {"en": {"feeds": []}}}', "is JSON without the list data.stations"),

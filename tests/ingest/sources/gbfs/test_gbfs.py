@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.feed_server import Answer, Asked, nobody, serve
+from support.feed_server import Answer, Asked, Server, nobody, serve
 from support.ingest_bench import NOW, Bench, Failing
 
 from tasks.errors import ConfigError, SourceError, StoreError
@@ -129,6 +129,16 @@ def test_a_poll_that_says_the_same_or_an_older_state_is_read_once(tmp_path: Path
     assert bench.files() == before
     poll(bench, status, 5, station("a", 4))
     assert truth(bench) == {("a", "12:00"): (1, 0)}
+
+
+def test_an_interval_lands_once_it_is_over_by_our_clock(tmp_path: Path) -> None:
+    status = Status()
+    bench = bikes(tmp_path, serve(status).url)
+    for minute in range(6):
+        poll(bench, status, minute, station("a", 5), late=-0.5)
+    assert truth(bench) == {}
+    poll(bench, status, 6, station("a", 5), late=-0.5)
+    assert truth(bench) == {("a", "12:00"): (0, 0)}
 
 
 def test_an_unchanged_feed_is_told_by_its_etag(tmp_path: Path) -> None:
@@ -279,6 +289,11 @@ def test_another_server_gets_no_key_and_no_address_of_this_network_is_asked(
         bikes(tmp_path, directory.url, headers={"X-Key": "env:KEY"}).ingest()
     assert directory.asked[0].headers["x-key"] == "secret-1"
     assert target.asked == []
+    elsewhere = Server().serve(status)
+    feeds["feeds"][0]["url"] = elsewhere.url
+    bikes(tmp_path, directory.url, headers={"X-Key": "env:KEY"}, params={"k": "v"}).ingest()
+    assert "x-key" not in elsewhere.asked[0].headers
+    assert elsewhere.asked[0].query == {}
 
 
 def test_recorded_replies_are_read_in_the_order_of_their_moments(tmp_path: Path) -> None:
