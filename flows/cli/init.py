@@ -44,6 +44,9 @@ Interval = Annotated[int | None, typer.Option("--interval", help="Minutes that a
 Rows = Annotated[
     Text, typer.Option("--rows", help="Several rows of one station and interval: sum, or the last counts.")
 ]
+Numbers = Annotated[
+    Text, typer.Option("--numbers", help="Counts that only grow: people of each row, or readings of a counter.")
+]
 Header = Annotated[Text, typer.Option("--header", help="Names of the columns of files without them.")]
 SkipRows = Annotated[int | None, typer.Option("--skip-rows", help="Lines above the header.")]
 SkipFooter = Annotated[int | None, typer.Option("--skip-footer", help="Lines below the last row.")]
@@ -92,6 +95,7 @@ def init(
     targets: Targets = None,
     interval: Interval = None,
     rows: Rows = None,
+    numbers: Numbers = None,
     header: Header = None,
     skip_rows: SkipRows = None,
     skip_footer: SkipFooter = None,
@@ -123,6 +127,7 @@ def init(
         where=_parted("--where", where),
         interval=interval,
         rows=rows,
+        numbers=numbers,
         time_is=time_is,
         targets=_names(targets),
         unpivot=unpivot,
@@ -147,6 +152,7 @@ def _write(
     from tasks.ingest.steps import inspect_files, toml_text
 
     _check_choice("--rows", answers.rows, ("sum", "last"))
+    _check_choice("--numbers", answers.numbers, ("people", "readings"))
     _check_choice("--time-is", answers.time_is, ("start", "end", "last_minute"))
     if answers.timezone:
         with about("--timezone"):

@@ -25,6 +25,7 @@ class Answers:
         where: columns, each with a value of the rows that count, or "all".
         interval: minutes.
         rows: "sum" or "last".
+        numbers: "people" or "readings", where counts only grow.
         time_is: "start", "end" or "last_minute".
         targets: names of what is counted, in the order of `count`.
         unpivot: pattern of the columns that become rows.
@@ -44,6 +45,7 @@ class Answers:
     where: tuple[tuple[str, str], ...] = ()
     interval: int | None = None
     rows: str | None = None
+    numbers: str | None = None
     time_is: str | None = None
     targets: tuple[str, ...] = ()
     unpivot: str | None = None

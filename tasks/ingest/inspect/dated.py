@@ -14,9 +14,11 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Sample, Table
 from tasks.ingest.inspect.times import calendar_parts
+from tasks.ingest.inspect.words import is_value_of
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
 
+_WAYS = ("entry value", "exit value")
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d{2}", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
 _FORMS = tuple((rf"(?<!\d){_YEAR}{sep}{_MONTH}{sep}{_DAY}(?!\d)", f"%Y{sep}%m{sep}%d") for sep in ("-", "_", "", "."))
 
@@ -35,6 +37,8 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     given |= {"path_pattern": answers.path_pattern} if answers.path_pattern else {}
     if given:
         return Choice(_added(table, given))
+    if question := _ask_ways([sample.file.origin for sample in table.samples]):
+        return Choice(None, [question])
     columns = {name: table.profile(name) for name in table.names}
     clocks = [column for column in columns.values() if column.is_clock]
     dated = any(column.time_formats or column.is_date for column in columns.values()) or calendar_parts(columns)
@@ -79,6 +83,19 @@ def _pattern_of(origins: Sequence[str]) -> str | None:
                 around = {re.sub(form, codes, tail.replace("%", "%%")) for tail in tails}
                 return around.pop() if len(around) == 1 else "*" * (parts == 1) + codes + "*" + "/*" * (parts == 2)
     return None
+
+
+def _ask_ways(origins: Sequence[str]) -> Question | None:
+    """What to ask where names of files differ in a word of direction alone: entries_2024.csv, exits_2024.csv."""
+    names = [PurePath(origin).name for origin in origins]
+    found = [(name, word) for name in names for word in re.findall(r"[^\W\d_]+", name.split(".")[0])]
+    ways = {role: {n.replace(w, "{direction}", 1) for n, w in found if is_value_of(w, role)} for role in _WAYS}
+    common = sorted(ways["entry value"] & ways["exit value"])
+    if not common:
+        return None
+    text = f"Names of files say which way people went ({', '.join(names[:2])}): what do they count?"
+    told = f"--path-pattern '{common[0]}'", "the word of the name becomes the column direction"
+    return Question("--path-pattern", text, [told, ("PATH", "init the files of one direction by themselves")])
 
 
 def _ask_day(table: Table, clock: Column, pattern: str | None, days: Sequence[str]) -> Question:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
 import numpy as np
 
@@ -10,27 +11,44 @@ from tasks.arrays import Int
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.rows.parse_times import Times
 
+_FEWEST, _MANY, _RISING = 5, 20, 0.9
+"""Changes of readings that may tell, and that do; and the share of them that are rises."""
+_LIKELY_HIGH, _HIGH = 20, 100
+"""Average rises in a reading from which it may be, and is, that of a counter."""
 MOST_DEVICES = 5000
 """Distinct values that a column of devices may have."""
 
 
-def runs_on(series: Sequence[Int], utc: Times, numbers: Sequence[np.ndarray[tuple[int], np.dtype[np.float64]]]) -> bool:
-    """Whether counts are counters that only grow: their steps are small beside their height, and hardly ever down.
+class Growth(Enum):
+    """Whether counts are readings of counters, which only grow."""
+
+    NONE, LIKELY, SURE = range(3)
+
+
+def find_growth(
+    series: Sequence[Int], utc: Times, numbers: Sequence[np.ndarray[tuple[int], np.dtype[np.float64]]]
+) -> Growth:
+    """How likely counts are readings: their steps are small beside their height, and hardly ever down.
 
     Args:
         series: codes [row] of all that tells devices apart.
         utc: time of each row.
         numbers: counts [row] of each target.
     """
+    found = Growth.NONE
     for values in numbers:
         known = ~np.isnat(utc) & ~np.isnan(values)
         order = np.lexsort((utc[known].astype(np.int64), *(codes[known] for codes in series)))
         same = np.all([np.diff(codes[known][order]) == 0 for codes in series], axis=0)
         steps = np.diff(values[known][order])[same]
         moved = steps[steps != 0]
-        if len(moved) >= 5 and (moved > 0).mean() >= 0.9 and np.median(values[known]) > 20 * np.median(np.abs(moved)):
-            return True
-    return False
+        if len(moved) < _FEWEST or (moved > 0).mean() < _RISING:
+            continue
+        height = np.median(values[known]) / np.median(np.abs(moved))
+        if len(moved) >= _MANY and height > _HIGH:
+            return Growth.SURE
+        found = Growth.LIKELY if height > _LIKELY_HIGH else found
+    return found
 
 
 def find_devices(place: Int, times: Times, columns: Sequence[Column]) -> tuple[Int, list[str]]:

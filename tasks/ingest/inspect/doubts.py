@@ -117,6 +117,20 @@ def check_repeats(table: Table, columns: Collection[Column]) -> None:
         )
 
 
+def check_months(wall: Times) -> None:
+    """Whether dates are days, and not months that are written by their first day.
+
+    Raises:
+        SourceError: if all are the first of several months.
+    """
+    days = np.unique(wall[~np.isnat(wall)].astype("datetime64[D]"))
+    if len(days) > 1 and (days == days.astype("datetime64[M]")).all():
+        raise SourceError(
+            f"all dates are the first of a month ({days[0]}, {days[1]}): they name months, of which the hours are "
+            "averages or sums: export the counts of each day"
+        )
+
+
 def check_day_sums(place: Int, wall: Times, numbers: Sequence[npt.NDArray[np.float64]]) -> None:
     """Whether the rows at midnight are counts of their interval.
 

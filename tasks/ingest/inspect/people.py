@@ -155,9 +155,15 @@ def _choose_direction(
         return _choose_by_direction({target: _condition(text, columns, target) for target, text in told.items()}, count)
     if answers.entries == ALL:
         return Choice(People())
-    few = [c for c in free.values() if 2 <= len(c.texts) <= _FEW and not c.time_formats and not c.is_date]
+    few = [c for c in free.values() if 1 <= len(c.texts) <= _FEW and not c.time_formats and not c.is_date]
     for column in few:
         ins, outs = ([v for v in column.texts if is_value_of(v, role)] for role in ("entry value", "exit value"))
+        if len(column.texts) == 1:
+            if not (ins or outs) or not column.hints_at("direction"):
+                continue
+            if column.blank:
+                return Choice(None, [_which_way(column)])
+            return _choose_by_direction({ENTRIES if ins else EXITS: (column.name, column.texts[0])}, count)
         if len(ins) == len(outs) == 1 and len(column.texts) == 2:
             return _choose_by_direction({ENTRIES: (column.name, ins[0]), EXITS: (column.name, outs[0])}, count)
         if ins or outs or _may_be_direction(column):
@@ -189,7 +195,8 @@ def _choose_by_direction(where: Mapping[str, tuple[str, str]], count: str | None
 def _which_way(column: Column) -> Question:
     values = dict(column.frequencies[:_FEW])
     shown = [(f"{column.name}={value}", f"{many:,} rows") for value, many in values.items()]
-    first, second = list(values)[:2]
-    every = (f"--entries '{column.name}={first}' --exits '{column.name}={second}'", "for example")
+    first, *second = list(values)[:2]
+    exits = f" --exits '{column.name}={second[0]}'" if second else ""
+    every = (f"--entries '{column.name}={first}'{exits}", "for example")
     text = f"Column {column.name!r} may say which way people went, or which rows count: which value is an entry?"
     return Question("--entries and --exits, COLUMN=VALUE", text, [*shown, every, ("--entries all", "every row counts")])

@@ -11,8 +11,15 @@ import numpy as np
 from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Question
-from tasks.ingest.inspect.devices import MOST_DEVICES, find_devices, repeated_times, runs_on
-from tasks.ingest.inspect.doubts import check_day_sums, check_hours, check_repeats, check_sums_of_days, find_total
+from tasks.ingest.inspect.devices import MOST_DEVICES, Growth, find_devices, find_growth, repeated_times
+from tasks.ingest.inspect.doubts import (
+    check_day_sums,
+    check_hours,
+    check_months,
+    check_repeats,
+    check_sums_of_days,
+    find_total,
+)
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
 from tasks.ingest.inspect.people import People, Target, which_count
 from tasks.ingest.inspect.places import Where
@@ -125,10 +132,14 @@ class Understood:
         """
         times = self.when.start.utc(self.table, self._zone, self._place)
         numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
-        if runs_on([self._place, *(column.codes for column in self._devices)], times, numbers):
+        growth = Growth.NONE if self.answers.numbers == "people" else find_growth(self._series, times, numbers)
+        if growth is Growth.SURE or self.answers.numbers == "readings":
             return self._as_readings(times)
+        if growth is Growth.LIKELY:
+            return Proposal(questions=[self._ask_numbers()])
         wall = self.when.start.utc(self.table, "UTC")
-        check_sums_of_days([self._place, *(column.codes for column in self._devices)], wall, numbers)
+        if self.answers.numbers is None:
+            check_sums_of_days(self._series, wall, numbers)
         check_order(self._place, wall, times)
         interval = choose_interval(self._station, times, self.answers, events=False)
         if interval.value is None:
@@ -149,6 +160,12 @@ class Understood:
         if not self.when.start.offset:
             check_day_sums(self._place, wall, numbers)
         return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
+
+    def _ask_numbers(self) -> Question:
+        column = next(self.columns[target.column] for target in self.people.targets.values() if target.column)
+        text = f"Column {column.name!r} hardly ever falls ({', '.join(column.texts[:4])}, ...): what are its numbers?"
+        told = ("--numbers readings", "of a counter: people are the differences"), ("--numbers people", "of each row")
+        return Question("--numbers", text, told)
 
     def _as_readings(self, times: Times) -> Proposal:
         """Keys of a source of counters.
@@ -210,6 +227,7 @@ class Understood:
         wall = self.when.start.utc(self.table, "UTC")
         if not self.when.start.offset:
             check_hours(wall, self.when.start.formats, self.when.start.names)
+            check_months(wall)
         total = find_total(self.columns[self.where.start], ~np.isnat(wall))
         return known | ({"total": total} if total else {})
 
@@ -229,6 +247,10 @@ class Understood:
         for name in sorted(which):
             place = place * (len(self.columns[name].texts) + 1) + self.columns[name].codes
         return place
+
+    @property
+    def _series(self) -> list[Int]:
+        return [self._place, *(column.codes for column in self._devices)]
 
     @property
     def _devices(self) -> list[Column]:

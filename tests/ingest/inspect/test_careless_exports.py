@@ -70,6 +70,11 @@ ASKED = {
         "site,time,class,count\n" + per_quarter("A,2024-03-04 {t},pedestrian,{i}\nA,2024-03-04 {t},car,5{n}"),
         "--rows",
     ),
+    "a direction that some rows lack": (
+        "station,time,direction\n" + per_quarter("A,2024-03-04 {t}:07,IN\nA,2024-03-04 {t}:09,"),
+        "--entries",
+    ),
+    "counts that only grow a little": (PLAIN + per_quarter("A,2024-03-04 {t},2{i}"), "--numbers"),
     "directions of travel": (
         "station,time,direction,card\n"
         + per_quarter("A,2024-03-04 {t}:07,inbound,c{i}\nA,2024-03-04 {t}:09,outbound,d{i}"),
@@ -98,6 +103,10 @@ REJECTED = {
         PLAIN
         + "".join(f"A,2024-03-{d} {6 + i // 4:02d}:{i % 4 * 15:02d},{7 * i}\n" for d in (13, 14) for i in range(40)),
         "sums of the day so far",
+    ),
+    "months by their first day": (
+        PLAIN + "".join(per_quarter(f"A,2024-0{month}-01 {{t}},{{i}}") for month in (1, 2, 3)),
+        "they name months",
     ),
     "times of several zones": (
         "station,time,tz,passengers\n" + per_quarter("A,2024-03-04 {t},CET,{n}\nB,2024-03-04 {t},EET,{n}"),
@@ -159,6 +168,23 @@ def test_an_offset_in_a_column_of_its_own_belongs_to_the_time(tmp_path: Path) ->
     assert outcome.landed is not None
     assert outcome.landed.minutes["A", at("2024-03-04T12:15")] == {"entries": 2}
     assert outcome.landed.minutes["A", at("2024-03-03T23:00")] == {"entries": 77}
+
+
+def test_rows_of_one_direction_alone_count_it(tmp_path: Path) -> None:
+    outcome = read(tmp_path, "station,time,direction\n" + per_quarter("A,2024-03-04 {t}:07,OUT"))
+    assert outcome.landed is not None
+    assert outcome.landed.minutes["A", at("2024-03-04T07:15")] == {"exits": 1}
+
+
+def test_names_of_files_that_say_the_direction_are_asked_about(tmp_path: Path) -> None:
+    (tmp_path / "feed").mkdir()
+    for way, number in (("in", "{i}"), ("out", "{i}{i}")):
+        (tmp_path / f"feed/{way}_2024.csv").write_text(PLAIN + per_quarter("A,2024-03-04 {t}," + number))
+    asked = by_init(tmp_path, [tmp_path / "feed"], Answers(timezone="UTC"))
+    assert (asked.kind, "{direction}_2024.csv" in asked.why) == ("asked", True)
+    told = by_init(tmp_path, [tmp_path / "feed"], Answers(timezone="UTC", path_pattern="{direction}_2024.csv"))
+    assert told.landed is not None
+    assert told.landed.minutes["A", at("2024-03-04T07:15")] == {"entries": 1, "exits": 11}
 
 
 def test_taps_that_are_in_two_files_are_rejected_by_name(tmp_path: Path) -> None:
