@@ -83,7 +83,7 @@ def test_an_unsafe_part_and_an_unsafe_place_of_a_trip_are_rejected(tmp_path: Pat
     bench = Bench.counts(tmp_path / "c")
     bench.put_rows("f.csv", (*HEADER, "part"), [("A", TIME, 1, 1, "=1+1"), ("A", TIME, 2, 2, "east")])
     assert bench.ingest().reasons == {"unsafe_name": 1}
-    assert bench.truth() == {("A", at("2024-05-10T10:00")): (2, 2)}
+    assert bench.truth() == {}  # without the other part the sum is not known
     trips = Bench.events(tmp_path / "e")
     trips.put_rows("f.csv", ("started_at", "ended_at", "from", "to"), [(TIME, TIME, "=A", "B"), ("", "", "=A", "")])
     assert trips.ingest().reasons == {"unsafe_name": 2}

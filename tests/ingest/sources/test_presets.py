@@ -149,6 +149,16 @@ EXAMPLES = (
         {("611", "2024-03-05T00:00"): (1017,), ("611", "2024-03-05T01:00"): (8,)},
     ),
     Example(
+        "mta/turnstiles",
+        {"timezone": "America/New_York", "interval_minutes": 15},
+        {
+            "a.txt": "C/A,UNIT,SCP,STATION,LINENAME,DIVISION,DATE,TIME,DESC,ENTRIES,EXITS               \n"
+            "A002,R051,02-00-00,59 ST,NQR456W,BMT,03/04/2024,19:00:00,REGULAR,7183242,2433142\n"
+            "A002,R051,02-00-00,59 ST,NQR456W,BMT,03/04/2024,19:15:00,RECOVR AUD,7183249,2433143\n",
+        },
+        {("59 ST", "2024-03-05T00:00"): (7, 1)},
+    ),
+    Example(
         "zurich/traffic_counts",
         dict(presets()["zurich/traffic_counts"].network),
         {
