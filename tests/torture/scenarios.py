@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -130,6 +131,34 @@ def events_grown(bench: Bench) -> None:
     bench.put_rows("2.csv.gz", TRIPS, trips("2024-05-09T22:30:00", 5, 1713, 1))
 
 
+def stocks(start: str, first: int, count: int, seed: int) -> dict[str, str]:
+    """Recorded replies of a GBFS feed by name of their file, one each 150 s."""
+    replies = {}
+    for number in range(first, first + count):
+        moment = int(np.datetime64(start, "s").astype(np.int64)) + 150 * number
+        stations = [
+            {"station_id": name, "num_bikes_available": (seed + number * step) % 9, "last_reported": moment}
+            for name, step in (("A", 2), ("B", 5))
+        ]
+        replies[f"{number:03}.json"] = json.dumps({"last_updated": moment, "data": {"stations": stations}})
+    return replies
+
+
+def stocks_history(bench: Bench) -> None:
+    for name, reply in stocks("2024-05-09T21:00", 0, 40, 1).items():
+        bench.put(name, reply)
+
+
+def stocks_restated(bench: Bench) -> None:
+    for name, reply in stocks("2024-05-09T21:00", 20, 4, 3).items():
+        bench.put(name, reply)
+
+
+def stocks_grown(bench: Bench) -> None:
+    for name, reply in stocks("2024-05-09T21:00", 40, 20, 1).items():
+        bench.put(name, reply)
+
+
 def nothing(bench: Bench) -> None:
     """The source goes on by itself."""
 
@@ -186,6 +215,10 @@ def events(folder: Path) -> Bench:
     return Bench.events(folder, NETWORK)
 
 
+def recordings(folder: Path) -> Bench:
+    return Bench(folder, {"name": "bikes", "kind": "gbfs", "path": f"{folder}/feed/*"}, NETWORK)
+
+
 def repairs(folder: Path) -> Bench:
     return RepairBench.counts(folder, NETWORK)
 
@@ -204,6 +237,7 @@ SCENARIOS = (
     Scenario("counts", counts, history(counts_history, counts_restated, counts_grown)),
     Scenario("readings", readings, history(readings_history, readings_restated, readings_grown)),
     Scenario("events", events, history(events_history, events_restated, events_grown)),
+    Scenario("stocks", recordings, history(stocks_history, stocks_restated, stocks_grown)),
     Scenario("repairs", repairs, history(rejects_repaired)),
     Scenario("simulate", city, history(nothing, nothing)),
 )

@@ -21,21 +21,19 @@ SLACK = 30
 
 @dataclass(frozen=True)
 class Interval:
-    """Flows of one interval; arrays are [station].
+    """Flows of one interval.
 
     Attributes:
         minute: its start, UTC minutes since 1970.
-        station: places in `FlowCounter.names`, of the stations of which something was observed.
-        departures, arrivals: bikes that left and came.
-        departures_seen, arrivals_seen: whether that was observed.
+        station: places in `FlowCounter.names`, of the stations of which something was observed [station].
+        flows: bikes that left, and bikes that came [2, station].
+        seen: whether that was observed [2, station].
     """
 
     minute: int
     station: Int
-    departures: npt.NDArray[np.int64]
-    arrivals: npt.NDArray[np.int64]
-    departures_seen: Flags
-    arrivals_seen: Flags
+    flows: npt.NDArray[np.int64]
+    seen: Flags
 
 
 @dataclass
@@ -149,6 +147,5 @@ class FlowCounter:
             sums = self._open.pop(number)
             station = np.flatnonzero((sums.covered == self._seconds) & ~sums.blank.all(axis=0))
             seen = ~sums.blank[:, station]
-            flows = np.where(seen, sums.flows[:, station], 0)
-            found.append(Interval(number * self.interval, station, flows[0], flows[1], seen[0], seen[1]))
+            found.append(Interval(number * self.interval, station, np.where(seen, sums.flows[:, station], 0), seen))
         return found

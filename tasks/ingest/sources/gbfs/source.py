@@ -173,17 +173,16 @@ class Gbfs:
         rank[order] = np.arange(len(order), dtype=np.int32)
         station = rank[np.concatenate([each.station for each in intervals])]
         minute = np.repeat([each.minute for each in intervals], [len(each.station) for each in intervals])
-        counts = {
-            target: tuple(np.concatenate([vars(each)[name] for each in intervals]) for name in (flow, f"{flow}_seen"))
-            for target, flow in ((self._config.departures, "departures"), (self._config.arrivals, "arrivals"))
-            if target
-        }
+        flows, seen = (
+            np.concatenate(arrays, axis=1) for arrays in zip(*((e.flows, e.seen) for e in intervals), strict=True)
+        )
+        given = {self._config.departures: 0, self._config.arrivals: 1}
         said = Statements.from_counts(
             (station, [counter.names[i] for i in order]),
             minute.astype(np.int64),
             (np.zeros(len(minute), dtype=np.int32), [""]),
             None,
-            {target: (values, seen) for target, (values, seen) in counts.items()},
+            {target: (flows[place], seen[place]) for target, place in given.items() if target},
             targets,
         )
         start, length = said.minute.astype("datetime64[m]"), np.timedelta64(self._network.interval_minutes, "m")

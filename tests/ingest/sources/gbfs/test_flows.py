@@ -33,7 +33,7 @@ def flows(snapshots: Sequence[Snapshot], interval: int = 5, limit: int = 10) -> 
     counter = FlowCounter(interval, limit, 3600)
     found = {}
     for each in (ended for one in snapshots for ended in counter.add(one)):
-        rows = zip(each.station, each.departures, each.arrivals, each.departures_seen, each.arrivals_seen, strict=True)
+        rows = zip(each.station, *each.flows, *each.seen, strict=True)
         for station, departures, arrivals, left, came in rows:
             key = counter.names[station], each.minute - START // 60
             found[key] = (int(departures) if left else None, int(arrivals) if came else None)
