@@ -20,6 +20,7 @@ _FEWEST_DAYS = 2
 _LEAST_HOURS = 8
 _RISES = 12
 """Rises of a day without a fall that are no chance."""
+_OF_OTHERS = 0.5
 _FEWEST_SHARED, _SHARED = 10, 0.02
 """Rows, and their share, that files hold in common by more than chance."""
 
@@ -115,6 +116,29 @@ def check_repeats(table: Table, columns: Collection[Column]) -> None:
             f"{shared:,} rows are in several files, such as {names}: they would count twice: give each file once, or "
             "name the column that tells events apart as id"
         )
+
+
+def check_skipped(wall: Times, utc: Times, timezone: str) -> None:
+    """Whether times are those of the clocks of a time zone, which go over an hour in spring.
+
+    Args:
+        wall: time of each row as it was written.
+        utc: as it is understood.
+        timezone: whose clocks they are said to be.
+
+    Raises:
+        SourceError: if as many rows are of that hour as of others of the day.
+    """
+    skipped = np.isnat(utc) & ~np.isnat(wall)
+    for day in np.unique(wall[skipped].astype("datetime64[D]")):
+        hours = wall[wall.astype("datetime64[D]") == day].astype("datetime64[h]")
+        there, many = np.unique(hours, return_counts=True)
+        gone = np.isin(there, wall[skipped].astype("datetime64[h]"))
+        if (~gone).any() and many[gone].mean() >= _OF_OTHERS * many[~gone].mean():
+            raise SourceError(
+                f"{int(skipped.sum()):,} rows are of an hour that the clocks of {timezone} went over on {day}: they "
+                "show another zone's time, or standard time all year: give --timezone UTC, or such as Etc/GMT-1"
+            )
 
 
 def check_months(wall: Times) -> None:

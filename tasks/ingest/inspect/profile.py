@@ -24,6 +24,7 @@ NEARLY = 0.98
 _SHAPES = 12
 _NUMBERED = 20
 _EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15), ("epoch_ns", 9e17, 3e18))
+_HOURLY = "%Y%m%d%H"
 _TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
 _WHOLE = re.compile(r"^\d+(\.0+)?$")
 _FRACTION = re.compile(r"^(-\d.*|\d+[.,](?!\d{3}$)(?!0*$)\d+)$")
@@ -74,6 +75,8 @@ class Column:
         """Formats of date and hour that read the column: "iso", "epoch", strptime; several where it stays open."""
         if not self.sample or self.is_date:
             return ()
+        if all(value.startswith(("19", "20")) for value in self.sample) and fitting_formats(self.sample, [_HOURLY]):
+            return (_HOURLY,)  # which seconds of 2031 to 2036 would be, too
         for name, low, high in _EPOCHS:
             if self._is_named_time and all(_within(v, low, high) for v in self.sample):
                 return (name,)

@@ -17,6 +17,7 @@ from tasks.ingest.inspect.doubts import (
     check_hours,
     check_months,
     check_repeats,
+    check_skipped,
     check_sums_of_days,
     find_total,
 )
@@ -228,6 +229,7 @@ class Understood:
         if not self.when.start.offset:
             check_hours(wall, self.when.start.formats, self.when.start.names)
             check_months(wall)
+            check_skipped(wall, self.when.start.utc(self.table, self._zone), self._zone)
         total = find_total(self.columns[self.where.start], ~np.isnat(wall))
         return known | ({"total": total} if total else {})
 

@@ -155,6 +155,19 @@ def test_what_has_one_meaning_alone_is_read(tmp_path: Path, line: str) -> None:
     assert sorted(counts["entries"] or 0 for counts in outcome.landed.minutes.values()) == list(range(1, 9))
 
 
+def test_an_hour_that_the_clocks_went_over_tells_that_they_are_others(tmp_path: Path) -> None:
+    hours = "".join(f"A,2024-03-31 {h:02d}:{m:02d},{(7 * h + m) % 13}\n" for h in range(24) for m in (0, 15, 30, 45))
+    outcome = read(tmp_path, PLAIN + hours, "Europe/Paris")
+    assert outcome.kind == "rejected"
+    assert "went over on 2024-03-31" in outcome.why
+
+
+def test_digits_of_a_date_and_an_hour_are_no_seconds(tmp_path: Path) -> None:
+    outcome = read(tmp_path, PLAIN + "".join(f"A,20240313{h:02d},{h * 5 % 7}\n" for h in range(5, 20)))
+    assert outcome.landed is not None
+    assert outcome.landed.minutes["A", at("2024-03-13T06:00")] == {"entries": 2}
+
+
 @pytest.mark.parametrize("name", ["time_utc", "Timestamp (UTC)", "minute_utc"])
 def test_times_whose_name_says_utc_are_those_of_utc(tmp_path: Path, name: str) -> None:
     outcome = read(tmp_path, f"station,{name},passengers\n" + per_quarter("A,2024-03-04 {t},{n}"), "Europe/Paris")
