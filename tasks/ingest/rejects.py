@@ -50,6 +50,10 @@ class FileProblem(SourceError):
         self.reason = reason
 
 
+class PiecesProblem(Exception):
+    """What pieces of a file do not tell, so that it must be read whole."""
+
+
 class Rejects(Sequence[Reject]):
     """Rejected rows of one origin: the first `KEPT` by line, held as a table of line, reason and text.
 
@@ -99,6 +103,11 @@ class Rejects(Sequence[Reject]):
         whole = pa.concat_tables([self.table, other.table]).sort_by("line")
         beyond = Counter(self.beyond) + Counter(other.beyond) + Counter(_counts(whole[KEPT:]))
         return Rejects(self.source, self.origin, whole[:KEPT], beyond, {**other.samples, **self.samples})
+
+    def counting(self, beyond: Mapping[str, int]) -> Rejects:
+        """With more that are not kept, by reason."""
+        more = Counter(self.beyond) + Counter(beyond)
+        return Rejects(self.source, self.origin, self.table, more, self.samples)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

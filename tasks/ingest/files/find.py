@@ -51,10 +51,16 @@ class SourceFile:
         """Content without a last line that may still be in the making, and when that is to be looked at again."""
         end = content.rfind(b"\n") + 1
         text = not (is_binary(content) or is_whole_json(content))
-        resting = abs(self.changed - _nanoseconds(as_of, 0)) >= _UNFINISHED * 10**9  # or `as_of` is not the present
-        if not text or end in (0, len(content)) or resting:
+        look = self.rests_at(as_of)
+        if not text or end in (0, len(content)) or look is None:
             return content, None
-        return content[:end], np.datetime64(self.changed // 10**9 + _UNFINISHED + 1, "s")
+        return content[:end], look
+
+    def rests_at(self, as_of: np.datetime64) -> np.datetime64 | None:
+        """When nobody writes it any more; None where that is so already, or `as_of` is not the present."""
+        if abs(self.changed - _nanoseconds(as_of, 0)) >= _UNFINISHED * 10**9:
+            return None
+        return np.datetime64(self.changed // 10**9 + _UNFINISHED + 1, "s")
 
 
 def find_files(source: str, path: str, paths: Sequence[str] = (), what: str = "source") -> list[SourceFile]:

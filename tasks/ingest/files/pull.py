@@ -10,7 +10,8 @@ import numpy as np
 from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.files.archive import GONE, may_be_archive, member_stamp, open_members
 from tasks.ingest.files.find import SourceFile, find_files, settled_before
-from tasks.ingest.files.read import read_content
+from tasks.ingest.files.pieces import FilePieces, open_pieces
+from tasks.ingest.files.read import digest_of, read_content
 from tasks.ingest.files.reshape import reshape
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import RepairedColumns, repaired_digest
@@ -28,12 +29,43 @@ class OpenFile(InputColumns):
     """A file that is to be read: its rows, and what a batch made of it needs.
 
     Attributes:
-        look: when the file itself is to be looked at again, since its last line was left out.
+        file: where it lies.
+        pull: what is asked for.
+        pieces: its rows where it is read in pieces; `rows` are none then.
+        known: SHA-256 of what is stored, with what was repaired; where it is read in pieces these tell it.
+        left_out: when the file itself is to be looked at again, since its last line was left out; likewise.
     """
 
     file: SourceFile
-    digest: str
-    look: np.datetime64 | None = None
+    pull: Pull
+    pieces: FilePieces | None = None
+    known: str = ""
+    left_out: np.datetime64 | None = None
+
+    @property
+    def digest(self) -> str:
+        """Fingerprint of the input, once all of it was read."""
+        return self.pieces.digest if self.pieces else self.known
+
+    @property
+    def look(self) -> np.datetime64 | None:
+        """When the file itself is to be looked at again, once all of it was read."""
+        return self.pieces.look if self.pieces else self.left_out
+
+    def whole(self, why: str) -> OpenFile:
+        """The same file, read whole.
+
+        Raises:
+            FileProblem: if it cannot be read, or is too large for that; says `why` it is to be read whole.
+        """
+        assert isinstance(self.config, FileSource)  # a file is of no other source
+        if self.file.size > self.config.max_bytes:
+            raise FileProblem(
+                "too_large",
+                f"{self.origin} cannot be read in pieces, for {why}; whole it is larger than "
+                f"{self.config.max_bytes >> 20:,} MiB: split it, or raise max_bytes in its table",
+            )
+        return _open_whole(self.config, self.network, self.pull, self.file)
 
     def batch(self, part: str, statements: Statements, **more: object) -> SourceBatch:
         """A batch of this file; `more` are fields of `SourceBatch`."""
@@ -55,6 +87,7 @@ def pull_files(
     pull: Pull,
     parse: Callable[[OpenFile, Pull], Iterator[SourceBatch]],
     forget: Callable[[SourceFile, Pull], SourceBatch] | None = None,
+    in_pieces: bool = False,
 ) -> Iterator[SourceBatch]:
     """Pieces of every file that is new or changed; one that says so for each of the others.
 
@@ -67,6 +100,7 @@ def pull_files(
         pull: what is asked for.
         parse: batches of a file.
         forget: a batch that takes back what a member said; without it what it said stands.
+        in_pieces: whether `parse` takes large files in pieces.
 
     Raises:
         SourceError: if no file matches.
@@ -77,18 +111,18 @@ def pull_files(
         yield empty_batch(
             config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
         )
-    for number, file, found in prefetch(_inputs(config, network, pull, fresh)):
+    for number, file, found in prefetch(_inputs(config, network, pull, fresh, in_pieces)):
         for batch in _batches(config, network, pull, file, found, parse, forget):
             yield replace(batch, done=settled + number, total=len(files))
 
 
 def _inputs(
-    config: FileSource, network: Network, pull: Pull, files: Sequence[SourceFile]
+    config: FileSource, network: Network, pull: Pull, files: Sequence[SourceFile], in_pieces: bool
 ) -> Iterator[tuple[int, SourceFile, OpenFile | _Unchanged | _Gone | FileProblem]]:
     """What each file holds, after its number from 1; of an archive what each member holds."""
     for number, file in enumerate(files, 1):
         if not may_be_archive(file):
-            yield number, file, _open(config, network, pull, file)
+            yield number, file, _open(config, network, pull, file, in_pieces)
             continue
         try:
             with open_members(file) as members:
@@ -148,20 +182,45 @@ class _Gone:
     """A member that its archive has no more."""
 
 
-def _open(config: FileSource, network: Network, pull: Pull, file: SourceFile) -> OpenFile | _Unchanged | FileProblem:
-    """The rows of a file; what is wrong with it is given back, for it is read ahead of its turn."""
+def _open(
+    config: FileSource, network: Network, pull: Pull, file: SourceFile, in_pieces: bool = False
+) -> OpenFile | _Unchanged | FileProblem:
+    """A file; what is wrong with it is given back, for it is opened ahead of its turn."""
     try:
-        content, digest = read_content(file, config.max_bytes)
-        repaired = pull.repairs.of(file.key, digest) if pull.repairs else {}
-        digest = repaired_digest(digest, repaired)
-        if pull.done and pull.done.digest(file.key) == digest:
+        pieces = open_pieces(file, config, None if pull.complete else file.rests_at(pull.as_of)) if in_pieces else None
+        known = pull.done.digest(file.key) if pull.done else None
+        is_repaired = pull.repairs is not None and pull.repairs.stamp(file.key) != ""
+        if pieces is None or is_repaired:
+            return _open_whole(config, network, pull, file)
+        if known is not None and digest_of(file) == known:
             return _Unchanged()
-        content, look = (content, None) if pull.complete else file.whole_lines(content, pull.as_of)
-        rows = decode(file.origin, content, config.max_bytes, config)
-        rows = reshape(RepairedColumns(rows, repaired) if repaired else rows, config, file.origin)
-        return OpenFile(config, network, file.origin, rows, file, digest, look)
+        return OpenFile(config, network, file.origin, pieces.header, file, pull, pieces)
+    except _SameAsBefore:
+        return _Unchanged()
     except FileProblem as problem:
         return problem
+
+
+class _SameAsBefore(Exception):
+    """A file is as the ledger knows it."""
+
+
+def _open_whole(config: FileSource, network: Network, pull: Pull, file: SourceFile) -> OpenFile:
+    """The rows of a file.
+
+    Raises:
+        FileProblem: if it cannot be read.
+        _SameAsBefore: if the ledger knows it as it is.
+    """
+    content, digest = read_content(file, config.max_bytes)
+    repaired = pull.repairs.of(file.key, digest) if pull.repairs else {}
+    digest = repaired_digest(digest, repaired)
+    if pull.done and pull.done.digest(file.key) == digest:
+        raise _SameAsBefore
+    content, look = (content, None) if pull.complete else file.whole_lines(content, pull.as_of)
+    rows = decode(file.origin, content, config.max_bytes, config)
+    rows = reshape(RepairedColumns(rows, repaired) if repaired else rows, config, file.origin)
+    return OpenFile(config, network, file.origin, rows, file, pull, None, digest, look)
 
 
 def _batches(

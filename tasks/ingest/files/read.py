@@ -8,6 +8,7 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from tasks.ingest.files.find import SourceFile, why
@@ -33,22 +34,79 @@ def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
     if file.size > limit:
         raise too_large(file.origin, limit)
     digest, pieces, size, lined = hashlib.sha256(), [], 0, False
-    try:
-        with _open(file) as stream:
-            for piece in _unzip(stream, digest):
-                pieces.append(piece)
-                size += len(piece)
-                lined = lined or b"\n" in piece or b"\r" in piece or is_binary(pieces[0]) or is_json(pieces[0])
-                if size > limit:
-                    raise too_large(file.origin, limit)
-                if size > LONGEST_LINE and not lined:
-                    raise line_too_long(file.origin, 1)
-    except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
-        raise FileProblem("unreadable_file", _unread(file, error)) from None
+    with _readable(file), _open(file) as stream:
+        for piece in _unzip(stream, digest):
+            pieces.append(piece)
+            size += len(piece)
+            lined = lined or b"\n" in piece or b"\r" in piece or is_binary(pieces[0]) or is_json(pieces[0])
+            if size > limit:
+                raise too_large(file.origin, limit)
+            if size > LONGEST_LINE and not lined:
+                raise line_too_long(file.origin, 1)
     content = b"".join(pieces)
     if not content or content.isspace():
         raise FileProblem("empty_file", f"{file.origin} is empty: it is read again when it has something")
     return content, digest.hexdigest()
+
+
+class ContentPieces:
+    """The bytes of a file, unzipped if they are gzip, piece by piece; see `read_content`.
+
+    Attributes:
+        file: which.
+        limit: bytes, stored or unzipped, above which it is rejected; None for no limit.
+        digest: SHA-256 of what is stored, once all of it was read.
+    """
+
+    def __init__(self, file: SourceFile, limit: int | None) -> None:
+        self.file, self.limit, self.digest = file, limit, ""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All of it, as it comes.
+
+        Raises:
+            FileProblem: if it cannot be read, ends early, or is too large.
+        """
+        digest, size = hashlib.sha256(), 0
+        with _readable(self.file), _open(self.file) as stream:
+            for piece in _unzip(stream, digest):
+                size += len(piece)
+                if self.limit is not None and size > self.limit:
+                    raise too_large(self.file.origin, self.limit)
+                yield piece
+        self.digest = digest.hexdigest()
+
+
+def is_gzip(file: SourceFile) -> bool:
+    """Whether a file is packed with gzip.
+
+    Raises:
+        FileProblem: if it cannot be read.
+    """
+    with _readable(file), _open(file) as stream:
+        return bytes(stream.read(len(GZIP))) == GZIP
+
+
+def digest_of(file: SourceFile) -> str:
+    """SHA-256 of what is stored of a file.
+
+    Raises:
+        FileProblem: if it cannot be read.
+    """
+    digest = hashlib.sha256()
+    with _readable(file), _open(file) as stream:
+        while data := stream.read(_CHUNK):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _readable(file: SourceFile) -> Iterator[None]:
+    """What goes wrong with reading, as a problem of the file."""
+    try:
+        yield
+    except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
+        raise FileProblem("unreadable_file", _unread(file, error)) from None
 
 
 def _open(file: SourceFile) -> Any:

@@ -62,6 +62,10 @@ class Columns(ABC):
         """Values of each of these rows, see `frame`, joined by commas; long ones are cut."""
         return _join_columns(self.frame(columns).take(pa.array(rows)))
 
+    def as_written(self) -> Columns:
+        """The same rows with their values as text, exactly as the file has them."""
+        return self
+
     def cells(self, rows: Int) -> list[list[str]]:
         """Text of all columns of these rows, a list each; blank what has no text form."""
         columns = [self._cells(name, pa.array(rows)) for name in self.names]
@@ -91,6 +95,34 @@ class Columns(ABC):
         again = np.ones(self.rows, dtype=bool)
         again[first.to_numpy()] = False
         return again
+
+
+class NoRows(Columns):
+    """Columns of a file of which no row was read yet."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    @property
+    def rows(self) -> int:
+        """None."""
+        return 0
+
+    def column(self, name: str) -> pa.Array:
+        """Nothing."""
+        return pa.array([], pa.string())
+
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        """Nothing of these columns."""
+        return pa.table([self.column(name) for name in columns], names=list(columns))
+
+    def lines(self, rows: Int) -> Int:
+        """Nothing."""
+        return np.zeros(0, dtype=np.int64)
+
+    def malformed_lines(self) -> Malformed:
+        """Nothing."""
+        return Malformed()
 
 
 def check_rows(origin: str, rows: int, limit: int) -> None:

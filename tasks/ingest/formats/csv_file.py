@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from array import array
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -134,11 +134,39 @@ def read_csv(origin: str, content: bytes, limit: int, shape: FileShape = AS_IT_I
     content = without_footer(content, shape.skip_footer)
     content = content if b"\n" in content or b"\r" in content else content + b"\n"
     content = blanks_to_tabs(content, layout.rule, layout.above) if layout.blanks else content
+    return parse_records(origin, content, layout, sound)
+
+
+def parse_records(origin: str, content: bytes, layout: Layout, sound: bool) -> Columns:
+    """Rows of text of a known layout; `sound` tells whether all of it was text.
+
+    Raises:
+        FileProblem: if a line or a quote does not end.
+    """
     strays = _Strays(sound)
     table = _parse(origin, content, layout, strays)
     if layout.has_quotes and _quote_swallows_rest(content, table, strays):
         raise FileProblem("unreadable_file", f"{origin} has a quote that is never closed: mend the file")
     return _rows(layout, table, strays)
+
+
+def read_typed(content: bytes, layout: Layout, kinds: Mapping[str, pa.DataType]) -> pa.Table | None:
+    """Some columns by their types, blank numbers and times as null; None where a value or a row is not of that form."""
+    places = {str(layout.names.index(name)): kind for name, kind in kinds.items()}
+    convert = pacsv.ConvertOptions(
+        column_types=places,
+        include_columns=list(places),
+        null_values=[""],
+        strings_can_be_null=False,
+        check_utf8=False,
+    )
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(content), _read_options(content, layout, True), _parse_options(layout, None), convert
+        )
+    except pa.ArrowInvalid:
+        return None
+    return table.rename_columns(list(kinds))
 
 
 def _parse(origin: str, content: bytes, layout: Layout, strays: _Strays) -> pa.Table:
@@ -162,23 +190,26 @@ def _read_table(content: bytes, layout: Layout, strays: _Strays | None) -> pa.Ta
     Raises:
         ArrowInvalid: if a line is too long, or a row is malformed and there are no `strays`.
     """
-    named = [str(i) for i in range(len(layout.names))]
     kind, threads = (_CODED, len(content) > _CHUNK) if strays is None else (pa.string(), False)
-    return pacsv.read_csv(
-        pa.BufferReader(content),
-        read_options=pacsv.ReadOptions(
-            use_threads=threads, column_names=named, skip_rows=layout.above, block_size=LONGEST_LINE
-        ),
-        parse_options=pacsv.ParseOptions(
-            delimiter=layout.delimiter,
-            quote_char='"' if layout.has_quotes else False,
-            newlines_in_values=layout.has_quotes,
-            ignore_empty_lines=False,
-            invalid_row_handler=None if strays is None else strays.skip,
-        ),
-        convert_options=pacsv.ConvertOptions(
-            column_types=dict.fromkeys(named, kind), strings_can_be_null=False, check_utf8=False
-        ),
+    read = _read_options(content, layout, threads)
+    convert = pacsv.ConvertOptions(
+        column_types=dict.fromkeys(read.column_names, kind), strings_can_be_null=False, check_utf8=False
+    )
+    return pacsv.read_csv(pa.BufferReader(content), read, _parse_options(layout, strays), convert)
+
+
+def _read_options(content: bytes, layout: Layout, threads: bool) -> pacsv.ReadOptions:
+    named = [str(i) for i in range(len(layout.names))]
+    return pacsv.ReadOptions(use_threads=threads, column_names=named, skip_rows=layout.above, block_size=LONGEST_LINE)
+
+
+def _parse_options(layout: Layout, strays: _Strays | None) -> pacsv.ParseOptions:
+    return pacsv.ParseOptions(
+        delimiter=layout.delimiter,
+        quote_char='"' if layout.has_quotes else False,
+        newlines_in_values=layout.has_quotes,
+        ignore_empty_lines=False,
+        invalid_row_handler=None if strays is None else strays.skip,
     )
 
 

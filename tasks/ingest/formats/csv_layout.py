@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tasks.ingest.formats.encodings import UNREADABLE
 from tasks.ingest.formats.fixed_width import Rule, rule_of
@@ -35,6 +35,10 @@ class Layout:
     above: int
     blanks: bool = False
     rule: Rule | None = None
+
+    def without_header(self) -> Layout:
+        """Of rows that follow others."""
+        return replace(self, above=0)
 
     @property
     def has_quotes(self) -> bool:

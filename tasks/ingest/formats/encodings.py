@@ -21,6 +21,11 @@ _MARKS = (
 )
 
 
+def is_marked(content: bytes) -> bool:
+    """Whether a byte order mark says that text is something else than UTF-8."""
+    return content.startswith(tuple(mark for mark, name in _MARKS if name != "utf-8"))
+
+
 def to_utf8(origin: str, content: bytes, encoding: str | None, limit: int) -> tuple[bytes, bool]:
     """Text in UTF-8, with `UNREADABLE` for what is no text, and whether all of it is text. Line ends stay.
 
@@ -35,7 +40,7 @@ def to_utf8(origin: str, content: bytes, encoding: str | None, limit: int) -> tu
     """
     marked = next((name for mark, name in _MARKS if content.startswith(mark)), None)
     name = marked or encoding or "utf-8"
-    if codecs.lookup(name).name == "utf-8" and _is_utf8(content):
+    if codecs.lookup(name).name == "utf-8" and is_utf8(content):
         return content, True
     text = _decode(origin, content, name, "strict", limit)
     if text is not None:
@@ -59,7 +64,8 @@ def _decode(origin: str, content: bytes, encoding: str, errors: str, limit: int)
     return b"".join(pieces)
 
 
-def _is_utf8(content: bytes) -> bool:
+def is_utf8(content: bytes) -> bool:
+    """Whether bytes are sound UTF-8."""
     edges = pa.py_buffer(np.array([0, len(content)], dtype=np.int64))
     try:
         pa.Array.from_buffers(pa.large_string(), 1, [None, edges, pa.py_buffer(content)]).validate(full=True)

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.arrays import Int
+from tasks.ingest.rejects import PiecesProblem
 from tasks.ingest.rows.check_times import check_times
-from tasks.ingest.rows.earlier_rows import EarlierRows, PiecesProblem
+from tasks.ingest.rows.earlier_rows import EarlierRows
 from tasks.ingest.rows.filters import Flags, matching
 from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.parse_values import (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -35,39 +37,164 @@ def check_counters(file: InputColumns, columns: Mapping[str, tuple[str, ...]], r
         FileProblem: if series of a target only grow, by steps far smaller than their readings: one that is long,
             or those that hold half of the readings.
     """
-    if len(rows.parts) > 1:
-        order = order[np.lexsort((rows.part[order], rows.station[order]))]
-    for target, counted in rows.counts.items():
-        at = order[counted.given[order]]
-        if (found := _find_counter(rows, at, counted.values[at])) is not None:
-            column, station = columns[target][0], rows.stations[rows.station[found[0]]]
-            first, last = (f"{counted.values[i]:,} at {rows.minute[i].astype('datetime64[m]')}Z" for i in found)
+    search = CounterSearch()
+    search.add(rows, order, rows.station, rows.part)
+    search.check(file.origin, columns, rows.stations)
+
+
+# A series by its key (of the station and part): how many readings, rises and falls; the sum of all rises; sum and
+# minimum of the readings; the first, the highest and the last one, and the minutes since 1970 of those.
+_COLUMNS = ("key", "readings", "rises", "falls", "climb", "total", "low", "first", "first_minute", "top", "top_minute")
+_SERIES = np.dtype([(name, np.int64) for name in (*_COLUMNS, "last", "last_minute")])
+_Series = npt.NDArray[Any]
+_NONE = np.zeros(0, dtype=_SERIES)
+
+
+def _continued(series: _Series, by: _Series) -> _Series:
+    """Each of some series with the readings of another after its own."""
+    whole, step = series.copy(), by["first"] - series["last"]
+    for name in ("readings", "rises", "falls", "climb", "total"):
+        whole[name] += by[name]
+    whole["rises"] += step > 0
+    whole["falls"] += step < 0
+    whole["climb"] += np.maximum(step, 0)
+    whole["low"] = np.minimum(series["low"], by["low"])
+    higher = by["top"] > series["top"]
+    for name in ("top", "top_minute"):
+        whole[name] = np.where(higher, by[name], series[name])
+    for name in ("last", "last_minute"):
+        whole[name] = by[name]
+    return whole
+
+
+@dataclass
+class _Found:
+    """What the series of one target tell that have ended.
+
+    Attributes:
+        open: those that may go on, ascending by key.
+        readings, of_counters: readings of series that tell, and of those of them that are counters.
+        alone: whether one of these is long.
+        worst: the longest of these, one or none.
+    """
+
+    open: _Series = field(default_factory=_NONE.copy)
+    readings: int = 0
+    of_counters: int = 0
+    alone: bool = False
+    worst: _Series = field(default_factory=_NONE.copy)
+
+    def end(self, series: _Series) -> None:
+        """Judge series that do not go on."""
+        pace = series["climb"] / np.maximum(series["rises"], 1)  # a slow ramp rises by one at a time
+        average = series["total"] / np.maximum(series["readings"], 1)
+        tells = series["rises"] + series["falls"] >= READINGS - 1
+        high = (series["low"] > FROM_HIGH * pace) | (average > FROM_ZERO * pace)
+        counters = series[tells & high & (RESET * series["falls"] <= series["readings"])]
+        self.readings += int(series["readings"][tells].sum())
+        self.of_counters += int(counters["readings"].sum())
+        self.alone |= bool((counters["rises"] >= ALONE).any())
+        candidates = np.concatenate([self.worst, counters])
+        self.worst = candidates[candidates["rises"].argmax() :][:1] if len(candidates) else candidates
+
+    def add(self, series: _Series) -> None:
+        """Add series in their order; the first of a key goes on with the open one, if it begins after its end."""
+        keys, heads = np.unique(series["key"], return_index=True)
+        place = np.searchsorted(self.open["key"], keys)
+        known = np.isin(keys, self.open["key"])
+        before, kept = self.open[place[known]], np.ones(len(self.open), dtype=bool)
+        kept[place[known]] = False
+        later = series["first_minute"][heads[known]] > before["last_minute"]
+        self.end(before[~later])
+        series[heads[known][later]] = _continued(before[later], series[heads[known][later]])
+        ends = np.zeros(len(series), dtype=bool)
+        ends[len(series) - 1 - np.unique(series["key"][::-1], return_index=True)[1]] = True
+        self.end(series[~ends])
+        still = np.concatenate([self.open[kept], series[ends]])
+        self.open = still[np.argsort(still["key"], kind="stable")]
+
+
+class CounterSearch:
+    """The search for counters in rows that come piece by piece."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, _Found] = {}
+
+    def add(
+        self,
+        rows: CountRows,
+        order: Int,
+        station: npt.NDArray[np.int32],
+        part: npt.NDArray[np.int32],
+        near: bool = False,
+    ) -> None:
+        """Add some rows.
+
+        Args:
+            rows: a piece.
+            order: positions of those that count.
+            station: number of the name of every row, the same in each piece.
+            part: likewise.
+            near: whether a series ends where a row of another station and part comes, since the rows are in the
+                order of the file.
+        """
+        if len(rows.parts) > 1:
+            order = order[np.lexsort((part[order], station[order]))]
+        key = station.astype(np.int64) << 32 | part
+        for target, counted in rows.counts.items():
+            at = order if counted.given.all() else order[counted.given[order]]
+            if not len(at):
+                continue
+            found = self._found.setdefault(target, _Found())
+            if near:
+                other = found.open["key"] != key[at[0]]
+                found.end(found.open[other])
+                found.open = found.open[~other]
+            found.add(_series(key[at], rows.minute[at], counted.values[at]))
+
+    def check(self, origin: str, columns: Mapping[str, tuple[str, ...]], stations: Sequence[str]) -> None:
+        """Whether there are counters, after the last piece; `stations` are names by number.
+
+        Raises:
+            FileProblem: as `check_counters` does.
+        """
+        for target, found in self._found.items():
+            found.end(found.open)
+            found.open = _NONE.copy()
+            if not len(found.worst) or not (found.alone or 2 * found.of_counters >= found.readings):
+                continue
+            one = found.worst[0]
+            column, station = columns[target][0], stations[one["key"] >> 32]
+            begin, highest = (
+                f"{one[name]:,} at {one[f'{name}_minute'].astype('datetime64[m]')}Z" for name in ("first", "top")
+            )
             raise FileProblem(
                 "cumulative",
-                f"{file.origin}: column {column!r} only grows at station {station!r}, from {first} to {last}: "
+                f"{origin}: column {column!r} only grows at station {station!r}, from {begin} to {highest}: "
                 "it is the reading of a counter: cumulative = true takes the differences of its readings; "
                 "where a station has several counters, device = [...] names the columns that tell them apart",
             )
 
 
-def _find_counter(rows: CountRows, at: Int, values: npt.NDArray[np.integer]) -> tuple[int, int] | None:
-    """Positions of the first and the highest reading of a counter; None where there is none."""
-    if len(at) < READINGS:
-        return None
-    keys, later = (rows.station[at], rows.part[at]), np.diff(rows.minute[at]) > 0
-    goes_on = np.append(False, later & np.all([np.diff(key) == 0 for key in keys], axis=0))
+def _series(key: Int, minute: Int, values: npt.NDArray[np.integer]) -> _Series:
+    """Series of readings: rows of one key that follow one another as long as their times go up."""
+    goes_on = np.zeros(len(key), dtype=bool)
+    goes_on[1:] = (key[1:] == key[:-1]) & (minute[1:] > minute[:-1])
     starts = np.flatnonzero(~goes_on)
-    step = np.where(goes_on, np.diff(values.astype(np.int64), prepend=0), 0)
-    rises, falls = np.add.reduceat(step > 0, starts, dtype=np.int64), np.add.reduceat(step < 0, starts, dtype=np.int64)
-    readings = np.diff(np.append(starts, len(at)))
-    pace = np.add.reduceat(np.maximum(step, 0), starts) / np.maximum(rises, 1)  # a slow ramp rises by one at a time
-    average = np.add.reduceat(values, starts, dtype=np.int64) / readings
-    tells = rises + falls >= READINGS - 1
-    high = (np.minimum.reduceat(values, starts) > FROM_HIGH * pace) | (average > FROM_ZERO * pace)
-    counters = tells & high & (RESET * falls <= readings)
-    many = 2 * readings[counters].sum() >= readings[tells].sum()
-    if not counters.any() or not (many or (counters & (rises >= ALONE)).any()):
-        return None
-    longest = int(np.where(counters, rises, -1).argmax())
-    start, end = starts[longest], starts[longest] + readings[longest]
-    return int(at[start]), int(at[start + values[start:end].argmax()])
+    step = np.zeros(len(key), dtype=np.int64)
+    step[1:] = np.diff(values.astype(np.int64))
+    step[starts] = 0
+    ends = np.append(starts[1:], len(key)) - 1
+    top_at = ends.copy()
+    readings = ends - starts + 1
+    rises, falls = (np.add.reduceat(which, starts, dtype=np.int64) for which in (step > 0, step < 0))
+    for run in np.flatnonzero(RESET * falls <= readings).tolist():
+        top_at[run] = starts[run] + values[starts[run] : ends[run] + 1].argmax()
+    series = np.zeros(len(starts), dtype=_SERIES)
+    series["key"], series["readings"], series["rises"], series["falls"] = key[starts], readings, rises, falls
+    series["climb"] = np.add.reduceat(np.maximum(step, 0), starts)
+    series["total"] = np.add.reduceat(values, starts, dtype=np.int64)
+    series["low"] = np.minimum.reduceat(values, starts)
+    for name, at in (("first", starts), ("top", top_at), ("last", ends)):
+        series[name], series[f"{name}_minute"] = values[at], minute[at]
+    return series

@@ -16,7 +16,7 @@ from tasks.ingest.rows.counters import check_counters
 from tasks.ingest.rows.earlier_rows import EarlierRows
 from tasks.ingest.rows.merge import last_of_each, sum_of_each
 from tasks.ingest.rows.rejections import Rejections
-from tasks.ingest.rows.row_checks import check_replacements, check_spacing
+from tasks.ingest.rows.row_checks import Replacements, check_spacing
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.rows.unknown_parts import find_unknown_parts
@@ -83,7 +83,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     columns = find_columns(file, said, targets)
     chosen, asked, unmatched = filter_rows(file, said, columns)
     rejections = Rejections(file.rows.rows)
-    shown = [*_shown_columns(file, columns, said)]
+    shown = [*shown_columns(file, columns, said)]
     rejections.reject(file.rows.unreadable(shown), "not_utf8")
     rejections.set_aside(~chosen)
     left_out, adds_up = int(rejections.aside.sum()), rules.rows == "sum"
@@ -98,14 +98,15 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
         if len(good) > len(merged.kept):  # several counters of one station are rows of their own
             check_counters(file, columns, rows, good)
         check_counters(file, columns, merged.rows, merged.kept)
-    repeated = () if rules.rows else check_replacements(file, shown, merged)
+    replaced = Replacements()
+    replaced.add(merged, np.arange(file.rows.rows))
+    replaced.compare(file.rows, 0, shown)
+    repeated = () if rules.rows else replaced.check(file.origin, file.has_readings)
     statements = merged.rows.statements(merged.kept, targets)
     if (
         rules.spaced and 2 * rejected <= merged.accepted
     ):  # the few that are left of many would tell nothing of distances
         check_spacing(file, statements)
-    time = columns["minute_utc" if "minute_utc" in columns else "minute"]
-    roles = Roles(time, columns["station_id"][0], tuple(columns[t][0] for t in targets if t in columns))
     if statements.parts == [""]:
         statements = replace(statements, parts=[rules.share])
     if (adds_up or "part" in columns) and not file.has_readings:
@@ -115,7 +116,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     return ValidatedCounts(
         Statements.empty(len(targets)) if file.has_readings else statements,
         merged.accepted,
-        file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles)),
+        file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles_of(file, columns))),
         (*repeated, *unmatched.values(), *repeated_hour(rows.repeated, file.timezone, "in the order of the file")),
         recheck_at,
         waiting,
@@ -125,9 +126,16 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     )
 
 
-def _shown_columns(
+def shown_columns(
     file: InputColumns, columns: Mapping[str, tuple[str, ...]], said: Mapping[str, ColumnSetting]
 ) -> dict[str, None]:
     """Columns that decide over a row, of those that were read."""
     filters = [file.config.where, *(where_of(said.get(target, target)) for target in file.network.targets)]
     return dict.fromkeys([name for names in (*columns.values(), *filters) for name in names])
+
+
+def roles_of(file: InputColumns, columns: Mapping[str, tuple[str, ...]]) -> Roles:
+    """Columns by what they are read as; `columns` as `find_columns` gives them."""
+    time = columns["minute_utc" if "minute_utc" in columns else "minute"]
+    counts = tuple(columns[target][0] for target in file.network.targets if target in columns)
+    return Roles(time, columns["station_id"][0], counts)

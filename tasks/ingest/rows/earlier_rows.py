@@ -21,10 +21,6 @@ from tasks.ingest.rows.parse_values import Spellings
 _PARTS = 1 << 31
 
 
-class PiecesProblem(Exception):
-    """What pieces of an input do not tell, so that it must be read whole."""
-
-
 class Codes:
     """Numbers of names, in the order in which they came."""
 
@@ -41,7 +37,7 @@ class Codes:
         own = np.array([self._numbers.setdefault(name, len(self._numbers)) for name in names] or [0], dtype=np.int32)
         if np.array_equal(own, np.arange(len(own))):
             return codes
-        return np.where(codes >= 0, own[codes], codes)
+        return np.where(codes >= 0, own[np.maximum(codes, 0)], codes)
 
 
 class DatesAlone:

@@ -20,6 +20,13 @@ class Rejections:
         self.codes: npt.NDArray[np.int8] = np.full(count, -1, dtype=np.int8)
         self.aside: npt.NDArray[np.bool_] = np.zeros(count, dtype=bool)
 
+    @classmethod
+    def of(cls, codes: npt.NDArray[np.int8]) -> Rejections:
+        """Of rows with these codes."""
+        rejections = cls(0)
+        rejections.codes, rejections.aside = codes, np.zeros(len(codes), dtype=bool)
+        return rejections
+
     @property
     def good(self) -> npt.NDArray[np.bool_]:
         """Rows that are neither rejected nor set aside."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tasks.arrays import Int
-from tasks.ingest.formats.columns import as_text
+from tasks.ingest.formats.columns import Columns, as_text, cut_texts
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.merge import Merged
 from tasks.ingest.rows.rows_in import InputColumns
@@ -28,37 +28,129 @@ INTERVALS: tuple[int, ...] = get_args(Network.model_fields["interval_minutes"].a
 _SAMPLE, _MOST_COLUMNS = 1000, 60
 
 
-def check_replacements(file: InputColumns, used: Sequence[str], merged: Merged) -> tuple[str, ...]:
-    """A warning where some rows replace others about the same interval, though nobody said which one counts.
+@dataclass
+class Replacements:
+    """Rows that others replaced, numbered from the top of the input, though nobody said which one counts.
 
-    Raises:
-        FileProblem: if that is so for more than half of the intervals: such rows are parts, not corrections.
+    Attributes:
+        intervals: of stations, with rows.
+        contested: those of them that have several rows with different counts.
+        lost, won: some rows, and those that replaced them.
     """
-    contested = len(np.setdiff1d(merged.winners, merged.contested))
-    if not contested:
-        return ()
-    told = "" if not (names := _differing(file, used, merged)) else f" (they differ in {', '.join(names)})"
-    options = 'rows = "sum" adds them up, rows = "last" takes the last one, where chooses some'
-    if file.has_readings:
-        options = 'device = [...] names the columns that tell counters apart, rows = "last" takes the last reading'
-    said = (
-        f"{file.origin}: {contested:,} of {len(merged.kept):,} intervals of stations have several rows with different "
-        f"counts{told}: {options}"
-    )
-    if contested >= FEWEST and 2 * contested > len(merged.kept):
-        raise FileProblem("several_rows", said)
-    return (said,)
+
+    intervals: int = 0
+    contested: int = 0
+    lost: list[int] = field(default_factory=list)
+    won: list[int] = field(default_factory=list)
+    _texts: dict[str, dict[int, str]] = field(default_factory=dict)
+
+    def add(self, merged: Merged, numbers: Int) -> None:
+        """Add what was merged of some rows; `numbers` of these."""
+        self.intervals += len(merged.kept)
+        self.contested += len(np.setdiff1d(merged.winners, merged.contested))
+        room = _SAMPLE - len(self.lost)
+        self.lost += numbers[merged.contested[:room]].tolist()
+        self.won += numbers[merged.winners[:room]].tolist()
+
+    def compare(self, rows: Columns, first: int, used: Collection[str]) -> None:
+        """Look at what rows say beside the columns that are `used`; they are numbered on from `first`."""
+        numbers = np.unique(np.array([*self.lost, *self.won], dtype=np.int64))
+        numbers = numbers[(numbers >= first) & (numbers < first + rows.rows)]
+        for name in [name for name in rows.names[:_MOST_COLUMNS] if name not in used and len(numbers)]:
+            if list(rows.names).count(name) == 1:
+                texts = as_text(cut_texts(rows.column(name).take(pa.array(numbers - first))))
+                if texts is not None:
+                    said = zip(numbers.tolist(), texts.to_pylist(), strict=True)
+                    self._texts.setdefault(name, {}).update(said)
+
+    def check(self, origin: str, are_readings: bool = False) -> tuple[str, ...]:
+        """A warning where there are any; what to do is another thing for readings of counters.
+
+        Raises:
+            FileProblem: if that is so for more than half of the intervals: such rows are parts, not corrections.
+        """
+        if not self.contested:
+            return ()
+        told = "" if not (names := self._differing()) else f" (they differ in {', '.join(names)})"
+        options = 'rows = "sum" adds them up, rows = "last" takes the last one, where chooses some'
+        if are_readings:
+            options = 'device = [...] names the columns that tell counters apart, rows = "last" takes the last reading'
+        said = (
+            f"{origin}: {self.contested:,} of {self.intervals:,} intervals of stations have several rows with "
+            f"different counts{told}: {options}"
+        )
+        if self.contested >= FEWEST and 2 * self.contested > self.intervals:
+            raise FileProblem("several_rows", said)
+        return (said,)
+
+    def _differing(self) -> list[str]:
+        """Columns in which rows differ from those that replaced them, the first few."""
+        pairs = list(zip(self.lost, self.won, strict=True))
+        differ = [n for n, texts in self._texts.items() if any(texts.get(a) != texts.get(b) for a, b in pairs)]
+        return [name[:40] for name in differ][:4]
 
 
-def _differing(file: InputColumns, used: Sequence[str], merged: Merged) -> list[str]:
-    """Columns in which rows differ from those that replaced them, the first few."""
-    lost, won = (pa.array(rows[:_SAMPLE]) for rows in (merged.contested, merged.winners))
-    names = []
-    for name in [name for name in file.rows.names[:_MOST_COLUMNS] if name not in used]:
-        if list(file.rows.names).count(name) == 1 and (column := as_text(file.rows.column(name))) is not None:
-            differ = pc.any(pc.not_equal(column.take(lost), column.take(won))).as_py()
-            names += [name[:40]] if differ else []
-    return names[:4]
+class SpacingCheck:
+    """Whether rows lie as close as the grid, told by rows that come day by day.
+
+    Args:
+        grid: minutes of an interval.
+        stations: how many there are.
+    """
+
+    def __init__(self, grid: int, stations: int) -> None:
+        self._grid, self._minutes = grid, list[Int]()
+        self._close, self._last = np.zeros(stations, dtype=bool), np.full(stations, -1, dtype=np.int64)
+        self._regular, self._gaps = np.zeros(stations, dtype=np.int64), np.zeros(stations, dtype=np.int64)
+
+    def add(self, station: npt.NDArray[np.int32], minute: Int) -> None:
+        """Add rows later than those before; ascending by station and minute."""
+        if not len(minute):
+            return
+        starts = np.flatnonzero(np.diff(station, prepend=-1))
+        apart = np.diff(minute, prepend=0)
+        last = self._last[station[starts]]
+        apart[starts] = np.where(last < 0, 0, minute[starts] - last)
+        self._last[station[starts]] = minute[np.append(starts[1:], len(minute)) - 1]
+        self._close[station[apart == self._grid]] = True
+        far = (apart > 0) & ~self._close[station]
+        apart, place = apart[far], station[far]
+        if len(apart):
+            heads = np.flatnonzero(np.diff(place, prepend=-1))
+            own = place[heads]
+            self._regular[own] = np.gcd(self._regular[own], np.gcd.reduceat(apart, heads))
+            self._gaps[own] += np.diff(np.append(heads, len(place)))
+        first = int(minute.min())
+        seen = np.zeros(int(minute.max()) - first + 1, dtype=bool)
+        seen[minute - first] = True
+        self._minutes.append(np.flatnonzero(seen) + first)
+
+    def check(self, origin: str, stations: Sequence[str]) -> None:
+        """Whether they do, after the last rows.
+
+        Raises:
+            FileProblem: if they are regularly further apart, which chance does not bring.
+        """
+        if (coarse := self._coarse_station()) is not None:
+            raise FileProblem(
+                "coarser_than_grid",
+                f"{origin}: rows of station {stations[coarse]!r} are {int(self._regular[coarse])} minutes apart, "
+                f"coarser than interval_minutes = {self._grid} of [network]: what they count belongs to no single "
+                "interval; choose an interval as long as theirs, or say gaps = true where nothing was observed between "
+                "them",
+            )
+
+    def _coarse_station(self) -> int | None:
+        """The station whose rows are coarser than the grid by the most; None where none are."""
+        apart = ~self._close & (self._gaps > 0)
+        if not apart.any():
+            return None
+        steps = np.maximum(self._regular / self._grid, 1)
+        surprise = np.where(apart, self._gaps * np.log10(steps), -1)
+        worst = int(surprise.argmax())
+        if surprise[worst] < OF_STATION and not _is_file_coarser(np.concatenate(self._minutes), self._grid):
+            return None
+        return worst
 
 
 def check_spacing(file: InputColumns, statements: Statements) -> None:
@@ -75,15 +167,10 @@ def check_spacing(file: InputColumns, statements: Statements) -> None:
         return
     if file.has_readings:
         _check_readings(file, statements)
-    elif (coarse := _coarser(file, statements.station, statements.minute)) is not None:
-        code, minutes = coarse
-        grid = file.network.interval_minutes
-        raise FileProblem(
-            "coarser_than_grid",
-            f"{file.origin}: rows of station {statements.stations[code]!r} are {minutes} minutes apart, coarser than "
-            f"interval_minutes = {grid} of [network]: what they count belongs to no single interval; "
-            "choose an interval as long as theirs, or say gaps = true where nothing was observed between them",
-        )
+    else:
+        check = SpacingCheck(file.network.interval_minutes, len(statements.stations))
+        check.add(statements.station, statements.minute)
+        check.check(file.origin, statements.stations)
 
 
 def _check_readings(file: InputColumns, readings: Statements) -> None:
@@ -130,26 +217,6 @@ def _meet(readings: Statements, grid: int) -> bool:
     series = readings.station[at].astype(np.int64) * len(readings.parts) + readings.part[at]
     keys = series << 32 | readings.minute[at]
     return bool(np.isin(keys + grid, keys).any())
-
-
-def _coarser(file: InputColumns, station: npt.NDArray[np.integer], minute: Int) -> tuple[int, int] | None:
-    """Code of a station whose rows (ascending) are coarser than the grid, and their minutes; None where none are."""
-    grid = file.network.interval_minutes
-    apart, same = np.diff(minute), np.diff(station) == 0
-    used = same & (apart > 0)
-    apart, place = apart[used], station[1:][used]
-    close = np.zeros(int(station.max(initial=0)) + 1, dtype=bool)
-    close[place[apart == grid]] = True
-    apart, place = apart[~close[place]], place[~close[place]]
-    if not len(apart):
-        return None
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    regular, many = np.gcd.reduceat(apart, starts), np.diff(np.append(starts, len(place)))
-    surprise = many * np.log10(np.maximum(regular / grid, 1))
-    worst = int(surprise.argmax())
-    if surprise[worst] < OF_STATION and not _is_file_coarser(minute, grid):
-        return None
-    return int(place[starts[worst]]), int(regular[worst])
 
 
 def _is_file_coarser(minute: Int, grid: int) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.formats.decode import Columns, column_list
+from tasks.ingest.formats.decode import Columns, Malformed, column_list
 from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Sample
 from tasks.ingest.rows.earlier_rows import EarlierRows
 from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_be_hours
@@ -145,6 +145,7 @@ class InputColumns:
         rejections: Rejections | None = None,
         columns: Sequence[str] = (),
         samples: Mapping[str, Sample] | None = None,
+        torn: bool = True,
     ) -> Rejects:
         """Rejected rows by line, each once; and lines that were no rows.
 
@@ -152,10 +153,11 @@ class InputColumns:
             rejections: of all rows, or None where there are none.
             columns: that are read.
             samples: values of rejected rows, by reason.
+            torn: whether to add lines that were no rows.
         """
         name, origin = self.config.name, self.origin
-        torn = self.rows.malformed_lines()
-        rejects = Rejects.of(name, origin, torn.lines, torn.reasons, torn.texts, torn.beyond)
+        no_rows = self.rows.malformed_lines() if torn else Malformed()
+        rejects = Rejects.of(name, origin, no_rows.lines, no_rows.reasons, no_rows.texts, no_rows.beyond)
         if rejections is None or not len(rows := rejections.rejected):
             return rejects
         kept, beyond = rows[:KEPT], rejections.counts(rows[KEPT:])

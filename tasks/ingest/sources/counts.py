@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.files.pull import OpenFile, pull_files
+from tasks.ingest.rejects import PiecesProblem
 from tasks.ingest.rows.counts import RowRules, validate_counts
+from tasks.ingest.rows.counts_in_pieces import FileCounts, validate_pieces
+from tasks.ingest.rows.judged_rows import Judge
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
+from tasks.ingest.statements import Statements
 from tasks.settings.sources.files import CountsSource
 from tasks.settings.tree import Network
 
@@ -29,10 +35,38 @@ class Counts:
         Raises:
             SourceError: if no file matches.
         """
-        return pull_files(self._config, self._network, pull, self._parse)
+        return pull_files(self._config, self._network, pull, self._parse, in_pieces=self._may_be_cut)
+
+    @property
+    def _may_be_cut(self) -> bool:
+        """Whether rows tell piece by piece what they mean: none is a part of a sum, or the reading of a counter."""
+        return self._config.rows != "sum" and not self._config.cumulative and "part" not in self._config.columns
 
     def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
+        if file.pieces is not None:
+            try:
+                yield from self._batches(*_read_pieces(file, self._rules(), pull))
+                return
+            except PiecesProblem as problem:
+                file = file.whole(str(problem))
         yield self._batch(file, pull)  # what it was made of is freed before it goes on
+
+    def _rules(self, **more: Any) -> RowRules:
+        return RowRules(self._config.columns, self._config.rows, file=True, **more)
+
+    def _batches(self, file: OpenFile, counts: FileCounts) -> Iterator[SourceBatch]:
+        """A batch per service day of a file that was read in pieces."""
+        nothing = Statements.empty(len(self._network.targets))
+        about = file.batch("", next(counts.days, nothing), recheck_at=counts.recheck_at)
+        yield replace(
+            about,
+            accepted=counts.accepted,
+            rejects=counts.rejects,
+            warnings=counts.warnings,
+            left_out=counts.left_out,
+        )
+        for statements in counts.days:
+            yield replace(about, statements=statements)
 
     def _batch(self, file: OpenFile, pull: Pull) -> SourceBatch:
         """Statements of a file; what it leaves unknown is a part of its own, which goes with the file."""
@@ -40,9 +74,7 @@ class Counts:
         adds_up, key = self._config.rows == "sum" and not has_parts, file.file.key
         share = key if adds_up else ""
         own = key if adds_up or has_parts else None
-        validated = validate_counts(
-            file, RowRules(self._config.columns, self._config.rows, share=share, unknown_part=own, file=True), pull
-        )
+        validated = validate_counts(file, self._rules(share=share, unknown_part=own), pull)
         return file.batch(
             own or "",
             validated.statements,
@@ -54,3 +86,18 @@ class Counts:
             readings=validated.readings,
             silence_is_zero=adds_up,
         )
+
+
+def _read_pieces(file: OpenFile, rules: RowRules, pull: Pull) -> tuple[OpenFile, FileCounts]:
+    """A file and its counts, read in pieces.
+
+    Raises:
+        FileProblem: if it cannot be used.
+        PiecesProblem: if it is to be read whole.
+    """
+    assert file.pieces is not None  # else there is nothing to read
+    judge = Judge.of(file, rules, pull)
+    if "part" in judge.columns:
+        raise PiecesProblem("its rows are parts of sums")
+    pieces = replace(file.pieces, plain=judge.plain)
+    return replace(file, pieces=pieces), validate_pieces(judge, pieces)

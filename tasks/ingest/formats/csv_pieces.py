@@ -1,0 +1,251 @@
+"""CSV in pieces, each cut at the end of a record: typed where every value of it is plain, as text elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from tasks.arrays import Int
+from tasks.ingest.formats.columns import Columns, Malformed
+from tasks.ingest.formats.csv_file import parse_records, read_typed
+from tasks.ingest.formats.csv_layout import Layout
+from tasks.ingest.formats.encodings import is_utf8, to_utf8
+from tasks.ingest.rejects import FileProblem, PiecesProblem
+
+PIECE = 16 << 20
+"""Bytes of a piece, about."""
+_OFFSET = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
+_DAY = 86_400_000_000
+_QUOTE, _LINE_ENDS = ord('"'), (ord("\n"), ord("\r"))
+
+
+@dataclass(frozen=True)
+class PlainColumns:
+    """Columns of a file that are read, by how they may be parsed at once.
+
+    A column is one of them only.
+
+    Attributes:
+        time: ISO 8601; None where times have another form, and nothing is to be parsed at once.
+        counts: whole numbers.
+        texts: anything.
+    """
+
+    time: str | None = None
+    counts: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+
+
+def cut_records(content: Iterable[bytes], layout: Layout) -> Iterator[bytes]:
+    """The content of a file, cut anywhere, in pieces of whole records.
+
+    Raises:
+        PiecesProblem: if there is none within a piece, or quotes leave open where they end.
+    """
+    held, size = list[bytes](), 0
+    for part in content:
+        held.append(part)
+        size += len(part)
+        if size >= PIECE:
+            whole = b"".join(held)
+            end = _last_record(whole, layout.delimiter)
+            if not end:
+                raise PiecesProblem("it has a line longer than any row, or a quote that is never closed")
+            yield whole[:end]
+            held, size = [whole[end:]], len(whole) - end
+    if rest := b"".join(held):
+        if _last_record(rest + b"\n", layout.delimiter) <= len(rest):
+            raise PiecesProblem("it has a quote that is never closed")
+        yield rest
+
+
+def _last_record(content: bytes, delimiter: str) -> int:
+    """Where the last whole record ends; 0 where there is none.
+
+    Raises:
+        PiecesProblem: if a quote stands within a value, so that only a parser tells whether it opens one.
+    """
+    if b'"' not in content:
+        return content.rfind(b"\n") + 1
+    data = np.frombuffer(content, dtype=np.uint8)
+    quotes, ends = np.flatnonzero(data == _QUOTE), np.flatnonzero(data == _LINE_ENDS[0])
+    edges = np.array([ord(delimiter), _QUOTE, *_LINE_ENDS], dtype=np.uint8)
+    opening, closing = quotes[::2], quotes[1::2]
+    opening, closing = opening[opening > 0], closing[closing < len(data) - 1]
+    if not (np.isin(data[opening - 1], edges).all() and np.isin(data[closing + 1], edges).all()):
+        raise PiecesProblem("it has quotes within values")
+    outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    return int(outside[-1]) + 1 if len(outside) else 0
+
+
+@dataclass(frozen=True)
+class CsvPiece(Columns):
+    """Records of a file that follow one another; see `Columns`.
+
+    Attributes:
+        origin: the file.
+        content: the records, and in the first piece what stands above them.
+        layout: of the piece.
+        before: lines of the file before it.
+        plain: columns that may be parsed at once.
+    """
+
+    origin: str
+    content: bytes
+    layout: Layout
+    before: int
+    plain: PlainColumns
+
+    @property
+    def names(self) -> Sequence[str]:  # type: ignore[override]
+        """Columns of the file."""
+        return self.layout.names
+
+    @property
+    def line_count(self) -> int:
+        """Lines of the piece."""
+        bare = self.content.count(b"\r") - self.content.count(b"\r\n") if b"\r" in self.content else 0
+        return self.content.count(b"\n") + bare
+
+    def parse(self) -> None:
+        """Parse it now, in whatever way its values need."""
+        if self._typed is None:
+            self._text.rows  # noqa: B018 that it is there is what is wanted
+
+    @cached_property
+    def _typed(self) -> pa.Table | None:
+        """The columns that are read by their types; None where a value needs a closer look."""
+        plain, names = self.plain, list(self.names)
+        if plain.time not in names or len(set(names)) < len(names) or _has_hexadecimals(self.content):
+            return None
+        kinds = dict.fromkeys(plain.texts, pa.dictionary(pa.int32(), pa.string()))
+        kinds |= dict.fromkeys(plain.counts, pa.int32())
+        kinds[plain.time] = pa.timestamp("us", "UTC" if _has_offset(self, plain.time) else None)
+        kinds = {name: kind for name, kind in kinds.items() if name in names}
+        if not is_utf8(self.content) or _has_bare_hours(self.content):
+            return None
+        table = read_typed(self.content, self.layout, kinds)
+        return table if table is not None and table.num_rows and _has_hours(table[plain.time]) else None
+
+    @cached_property
+    def _text(self) -> Columns:
+        """All columns as text."""
+        try:
+            text, sound = to_utf8(self.origin, self.content, None, 4 * len(self.content))
+            return parse_records(self.origin, text, self.layout, sound)
+        except FileProblem as problem:
+            raise PiecesProblem(str(problem)) from None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return self._text.rows if self._typed is None else int(self._typed.num_rows)
+
+    def column(self, name: str) -> pa.Array:
+        """One column."""
+        if self._typed is None or name not in self._typed.column_names:
+            return self._text.column(name)
+        return self._typed[name].combine_chunks()
+
+    def as_written(self) -> Columns:
+        """The piece as text."""
+        return (
+            self
+            if self._typed is None
+            else CsvPiece(self.origin, self.content, self.layout, self.before, PlainColumns())
+        )
+
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        """All columns as text."""
+        return self._text.frame(columns)
+
+    def lines(self, rows: Int) -> Int:
+        """Lines of the file."""
+        return self._text.lines(rows) + self.before
+
+    def texts(self, rows: Int, columns: Sequence[str]) -> pa.Array:
+        """Values of rows as text."""
+        return self._text.texts(rows, columns)
+
+    def cells(self, rows: Int) -> list[list[str]]:
+        """Values of rows as text."""
+        return self._text.cells(rows)
+
+    def split(self, text: str) -> list[str]:
+        """Fields of a line that was no row."""
+        return self._text.split(text)
+
+    def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows in which a value is no text."""
+        return np.zeros(self.rows, dtype=bool) if self._typed is not None else self._text.unreadable(columns)
+
+    def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Rows equal to one before them in the piece."""
+        return self._text.repeats(columns)
+
+    def malformed_lines(self) -> Malformed:
+        """What is no row."""
+        if self._typed is not None:
+            return Malformed()
+        torn = self._text.malformed_lines()
+        return Malformed(torn.lines + self.before, torn.reasons, torn.texts, torn.beyond)
+
+
+def _has_offset(piece: CsvPiece, time: str) -> bool:
+    """Whether the first time of a piece has an offset."""
+    begin = piece.content[: 1 << 16].decode("utf-8", "replace").splitlines()
+    row = next(csv.reader(begin[piece.layout.above :][:1], delimiter=piece.layout.delimiter), [])
+    place = list(piece.names).index(time)
+    return place < len(row) and _OFFSET.search(row[place][10:]) is not None
+
+
+def _has_hexadecimals(content: bytes) -> bool:
+    """Whether there may be a number such as 0x1F, which pyarrow reads."""
+    return any(mark[1:] in content and mark in content for mark in (b"0x", b"0X"))
+
+
+def _has_bare_hours(content: bytes) -> bool:
+    """Whether there is a date with an hour and no minutes, which pyarrow reads: 2024-05-10 05-06 may be an interval."""
+    data = np.frombuffer(content if content.endswith(b"\n") else content + b"\n", dtype=np.uint8)
+    between = (data[:-3] == ord("T")) | (data[:-3] == ord(" "))
+    places = np.flatnonzero(between & (data[3:] != ord(":")))
+    places = places[places >= 3]
+    around = [data[places + step] - ord("0") < 10 for step in (-2, -1, 1, 2)]  # unsigned: what is below wraps
+    return bool(np.any(np.logical_and.reduce([*around, data[places - 3] == ord("-")])))
+
+
+def _has_hours(times: pa.ChunkedArray) -> bool:
+    """Whether every time is given, and not all of them are midnight, which may be dates without an hour."""
+    if times.null_count:
+        return False
+    first = times[:1].cast(pa.int64())[0].as_py()
+    if first % _DAY:
+        return True
+    ticks = times.cast(pa.int64()).combine_chunks().to_numpy()
+    return bool((ticks % _DAY).any())
+
+
+def pieces_of(origin: str, content: Iterable[bytes], layout: Layout, plain: PlainColumns) -> Iterator[CsvPiece]:
+    """Pieces of a file.
+
+    Args:
+        origin: what to call it.
+        content: cut anywhere.
+        layout: of the file.
+        plain: columns that may be parsed at once.
+
+    Raises:
+        PiecesProblem: if it cannot be read in pieces.
+    """
+    before, here = 0, layout
+    for records in cut_records(content, layout):
+        piece = CsvPiece(origin, records, here, before, plain)
+        yield piece
+        before, here = before + piece.line_count, layout.without_header()
