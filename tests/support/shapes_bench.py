@@ -25,7 +25,7 @@ from tasks.tables.minutes import read_minutes
 
 LATER = np.datetime64("2026-01-01T00:00:00", "s")
 """After all times of the inputs."""
-_ROOTS = (f"memory://shapes-{number}" for number in count())
+_NUMBERS = count()
 Counts = dict[tuple[str, datetime], dict[str, int | None]]
 """Count of each target by station and minute (UTC)."""
 
@@ -91,7 +91,7 @@ def by_init(folder: Path, paths: Sequence[Path], answers: Answers, keys: Mapping
     out = folder / "network.toml"
     out.write_text(toml_text(found, told, out), encoding="utf-8")
     try:
-        landed = ingest(load_settings(out).model_copy(update={"data_root": next(_ROOTS)}))
+        landed = ingest(load_settings(out).model_copy(update={"data_root": str(folder / f"root-{next(_NUMBERS)}")}))
     except SourceError as error:
         return Outcome("rejected", f"by the ingest: {error}", found=found)
     if landed.report.failures or landed.report.problem:
