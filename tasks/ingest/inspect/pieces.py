@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 import zlib
 from collections import deque
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.errors import SourceError
 from tasks.ingest.files.find import SourceFile, why
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.binary_kinds import GZIP, PARQUET, is_binary, is_json
+from tasks.ingest.formats.decode import parquet_part
 from tasks.ingest.limits import LONGEST_LINE
 from tasks.ingest.rejects import FileProblem
 
@@ -84,21 +83,8 @@ def _may_be_cut(top: bytes) -> bool:
 
 
 def _parquet_part(file: SourceFile) -> bytes | None:
-    """Rows of the beginning, the middle and the end of a Parquet file; None where all of it is looked at.
-
-    Times of Spark (int96), which a copy would make others, are looked at as a whole.
-    """
     with file.fs.open_input_file(file.path) as stream:
-        parquet = pq.ParquetFile(stream)
-        about, groups = parquet.metadata, parquet.num_row_groups
-        kinds = {parquet.schema.column(i).physical_type for i in range(len(parquet.schema))}
-        if about.num_rows <= ROWS or "INT96" in kinds:
-            return None
-        chosen = sorted({0, groups // 2, groups - 1})
-        batches = [next(parquet.iter_batches(ROWS // len(chosen), row_groups=[group])) for group in chosen]
-    out = io.BytesIO()
-    pq.write_table(pa.Table.from_batches(batches), out)
-    return out.getvalue()
+        return parquet_part(stream, ROWS)
 
 
 def _stored(file: SourceFile) -> list[bytes]:
