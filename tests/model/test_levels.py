@@ -9,7 +9,7 @@ import pytest
 from support import tiny_city
 
 from tasks.contracts import Tensors
-from tasks.model.architectures._next_hour.levels import covered_windows, level_features, window_sums
+from tasks.model.levels import covered_windows, level_features, window_sums
 
 FEATURES = tiny_city.features()
 ORIGINS = tiny_city.START + np.timedelta64(30, "D") + np.arange(5) * np.timedelta64(165, "m")

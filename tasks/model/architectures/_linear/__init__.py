@@ -1,0 +1,1 @@
+"""What only `linear_level` needs."""

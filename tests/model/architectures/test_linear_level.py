@@ -1,0 +1,163 @@
+"""The ridge on levels: what its rows hold, that it finds what is there, and that it does no harm where it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import support.small_network as town
+from support import tiny_city
+
+from tasks.contracts import FitLog, Grid
+from tasks.errors import HistoryError, ModelError
+from tasks.model.architectures import architecture, initial_forecaster, load
+from tasks.model.architectures._linear.inputs import linear_rows
+from tasks.model.architectures._linear.ridge import Rows, StationFit, fit_pooled
+from tasks.model.architectures.linear_level import UNTOLD, choose_penalties
+
+FEATURES = town.SmallFeatures(town.grid())
+TENSORS = FEATURES.tensors(town.SPLIT.holdout)
+HOUR = np.timedelta64(60, "m")
+
+
+def drifting(seed: int = 3) -> Grid:
+    """The small network with a level per station that wanders and falls back to one within two hours or so."""
+    rng, grid = np.random.default_rng(seed), town.grid()
+    shape, log = grid.values.shape[1:], np.zeros(grid.values.shape[1:])
+    for step in range(1, shape[1]):
+        log[:, step] = 0.9 * log[:, step - 1] + rng.normal(0, 0.25, shape[0])
+    rates = np.array([20, 0, 0, 12, 8])[:, None] * np.exp(log) * np.ones((2, 1, 1))
+    values = rng.poisson(rates).astype(np.float32)
+    values[:, 2] = np.nan
+    return replace(grid, values=values)
+
+
+def rmse(model: str, grid: Grid) -> float:
+    features = town.SmallFeatures(grid)
+    fitted = architecture(model).fit(features, town.SPLIT, 1, FitLog())
+    mean, truth = fitted.predict(features.tensors(town.SPLIT.holdout)).mean, features.truth(town.SPLIT.holdout)
+    return float(np.sqrt(np.nanmean((mean.sum(axis=-1) - truth.sum(axis=-1)) ** 2)))
+
+
+def made_up_rows(rng: np.random.Generator, numbers: np.ndarray) -> Rows:
+    """Counts whose log factors are those numbers, [station, feature], times what the rows hold."""
+    shape = (4000, *numbers.shape)
+    features = rng.normal(0, 0.3, shape).astype(np.float32)
+    base = rng.uniform(20, 60, shape[:2]).astype(np.float32)
+    truth = rng.poisson(base * np.exp((features * numbers).sum(axis=-1))).astype(np.float32)
+    truth[rng.random(shape[:2]) < 0.1] = np.nan
+    return Rows(features, base[..., None], truth[..., None], np.ones(shape[:2], np.float32))
+
+
+def test_a_known_linear_model_is_found_again() -> None:
+    numbers = np.tile(np.array([0.5, -0.8, 0.1], np.float32), (2, 1))
+    found = fit_pooled(made_up_rows(np.random.default_rng(1), numbers), 1e-4)
+    np.testing.assert_allclose(found, numbers[0], atol=0.02)
+
+
+def test_a_station_that_is_unlike_the_others_gets_numbers_of_its_own() -> None:
+    numbers = np.array([[0.4, 0], [0.4, 0], [-0.4, 0.3]], np.float32)
+    rows = made_up_rows(np.random.default_rng(2), numbers)
+    stations = StationFit(rows, fit_pooled(rows, 1e-4))
+    np.testing.assert_allclose(stations.numbers(1e-3), numbers, atol=0.06)
+    assert np.ptp(stations.numbers(np.inf), axis=0).max() == 0
+    assert 0 < np.ptp(stations.numbers(10.0), axis=0)[0] < np.ptp(stations.numbers(0.1), axis=0)[0]
+
+
+def test_a_strong_penalty_leaves_the_base_as_it_is() -> None:
+    rows = made_up_rows(np.random.default_rng(1), np.array([[0.5, -0.8]], np.float32))
+    assert np.abs(fit_pooled(rows, 1e4)).max() < 1e-3
+
+
+def test_where_a_level_decays_it_beats_the_profile_at_today_s_level() -> None:
+    grid = drifting()
+    assert rmse("linear_level", grid) < 0.93 * rmse("weekday_level", grid)
+
+
+def test_a_row_built_in_bulk_is_the_row_built_live_to_the_bit() -> None:
+    features = tiny_city.features()
+    origins = tiny_city.AS_OF.astype("datetime64[m]") - np.arange(12, 1, -3) * HOUR
+    bulk = linear_rows(features.tensors(origins))
+    for o in range(len(origins)):
+        live = linear_rows(features.tensors(origins[o : o + 1]))
+        assert np.array_equal(live.features[:, 0], bulk.features[:, o])
+        assert np.array_equal(live.base[:, 0], bulk.base[:, o])
+
+
+def test_no_minute_at_or_after_the_origin_changes_a_row() -> None:
+    features = tiny_city.features()
+    origin = tiny_city.AS_OF.astype("datetime64[m]") - 20 * HOUR
+    values = features.grid.values.copy()
+    values[..., int(features.grid.index(origin)) :] = 777
+    rows, other = (linear_rows(f.tensors(np.array([origin]))) for f in (features, tiny_city.features(values)))
+    assert np.array_equal(rows.features, other.features)
+    assert np.array_equal(rows.base, other.base)
+    values[..., int(features.grid.index(origin)) - 1] = 777
+    assert not np.array_equal(
+        linear_rows(tiny_city.features(values).tensors(np.array([origin]))).features, rows.features
+    )
+
+
+def test_a_window_without_a_count_says_what_the_next_longer_one_does() -> None:
+    whole = linear_rows(TENSORS).features
+    last = TENSORS.recent.copy()
+    last[..., -1] = np.nan
+    late = linear_rows(replace(TENSORS, recent=last)).features
+    assert np.abs(whole[:, :, 0, 0]).max() > 0.01
+    assert np.abs(late[..., 0]).max() < 1e-6  # 15 minutes over 30
+    assert np.isfinite(linear_rows(town.blank(TENSORS, recent=True, lags=True)).features).all()
+
+
+def test_validation_days_without_a_count_choose_nothing() -> None:
+    rows = made_up_rows(np.random.default_rng(3), np.array([[0.5], [0.5]], np.float32))
+    assert choose_penalties(rows, replace(rows, truth=np.full_like(rows.truth, np.nan))) == UNTOLD
+
+
+def test_penalties_are_strong_where_there_is_nothing_to_find_and_weak_where_there_is() -> None:
+    rng = np.random.default_rng(4)
+    nothing, much = np.zeros((2, 3), np.float32), np.full((2, 3), 0.5, np.float32)
+    assert choose_penalties(made_up_rows(rng, nothing), made_up_rows(rng, nothing))[0] >= 3
+    strength, own = choose_penalties(made_up_rows(rng, much), made_up_rows(rng, much))
+    assert strength <= 0.1
+    assert own == np.inf
+    apart = np.array([[0.5, 0.5], [-0.5, 0.5]], np.float32)
+    assert choose_penalties(made_up_rows(rng, apart), made_up_rows(rng, apart))[1] <= 1
+
+
+def test_training_without_a_count_is_rejected_with_the_remedy() -> None:
+    grid = town.grid()
+    features = town.SmallFeatures(replace(grid, values=np.full_like(grid.values, np.nan)))
+    with pytest.raises(HistoryError, match="linear_level: no training hour with a count: ingest more"):
+        architecture("linear_level").fit(features, town.SPLIT, 1, FitLog())
+
+
+def test_it_does_not_forecast_before_it_was_fitted() -> None:
+    with pytest.raises(ModelError, match="needs a fit"):
+        initial_forecaster("linear_level")
+
+
+def test_other_targets_and_windows_are_rejected_with_the_remedy() -> None:
+    fitted = architecture("linear_level").fit(FEATURES, town.SPLIT, 1, FitLog())
+    for other in (replace(TENSORS, targets=("boardings", "exits")), replace(TENSORS, recent=TENSORS.recent[..., 2:])):
+        with pytest.raises(ModelError, match="run nexthour retrain"):
+            fitted.predict(other)
+
+
+def test_a_bundle_holds_plain_arrays_and_a_damaged_one_is_rejected(tmp_path: Path) -> None:
+    fitted = architecture("linear_level").fit(FEATURES, town.SPLIT, 1, FitLog())
+    config = fitted.export(tmp_path)
+    with np.load(tmp_path / "ridge.npz", allow_pickle=False) as held:
+        assert set(held.files) == {"pooled", "own"}
+    assert np.array_equal(load("linear_level", tmp_path, config).predict(TENSORS).mean, fitted.predict(TENSORS).mean)
+    (tmp_path / "ridge.npz").write_bytes(b"torn")
+    with pytest.raises(ModelError, match="not one of linear_level"):
+        load("linear_level", tmp_path, config)
+
+
+def test_quantiles_hold_what_they_promise() -> None:
+    fitted = architecture("linear_level").fit(FEATURES, town.SPLIT, 1, FitLog())
+    truth, quantiles = FEATURES.truth(town.SPLIT.holdout), fitted.predict(TENSORS).quantiles
+    inside = (truth >= quantiles[1]) & (truth <= quantiles[5])
+    assert inside[:, :, [0, 3]][~np.isnan(truth[:, :, [0, 3]])].mean() == pytest.approx(0.8, abs=0.08)
