@@ -36,7 +36,7 @@ from tasks.ingest.poll_log import PollLog
 from tasks.ingest.prefetch import WORKERS, prefetch
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import IngestTotals, MinuteRange, SourceReport, join_ranges
-from tasks.ingest.source import Pull, Source
+from tasks.ingest.source import COMPLETE, UNFINISHED, Pull, Source
 from tasks.tables.rebuild import rebuild_day
 from tasks.tables.staleness import mark_late
 
@@ -98,7 +98,7 @@ def _pull(context: IngestContext, source: Source, ledger: SourceLedger) -> Pull:
         context.start,
         context.end,
         context.paths,
-        context.backfill or bool(context.paths),
+        COMPLETE if context.backfill or context.paths else UNFINISHED,
         LedgerView(ledger, context),
         Claims(context.store, source.name),
         Repairs(context.store, source.name),

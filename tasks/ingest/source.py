@@ -33,6 +33,12 @@ class Ledger(Protocol):
         """Whether what was read under this key is still valid: with this configuration, and known as early."""
 
 
+UNFINISHED = 300
+"""Seconds in which whoever writes a file may be in the midst of a line."""
+COMPLETE = 2
+"""The same of files that a person says are complete: history, and files named on the command line."""
+
+
 @dataclass(frozen=True)
 class Pull:
     """One request to a source.
@@ -41,7 +47,7 @@ class Pull:
         as_of: now, UTC seconds; nothing later exists yet.
         start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
         paths: read these files instead of the configured ones.
-        complete: nobody writes on the files any more, so that a last line without a line break is whole.
+        rest: seconds for which a file must not have changed before a last line without a line break is whole.
         done: what the ledger holds; a source skips what has not changed.
         claims: which file counts which event.
         repairs: rows of its files that people repaired.
@@ -52,7 +58,7 @@ class Pull:
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
     paths: tuple[str, ...] = ()
-    complete: bool = False
+    rest: int = UNFINISHED
     done: Ledger | None = None
     claims: Claims | None = None
     repairs: Repairs | None = None

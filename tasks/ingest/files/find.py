@@ -21,7 +21,6 @@ _TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 SUFFIXES = (*_TEXT, *(f"{name}.gz" for name in _TEXT), ".parquet", ".pq", ".xlsx", ".xlsm", ".xls", ".ods", ".zip")
 _WILD = "*?["
 _UNSETTLED = 10  # seconds; object stores tell times of change by the second
-_UNFINISHED = 300  # seconds in which whoever writes a file may be in the midst of a line
 
 
 @dataclass(frozen=True)
@@ -47,20 +46,20 @@ class SourceFile:
     archive: ZipFile | None = field(default=None, repr=False)
     wrong: str = ""
 
-    def whole_lines(self, content: bytes, as_of: np.datetime64) -> tuple[bytes, np.datetime64 | None]:
+    def whole_lines(self, content: bytes, as_of: np.datetime64, rest: int) -> tuple[bytes, np.datetime64 | None]:
         """Content without a last line that may still be in the making, and when that is to be looked at again."""
         end = content.rfind(b"\n") + 1
         text = not (is_binary(content) or is_whole_json(content))
-        look = self.rests_at(as_of)
+        look = self.rests_at(as_of, rest)
         if not text or end in (0, len(content)) or look is None:
             return content, None
         return content[:end], look
 
-    def rests_at(self, as_of: np.datetime64) -> np.datetime64 | None:
-        """When nobody writes it any more; None where that is so already, or `as_of` is not the present."""
-        if abs(self.changed - _nanoseconds(as_of, 0)) >= _UNFINISHED * 10**9:
+    def rests_at(self, as_of: np.datetime64, rest: int) -> np.datetime64 | None:
+        """When it has not changed for `rest` seconds; None where that is so already, or `as_of` is not the present."""
+        if abs(self.changed - _nanoseconds(as_of, 0)) >= rest * 10**9:
             return None
-        return np.datetime64(self.changed // 10**9 + _UNFINISHED + 1, "s")
+        return np.datetime64(self.changed // 10**9 + rest + 1, "s")
 
 
 def find_files(source: str, path: str, paths: Sequence[str] = (), what: str = "source") -> list[SourceFile]:

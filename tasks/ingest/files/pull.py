@@ -187,7 +187,7 @@ def _open(
 ) -> OpenFile | _Unchanged | FileProblem:
     """A file; what is wrong with it is given back, for it is opened ahead of its turn."""
     try:
-        pieces = open_pieces(file, config, None if pull.complete else file.rests_at(pull.as_of)) if in_pieces else None
+        pieces = open_pieces(file, config, file.rests_at(pull.as_of, pull.rest)) if in_pieces else None
         known = pull.done.digest(file.key) if pull.done else None
         is_repaired = pull.repairs is not None and pull.repairs.stamp(file.key) != ""
         if pieces is None or is_repaired:
@@ -217,7 +217,7 @@ def _open_whole(config: FileSource, network: Network, pull: Pull, file: SourceFi
     digest = repaired_digest(digest, repaired)
     if pull.done and pull.done.digest(file.key) == digest:
         raise _SameAsBefore
-    content, look = (content, None) if pull.complete else file.whole_lines(content, pull.as_of)
+    content, look = file.whole_lines(content, pull.as_of, pull.rest)
     rows = decode(file.origin, content, config.max_bytes, config)
     rows = reshape(RepairedColumns(rows, repaired) if repaired else rows, config, file.origin)
     return OpenFile(config, network, file.origin, rows, file, pull, None, digest, look)

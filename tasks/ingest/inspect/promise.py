@@ -73,7 +73,7 @@ def promise(
     said, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()
     readings = list[Statements]()
     with TemporaryDirectory(prefix="nexthour-") as folder:
-        request = Pull(as_of, paths=tuple(paths), complete=True, claims=Claims(Store(folder), "init"))
+        request = Pull(as_of, paths=tuple(paths), rest=0, claims=Claims(Store(folder), "init"))
         for batch in make_source(settings.sources[0], settings.network).pull(request):
             if batch.failure:
                 raise SourceError(batch.failure)
