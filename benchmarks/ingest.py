@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
@@ -25,6 +26,7 @@ from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.minutes import read_minutes
 
+Ints = npt.NDArray[np.int64]
 STATIONS, DAY = 331, np.datetime64("2024-04-01T00:00", "m")
 ARROW = """
 import sys, pathlib, pyarrow as pa, pyarrow.csv as c, pyarrow.parquet as q
@@ -60,11 +62,29 @@ def configured(root: Path, source: str) -> list[str]:
 
 
 def bulk(folder: Path, days: int) -> dict[str, object]:
-    """Days of CSV into the tables, beside pyarrow and pandas that write one Parquet file of it."""
-    feed = folder / "feed"
+    """Days of CSV into the tables, a file each and all in one, beside rivals that write one Parquet file of it."""
+    feed, one = folder / "feed", folder / "one"
     feed.mkdir()
+    one.mkdir()
     for number in range(days):
         write_day(feed / f"{number:03}.csv", number)
+    join_files(sorted(feed.glob("*.csv")), one / "all.csv")
+    figures: dict[str, object] = {"bulk: rows": days * STATIONS * 1440}
+    for name, place in ((f"{days} files", feed), ("one file", one)):
+        figures |= {f"bulk, {name}: {key}": value for key, value in beside_rivals(folder, place).items()}
+    return figures
+
+
+def join_files(files: list[Path], whole: Path) -> None:
+    """One CSV of several, with one header."""
+    with whole.open("wb") as out:
+        for number, path in enumerate(files):
+            text = path.read_bytes()
+            out.write(text if not number else text[text.index(b"\n") + 1 :])
+
+
+def beside_rivals(folder: Path, feed: Path) -> dict[str, object]:
+    """Ingest of a folder of CSV, three times, each beside its rivals."""
     source = f'name = "gates"\nkind = "counts"\npath = "{feed}/*.csv"'
     costs: dict[str, list[Cost]] = {"nexthour": [], "pyarrow": [], "pandas": []}
     for _ in range(3):
@@ -74,13 +94,50 @@ def bulk(folder: Path, days: int) -> dict[str, object]:
     middle = {name: medians(of_one) for name, of_one in costs.items()}
     ours = middle["nexthour"]
     return {
-        "bulk: rows": days * STATIONS * 1440,
-        **{f"bulk: {name} s": cost.wall for name, cost in middle.items()},
-        **{f"bulk: {name} CPU s": cost.cpu for name, cost in middle.items()},
-        "bulk: times pyarrow": ours.wall / middle["pyarrow"].wall,
-        "bulk: times pandas": ours.wall / middle["pandas"].wall,
-        "bulk: peak MiB": ours.peak_mib,
+        **{f"{name} s": cost.wall for name, cost in middle.items()},
+        **{f"{name} CPU s": cost.cpu for name, cost in middle.items()},
+        "times pyarrow": ours.wall / middle["pyarrow"].wall,
+        "times pyarrow's CPU": ours.cpu / middle["pyarrow"].cpu,
+        "times pandas": ours.wall / middle["pandas"].wall,
+        "peak MiB": ours.peak_mib,
     }
+
+
+def large(folder: Path, gigabytes: float) -> dict[str, object]:
+    """Peak memory of one file of so many GB, in order of time and in order of station."""
+    days = max(int(gigabytes * 1e9 / (34 * STATIONS * 1440)), 1)
+    figures: dict[str, object] = {}
+    for order in ("time", "station"):
+        path = folder / f"by-{order}" / "all.csv"
+        path.parent.mkdir()
+        with path.open("wb") as out:
+            out.write(b"station_id,minute_utc,entries,exits\n")
+            steps = np.arange(days * 1440)
+            pieces = [steps[day * 1440 : (day + 1) * 1440] for day in range(days)] if order == "time" else [steps]
+            for minute in pieces:
+                for some in [range(STATIONS)] if order == "time" else [[i] for i in range(STATIONS)]:
+                    out.write(lines_of(list(some), minute))
+        cost = measure(configured(folder / "large", f'name = "gates"\nkind = "counts"\npath = "{path}"'))
+        figures[f"large, by {order}: MB"] = path.stat().st_size // 1_000_000
+        figures |= {f"large, by {order}: s": cost.wall, f"large, by {order}: peak MiB": cost.peak_mib}
+        path.unlink()
+    return figures
+
+
+def lines_of(stations: list[int], minute: Ints) -> bytes:
+    """Lines of some stations and minutes, by minute first."""
+    rng = np.random.default_rng(int(minute[0]) + stations[0])
+    names = pa.array([f"station-{i:03}" for i in stations])
+    count = len(stations) * len(minute)
+    columns = {
+        "station_id": names.take(pa.array(np.tile(np.arange(len(stations)), len(minute)))),
+        "minute_utc": np.char.add(np.datetime_as_string(DAY + np.repeat(minute, len(stations))), "Z"),
+        "entries": rng.poisson(4, count),
+        "exits": rng.poisson(3, count),
+    }
+    text = pa.BufferOutputStream()
+    pacsv.write_csv(pa.table(columns), text, pacsv.WriteOptions(include_header=False, quoting_style="none"))
+    return bytes(text.getvalue())
 
 
 def reading(folder: Path) -> dict[str, object]:
@@ -189,11 +246,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=int, default=10_000_000, help="rows of the bulk ingest")
     options.add_argument("--trips", type=int, default=2_000_000, help="trips of the events")
+    options.add_argument("--large", type=float, default=0, help="GB of one large file in two orders; 0 for none")
+    options.add_argument("--only-bulk", action="store_true", help="bulk ingest and the large file alone")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         figures = bulk(folder, max(asked.rows // (STATIONS * 1440), 1))
-        figures |= one_more_minute(folder) | events(folder, asked.trips) | memory(folder) | reading(folder)
+        if asked.large:
+            figures |= large(folder, asked.large)
+        if not asked.only_bulk:
+            figures |= one_more_minute(folder) | events(folder, asked.trips) | memory(folder) | reading(folder)
         report("ingest", figures)
 
 

@@ -20,7 +20,7 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item]) -> Iter
         pending = deque[Future[Result]]()
         for item in items:
             pending.append(pool.submit(function, item))
-            if len(pending) > WORKERS:
+            if len(pending) >= WORKERS:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()

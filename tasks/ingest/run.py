@@ -33,7 +33,7 @@ from tasks.ingest.land.reject_table import write_rejects
 from tasks.ingest.land.transaction import LedgerTransaction
 from tasks.ingest.land.writer import Writer, WriteResult
 from tasks.ingest.poll_log import PollLog
-from tasks.ingest.prefetch import WORKERS, prefetch
+from tasks.ingest.prefetch import WORKERS, map_ahead, prefetch
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.report import IngestTotals, MinuteRange, SourceReport, join_ranges
 from tasks.ingest.source import COMPLETE, UNFINISHED, Pull, Source
@@ -176,10 +176,8 @@ def _land_key(
 ) -> Entry:
     """Write observations and rejects of the batches of a key; its new entry for the ledger."""
     context, result, own, rejects = writer.context, WriteResult(), IngestTotals(), None
-    for batch in batches:
-        with context.store.lock(lock_of(context.source.name)) if batch.readings is not None else nullcontext():
-            batch = land_readings(context, batch, receipt)
-            result += writer.write(batch, before, receipt)
+    for batch, written in _write_all(writer, before, batches, receipt):
+        result += written
         more = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
         rejects = more if rejects is None else rejects.merge(more)
         own.add_rows(batch.accepted, _minutes_of(batch), batch.warnings, batch.left_out)
@@ -196,6 +194,22 @@ def _land_key(
     first, last = join_ranges(own.minutes, _stated_before(before)) or (None, None)
     outcome = Outcome(str(receipt), own.rows, reasons, kept, None, moment_text(first), moment_text(last))
     return _next_entry(context, before, batch, outcome)
+
+
+def _write_all(
+    writer: Writer, before: Entry | None, batches: Iterator[SourceBatch], receipt: np.datetime64
+) -> Iterator[tuple[SourceBatch, WriteResult]]:
+    """Write batches of a key, those of a new one side by side, for each has days of its own; and what was written."""
+
+    def write(batch: SourceBatch) -> tuple[SourceBatch, WriteResult]:
+        context = writer.context
+        with context.store.lock(lock_of(context.source.name)) if batch.readings is not None else nullcontext():
+            batch = land_readings(context, batch, receipt)
+            return batch, writer.write(batch, before, receipt)
+
+    first = next(batches)
+    alone = before is None and not first.appends and not first.restates and first.readings is None
+    return map_ahead(write, chain([first], batches)) if alone else map(write, chain([first], batches))
 
 
 def _next_entry(context: IngestContext, before: Entry | None, last: SourceBatch, outcome: Outcome) -> Entry:

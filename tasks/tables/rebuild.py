@@ -30,10 +30,32 @@ def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
     """
     with store.lock(f"minutes-{day}"):
         while True:
-            folded = _extend(store, day, targets) or _fold_all(store, day, targets)
+            before = folded_from(store, day)
+            if before is not None and before.is_all(store, day, targets):
+                return int(before.table.num_rows)
+            folded = _extend(store, day, targets, before) or _fold_all(store, day, targets)
             folded.write(store, day)
             if folded.batches == set(batches(store, day)):
                 return int(folded.table.num_rows)
+
+
+def fold_first(store: Store, day: str, path: str, observed: pa.Table, targets: Sequence[str]) -> None:
+    """Make the minute file of a day of its only batch, which was just written; nothing where there are others.
+
+    Args:
+        store: the data root.
+        day: the service day, YYYY-MM-DD.
+        path: file of the batch.
+        observed: its rows.
+        targets: counts to fold.
+
+    Raises:
+        StoreError: if the data root cannot be read or written.
+    """
+    with store.lock(f"minutes-{day}"):
+        if batches(store, day) == [path] and not store.exists(schemas.minutes_file(day)):
+            known_by, has_parts = _known_by(observed), _has_parts(observed)
+            Folded(fold(observed, targets), frozenset([path]), known_by, has_parts).write(store, day)
 
 
 @dataclass(frozen=True)
@@ -58,6 +80,10 @@ class Folded:
     def targets(self) -> list[str]:
         """Its counts."""
         return [str(name) for name in self.table.column_names[2:]]
+
+    def is_all(self, store: Store, day: str, targets: Sequence[str]) -> bool:
+        """Whether it has these targets, and all batches that there are."""
+        return self.targets == list(targets) and self.batches == set(batches(store, day))
 
     def serves(self, targets: Sequence[str], as_of: np.datetime64) -> bool:
         """Whether it is all that was known at a moment."""
@@ -125,13 +151,13 @@ def _has_parts(observed: pa.Table) -> bool:
     return any(schemas.name_codes(observed["part"])[1])
 
 
-def _extend(store: Store, day: str, targets: Sequence[str]) -> Folded | None:
+def _extend(store: Store, day: str, targets: Sequence[str], before: Folded | None) -> Folded | None:
     """The present minute file and what is new since; None where that is not sure to be the fold of all.
 
     It is where the new batches speak of other (station, minute) than the file, or where nobody counts a part and all
     that is new became known after all that is old: then it replaces, count by count.
     """
-    before, files = folded_from(store, day), batches(store, day)
+    files = batches(store, day)
     if before is None or before.targets != list(targets) or not before.batches <= set(files) or before.unknown:
         return None
     fresh = [path for path in files if path not in before.batches]

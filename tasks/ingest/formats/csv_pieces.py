@@ -19,7 +19,7 @@ from tasks.ingest.formats.csv_layout import Layout
 from tasks.ingest.formats.encodings import is_utf8, to_utf8
 from tasks.ingest.rejects import FileProblem, PiecesProblem
 
-PIECE = 16 << 20
+PIECE = 8 << 20
 """Bytes of a piece, about."""
 _OFFSET = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
 _DAY = 86_400_000_000

@@ -18,7 +18,10 @@ from tasks.ingest.land.ledger import Entry
 from tasks.ingest.statements import MICROSECONDS, UNKNOWN, Statements, concatenate
 from tasks.tables import schemas
 from tasks.tables.observations import batch_path, holds, read_observations
+from tasks.tables.rebuild import fold_first
 
+FOLDED_AT_ONCE = 100_000
+"""Rows of the first batch of a day from which on they are folded as they are written, which saves reading them."""
 _SECOND, _DAY = 1_000_000, 86_400_000_000
 
 
@@ -109,6 +112,8 @@ class Writer:
         if len(new) and not holds(self.context.store, day, name):
             table = new.to_table(self.context.source.name, received_at, self.context.network.targets)
             self.context.store.write_table(batch_path(day, name), table)
+            if before is None and len(table) >= FOLDED_AT_ONCE:
+                fold_first(self.context.store, day, batch_path(day, name), table, self.context.network.targets)
         return WriteResult(frozenset([day]), frozenset([day] if is_changed else []), self._count_old(new))
 
     def _without_diff(

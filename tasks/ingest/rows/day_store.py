@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
-HELD_BYTES = 96 << 20
+HELD_BYTES = 64 << 20
 """Bytes of rows in memory, all stores of an input together, beyond which they go to the scratch file."""
 _NARROW = (np.uint8, np.uint16, np.uint32)
 

@@ -101,7 +101,11 @@ class RowSource(BaseSource):
         description='Mark before the fraction in counts, "," or ".", or both; the point without it.',
     )
     maximum: int = Field(1_000_000, gt=0, description="Counts above it are rejected as absurd.")
-    max_bytes: int = Field(1 << 30, gt=0, description="A file that is larger, stored or unpacked, is rejected.")
+    max_bytes: int = Field(
+        1 << 30,
+        gt=0,
+        description="A larger file, stored or unpacked, is rejected; local CSV of counts only if this is set.",
+    )
 
     @model_validator(mode="after")
     def _known_zone(self) -> RowSource:
