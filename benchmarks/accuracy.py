@@ -28,7 +28,7 @@ from tasks.clock import to_local
 from tasks.metrics import mae, rmse, wape
 
 FIGURES = ("rmse_hour", "mae_hour", "wape", "poisson_deviance", "pinball", "coverage_80", "coverage_90")
-MODELS = "weekday_mean,weekday_level,gradient_boosting,next_hour_lstm"
+MODELS = "weekday_mean,weekday_level,linear_level,gradient_boosting,next_hour_lstm"
 COUNTS = '[[sources]]\nname = "feed"\nkind = "counts"\npath = "{data}/{path}"\n'
 TRIPS = """[[sources]]
 name = "trips"

@@ -29,7 +29,7 @@ def backtest(
     end: datetime,
     out: str,
     every_minutes: int = 15,
-    models: tuple[str, ...] = ("weekday_mean", "weekday_level", "next_hour_lstm"),
+    models: tuple[str, ...] = ("weekday_mean", "weekday_level", "linear_level", "next_hour_lstm"),
     retrain_days: int | None = None,
     seeds: tuple[int, ...] = (),
     jobs: int | None = None,

@@ -238,7 +238,9 @@ def backtest(
     from flows.pipelines.backtest import ReplaySpan, run_backtest
 
     settings = read_settings(config, data_root)
-    names = [m.strip() for m in (models or f"weekday_mean,weekday_level,{settings.retrain.model}").split(",")]
+    names = [
+        m.strip() for m in (models or f"weekday_mean,weekday_level,linear_level,{settings.retrain.model}").split(",")
+    ]
     span = ReplaySpan(
         required_moment(start, settings),
         required_moment(end, settings),

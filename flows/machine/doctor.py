@@ -137,7 +137,7 @@ def _stations(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     pointer = Store(settings.data_root).read_json("bundles/champion.json")
     if pointer is None:
-        return False, "none yet: run nexthour retrain (until then weekday_level publishes)"
+        return False, "none yet: run nexthour retrain (until then a baseline publishes)"
     age = _age_days(pointer.get("set_at"), now)
     return True, f"version {pointer.get('version')}" + (f", set {age:.1f} days ago" if age is not None else "")
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-LADDER = ("champion", "previous", "weekday_level", "weekday_mean", "last_known")
+LADDER = ("champion", "previous", "linear_level", "weekday_level", "weekday_mean", "last_known")
 DAY = np.timedelta64(1, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
 

@@ -14,7 +14,7 @@ import numpy as np
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Space
 from tasks.errors import ConfigError, ModelError, nearest_key
 from tasks.model import architectures
-from tasks.model.promotion.champion import POINTER, bundle_folder, sync_champion
+from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, bundle_folder, sync_champion
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
@@ -94,7 +94,8 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
 
     Args:
         settings: the tree.
-        name: "champion", "previous", a registry version ("3"), or an architecture that needs no fit.
+        name: "champion", "previous", a registry version ("3"), an architecture that needs no fit, or `FALLBACK` as the
+            last night fitted it.
 
     Raises:
         ModelError: if there is no such model yet, or its bundle is damaged; states what to run.
@@ -104,6 +105,9 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         return load_version(settings, name)
     if name not in architectures.names():
         raise _unknown(name)
+    store = Store(settings.data_root)
+    if name == FALLBACK and store.exists(f"{FALLBACK_FOLDER}/bundle.json"):
+        return _fetch(store, FALLBACK_FOLDER, name).forecaster
     return architectures.initial_forecaster(name, settings.models.get(name))
 
 
@@ -119,14 +123,7 @@ def load_version(settings: Settings, name: str) -> BundledForecaster:
     """
     store = Store(settings.data_root)
     version, folder = _place(store, name)
-    if store.local is not None:
-        return _load(store.local / folder, version)
-    with tempfile.TemporaryDirectory() as local:
-        for path in store.files(folder):
-            copy = Path(local) / path.removeprefix(f"{folder}/")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(store.read_bytes(path) or b"")
-        return _load(Path(local), version)
+    return _fetch(store, folder, version)
 
 
 def model_maker(settings: Settings, name: str, before: Before, seed: int | None = None) -> Maker:
@@ -260,6 +257,18 @@ def _place(store: Store, name: str) -> tuple[str, str]:
     if not store.exists(f"{folder}/bundle.json"):
         raise ModelError(f"version {version} has no bundle in {store.url(folder)}: run nexthour retrain")
     return str(version), folder
+
+
+def _fetch(store: Store, folder: str, version: str) -> BundledForecaster:
+    """The forecaster of the bundle in a folder of the data root."""
+    if store.local is not None:
+        return _load(store.local / folder, version)
+    with tempfile.TemporaryDirectory() as local:
+        for path in store.files(folder):
+            copy = Path(local) / path.removeprefix(f"{folder}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(store.read_bytes(path) or b"")
+        return _load(Path(local), version)
 
 
 def _load(folder: Path, version: str) -> BundledForecaster:

@@ -91,7 +91,9 @@ class GateSettings(Section):
     margin: float = Field(0.03, ge=0, description="How much worse any station tier may get.")
     minimum_days: int = Field(3, ge=1)
     baselines: tuple[Name, ...] = Field(
-        ("weekday_mean", "weekday_level"), min_length=1, description="Architectures that a challenger must not lose to."
+        ("weekday_mean", "weekday_level", "linear_level"),
+        min_length=1,
+        description="Architectures that a challenger must not lose to.",
     )
 
 

@@ -19,12 +19,12 @@ from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Range, Space, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
-from tasks.model.architectures._linear.inputs import linear_rows
+from tasks.model.architectures._linear.inputs import LinearRows, linear_rows
 from tasks.model.architectures._linear.ridge import Rows, StationFit, factor, fit_pooled
 from tasks.model.bins import bin_sums
 from tasks.model.origin_chunks import chunks
-from tasks.model.uncertainty.counts import HIGHEST
-from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles
+from tasks.model.uncertainty.counts import HIGHEST, dispersion
+from tasks.model.uncertainty.spread import Spread, pick_evenly, read_spread, with_quantiles
 
 FILE = "ridge.npz"
 STRENGTHS = (100.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
@@ -35,8 +35,10 @@ UNTOLD = (1.0, np.inf)
 """Penalties where the validation days hold no count."""
 NEARLY = 0.97
 """Of penalties that gain about as much the strongest is taken: one that has so much of what the best one gains."""
-FEWEST = 200
+FEWEST = 120
 """Training origins of a large network, at least."""
+RUN, HELD = 6, 4
+"""Origins of a large network are so many hours in a row, whose tensors share most; one in `HELD` validates."""
 FLOOR = 0.1
 """Least forecast of an hour, people, in the loss of the validation days."""
 
@@ -47,7 +49,7 @@ class LinearConfig(ModelConfig):
     max_rows: int = Field(60_000, ge=100, description="Training rows (an origin at a station), at most.")
     half_life_days: float = Field(21.0, gt=0, description="Age at which a training row counts half.")
     fairness: float = Field(0.5, ge=0, le=1, description="0: every person counts alike; 1: every station does.")
-    spread_origins: int = Field(100, ge=1, description="Validation origins from which the spread is learnt, at most.")
+    dispersion_prior: float = Field(50.0, gt=0, description="People that pull the spread towards Poisson.")
 
 
 @dataclass
@@ -85,10 +87,7 @@ class LinearForecaster:
                 f"{self.name} was trained on {self.pooled.shape[1:]} bins and inputs of targets {self.targets}, the "
                 f"configuration gives {held} of {tensors.targets}: run nexthour retrain"
             )
-        numbers = self._numbers(tensors.stations)
-        bins = [factor(rows.features, numbers[:, None, :, b]) for b in range(held[0])]
-        people = rows.base * np.repeat(np.stack(bins, axis=-1), rows.size, axis=-1)
-        return np.asarray(np.minimum(people, HIGHEST), np.float32)
+        return correct(rows, self._numbers(tensors.stations))
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write the numbers as plain arrays; return the rest."""
@@ -125,35 +124,32 @@ class LinearLevel(BaseArchitecture):
         if not len(split.train) or not len(split.validation):
             raise HistoryError(f"{self.name}: no training or no validation origins: ingest more history")
         most = max(self.config.max_rows // max(len(grid.stations), 1), FEWEST)
-        train_at = pick_evenly(split.train, most)
-        held_at = pick_evenly(split.validation, max(most // 4, 1))
-        train, held = self._draw(features, train_at, split), self._draw(features, held_at, split)
+        train = self._rows(draw(features, batches(split.train, most, features)), split)
+        drawn = draw(features, batches(split.validation, max(most // HELD, RUN), features))
+        held = self._rows(drawn, split)
         if not any(np.isfinite(rows.truth).any() for rows in train):
             raise HistoryError(f"{self.name}: no training hour with a count: ingest more history")
         chosen = [choose_penalties(*pair) for pair in zip(train, held, strict=True)]
         judged = self._forecaster(features, [fit_bins(rows, *c) for rows, c in zip(train, chosen, strict=True)])
-        watched = pick_evenly(held_at, self.config.spread_origins)
-        phi = learn_spread(judged.mean, features, watched)
+        phi = dispersion(drawn.truth, correct(drawn.rows, judged.own), self.config.dispersion_prior)
         both = [_join(*pair) for pair in zip(train, held, strict=True)]
         fitted = self._forecaster(features, [fit_bins(rows, *c) for rows, c in zip(both, chosen, strict=True)])
         for target, (strength, own) in zip(grid.targets, chosen, strict=True):
             log.notes |= {f"penalty_{target}": strength, f"station_penalty_{target}": min(own, 1e9)}
         log.notes |= {"training_rows": both[0].weight.size, "fit_seconds": round(perf_counter() - begun, 1)}
-        return replace(fitted, phi=phi)
+        spread = zip(grid.targets, phi.tolist(), strict=True)
+        return replace(fitted, phi={target: dict(zip(grid.stations, row, strict=True)) for target, row in spread})
 
-    def _draw(self, features: Features, origins: Minutes, split: Split) -> list[Rows]:
-        """Rows of these origins, of each target."""
-        parts: list[tuple[Float, Float, Float]] = []
-        for part in chunks(origins, features):
-            rows = linear_rows(features.tensors(part))
-            truth = bin_sums(features.truth(part), rows.size)
-            parts.append((rows.features, bin_sums(rows.base, rows.size), truth))
-        inputs, base, counts = (np.concatenate(side, axis=1) for side in zip(*parts, strict=True))
-        age = 0.5 ** ((split.validation[-1] - origins) / np.timedelta64(1440, "m") / self.config.half_life_days)
+    def _rows(self, drawn: Drawn, split: Split) -> list[Rows]:
+        """Weighted rows of the bins, of each target."""
+        rows = drawn.rows
+        base, truth = bin_sums(rows.base, rows.size), bin_sums(drawn.truth, rows.size)
+        days = (split.validation[-1] - drawn.origins) / np.timedelta64(1440, "m")
         size = base.sum(axis=(1, 3)) / base.shape[1]
         fair = (size + 0.5) ** -self.config.fairness
+        age = 0.5 ** (days / self.config.half_life_days)
         weight = np.asarray(age[:, None] * fair[:, None], np.float32)
-        return [Rows(inputs[c], base[c], counts[c], weight[c]) for c in range(len(base))]
+        return [Rows(*(x[c] for x in (rows.features, base, truth, weight))) for c in range(len(base))]
 
     def _forecaster(self, features: Features, fitted: list[tuple[Float, Float]]) -> LinearForecaster:
         pooled, own = (np.stack(side) for side in zip(*fitted, strict=True))
@@ -173,6 +169,47 @@ class LinearLevel(BaseArchitecture):
             return LinearForecaster(stations, targets, pooled, own, read_spread(config, f"the bundle in {folder}"))
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a fit sees: rows and counts, float32 [target, origin, station, step], of some origins."""
+
+    origins: Minutes
+    rows: LinearRows
+    truth: Float
+
+
+def draw(features: Features, origins: list[Minutes]) -> Drawn:
+    """Rows of batches of origins."""
+    parts = [linear_rows(features.tensors(part)) for part in origins]
+    inputs, base = (np.concatenate(side, axis=1) for side in zip(*((p.features, p.base) for p in parts), strict=True))
+    every = np.concatenate(origins)
+    return Drawn(every, LinearRows(inputs, base, parts[0].size), features.truth(every))
+
+
+def batches(origins: Minutes, most: int, features: Features) -> list[Minutes]:
+    """At most so many of the origins: evenly chosen ones; few of many are runs of `RUN`, about an hour apart."""
+    if HELD * most >= len(origins):
+        return chunks(pick_evenly(origins, most), features)
+    apart = max(int(np.timedelta64(60, "m") / (origins[1] - origins[0])), 1)
+    starts = np.linspace(0, len(origins) - 1 - apart * (RUN - 1), max(most // RUN, 1)).astype(np.int64)
+    return [origins[start : start + apart * RUN : apart] for start in np.unique(np.maximum(starts, 0)).tolist()]
+
+
+def correct(rows: LinearRows, numbers: Float) -> Float:
+    """The base times the factors of its bins.
+
+    Args:
+        rows: of tensors.
+        numbers: float32 [target, station, bin, feature].
+
+    Returns:
+        float32 [target, origin, station, step].
+    """
+    factors = [factor(rows.features, numbers[:, None, :, b]) for b in range(numbers.shape[2])]
+    people = rows.base * np.repeat(np.stack(factors, axis=-1), rows.size, axis=-1)
+    return np.asarray(np.minimum(people, HIGHEST), np.float32)
 
 
 def choose_penalties(train: Rows, held: Rows) -> tuple[float, float]:

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 POINTER = "bundles/champion.json"
 REMEMBERED = 10
+FALLBACK = "linear_level"
+"""The baseline that takes a fit and is kept from night to night, because the forecast steps down to it."""
+FALLBACK_FOLDER = f"baselines/{FALLBACK}"
 
 
 def bundle_folder(version: str) -> str:
@@ -32,7 +35,11 @@ def bundle_folder(version: str) -> str:
 
 def store_bundle(store: Store, version: str, folder: Path) -> str:
     """Copy a bundle's files to the data root, `bundle.json` last; returns its folder there."""
-    place = bundle_folder(version)
+    return copy_bundle(store, bundle_folder(version), folder)
+
+
+def copy_bundle(store: Store, place: str, folder: Path) -> str:
+    """Copy a bundle's files to a folder of the data root, `bundle.json` last; returns that folder."""
     files = sorted((p for p in folder.rglob("*") if p.is_file()), key=lambda p: p.name == "bundle.json")
     for path in files:
         store.write_bytes(f"{place}/{path.relative_to(folder).as_posix()}", path.read_bytes())

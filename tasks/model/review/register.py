@@ -15,7 +15,7 @@ import numpy as np
 
 from tasks.clock import to_local
 from tasks.metrics import finite
-from tasks.model.promotion.champion import move_pointer, store_bundle
+from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, copy_bundle, move_pointer, store_bundle
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.description import describe_training
 from tasks.model.review.log_figures import log_figures
@@ -96,6 +96,10 @@ def register_challenger(
         save_bundle(folder, trained.forecaster, meta)
         logged = _log(settings, trained, decision, meta, folder, flow_run)
         place = store_bundle(store, logged.version, folder)
+        if FALLBACK in trained.baselines:
+            fallback = Path(temporary) / FALLBACK
+            save_bundle(fallback, trained.baselines[FALLBACK], {"as_of": meta["as_of"]})
+            copy_bundle(store, FALLBACK_FOLDER, fallback)
     if decision.promoted:
         move_pointer(store, logged.version, logged.alias, trained.as_of, f"promoted by the gate: {decision.reason}")
     warnings = logged.warnings

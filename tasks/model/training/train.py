@@ -42,6 +42,7 @@ class Trained:
         days: first origin of each held-out day, ISO, in the order of `Scores.daily`.
         volume: float64 [station], people per held-out day; that of their total last, where there is one.
         champion: metadata of the present champion's bundle, with its `version`; empty without one.
+        baselines: of the gate, fitted on the same days, by name.
     """
 
     model: str
@@ -56,6 +57,7 @@ class Trained:
     days: tuple[str, ...] = ()
     volume: Double = field(default_factory=lambda: np.zeros(0))
     champion: dict[str, Any] = field(default_factory=dict)
+    baselines: dict[str, Forecaster] = field(default_factory=dict)
 
 
 def train(
@@ -91,7 +93,8 @@ def train(
         warm = is_warm(settings.retrain, as_of, settings.network.timezone)
         start = champion.forecaster if warm else None
     challenger = fit_forecaster(settings, name, features, split, settings.retrain.seed, notes, start, progress)
-    models = {CHALLENGER: challenger, **_baselines(features, settings, split)}
+    baselines = _baselines(features, settings, split)
+    models = {CHALLENGER: challenger, **baselines}
     origins = limit_origins(split.holdout, len(features.grid.stations))
     if champion is not None and _can_forecast(champion, features, origins):
         models[CHAMPION] = champion
@@ -110,6 +113,7 @@ def train(
         days=tuple(f"{o}Z" for o in first),
         volume=_volume(features.grid, split),
         champion={} if champion is None else {**champion.meta, "version": champion.version},
+        baselines=baselines,
     )
 
 

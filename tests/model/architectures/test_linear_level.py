@@ -15,7 +15,7 @@ from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture, initial_forecaster, load
 from tasks.model.architectures._linear.inputs import linear_rows
 from tasks.model.architectures._linear.ridge import Rows, StationFit, fit_pooled
-from tasks.model.architectures.linear_level import UNTOLD, choose_penalties
+from tasks.model.architectures.linear_level import RUN, UNTOLD, batches, choose_penalties
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
@@ -124,6 +124,18 @@ def test_penalties_are_strong_where_there_is_nothing_to_find_and_weak_where_ther
     assert own == np.inf
     apart = np.array([[0.5, 0.5], [-0.5, 0.5]], np.float32)
     assert choose_penalties(made_up_rows(rng, apart), made_up_rows(rng, apart))[1] <= 1
+
+
+def test_a_large_network_trains_on_runs_of_hours_from_all_of_its_days() -> None:
+    origins = np.datetime64("2024-03-01T00:00", "m") + np.arange(70 * 96) * np.timedelta64(15, "m")
+    chosen = batches(origins, 150, FEATURES)
+    assert [len(part) for part in chosen] == [RUN] * 25
+    assert {int(gap / HOUR) for part in chosen for gap in np.diff(part)} == {1}
+    every = np.concatenate(chosen)
+    assert len(np.unique(every)) == len(every)
+    assert (every[0], every[-1]) == (origins[0], origins[-1])
+    assert len(np.unique(every.astype("datetime64[D]"))) > 25
+    assert np.array_equal(np.concatenate(batches(origins, 9000, FEATURES)), origins)
 
 
 def test_training_without_a_count_is_rejected_with_the_remedy() -> None:

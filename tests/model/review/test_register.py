@@ -196,7 +196,18 @@ def test_the_gate_is_given_the_champion_by_its_version(trained: Trained, kept: t
         (f"champion {report.version}", "champion"),
         ("weekday_mean", "baseline"),
         ("weekday_level", "baseline"),
+        ("linear_level", "baseline"),
     ]
+
+
+def test_the_linear_rival_of_the_night_is_kept_for_forecasts_that_step_down(
+    trained: Trained, kept: tuple[Settings, RetrainReport]
+) -> None:
+    settings, _ = kept
+    tensors = trained.features.tensors(trained.split.holdout[:3])
+    fallback = load_forecaster(settings, "linear_level")
+    assert fallback.name == "linear_level"
+    assert np.array_equal(fallback.predict(tensors).mean, trained.baselines["linear_level"].predict(tensors).mean)
 
 
 def test_a_training_without_held_out_days_has_only_its_loss_to_show(trained: Trained) -> None:

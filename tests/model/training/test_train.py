@@ -143,7 +143,7 @@ def test_the_gate_s_losses_are_the_hours_poisson_deviance_by_day_and_station(tin
 
 
 def test_all_models_are_scored_on_the_same_days(tiny_champion: Trained) -> None:
-    assert set(tiny_champion.scores) == {"challenger", "weekday_mean", "weekday_level"}
+    assert set(tiny_champion.scores) == {"challenger", "weekday_mean", "weekday_level", "linear_level"}
     assert len({scores.overall["spans"] for scores in tiny_champion.scores.values()}) == 1
     assert len(tiny_champion.days) == 4
     counts = tiny_city.grid().values

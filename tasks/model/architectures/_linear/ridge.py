@@ -18,7 +18,7 @@ Double = npt.NDArray[np.float64]
 
 MOST = np.float32(1.5)
 """Log factor on the base, at most."""
-STEPS = 4
+STEPS = 3
 """Newton steps; the first takes nearly all of the way."""
 NOTHING = 1e-3
 """People a bin below which the base says nothing."""
