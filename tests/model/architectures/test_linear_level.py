@@ -110,6 +110,18 @@ def test_a_window_without_a_count_says_what_the_next_longer_one_does() -> None:
     assert np.isfinite(linear_rows(town.blank(TENSORS, recent=True, lags=True)).features).all()
 
 
+def test_the_base_is_weekday_level_and_of_a_late_feed_the_level_of_longer_windows() -> None:
+    origins = tiny_city.AS_OF.astype("datetime64[m]") - np.arange(100, 1, -1) * HOUR
+    values = tiny_city.grid().values.copy()
+    values[..., -6 * tiny_city.DAY :] = np.round(values[..., -6 * tiny_city.DAY :] / 4)
+    for delay in (0, 24):
+        features = tiny_city.features(values, delay)
+        tensors, truth = features.tensors(origins), features.truth(origins).sum(axis=-1)
+        base, level = linear_rows(tensors).base, initial_forecaster("weekday_level").predict(tensors).mean
+        ours, theirs = (np.nanmean((x.sum(axis=-1) - truth) ** 2) for x in (base, level))
+        assert ours < 0.4 * theirs if delay else np.allclose(base, level, rtol=1e-5)
+
+
 def test_validation_days_without_a_count_choose_nothing() -> None:
     rows = made_up_rows(np.random.default_rng(3), np.array([[0.5], [0.5]], np.float32))
     assert choose_penalties(rows, replace(rows, truth=np.full_like(rows.truth, np.nan))) == UNTOLD

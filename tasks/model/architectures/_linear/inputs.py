@@ -6,7 +6,7 @@ station needs no rule of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,10 @@ from tasks.model.levels import DAY_HOURS, covered_windows, window_sums
 
 WINDOWS = (15, 30, 60, 120, 180, 360, 720, 1440)
 """Minutes before the hour, each with a level of its own."""
+LEVEL_MINUTES = 60
+"""Window whose level the base has."""
+LATE = np.float32(0.6)
+"""Share of the log level of longer windows that stands in for that of an hour that has not arrived."""
 BIN_MINUTES = 15
 """Minutes of the hour that share one correction."""
 PRIOR = np.float32(10)
@@ -43,14 +47,15 @@ class LinearRows:
 
 def linear_rows(tensors: Tensors) -> LinearRows:
     """Rows of tensors of all stations of the network, as each row holds levels of the whole network."""
-    base = profile_times_level(tensors)
     own, network = _levels(tensors)
-    columns = [*own, *network, *_others(own), *_yesterday(tensors), np.log(tensors.level)]
+    level = _level_of_base(tensors, own, network)
+    columns = [*own, *network, *_others(own), *_yesterday(tensors), level]
     clock = tensors.calendar[:, 0, :WAVES].T[:, None, :, None]
-    short = [np.log(tensors.level), *own[-1:], *network[-1:]]
+    short = [level, *own[-1:], *network[-1:]]
     columns += [x * wave for x in short for wave in clock[:2]]
     columns += [*clock, np.ones((1, 1, 1), np.float32)]
     shape = tensors.level.shape
+    base = profile_times_level(replace(tensors, level=np.exp(level)))
     out = np.stack([np.broadcast_to(x, shape) for x in columns], axis=-1).astype(np.float32)
     return LinearRows(out, base, divisor(tensors.horizon, max(BIN_MINUTES // tensors.interval, 1)))
 
@@ -66,6 +71,24 @@ def _levels(tensors: Tensors) -> tuple[list[Float], list[Float]]:
     network = _chain(*_network(*sums, tensors.parts), np.ones((1, 1, 1), np.float32))
     longest = np.exp(network[-1]) if network else np.ones((1, 1, 1), np.float32)
     return _chain(*sums, longest), network
+
+
+def _level_of_base(tensors: Tensors, own: list[Float], network: list[Float]) -> Float:
+    """Log level of the base, [C, O, S]: today's, and that of longer windows as far as the last hour has not arrived.
+
+    Minutes without a profile, as before a metro opens, are none that could arrive.
+    """
+    today = np.log(tensors.level)
+    longer = [x for x, m in zip(own, covered_windows(tensors, WINDOWS), strict=True) if m >= LEVEL_MINUTES]
+    if not longer:
+        return today
+    steps = tensors.recent.shape[-1]
+    usual = np.isfinite(tensors.profile[..., :steps])[..., -tensors.horizon :]
+    arrived = (usual & np.isfinite(tensors.recent)[..., -tensors.horizon :]).sum(axis=-1, dtype=np.float32)
+    expected = usual.sum(axis=-1, dtype=np.float32)
+    share = np.divide(arrived, expected, out=np.ones_like(arrived), where=expected > 0)
+    level = np.add.reduce([*longer, np.broadcast_to(network[-1], today.shape)])
+    return np.asarray(np.where(share < 1, share * today + (1 - share) * LATE * level, today), np.float32)
 
 
 def _chain(people: Float, expected: Float, towards: Float) -> list[Float]:
