@@ -124,14 +124,20 @@ class LinearLevel(BaseArchitecture):
         if not len(split.train) or not len(split.validation):
             raise HistoryError(f"{self.name}: no training or no validation origins: ingest more history")
         most = max(self.config.max_rows // max(len(grid.stations), 1), FEWEST)
-        train = self._rows(draw(features, batches(split.train, most, features)), split)
-        drawn = draw(features, batches(split.validation, max(most // HELD, RUN), features))
-        held = self._rows(drawn, split)
+        drawn = [
+            draw(features, batches(origins, enough, features))
+            for origins, enough in ((split.train, most), (split.validation, max(most // HELD, RUN)))
+        ]
+        train, held = (self._rows(part, split) for part in drawn)
         if not any(np.isfinite(rows.truth).any() for rows in train):
             raise HistoryError(f"{self.name}: no training hour with a count: ingest more history")
         chosen = [choose_penalties(*pair) for pair in zip(train, held, strict=True)]
         judged = self._forecaster(features, [fit_bins(rows, *c) for rows, c in zip(train, chosen, strict=True)])
-        phi = dispersion(drawn.truth, correct(drawn.rows, judged.own), self.config.dispersion_prior)
+        truth, mean = (
+            np.concatenate(side, axis=1)
+            for side in ([d.truth for d in drawn], [correct(d.rows, judged.own) for d in drawn])
+        )
+        phi = dispersion(truth, mean, self.config.dispersion_prior)
         both = [_join(*pair) for pair in zip(train, held, strict=True)]
         fitted = self._forecaster(features, [fit_bins(rows, *c) for rows, c in zip(both, chosen, strict=True)])
         for target, (strength, own) in zip(grid.targets, chosen, strict=True):
