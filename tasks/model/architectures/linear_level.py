@@ -35,9 +35,10 @@ UNTOLD = (1.0, np.inf)
 """Penalties where the validation days hold no count."""
 NEARLY = 0.97
 """Of penalties that gain about as much the strongest is taken: one that has so much of what the best one gains."""
-FEWEST = 120
-"""Training origins of a large network, at least."""
-RUN, HELD = 6, 4
+FEWEST = 112
+"""Training origins of a large network by the minute, at least; coarser grids cost less and have up to `MORE` times those."""
+MORE = 4
+RUN, HELD = 8, 4
 """Origins of a large network are so many hours in a row, whose tensors share most; one in `HELD` validates."""
 FLOOR = 0.1
 """Least forecast of an hour, people, in the loss of the validation days."""
@@ -123,7 +124,8 @@ class LinearLevel(BaseArchitecture):
         begun, grid = perf_counter(), features.grid
         if not len(split.train) or not len(split.validation):
             raise HistoryError(f"{self.name}: no training or no validation origins: ingest more history")
-        most = max(self.config.max_rows // max(len(grid.stations), 1), FEWEST)
+        fewest = FEWEST * min(grid.interval, MORE)
+        most = max(self.config.max_rows // max(len(grid.stations), 1), fewest)
         drawn = [
             draw(features, batches(origins, enough, features))
             for origins, enough in ((split.train, most), (split.validation, max(most // HELD, RUN)))
