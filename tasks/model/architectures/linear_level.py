@@ -36,7 +36,7 @@ UNTOLD = (1.0, np.inf)
 NEARLY = 0.97
 """Of penalties that gain about as much the strongest is taken: one that has so much of what the best one gains."""
 FEWEST = 112
-"""Training origins of a large network by the minute, at least; coarser grids cost less and have up to `MORE` times those."""
+"""Training origins of a large network by the minute, at least; coarser grids have up to `MORE` times as many."""
 MORE = 4
 RUN, HELD = 8, 4
 """Origins of a large network are so many hours in a row, whose tensors share most; one in `HELD` validates."""
