@@ -146,7 +146,7 @@ def _retraining(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     """Age of the newest bundle. Every retraining leaves one, promoted or not."""
     store = Store(settings.data_root)
     manifests = [path for path in store.files("bundles", "bundle.json") if path.endswith("/bundle.json")]
-    trained = [text for path in manifests if (text := (store.read_json(path) or {}).get("as_of"))]
+    trained = [text for path in manifests if (text := (store.read_json(path) or {}).get("meta", {}).get("as_of"))]
     age = _age_days(max(trained, default=None), now)
     if age is None:
         return False, "no retraining yet: run nexthour retrain"

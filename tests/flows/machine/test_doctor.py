@@ -24,7 +24,7 @@ def retraining(settings: Settings) -> tuple[bool, str]:
 
 
 def leave_bundle(settings: Settings, version: str, as_of: str) -> None:
-    Store(settings.data_root).write_json(f"bundles/{version}/bundle.json", {"as_of": as_of})
+    Store(settings.data_root).write_json(f"bundles/{version}/bundle.json", {"meta": {"as_of": as_of}})
 
 
 def test_nights_that_stopped_are_found(settings: Settings) -> None:
