@@ -143,6 +143,13 @@ def _told_rows(operation: PutTold) -> list[Row]:
         ([Put(0, {("A", 1): (2, None)}, True)], Ingest(True, (1, 0))),
     ]
 )
+@example(
+    [
+        ([Put(0, {("A", 1): (1, 0), ("A", 2): (0, None)}, False)], Ingest(False, ())),
+        ([PutTold([])], Ingest(True, ())),
+        ([Put(0, {("A", 1): (3, 2)}, False)], Ingest(True, ())),
+    ]
+)
 def test_any_interleaving_of_counts_gives_the_minutes_of_the_reference_at_every_moment(
     done: list[tuple[list[Put | PutTold], Ingest]],
 ) -> None:

@@ -40,8 +40,10 @@ class SlowCounts:
             if known < min(at for at, _ in held):
                 held.append((known, row.counts))
             return
-        behind = bool(held) and known < max(at for at, _ in held)
-        held.append((max(now, *(at for at, _ in held)) if behind else known, row.counts))
+        last = max((at for at, _ in held), default=known)
+        held.append((known, row.counts))  # history counts as known when it happened, a correction of it too
+        if known < last:  # and it stands over what was known later
+            held.append((max(now, last), row.counts))
 
     def _take_told(self, row: Row, known: datetime) -> None:
         held = self.statements.setdefault(row.cell, [])
