@@ -81,16 +81,18 @@ class Statements:
         return cls(station[0], minute, part[0], known, values, valid, station[1], part[1])
 
     @classmethod
-    def from_observations(cls, table: pa.Table, targets: Sequence[str]) -> Statements:
-        """The rows of an observations table, in its order."""
+    def from_table(
+        cls, table: pa.Table, targets: Sequence[str], part: str = "part", available: str = "available_at"
+    ) -> Statements:
+        """The rows of a table, in its order; `part` and `available` are what it calls these two columns."""
         station, stations = schemas.name_codes(table["station_id"])
-        part, parts = schemas.name_codes(table["part"])
+        codes, parts = schemas.name_codes(table[part])
         columns = [table[target].combine_chunks() for target in targets]
         return cls(
             station,
             schemas.numpy_times(table["minute_utc"]).astype(np.int64) // MICROSECONDS,
-            part,
-            schemas.numpy_times(table["available_at"]).astype(np.int64),
+            codes,
+            schemas.numpy_times(table[available]).astype(np.int64),
             np.stack([c.fill_null(0).to_numpy(zero_copy_only=False) for c in columns]),
             np.stack([c.is_valid().to_numpy(zero_copy_only=False) for c in columns]),
             stations,

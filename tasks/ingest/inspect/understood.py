@@ -104,7 +104,7 @@ class Understood:
         rest = [
             c for c in self._rest.values() if len(c.texts) > 1 and not c.is_row_number and not c.hints_at("coordinate")
         ]
-        numbers = [c for c in rest if c.is_whole or c.is_number]
+        numbers = [c for c in rest if c.is_number]
         counted = any(target.column for target in self.people.targets.values()) or self.answers.count
         seconds = _seconds(times)
         cells = np.stack([self._station, seconds])

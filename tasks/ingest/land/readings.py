@@ -135,19 +135,7 @@ class _ReadingsTable:
 
     def _read(self, paths: Sequence[str]) -> _Kept:
         table = self.store.read_tables(paths, self._schema)
-        station, stations = schemas.name_codes(table["station_id"])
-        part, parts = schemas.name_codes(table["device"])
-        columns = [schemas.one_array(table[target]) for target in self.targets]
-        rows = Statements(
-            station,
-            schemas.numpy_times(table["minute_utc"]).astype(np.int64) // MICROSECONDS,
-            part,
-            schemas.numpy_times(table["received_at"]).astype(np.int64),
-            np.stack([column.fill_null(0).to_numpy(zero_copy_only=False) for column in columns]),
-            np.stack([column.is_valid().to_numpy(zero_copy_only=False) for column in columns]),
-            stations,
-            parts,
-        )
+        rows = Statements.from_table(table, self.targets, part="device", available="received_at")
         return _Kept(rows, schemas.one_array(table["withdrawn"]).to_numpy(zero_copy_only=False))
 
     def _to_table(self, kept: _Kept) -> pa.Table:

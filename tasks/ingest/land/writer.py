@@ -207,7 +207,7 @@ class Writer:
         receipts = schemas.numpy_times(table["received_at"])
         last = receipts.max() if len(receipts) else np.datetime64(0, "us")
         order = [("available_at", "ascending"), ("received_at", "ascending")]
-        return Statements.from_observations(table.sort_by(order), targets), last
+        return Statements.from_table(table.sort_by(order), targets), last
 
     def _name(self, rows: Statements, batch: SourceBatch, state: str) -> str:
         """Name of a batch: fingerprint of its content and of the state of its key, receipt aside."""
