@@ -19,6 +19,8 @@ from tasks.stations.load import load_station_table
 from tasks.storage.roots import mask_root, one_line
 from tasks.storage.store import Store
 from tasks.tables.minutes import last_minute
+from tasks.tracking.provenance import redact
+from tasks.tracking.uri import tracking_uri
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -167,12 +169,11 @@ def _latest(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 
 
 def _mlflow(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
-    uri = settings.mlflow.tracking_uri
-    if uri is None or not uri.startswith("http"):
-        where = uri or Store(settings.data_root).url("mlflow/mlflow.db")
-        return True, f"logs to {where}"
+    uri = tracking_uri(settings)
+    if not uri.startswith("http"):
+        return True, f"logs to {redact(uri)}"
     _request("GET", f"{uri.rstrip('/')}/health")
-    return True, f"{uri} answers"
+    return True, f"{redact(uri)} answers"
 
 
 def _prefect(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urljoin
 
 from flows.machine.environment import server_environment, state_folder
+from flows.machine.exposure import check_exposure, mlflow_access, prefect_access
 from flows.machine.supervise import Child, Supervisor, check_free
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tracking.uri import tracking_uri
 
 
 def make_supervisor(
@@ -21,22 +23,28 @@ def make_supervisor(
     """Supervisor of the processes of one machine; nothing is started yet.
 
     Raises:
-        ConfigError: if a port is taken.
+        ConfigError: if a port is taken, or the servers would be open to a network without a login.
         StoreError: if the data root cannot be written.
     """
+    check_exposure(settings, host)
     Store(settings.data_root).check_writable()
     check_free(host, prefect_port, "--prefect-port")
     api = f"http://{host}:{prefect_port}/api"
-    children = [_prefect(host, prefect_port)]
-    if settings.mlflow.tracking_uri is None or not settings.mlflow.tracking_uri.startswith("http"):
-        check_free(host, mlflow_port, "--mlflow-port")
-        children.append(_mlflow(settings, host, mlflow_port))
+    children, folder = [_prefect(host, prefect_port)], state_folder(settings)
+    environment = {
+        **server_environment(settings),
+        **prefect_access(settings, host, prefect_port),
+        "PREFECT_API_URL": api,
+    }
+    if not (uri := tracking_uri(settings)).startswith("http"):
+        access = mlflow_access(settings, host, mlflow_port, folder)
+        check_free(access.host, mlflow_port, "--mlflow-port")
+        children.append(_mlflow(access.host, mlflow_port, access.options))
+        environment |= {**access.environment, "MLFLOW_BACKEND_STORE_URI": uri}
     children.append(
         Child("deployments", [sys.executable, "-m", "flows.machine.serve", config or "", settings.data_root])
     )
-    folder = state_folder(settings)
     (folder / "prefect").mkdir(parents=True, exist_ok=True)
-    environment = {**server_environment(settings), "PREFECT_API_URL": api}
     return Supervisor(children, environment, folder / "logs", say)
 
 
@@ -51,23 +59,9 @@ def _prefect(host: str, port: int) -> Child:
     return Child("prefect", command, f"http://{host}:{port}/api/health")
 
 
-def _mlflow(settings: Settings, host: str, port: int) -> Child:
-    from tasks.tracking.uri import tracking_uri
-
-    uri = tracking_uri(settings)
-    command = [
-        _script("mlflow"),
-        "server",
-        "--backend-store-uri",
-        uri,
-        "--host",
-        host,
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    return Child("mlflow", command, f"http://{host}:{port}/health")
+def _mlflow(host: str, port: int, options: Sequence[str]) -> Child:
+    where = ["--host", host, "--port", str(port), "--workers", "1"]
+    return Child("mlflow", [_script("mlflow"), "server", *where, *options], f"http://{host}:{port}/health")
 
 
 def _script(name: str) -> str:

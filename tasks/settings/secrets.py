@@ -66,6 +66,21 @@ def fill_variables(source: str, table: str, values: Mapping[str, str]) -> dict[s
     return {name: _value(f"source {source!r}: {table}.{name}", text) for name, text in values.items()}
 
 
+def read_variable(where: str, text: str) -> str:
+    """The text of a setting, or the value of the environment variable that it names as env:NAME.
+
+    Raises:
+        ConfigError: if the variable is not set; names it and never its value.
+    """
+    match = _ENV.fullmatch(text)
+    if match is None or match["before"]:
+        return text
+    value = os.environ.get(match["name"], "").strip()
+    if not value:
+        raise ConfigError(f"{where} needs the environment variable {match['name']}, which is not set")
+    return value
+
+
 def secrets(values: Mapping[str, str]) -> tuple[str, ...]:
     """What the environment gives for these values, longest first."""
     found = [os.environ.get(match["name"], "").strip() for text in values.values() if (match := _ENV.match(text))]

@@ -20,6 +20,7 @@ from tasks.settings.maintain import MaintainSettings
 from tasks.settings.presets import fill_preset
 from tasks.settings.quality import QualitySettings
 from tasks.settings.section import Section
+from tasks.settings.servers import LogSettings, MlflowSettings, PrefectSettings
 from tasks.settings.sources import SourceSettings, check_source
 from tasks.settings.sources.rows import RESERVED, Name
 from tasks.settings.sources.simulate import SimulateSource
@@ -103,14 +104,6 @@ class PublishSettings(Section):
     targets: tuple[Name, ...] = ("latest_json",)
 
 
-class MlflowSettings(Section):
-    """Where runs are logged; the default is SQLite under the data root."""
-
-    tracking_uri: str | None = None
-    experiment: str = "nexthour"
-    registered_model: Name = "nexthour"
-
-
 class ScoreSettings(Section):
     """How matured forecasts are scored."""
 
@@ -148,6 +141,8 @@ class Settings(BaseSettings):
     maintain: MaintainSettings = MaintainSettings()
     quality: QualitySettings = QualitySettings()
     mlflow: MlflowSettings = MlflowSettings()
+    prefect: PrefectSettings = PrefectSettings()
+    log: LogSettings = LogSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tasks.errors import ConfigError
+from tasks.settings.secrets import read_variable
 from tasks.settings.tree import Settings
 from tasks.storage.roots import mask_root
 
@@ -13,10 +14,11 @@ def tracking_uri(settings: Settings) -> str:
     """Where runs are logged: the configured URI, else SQLite under the data root.
 
     Raises:
-        ConfigError: if no URI is set and the data root is remote, or named so that MLflow cannot use it.
+        ConfigError: if the variable that it names is not set; if no URI is set and the data root is remote, or named
+            so that MLflow cannot use it.
     """
     if settings.mlflow.tracking_uri:
-        return settings.mlflow.tracking_uri
+        return read_variable("[mlflow] tracking_uri", settings.mlflow.tracking_uri)
     root = _absolute(settings.data_root)
     if "://" in root:
         raise ConfigError(f"data root {root} is remote, where SQLite cannot live: set [mlflow] tracking_uri")

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from tasks.contracts import Grid
-from tasks.settings.tree import MlflowSettings, Settings
+from tasks.settings.servers import MlflowSettings
+from tasks.settings.tree import Settings
 from tasks.tracking import provenance
 
 GRID = Grid(np.ones((2, 3, 60), np.float32), np.datetime64("2026-03-10T00:00", "m"), 1, ("a", "b", "c"), ("in", "out"))

@@ -13,7 +13,8 @@ import pytest
 from support.champion_alias import champion_version
 
 from tasks.errors import ConfigError, ModelError
-from tasks.settings.tree import MlflowSettings, Settings
+from tasks.settings.servers import MlflowSettings
+from tasks.settings.tree import Settings
 from tasks.tracking import registry, runs
 from tasks.tracking.uri import artifact_root, tracking_uri
 

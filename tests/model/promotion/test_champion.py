@@ -12,7 +12,8 @@ from support.champion_alias import champion_version
 
 from tasks.errors import ModelError
 from tasks.model.promotion.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
-from tasks.settings.tree import MlflowSettings, Settings
+from tasks.settings.servers import MlflowSettings
+from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs
 from tasks.tracking.uri import tracking_uri

@@ -23,7 +23,8 @@ from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.serving.pyfunc import to_arrays
 from tasks.model.steps import judge, load_forecaster, load_version
 from tasks.model.training.train import Trained, train
-from tasks.settings.tree import MlflowSettings, Network, RetrainSettings, Settings
+from tasks.settings.servers import MlflowSettings
+from tasks.settings.tree import Network, RetrainSettings, Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs
 from tasks.tracking.uri import tracking_uri
