@@ -33,8 +33,6 @@ def backtest(
     retrain_days: int | None = None,
     seeds: tuple[int, ...] = (),
     jobs: int | None = None,
-    config: str | None = None,
-    data_root: str | None = None,
 ) -> None:
     """Replay every origin of a past span with several models side by side and score them.
 
@@ -47,10 +45,8 @@ def backtest(
         retrain_days: days between retrainings; default once, at the start.
         seeds: of the fits; default that of the configuration.
         jobs: worker processes; default as many as cores.
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
     """
-    settings, _ = begin(config, data_root, None)
+    settings, _ = begin(None)
     span = ReplaySpan(
         to_utc(start),
         to_utc(end),

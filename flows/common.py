@@ -21,13 +21,15 @@ PROGRESS: ContextVar[Progress | None] = ContextVar("progress", default=None)
 LOGGERS = ("tasks", "flows")
 
 
-def begin(config: str | None, data_root: str | None, as_of: datetime | None) -> tuple[Settings, np.datetime64]:
+def begin(as_of: datetime | None) -> tuple[Settings, np.datetime64]:
     """Settings, and the moment that this run pretends it is: UTC microseconds, now by default.
 
-    From here on the log of the run in Prefect holds what our modules log.
+    The settings are those of the process's environment, NEXTHOUR_CONFIG and NEXTHOUR_DATA_ROOT: where a run reads and
+    writes is a matter of its deployment, which nobody types into a form. From here on the log of the run in Prefect
+    holds what our modules log.
     """
     send_logs_to_prefect()
-    settings = load_settings(config, data_root)
+    settings = load_settings()
     return settings, to_utc(as_of) or np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
 
 

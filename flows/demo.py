@@ -12,18 +12,20 @@ schedule would, each one a run in Prefect, in order:
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import tomli_w
 
+from flows.machine.environment import flow_environment
 from tasks.errors import ConfigError, HistoryError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
@@ -143,30 +145,24 @@ def run(settings: Settings, config: str, say: Callable[[str], None]) -> DemoRepo
     from flows.retrain import retrain
     from flows.score import score
 
-    started, where = time.monotonic(), _Where(config=config, data_root=settings.data_root)
+    started = time.monotonic()
+    os.environ.update(flow_environment(config, settings.data_root))
     say("1/5 ingest: read the history")
-    ingest(**where, backfill=True)
+    ingest(backfill=True)
     end = _end(settings)
     first = end - SCORED_HOURS * HOUR
     say("2/5 features: write the lag table of the last two days")
-    features(**where, as_of=_aware(end))
+    features(as_of=_aware(end))
     say("3/5 retrain: train a network, compare it with the baselines on days it never saw")
-    trained = retrain(**where, as_of=_aware(first), return_state=True)
+    trained = retrain(as_of=_aware(first), return_state=True)
     say(f"4/5 forecast: the last {SCORED_HOURS} hours as they would have been forecast, then the next one")
     for hour in range(SCORED_HOURS + 1):
-        forecast(**where, as_of=_aware(first + hour * HOUR))
+        forecast(as_of=_aware(first + hour * HOUR))
     say(f"5/5 score: compare the {SCORED_HOURS} hours with what happened")
-    score(**where, as_of=_aware(end))
+    score(as_of=_aware(end))
     time.sleep(RECORDER_SECONDS)
     report: Any = trained.result()  # Prefect's types take the state that `retrain` returns for its result
     return _report(settings, config, end, report, str(trained.message), time.monotonic() - started)
-
-
-class _Where(TypedDict):
-    """Parameters that all flows share."""
-
-    config: str
-    data_root: str
 
 
 def _report(

@@ -24,8 +24,6 @@ from tasks.clock import service_dates
 
 @flow(name="features", flow_run_name=run_name, timeout_seconds=3600)
 def features(
-    config: str | None = None,
-    data_root: str | None = None,
     start: date | None = None,
     end: date | None = None,
     as_of: datetime | None = None,
@@ -33,13 +31,11 @@ def features(
     """Write the lag table of the service days asked for; by default yesterday and today.
 
     Args:
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
         start: first service day.
         end: last service day, included.
         as_of: pretend that it is this moment; default now.
     """
-    settings, moment = begin(config, data_root, as_of)
+    settings, moment = begin(as_of)
     today = service_dates(np.array([moment], "datetime64[m]"), settings.network.timezone)[0]
     first = np.datetime64(start, "D") if start else today - np.timedelta64(1, "D")
     last = np.datetime64(end, "D") if end else today

@@ -29,20 +29,16 @@ from tasks.stations.load import station_table
 
 @flow(name="forecast", flow_run_name=run_name, timeout_seconds=600)
 def forecast(
-    config: str | None = None,
-    data_root: str | None = None,
     model: str = "champion",
     as_of: datetime | None = None,
 ) -> None:
     """Forecast the next hour with the champion, or the next best that answers, and publish it to every target.
 
     Args:
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
         model: champion, a registry version or an architecture that needs no training.
         as_of: pretend that it is this moment; default now.
     """
-    settings, moment = begin(config, data_root, as_of)
+    settings, moment = begin(as_of)
     report = loop.forecast(settings, moment, model)
     document = forecast_document(report, station_table(settings), _picture(settings, report))
     create_markdown_artifact(markdown(document), key="forecast", description="The next hour")

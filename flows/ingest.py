@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 
 @flow(name="ingest", flow_run_name=run_name, timeout_seconds=3600)
 def ingest(
-    config: str | None = None,
-    data_root: str | None = None,
     source: str | None = None,
     backfill: bool = False,
     start: datetime | None = None,
@@ -43,15 +41,13 @@ def ingest(
     """Read every source, store new rows in the minute table, keep rejected rows with their reason.
 
     Args:
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
         source: only this source.
         backfill: history: rows count as known when they happened.
         start: leave out minutes before.
         end: leave out minutes from here on.
         as_of: pretend that it is this moment; default now.
     """
-    settings, moment = begin(config, data_root, as_of)
+    settings, moment = begin(as_of)
     try:
         report = loop.ingest(
             settings,

@@ -26,8 +26,6 @@ from tasks.errors import StoreError
 
 @flow(name="maintain", flow_run_name=run_name, timeout_seconds=3600)
 def maintain(
-    config: str | None = None,
-    data_root: str | None = None,
     sample_days: int = 7,
     full: bool = False,
     as_of: datetime | None = None,
@@ -35,13 +33,11 @@ def maintain(
     """Remove what is not kept, compact days that are over, check files and folds, mend, sweep.
 
     Args:
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
         sample_days: how many of the newest service days are folded anew, and about how many of the others.
         full: read every file and fold every day.
         as_of: pretend that it is this moment; default now.
     """
-    settings, moment = begin(config, data_root, as_of)
+    settings, moment = begin(as_of)
     report = loop.maintain(settings, moment, sample_days, full)
     create_markdown_artifact(
         markdown(maintain_document(report)), key="maintain", description="Whether the tables agree"

@@ -29,23 +29,19 @@ from tasks.errors import HistoryError
 
 @flow(name="retrain", flow_run_name=run_name, timeout_seconds=6 * 3600)
 def retrain(
-    config: str | None = None,
-    data_root: str | None = None,
     model: str | None = None,
     as_of: datetime | None = None,
 ) -> State[Any]:
     """Fit a challenger on the recent past; it becomes champion if it wins on held-out days it never saw.
 
     Args:
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
         model: architecture; default the configuration's [retrain] model.
         as_of: pretend that it is this moment; default now.
 
     Returns:
         A state that holds the report; with too little history it is named Waiting and holds None.
     """
-    settings, moment = begin(config, data_root, as_of)
+    settings, moment = begin(as_of)
     try:
         report = loop.retrain(settings, moment, model, current_progress())
     except HistoryError as error:

@@ -23,8 +23,6 @@ from flows.reports.loop_reports import score_document
 
 @flow(name="score", flow_run_name=run_name, timeout_seconds=1800)
 def score(
-    config: str | None = None,
-    data_root: str | None = None,
     start: datetime | None = None,
     end: datetime | None = None,
     as_of: datetime | None = None,
@@ -32,13 +30,11 @@ def score(
     """Join matured forecasts with the truth, log live metrics, and follow the registry's champion.
 
     Args:
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
         start: first issue to score; default some days back, for late truth.
         end: issues before it.
         as_of: pretend that it is this moment; default now.
     """
-    settings, moment = begin(config, data_root, as_of)
+    settings, moment = begin(as_of)
     report = loop.score(settings, moment, to_utc(start), to_utc(end))
     followed = loop.follow_champion(settings, moment)
     create_markdown_artifact(

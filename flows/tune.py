@@ -34,8 +34,6 @@ def tune(
     every_minutes: int = 60,
     retrain_days: int = 7,
     metric: str = "rmsse",
-    config: str | None = None,
-    data_root: str | None = None,
 ) -> None:
     """Try configs of an architecture, each by a backtest; the same again goes on where it stopped.
 
@@ -48,10 +46,8 @@ def tune(
         every_minutes: distance of the origins.
         retrain_days: days between retrainings; a hopeless trial is given up after one of them.
         metric: rmsse, mase, rmse_hour, mae_hour, poisson_deviance or pinball.
-        config: TOML of the network; default deployments/nexthour.toml.
-        data_root: folder or URL of the tables; overrides the configuration's.
     """
-    settings, _ = begin(config, data_root, None)
+    settings, _ = begin(None)
     again = np.timedelta64(retrain_days, "D")
     span = ReplaySpan(to_utc(start), to_utc(end), np.timedelta64(every_minutes, "m"), (), again)
     report = run_tuning(

@@ -43,7 +43,7 @@ Config = Annotated[
     str | None,
     typer.Option(
         "--config",
-        help="Configuration (TOML); default: DATA_ROOT/nexthour.toml, else deployments/nexthour.toml.",
+        help="Configuration (TOML); default: DATA_ROOT/nexthour.toml, $NEXTHOUR_CONFIG, deployments/nexthour.toml.",
     ),
 ]
 DataRoot = Annotated[

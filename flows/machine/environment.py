@@ -40,6 +40,11 @@ def server_environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def flow_environment(config: str | None, data_root: str) -> dict[str, str]:
+    """Variables that tell every flow run of a process its settings; `config` is None where there is no file."""
+    return {"NEXTHOUR_DATA_ROOT": data_root, **({"NEXTHOUR_CONFIG": config} if config else {})}
+
+
 def use_one_shot_server(settings: Settings) -> None:
     """Let flows of this process run against a server of its own, unless one is configured."""
     own = {

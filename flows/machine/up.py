@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urljoin
 
-from flows.machine.environment import server_environment, state_folder
+from flows.machine.environment import flow_environment, server_environment, state_folder
 from flows.machine.exposure import check_exposure, mlflow_access, prefect_access
 from flows.machine.supervise import Child, Supervisor, check_free
 from tasks.settings.tree import Settings
@@ -33,6 +33,7 @@ def make_supervisor(
     children, folder = [_prefect(host, prefect_port)], state_folder(settings)
     environment = {
         **server_environment(settings),
+        **flow_environment(config, settings.data_root),
         **prefect_access(settings, host, prefect_port),
         "PREFECT_API_URL": api,
     }
@@ -41,9 +42,7 @@ def make_supervisor(
         check_free(access.host, mlflow_port, "--mlflow-port")
         children.append(_mlflow(access.host, mlflow_port, access.options))
         environment |= {**access.environment, "MLFLOW_BACKEND_STORE_URI": uri}
-    children.append(
-        Child("deployments", [sys.executable, "-m", "flows.machine.serve", config or "", settings.data_root])
-    )
+    children.append(Child("deployments", [sys.executable, "-m", "flows.machine.serve"]))
     (folder / "prefect").mkdir(parents=True, exist_ok=True)
     return Supervisor(children, environment, folder / "logs", say)
 

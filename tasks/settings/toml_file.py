@@ -23,8 +23,9 @@ KINDS: dict[str, type[BaseModel]] = {m.model_fields["kind"].default: m for m in 
 def load_settings(config: str | Path | None = None, data_root: str | None = None) -> Settings:
     """Settings from a TOML file, the environment over it, `data_root` over both.
 
-    Without `config`: the `nexthour.toml` of the given data root, else `deployments/nexthour.toml` of the
-    working folder if it is there, else defaults. Relative paths in the file are relative to its folder.
+    Without `config`: the `nexthour.toml` of the given data root, else the file that NEXTHOUR_CONFIG names, else the
+    `nexthour.toml` of the data root that NEXTHOUR_DATA_ROOT names, else `deployments/nexthour.toml` of the working
+    folder if it is there, else defaults. Relative paths in the file are relative to its folder.
 
     Raises:
         ConfigError: one line that names file, key and remedy.
@@ -62,10 +63,22 @@ def _find(config: str | Path | None, data_root: str | None) -> Path | None:
         if not path.is_file():
             raise ConfigError(f"configuration {path} is not a file: give --config FILE")
         return path
-    folder = None if data_root is None else local_folder(data_root)
-    if folder is not None and (folder / "nexthour.toml").is_file():
-        return folder / "nexthour.toml"
-    return Path(DEFAULT_CONFIG) if Path(DEFAULT_CONFIG).is_file() else None
+    named, default = os.environ.get(f"{PREFIX}CONFIG"), Path(DEFAULT_CONFIG)
+    if own := _in_root(data_root):
+        return own
+    if named and not Path(named).is_file():
+        raise ConfigError(f"environment {PREFIX}CONFIG: configuration {named} is not a file")
+    return (
+        Path(named)
+        if named
+        else _in_root(os.environ.get(f"{PREFIX}DATA_ROOT")) or (default if default.is_file() else None)
+    )
+
+
+def _in_root(data_root: str | None) -> Path | None:
+    """The configuration that lies in a data root."""
+    folder = local_folder(data_root) if data_root else None
+    return folder / "nexthour.toml" if folder is not None and (folder / "nexthour.toml").is_file() else None
 
 
 def _read(path: Path) -> dict[str, Any]:

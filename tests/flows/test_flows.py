@@ -14,8 +14,8 @@ pytestmark = pytest.mark.usefixtures("prefect_harness")
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> dict[str, str]:
-    """Parameters of a network with two days of counts, one row of which is refused."""
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names a network with two days of counts, one row of which is refused."""
     rows = ["station_id,minute,entries,exits"]
     for day in ("04", "05"):
         rows += [f"A,2024-03-{day}T{h:02d}:{m:02d}Z,{h},{m % 3}" for h in range(24) for m in range(60)]
@@ -23,7 +23,7 @@ def where(tmp_path: Path) -> dict[str, str]:
     (tmp_path / "net.toml").write_text(
         'data_root = "root"\n[[sources]]\nname = "gates"\nkind = "counts"\npath = "a.csv"\n'
     )
-    return {"config": str(tmp_path / "net.toml")}
+    monkeypatch.setenv("NEXTHOUR_CONFIG", str(tmp_path / "net.toml"))
 
 
 def artifact(key: str) -> str:
@@ -33,10 +33,11 @@ def artifact(key: str) -> str:
     return str(found.data)
 
 
-def test_ingest_tells_what_came_in_and_what_was_rejected(where: dict[str, str]) -> None:
+@pytest.mark.usefixtures("network")
+def test_ingest_tells_what_came_in_and_what_was_rejected() -> None:
     from flows.ingest import ingest
 
-    state = ingest(**where, backfill=True, return_state=True)
+    state = ingest(backfill=True, return_state=True)
     assert state.is_completed()
     said = artifact("ingest")
     assert "2,880" in said
@@ -44,12 +45,13 @@ def test_ingest_tells_what_came_in_and_what_was_rejected(where: dict[str, str]) 
     assert "many" in said
 
 
-def test_forecast_shows_the_next_hour_as_a_table_and_a_picture_and_why_it_is_degraded(where: dict[str, str]) -> None:
+@pytest.mark.usefixtures("network")
+def test_forecast_shows_the_next_hour_as_a_table_and_a_picture_and_why_it_is_degraded() -> None:
     from flows.forecast import forecast
     from flows.ingest import ingest
 
-    ingest(config=where["config"], backfill=True)
-    state = forecast(**where, as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
+    ingest(backfill=True)
+    state = forecast(as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
     assert state.is_completed()
     said = artifact("forecast")
     assert "busiest stations" in said
@@ -75,70 +77,73 @@ def logs_of(flow: str) -> list[str]:
     return messages
 
 
-def test_the_log_of_a_run_holds_what_our_own_modules_log(where: dict[str, str]) -> None:
+@pytest.mark.usefixtures("network")
+def test_the_log_of_a_run_holds_what_our_own_modules_log() -> None:
     from flows.forecast import forecast
     from flows.ingest import ingest
 
-    ingest(config=where["config"], backfill=True)
+    ingest(backfill=True)
     said = logs_of("ingest")
     assert "gates: 2880 rows stored in 2 days, 1 rejected" in said  # from flows.pipelines
-    forecast(**where, as_of=datetime(2024, 3, 5, 23, tzinfo=UTC))
+    forecast(as_of=datetime(2024, 3, 5, 23, tzinfo=UTC))
     said = logs_of("forecast")
     assert [line for line in said if line.startswith("published to latest_json: ")]  # from tasks, in a task run
     assert [line for line in said if line.startswith("features: 1 stations")]
 
 
-def test_what_our_modules_log_outside_of_a_run_is_nothing_that_prefect_warns_of(where: dict[str, str]) -> None:
+@pytest.mark.usefixtures("network")
+def test_what_our_modules_log_outside_of_a_run_is_nothing_that_prefect_warns_of() -> None:
     from prefect.settings import PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW, temporary_settings
 
     from flows.ingest import ingest
 
-    ingest(config=where["config"], backfill=True)
+    ingest(backfill=True)
     with warnings.catch_warnings(), temporary_settings({PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "warn"}):
         warnings.simplefilter("error")
         logging.getLogger("tasks.publish.steps").info("published by no run")
 
 
-def test_retrain_with_too_little_history_waits_and_says_how_much_is_needed(where: dict[str, str]) -> None:
+@pytest.mark.usefixtures("network")
+def test_retrain_with_too_little_history_waits_and_says_how_much_is_needed() -> None:
     from flows.ingest import ingest
     from flows.retrain import retrain
 
-    ingest(config=where["config"], backfill=True)
-    state = retrain(**where, as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
+    ingest(backfill=True)
+    state = retrain(as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
     assert state.name == "Waiting"
     assert "days" in (state.message or "")
 
 
-def test_maintain_mends_a_minute_table_that_is_not_what_the_observations_say(
-    where: dict[str, str], tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("network")
+def test_maintain_mends_a_minute_table_that_is_not_what_the_observations_say(tmp_path: Path) -> None:
     from flows.ingest import ingest
     from flows.maintain import maintain
 
-    ingest(config=where["config"], backfill=True)
+    ingest(backfill=True)
     file = tmp_path / "root/minutes/service_date=2024-03-05/part.parquet"
     good = file.read_bytes()
     file.write_bytes((tmp_path / "root/minutes/service_date=2024-03-04/part.parquet").read_bytes())
-    assert maintain(**where, return_state=True).is_completed()
+    assert maintain(return_state=True).is_completed()
     assert file.read_bytes() == good
     assert "2024-03-05 was folded again and replaced" in artifact("maintain")
 
 
-def test_maintain_shows_what_it_did_and_fails_where_a_person_is_needed(where: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("network")
+def test_maintain_shows_what_it_did_and_fails_where_a_person_is_needed(tmp_path: Path) -> None:
     from flows.ingest import ingest
     from flows.maintain import maintain
 
-    ingest(config=where["config"], backfill=True)
+    ingest(backfill=True)
     day = tmp_path / "root/observations/service_date=2024-03-04"
     [batch] = day.iterdir()
     (day / f"{'0' * 24}.parquet").write_bytes(batch.read_bytes())
-    assert maintain(**where, return_state=True).is_completed()
+    assert maintain(return_state=True).is_completed()
     said = artifact("maintain")
     assert "| 2024-03-04 | 2 | 1 |" in said
     assert "| files | new | read again | changed | lost | unreadable | not ours |" in said
     [batch] = day.iterdir()
     batch.write_bytes(b"PAR1")
-    state = maintain(**where, full=True, return_state=True)
+    state = maintain(full=True, return_state=True)
     assert state.is_failed()
     assert "run nexthour backfill --source gates" in artifact("maintain")
 

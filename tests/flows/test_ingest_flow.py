@@ -17,15 +17,15 @@ NOON = datetime(2024, 3, 5, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def where(tmp_path: Path) -> dict[str, str]:
-    """Parameters of a network with half a day of counts up to 11:00, one of them out of range."""
+def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment names a network with half a day of counts up to 11:00, one of them out of range."""
     rows = [f"A,2024-03-05T{n // 60:02d}:{n % 60:02d}Z,{900 if n == 510 else n % 7}" for n in range(11 * 60)]
     (tmp_path / "a.csv").write_text("\n".join(["station_id,minute,entries", *rows]) + "\n")
     (tmp_path / "net.toml").write_text(
         'data_root = "root"\n[network]\ntargets = ["entries"]\n[quality]\nranges = { entries = [0, 100] }\n'
         f'[[sources]]\nname = "{tmp_path.name}"\nkind = "counts"\npath = "a.csv"\n'
     )
-    return {"config": str(tmp_path / "net.toml")}
+    monkeypatch.setenv("NEXTHOUR_CONFIG", str(tmp_path / "net.toml"))
 
 
 def artifact() -> str:
@@ -54,9 +54,10 @@ def events(resource: str, at_least: int) -> list[dict[str, Any]]:
     return list(found)
 
 
-def test_a_warning_is_an_event_once_and_a_row_of_the_artifact_every_time(where: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("network")
+def test_a_warning_is_an_event_once_and_a_row_of_the_artifact_every_time(tmp_path: Path) -> None:
     for minutes in (0, 1, 2):
-        assert ingest(**where, as_of=NOON + timedelta(minutes=minutes), return_state=True).is_completed()
+        assert ingest(as_of=NOON + timedelta(minutes=minutes), return_state=True).is_completed()
     (quiet,) = events(f"nexthour.source.{tmp_path.name}", 1)
     assert quiet["event"] == "nexthour.quality.quiet_source"
     assert quiet["payload"]["sentence"].startswith(f"source '{tmp_path.name}' has said nothing for 60 minutes")
@@ -67,21 +68,21 @@ def test_a_warning_is_an_event_once_and_a_row_of_the_artifact_every_time(where: 
     assert "900 entries at 2024-03-05T08:30Z, outside 0 to 100" in said
 
 
-def test_a_run_of_which_nothing_landed_fails_and_says_what_to_change(where: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("network")
+def test_a_run_of_which_nothing_landed_fails_and_says_what_to_change(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("station_id,minute,entries\nA,25/03/2024 07:15,3\n")
-    state = ingest(**where, as_of=NOON, return_state=True)
+    state = ingest(as_of=NOON, return_state=True)
     assert state.is_failed()
     assert 'time_format = "%d/%m/%Y %H:%M"' in str(state.message)
     assert artifact().startswith("# Ingest failed: ")
-    assert ingest(**where, as_of=NOON + timedelta(minutes=10), return_state=True).is_completed()
+    assert ingest(as_of=NOON + timedelta(minutes=10), return_state=True).is_completed()
 
 
-def test_a_run_that_could_read_nothing_fails_and_still_tells_of_the_silence(
-    where: dict[str, str], tmp_path: Path
-) -> None:
-    assert ingest(**where, as_of=NOON, return_state=True).is_completed()
+@pytest.mark.usefixtures("network")
+def test_a_run_that_could_read_nothing_fails_and_still_tells_of_the_silence(tmp_path: Path) -> None:
+    assert ingest(as_of=NOON, return_state=True).is_completed()
     (tmp_path / "a.csv").unlink()
-    state = ingest(**where, as_of=NOON + timedelta(minutes=90), return_state=True)
+    state = ingest(as_of=NOON + timedelta(minutes=90), return_state=True)
     assert state.is_failed()
     assert "has said nothing for 150 minutes" in artifact()
     assert "a.csv" in artifact()

@@ -152,6 +152,22 @@ def test_a_data_root_s_own_configuration_is_used_when_none_is_given(tmp_path: Pa
     assert load_settings(None, str(tmp_path / "elsewhere")).network.name == "network"
 
 
+def test_the_environment_names_the_settings_of_a_process_that_is_given_none(
+    tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEXTHOUR_DATA_ROOT", str(tmp_path))
+    (tmp_path / "nexthour.toml").write_text('[network]\nname = "of the root"\n')
+    assert (load_settings().network.name, load_settings().data_root) == ("of the root", str(tmp_path))
+    named = write('data_root = "elsewhere"\n[network]\nname = "named"')
+    monkeypatch.setenv("NEXTHOUR_CONFIG", str(named))
+    assert (load_settings().network.name, load_settings().data_root) == ("named", str(tmp_path))
+    assert load_settings(write('[network]\nname = "told"')).network.name == "told"
+    assert load_settings(None, str(tmp_path / "given")).data_root == str(tmp_path / "given")
+    monkeypatch.setenv("NEXTHOUR_CONFIG", "nowhere.toml")
+    with pytest.raises(ConfigError, match=r"environment NEXTHOUR_CONFIG: configuration nowhere\.toml is not a file"):
+        load_settings()
+
+
 def test_the_working_folder_s_deployment_is_used_when_nothing_is_given() -> None:
     assert config_path() is None
     Path("deployments").mkdir()

@@ -30,6 +30,8 @@ def test_prefect_yaml_says_what_the_registry_says(item: Deployed) -> None:
     assert entry["entrypoint"] == item.entrypoint
     assert entry["description"] == item.description
     assert entry["schedules"] == expected
+    assert "parameters" not in entry
+    assert entry["work_pool"]["job_variables"] == {"env": {"NEXTHOUR_CONFIG": "deployments/nexthour.toml"}}
     assert entry["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 
 
@@ -39,6 +41,7 @@ def test_every_entrypoint_is_a_flow_of_that_name_whose_parameters_are_all_descri
     assert flow.name == item.flow
     described = flow.parameters.model_dump()["properties"]
     assert [name for name, field in described.items() if not field.get("description")] == []
+    assert not {"config", "data_root"} & set(described)
 
 
 @pytest.mark.parametrize("item", [d for d in DEPLOYMENTS if d.local], ids=lambda item: item.flow)

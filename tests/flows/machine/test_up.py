@@ -29,6 +29,7 @@ def test_up_starts_prefect_then_mlflow_then_the_deployments_which_talk_to_that_p
     supervisor = make_supervisor(Settings(data_root=str(tmp_path)), None, "127.0.0.1", prefect, mlflow, print)
     assert [child.name for child in supervisor.children] == ["prefect", "mlflow", "deployments"]
     assert supervisor.environment["PREFECT_API_URL"] == f"http://127.0.0.1:{prefect}/api"
+    assert supervisor.environment["NEXTHOUR_DATA_ROOT"] == str(tmp_path)
     assert addresses(supervisor) == [
         f"prefect  http://127.0.0.1:{prefect}/",
         f"mlflow   http://127.0.0.1:{mlflow}/",
