@@ -17,6 +17,7 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name
+from flows.outcomes import tell_forecast
 from flows.pipelines import loop
 from flows.pipelines.loop import ForecastReport
 from flows.reports.document import MarkdownOnly, embed_picture, markdown
@@ -40,6 +41,7 @@ def forecast(
     """
     settings, moment = begin(as_of)
     report = loop.forecast(settings, moment, model)
+    tell_forecast(settings, report, live=as_of is None)
     document = forecast_document(report, station_table(settings), _picture(settings, report))
     create_markdown_artifact(markdown(document), key="forecast", description="The next hour")
     if report.failures:

@@ -21,6 +21,7 @@ from prefect.artifacts import create_markdown_artifact
 from prefect.states import Completed
 
 from flows.common import begin, current_progress, run_name
+from flows.outcomes import tell_retrain, tell_waiting
 from flows.pipelines import loop
 from flows.reports.document import markdown
 from flows.reports.loop_reports import retrain_document
@@ -45,7 +46,9 @@ def retrain(
     try:
         report = loop.retrain(settings, moment, model, current_progress())
     except HistoryError as error:
+        tell_waiting(settings, str(error))
         return Completed(name="Waiting", message=str(error))
+    tell_retrain(settings, report)
     create_markdown_artifact(
         markdown(retrain_document(report)), key="retrain", description="Challenger against champion and baselines"
     )

@@ -16,6 +16,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.common import begin, run_name, to_utc
+from flows.outcomes import announce_champion
 from flows.pipelines import loop
 from flows.reports.document import markdown
 from flows.reports.loop_reports import score_document
@@ -37,6 +38,7 @@ def score(
     settings, moment = begin(as_of)
     report = loop.score(settings, moment, to_utc(start), to_utc(end))
     followed = loop.follow_champion(settings, moment)
+    announce_champion(settings)
     create_markdown_artifact(
         markdown(score_document(report, followed)), key="score", description="How the live forecasts did"
     )

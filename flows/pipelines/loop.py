@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,11 +59,16 @@ class NothingRead(SourceError):
 
 @dataclass(frozen=True)
 class ForecastReport:
-    """What was published, and where."""
+    """What was published and where: place per target, and the error per target that failed."""
 
     issue: Issue
     published: dict[str, str]
-    failures: tuple[str, ...]
+    failed_targets: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """One sentence per target that failed."""
+        return tuple(f"{target}: {error}" for target, error in self.failed_targets.items())
 
 
 def ingest(
@@ -168,14 +173,14 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     rungs = LADDER if model == "champion" else tuple(dict.fromkeys((model, *LADDER[2:])))
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
     issued = issue(settings, table, ladder, as_of, origin)
-    published, failures = {}, []
+    published, failed = {}, {}
     for target in settings.publish.targets:
         try:
             published[target] = publish(settings, target, issued.table, issued.summary)
         except (NexthourError, OSError) as error:
             log.error("publishing to %s failed: %s", target, error)
-            failures.append(f"{target}: {error}")
-    return ForecastReport(issued, published, tuple(failures))
+            failed[target] = str(error)
+    return ForecastReport(issued, published, failed)
 
 
 def channels(settings: Settings, *, forgiving: bool = False) -> tuple[Channel, ...]:

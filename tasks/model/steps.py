@@ -89,6 +89,12 @@ def rollback(settings: Settings, as_of: np.datetime64) -> str:
     return roll_back(settings, as_of)
 
 
+def champion_pointer(settings: Settings) -> dict[str, Any] | None:
+    """Which version publishes, since when and why, as `promotion.champion` describes it; None before the first."""
+    pointer: dict[str, Any] | None = Store(settings.data_root).read_json(POINTER)
+    return pointer
+
+
 def load_forecaster(settings: Settings, name: str) -> Forecaster:
     """A model ready to forecast, without Keras and without MLflow.
 

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from flows.ingest import emit_warnings, ingest
+from flows.events import emit_warnings
+from flows.ingest import ingest
 from tasks.quality.results import QualityResult
+from tasks.settings.tree import Settings
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 NOON = datetime(2024, 3, 5, 12, tzinfo=UTC)
@@ -90,4 +92,4 @@ def test_a_run_that_could_read_nothing_fails_and_still_tells_of_the_silence(tmp_
 
 def test_an_event_that_cannot_be_sent_fails_nothing() -> None:
     too_large = "x" * 10_000_000
-    emit_warnings([QualityResult("range", "warning", "station", "A", too_large, 9, 1, 1, "now", True)], "town")
+    emit_warnings(Settings(), [QualityResult("range", "warning", "station", "A", too_large, 9, 1, 1, "now", True)])

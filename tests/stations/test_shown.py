@@ -90,7 +90,7 @@ def test_a_station_file_that_cannot_be_used_stops_no_publication(tmp_path: Path)
 
 
 def test_the_forecast_s_report_names_stations_and_shows_names_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    report = ForecastReport(cast(Any, SimpleNamespace(summary=SUMMARY)), {}, ())
+    report = ForecastReport(cast(Any, SimpleNamespace(summary=SUMMARY)), {})
     text = markdown(forecast_document(report, TABLE, embed_picture(b"", f"entries at {NASTY}")))
     assert "<img" not in text
     assert "&lt;img src=x onerror=alert(1)&gt; $\\\\frac$ \\`\\[b\\](c)\\` (72) | 2.00 |" in text

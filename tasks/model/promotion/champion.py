@@ -1,7 +1,8 @@
 """Which bundle publishes: the pointer on disk, and how it follows the registry's alias.
 
 `bundles/champion.json` holds `version`, `folder`, `previous` (version or null), `earlier` (older versions, the oldest
-first), `registry` (where the alias stood when the pointer was set), `set_at` and `source`.
+first), `registry` (where the alias stood when the pointer was set), `set_at`, `by` (gate, person or rollback) and
+`source`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from tasks.tracking.runs import TrackingError, connect
 log = logging.getLogger(__name__)
 
 POINTER = "bundles/champion.json"
+By = Literal["gate", "person", "rollback"]
 REMEMBERED = 10
 FALLBACK = "linear_level"
 """The baseline that takes a fit and is kept from night to night, because the forecast steps down to it."""
@@ -46,7 +48,9 @@ def copy_bundle(store: Store, place: str, folder: Path) -> str:
     return place
 
 
-def move_pointer(store: Store, version: str, alias: str | None, now: np.datetime64, source: str) -> dict[str, Any]:
+def move_pointer(
+    store: Store, version: str, alias: str | None, now: np.datetime64, source: str, by: By = "gate"
+) -> dict[str, Any]:
     """Let a version publish; what published before is remembered as `previous`.
 
     Args:
@@ -55,11 +59,12 @@ def move_pointer(store: Store, version: str, alias: str | None, now: np.datetime
         alias: version of the registry's alias, None where that is not known.
         now: UTC.
         source: why it moved, for people.
+        by: what moved it.
     """
     with store.lock("champion"):
         old = store.read_json(POINTER) or {}
         earlier = [v for v in (*old.get("earlier", []), old.get("version")) if v and v != version][-REMEMBERED:]
-        return _write(store, version, earlier, alias or old.get("registry"), now, source)
+        return _write(store, version, earlier, alias or old.get("registry"), now, source, by)
 
 
 def sync_champion(settings: Settings, now: np.datetime64) -> str | None:
@@ -81,7 +86,7 @@ def sync_champion(settings: Settings, now: np.datetime64) -> str | None:
     except (TrackingError, ModelError) as error:
         log.warning("the champion stays %s: %s", pointer.get("version", "unset"), error)
         return None
-    move_pointer(store, version, version, now, "the registry's alias was moved by hand")
+    move_pointer(store, version, version, now, "the registry's alias was moved by hand", "person")
     return f"version {version} publishes now: the registry's alias champion was moved to it by hand"
 
 
@@ -101,7 +106,7 @@ def rollback(settings: Settings, now: np.datetime64) -> str:
             raise ModelError(f"{store.url(POINTER)} knows no previous champion: there is nothing to roll back to")
         *earlier, version = old["earlier"]
         alias = _point_alias(settings, version) or old.get("registry")
-        _write(store, version, earlier, alias, now, f"rolled back from {old['version']}")
+        _write(store, version, earlier, alias, now, f"rolled back from {old['version']}", "rollback")
     return str(version)
 
 
@@ -117,7 +122,7 @@ def _point_alias(settings: Settings, version: str) -> str | None:
 
 
 def _write(
-    store: Store, version: str, earlier: list[str], alias: str | None, now: np.datetime64, source: str
+    store: Store, version: str, earlier: list[str], alias: str | None, now: np.datetime64, source: str, by: By
 ) -> dict[str, Any]:
     pointer = {
         "version": version,
@@ -126,6 +131,7 @@ def _write(
         "earlier": earlier,
         "registry": alias,
         "set_at": f"{now.astype('datetime64[s]')}Z",
+        "by": by,
         "source": source,
     }
     store.write_json(POINTER, pointer)

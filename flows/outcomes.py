@@ -1,0 +1,95 @@
+"""What each flow tells the world of its run: the events of its outcome, and the incidents that begin or end with it.
+
+A run that pretends another moment (`as_of`) says nothing of the present: it emits no event of what is so now.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from flows import events, incidents
+from flows.pipelines.loop import ForecastReport, IngestReport, select_sources
+from tasks.errors import StoreError
+from tasks.quality.steps import QualityResult
+from tasks.settings.tree import Settings
+
+if TYPE_CHECKING:
+    from tasks.model.steps import RetrainReport
+
+log = logging.getLogger(__name__)
+
+QUIET = "quiet_source"
+
+
+def tell_ingest(settings: Settings, report: IngestReport, source: str | None, live: bool) -> None:
+    """Warnings of quality checks that are new; sources of which nothing landed, or that are silent, or no longer."""
+    events.emit_warnings(settings, report.quality)
+    if not live:
+        return
+    wrong = _nothing_landed(settings, report, source)
+    landed = {each.source for each in report.sources if each.rows}
+    incidents.follow(settings, incidents.NOTHING_LANDED, wrong, landed)
+    if QUIET in {result.check for result in report.quality if result.status != "not_run"}:
+        silent = {result.subject: _silence(result) for result in report.quality if _is_silent(result)}
+        heard = {each.name for each in settings.sources} - set(silent)
+        incidents.follow(settings, incidents.SILENT, silent, heard)
+
+
+def tell_forecast(settings: Settings, report: ForecastReport, live: bool) -> None:
+    """The publication, whether it is degraded, and the targets that failed."""
+    announce_champion(settings)
+    if not live:
+        return
+    failed = {name: {"target": name, "reason": reason} for name, reason in report.failed_targets.items()}
+    incidents.follow(settings, incidents.TARGET_FAILED, failed, set(report.published))
+    if failed and not report.published:
+        return
+    summary, network = report.issue.summary, settings.network.name
+    told = {key: summary[key] for key in ("origin_utc", "issued_at", "model_version", "degraded_reason")}
+    events.emit(settings, events.PUBLISHED, {**told, "targets": sorted(report.published)})
+    reason = report.issue.degraded_reason
+    degraded = {network: {"reason": reason, "model_version": report.issue.model_version}} if reason else {}
+    incidents.follow(settings, incidents.DEGRADED, degraded, {network} - set(degraded))
+
+
+def tell_retrain(settings: Settings, report: RetrainReport) -> None:
+    """Whether the challenger was promoted."""
+    announce_champion(settings)
+    if not report.promoted:
+        told = {"version": report.version, "reason": report.reason, "url": report.url}
+        events.emit(settings, events.REJECTED, told)
+
+
+def tell_waiting(settings: Settings, reason: str) -> None:
+    """That nothing was trained yet."""
+    events.emit(settings, events.WAITING, {"reason": reason})
+
+
+def announce_champion(settings: Settings) -> None:
+    """Emit that another version publishes, once, however that came about."""
+    from tasks.model.steps import champion_pointer
+
+    try:
+        pointer = champion_pointer(settings)
+    except StoreError as error:
+        log.error("whether the champion changed is not known: %s", error)
+    else:
+        incidents.announce_champion(settings, pointer)
+
+
+def _nothing_landed(settings: Settings, report: IngestReport, source: str | None) -> dict[str, dict[str, str]]:
+    """Payload per source that could not be read, or of which nothing or little landed."""
+    read = {each.source for each in report.sources}
+    unread = [name for name in select_sources(settings, source) if name not in read]
+    reasons = dict(zip(unread, report.failures, strict=False))
+    reasons |= {each.source: each.problem for each in report.sources if each.problem}
+    return {name: {"source": name, "reason": reason} for name, reason in reasons.items()}
+
+
+def _is_silent(result: QualityResult) -> bool:
+    return result.check == QUIET and result.status == "warning"
+
+
+def _silence(result: QualityResult) -> dict[str, str]:
+    return {"source": result.subject, "reason": result.sentence}
