@@ -173,12 +173,30 @@ class Split:
     holdout: Minutes
 
 
+OnEpoch = Callable[[int, Mapping[str, float]], None]
+"""Receives the figures of an epoch as soon as it is over: its number, the first is 1, and metric name -> value."""
+
+
 @dataclass
 class FitLog:
-    """What happened during a fit: metric name -> one value an epoch; and what people want to look at."""
+    """What happened during a fit.
+
+    Attributes:
+        epochs: metric name -> one value per epoch.
+        notes: what people want to look at.
+        on_epoch: called by `add_epoch`.
+    """
 
     epochs: dict[str, list[float]] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
+    on_epoch: OnEpoch | None = None
+
+    def add_epoch(self, epoch: int, figures: Mapping[str, float]) -> None:
+        """Add the figures of one epoch."""
+        for name, value in figures.items():
+            self.epochs.setdefault(name, []).append(value)
+        if self.on_epoch is not None:
+            self.on_epoch(epoch, figures)
 
 
 @runtime_checkable

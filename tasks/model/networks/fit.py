@@ -58,6 +58,11 @@ class FitRows:
         )
         return held
 
+    @cached_property
+    def mean_weight(self) -> float:
+        """Mean of the weights: Keras divides the weighted sum of a loss by the number of rows, not by their weights."""
+        return float(self.weight.mean(dtype=np.float64)) or 1.0
+
     def release(self) -> None:
         """Drop what TensorFlow holds of them; it is created again on the next use."""
         self.__dict__.pop("tensors", None)
@@ -160,7 +165,8 @@ def fit_network(
     """Fit a compiled network; it ends with the weights of its best epoch by validation loss, 0 being before any.
 
     Writes `loss`, `val_loss` and every metric by the epoch into `notes`; into its notes the best epoch, the validation
-    loss before any, rows and speed.
+    loss before any, rows and speed. Losses are weighted means over the rows, so that those of training and validation
+    can be compared though old training rows weigh less.
     """
     rng, begun = np.random.default_rng(plan.seed), perf_counter()
     if plan.epochs * len(train) < MANY_STEPS * plan.batch:
@@ -175,11 +181,9 @@ def fit_network(
         started = perf_counter()
         history = model.fit(make_batches(train, plan.batch, order), epochs=1, shuffle=False, verbose=0).history
         spent, trained = spent + perf_counter() - started, trained + len(train)
-        for name, values in history.items():
-            notes.epochs.setdefault(name, []).append(float(values[0]))
+        own = _weighted_means({name: float(values[0]) for name, values in history.items()}, train)
         figures = _evaluate(model, validation)
-        for name, value in figures.items():
-            notes.epochs.setdefault(f"val_{name}", []).append(value)
+        notes.add_epoch(epoch, own | {f"val_{name}": value for name, value in figures.items()})
         loss = _loss(figures)
         if progress:
             progress("epochs", epoch, plan.epochs)
@@ -242,7 +246,12 @@ def refit_network(
 
 def _evaluate(model: keras.Model, rows: FitRows) -> dict[str, float]:
     figures = model.evaluate(make_batches(rows, VALIDATION_BATCH), verbose=0, return_dict=True)
-    return {name: float(value) for name, value in figures.items()}
+    return _weighted_means({name: float(value) for name, value in figures.items()}, rows)
+
+
+def _weighted_means(figures: dict[str, float], rows: FitRows) -> dict[str, float]:
+    """Figures of Keras whose loss is a weighted mean, as its weighted metrics already are."""
+    return {**figures, "loss": figures["loss"] / rows.mean_weight}
 
 
 def _loss(figures: dict[str, float]) -> float:

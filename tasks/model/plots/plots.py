@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 Values = npt.NDArray[np.floating[Any]]
 
+LOSSES = "means over weighted rows, in training during the epoch and with dropout; the marked epoch was kept"
+
 
 @dataclass(frozen=True)
 class Day:
@@ -63,7 +65,7 @@ def loss_by_epoch(training: Sequence[float], validation: Sequence[float], best: 
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, (axes,) = new_figure("Loss by epoch", "the marked epoch is the one that was kept")
+    figure, (axes,) = new_figure("Loss by epoch", LOSSES)
     lines, first = [], {"training": 1, "validation": 1 - (len(validation) - len(training))}
     for name, values in (("training", training), ("validation", validation)):
         epochs, colour = first[name] + np.arange(len(values)), PART_COLOURS[name]

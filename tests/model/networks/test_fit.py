@@ -11,6 +11,7 @@ from tasks.model.networks.fit import (
     FitRows,
     Plan,
     compile_network,
+    fit_network,
     join_rows,
     make_batches,
     refit_network,
@@ -26,13 +27,13 @@ def rows(seed: int) -> FitRows:
     return FitRows({"x": x}, x @ np.array([[1.0], [-2.0]], np.float32), np.ones(64, np.float32))
 
 
-def line() -> Any:
+def line(first_rate: float = 0.05) -> Any:
     from keras import Input, Model, layers, optimizers
 
     seed_everything(1)
     x = Input((2,), name="x")
     model = Model([x], layers.Dense(1)(x))
-    rate = optimizers.schedules.CosineDecay(0.05, 1000)
+    rate = optimizers.schedules.CosineDecay(first_rate, 1000)
     compile_network(model, "mse", optimizers.Adam(rate))
     return model
 
@@ -52,6 +53,17 @@ def test_a_refit_starts_over_and_is_kept_if_better_and_dropped_if_astray() -> No
     assert not log.notes["refit_kept"]
     for first, again in zip(once, model.get_weights(), strict=True):
         np.testing.assert_array_equal(first, again)
+
+
+def test_losses_of_training_and_validation_can_be_compared_though_their_rows_weigh_differently() -> None:
+    model, even = line(first_rate=0.0), rows(1)
+    light = FitRows(even.inputs, even.truth, np.full(64, 0.25, np.float32))
+    log, seen = FitLog(), list[tuple[int, dict[str, float]]]()
+    log.on_epoch = lambda epoch, figures: seen.append((epoch, dict(figures)))
+    fit_network(model, light, even, PLAN, log)
+    np.testing.assert_allclose(log.epochs["loss"], log.epochs["val_loss"], rtol=1e-5)
+    assert [epoch for epoch, _ in seen] == [1]  # it stops, as nothing is gained
+    assert seen[0][1] == {name: values[0] for name, values in log.epochs.items()}
 
 
 def test_every_backend_is_fed_the_same_batches_in_the_order_asked_for() -> None:
