@@ -13,6 +13,8 @@ EPOCHS = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_00
 """Names of formats for numbers since 1970, and how many of them make a second."""
 SERIAL = "excel"
 """Name of the format of a spreadsheet's numbers: days since 30 December 1899, on the wall clock."""
+MINUTE_OF_DAY, SECOND_OF_DAY = "minute_of_day", "second_of_day"
+"""Words that stand in a format for a time of day as one number: 555 or 33300 for 09:15."""
 NUMBERS = (*EPOCHS, SERIAL)
 """Names of formats that are for numbers."""
 ISO = "iso"
@@ -25,6 +27,8 @@ _COMPOUND = {
     "%c": "%a %b %d %H:%M:%S %Y",
     "%x": "%m/%d/%y",
     "%X": "%H:%M:%S",
+    MINUTE_OF_DAY: "%1",
+    SECOND_OF_DAY: "%2",
 }
 _DIGITS = {"m": "month", "d": "day", "H": "hour", "I": "hour12", "M": "minute", "S": "second"}
 _LETTER = "[a-z\u00e0-\u00ff]"
@@ -43,7 +47,13 @@ _TEXTS = {
     "w": r"\d",
     "u": r"\d",
     "%": "%",
+    "1": r"(?P<dayminute>\d{1,4})(?:\.0+)?",
+    "2": r"(?P<daysecond>\d{1,6})(?:\.0+)?",
+    "3": r"(?P<hour>\d{0,2}?)(?P<minute>\d{1,2})(?:\.0+)?",
+    "4": r"(?P<hour>\d{0,2}?)(?P<minute>\d{0,2}?)(?P<second>\d{1,2})(?:\.0+)?",
 }
+_SHORT_CLOCKS = {"%H%M%S": "%4", "%H%M": "%3"}
+"""Clocks of digits alone, and the directives by which they are read where a tool cut the zeros in front."""
 _WEEKS = frozenset("UWGV")
 _REST = "*"
 """At the end of a format: what follows is passed over, such as the end of a period (07:00 - 07:15)."""
@@ -93,6 +103,22 @@ def format_regex(text: str) -> str:
     return f"^{joined}.*$" if rest else f"^{joined}$"
 
 
+def with_short_clocks(formats: Sequence[str]) -> tuple[str, ...]:
+    """Formats whose %H%M reads 915 and 15, too, as whole numbers are written that say 09:15 and 00:15.
+
+    That needs a blank around it, and no other of the formats that takes such numbers for hours (%H).
+    """
+    return tuple(_with_short_clock(text, formats) for text in formats)
+
+
+def _with_short_clock(text: str, formats: Sequence[str]) -> str:
+    for clock, short in _SHORT_CLOCKS.items():
+        changed, times = re.subn(rf"(?<!\S){clock}(?!\S)", short, text)
+        if times and not {text.replace(clock, "%H"), text.replace(clock, "%I")} & {*formats}:
+            return changed
+    return text
+
+
 def _directive(text: str, letter: str, fixed: bool) -> str:
     if letter in _DIGITS:
         return rf"(?P<{_DIGITS[letter]}>\d{{2}})" if fixed else rf"(?P<{_DIGITS[letter]}>\d{{1,2}})"
@@ -117,6 +143,8 @@ def check_format(text: str) -> None:
     """
     if text in NUMBERS or text == ISO:
         return
+    if own := re.search(r"%\d", text.replace("%%", "")):
+        raise ConfigError(f"time format {text!r}: {own[0]} is no directive of strptime")
     pattern = format_regex(text)
     dated = ("<year>" in pattern or "<year2>" in pattern) and (
         "<yearday>" in pattern or (("<month>" in pattern or "<name>" in pattern) and "<day>" in pattern)
@@ -126,7 +154,7 @@ def check_format(text: str) -> None:
             f"time format {text!r} has no whole date: give year, month and day, as in %d/%m/%Y %H:%M "
             f"(numbers since 1970 are {', '.join(EPOCHS)}; days of a spreadsheet are {SERIAL})"
         )
-    if "<hour>" not in pattern and "<hour12>" not in pattern:
+    if not any(f"<{name}>" in pattern for name in ("hour", "hour12", "dayminute", "daysecond")):
         raise ConfigError(f"time format {text!r} has no hour, and would put everyone at midnight: add %H:%M")
     if ("<hour12>" in pattern) != ("<half>" in pattern):
         raise ConfigError(f"time format {text!r}: %I and %p need one another (05:00 PM), %H stands alone (17:00)")

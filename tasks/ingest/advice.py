@@ -46,6 +46,11 @@ def _advise_time(values: Sequence[str]) -> str:
         return f'write time_format = "{name}"'
     if all(re.fullmatch(r"[34]\d{4}\.\d+", value) for value in values):
         return 'write time_format = "excel": these are days of a spreadsheet'
+    if all(re.fullmatch(r".*\d \d{1,6}(\.0+)?", value) for value in values):
+        return (
+            'write time_format = "%Y-%m-%d %H%M" where the last number 915 is 09:15, or minute_of_day or second_of_day '
+            "in place of %H%M where it counts from midnight; the start of the format as the date is written"
+        )
     if all(re.fullmatch(_CLOCK, value, re.IGNORECASE) for value in values):
         return 'that is an hour without a date: name the columns of both, minute = ["DATE", "TIME"]'
     return explain("bad_time").remedy

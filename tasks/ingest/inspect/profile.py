@@ -15,13 +15,19 @@ from tasks.arrays import Int
 from tasks.ingest.inspect.words import hints_at, words_of
 from tasks.ingest.rows.format_times import are_periods, fitting_formats, suggest_formats
 from tasks.ingest.rows.parse_times import read_times
-from tasks.time_formats import CLOCKS, DATES, EPOCHS, ISO, PERIODS, SERIAL
+from tasks.time_formats import CLOCKS, DATES, EPOCHS, ISO, MINUTE_OF_DAY, PERIODS, SECOND_OF_DAY, SERIAL
 
 LOOKED_AT = 4000
 """Distinct values that are tried; the rest of a column is held to what they showed when the files are read."""
 NEARLY = 0.98
 """Share of values that must be of a kind; the others are rejected one by one when the files are read."""
 _SHAPES = 12
+_FEWEST_HOURS = 3
+_MINUTES = frozenset({"minute", "minutes", "min", "mins"})
+_COUNTED = _MINUTES | {"second", "seconds", "sec", "secs"}
+"""Words of a name that say that a time of day is counted from midnight."""
+_LEAST = {MINUTE_OF_DAY: 100, SECOND_OF_DAY: 2401}
+"""What the latest of some times of day is at the least, so that they are no hours or numbers of intervals."""
 _NUMBERED = 20
 _EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15), ("epoch_ns", 9e17, 3e18))
 _HOURLY = "%Y%m%d%H"
@@ -113,6 +119,21 @@ class Column:
         return named and bool(fitting_formats(self.sample, ["%H"]))
 
     @cached_property
+    def number_clocks(self) -> tuple[str, ...]:
+        """What the values may be as times of day without signs (915, 555 or 33300 for 09:15); none where they cannot.
+
+        Several where both fit, as the values span too little of a day.
+        """
+        whole = [re.sub(r"\.0+$", "", value) for value in self.sample]
+        if not whole or not all(re.fullmatch(r"\d{1,6}", value) for value in whole):
+            return ()
+        numbers = np.array([int(value) for value in whole])
+        found = _number_clocks(numbers, padded=len({*map(len, whole)}) == 1)
+        counted = MINUTE_OF_DAY if _MINUTES & {*words_of(self.name)} else SECOND_OF_DAY
+        fits = found and numbers.max() <= (1440 if counted == MINUTE_OF_DAY else 86_400)
+        return (found[0], counted) if fits and _COUNTED & {*words_of(self.name)} and counted not in found else found
+
+    @cached_property
     def has_offset(self) -> bool:
         """Whether every time says its offset from UTC."""
         formats = self.time_formats
@@ -170,6 +191,28 @@ class Column:
         """Value of each row as a number, NaN where it is none."""
         known = np.array([*map(_number, self.texts), np.nan])
         return known[self.codes]
+
+
+def _number_clocks(numbers: Int, *, padded: bool) -> tuple[str, ...]:
+    """Clocks that show all of some whole numbers; one alone where the other would show 99 minutes in an hour.
+
+    Args:
+        numbers: distinct ones.
+        padded: whether all have the same number of digits.
+    """
+    most = int(numbers.max())
+    for digits, word, last in (("%H%M", MINUTE_OF_DAY, 1440), ("%H%M%S", SECOND_OF_DAY, 86_400)):
+        long = word == SECOND_OF_DAY
+        grouped = most <= (240_000 if long else 2400) and bool((numbers % 100 < 60).all())
+        grouped = grouped and (not long or bool((numbers // 100 % 100 < 60).all()))
+        if most < _LEAST[word] or not (grouped or most <= last):
+            continue
+        sure = most > last or (padded and numbers.min() < 10 ** (5 if long else 3))
+        if grouped:
+            hours = len(np.unique(numbers // (10_000 if long else 100)))
+            return (digits,) if sure or hours >= _FEWEST_HOURS else (digits, word)
+        return (word,) if not long or (numbers % 60 == 0).all() else ()
+    return ()
 
 
 def _number(text: str) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ from tasks.ingest.inspect.words import words_of
 from tasks.ingest.rows.format_times import are_periods, read_both_ways
 from tasks.ingest.rows.join_times import join_times
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
-from tasks.time_formats import ISO, NUMBERS
+from tasks.time_formats import ISO, MINUTE_OF_DAY, NUMBERS, SECOND_OF_DAY, with_short_clocks
 
 _UTC = frozenset({"utc", "gmt", "zulu"})
 _OFFSET = re.compile(r"[+-]\d{2}:?\d{2}|[+-]\d{2}|Z|UTC|GMT", re.IGNORECASE)
@@ -54,7 +55,7 @@ class TimeColumns:
         formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
         if formats[0] in NUMBERS:
             return read_times(column.cast(pa.string()), zone, formats=formats).utc
-        formats = () if formats == (ISO,) else formats
+        formats = () if formats == (ISO,) else with_short_clocks(formats)
         return read_times(column, zone, None if place is None else lambda: place, formats=formats).utc
 
     @property
@@ -92,6 +93,8 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
         when = _with_formats(table, when, answers.time_format)
     elif read_both_ways(when.formats):
         questions = [_both_ways(table, when)]
+    elif len(_digit_clocks(when.start.formats)) > 1:
+        questions = [_ask_clock(table, when.start)]
     said = {"time": _describe(table, when.start)} | (
         {"time of the end": _describe(table, when.end)} if when.end else {}
     )
@@ -171,6 +174,7 @@ def _candidates(table: Table, columns: Mapping[str, Column]) -> list[TimeColumns
     clocks = [column for column in columns.values() if column.is_clock]
     if parts := calendar_parts(columns):
         return [*whole, _time_of(table, columns, parts, True)]
+    clocks = clocks or [c for c in columns.values() if c.number_clocks and c.hints_at("time of day")]
     pairs = [(d, c) for d in dates for c in clocks if len(dates) == 1 or _subject(d) == _subject(c)]
     joined = [_time_of(table, columns, (d.name, c.name), True) for d, c in pairs]
     joined = [each for each in joined if each.formats]
@@ -203,13 +207,36 @@ def _time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...]
         texts = [text for text in _time_values(table, names).dictionary.to_pylist() if text]
         read = read_times(pa.array(texts, pa.string()), "UTC", formats=YEAR_FIRST).utc
         iso = bool(texts) and not are_periods(texts) and float((~np.isnat(read)).mean()) >= NEARLY
-        formats = (ISO,) if iso else formats_of(texts)
+        formats = _with_number_clock(columns, names) or ((ISO,) if iso else formats_of(texts))
         offset = bool(texts) and bool(formats) and all(_OFFSET.search(text.split(" ")[-1]) for text in texts)
     if not formats and not given:
         raise ConfigError(
             f"--time {','.join(names)!r}: no format reads it ({_examples(columns[names[0]])}): give --time-format"
         )
     return TimeColumns(names, formats, offset)
+
+
+def _with_number_clock(columns: Mapping[str, Column], names: Sequence[str]) -> tuple[str, ...]:
+    """Formats of a date and a time of day that is one number, such as 915 or 33300; none where it is no such."""
+    date, *rest = (columns[name] for name in names)
+    clocks = rest[0].number_clocks if len(rest) == 1 else ()
+    return tuple(f"{day} {clock}" for day, clock in product(date.date_formats, clocks))
+
+
+def _digit_clocks(formats: Sequence[str]) -> set[str]:
+    """What formats take a time of day for that is one number."""
+    words = {text.split(" ")[-1] for text in formats}
+    return words if words & {MINUTE_OF_DAY, SECOND_OF_DAY} else set()
+
+
+def _ask_clock(table: Table, time: TimeColumns) -> Question:
+    shown = []
+    for text in time.formats:
+        utc = TimeColumns(time.names, (text,), True).utc(table, "UTC")
+        first, last = (str(edge(utc[~np.isnat(utc)]))[11:16] for edge in (np.min, np.max))
+        shown.append((f'"{text}"', f"{first} to {last}"))
+    text = f"Are the numbers of {time.label} hours and minutes, or a count since midnight?"
+    return Question("--time-format", text, shown)
 
 
 def _with_formats(table: Table, when: When, formats: tuple[str, ...]) -> When:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.rejects import FileProblem
-from tasks.ingest.rows.join_times import are_bare, distinct_dates
+from tasks.ingest.rejects import FileProblem, PiecesProblem
+from tasks.ingest.rows.join_times import are_bare, are_plain, distinct_dates
 from tasks.ingest.rows.parse_times import RepeatedTimes
 from tasks.ingest.rows.parse_values import Spellings
 
@@ -83,6 +83,19 @@ class EarlierRows:
         self.whole, self.spellings = whole, spellings or Spellings()
         self.stations, self.parts = Codes(), Codes()
         self.dates, self._repeated = DatesAlone(), RepeatedTimes()
+        self._clock_digits: frozenset[int] = frozenset()
+
+    def add_clocks(self, digits: frozenset[int]) -> frozenset[int]:
+        """Digits of the times of day of a piece, see `clock_digits`, and of all before it.
+
+        Raises:
+            PiecesProblem: if those before it were read, and all together cannot be.
+        """
+        known = digits | self._clock_digits
+        if self._clock_digits and are_plain(self._clock_digits) and not are_plain(known):
+            raise PiecesProblem("it has times of day of different numbers of digits")
+        self._clock_digits = known
+        return known
 
     def later(self, place: Int, minute: npt.NDArray[np.datetime64]) -> npt.NDArray[np.bool_]:
         """See `RepeatedTimes`; `place` as `place_of` gives it, with or without a second."""

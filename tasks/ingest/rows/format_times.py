@@ -157,6 +157,9 @@ def _seconds(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[n
         afternoon = np.asarray(pc.equal(fields["half"], "p").to_numpy(zero_copy_only=False), dtype=bool)
         valid &= (twelve >= 1) & (twelve <= 12)
         hour = twelve % 12 + 12 * afternoon
+    if "dayminute" in fields or "daysecond" in fields:
+        second = _whole(fields.get("daysecond"), rows) + 60 * _whole(fields.get("dayminute"), rows)
+        hour, minute, second = second // 3600, second // 60 % 60, second % 60
     valid &= (hour <= LAST_HOUR) & (minute < 60) & (second <= 60)  # 60: a leap second, counted with the one before
     return ((days * 24 + hour) * 60 + minute) * 60 + np.minimum(second, 59), valid
 
@@ -198,7 +201,8 @@ def _offset(texts: pa.Array) -> npt.NDArray[np.timedelta64]:
 def _whole(digits: pa.Array | None, rows: int, default: int = 0) -> Int:
     if digits is None:
         return np.full(rows, default, dtype=np.int64)
-    return np.asarray(digits.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
+    given = pc.if_else(pc.equal(digits, ""), "0", digits)  # the hour of 15, which is 00:15
+    return np.asarray(given.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def fitting_formats(values: Sequence[str], formats: Sequence[str]) -> list[str]:

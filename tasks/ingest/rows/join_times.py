@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,7 @@ _CLOCK = r"^([01]?\d|2\d|3[0-6])(:[0-5]\d){1,2}(\.\d+)?( ?[AaPp][Mm])?$"
 _CLOCK_OR_HOUR = rf"{_CLOCK}|^([01]?\d|2\d)( ?[AaPp][Mm])?$"
 _HOUR_NAMES = "hour|time|heure|stunde|uhr|hora|^hr|^hh|\N{CJK UNIFIED IDEOGRAPH-6642}"
 _SAMPLE = 1000
+_LATEST_HOUR = 36
 
 
 def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.DictionaryArray:
@@ -47,6 +48,22 @@ def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.Diction
         blank = pc.or_(blank, pc.equal(part, ""))
     joined = pc.if_else(blank, "", pc.binary_join_element_wise(*reversed(parts), " "))
     return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), joined)
+
+
+def clock_digits(joined: pa.DictionaryArray) -> frozenset[int]:
+    """How many digits the times of day have that are digits alone; 0 among them if one shows no hour or minute.
+
+    15 beside 1015 may be an hour or 00:15, and 1015 beside 975 is a minute of the day: such are not read unasked.
+    """
+    clocks = pc.struct_field(pc.extract_regex(joined.dictionary, r" (?P<digits>\d+)(?:\.0+)?$"), "digits").drop_null()
+    clocks = pc.unique(clocks).to_pylist()
+    wrong = any(int(text[-2:]) > 59 if len(text) > 2 else int(text) > _LATEST_HOUR for text in clocks)
+    return frozenset(len(text) if len(text) > 2 else 2 for text in clocks) | ({0} if wrong else set())
+
+
+def are_plain(digits: Collection[int]) -> bool:
+    """Whether times of day of so many digits can be read in one way: as hours, as HHMM or as HHMMSS."""
+    return not digits or set(digits) in ({2}, {4}, {6})
 
 
 def _are_offsets(texts: pa.Array) -> bool:

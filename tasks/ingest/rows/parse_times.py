@@ -28,6 +28,8 @@ _LATE = r"^\d{4}-\d{2}-\d{2}[T ](2[4-9]|3\d|4[0-7]):\d{2}(:\d{2}([.]\d{1,9})?)?$
 _OFFSET = r"[T ]\d{2}:\d{2}.*(Z|UTC|[+-]\d{2}(:?\d{2})?)$"
 YEAR_FIRST = (ISO, *map(" ".join, product(("%Y-%m-%d", "%Y/%m/%d", "%Y%m%d"), CLOCKS)))
 """Formats of a date and a time of day from two columns: none of them leaves open which number is the day."""
+NO_DIGITS = tuple(text for text in YEAR_FIRST if not text.endswith((" %H", " %H%M", " %H%M%S")))
+"""Those of them that read no times of day of digits alone."""
 _PAST_24 = tuple(f"%Y-%m-%d{between}%H:%M{second}" for between in " T" for second in ("", ":%S", ":%S.%f"))
 _SAMPLE = 1000
 Times = npt.NDArray[np.datetime64]

@@ -11,12 +11,13 @@ from tasks.arrays import Int
 from tasks.ingest.formats.decode import Columns, Malformed, column_list
 from tasks.ingest.rejects import KEPT, FileProblem, Rejects, Sample
 from tasks.ingest.rows.earlier_rows import EarlierRows
-from tasks.ingest.rows.join_times import are_dates, first_text, join_times, may_be_hours
-from tasks.ingest.rows.parse_times import YEAR_FIRST, Moments, read_times
+from tasks.ingest.rows.join_times import are_dates, are_plain, clock_digits, first_text, join_times, may_be_hours
+from tasks.ingest.rows.parse_times import NO_DIGITS, YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.columns import ColumnName, TimeColumns, alternatives, time_alternatives
 from tasks.settings.sources.rows import CountColumns, RowSource
 from tasks.settings.tree import Network
+from tasks.time_formats import with_short_clocks
 
 
 @dataclass(frozen=True)
@@ -113,14 +114,14 @@ class InputColumns:
         column, formats = self.rows.column(names[0]), self.config.time_format
         if len(names) > 1:
             column = join_times([self.rows.column(name) for name in names], readable=not formats)
-            formats = formats or YEAR_FIRST
+            formats = formats or _unasked(column, earlier)
         elif interval and earlier is not None and not earlier.whole:
             earlier.dates.add(column, lambda: self._without_hours(names[0], column))
         elif interval and are_dates(column):
             raise self._without_hours(names[0], column)
         shift = self._shift(finer) if interval else 0
         later, dates = earlier.later if earlier else None, not interval
-        return read_times(column, zone, place, formats, shift, later, dates)
+        return read_times(column, zone, place, with_short_clocks(formats), shift, later, dates)
 
     def _shift(self, finer: bool) -> int:
         """Seconds from the moment that a time names back to the start of its interval, or into a finer one."""
@@ -163,3 +164,15 @@ class InputColumns:
         kept, beyond = rows[:KEPT], rejections.counts(rows[KEPT:])
         lines, texts = self.rows.lines(kept), self.rows.texts(kept, columns)
         return rejects.merge(Rejects.of(name, origin, lines, rejections.reasons(kept), texts, beyond, samples))
+
+
+def _unasked(joined: pa.DictionaryArray, earlier: EarlierRows | None) -> tuple[str, ...]:
+    """Formats of a date and a time of day that are read without being configured.
+
+    Raises:
+        PiecesProblem: if times of day of digits alone differ from those of earlier pieces.
+    """
+    digits = clock_digits(joined)
+    if earlier is not None:
+        digits = earlier.add_clocks(digits)
+    return YEAR_FIRST if are_plain(digits) else NO_DIGITS

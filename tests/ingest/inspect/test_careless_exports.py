@@ -80,6 +80,10 @@ ASKED = {
         + per_quarter("A,2024-03-04 {t}:07,inbound,c{i}\nA,2024-03-04 {t}:09,outbound,d{i}"),
         "--entries",
     ),
+    "minutes of the day, or hours and minutes": (
+        "station,date,minute,passengers\n" + per_quarter("A,2024-03-04,{n}15,{n}"),
+        "--time-format",
+    ),
 }
 REJECTED = {
     "two totals": (
@@ -113,10 +117,6 @@ REJECTED = {
         "several time zones",
     ),
     "averages": (PLAIN + per_quarter("A,2024-03-04 {t},{n}.5"), "not_whole"),
-    "minutes of the day": (
-        "station,date,minute,passengers\n" + per_quarter("A,2024-03-04,{n}15,{n}"),
-        "without an hour",
-    ),
 }
 
 

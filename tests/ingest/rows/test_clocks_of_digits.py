@@ -1,0 +1,90 @@
+"""Times of day that are one number: 915, 0915 and 15 as hours and minutes, 555 and 33300 as counts since midnight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from support.ingest_bench import Bench, at
+
+from tasks.errors import ConfigError
+from tasks.ingest.rejects import PiecesProblem
+from tasks.ingest.rows.earlier_rows import EarlierRows
+from tasks.time_formats import check_format
+
+NETWORK = {"timezone": "UTC", "interval_minutes": 15, "targets": ["entries"]}
+DAY, CLOCK = "2024-05-09", {"minute": ["DAY", "CLOCK"]}
+
+
+def _bench(folder: Path, clocks: list[str], **source: object) -> Bench:
+    bench = Bench.counts(folder, NETWORK, columns=CLOCK, **source)
+    bench.put("f.csv", "".join(["station_id,DAY,CLOCK,entries\n", *(f"A,{DAY},{clock},3\n" for clock in clocks)]))
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("time_format", "clocks"),
+    [
+        ("%Y-%m-%d %H%M", ["15", "915", "1015", "0945", "0", "1330.0"]),
+        ("%Y-%m-%d %H%M%S", ["1500", "91500", "101500", "094500", "0", "133000"]),
+        ("%Y-%m-%d minute_of_day", ["15", "555", "615", "0585", "0", "810"]),
+        ("%Y-%m-%d second_of_day", ["900", "33300", "36900", "035100", "0", "48600"]),
+    ],
+)
+def test_a_format_reads_times_of_day_that_are_one_number(tmp_path: Path, time_format: str, clocks: list[str]) -> None:
+    bench = _bench(tmp_path, clocks, time_format=time_format)
+    bench.ingest()
+    times = ("00:15", "09:15", "10:15", "09:45", "00:00", "13:30")
+    assert {minute for _, minute in bench.truth()} == {at(f"{DAY}T{time}") for time in times}
+    assert not bench.rejects()
+
+
+def test_whole_numbers_of_a_typed_file_are_read_alike(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, NETWORK, columns=CLOCK, time_format="%Y-%m-%d %H%M")
+    clocks = pa.array([15, 915, 1015], pa.int32())
+    bench.put("f.parquet", pa.table({"station_id": ["A"] * 3, "DAY": [DAY] * 3, "CLOCK": clocks, "entries": [1] * 3}))
+    bench.ingest()
+    assert {minute for _, minute in bench.truth()} == {at(f"{DAY}T{t}") for t in ("00:15", "09:15", "10:15")}
+
+
+@pytest.mark.parametrize("clock", ["975", "2860", "12345", "4815"])
+def test_a_number_that_no_clock_shows_is_rejected(tmp_path: Path, clock: str) -> None:
+    bench = _bench(tmp_path, ["915", "930", clock], time_format="%Y-%m-%d %H%M")
+    bench.ingest()
+    assert [reason for _, reason, _ in bench.rejects()] == ["bad_time"]
+
+
+@pytest.mark.parametrize(
+    "clocks",
+    [
+        ["15", "30", "45", "1000", "1015", "1030"],  # 15 may be an hour, or a quarter past midnight
+        ["1000", "1015", "1030", "1045", "1060"],  # no clock shows 10:60, so that 10:15 is none either
+        ["1", "15", "47", "96"],  # numbers of quarters
+    ],
+)
+def test_digits_that_may_be_two_times_of_day_are_not_read_unasked(tmp_path: Path, clocks: list[str]) -> None:
+    bench = _bench(tmp_path, clocks)
+    report = bench.ingest()
+    assert not bench.truth()
+    assert report.reasons == {"bad_time": len(clocks)}
+    assert "minute_of_day" in (report.problem or "")
+
+
+def test_hours_are_read_by_a_format_for_hours_before_they_are_taken_for_minutes(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, ["9", "0915"], time_format=["%Y-%m-%d %H%M", "%Y-%m-%d %H"])
+    bench.ingest()
+    assert {minute for _, minute in bench.truth()} == {at(f"{DAY}T09:00"), at(f"{DAY}T09:15")}
+
+
+def test_pieces_of_a_file_whose_digits_differ_are_read_whole() -> None:
+    earlier = EarlierRows(whole=False)
+    assert earlier.add_clocks(frozenset({2})) == {2}
+    with pytest.raises(PiecesProblem, match="different numbers of digits"):
+        earlier.add_clocks(frozenset({4}))
+
+
+@pytest.mark.parametrize("time_format", ["minute_of_day", "%H:%M second_of_day", "%Y-%m-%d %1"])
+def test_a_count_since_midnight_needs_its_date(time_format: str) -> None:
+    with pytest.raises(ConfigError, match=r"whole date|twice|no directive"):
+        check_format(time_format)
