@@ -33,7 +33,7 @@ def maintain(
     """Remove what is not kept, compact days that are over, check files and folds, mend, sweep.
 
     Args:
-        sample_days: how many of the newest service days are folded anew, and about how many of the others.
+        sample_days: how many of the newest service days are folded again, and about how many of the others.
         full: read every file and fold every day.
         as_of: pretend that it is this moment; default now.
     """

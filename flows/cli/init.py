@@ -137,9 +137,9 @@ def init(
         decimal=tuple(decimal or ()),
         missing=tuple(missing or ()),
     )
-    told: dict[str, Any] = {"header": list(_names(header)), "skip_rows": skip_rows, "skip_footer": skip_footer}
-    told |= {"sheet": sheet, "delimiter": delimiter, "encoding": encoding}
-    layout = {key: value for key, value in told.items() if value not in (None, [])}
+    options: dict[str, Any] = {"header": list(_names(header)), "skip_rows": skip_rows, "skip_footer": skip_footer}
+    options |= {"sheet": sheet, "delimiter": delimiter, "encoding": encoding}
+    layout = {key: value for key, value in options.items() if value not in (None, [])}
     _check_out(out, force)
     _write(path, answers, layout, preset, out, json)
 

@@ -122,17 +122,17 @@ def _channels(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 
 
 def _stations(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
-    """Whether the station table can be used, and how it fits the stations that were heard."""
+    """Whether the station table can be used, and how it fits the stations that reported."""
     if settings.stations.file is None:
         return True, "no station table: people read ids ([stations] file names stations)"
-    from tasks.quality.steps import heard_stations
+    from tasks.quality.steps import reported_stations
 
-    table, heard = load_station_table(settings), heard_stations(settings)
-    silent = sorted(table.stations.keys() - heard)
-    unnamed = sorted(heard - table.stations.keys() - {settings.network.total})
+    table, reported = load_station_table(settings), reported_stations(settings)
+    silent = sorted(table.stations.keys() - reported)
+    unnamed = sorted(reported - table.stations.keys() - {settings.network.total})
     notes = [f"{len(table.stations):,} entries in {table.origin}", *table.notes]
-    notes += [f"never heard: {len(silent):,}, such as {silent[0]!r}"] if silent and heard else []
-    notes += [f"heard without an entry: {len(unnamed):,}, such as {unnamed[0]!r}"] if unnamed else []
+    notes += [f"never reported: {len(silent):,}, such as {silent[0]!r}"] if silent and reported else []
+    notes += [f"reported without an entry: {len(unnamed):,}, such as {unnamed[0]!r}"] if unnamed else []
     return True, "; ".join(notes)
 
 

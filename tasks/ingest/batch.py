@@ -48,7 +48,7 @@ class SourceBatch:
         files: number of files that it is about; several only where all of them are unchanged.
         appends: it adds to the statements of its key; otherwise it restates them.
         readings: of counters; its statements are made of their differences once it lands. None where it has counts.
-        restates: it may state anew what other keys have stated.
+        restates: it may state again what other keys have stated.
         silence_is_zero: what its key stated before and states no more becomes zero.
         cursor: text from which the next pull of a source without files goes on; None leaves it where it is.
         recheck_at: moment from which the same input may state more; None where it is complete.

@@ -165,8 +165,8 @@ class IngestTotals:
         rows = self.rows + sum(reasons.values()) - self.partly
         problem = find_problem(self.rows, rows, reasons, remedies, waits=waits, allowed=_asked_for(context.source))
         if problem is None and self.left_out and not self.rows:
-            told = next((each for each in self.warnings if NONE_OF in each), "correct where, or leave it out")
-            problem = f"nothing of {self.left_out + rows:,} rows landed, as filters leave {self.left_out:,} out: {told}"
+            hint = next((each for each in self.warnings if NONE_OF in each), "correct where, or leave it out")
+            problem = f"nothing of {self.left_out + rows:,} rows landed, as filters leave {self.left_out:,} out: {hint}"
         return problem
 
 

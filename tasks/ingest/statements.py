@@ -137,8 +137,8 @@ class Statements:
             digest.update("\x00".join(names[i] for i in used).encode())
             digest.update(own.tobytes())
         # nothing stated was always -1 here, so what is not known is -2
-        told = np.where(self.valid, self.values - (self.values < 0), np.int32(-1)).astype(self.values.dtype)
-        for array in (self.minute, self.available, told):
+        stated = np.where(self.valid, self.values - (self.values < 0), np.int32(-1)).astype(self.values.dtype)
+        for array in (self.minute, self.available, stated):
             digest.update(array.tobytes())
         return digest.hexdigest()
 

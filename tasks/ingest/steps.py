@@ -116,7 +116,7 @@ def ingest_source(
         start: first UTC minute wanted.
         end: UTC minute after the last one wanted.
         backfill: rows were known when they happened; without it they are known from now.
-        progress: told what is done, how many, and of how many.
+        progress: called with what is done, how many, and of how many.
 
     Raises:
         ConfigError: if there is no such source, or it cannot serve the network.

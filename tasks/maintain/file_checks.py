@@ -125,7 +125,7 @@ def _check(
 
 
 def _sound(path: str, data: bytes) -> bool:
-    """Whether a file seen for the first time is whole, as far as that can be told."""
+    """Whether a file seen for the first time is whole, as far as that can be known."""
     try:
         if path.startswith("observations/") and is_compacted(path):
             return path.endswith(f"/{compacted_name(data)}.parquet")

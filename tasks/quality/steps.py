@@ -22,7 +22,7 @@ from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables.minutes import read_minutes
 
-__all__ = ["LATEST", "QualityResult", "check_quality", "heard_stations", "quiet_sources"]
+__all__ = ["LATEST", "QualityResult", "check_quality", "quiet_sources", "reported_stations"]
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ def quiet_sources(settings: Settings, last_said: Mapping[str, np.datetime64 | No
     return [finding.sentence for finding in sorted(findings, key=lambda f: -f.weight)]
 
 
-def heard_stations(settings: Settings) -> frozenset[str]:
+def reported_stations(settings: Settings) -> frozenset[str]:
     """Stations that the checks of any ingest have seen."""
     return frozenset(_read_results(Store(settings.data_root), STATIONS) or {})
 

@@ -58,7 +58,7 @@ class FileShape(BaseModel):
         None,
         exclude_if=lambda value: value is None,
         description='Of text: a character, "tab", or "blanks" (columns of fixed width, or parted by any number of '
-        "blanks); told by the header without it.",
+        "blanks); found from the header without it.",
     )
     encoding: str | None = Field(
         None,

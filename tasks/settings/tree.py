@@ -79,7 +79,8 @@ class RetrainSettings(Section):
     minimum_days: int = Field(21, ge=2, description="Days of history without which nothing is trained.")
     origin_minutes: int = Field(15, ge=1, le=1440, description="Distance of the training origins.")
     mode: Literal["alternate", "fine_tune", "scratch"] = Field(
-        "alternate", description="Fits anew, or goes on from the champion's network; alternate: in turn by night."
+        "alternate",
+        description="Fits from scratch, or goes on from the champion's network; alternate: in turn by night.",
     )
     seed: int = 7
     members: int = Field(1, ge=1, le=20, description="Networks of the seeds from `seed` on that forecast as one.")

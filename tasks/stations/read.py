@@ -1,4 +1,4 @@
-"""Read a station file: our CSV, GTFS stops.txt or GBFS station_information.json, told apart by what is in it."""
+"""Read a station file: our CSV, GTFS stops.txt or GBFS station_information.json, recognised by their content."""
 
 from __future__ import annotations
 

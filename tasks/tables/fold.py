@@ -49,8 +49,8 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
         columns = [_total(_last(observations[target], share), key) for target in targets]
     rows = share[key]
     if all(column.null_count for column in columns):
-        told = np.any([column.is_valid().to_numpy(zero_copy_only=False) for column in columns], axis=0)
-        rows, columns = rows[told], [column.filter(pa.array(told)) for column in columns]
+        stated = np.any([column.is_valid().to_numpy(zero_copy_only=False) for column in columns], axis=0)
+        rows, columns = rows[stated], [column.filter(pa.array(stated)) for column in columns]
     return pa.Table.from_arrays(
         [
             schemas.name_array(station[rows], names),

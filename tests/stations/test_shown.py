@@ -125,7 +125,7 @@ def test_doctor_tells_entries_never_heard_and_stations_without_one(tmp_path: Pat
     assert check.ok
     assert "3 entries in " in check.finding
     assert "1 with coordinates that are none" in check.finding
-    assert check.finding.endswith("never heard: 2, such as 'B'; heard without an entry: 1, such as 'Depot'")
+    assert check.finding.endswith("never reported: 2, such as 'B'; reported without an entry: 1, such as 'Depot'")
     Path(str(settings.stations.file)).write_text("<html>")
     assert not doctor(settings).ok
     assert "is HTML or XML" in doctor(settings).finding

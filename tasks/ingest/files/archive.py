@@ -119,10 +119,10 @@ def _check_archive(file: SourceFile, infos: list[zipfile.ZipInfo]) -> None:
     names = [info.filename for info in infos]
     strange = [name for name in names if _leads_away(name)]
     if strange:
-        raise FileProblem("unreadable_file", f"{file.origin} has a member called {strange[0][:80]!r}: make it anew")
+        raise FileProblem("unreadable_file", f"{file.origin} has a member called {strange[0][:80]!r}: make it again")
     twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
-        raise FileProblem("unreadable_file", f"{file.origin} has two members called {twice[0][:80]!r}: make it anew")
+        raise FileProblem("unreadable_file", f"{file.origin} has two members called {twice[0][:80]!r}: make it again")
     if len(names) > MAX_MEMBERS:
         raise FileProblem("too_large", f"{file.origin} has {len(names):,} members, more than {MAX_MEMBERS:,}: split it")
     inside = sum(info.file_size for info in infos)

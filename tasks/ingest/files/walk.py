@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Seen(NamedTuple):
-    """What lies in a folder: a file or a folder, its size in bytes and time of change in nanoseconds if told."""
+    """What lies in a folder: a file or a folder, its size in bytes and time of change in nanoseconds if known."""
 
     path: str
     name: str
@@ -27,7 +27,7 @@ class Seen(NamedTuple):
 
     @classmethod
     def of(cls, info: pafs.FileInfo) -> Seen:
-        """What a file system told."""
+        """What a file system reported."""
         folder = info.type == pafs.FileType.Directory
         return cls(info.path, info.base_name, folder, info.size, info.mtime_ns)
 

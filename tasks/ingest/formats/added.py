@@ -101,9 +101,9 @@ def _path_values(origin: str, shape: FileShape) -> dict[str, str]:
     if codes and not is_date(codes):
         values["path_date"] = "-".join(found[place] for place in codes)
     elif codes:
-        told = " ".join(found[place] for place in codes)
+        text = " ".join(found[place] for place in codes)
         try:
-            moment = datetime.strptime(told, " ".join(codes.values()))
+            moment = datetime.strptime(text, " ".join(codes.values()))
         except ValueError:
             raise problem from None
         timed = any(code in ("%H", "%I") for code in codes.values())

@@ -1,4 +1,4 @@
-"""Kinds of files told by their first bytes, so that what cannot be read is called by its name."""
+"""Kinds of files recognised by their first bytes, so that what cannot be read is called by its name."""
 
 from __future__ import annotations
 

@@ -71,13 +71,13 @@ class JoinedColumns(Columns):
 
     def malformed_lines(self) -> Malformed:
         """What is no row in any of them."""
-        told = [page.malformed_lines() for page in self.pages]
+        malformed = [page.malformed_lines() for page in self.pages]
         starts = np.cumsum([0, *self.lengths])
-        lines = [int(start) + int(line) for torn, start in zip(told, starts, strict=False) for line in torn.lines]
-        reasons, texts = ([one for torn in told for one in getattr(torn, name)] for name in ("reasons", "texts"))
+        lines = [int(start) + int(line) for torn, start in zip(malformed, starts, strict=False) for line in torn.lines]
+        reasons, texts = ([one for torn in malformed for one in getattr(torn, name)] for name in ("reasons", "texts"))
         return replace(
             malformed_rows(list(zip(lines, reasons, texts, strict=True))),
-            beyond=dict(sum((Counter(torn.beyond) for torn in told), Counter[str]())),
+            beyond=dict(sum((Counter(torn.beyond) for torn in malformed), Counter[str]())),
         )
 
     def _shares(self, rows: npt.NDArray[np.int64]) -> list[tuple[Columns, npt.NDArray[np.int64], int]]:

@@ -122,7 +122,7 @@ class _Csv(Columns):
 
 
 def read_csv(origin: str, content: bytes, limit: int, shape: FileShape = AS_IT_IS) -> Columns:
-    """Rows of CSV text; what its shape does not say is told by its header.
+    """Rows of CSV text; what its shape does not say is found from its header.
 
     Raises:
         FileProblem: if it has no such header, too many columns or rows, or an endless line.

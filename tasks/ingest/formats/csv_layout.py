@@ -129,10 +129,10 @@ def _check_width(origin: str, lines: Sequence[str], shape: FileShape, delimiter:
     Raises:
         FileProblem: if none has.
     """
-    told = [line for line in lines if line.strip()]
+    filled = [line for line in lines if line.strip()]
     blanks = shape.delimiter == "blanks"
-    widths = [len(line.split() if blanks else _names(origin, line, delimiter)) for line in told]
-    if told and len(shape.header) not in widths:
+    widths = [len(line.split() if blanks else _names(origin, line, delimiter)) for line in filled]
+    if filled and len(shape.header) not in widths:
         raise FileProblem(
             "missing_column",
             f"{origin} has {widths[0]:,} fields in its first line, and header names {len(shape.header):,}: "

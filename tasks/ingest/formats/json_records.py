@@ -127,7 +127,7 @@ class Records(Columns):
         return self.numbers[rows]
 
     def texts(self, rows: npt.NDArray[np.int64], columns: Sequence[str]) -> pa.Array:
-        """The records as compact JSON, read anew from the document."""
+        """The records as compact JSON, read again from the document."""
         records = find_records("", read_json("", self.content), self.path)
         return pa.array([compact(records[number - 1]) for number in self.numbers[rows]], pa.string())
 

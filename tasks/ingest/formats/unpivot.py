@@ -135,13 +135,13 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 def _moment(found: re.Match[str], codes: dict[str, str]) -> tuple[str, int] | None:
     """Date ("" without one) and minutes of the day that a name says; None where it says none."""
-    told = {code: found[group] for group, code in codes.items()}
-    hour, minute = int(told.get("%H", told.get("%I", "0"))), int(told.get("%M", "0"))
-    if "%p" in told:
-        hour = hour % 12 + (12 if told["%p"][0] in "Pp" else 0)
+    given = {code: found[group] for group, code in codes.items()}
+    hour, minute = int(given.get("%H", given.get("%I", "0"))), int(given.get("%M", "0"))
+    if "%p" in given:
+        hour = hour % 12 + (12 if given["%p"][0] in "Pp" else 0)
     if hour > 47 or minute > 59:
         return None
-    dates = {code: text for code, text in told.items() if code in _DATES}
+    dates = {code: text for code, text in given.items() if code in _DATES}
     if not dates:
         return "", hour * 60 + minute
     try:
@@ -158,12 +158,12 @@ def _intervals(
 
     Raises:
         FileProblem: if times go down more than that, or to less than half a day before: which day is meant cannot be
-            told.
+            known.
     """
     moments = [moment for match in found if (moment := _moment(match, codes)) is not None]
     if not {"%H", "%I"} & set(codes.values()):
         return [day for day, _ in moments]
-    first, last, told = dict[tuple[str, ...], int](), dict[tuple[str, ...], int](), list[str]()
+    first, last, times = dict[tuple[str, ...], int](), dict[tuple[str, ...], int](), list[str]()
     for place, (day, minute) in enumerate(moments):
         group = groups[place] if groups else ()
         if not day and minute < last.get(group, 0):
@@ -173,12 +173,12 @@ def _intervals(
             raise FileProblem(
                 "missing_column",
                 f"{origin}: times of its columns are in no order ({found[place].string!r} comes after a later one), so "
-                "that their day cannot be told: put the columns in order",
+                "that their day cannot be known: put the columns in order",
             )
         first.setdefault(group, minute)
         last[group] = minute
-        told.append(f"{day} {minute // 60:02}:{minute % 60:02}".strip())
-    return told
+        times.append(f"{day} {minute // 60:02}:{minute % 60:02}".strip())
+    return times
 
 
 def _concatenate(columns: list[pa.Array]) -> pa.Array:

@@ -8,7 +8,8 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import IO, Any
+from xml.parsers import expat
 
 import numpy as np
 import pyarrow as pa
@@ -77,8 +78,37 @@ def first_rows(origin: str, content: bytes, limit: int, most: int) -> dict[str, 
 def _open_sheets(content: bytes) -> dict[str, Any]:
     from openpyxl import load_workbook
 
+    _check_no_doctype(content)
     book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
     return {sheet.title: sheet for sheet in book.worksheets}
+
+
+def _check_no_doctype(content: bytes) -> None:
+    """Reject a workbook whose parts declare a document type, which is where entities are defined.
+
+    Where lxml is installed openpyxl parses with it, and it would leave entities out without a word.
+    """
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        for name in book.namelist():
+            if name.endswith((".xml", ".rels")):
+                with book.open(name) as part:
+                    _check_prolog(name, part)
+
+
+def _check_prolog(name: str, part: IO[bytes]) -> None:
+    """Parse a part as far as its first element, before which a document type stands."""
+    parser, begun = expat.ParserCreate(), False
+
+    def reject(*_: object) -> None:
+        raise ValueError(f"{name} declares a document type")
+
+    def begin(*_: object) -> None:
+        nonlocal begun
+        begun = True
+
+    parser.StartDoctypeDeclHandler, parser.StartElementHandler = reject, begin
+    while not begun and (head := part.read(4096)):
+        parser.Parse(head, False)
 
 
 def _rows_of(sheet: Any, most: int | None = None) -> Iterator[Sequence[Any]]:
@@ -150,7 +180,7 @@ class _Rows:
             self._seen += max(len(row), 1)
             check_columns(self._origin, len(row))
             if self._line > _MOST_ROWS:
-                raise FileProblem("too_large", f"{self._origin} has more rows than a sheet has: save it anew")
+                raise FileProblem("too_large", f"{self._origin} has more rows than a sheet has: save it again")
             check_rows(self._origin, self._seen // 8, self._limit)
         return row
 

@@ -94,15 +94,15 @@ def _ask_ways(origins: Sequence[str]) -> Question | None:
     if not common:
         return None
     text = f"Names of files say which way people went ({', '.join(names[:2])}): what do they count?"
-    told = f"--path-pattern '{common[0]}'", "the word of the name becomes the column direction"
-    return Question("--path-pattern", text, [told, ("PATH", "init the files of one direction by themselves")])
+    option = f"--path-pattern '{common[0]}'", "the word of the name becomes the column direction"
+    return Question("--path-pattern", text, [option, ("PATH", "init the files of one direction by themselves")])
 
 
 def _ask_day(table: Table, clock: Column, pattern: str | None, days: Sequence[str]) -> Question:
     """What to ask where rows have an hour and no day."""
     named = [(f"--path-pattern '{pattern}'", f"the names of the files say {', '.join(days[:3])}")] if pattern else []
-    told = ("--constant day=2024-03-05", "for example")
+    option = ("--constant day=2024-03-05", "for example")
     text = (
         f"Column {clock.name!r} has hours ({', '.join(clock.texts[:2])}), and no column has the day: which day is it?"
     )
-    return Question("--path-pattern or --constant", text, [*named, told])
+    return Question("--path-pattern or --constant", text, [*named, option])

@@ -175,9 +175,11 @@ def check_day_sums(place: Int, wall: Times, numbers: Sequence[npt.NDArray[np.flo
     _, which = np.unique(series, axis=1, return_inverse=True)
     which = which.ravel()
     for values in numbers:
-        told = known & ~np.isnan(values)
-        rest, many = (np.bincount(which, weights=w) for w in (np.where(told & ~midnight, values, 0), told & ~midnight))
-        own = np.bincount(which, weights=np.where(told & midnight, values, 0))
+        valid = known & ~np.isnan(values)
+        rest, many = (
+            np.bincount(which, weights=w) for w in (np.where(valid & ~midnight, values, 0), valid & ~midnight)
+        )
+        own = np.bincount(which, weights=np.where(valid & midnight, values, 0))
         compared = (many >= _FEWEST_DAYS) & (own > 0)
         if compared.sum() >= _FEWEST_DAYS and (own == rest)[compared].all():
             raise SourceError(

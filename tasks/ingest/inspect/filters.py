@@ -24,18 +24,18 @@ def choose_filter(columns: Mapping[str, Column], taken: Sequence[str], answers: 
     Raises:
         ConfigError: if an answer names no column or value.
     """
-    told: dict[str, list[str]] = {}
+    chosen: dict[str, list[str]] = {}
     for name, value in answers.where:
-        told.setdefault(known_column(name, columns, "--where"), []).append(value)
-    for name, values in told.items():
+        chosen.setdefault(known_column(name, columns, "--where"), []).append(value)
+    for name, values in chosen.items():
         strange = [value for value in values if value != EVERY and value not in columns[name].texts]
         if strange:
             known = ", ".join(columns[name].texts[:_FEW])
             raise ConfigError(f"--where {name}={strange[0]}: column {name!r} has no such value but {known}")
-    asked = [c for c in columns.values() if c.name not in {*taken, *told} and _may_tell(c)]
+    asked = [c for c in columns.values() if c.name not in {*taken, *chosen} and _may_tell(c)]
     if asked and answers.entries != EVERY:
         return Choice(None, [_which_count(column) for column in asked])
-    kept = {name: values for name, values in told.items() if EVERY not in values}
+    kept = {name: values for name, values in chosen.items() if EVERY not in values}
     said = {"rows that count": "; ".join(f"{name} is {' or '.join(values)}" for name, values in kept.items())}
     return Choice(kept, (), said if kept else {})
 

@@ -76,9 +76,9 @@ def inspect_files(
 
 def _layout(sample: Sample, shape: Mapping[str, Any]) -> str:
     """How the files are laid out, in words."""
-    told = [f"{key} {value}" for key, value in shape.items()]
+    parts = [f"{key} {value}" for key, value in shape.items()]
     columns = f"{len(sample.rows.names)} columns"
-    return ", ".join([columns, *(told or ["UTF-8 or Parquet, with a header"])])
+    return ", ".join([columns, *(parts or ["UTF-8 or Parquet, with a header"])])
 
 
 def _by_preset(

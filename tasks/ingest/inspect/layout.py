@@ -147,9 +147,9 @@ def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> d
         first = next((i - 1 for i, line in enumerate(top[:_MOST_ABOVE]) if i and _is_rule(line, delimiter)), first)
         known |= {"skip_rows": first} if first else {}
         start = first
-    told = {"\t": "tab"}.get(delimiter, delimiter)
+    name = {"\t": "tab"}.get(delimiter, delimiter)
     if "delimiter" not in known and start < len(top) and delimiter != max(_DELIMITERS, key=top[start].count):
-        known["delimiter"] = told
+        known["delimiter"] = name
     below = [_width(line, delimiter) == width for line in bottom if line.strip()]
     footer = next((i for i, fits in enumerate(reversed(below)) if fits), 0)
     if "skip_footer" not in known and 0 < footer <= _MOST_BELOW and delimiter != "blanks":
@@ -168,10 +168,10 @@ def _is_rule(line: str, delimiter: str) -> bool:
     return delimiter == "blanks" and len(line.split()) > 1 and rule_of(line) is not None
 
 
-def _find_delimiter(lines: Sequence[str], told: str | None) -> tuple[str, int]:
+def _find_delimiter(lines: Sequence[str], given: str | None) -> tuple[str, int]:
     """What parts the columns, and how many there are."""
-    if told:
-        delimiter = DELIMITERS.get(told, told)
+    if given:
+        delimiter = DELIMITERS.get(given, given)
         return delimiter, _usual(lines, delimiter)[0]
     if any(rule_of(line) for line in lines[:_MOST_ABOVE] if len(line.split()) > 1):
         return "blanks", _usual(lines, "blanks")[0]

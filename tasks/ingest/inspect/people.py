@@ -148,11 +148,13 @@ def _choose_direction(
     columns: Mapping[str, Column], free: Mapping[str, Column], answers: Answers, count: str | None
 ) -> Choice[People]:
     """Targets by the value of one column; no targets where there is no such column."""
-    told = {
+    conditions = {
         target: text for target, text in ((ENTRIES, answers.entries), (EXITS, answers.exits)) if text and "=" in text
     }
-    if told:
-        return _choose_by_direction({target: _condition(text, columns, target) for target, text in told.items()}, count)
+    if conditions:
+        return _choose_by_direction(
+            {target: _condition(text, columns, target) for target, text in conditions.items()}, count
+        )
     if answers.entries == ALL:
         return Choice(People())
     few = [c for c in free.values() if 1 <= len(c.texts) <= _FEW and not c.time_formats and not c.is_date]

@@ -62,7 +62,7 @@ def read_top(file: SourceFile) -> bytes:
 
 
 def header_of(file: SourceFile) -> bytes:
-    """The first line of a file of text, by which one of other columns is told from the rest; b"" of other kinds."""
+    """The first line of a file of text, by which one of other columns is known from the rest; b"" of other kinds."""
     if file.archive is not None or file.path.lower().endswith(".zip"):
         return b""
     try:

@@ -97,7 +97,7 @@ def promise(
 
 
 def _home(paths: Sequence[str]) -> str:
-    """Folder below which all files are, so that those of one name in several folders are told apart."""
+    """Folder below which all files are, so that those of one name in several folders are kept apart."""
     folders = [str(Path(path).parent) for path in paths]
     return paths[0] if "://" in paths[0] else os.path.commonpath(folders)
 
@@ -125,8 +125,8 @@ class _Piece:
     def of(cls, batch: SourceBatch) -> _Piece:
         """What a batch says; of events, where silence is zero, those minutes alone in which somebody was counted."""
         said = batch.statements
-        told = np.flatnonzero((said.values * said.valid).any(axis=0))
-        return cls(said.take(told) if batch.silence_is_zero else said, int(said.minute.min()), int(said.minute.max()))
+        stated = np.flatnonzero((said.values * said.valid).any(axis=0))
+        return cls(said.take(stated) if batch.silence_is_zero else said, int(said.minute.min()), int(said.minute.max()))
 
 
 def _summarize(said: Sequence[_Piece], targets: Sequence[str]) -> Promise:
@@ -172,13 +172,13 @@ def _add_parts(rows: Statements) -> Statements:
 
 def _first_minutes(rows: Statements) -> list[tuple[np.datetime64, str, tuple[int | None, ...]]]:
     order = np.lexsort((rows.station, rows.minute))
-    told = rows.take(order[(rows.values * rows.valid)[:, order].any(axis=0)][:_FIRST])
-    counts = zip(told.values.T.tolist(), told.valid.T.tolist(), strict=True)
+    stated = rows.take(order[(rows.values * rows.valid)[:, order].any(axis=0)][:_FIRST])
+    counts = zip(stated.values.T.tolist(), stated.valid.T.tolist(), strict=True)
     return [
         (
             np.datetime64(int(minute), "m"),
-            told.stations[station],
+            stated.stations[station],
             tuple(v if known else None for v, known in zip(*each, strict=True)),
         )
-        for minute, station, each in zip(told.minute, told.station, counts, strict=True)
+        for minute, station, each in zip(stated.minute, stated.station, counts, strict=True)
     ]

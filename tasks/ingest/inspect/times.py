@@ -245,12 +245,12 @@ def _with_formats(table: Table, when: When, formats: tuple[str, ...]) -> When:
     Raises:
         ConfigError: if they read less than nearly all.
     """
-    told = [TimeColumns(each.names, formats, each.offset) for each in (when.start, when.end) if each]
-    for each in told:
+    bounds = [TimeColumns(each.names, formats, each.offset) for each in (when.start, when.end) if each]
+    for each in bounds:
         read = float((~np.isnat(each.utc(table, "UTC"))).mean())
         if read < 0.5:
             raise ConfigError(f"--time-format {formats[0]!r} reads {read:.0%} of column {each.label!r}: correct it")
-    return When(told[0], told[1] if len(told) > 1 else None)
+    return When(bounds[0], bounds[1] if len(bounds) > 1 else None)
 
 
 def _both_ways(table: Table, when: When) -> Question:

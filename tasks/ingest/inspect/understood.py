@@ -165,8 +165,8 @@ class Understood:
     def _ask_numbers(self) -> Question:
         column = next(self.columns[target.column] for target in self.people.targets.values() if target.column)
         text = f"Column {column.name!r} hardly ever falls ({', '.join(column.texts[:4])}, ...): what are its numbers?"
-        told = ("--numbers readings", "of a counter: people are the differences"), ("--numbers people", "of each row")
-        return Question("--numbers", text, told)
+        note = ("--numbers readings", "of a counter: people are the differences"), ("--numbers people", "of each row")
+        return Question("--numbers", text, note)
 
     def _as_readings(self, times: Times) -> Proposal:
         """Keys of a source of counters.
@@ -185,10 +185,10 @@ class Understood:
         interval = choose_interval(series, times, self.answers, events=False)
         layout = {**self.table.shape, **self.written, **self._formats}
         source = {"kind": "counts", **layout, "columns": self._counts, "cumulative": True}
-        told = f"readings of counters in {names}: people are their differences"
+        note = f"readings of counters in {names}: people are their differences"
         if device:
-            source["device"], told = device, f"{told}, one counter per {' and '.join(device)}"
-        said = {"counts": told, **interval.said}
+            source["device"], note = device, f"{note}, one counter per {' and '.join(device)}"
+        said = {"counts": note, **interval.said}
         return Proposal(source, self._network(self.people.targets, interval.value), interval.questions, said)
 
     def _check_numbers(self) -> None:

@@ -142,8 +142,8 @@ def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[s
         pattern = _escape(prefix) + "{station_id}"
         return Choice(_turn(table, pattern), (), {"a row per": f"column {pattern}: {_shown(free)}"})
     text = f"Columns {_shown(free)} hold numbers, and no column names a station: is each of them a station?"
-    told = ("--unpivot '{station_id}'", "yes"), ("--station COLUMN --count COLUMN,COLUMN", "no")
-    return Choice(None, [Question("--unpivot", text, told)])
+    options = ("--unpivot '{station_id}'", "yes"), ("--station COLUMN --count COLUMN,COLUMN", "no")
+    return Choice(None, [Question("--unpivot", text, options)])
 
 
 def _turn(table: Table, pattern: str) -> Table:

@@ -47,7 +47,7 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
     strange = [text for text in words if text not in uncounted and text not in answers.missing]
     keys |= {"missing": sorted(uncounted)} if uncounted else {}
     questions += [_ask_words(strange, many)] if strange else []
-    keys |= _told(answers, uncounted)
+    keys |= _number_keys(answers, uncounted)
     said = {key: " ".join(value) if isinstance(value, list) else value for key, value in keys.items()}
     return Choice(keys, questions, {f"counts: {key}": text for key, text in said.items()})
 
@@ -59,11 +59,11 @@ def _nines(many: Mapping[str, int]) -> list[str]:
     return [text for text, times in many.items() if _NINES.fullmatch(text) and times > 1 and int(text) > 10 * most]
 
 
-def _told(answers: Answers, uncounted: Sequence[str]) -> dict[str, Any]:
+def _number_keys(answers: Answers, uncounted: Sequence[str]) -> dict[str, Any]:
     """Keys that were answered; words that are known to count nothing stay among the missing ones."""
     missing = sorted({*answers.missing, *uncounted}) if answers.missing else ()
-    told = {"thousands": answers.thousands, "decimal": answers.decimal, "missing": missing}
-    return {key: list(value) for key, value in told.items() if value}
+    written = {"thousands": answers.thousands, "decimal": answers.decimal, "missing": missing}
+    return {key: list(value) for key, value in written.items() if value}
 
 
 def _marks(texts: Sequence[str]) -> tuple[dict[str, Any], list[Question]]:

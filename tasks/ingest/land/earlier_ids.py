@@ -33,7 +33,7 @@ class EarlierIds:
                 raise SourceError(
                     f"station {earlier!r} of {self._store.url()} is read as {station!r} now, and would be two: write "
                     f'[stations] aliases = {{ "{station}" = "{earlier}" }} to go on with it, or '
-                    f'{{ "{earlier}" = "{station}" }} to begin anew as {station!r}'
+                    f'{{ "{earlier}" = "{station}" }} to begin again as {station!r}'
                 )
 
     @cached_property

@@ -153,7 +153,7 @@ class Writer:
     def _zeros_for_other_part(self, day: str, rows: Statements, batch: SourceBatch) -> Statements:
         """Zeros for what a key stated as another part before its rows added up, or before they no longer did.
 
-        The part of all files is that of other keys, too: of it only what this key states anew is superseded.
+        The part of all files is that of other keys, too: of it only what this key states again is superseded.
         """
         base, _ = self._earlier_statements(day, sorted({"", batch.key} - {batch.part, *rows.used_parts()}))
         if batch.part:

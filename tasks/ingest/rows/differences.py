@@ -20,7 +20,7 @@ from tasks.tables.schemas import NOT_KNOWN
 
 Flags = npt.NDArray[np.bool_]
 LONGEST_GAP = 7 * 24 * 60
-"""Minutes without a reading after which a counter begins anew: nothing is stated of the time between."""
+"""Minutes without a reading after which a counter begins again: nothing is stated of the time between."""
 ROLL_OVER = 10
 """A fall is a roll-over where it counts at most this part of all readings that there are."""
 _MINUTES = 36
@@ -83,8 +83,8 @@ def take_differences(readings: Statements, withdrawn: Flags, rules: CounterRules
     order = np.lexsort((readings.minute, series))
     series, minute, real = series[order], readings.minute[order], ~withdrawn[order]
     counts = [
-        _count_target(series[told], minute[told], values[told].astype(np.int64), real[told], rules)
-        for values, told in zip(readings.values[:, order], readings.valid[:, order], strict=True)
+        _count_target(series[valid], minute[valid], values[valid].astype(np.int64), real[valid], rules)
+        for values, valid in zip(readings.values[:, order], readings.valid[:, order], strict=True)
     ]
     cells = np.unique(np.concatenate([each.cells for each in counts]))
     values = np.zeros((len(counts), len(cells)), dtype=np.int32)

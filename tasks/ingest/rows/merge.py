@@ -140,8 +140,8 @@ def _whole_intervals(rows: CountRows, rejections: Rejections) -> CountRows:
     interval = rows.station.astype(np.int64) * _MINUTES + rows.minute
     unread, counts = rejections.has("not_utf8"), {}
     for target, each in rows.counts.items():
-        told = each.given | unread if each.wrong is None else each.given | each.wrong | unread
-        counts[target] = replace(each, given=each.given & ~np.isin(interval, interval[rejected & told]))
+        stated = each.given | unread if each.wrong is None else each.given | each.wrong | unread
+        counts[target] = replace(each, given=each.given & ~np.isin(interval, interval[rejected & stated]))
     rejections.reject(~np.any([each.given for each in counts.values()], axis=0), "part_rejected")
     return replace(rows, counts=counts)
 

@@ -21,7 +21,7 @@ from tasks.stations.ids import IdMap, plain_id
 LARGEST = 2**31 - 1
 """Count that a table holds at the most."""
 LARGEST_READING = 2**53
-"""Reading of a counter up to which every whole number is told from the next."""
+"""Reading of a counter up to which every whole number differs from the next."""
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
 _PLAIN = re.compile(r"[+-]?\d{1,18}(\.\d+)?")
 _BLANK = ("", "nan", "null")
@@ -171,10 +171,10 @@ def _numbers(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Values as float64, NaN where they are no numbers; which are blank; which of those are withheld."""
     kind, words = values.type, () if config is None else config.missing
-    told = [float(word) for word in words if _PLAIN.fullmatch(word)]
+    withheld_numbers = [float(word) for word in words if _PLAIN.fullmatch(word)]
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = np.array(values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False))
-        withheld = np.isin(numbers, told)
+        withheld = np.isin(numbers, withheld_numbers)
         return numbers, np.isnan(numbers) | withheld, withheld
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         nothing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
@@ -189,7 +189,7 @@ def _numbers(
     formed = pc.or_(pc.match_substring_regex(text, _NUMBER), endless)
     digits = pc.if_else(formed, pc.utf8_ltrim(text, "+"), None)
     numbers = np.array(digits.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-    withheld |= np.isin(numbers, told)
+    withheld |= np.isin(numbers, withheld_numbers)
     return numbers, blank | withheld, withheld
 
 

@@ -71,13 +71,13 @@ class Replacements:
         """
         if not self.contested:
             return ()
-        told = "" if not (names := self._differing()) else f" (they differ in {', '.join(names)})"
+        columns = "" if not (names := self._differing()) else f" (they differ in {', '.join(names)})"
         options = 'rows = "sum" adds them up, rows = "last" takes the last one, where chooses some'
         if are_readings:
             options = 'device = [...] names the columns that tell counters apart, rows = "last" takes the last reading'
         said = (
             f"{origin}: {self.contested:,} of {self.intervals:,} intervals of stations have several rows with "
-            f"different counts{told}: {options}"
+            f"different counts{columns}: {options}"
         )
         if self.contested >= FEWEST and 2 * self.contested > self.intervals:
             raise FileProblem("several_rows", said)
@@ -91,7 +91,7 @@ class Replacements:
 
 
 class SpacingCheck:
-    """Whether rows lie as close as the grid, told by rows that come day by day.
+    """Whether rows lie as close as the grid, judged by rows that come day by day.
 
     Args:
         grid: minutes of an interval.

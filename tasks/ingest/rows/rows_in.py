@@ -106,7 +106,7 @@ class InputColumns:
             place: see `read_times`.
             interval: whether they name an interval; without it they are moments, and may be dates.
             finer: whether that interval may be a piece of the grid's, which its time then lies in.
-            earlier: of an input that comes in pieces; whether it has an hour is told after the last of them.
+            earlier: of an input that comes in pieces; whether it has an hour is known after the last of them.
 
         Raises:
             FileProblem: if they are dates without an hour.

@@ -16,7 +16,7 @@ from tasks.ingest.source import Pull
 from tasks.ingest.statements import UNKNOWN, Statements
 from tasks.tables.schemas import NOT_KNOWN
 
-_TOLD_OTHERWISE = (
+_REPORTED_OTHERWISE = (
     *("duplicate_row", "superseded_in_file", "in_future", "off_grid", "name_of_total"),
     *("bad_time", "nonexistent_local_time", "repeated_local_time"),
 )
@@ -44,18 +44,18 @@ def find_unknown_parts(
         share: part that takes them all, so that they go with their file; None for the part of each row.
     """
     lost = (rejections.codes >= 0) & (rows.station >= 0) & (rows.minute % interval == 0)
-    lost &= ~np.any([rejections.has(reason) for reason in _TOLD_OTHERWISE], axis=0) & within(rows.minute, pull)
+    lost &= ~np.any([rejections.has(reason) for reason in _REPORTED_OTHERWISE], axis=0) & within(rows.minute, pull)
     lost &= (rows.minute + interval) * 60 <= pull.as_of.astype("datetime64[s]").astype(np.int64)
     at = np.flatnonzero(lost if share is not None else lost & (rows.part >= 0))
     part, nobody = np.maximum(rows.part, 0), np.full(len(rows.minute), NOT_KNOWN, dtype=np.int32)
     unread, counts = rejections.has("not_utf8"), {}
     for target, each in rows.counts.items():
-        told = each.given | unread if each.wrong is None else each.given | each.wrong | unread
+        given = each.given | unread if each.wrong is None else each.given | each.wrong | unread
         lands = merged.rows.counts.get(target)
         stated = merged.kept if lands is None else merged.kept[lands.given[merged.kept]]
         known = np.isin(_cells(rows, part)[at], _cells(merged.rows, merged.rows.part)[stated])
-        told[at[known]] = False
-        counts[target] = Counted(nobody, told)
+        given[at[known]] = False
+        counts[target] = Counted(nobody, given)
     at = at[np.any([each.given[at] for each in counts.values()], axis=0)]
     unknown = replace(rows, part=part, available=np.full(len(rows.minute), UNKNOWN), counts=counts)
     found = unknown.statements(at, targets)

@@ -49,7 +49,7 @@ class Counts:
                 return
             except PiecesProblem as problem:
                 file = file.whole(str(problem))
-        yield self._batch(file, pull)  # what it was made of is freed before it goes on
+        yield self._batch(file, pull)  # what it was made of is released before it goes on
 
     def _rules(self, **more: Any) -> RowRules:
         return RowRules(self._config.columns, self._config.rows, file=True, **more)

@@ -22,13 +22,13 @@ def check(seen: Seen) -> Verdict:
     for each in seen.hourly_days:
         judged = _over(each, seen, bool(each.today.day < last))
         hours += int(judged.sum())
-        owed = (_excess(each) > seen.config.missing_share) & judged
-        everywhere = owed.mean(axis=0) > 0.5 if len(each.stations) >= FEW else np.zeros(owed.shape[1], bool)
+        lacking = (_excess(each) > seen.config.missing_share) & judged
+        everywhere = lacking.mean(axis=0) > 0.5 if len(each.stations) >= FEW else np.zeros(lacking.shape[1], bool)
         share = _missing(each, each.today).max(axis=0)
         if everywhere.any():
             findings.append(_finding(seen, each, None, everywhere, share.mean(axis=0)))
-        owed &= ~everywhere
-        findings += [_finding(seen, each, int(s), owed[s], share[s]) for s in np.flatnonzero(owed.any(axis=1))]
+        lacking &= ~everywhere
+        findings += [_finding(seen, each, int(s), lacking[s], share[s]) for s in np.flatnonzero(lacking.any(axis=1))]
     return Verdict(findings, f"no station lacks more than usual in {count_phrase(hours, 'hour')}")
 
 
@@ -55,18 +55,18 @@ def _missing(each: Judged, day: Hours) -> Double:
 
 
 def _over(each: Judged, seen: Seen, followed: bool) -> Flags:
-    """Hours [hour] after which somebody was heard, and so long over that nothing late is to be expected."""
+    """Hours [hour] after which some station was observed, and so long over that nothing late is to be expected."""
     zone = seen.settings.network.timezone
     midnight = each.today.day.astype("datetime64[m]")
     ends = to_utc(midnight + np.arange(1, 25) * np.timedelta64(60, "m"), zone)
     ends = np.where(np.isnat(ends), day_bounds(each.today.day, zone)[1], ends)
-    heard = each.today.seen.any(axis=(0, 1))
-    after = np.flip(np.logical_or.accumulate(np.flip(heard))) | followed
+    observed = each.today.seen.any(axis=(0, 1))
+    after = np.flip(np.logical_or.accumulate(np.flip(observed))) | followed
     return np.asarray(after & (ends + np.timedelta64(seen.config.late_minutes, "m") <= seen.as_of))
 
 
 def _finding(seen: Seen, each: Judged, station: int | None, hours: Flags, share: Double) -> Finding:
-    """What is owed in some hours [hour] by one station, or by most of them at once."""
+    """What is missing in some hours [hour] by one station, or by most of them at once."""
     where = np.flatnonzero(hours)
     runs = np.split(where, np.flatnonzero(np.diff(where) > 1) + 1)
     spans = ", ".join(f"{run[0]:02d}:00 to {run[-1] + 1:02d}:00" for run in runs[:3]) + (" …" if len(runs) > 3 else "")

@@ -24,7 +24,7 @@ def check(seen: Seen) -> Verdict:
                 f"source {source.name!r} has said nothing for {how_long(minutes)} (last minute {said[source.name]}Z)"
             )
             findings.append(Finding("source", source.name, float(minutes), limit, sentence, minutes / limit))
-    return Verdict(findings, f"{count_phrase(len(seen.settings.sources), 'source')} heard of late")
+    return Verdict(findings, f"{count_phrase(len(seen.settings.sources), 'source')} with rows of late")
 
 
 def silence(last: np.datetime64 | None, as_of: np.datetime64, interval: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Events into counts: one a station and interval, zero where an event source was listening and heard nothing."""
+"""Events into counts: one per station and interval; zero where a source covered the interval and saw no event."""
 
 from __future__ import annotations
 

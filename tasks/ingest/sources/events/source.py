@@ -33,7 +33,7 @@ from tasks.settings.tree import Network
 
 @source_kind("events")
 class Events:
-    """Files of taps or trips; each file is a share of its own, and says itself anew when it changes."""
+    """Files of taps or trips; each file is a share of its own, and is stated again when it changes."""
 
     def __init__(self, config: EventsSource, network: Network) -> None:
         self.name, self._config, self._network = config.name, config, network
@@ -92,8 +92,8 @@ class Events:
     def _claim(self, file: OpenFile, sides: Sequence[_Side], again: Rejections, pull: Pull) -> tuple[str, ...]:
         """Reject events that come again, in this file or in another; keys of files that get an event back."""
         ids = read_ids(file.rows.column(file.require(str(self._config.id), 'id = "..."')))
-        heard = np.logical_or.reduce([side.chosen & (side.rejections.codes < 0) for side in sides]) & again.good
-        rows = np.flatnonzero(heard & np.asarray(ids.is_valid().to_numpy(zero_copy_only=False)))
+        counted = np.logical_or.reduce([side.chosen & (side.rejections.codes < 0) for side in sides]) & again.good
+        rows = np.flatnonzero(counted & np.asarray(ids.is_valid().to_numpy(zero_copy_only=False)))
         mine, released = last_of_each(ids, rows), tuple[str, ...]()
         again.reject_rows(np.setdiff1d(rows, mine), "duplicate_event")
         if pull.claims:
@@ -129,10 +129,10 @@ class Events:
             edges = [parse_moment(str(text), file.timezone) for text in (self._config.start, self._config.end)]
             start, end = (int(edge.astype("datetime64[m]").astype(np.int64)) for edge in edges)
             return Cover(-(-start // step) * step, end // step * step)
-        heard = np.concatenate([side.minute[side.of_somebody] for side in sides])
-        if not len(heard):
+        counted = np.concatenate([side.minute[side.of_somebody] for side in sides])
+        if not len(counted):
             return Cover(0, 0)
-        start, end = int(heard.min()), int(heard.max()) + step
+        start, end = int(counted.min()), int(counted.max()) + step
         if self._config.covers == "day":
             days = service_dates(np.array([start, end - step], dtype="datetime64[m]"), zone)
             start = int(day_bounds(days[0], zone)[0].astype(np.int64))
@@ -172,8 +172,8 @@ class _Side:
     @property
     def of_somebody(self) -> npt.NDArray[np.bool_]:
         """Rows that tell of somebody, asked for or not; a copy of a rejected row tells nothing."""
-        told = self.chosen & (self.rejections.codes < 0)
-        return np.asarray(told & (self.station >= 0) & ~np.isnat(self.moments.utc))
+        sound = self.chosen & (self.rejections.codes < 0)
+        return np.asarray(sound & (self.station >= 0) & ~np.isnat(self.moments.utc))
 
     @property
     def left_out(self) -> npt.NDArray[np.bool_]:

@@ -43,7 +43,7 @@ def ask_status(
     found = find_status(polled.reply.origin, polled.document)
     _check_address(config.url, found, polled.reply.origin)
     there = config.model_copy(update={"url": found})
-    if urlsplit(found)[:2] != urlsplit(config.url)[:2]:  # what one server is told is not for another one
+    if urlsplit(found)[:2] != urlsplit(config.url)[:2]:  # what one server is asked is not for another one
         there = there.model_copy(update={"headers": {}, "params": {}})
     return _ask(there, conditions, as_of, sleep)
 

@@ -53,7 +53,7 @@ class HttpFeed:
             yield from self._batches(pull, *self._poll(pull))
 
     def _poll(self, pull: Pull) -> tuple[Poll, Place]:
-        """What the feed says, and where it was begun; a feed that has forgotten the cursor is read anew."""
+        """What the feed says, and where it was begun; one that forgot the cursor is read from the beginning."""
         place, reading, params = self._place(pull), self._reading(pull), self._bounds(pull)
         stamp = pull.done.stamp(KEY) if pull.done and not pull.has_range else None
         with open_feed(self._config, pull.as_of, self._sleep) as feed:
@@ -61,13 +61,15 @@ class HttpFeed:
             if done.status == GONE and not done.pages and place.start != self._config.first:
                 place = Place(self._config.first, setup=place.setup)
                 done = poll(reading, feed.fetch, params, place.start, None)
-                done.warnings.append(f"{self.name}: the feed no longer knows its cursor, and is read anew")
+                done.warnings.append(
+                    f"{self.name}: the feed no longer knows its cursor, and is read from the beginning"
+                )
             if done.problem:
                 done.note_problem(done.problem[0], feed.mask_secrets(done.problem[1]))
         return done, place
 
     def _place(self, pull: Pull) -> Place:
-        """Where to begin: at the cursor, unless a span is asked for or all is to be read anew."""
+        """Where to begin: at the cursor, unless a span is asked for or all is to be read again."""
         done, setup = pull.done, setup_of(self._config, self._network)
         begin = Place(self._config.first, setup=setup)
         if not self._config.resume or pull.has_range or done is None or not done.is_valid(KEY):

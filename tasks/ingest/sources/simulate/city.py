@@ -117,7 +117,7 @@ def _observe(city: City, day: int) -> Observed:
     row = np.repeat(np.arange(len(low)), np.where(heard_of, 1 + low, 0))
     again = np.append(False, row[1:] == row[:-1])
     station, place = np.divmod(row, DAY // city.interval_minutes)
-    heard = 60 * DAY * day + _by_interval(arrives, city).max(axis=2).ravel()[row]
+    arrived = 60 * DAY * day + _by_interval(arrives, city).max(axis=2).ravel()[row]
     mended = _corrected_at(at, city)[place * city.interval_minutes] + 7 * station % 600
     entries, exits = (np.where(again, t[row], f[row]) for t, f in zip(truth, first, strict=True))
     return Observed(
@@ -126,7 +126,7 @@ def _observe(city: City, day: int) -> Observed:
         (day * DAY + place * city.interval_minutes).astype("datetime64[m]"),
         entries.astype(np.int32),
         exits.astype(np.int32),
-        np.where(again, mended, heard).astype("datetime64[s]"),
+        np.where(again, mended, arrived).astype("datetime64[s]"),
     )
 
 
@@ -155,7 +155,7 @@ def _feed(city: City, day: int) -> tuple[Flags, Ints, Floats]:
     """What the feed does to the day's minutes, each [station, minute].
 
     Returns:
-        Which are never heard of; when they arrive, in seconds after UTC midnight; the share first counted.
+        Which never arrive; when they arrive, in seconds after UTC midnight; the share first counted.
     """
     shape = (city.stations, DAY)
     latency = stream(city.seed, Stream.LATENCY, day).integers(3, 45, shape, dtype=np.uint8).astype(np.int64)

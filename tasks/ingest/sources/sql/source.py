@@ -131,7 +131,7 @@ class _Reading:
 
     @property
     def _overlap_digest(self) -> str | None:
-        """Digest of the rows that the last pull read and this one reads again; None if it has to begin anew."""
+        """Digest of the rows that the last pull read and this one reads again; None if it has to begin again."""
         if self.pull.done is None or self.pull.has_range:
             return None
         return self.pull.done.digest(KEY)

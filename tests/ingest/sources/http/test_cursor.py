@@ -128,7 +128,7 @@ def test_a_feed_that_has_forgotten_the_cursor_is_read_from_its_first_one(tmp_pat
     route.answer = lambda asked: Answer(status=410) if next(forgotten, False) else answer(asked)
     says.kept, says.rows[2] = 0, ("A", "10:02", 8)
     report = bench.ingest(NOW + 2 * MINUTE)
-    assert report.warnings == ["feed: the feed no longer knows its cursor, and is read anew"]
+    assert report.warnings == ["feed: the feed no longer knows its cursor, and is read from the beginning"]
     assert sent(route, "after")[-3:] == ["3", "1", "3"]
     assert max(bench.truth().values()) == (8, 8)
 
