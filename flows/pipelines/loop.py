@@ -143,7 +143,7 @@ def retrain(
 ) -> RetrainReport:
     """Fit a challenger, compare it with champion and baselines, log it, and promote it if it wins."""
     from tasks.features.steps import load_features
-    from tasks.model.steps import follow_registry, judge, register, train_model
+    from tasks.model.steps import follow_registry, follow_training, judge, register, train_model
 
     extra = channels(settings)
     followed = follow_registry(settings, as_of)
@@ -152,10 +152,11 @@ def retrain(
     first, last = floor(settings, as_of - span), floor(settings, as_of)
     table = load_features(settings, first, last, as_of, extra)
     champion = _load_champion(settings)
-    trained = train_model(settings, table, as_of, model, champion=champion, progress=progress)
-    if followed:
-        trained.log.notes["champion"] = followed
-    decision = judge(settings, trained, champion)
+    with follow_training(settings, table, as_of, model, champion=champion) as notes:
+        trained = train_model(settings, table, as_of, model, champion=champion, notes=notes, progress=progress)
+        if followed:
+            notes.notes["champion"] = followed
+        decision = judge(settings, trained, champion)
     report = register(settings, trained, decision)
     log.info("version %s: %s", report.version, report.reason)
     return replace(report, warnings=(followed, *report.warnings)) if followed else report

@@ -22,7 +22,7 @@ from tasks.backtest.replay import BacktestReport
 from tasks.backtest.report import scopes
 from tasks.settings.tree import Settings
 from tasks.tracking import provenance, runs
-from tasks.tracking.runs import Run
+from tasks.tracking.run import Run
 
 log = logging.getLogger(__name__)
 

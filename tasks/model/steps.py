@@ -6,6 +6,7 @@ import logging
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, b
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
+from tasks.model.review.live import FlowRun
+from tasks.model.review.live import follow_training as follow
 from tasks.model.review.register import RetrainReport as RetrainReport
 from tasks.model.review.register import register_challenger
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
@@ -51,10 +54,23 @@ def train_model(
     model: str | None = None,
     *,
     champion: BundledForecaster | None = None,
+    notes: FitLog | None = None,
     progress: Progress | None = None,
 ) -> Trained:
     """Fit a challenger and score it, the champion and the baselines on the same held-out days; see `train.train`."""
-    return train(features, settings, as_of, model, FitLog(), champion, progress)
+    return train(features, settings, as_of, model, notes, champion, progress)
+
+
+def follow_training(
+    settings: Settings,
+    features: Features,
+    as_of: np.datetime64,
+    model: str | None = None,
+    *,
+    champion: BundledForecaster | None = None,
+) -> AbstractContextManager[FitLog]:
+    """Open the training's run in MLflow and log its epochs while they come; see `review.live.follow_training`."""
+    return follow(settings, features, as_of, model, champion, _flow_run())
 
 
 @step("judge")
@@ -239,13 +255,14 @@ def _unknown(name: str) -> ConfigError:
     return ConfigError(f"model {name!r} is unknown{nearest_key(name, known)} (or a registry version such as 3)")
 
 
-def _flow_run() -> str | None:
-    """Id of the Prefect flow run that this is a part of, if it is one."""
+def _flow_run() -> FlowRun | None:
+    """The Prefect flow run that this is a part of, if it is one."""
     if "prefect.context" not in sys.modules:
         return None
     from prefect.runtime import flow_run
 
-    return flow_run.get_id()
+    found = flow_run.get_id()
+    return None if found is None else FlowRun(found, flow_run.get_flow_run_ui_url())
 
 
 def _place(store: Store, name: str) -> tuple[str, str]:

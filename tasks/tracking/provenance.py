@@ -6,11 +6,13 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tasks.arrays import HORIZON_MINUTES, Minutes
 from tasks.channels import Channel, fingerprint
 from tasks.contracts import Grid
 from tasks.settings.tree import Settings
@@ -26,6 +28,13 @@ def data_fingerprint(grid: Grid, extra: Sequence[Channel] = ()) -> str:
         digest.update(np.ascontiguousarray(plane).data)
     digest.update(fingerprint(extra).encode())
     return digest.hexdigest()[:16]
+
+
+def span_fingerprint(grid: Grid, origins: Minutes) -> str:
+    """Fingerprint of the counts from the first origin to the end of the hour after the last one."""
+    first, last = (int(i) for i in grid.index(origins[[0, -1]]))
+    counts = grid.values[:, :, first : last + HORIZON_MINUTES // grid.interval]
+    return data_fingerprint(replace(grid, values=counts, start=origins[0]))
 
 
 def redact(text: str) -> str:

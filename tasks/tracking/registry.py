@@ -1,9 +1,13 @@
-"""Registered versions of the model in MLflow: logged without pickle, aliased, fetched. The alias `champion` rules."""
+"""Registered versions of the model in MLflow: logged without pickle, aliased, fetched.
+
+The alias `champion` publishes, `previous` is what published before it, `challenger` the newest that was not promoted.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version as installed
@@ -14,14 +18,14 @@ import numpy as np
 
 from tasks.errors import ModelError
 from tasks.settings.tree import Settings
-from tasks.tracking.runs import Run, Tracking
+from tasks.tracking.run import Run, Tracking
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 log = logging.getLogger(__name__)
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 BUNDLE_TAG = "bundle"
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "pydantic-settings", "tzdata")
 
@@ -49,7 +53,22 @@ class Served:
     free_axes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
-def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str, str], description: str) -> str:
+@dataclass(frozen=True)
+class Version:
+    """A registered version.
+
+    Attributes:
+        number: as the registry counts.
+        model_id: of the logged model behind it.
+    """
+
+    number: str
+    model_id: str | None
+
+
+def log_version(
+    run: Run, settings: Settings, served: Served, tags: Mapping[str, str], description: str, label: str | None = None
+) -> Version:
     """Log a model into a run and register it; a run that has a version of the same bundle keeps it.
 
     Args:
@@ -58,9 +77,7 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
         served: bundle, loader and example.
         tags: tags of the version.
         description: markdown.
-
-    Returns:
-        Number of the version.
+        label: name of the logged model in MLflow's list of models; that of the registered model by default.
     """
     import mlflow
 
@@ -68,10 +85,10 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
     digest = hashlib.sha256((served.folder / "bundle.json").read_bytes()).hexdigest()[:16]
     known = [v for v in client.search_model_versions(f"run_id = '{run.run_id}'") if v.tags.get(BUNDLE_TAG) == digest]
     if known:
-        version = str(known[0].version)
+        version = Version(str(known[0].version), known[0].model_id)
     else:
         info = mlflow.pyfunc.log_model(
-            name=name,
+            name=re.sub(r"[/:.%\"']", "", label or name),
             loader_module=served.loader,
             data_path=str(served.folder),
             code_paths=[str(served.code)],
@@ -79,10 +96,10 @@ def log_version(run: Run, settings: Settings, served: Served, tags: Mapping[str,
             input_example={key: np.asarray(value) for key, value in served.example.items()},
             pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
         )
-        version = str(mlflow.register_model(info.model_uri, name).version)
-    client.update_model_version(name, version, description=description[:5000])
+        version = Version(str(mlflow.register_model(info.model_uri, name).version), info.model_id)
+    client.update_model_version(name, version.number, description=description[:5000])
     for key, value in {**tags, BUNDLE_TAG: digest}.items():
-        client.set_model_version_tag(name, version, key, value)
+        client.set_model_version_tag(name, version.number, key, value)
     return version
 
 
@@ -96,6 +113,36 @@ def describe_model(tracking: Tracking, settings: Settings, description: str) -> 
 def set_alias(tracking: Tracking, settings: Settings, alias: str, version: str) -> None:
     """Point an alias at a version."""
     tracking.client.set_registered_model_alias(settings.mlflow.registered_model, alias, version)
+
+
+def set_champion(tracking: Tracking, settings: Settings, version: str, previous: str | None) -> None:
+    """Point `champion` at a version and `previous` at the one before it; the champion is no `challenger`.
+
+    Args:
+        tracking: an open connection.
+        settings: the tree.
+        version: that publishes from now on.
+        previous: that published before; one that the registry does not know has no alias.
+    """
+    set_alias(tracking, settings, CHAMPION, version)
+    align_aliases(tracking, settings, version, previous)
+
+
+def align_aliases(tracking: Tracking, settings: Settings, version: str, previous: str | None) -> None:
+    """Let the other aliases agree with a champion that is set; see `set_champion`."""
+    from mlflow.exceptions import MlflowException
+
+    if alias_version(tracking, settings, CHALLENGER) == version:
+        drop_alias(tracking, settings, CHALLENGER)
+    if previous is None or previous == version or not previous.isdecimal():
+        drop_alias(tracking, settings, PREVIOUS)
+        return
+    try:
+        set_alias(tracking, settings, PREVIOUS, previous)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        drop_alias(tracking, settings, PREVIOUS)
 
 
 def drop_alias(tracking: Tracking, settings: Settings, alias: str) -> None:

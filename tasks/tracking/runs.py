@@ -6,14 +6,12 @@ publishes depends on it: a registry that does not answer raises `TrackingError` 
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,10 +19,10 @@ from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tracking.provenance import redact
-from tasks.tracking.uri import artifact_root, tracking_uri
+from tasks.tracking.run import Run, Tracking, mlflow_errors
+from tasks.tracking.uri import artifact_root, tracking_uri, ui_address
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
@@ -49,21 +47,6 @@ class TrackingError(NexthourError):
     """MLflow does not answer, or refuses."""
 
 
-@dataclass(frozen=True)
-class Tracking:
-    """An open connection.
-
-    Attributes:
-        client: MLflow's client.
-        uri: tracking URI without credentials, for people.
-        experiment: id of the experiment of retrainings, or of live metrics.
-    """
-
-    client: MlflowClient
-    uri: str
-    experiment: str
-
-
 @contextmanager
 def connect(settings: Settings, suffix: str = "") -> Iterator[Tracking]:
     """A connection, and the experiment made if it is not there.
@@ -82,9 +65,6 @@ def connect(settings: Settings, suffix: str = "") -> Iterator[Tracking]:
         os.environ.setdefault(name, value)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     import mlflow
-    from mlflow.exceptions import MlflowException
-    from requests import RequestException
-    from sqlalchemy.exc import SQLAlchemyError
 
     try:
         mlflow.set_tracking_uri(uri)
@@ -92,8 +72,8 @@ def connect(settings: Settings, suffix: str = "") -> Iterator[Tracking]:
         with Store(settings.data_root).lock("mlflow"):
             client = _client(settings, uri)
             experiment = _experiment(client, settings.mlflow.experiment + suffix, artifact_root(settings))
-        yield Tracking(client, shown, experiment)
-    except (MlflowException, RequestException, SQLAlchemyError) as error:
+        yield Tracking(client, shown, experiment, ui_address(settings))
+    except mlflow_errors() as error:
         raise TrackingError(_sentence(shown, str(error))) from error
 
 
@@ -130,76 +110,6 @@ def _experiment(client: MlflowClient, name: str, root: str | None) -> str:
     return str(found.experiment_id)
 
 
-@dataclass(frozen=True)
-class Run:
-    """One run, open for logging."""
-
-    tracking: Tracking
-    run_id: str
-
-    @property
-    def url(self) -> str | None:
-        """Page of the run in the UI; None without a server."""
-        if not self.tracking.uri.startswith("http"):
-            return None
-        page = f"#/experiments/{self.tracking.experiment}/runs/{self.run_id}"
-        return f"{self.tracking.uri.replace('***@', '').rstrip('/')}/{page}?workflowType=machine_learning"
-
-    def params(self, values: Mapping[str, Any]) -> None:
-        """Log parameters, each once; a value too long for MLflow is cut."""
-        from mlflow.entities import Param
-
-        known = self.tracking.client.get_run(self.run_id).data.params
-        fresh = [Param(key, str(value)[:6000]) for key, value in values.items() if key not in known]
-        for start in range(0, len(fresh), 100):
-            self.tracking.client.log_batch(self.run_id, params=fresh[start : start + 100])
-
-    def tags(self, values: Mapping[str, str]) -> None:
-        """Set tags."""
-        from mlflow.entities import RunTag
-
-        self.tracking.client.log_batch(self.run_id, tags=[RunTag(k, str(v)[:5000]) for k, v in values.items()])
-
-    def metrics(self, values: Mapping[str, float], at: np.datetime64, step: int = 0) -> None:
-        """Log one value per metric; those that are not finite are left out."""
-        self.series({name: [value] for name, value in values.items()}, at, [step])
-
-    def series(self, values: Mapping[str, Sequence[float]], at: np.datetime64, steps: Sequence[int]) -> None:
-        """Log one value per step for every metric; the same series twice is one."""
-        from mlflow.entities import Metric
-
-        moment = int(at.astype("datetime64[ms]").astype(np.int64))
-        points = [
-            Metric(name, float(value), moment, int(step))
-            for name, series in values.items()
-            for step, value in zip(steps, series, strict=False)
-            if np.isfinite(value)
-        ]
-        for start in range(0, len(points), 1000):
-            self.tracking.client.log_batch(self.run_id, metrics=points[start : start + 1000])
-
-    def text(self, path: str, text: str) -> None:
-        """Log a text file."""
-        self.tracking.client.log_text(self.run_id, text, path)
-
-    def json(self, path: str, value: Any) -> None:
-        """Log a JSON file."""
-        self.text(path, json.dumps(value, indent=1, sort_keys=True, default=str) + "\n")
-
-    def figure(self, path: str, figure: Figure) -> None:
-        """Log a figure as PNG."""
-        self.tracking.client.log_figure(self.run_id, figure, path, save_kwargs={"dpi": 150})
-
-    def data(self, name: str, digest: str, source: str, profile: Mapping[str, Any]) -> None:
-        """Say which data the run has seen."""
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        seen = Dataset(name, digest[:36], "local", json.dumps({"uri": source}), profile=json.dumps(profile))
-        self.tracking.client.log_inputs(
-            self.run_id, [DatasetInput(seen, [InputTag("mlflow.data.context", "training")])]
-        )
-
-
 @contextmanager
 def open_run(
     tracking: Tracking, tag: str, value: str, name: str, tags: Mapping[str, str], parent: Run | None = None
@@ -214,21 +124,40 @@ def open_run(
         tags: more tags.
         parent: run that it is shown beneath; its block is open.
     """
+    with resume(find_or_create(tracking, tag, value, name, tags, parent), nested=parent is not None) as run:
+        yield run
+
+
+@contextmanager
+def resume(run: Run, *, nested: bool = False) -> Iterator[Run]:
+    """The run, which MLflow's own functions log into, until the block ends and the run with it.
+
+    Args:
+        run: was found or made.
+        nested: whether the block of another run is open.
+    """
     import mlflow
 
-    client = tracking.client
-    quoted = value.replace("'", "")
+    with mlflow.start_run(run_id=run.run_id, nested=nested):
+        yield run
+
+
+def find_or_create(
+    tracking: Tracking, tag: str, value: str, name: str, tags: Mapping[str, str], parent: Run | None = None
+) -> Run:
+    """The run of `open_run`, running from now on; nothing ends it."""
+    client, quoted = tracking.client, value.replace("'", "")
     found = client.search_runs([tracking.experiment], f"tags.`{tag}` = '{quoted}'", max_results=1)
     if found:
         run_id = str(found[0].info.run_id)
+        client.update_run(run_id, status="RUNNING")
     else:
         own = {tag: quoted} | ({"mlflow.parentRunId": parent.run_id} if parent else {})
         run_id = str(client.create_run(tracking.experiment, tags=own, run_name=name).info.run_id)
-    with mlflow.start_run(run_id=run_id, nested=parent is not None):
-        run = Run(tracking, run_id)
-        if tags:
-            run.tags(tags)
-        yield run
+    run = Run(tracking, run_id)
+    if tags:
+        run.tags(tags)
+    return run
 
 
 def log_live_metrics(settings: Settings, metrics: Mapping[str, float], step: int, as_of: np.datetime64) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 from tasks.errors import ConfigError
 from tasks.settings.secrets import read_variable
 from tasks.settings.tree import Settings
 from tasks.storage.roots import mask_root
+
+UI_VARIABLE = "NEXTHOUR_MLFLOW_URL"
+"""Environment variable with the address of MLflow's pages, where flows log past the server that shows them."""
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
 
 
 def tracking_uri(settings: Settings) -> str:
@@ -27,6 +33,12 @@ def tracking_uri(settings: Settings) -> str:
             f"data root {root} holds % or ?, which MLflow misreads: rename it or set [mlflow] tracking_uri"
         )
     return f"sqlite:///{root}/mlflow/mlflow.db"
+
+
+def ui_address(settings: Settings) -> str | None:
+    """Address of MLflow's pages, without credentials: what `up` states in the environment, else the tracking server."""
+    address = os.environ.get(UI_VARIABLE) or tracking_uri(settings)
+    return _USER_INFO.sub("", address).rstrip("/") if address.startswith(("http://", "https://")) else None
 
 
 def artifact_root(settings: Settings) -> str | None:

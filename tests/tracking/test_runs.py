@@ -52,7 +52,8 @@ def registered(settings: Settings, name: str, folder: Path, factor: float = 2.0)
         runs.connect(settings) as mlflow,
         runs.open_run(mlflow, runs.RETRAIN_TAG, name, name, {}) as run,
     ):
-        return run.run_id, registry.log_version(run, settings, served(folder, factor), {"who": name}, f"**{name}**")
+        version = registry.log_version(run, settings, served(folder, factor), {"who": name}, f"**{name}**")
+        return run.run_id, version.number
 
 
 def test_the_default_is_sqlite_under_the_data_root(tmp_path: Path) -> None:

@@ -86,7 +86,12 @@ def sync_champion(settings: Settings, now: np.datetime64) -> str | None:
     except (TrackingError, ModelError) as error:
         log.warning("the champion stays %s: %s", pointer.get("version", "unset"), error)
         return None
-    move_pointer(store, version, version, now, "the registry's alias was moved by hand", "person")
+    moved = move_pointer(store, version, version, now, "the registry's alias was moved by hand", "person")
+    try:
+        with connect(settings) as tracking:
+            registry.align_aliases(tracking, settings, version, moved["previous"])
+    except TrackingError as error:
+        log.warning("version %s publishes, but the registry's alias previous stays where it was: %s", version, error)
     return f"version {version} publishes now: the registry's alias champion was moved to it by hand"
 
 
@@ -105,16 +110,16 @@ def rollback(settings: Settings, now: np.datetime64) -> str:
         if not old.get("previous"):
             raise ModelError(f"{store.url(POINTER)} knows no previous champion: there is nothing to roll back to")
         *earlier, version = old["earlier"]
-        alias = _point_alias(settings, version) or old.get("registry")
+        alias = _point_aliases(settings, version, earlier[-1] if earlier else None) or old.get("registry")
         _write(store, version, earlier, alias, now, f"rolled back from {old['version']}", "rollback")
     return str(version)
 
 
-def _point_alias(settings: Settings, version: str) -> str | None:
-    """Move the registry's alias too; None, and a warning, where it does not answer or never knew the version."""
+def _point_aliases(settings: Settings, version: str, previous: str | None) -> str | None:
+    """Move the registry's aliases too; None, and a warning, where it does not answer or never knew the version."""
     try:
         with connect(settings) as tracking:
-            registry.set_alias(tracking, settings, registry.CHAMPION, version)
+            registry.set_champion(tracking, settings, version, previous)
         return version
     except TrackingError as error:
         log.warning("version %s publishes, but the registry's alias stays where it was: %s", version, error)

@@ -12,8 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from tasks.contracts import Grid, Split
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import find_changes
+from tasks.model.review.data_sets import data_sets
 from tasks.model.review.description import describe_training
 from tasks.model.review.pictures import order_scores
 from tasks.model.review.tables import (
@@ -29,32 +31,46 @@ from tasks.model.review.tables import (
     station_rows,
     target_rows,
 )
-from tasks.model.training.train import CHAMPION, Trained
+from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.tracking import provenance
-from tasks.tracking.runs import Run
+from tasks.tracking.run import HELD_OUT, DataSet, Run
 
 CLOCKED = ("fit_seconds", "rows_a_second")
 """What a fit notes that differs when it is done again: metrics, for MLflow takes a parameter once."""
 
 
-def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decision, meta: Mapping[str, Any]) -> None:
-    """Log parameters, metrics, tables and the decision of one training, whose bundle holds `meta`, into a run."""
-    as_of, data = trained.as_of, str(meta["data"])
-    tree, stations = provenance.settings_tree(settings), station_table(settings)
-    run.params(params(settings, trained, data))
+def log_figures(
+    run: Run,
+    settings: Settings,
+    trained: Trained,
+    decision: Decision,
+    meta: Mapping[str, Any],
+    model_id: str | None = None,
+) -> None:
+    """Log metrics, tables and the decision of one training into a run.
+
+    Args:
+        run: open.
+        settings: the tree.
+        trained: what was trained.
+        decision: the gate's.
+        meta: of the bundle.
+        model_id: logged model of the challenger; its figures on the held-out days and its gains are linked to it.
+    """
+    as_of, tree, stations = trained.as_of, provenance.settings_tree(settings), station_table(settings)
     run.json("config.json", tree)
     run.text("decision.md", decision.to_markdown())
     run.json("decision.json", decision.to_dict())
-    _log_data(run, settings, trained, data)
-    _log_epochs(run, trained, as_of)
-    _log_scores(run, trained, as_of)
+    _log_data(run, trained)
+    _log_epochs(run, trained)
+    _log_scores(run, trained, as_of, model_id, data_sets(settings, trained.features.grid, trained.split).get(HELD_OUT))
     rivals = {CHAMPION if row.role == CHAMPION else row.rival: row for row in decision.table}
     gate = {f"gate/{name}.confidence": row.confidence for name, row in rivals.items()}
     gate |= {f"gate/{name}.difference_percent": row.difference for name, row in rivals.items()}
     run.metrics({f"fit/{name}": float(trained.log.notes[name]) for name in CLOCKED if name in trained.log.notes}, as_of)
-    run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of)
+    run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of, model_id=model_id)
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
     run.text("tables/targets.csv", as_csv(target_rows(trained)))
     run.text("tables/stations.csv", as_csv(station_rows(trained, stations)))
@@ -71,43 +87,53 @@ def log_figures(run: Run, settings: Settings, trained: Trained, decision: Decisi
     )
 
 
-def params(settings: Settings, trained: Trained, data: str) -> dict[str, Any]:
-    """What the training was given, flat."""
-    parts = {"train": trained.split.train, "validation": trained.split.validation, "holdout": trained.split.holdout}
+def settings_params(
+    settings: Settings, model: str, as_of: np.datetime64, grid: Grid, split: Split, data: str
+) -> dict[str, Any]:
+    """What a training is given, flat; known before it begins."""
+    parts = {"train": split.train, "validation": split.validation, "holdout": split.holdout}
     spans = {f"split.{n}": f"{o[0]}Z .. {o[-1]}Z, {len(o)} origins" for n, o in parts.items() if len(o)}
-    grid, notes = trained.features.grid, trained.log.notes
     return {
-        "model": trained.model,
-        "as_of": f"{trained.as_of.astype('datetime64[s]')}Z",
-        "seed": trained.seed,
+        "model": model,
+        "as_of": f"{as_of.astype('datetime64[s]')}Z",
+        "seed": settings.retrain.seed,
         "stations": len(grid.stations),
         "data_fingerprint": data,
         **spans,
-        **{f"fit.{name}": value for name, value in notes.items() if np.isscalar(value) and name not in CLOCKED},
         **provenance.flatten(provenance.settings_tree(settings)),
     }
 
 
-def _log_data(run: Run, settings: Settings, trained: Trained, data: str) -> None:
+def fit_params(trained: Trained) -> dict[str, Any]:
+    """What the fit notes of itself and is the same when it is done again."""
+    notes = trained.log.notes
+    return {f"fit.{name}": value for name, value in notes.items() if np.isscalar(value) and name not in CLOCKED}
+
+
+def _log_data(run: Run, trained: Trained) -> None:
     grid = trained.features.grid
     span = {"from": f"{grid.minutes[0]}Z", "to": f"{grid.minutes[-1]}Z", "interval": grid.interval}
     size = {"stations": len(grid.stations), "observed": round(float(np.isfinite(grid.values).mean()), 4)}
-    run.data("minutes", data, provenance.redact(settings.data_root), span | size)
     run.json("data.json", {**span, **size, "targets": list(grid.targets), "station_ids": list(grid.stations)})
 
 
-def _log_epochs(run: Run, trained: Trained, as_of: np.datetime64) -> None:
+def _log_epochs(run: Run, trained: Trained) -> None:
+    """Add what the run has not received while it trained."""
     epochs = trained.log.epochs
     count = min((len(values) for values in epochs.values()), default=0)
     for name, values in epochs.items():
         first = 1 - (len(values) - count)  # a validation has one value before any epoch
-        run.series({f"loss/{name}": values}, as_of, range(first, first + len(values)))
+        run.fill_series({f"loss/{name}": values}, np.datetime64("now"), range(first, first + len(values)))
 
 
-def _log_scores(run: Run, trained: Trained, as_of: np.datetime64) -> None:
+def _log_scores(
+    run: Run, trained: Trained, as_of: np.datetime64, model_id: str | None, held_out: DataSet | None
+) -> None:
     for name, scores in order_scores(trained.scores):
+        own = model_id if name == CHALLENGER else None
         for section, values in (("holdout", scores.overall), ("network", scores.network)):
-            run.metrics({f"{section}/{name}.{figure}": values[figure] for figure in FIGURES}, as_of)
+            figures = {f"{section}/{name}.{figure}": values[figure] for figure in FIGURES}
+            run.metrics(figures, as_of, model_id=own, data=held_out)
         steps = columns(scores.by_horizon, STEP_FIGURES)
         run.series({f"horizon/{name}.{k}": v for k, v in steps.items()}, as_of, horizon_minutes(trained))
         hours = columns(scores.by_hour, FIGURES[:3])

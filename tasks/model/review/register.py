@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import tempfile
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tasks.clock import to_local
 from tasks.metrics import finite
-from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, copy_bundle, move_pointer, store_bundle
+from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, copy_bundle, move_pointer, store_bundle
 from tasks.model.promotion.decision import Decision
+from tasks.model.review.data_sets import data_sets
 from tasks.model.review.description import describe_training
-from tasks.model.review.log_figures import log_figures
+from tasks.model.review.live import PROJECT, FlowRun, Identity, compact, start_run
+from tasks.model.review.log_figures import fit_params, log_figures, settings_params
 from tasks.model.review.pictures import retrain_pictures
 from tasks.model.review.tables import metric_rows
 from tasks.model.serving.bundle import save_bundle
@@ -28,12 +26,12 @@ from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.storage.store import Store
 from tasks.tracking import provenance, registry, runs
+from tasks.tracking.run import Run, Tracking
 from tasks.tracking.uri import tracking_uri
 
 log = logging.getLogger(__name__)
 
 EXAMPLE_STATIONS = 2
-PROJECT = Path(__file__).parents[3]
 DESCRIPTION = (
     "Forecasts how many people enter and leave at every station in each of the next 60 minutes.\n\n"
     "The alias **champion** publishes; moving it by hand is a legitimate promotion, followed within the hour. "
@@ -73,7 +71,7 @@ class RetrainReport:
 
 
 def register_challenger(
-    settings: Settings, trained: Trained, decision: Decision, flow_run: str | None = None
+    settings: Settings, trained: Trained, decision: Decision, flow_run: FlowRun | None = None
 ) -> RetrainReport:
     """Log and register a challenger, store its bundle, and let it publish if it was promoted.
 
@@ -83,7 +81,7 @@ def register_challenger(
         settings: the tree.
         trained: what `train` brought.
         decision: the gate's.
-        flow_run: id of the Prefect flow run, for cross-reference.
+        flow_run: Prefect flow run that it is a part of, for cross-reference.
 
     Raises:
         ConfigError: if the tracking URI cannot be used.
@@ -139,16 +137,20 @@ def _log(
     decision: Decision,
     meta: dict[str, Any],
     folder: Path,
-    flow_run: str | None,
+    flow_run: FlowRun | None,
 ) -> _Logged:
     """Log and register the bundle in a folder, as far as MLflow answers."""
-    logged = _Logged(f"local-{_compact(trained.as_of)}")
+    logged = _Logged(f"local-{compact(trained.as_of)}")
+    identity = Identity(trained.model, trained.as_of, meta["data"], trained.champion.get("version"))
     try:
-        with runs.connect(settings) as mlflow, _run(mlflow, settings, trained, meta["data"], flow_run) as run:
+        with runs.connect(settings) as mlflow, runs.resume(start_run(mlflow, settings, identity, flow_run)) as run:
             logged.run_id, logged.url = run.run_id, run.url
-            log_figures(run, settings, trained, decision, meta)
+            _log_inputs(run, settings, trained, meta)
             served, words = bundle_with_example(trained, folder), _words(settings, trained, decision, meta)
-            logged.version = registry.log_version(run, settings, served, *words)
+            label = f"{trained.as_of.astype('datetime64[D]')} {trained.model}"
+            version = registry.log_version(run, settings, served, *words, label)
+            logged.version = version.number
+            log_figures(run, settings, trained, decision, meta, version.model_id)
             registry.describe_model(mlflow, settings, DESCRIPTION)
             logged.alias = _set_alias(mlflow, settings, logged.version, decision.promoted)
     except runs.TrackingError as error:
@@ -208,7 +210,7 @@ def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]
     """Add the pictures to a run; returns a warning where MLflow does not answer any more."""
     try:
         with runs.connect(settings) as mlflow:
-            run = runs.Run(mlflow, run_id)
+            run = Run(mlflow, run_id)
             for name, figure in retrain_pictures(trained, settings.network.timezone, station_table(settings)):
                 run.figure(f"plots/{name}.png", figure)
     except runs.TrackingError as error:
@@ -216,29 +218,11 @@ def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]
     return []
 
 
-def _run(
-    mlflow: runs.Tracking, settings: Settings, trained: Trained, data: str, flow_run: str | None
-) -> AbstractContextManager[runs.Run]:
-    """The run of this training: one of one model, moment, data, configuration and champion, however often tried."""
-    as_of = trained.as_of
-    config = json.dumps(provenance.settings_tree(settings), sort_keys=True)
-    identity = "\n".join((trained.model, str(as_of), data, config, str(trained.champion.get("version"))))
-    retrain_id = f"{_compact(as_of)}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
-    tags = {
-        "nexthour.model": trained.model,
-        "nexthour.network": settings.network.name,
-        "nexthour.as_of": f"{as_of.astype('datetime64[s]')}Z",
-        "nexthour.data": data,
-        "nexthour.flow_run": flow_run,
-        "mlflow.user": "nexthour",
-        "mlflow.source.name": "nexthour retrain",
-        "mlflow.source.type": "JOB",
-        "mlflow.source.git.commit": provenance.git_commit(PROJECT),
-    }
-    present = {name: value for name, value in tags.items() if value}
-    local = to_local(np.array([as_of], "datetime64[m]"), settings.network.timezone)[0]
-    name = f"{str(local).replace('T', ' ')} {trained.model}"
-    return runs.open_run(mlflow, runs.RETRAIN_TAG, retrain_id, name, present)
+def _log_inputs(run: Run, settings: Settings, trained: Trained, meta: dict[str, Any]) -> None:
+    """Log what the training was given, and what its fit notes; the logged model takes them over."""
+    given = trained.model, trained.as_of, trained.features.grid, trained.split, meta["data"]
+    run.params(settings_params(settings, *given) | fit_params(trained))
+    run.inputs([*data_sets(settings, trained.features.grid, trained.split).values()])
 
 
 def _words(
@@ -249,16 +233,12 @@ def _words(
     return tags, describe_training(trained, decision, meta, station_table(settings))
 
 
-def _set_alias(mlflow: runs.Tracking, settings: Settings, version: str, promoted: bool) -> str | None:
+def _set_alias(mlflow: Tracking, settings: Settings, version: str, promoted: bool) -> str | None:
     """Point `champion` or `challenger` at the version; returns the version of `champion`."""
     if promoted:
-        registry.set_alias(mlflow, settings, registry.CHAMPION, version)
+        publishing = (Store(settings.data_root).read_json(POINTER) or {}).get("version")
+        registry.set_champion(mlflow, settings, version, publishing)
         registry.drop_alias(mlflow, settings, registry.CHALLENGER)
     else:
         registry.set_alias(mlflow, settings, registry.CHALLENGER, version)
     return registry.alias_version(mlflow, settings, registry.CHAMPION)
-
-
-def _compact(moment: np.datetime64) -> str:
-    """A moment as a name: 20260310T083000."""
-    return str(moment.astype("datetime64[s]")).replace("-", "").replace(":", "")

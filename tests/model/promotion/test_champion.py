@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.champion_alias import champion_version
 
 from tasks.errors import ModelError
 from tasks.model.promotion.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
@@ -41,12 +40,19 @@ def version_of(settings: Settings, name: str, folder: Path) -> str:
         runs.connect(settings) as mlflow,
         runs.open_run(mlflow, runs.RETRAIN_TAG, str(folder), name, {}) as run,
     ):
-        return registry.log_version(run, settings, registry.Served(bundle, package.name, package, x, x), {}, "")
+        return registry.log_version(run, settings, registry.Served(bundle, package.name, package, x, x), {}, "").number
 
 
 def alias(settings: Settings, version: str) -> None:
     with runs.connect(settings) as mlflow:
         registry.set_alias(mlflow, settings, registry.CHAMPION, version)
+
+
+def aliases(settings: Settings) -> dict[str, str]:
+    """Version of each alias."""
+    with runs.connect(settings) as mlflow:
+        found = mlflow.client.get_registered_model(settings.mlflow.registered_model).aliases
+    return {name: str(version) for name, version in found.items()}
 
 
 def unreachable(settings: Settings) -> Settings:
@@ -97,6 +103,8 @@ def test_an_alias_moved_by_hand_publishes_the_bundle_of_that_version(mlflow_sett
     alias(settings, one)
     assert sync_champion(settings, NOW)
     assert sync_champion(settings, NOW) is None
+    with runs.connect(settings) as mlflow:
+        registry.set_alias(mlflow, settings, registry.CHALLENGER, two)
     alias(settings, two)
     said = sync_champion(settings, NOW)
     assert said is not None
@@ -105,6 +113,7 @@ def test_an_alias_moved_by_hand_publishes_the_bundle_of_that_version(mlflow_sett
     assert (pointer["version"], pointer["previous"], pointer["registry"]) == (two, one, two)
     assert "by hand" in pointer["source"]
     assert store.read_bytes(f"{pointer['folder']}/network.onnx") == b"two"
+    assert aliases(settings) == {"champion": two, "previous": one}
 
 
 def test_a_promotion_made_while_the_registry_was_down_is_not_undone_by_it(
@@ -126,9 +135,10 @@ def test_rolling_back_moves_pointer_and_alias_and_can_be_done_twice(mlflow_setti
         alias(settings, version)
         sync_champion(settings, NOW)
     assert rollback(settings, NOW) == versions[1]
-    assert champion_version(settings) == versions[1]
+    assert aliases(settings) == {"champion": versions[1], "previous": versions[0]}
     assert sync_champion(settings, NOW) is None
     assert rollback(settings, NOW) == versions[0]
+    assert aliases(settings) == {"champion": versions[0]}
     with pytest.raises(ModelError, match="nothing to roll back to"):
         rollback(settings, NOW)
 

@@ -18,6 +18,7 @@ from tasks.model.architectures import initial_forecaster
 from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision
 from tasks.model.review import pictures
+from tasks.model.review.live import FlowRun
 from tasks.model.review.register import RetrainReport, register_challenger
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.serving.pyfunc import to_arrays
@@ -30,6 +31,7 @@ from tasks.tracking import registry, runs
 from tasks.tracking.uri import tracking_uri
 
 START = np.datetime64("2026-01-05T00:00", "m")
+FLOW = FlowRun("flow-7", "http://127.0.0.1:4200/runs/flow-run/flow-7")
 AS_OF = np.datetime64("2026-02-13T09:00:00", "s")
 TIMEZONE = "America/Chicago"
 NETWORK = Network(name="Four stations", timezone=TIMEZONE, interval_minutes=5)
@@ -68,7 +70,7 @@ def kept(
 ) -> tuple[Settings, RetrainReport]:
     """A retraining that was not promoted."""
     settings = settings_of(mlflow_settings, "kept", tmp_path_factory.mktemp("kept"))
-    return settings, register_challenger(settings, trained, judge(settings, trained, None), flow_run="flow-7")
+    return settings, register_challenger(settings, trained, judge(settings, trained, None), flow_run=FLOW)
 
 
 def test_every_model_has_its_figures_in_the_run(kept: tuple[Settings, RetrainReport]) -> None:
@@ -96,8 +98,31 @@ def test_a_run_says_what_it_was_made_of(kept: tuple[Settings, RetrainReport], tr
     assert run.data.params["retrain.holdout_days"] == "3"
     assert run.info.run_name == "2026-02-13 03:00 weekday_level"
     assert report.reason in run.data.tags["mlflow.note.content"]
-    (data,) = run.inputs.dataset_inputs
-    assert data.dataset.digest == run.data.tags["nexthour.data"]
+    read = {data.tags[0].value: data.dataset for data in run.inputs.dataset_inputs}
+    assert set(read) == {"training", "validation", "held-out"}
+    assert len({data.digest for data in read.values()}) == 3
+
+
+def test_nights_are_ranked_by_their_figures_on_the_held_out_days(kept: tuple[Settings, RetrainReport]) -> None:
+    import mlflow
+
+    settings, report = kept
+    with runs.connect(settings) as tracking:
+        ranked = mlflow.search_logged_models(
+            experiment_ids=[tracking.experiment],
+            filter_string="metrics.`holdout/challenger.rmse_hour` > 0",
+            datasets=[{"dataset_name": "minutes"}],
+            order_by=[{"field_name": "metrics.holdout/challenger.rmse_hour", "dataset_name": "minutes"}],
+            output_format="list",
+        )
+        run = tracking.client.get_run(report.run_id)
+    assert [model.name for model in ranked] == ["2026-02-13 weekday_level"]
+    assert ranked[0].params["retrain.holdout_days"] == "3"
+    figures = {metric.key: metric for metric in ranked[0].metrics}
+    held_out = next(data for data in run.inputs.dataset_inputs if data.tags[0].value == "held-out")
+    assert figures["holdout/challenger.rmse_hour"].dataset_digest == held_out.dataset.digest
+    assert figures["gate/promoted"].value == float(report.promoted)
+    assert not [name for name in figures if ".weekday_mean" in name and "gate" not in name]
 
 
 def test_pictures_and_tables_are_artifacts(kept: tuple[Settings, RetrainReport], tmp_path: Path) -> None:
@@ -151,15 +176,16 @@ def test_a_retried_retraining_is_the_same_run_and_version(
 ) -> None:
     settings, report = kept
     slower = replace(trained, log=FitLog(trained.log.epochs, {**trained.log.notes, "fit_seconds": 99.5}))
-    again = register_challenger(settings, slower, judge(settings, trained, None), flow_run="flow-8")
+    again = register_challenger(settings, slower, judge(settings, trained, None), flow_run=FlowRun("flow-8", None))
     assert (again.run_id, again.version, again.warnings) == (report.run_id, report.version, ())
     with runs.connect(settings) as mlflow:
         assert mlflow.client.get_run(again.run_id).data.metrics["fit/fit_seconds"] == 99.5
 
 
 def test_a_promoted_challenger_publishes_and_the_registry_agrees(
-    mlflow_settings: Settings, trained: Trained, tmp_path: Path
+    mlflow_settings: Settings, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tasks.model.review.register.retrain_pictures", lambda *_: [])
     settings = settings_of(mlflow_settings, "promoted", tmp_path)
     report = register_challenger(settings, trained, decision(True))
     pointer = Store(settings.data_root).read_json(POINTER)
@@ -167,6 +193,10 @@ def test_a_promoted_challenger_publishes_and_the_registry_agrees(
     assert "It was better." in pointer["source"]
     assert champion_version(settings) == report.version
     assert sync_champion(settings, AS_OF) is None
+    again = register_challenger(settings, replace(trained, as_of=AS_OF + np.timedelta64(1, "h")), decision(True))
+    with runs.connect(settings) as mlflow:
+        aliases = mlflow.client.get_registered_model(settings.mlflow.registered_model).aliases
+    assert {alias: str(v) for alias, v in aliases.items()} == {"champion": again.version, "previous": report.version}
     tensors = trained.features.tensors(trained.split.holdout[-1:])
     loaded = load_forecaster(settings, "champion").predict(tensors)
     np.testing.assert_array_equal(loaded.quantiles, trained.forecaster.predict(tensors).quantiles)
