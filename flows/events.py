@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from tasks.quality.steps import QualityResult
@@ -25,32 +25,99 @@ WAITING = "nexthour.retrain.waiting"
 NOTHING_LANDED, LANDED = "nexthour.ingest.nothing_landed", "nexthour.ingest.landed"
 SILENT, BACK = "nexthour.source.silent", "nexthour.source.back"
 OUT_OF_CONTROL, IN_CONTROL = "nexthour.error.out_of_control", "nexthour.error.in_control"
+WATCHED = "nexthour.watch.started"
 QUALITY = "nexthour.quality."
 """A quality check follows: `nexthour.quality.<check>`, once per warning, when it is new."""
 
+
+@dataclass(frozen=True)
+class Text:
+    """What an event means, and the message that a notification of it carries.
+
+    Attributes:
+        meaning: one sentence.
+        message: format string of `network` and the keys of the payload.
+    """
+
+    meaning: str
+    message: str
+
+
 EVENTS = {
-    PUBLISHED: "A forecast was published to at least one target.",
-    DEGRADED: "The first forecast that is not the champion's on fresh data; `reason` says why.",
-    RECOVERED: "The first forecast of the champion on fresh data after degraded ones.",
-    TARGET_FAILED: "Publishing to `target` failed for the first time.",
-    TARGET_RECOVERED: "Publishing to `target` works again.",
-    CHAMPION_CHANGED: "`version` publishes from now on instead of `previous`; `by` is gate, person or rollback.",
-    REJECTED: "A retraining ended with a challenger that the gate did not promote; `reason` says why.",
-    WAITING: "A retraining ended without training, as there is too little history.",
-    NOTHING_LANDED: "Of `source` nothing could be read or landed, or most rows were rejected; `reason` says why.",
-    LANDED: "Rows of `source` land again.",
-    SILENT: "`source` has stated nothing for longer than its `quiet_after_minutes`.",
-    BACK: "`source` states minutes again.",
-    OUT_OF_CONTROL: "The error of the live forecasts of `tier` left its control limits.",
-    IN_CONTROL: "The error of the live forecasts of `tier` is within its control limits again.",
+    PUBLISHED: Text(
+        "A forecast was published to at least one target.",
+        "{network}: the forecast from {origin_utc} is published",
+    ),
+    DEGRADED: Text(
+        "The first forecast that is not the champion's on fresh data; `reason` says why.",
+        "{network}: forecasts are degraded: {reason}",
+    ),
+    RECOVERED: Text(
+        "The first forecast of the champion on fresh data after degraded ones.",
+        "{network}: forecasts are the champion's on fresh data again (degraded since {since})",
+    ),
+    TARGET_FAILED: Text(
+        "Publishing to `target` failed for the first time.",
+        "{network}: publishing to {target} fails: {reason}",
+    ),
+    TARGET_RECOVERED: Text(
+        "Publishing to `target` works again.",
+        "{network}: publishing to {target} works again (failed since {since})",
+    ),
+    CHAMPION_CHANGED: Text(
+        "`version` publishes from now on instead of `previous`; `by` is gate, person or rollback.",
+        "{network}: version {version} is the champion, instead of {previous} ({by}): {reason}",
+    ),
+    REJECTED: Text(
+        "A retraining ended with a challenger that the gate did not promote; `reason` says why.",
+        "{network}: version {version} was not promoted: {reason}",
+    ),
+    WAITING: Text(
+        "A retraining ended without training, as there is too little history.",
+        "{network}: nothing was trained: {reason}",
+    ),
+    NOTHING_LANDED: Text(
+        "Of `source` nothing could be read or landed, or most rows were rejected; `reason` says why.",
+        "{network}: source {source} cannot be ingested: {reason}",
+    ),
+    LANDED: Text(
+        "Rows of `source` land again.",
+        "{network}: rows of source {source} land again (none since {since})",
+    ),
+    SILENT: Text(
+        "`source` has stated nothing for longer than its `quiet_after_minutes`.",
+        "{network}: {reason}",
+    ),
+    BACK: Text(
+        "`source` states minutes again.",
+        "{network}: source {source} states minutes again (silent since {since})",
+    ),
+    OUT_OF_CONTROL: Text(
+        "The error of the live forecasts of `tier` left its control limits.",
+        "{network}: the error of the forecasts of {tier} is out of control: {reason}",
+    ),
+    IN_CONTROL: Text(
+        "The error of the live forecasts of `tier` is within its control limits again.",
+        "{network}: the error of the forecasts of {tier} is in control again (out of it since {since})",
+    ),
+    WATCHED: Text(
+        "The automations were registered: from now on forecasts and runs are waited for.",
+        "{network}: automations are registered",
+    ),
 }
-"""Sentence per name; names are contracts, as automations of other people refer to them."""
+"""By name; names are contracts, as automations of other people refer to them."""
 
 
 def emit(
-    settings: Settings, name: str, payload: Mapping[str, Any], *, kind: str = "network", subject: str | None = None
+    settings: Settings,
+    name: str,
+    payload: Mapping[str, Any],
+    *,
+    kind: str = "network",
+    subject: str | None = None,
+    related: Sequence[dict[str, str]] = (),
 ) -> None:
-    """Emit one event; what goes wrong is logged.
+    """Emit one event, its message added to the payload; what goes wrong is logged.
 
     Args:
         settings: the network.
@@ -58,11 +125,13 @@ def emit(
         payload: JSON-able.
         kind: of what the resource is: network, source or station.
         subject: its name; the network's by default.
+        related: further resources.
     """
     from prefect.events import emit_event
 
     network = settings.network.name
     try:
+        message = EVENTS[name].message.format_map({"network": network, **payload}) if name in EVENTS else None
         emit_event(
             event=name,
             resource={
@@ -70,7 +139,8 @@ def emit(
                 "prefect.resource.name": subject or network,
                 "nexthour.network": network,
             },
-            payload=dict(payload),
+            related=list(related) or None,
+            payload={**payload, **({"message": message} if message else {})},
         )
     # What the run did is stored. A lost event must not fail it, whatever the reason (too large, no server, no JSON).
     except Exception as error:

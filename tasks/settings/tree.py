@@ -17,6 +17,7 @@ from tasks.clock import QUARTER, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.maintain import MaintainSettings
+from tasks.settings.notify import NotifySettings
 from tasks.settings.presets import fill_preset
 from tasks.settings.quality import QualitySettings
 from tasks.settings.section import Section
@@ -141,6 +142,7 @@ class Settings(BaseSettings):
     score: ScoreSettings = ScoreSettings()
     maintain: MaintainSettings = MaintainSettings()
     quality: QualitySettings = QualitySettings()
+    notify: NotifySettings = NotifySettings()
     mlflow: MlflowSettings = MlflowSettings()
     prefect: PrefectSettings = PrefectSettings()
     log: LogSettings = LogSettings()

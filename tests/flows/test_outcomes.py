@@ -65,7 +65,7 @@ def test_every_event_has_a_name_of_ours_and_a_sentence() -> None:
     constants = {value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)}
     assert constants - {events.QUALITY} == set(events.EVENTS)
     assert all(name.startswith("nexthour.") for name in events.EVENTS)
-    assert all(sentence.endswith(".") for sentence in events.EVENTS.values())
+    assert all(text.meaning.endswith(".") and "{network}" in text.message for text in events.EVENTS.values())
 
 
 def test_each_publication_is_told_and_its_degradation_once_when_it_begins_and_once_when_it_ends(
