@@ -7,6 +7,7 @@ what it has counted when one is changed; one that a person switched off stays of
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -194,6 +195,19 @@ def register(settings: Settings, durations: Durations | None = None) -> list[str
     return registry.changed
 
 
+def register_when_deployed(settings: Settings, patience_seconds: float = 120) -> None:
+    """Register once `retrain` is deployed, which an automation starts; what goes wrong is logged, and stops nothing."""
+    try:
+        with get_client(sync_client=True) as client:
+            deadline = time.monotonic() + patience_seconds
+            while _retrain_id(client) is None and time.monotonic() < deadline:
+                time.sleep(1)
+        register(settings)
+    # Schedules must run without automations, whatever keeps these from the server.
+    except Exception as error:
+        log.error("the automations were not registered: %s", error)
+
+
 class _Registry:
     """Automations of ours on a server, by name.
 
@@ -233,7 +247,6 @@ def _retrain_id(client: SyncPrefectClient) -> UUID | None:
     try:
         return client.read_deployment_by_name("retrain/retrain").id
     except ObjectNotFound:
-        log.warning("there is no deployment retrain/retrain yet: no automation starts it")
         return None
 
 

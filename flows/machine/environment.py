@@ -24,6 +24,10 @@ RECORDER = {  # a server of one command must write every task run down before it
 }
 
 
+HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+"""Seconds between the heartbeats of a run, by which an automation knows that its process lives; Prefect's least."""
+
+
 def state_folder(settings: Settings) -> Path:
     """Where servers of this machine keep their databases and logs: the data root where it is a folder."""
     return Store(settings.data_root).local or Path(".nexthour").absolute()
@@ -37,12 +41,14 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(home),
         "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
         "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P2D",
+        # What an automation waited for while the server was down is looked at when it comes up, and not forgotten.
+        "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D",
     }
 
 
 def flow_environment(config: str | None, data_root: str) -> dict[str, str]:
     """Variables that tell every flow run of a process its settings; `config` is None where there is no file."""
-    return {"NEXTHOUR_DATA_ROOT": data_root, **({"NEXTHOUR_CONFIG": config} if config else {})}
+    return {**HEARTBEAT, "NEXTHOUR_DATA_ROOT": data_root, **({"NEXTHOUR_CONFIG": config} if config else {})}
 
 
 def use_one_shot_server(settings: Settings) -> None:

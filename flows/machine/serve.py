@@ -6,6 +6,7 @@ NEXTHOUR_CONFIG and NEXTHOUR_DATA_ROOT name the settings, for this process and f
 from __future__ import annotations
 
 import importlib
+import threading
 from typing import Any
 
 from prefect import serve
@@ -14,6 +15,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
+from flows.machine.automations import register_when_deployed
 from flows.machine.deployments import DEPLOYMENTS, Deployed
 from tasks.settings.toml_file import load_settings
 
@@ -42,4 +44,5 @@ def _deployment(item: Deployed, timezone: str) -> RunnerDeployment:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=register_when_deployed, args=(load_settings(),), daemon=True).start()
     serve(*deployments(), limit=RUNS_AT_ONCE)

@@ -36,6 +36,7 @@ def make_supervisor(
         **flow_environment(config, settings.data_root),
         **prefect_access(settings, host, prefect_port),
         "PREFECT_API_URL": api,
+        "PREFECT_UI_URL": api.removesuffix("/api"),
     }
     if not (uri := tracking_uri(settings)).startswith("http"):
         access = mlflow_access(settings, host, mlflow_port, folder)
