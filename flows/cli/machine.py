@@ -55,15 +55,15 @@ def up(
     data_root: DataRoot = None,
 ) -> None:
     """Start the Prefect server, the MLflow UI and all scheduled flows on this machine; Ctrl-C stops them."""
-    from flows.machine.up import addresses, make_supervisor, run
+    from flows.machine.up import make_plan, run
     from tasks.settings.toml_file import config_path
 
     settings = read_settings(config, data_root)
     path = config_path(config, data_root)
-    supervisor = make_supervisor(settings, path, host, prefect_port, mlflow_port, output.say)
-    for line in addresses(supervisor):
+    plan = make_plan(settings, path, host, prefect_port, mlflow_port)
+    for line in plan.addresses():
         output.say(line)
-    run(supervisor)
+    run(plan)
 
 
 @app.command()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+from tasks.errors import ConfigError
+from tasks.settings.secrets import read_variable
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -22,6 +25,15 @@ RECORDER = {  # a server of one command must write every task run down before it
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
 }
+DATABASE_VARIABLE = "PREFECT_API_DATABASE_CONNECTION_URL"
+DAY_SECONDS = 86_400
+BRIEF_EVENTS = (
+    *(f"prefect.artifact{kind}.{act}" for kind in ("", "-collection") for act in ("created", "updated")),
+    *(f"prefect.task-run.{state}" for state in ("Pending", "Running", "Completed", "Failed", "Cached")),
+    "prefect.flow-run.heartbeat",
+    "prefect.log.write",
+)
+BRIEF_SECONDS = 3600
 
 
 HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
@@ -35,12 +47,41 @@ def state_folder(settings: Settings) -> Path:
 
 def server_environment(settings: Settings) -> dict[str, str]:
     """Variables of a Prefect server whose database lies beside the tables, and of all that talk to it."""
-    home = state_folder(settings) / "prefect"
     return {
         **QUIET,
-        "PREFECT_HOME": str(home),
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{home}/prefect.db",
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": "P2D",
+        "PREFECT_HOME": str(state_folder(settings) / "prefect"),
+        DATABASE_VARIABLE: database_url(settings),
+        **_retention(settings),
+    }
+
+
+def database_url(settings: Settings) -> str:
+    """SQLAlchemy URL of Prefect's database; may hold a password.
+
+    Raises:
+        ConfigError: if `[prefect] database` names a variable that is not set or holds no PostgreSQL URL.
+    """
+    if settings.prefect.database is None:
+        return f"sqlite+aiosqlite:///{state_folder(settings)}/prefect/prefect.db"
+    url = read_variable("[prefect] database", settings.prefect.database)
+    scheme, _, rest = url.partition("://")
+    if not scheme.startswith("postgresql") or not rest:
+        raise ConfigError("[prefect] database is no PostgreSQL URL: it begins with postgresql://")
+    return f"postgresql+asyncpg://{rest}"
+
+
+def _retention(settings: Settings) -> dict[str, str]:
+    """How long the server keeps what; it looks hourly.
+
+    The events of an artifact repeat its whole content, those of tasks and heartbeats are needed for minutes only.
+    """
+    brief = dict.fromkeys(BRIEF_EVENTS, BRIEF_SECONDS)
+    return {
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"P{settings.prefect.event_days}D",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(settings.prefect.run_days * DAY_SECONDS),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_EVENT_RETENTION_OVERRIDES": json.dumps(brief),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": "900",
         # What an automation waited for while the server was down is looked at when it comes up, and not forgotten.
         "PREFECT_SERVER_EVENTS_EXPIRED_BUCKET_BUFFER": "P7D",
     }

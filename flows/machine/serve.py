@@ -1,15 +1,22 @@
 """Serve every deployment of the registry from one process: `python -m flows.machine.serve`.
 
-NEXTHOUR_CONFIG and NEXTHOUR_DATA_ROOT name the settings, for this process and for the flow runs that it starts.
+The configuration and the data root of its runs are those of the environment, which `up` sets.
 """
 
 from __future__ import annotations
 
+import asyncio
 import importlib
-import threading
+import logging
+import os
+import runpy
+import socket
+import sys
+import traceback
+from collections.abc import Sequence
 from typing import Any
 
-from prefect import serve
+from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
@@ -17,9 +24,15 @@ from prefect.types.entrypoint import EntrypointType
 
 from flows.machine.automations import register_when_deployed
 from flows.machine.deployments import DEPLOYMENTS, Deployed
+from flows.machine.fork_server import leave, serve_forks
+from flows.machine.recover import catch_up, settle
+from flows.machine.runner import ISOLATED, WarmRunner
 from tasks.settings.toml_file import load_settings
+from tasks.settings.tree import Settings
 
 RUNS_AT_ONCE = 4
+WARM = ("onnxruntime", "matplotlib.figure", "matplotlib.backends.backend_agg")
+"""What flows import when they need it, and minutely ones do."""
 
 
 def deployments() -> list[Any]:
@@ -43,6 +56,52 @@ def _deployment(item: Deployed, timezone: str) -> RunnerDeployment:
     return made
 
 
+def _run_runner(end: socket.socket) -> None:
+    """Register the deployments and run what is due, until the process is stopped."""
+    logging.getLogger("flows").setLevel(logging.INFO)
+    asyncio.run(_serve(end, load_settings(), deployments()))
+
+
+async def _serve(end: socket.socket, settings: Settings, served: Sequence[RunnerDeployment]) -> None:
+    runner = WarmRunner(end, name="nexthour", pause_on_shutdown=False, limit=RUNS_AT_ONCE)
+    async with get_client() as client:
+        await _until_healthy(client)
+        ids = [await runner.aadd_deployment(deployment) for deployment in served]
+        await settle(client, ids)
+    await asyncio.to_thread(register_when_deployed, settings)
+    catching_up = asyncio.create_task(catch_up(settings))
+    await runner.start()
+    catching_up.cancel()
+
+
+async def _until_healthy(client: PrefectClient) -> None:
+    while await client.api_healthcheck() is not None:
+        await asyncio.sleep(0.5)
+
+
+def main() -> int:
+    """Import what runs need, serve, and execute one run in each fork; returns the exit code of the runner."""
+    for name in (*WARM, *(f"flows.{item.flow}" for item in DEPLOYMENTS if item.flow not in ISOLATED)):
+        importlib.import_module(name)
+    outcome = serve_forks(_run_runner)
+    if isinstance(outcome, int):
+        return outcome
+    os.environ.update(outcome)
+    leave(_execute())
+
+
+def _execute() -> int:
+    """Execute the flow run that the environment names; returns the exit code."""
+    sys.modules.pop("prefect.engine", None)  # it runs as the main module
+    try:
+        runpy.run_module("prefect.engine", run_name="__main__")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    threading.Thread(target=register_when_deployed, args=(load_settings(),), daemon=True).start()
-    serve(*deployments(), limit=RUNS_AT_ONCE)
+    sys.exit(main())

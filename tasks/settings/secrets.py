@@ -11,6 +11,7 @@ from tasks.errors import ConfigError
 
 _SECRET = re.compile(r"authori[sz]ation|cookie|token|secret|passw|signature|(^|[-_.]|api)key$", re.I)
 _HEADER = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+PASSWORD = re.compile(r"^[^:/]+://[^:/@]*:[^@]*@|[?&](password|passwd|pwd|sslpassword)=", re.IGNORECASE)
 _ENV = re.compile(r"^(?P<before>.*?)\benv:(?P<name>[A-Za-z_][A-Za-z0-9_]*)$", re.S)
 
 
@@ -79,6 +80,16 @@ def read_variable(where: str, text: str) -> str:
     if not value:
         raise ConfigError(f"{where} needs the environment variable {match['name']}, which is not set")
     return value
+
+
+def check_no_password(where: str, url: str) -> None:
+    """Whether a database URL of the configuration is free of passwords.
+
+    Raises:
+        ConfigError: if not.
+    """
+    if PASSWORD.search(url):
+        raise ConfigError(f'{where} holds a password: put it into an environment variable, and write "env:NAME"')
 
 
 def secrets(values: Mapping[str, str]) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from tasks.errors import ConfigError
+from tasks.settings.secrets import check_no_password
 from tasks.settings.section import Section
 from tasks.settings.sources.rows import Name
 
@@ -21,6 +23,24 @@ class PrefectSettings(Section):
         description='"env:NAME" of a variable that holds user:password: the server asks for it, the interface shows a '
         "login, and the flows send it.",
     )
+    database: str | None = Field(
+        None,
+        description='PostgreSQL URL without a password, or "env:NAME" of a variable that holds one; '
+        "default: SQLite under the data root.",
+    )
+    run_days: int = Field(
+        7, ge=1, le=3650, description="Days that runs are kept, with their task runs, logs and artifacts."
+    )
+    event_days: int = Field(2, ge=1, le=3650, description="Days that events are kept.")
+
+    @field_validator("database")
+    @classmethod
+    def _without_password(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith("env:"):
+            check_no_password("[prefect] database", url)
+            if not url.startswith("postgresql"):
+                raise ConfigError("[prefect] database is no PostgreSQL URL: it begins with postgresql://")
+        return url
 
 
 class MlflowSettings(Section):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from tasks.errors import ConfigError
+from tasks.settings.secrets import PASSWORD
 from tasks.settings.sources.rows import CountColumns
-
-_PASSWORD = re.compile(r"^[^:/]+://[^:/@]*:[^@]*@|[?&](password|passwd|pwd|sslpassword)=", re.IGNORECASE)
 
 
 class SqlSource(CountColumns):
@@ -56,6 +54,6 @@ class SqlSource(CountColumns):
                 f"{where}: a query takes the differences of counters: write reading - LAG(reading) OVER "
                 "(PARTITION BY device ORDER BY time) in query"
             )
-        if _PASSWORD.search(self.url):
+        if PASSWORD.search(self.url):
             raise ConfigError(f'{where}: url holds a password: put it into a variable, and write url = "env:NAME"')
         return self

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.machine.supervise import Child, Supervisor, check_free
+from flows.machine.plan import Child, check_free
+from flows.machine.supervise import Supervisor
 from tasks.errors import ConfigError, NexthourError
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
@@ -39,39 +40,87 @@ def alive(pid: int) -> bool:
     return True
 
 
+def run(supervisor: Supervisor) -> threading.Thread:
+    thread = threading.Thread(target=supervisor.run, args=(0.05,))
+    thread.start()
+    return thread
+
+
 def test_a_child_that_dies_is_started_again_and_all_end_on_stop(tmp_path: Path) -> None:
     said: list[str] = []
     child = Child("sleeper", SLEEP, pause=0.05)
     supervisor = Supervisor([child], {}, tmp_path / "logs", said.append)
-    supervisor.start()
+    thread = run(supervisor)
+    assert until(lambda: child.runs)
     first = pid_of(child)
-    watcher = threading.Thread(target=supervisor.watch, args=(0.05,))
-    watcher.start()
     os.kill(first, signal.SIGKILL)
-    assert until(lambda: pid_of(child) != first)
+    assert until(lambda: child.runs and pid_of(child) != first)
     second = pid_of(child)
-    supervisor.stop()
-    watcher.join(10)
+    supervisor.stopping.set()
+    thread.join(10)
     assert not alive(second)
-    assert said
-    assert "sleeper" in said[0]
+    assert [line.partition(";")[0] for line in said if "ended" in line] == ["sleeper ended (-9)"]
 
 
-def test_a_child_that_never_comes_up_is_named_with_its_log(tmp_path: Path) -> None:
+def test_the_pause_before_a_restart_doubles(tmp_path: Path) -> None:
+    child = Child("broken", [sys.executable, "-c", "raise SystemExit(3)"], pause=0.01)
+    said: list[str] = []
+    supervisor = Supervisor([child], {}, tmp_path, said.append)
+    thread = run(supervisor)
+    assert until(lambda: child.pause >= 0.08)
+    supervisor.stopping.set()
+    thread.join(10)
+    assert all("broken ended (3)" in line for line in said if "ended" in line)
+
+
+def test_a_server_that_never_comes_up_is_named_with_its_log(tmp_path: Path) -> None:
     child = Child("broken", [sys.executable, "-c", "raise SystemExit(3)"], health="http://127.0.0.1:9/health")
-    supervisor = Supervisor([child], {}, tmp_path, lambda line: None)
-    with pytest.raises(NexthourError, match=r"broken did not come up .*broken\.log"):
-        supervisor.start(patience_seconds=10)
-    supervisor.stop()
+    with pytest.raises(NexthourError, match=r"broken ended \(3\) before it was up: see .*broken\.log"):
+        Supervisor([child], {}, tmp_path, lambda line: None).run(0.05)
+
+
+def test_a_child_waits_for_the_server_that_it_names(tmp_path: Path) -> None:
+    server = Child("server", SLEEP, health="http://127.0.0.1:9/health")
+    client = Child("client", SLEEP, after="server")
+    supervisor = Supervisor([client, server], {}, tmp_path, lambda line: None)
+    thread = run(supervisor)
+    assert until(lambda: server.runs)
+    time.sleep(0.3)
+    assert client.process is None
+    supervisor.stopping.set()
+    thread.join(10)
+
+
+def test_a_child_that_will_not_end_is_killed_with_its_own_children_and_what_was_at_work_is_named(
+    tmp_path: Path,
+) -> None:
+    stubborn = (
+        "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+        f"print(subprocess.Popen({SLEEP!r}).pid, flush=True); time.sleep(60)"
+    )
+    said: list[str] = []
+    server = Child("server", [sys.executable, "-c", stubborn], health="http://127.0.0.1:9/health")
+    client = Child("client", [sys.executable, "-c", stubborn])
+    supervisor = Supervisor([server, client], {}, tmp_path, said.append, lambda: ["retrain 2026-11-21"])
+    thread = run(supervisor)
+    logs = [tmp_path / "server.log", tmp_path / "client.log"]
+    assert until(lambda: all(log.exists() and log.read_text().strip() for log in logs))
+    started = time.monotonic()
+    supervisor.stopping.set()
+    thread.join(10)
+    assert time.monotonic() - started < 5
+    grandchildren = [int(log.read_text()) for log in logs]
+    assert until(lambda: not any(alive(pid) for pid in (*grandchildren, pid_of(server), pid_of(client))))
+    assert [line.partition(";")[0] for line in said if "midway" in line] == ["stopped midway: retrain 2026-11-21"]
 
 
 def test_children_get_the_environment_and_write_to_their_log(tmp_path: Path) -> None:
-    child = Child("echo", [sys.executable, "-c", "import os; print(os.environ['GREETING'])"])
+    child = Child("echo", [sys.executable, "-c", "import os; print(os.environ['GREETING'])"], pause=60)
     supervisor = Supervisor([child], {"GREETING": "good morning"}, tmp_path, lambda line: None)
-    supervisor.start()
-    assert child.process is not None
-    child.process.wait(20)
-    assert (tmp_path / "echo.log").read_text().strip() == "good morning"
+    thread = run(supervisor)
+    assert until(lambda: (tmp_path / "echo.log").exists() and (tmp_path / "echo.log").read_text() == "good morning\n")
+    supervisor.stopping.set()
+    thread.join(10)
 
 
 def test_a_port_in_use_is_refused_with_the_option_that_chooses_another() -> None:
