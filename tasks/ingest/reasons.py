@@ -62,7 +62,7 @@ ROW_REASONS = {
     "not_a_record": Reason("the item of the JSON is no object", "point records at the array of objects"),
     "not_utf8": Reason("the text is not UTF-8", 'export it as UTF-8, or set its encoding: encoding = "latin-1"'),
     "unsafe_name": Reason(
-        "the name begins as a formula, holds invisible characters, is dots alone, or is too long",
+        "the name begins as a formula, holds invisible characters or a secret, is dots alone, or is too long",
         "rename it in the export",
     ),
     "name_of_total": Reason("the station is called as the total of the network", "give [network] total another name"),

@@ -32,6 +32,7 @@ from tasks.ingest.land.readings import land_readings, lock_of
 from tasks.ingest.land.reject_table import write_rejects
 from tasks.ingest.land.transaction import LedgerTransaction
 from tasks.ingest.land.writer import Writer, WriteResult
+from tasks.ingest.mask import Mask
 from tasks.ingest.poll_log import PollLog
 from tasks.ingest.prefetch import WORKERS, map_ahead, prefetch
 from tasks.ingest.rejects import Rejects
@@ -55,7 +56,8 @@ def run(context: IngestContext, source: Source, progress: Progress | None = None
     totals.days |= transaction.earlier_days
     receipt = _first_receipt(context.as_of, ledger)
     writer = Writer(context, lambda part: transaction.get(part) is not None)
-    batches = _with_progress(_check_ids(prefetch(source.pull(_pull(context, source, ledger))), context), progress)
+    pulled = Mask.of(context.source).batches(prefetch(source.pull(_pull(context, source, ledger))))
+    batches = _with_progress(_check_ids(pulled, context), progress)
     for key, of_key in groupby(batches, key=lambda batch: batch.key):
         marked = _mark_rechecks(of_key, transaction, context.as_of, totals)
         entry = _ingest_key(writer, transaction.get(key), marked, receipt, totals)

@@ -20,6 +20,7 @@ from tasks.ingest.inspect.answers import Answers
 from tasks.ingest.inspect.inspection import Inspection, inspect_files
 from tasks.ingest.inspect.toml_text import toml_text
 from tasks.ingest.land.ledger import SourceLedger
+from tasks.ingest.mask import Mask
 from tasks.ingest.reasons import BLANK_REASONS, FILE_REASONS, ROW_REASONS, Reason
 from tasks.ingest.repair.repair import OpenRejects, Written, open_failures, open_rejects, stage, write_out
 from tasks.ingest.repair.sheet import SheetRow, read_sheet
@@ -137,7 +138,8 @@ def ingest_source(
         end=end,
         weeks=settings.features.weeks,
     )
-    return run(context, make_source(config, network), progress)
+    with Mask.of(config).errors():
+        return run(context, make_source(config, network), progress)
 
 
 def last_minutes(settings: Settings) -> dict[str, np.datetime64 | None]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pydantic import BaseModel
 
 from tasks.errors import ConfigError
 
+SHORTEST = 6
+"""Characters of a secret that is masked in what a source sends; a shorter one is found in too much else."""
 _SECRET = re.compile(r"authori[sz]ation|cookie|token|secret|passw|signature|(^|[-_.]|api)key$", re.I)
 _HEADER = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 PASSWORD = re.compile(r"^[^:/]+://[^:/@]*:[^@]*@|[?&](password|passwd|pwd|sslpassword)=", re.IGNORECASE)
@@ -92,10 +96,46 @@ def check_no_password(where: str, url: str) -> None:
         raise ConfigError(f'{where} holds a password: put it into an environment variable, and write "env:NAME"')
 
 
+def variables(tree: object) -> list[str]:
+    """Names of the environment variables that a tree of settings names as env:NAME, each once."""
+    if isinstance(tree, dict):
+        return list(dict.fromkeys(name for value in tree.values() for name in variables(value)))
+    if isinstance(tree, list):
+        return list(dict.fromkeys(name for value in tree for name in variables(value)))
+    match = _ENV.match(tree) if isinstance(tree, str) else None
+    return [match["name"]] if match else []
+
+
 def secrets(values: Mapping[str, str]) -> tuple[str, ...]:
-    """What the environment gives for these values, longest first."""
+    """What the environment gives for these values, and passwords of URLs among it; longest first."""
     found = [os.environ.get(match["name"], "").strip() for text in values.values() if (match := _ENV.match(text))]
-    return tuple(sorted((text for text in found if text), key=len, reverse=True))
+    known = {text for value in found for text in (value, *_passwords(value)) if text}
+    return tuple(sorted(known, key=len, reverse=True))
+
+
+def secrets_of(section: BaseModel, by_name: bool = False) -> tuple[str, ...]:
+    """Secrets that a table of the settings names, longest first; shorter than `SHORTEST` is none.
+
+    Args:
+        section: the table; values of its keys, and of the headers and parameters in it.
+        by_name: only what stands under the name of a secret, such as Authorization, or in a URL.
+    """
+    given = dict[str, str]()
+    for key, value in section:
+        inner = value.items() if isinstance(value, dict) else ((key, value),)
+        given |= {f"{key}.{name}": text for name, text in inner if isinstance(text, str)}
+    if by_name:
+        given = {key: text for key, text in given.items() if key == "url.url" or _SECRET.search(key)}
+    return tuple(text for text in secrets(given) if len(text) >= SHORTEST)
+
+
+def _passwords(text: str) -> tuple[str, ...]:
+    """The password of a URL, as it is written there and as it is meant."""
+    try:
+        password = urlsplit(text).password or ""
+    except ValueError:
+        return ()
+    return password, unquote(password)
 
 
 def _value(where: str, text: str) -> str:

@@ -33,6 +33,8 @@ SLOW = {
     "flows/test_channels.py": "processes",
     "flows/test_flows.py": "Prefect and MLflow",
     "flows/test_ingest_flow.py": "Prefect",
+    "flows/test_logs.py": "processes and Prefect",
+    "flows/test_secrets.py": "Prefect and MLflow",
     "flows/test_total.py": "five weeks of a city",
     "ingest/inspect/test_mutations.py": "hundreds of files",
     "ingest/land/test_changes.py": "many examples",

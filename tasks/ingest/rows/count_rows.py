@@ -20,6 +20,7 @@ from tasks.ingest.rows.parse_values import (
     UNSAFE,
     CountValues,
     code_of,
+    holds_secret,
     read_counts,
     read_joined_names,
     read_station_ids,
@@ -177,6 +178,8 @@ def read_rows(
     else:
         moments = file.moments(times, zone, place, earlier=earlier)
     rejections.reject((station == UNSAFE) | (part < 0), "unsafe_name")
+    rejections.reject(holds_secret(station, stations, file.secrets), "unsafe_name")
+    rejections.reject(holds_secret(part, parts, file.secrets), "unsafe_name")
     rejections.reject(station == AMBIGUOUS, "ambiguous_station")
     rejections.reject(station < 0, "missing_station")
     rejections.reject(station == code_of(stations, file.network.total), "name_of_total")

@@ -204,6 +204,18 @@ def read_names(column: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     return _name_codes(texts, which)
 
 
+def holds_secret(codes: npt.NDArray[np.int32], names: Sequence[str], secrets: Sequence[str]) -> npt.NDArray[np.bool_]:
+    """Which rows have a name that holds one of `secrets`.
+
+    Args:
+        codes: places in `names`, [row]; negative ones have no name.
+        names: distinct names.
+        secrets: of the source.
+    """
+    held = [code for code, name in enumerate(names) if any(secret in name for secret in secrets)]
+    return np.isin(codes, held) if held else np.zeros(len(codes), dtype=bool)
+
+
 def read_joined_names(columns: Sequence[pa.Array]) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Names of several columns as one, joined by a bar; one that is unsafe in any of them is `UNSAFE`."""
     if len(columns) == 1:

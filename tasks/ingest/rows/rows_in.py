@@ -15,6 +15,7 @@ from tasks.ingest.rows.join_times import are_dates, are_plain, clock_digits, fir
 from tasks.ingest.rows.parse_times import NO_DIGITS, YEAR_FIRST, Moments, read_times
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.columns import ColumnName, TimeColumns, alternatives, time_alternatives
+from tasks.settings.secrets import secrets_of
 from tasks.settings.sources.rows import CountColumns, RowSource
 from tasks.settings.tree import Network
 from tasks.time_formats import with_short_clocks
@@ -33,6 +34,11 @@ class InputColumns:
     def timezone(self) -> str:
         """Of times without an offset."""
         return self.config.timezone or self.network.timezone
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Secrets of the source, which no name may hold."""
+        return secrets_of(self.config, by_name=True)
 
     @property
     def has_readings(self) -> bool:

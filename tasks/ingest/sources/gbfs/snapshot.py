@@ -107,7 +107,7 @@ def read_updated(origin: str, document: object) -> int:
     return moment
 
 
-def read_snapshot(origin: str, document: object, network: Network) -> ReadSnapshot:
+def read_snapshot(origin: str, document: object, network: Network, secrets: Sequence[str] = ()) -> ReadSnapshot:
     """State of the stations of a reply.
 
     Raises:
@@ -123,7 +123,7 @@ def read_snapshot(origin: str, document: object, network: Network) -> ReadSnapsh
     rows, rejected = dict[str, tuple[object, ...]](), list[tuple[int, str, str]]()
     for number, (raw, code) in enumerate(zip(stations, codes.tolist(), strict=True), 1):
         try:
-            name = _check_name(code, names, network, rows)
+            name = _check_name(code, names, network, rows, secrets)
             rows[name] = (name, *_read_station(raw))
         except _Fault as fault:
             rejected.append((number, str(fault), json.dumps(raw)))
@@ -159,7 +159,7 @@ class _Fault(Exception):
     """Why a station is rejected: a reason of `reasons.ROW_REASONS`."""
 
 
-def _check_name(code: int, names: Sequence[str], network: Network, seen: Container[str]) -> str:
+def _check_name(code: int, names: Sequence[str], network: Network, seen: Container[str], secrets: Sequence[str]) -> str:
     """The id of a station by its code.
 
     Raises:
@@ -167,6 +167,8 @@ def _check_name(code: int, names: Sequence[str], network: Network, seen: Contain
     """
     if code < 0:
         raise _Fault({BLANK: "missing_station", AMBIGUOUS: "ambiguous_station"}.get(code, "unsafe_name"))
+    if any(secret in names[code] for secret in secrets):
+        raise _Fault("unsafe_name")
     if names[code] == network.total:
         raise _Fault("name_of_total")
     if names[code] in seen:

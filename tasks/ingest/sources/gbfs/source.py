@@ -24,7 +24,7 @@ from tasks.ingest.sources.gbfs.flows import FlowCounter, Interval
 from tasks.ingest.sources.gbfs.snapshot import SCHEMA, ReadSnapshot, Snapshot, read_snapshot, read_updated
 from tasks.ingest.sources.http.cursor import conditions, stamp_of
 from tasks.ingest.statements import Statements
-from tasks.settings.secrets import mask_url
+from tasks.settings.secrets import mask_url, secrets_of
 from tasks.settings.sources.gbfs import GbfsSource
 from tasks.settings.tree import Network
 
@@ -82,8 +82,9 @@ class Gbfs:
         if polled.document is None:
             yield self._empty(pull, unchanged=True, stamp=stamp)
             return
-        read, origin, stamp = _Read(), polled.reply.origin, stamp_of(polled.reply.headers, None)
-        new = read.add(read_snapshot(origin, polled.document, self._network))
+        read, origin = _Read(), polled.reply.origin
+        stamp = stamp_of(polled.reply.headers, None, secrets_of(self._config))
+        new = read.add(read_snapshot(origin, polled.document, self._network, secrets_of(self._config, by_name=True)))
         self._check_clock(origin, new.updated, pull.as_of)
         earlier = self._kept_polls(pull)
         digest = hashlib.sha256(f"{max([new.updated, *(each.updated for each in earlier)])}".encode()).hexdigest()

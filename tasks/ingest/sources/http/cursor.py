@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -75,6 +75,17 @@ def cursor_text(origin: str, value: object) -> str | None:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
+def check_cursor(origin: str, cursor: str | None, secrets: Sequence[str]) -> str | None:
+    """The cursor, which is kept between pulls.
+
+    Raises:
+        FileProblem: if it holds one of `secrets`.
+    """
+    if cursor and any(secret in cursor for secret in secrets):
+        raise FileProblem("bad_reply", f"{origin} gives a cursor that holds a secret of the source: correct next")
+    return cursor
+
+
 def largest(column: pa.Array, present: str | None, timezone: str, as_of: np.datetime64) -> str | None:
     """The largest of a column and the present cursor: of numbers by size, else alphabetically.
 
@@ -99,10 +110,14 @@ def conditions(stamp: str | None, cursor: str | None) -> dict[str, str]:
     return {names[key]: known[key] for key in names if key in known}
 
 
-def stamp_of(headers: Mapping[str, str], cursor: str | None) -> str | None:
-    """What to know of a page for the next time; None where its reply has no ETag and no Last-Modified."""
+def stamp_of(headers: Mapping[str, str], cursor: str | None, secrets: Sequence[str]) -> str | None:
+    """What to know of a page for the next time; None where its reply has no ETag and no Last-Modified.
+
+    One that holds one of `secrets` is not kept.
+    """
     said = {"etag": headers.get("etag"), "modified": headers.get("last-modified")}
-    known = {key: text for key, text in said.items() if text and text.isascii() and len(text) <= LONGEST}
+    short = {key: text for key, text in said.items() if text and text.isascii() and len(text) <= LONGEST}
+    known = {key: text for key, text in short.items() if not any(secret in text for secret in secrets)}
     return json.dumps({"cursor": cursor, **known}) if known else None
 
 

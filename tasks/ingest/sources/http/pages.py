@@ -13,7 +13,8 @@ from tasks.ingest.formats.decode import Columns, decode
 from tasks.ingest.formats.json_records import MISSING, Records, at, read_json
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.sources.http.client import Reply, ReplyProblem
-from tasks.ingest.sources.http.cursor import conditions, cursor_text, largest, stamp_of
+from tasks.ingest.sources.http.cursor import check_cursor, conditions, cursor_text, largest, stamp_of
+from tasks.settings.secrets import secrets_of
 from tasks.settings.sources.http import HttpSource
 
 _BOM = b"\xef\xbb\xbf"
@@ -49,10 +50,10 @@ class Reading:
         if not self._is_json(reply):
             rows = decode(reply.origin, reply.content)
             lines = reply.content.count(b"\n") + (not reply.content.endswith(b"\n"))
-            return rows, lines, self._next(reply, None, rows, cursor)
+            return rows, lines, self._next_cursor(reply, None, rows, cursor)
         document = read_json(reply.origin, reply.content)
         records = Records.of(document, reply.origin, reply.content, self.config.records, self.wanted, self.spare)
-        return records, records.length, self._next(reply, document, records, cursor)
+        return records, records.length, self._next_cursor(reply, document, records, cursor)
 
     def _is_json(self, reply: Reply) -> bool:
         start = reply.content[:200].removeprefix(_BOM).lstrip()[:1]
@@ -62,6 +63,14 @@ class Reading:
         if self.config.format != "auto":
             return self.config.format == "json"
         return reply.media.endswith("json") or start in (b"{", b"[")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Secrets of the source, which are not kept between pulls."""
+        return secrets_of(self.config)
+
+    def _next_cursor(self, reply: Reply, document: object, rows: Columns, cursor: str | None) -> str | None:
+        return check_cursor(reply.origin, self._next(reply, document, rows, cursor), self.secrets)
 
     def _next(self, reply: Reply, document: object, rows: Columns, cursor: str | None) -> str | None:
         where = self.config.next
@@ -181,7 +190,7 @@ def poll(reading: Reading, fetch: Fetch, params: Mapping[str, str], start: str |
             done.note_problem(problem, start_of(problem.payload if isinstance(problem, ReplyProblem) else content))
             return done
         done.add(rows, length, content, cursor)
-        done.stamp = stamp_of(reply.headers, cursor)
+        done.stamp = stamp_of(reply.headers, cursor, reading.secrets)
         nothing = not rows.rows and not len(rows.malformed_lines().lines)
         if nothing or after is None or after in done.asked:
             done.reached = after or cursor if nothing else cursor

@@ -179,8 +179,8 @@ def test_the_largest_of_a_column(values: list[str | None], present: str | None, 
 
 
 def test_conditions_are_of_the_page_that_they_were_given_for() -> None:
-    stamp = stamp_of({"etag": 'W/"5"', "last-modified": "yesterday"}, "c")
+    stamp = stamp_of({"etag": 'W/"5"', "last-modified": "yesterday"}, "c", ())
     assert conditions(stamp, "c") == {"If-None-Match": 'W/"5"', "If-Modified-Since": "yesterday"}
     assert conditions(stamp, None) == conditions(stamp, "d") == conditions(None, None) == {}
-    assert stamp_of({"etag": "ü", "content-type": "text/csv"}, None) is None
+    assert stamp_of({"etag": "ü", "content-type": "text/csv"}, None, ()) is None
     assert json.loads(str(stamp)).keys() == {"cursor", "etag", "modified"}

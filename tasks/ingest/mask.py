@@ -1,0 +1,75 @@
+"""Mask the secrets of a source in what it sends back, so that none is kept with rejected rows or in messages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pyarrow.compute as pc
+
+from tasks.errors import SourceError
+from tasks.ingest.batch import SourceBatch
+from tasks.ingest.rejects import Rejects, Sample
+from tasks.settings.secrets import SHORTEST, secrets_of
+from tasks.settings.sources.rows import BaseSource
+
+STARS = "***"
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Secrets of one source, longest first. Texts without one pass as they are."""
+
+    secrets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, config: BaseSource) -> Mask:
+        """The secrets that the settings of a source name."""
+        return cls(secrets_of(config))
+
+    def text(self, text: str) -> str:
+        """A text with stars in place of each secret."""
+        for secret in self.secrets:
+            text = text.replace(secret, STARS)
+        return text
+
+    def batches(self, batches: Iterator[SourceBatch]) -> Iterator[SourceBatch]:
+        """The batches, with what people read of them masked; see also `holds_secret`."""
+        return map(self._batch, batches) if self.secrets else batches
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Mask the line of a `SourceError`."""
+        try:
+            yield
+        except SourceError as error:
+            if self.text(str(error)) == str(error):
+                raise
+            raise SourceError(self.text(str(error))) from None
+
+    def _batch(self, batch: SourceBatch) -> SourceBatch:
+        rejects = Rejects.from_sequence(batch.source, batch.origin, batch.rejects)
+        return replace(
+            batch,
+            rejects=self._rejects(rejects),
+            warnings=tuple(map(self.text, batch.warnings)),
+            failure=None if batch.failure is None else self.text(batch.failure),
+        )
+
+    def _rejects(self, rejects: Rejects) -> Rejects:
+        texts = rejects.table["text"]
+        for secret in self.secrets:
+            texts = pc.replace_substring(texts, pattern=secret, replacement=STARS)
+            # texts are cut to a length, and the cut may go through a secret
+            starts = (re.escape(secret[:length]) for length in range(len(secret) - 1, SHORTEST - 1, -1))
+            if cut := "|".join(starts):
+                texts = pc.replace_substring_regex(texts, pattern=f"(?:{cut})$", replacement=STARS)
+        place = rejects.table.column_names.index("text")
+        table = rejects.table.set_column(place, "text", texts)
+        samples = {
+            reason: Sample(sample.column, tuple(map(self.text, sample.values)))
+            for reason, sample in rejects.samples.items()
+        }
+        return Rejects(rejects.source, rejects.origin, table, rejects.beyond, samples)
