@@ -15,6 +15,8 @@ from prefect.runtime import flow_run
 from tasks.contracts import Progress
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
+from tasks.storage.store import Store
+from tasks.tables.format import check_format
 
 PROGRESS: ContextVar[Progress | None] = ContextVar("progress", default=None)
 """Where a caller in the same process wants to see progress; a flow's parameters must be JSON."""
@@ -30,6 +32,7 @@ def begin(as_of: datetime | None) -> tuple[Settings, np.datetime64]:
     """
     send_logs_to_prefect()
     settings = load_settings()
+    check_format(Store(settings.data_root))
     return settings, to_utc(as_of) or np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -11,10 +10,13 @@ import numpy as np
 import typer
 from typer.core import TyperGroup
 
+from flows import logs
 from tasks.clock import parse_moment
 from tasks.errors import ConfigError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
+from tasks.storage.store import Store
+from tasks.tables.format import check_format
 
 VERBOSE = ("--verbose", "-v")
 
@@ -67,16 +69,20 @@ AsOf = Annotated[str | None, typer.Option("--as-of", help="Run as if it were thi
 def _common(
     verbose: Annotated[bool, typer.Option(*VERBOSE, help="Log progress to stderr.")] = False,
 ) -> None:
-    level = logging.INFO if verbose else logging.WARNING
-    terminal = logging.StreamHandler()
-    terminal.setLevel(level)  # a flow sets our loggers to INFO, for Prefect and not for the terminal
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s", handlers=[terminal])
+    logs.start(verbose)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 def read_settings(config: str | None, data_root: str | None) -> Settings:
-    """Settings of one command; see `load_settings`."""
-    return load_settings(config, data_root)
+    """Settings of one command, see `load_settings`; from here on its log is written as they say.
+
+    Raises:
+        StoreError: if a later program wrote the data root.
+    """
+    settings = load_settings(config, data_root)
+    logs.set_up(settings.log)
+    check_format(Store(settings.data_root))
+    return settings
 
 
 def now() -> np.datetime64:

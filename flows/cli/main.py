@@ -9,13 +9,14 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 bad usage or configuration."""
     from flows.cli import init, loop, machine, tune  # noqa: F401  (they register their commands)
     from flows.cli.app import app
+    from flows.cli.output import say_error
     from tasks.errors import NexthourError
 
     try:
         app(prog_name="nexthour")
     except NexthourError as error:
-        sys.stderr.write(f"nexthour: {error}\n")
+        say_error(f"nexthour: {error}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        sys.stderr.write("nexthour: interrupted; what was written stays, run it again to go on\n")
+        say_error("nexthour: interrupted; what was written stays, run it again to go on")
         sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from flows import logs
 from flows.reports.document import Alert, Document, Example, Table, Toml, cell
 from tasks.contracts import Progress
 from tasks.errors import visible
@@ -45,7 +47,10 @@ def _json_scalar(value: Any) -> Any:
 
 def emit(report: Any, as_json: bool, document: Document | Sequence[str]) -> None:
     """Show a document, or lines, to the person on stderr and, when asked, print the report as JSON on stdout."""
-    if isinstance(document, Document):
+    if logs.writes_json():
+        title = document.title if isinstance(document, Document) else "; ".join(document)
+        logs.PEOPLE.info("%s", title, extra={"report": to_json(report)})
+    elif isinstance(document, Document):
         show(document)
     else:
         for line in document:
@@ -56,6 +61,18 @@ def emit(report: Any, as_json: bool, document: Document | Sequence[str]) -> None
 
 def say(line: str) -> None:
     """Print one line for a person."""
+    _write(logging.INFO, line)
+
+
+def say_error(line: str) -> None:
+    """Print why a command failed."""
+    _write(logging.ERROR, line)
+
+
+def _write(level: int, line: str) -> None:
+    if logs.writes_json():
+        logs.PEOPLE.log(level, "%s", line)
+        return
     sys.stderr.write(visible(line) + "\n")
     sys.stderr.flush()
 
@@ -116,8 +133,8 @@ class ProgressLines:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Progress on stderr: one bar per kind of work, or lines now and then where stderr is no terminal."""
-    if not sys.stderr.isatty():
+    """Progress on stderr: one bar per kind of work, or lines now and then where stderr is no terminal or is JSON."""
+    if logs.writes_json() or not sys.stderr.isatty():
         yield ProgressLines()
         return
     from rich.console import Console

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from flows.logs import log_environment
 from tasks.errors import ConfigError
 from tasks.settings.secrets import read_variable
 from tasks.settings.tree import Settings
@@ -52,6 +53,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
         "PREFECT_HOME": str(state_folder(settings) / "prefect"),
         DATABASE_VARIABLE: database_url(settings),
         **_retention(settings),
+        **log_environment(settings.log),
     }
 
 
@@ -95,11 +97,11 @@ def flow_environment(config: str | None, data_root: str) -> dict[str, str]:
 def use_one_shot_server(settings: Settings) -> None:
     """Let flows of this process run against a server of its own, unless one is configured."""
     own = {
+        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # the log of each run has the rest
         **server_environment(settings),
         **RECORDER,
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",  # the log of each run has the rest
         "PREFECT_LOGGING_SERVER_LEVEL": "ERROR",
     }
     if "PREFECT_API_URL" in os.environ:

@@ -17,6 +17,7 @@ from tasks.contracts import Forecaster, Progress
 from tasks.errors import NexthourError, SourceError, nearest_key
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables.format import state_format
 
 if TYPE_CHECKING:
     from tasks.channels import Channel
@@ -91,7 +92,9 @@ def ingest(
     from tasks.ingest.steps import ingest_source, last_minutes
     from tasks.quality.steps import check_quality
 
-    Store(settings.data_root).check_writable()
+    store = Store(settings.data_root)
+    store.check_writable()
+    state_format(store)
     reports, failures = [], []
     for name in select_sources(settings, source):
         try:

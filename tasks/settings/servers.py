@@ -74,4 +74,6 @@ class LogSettings(Section):
     """What commands and flows write to their standard error, and to the logs of `up`."""
 
     format: Literal["text", "json"] = Field("text", description="json: one object per line, for a collector of logs.")
-    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("WARNING", description="Least level that is written.")
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] | None = Field(
+        None, description="Least level that is written; default: WARNING for commands, INFO for scheduled flows."
+    )

@@ -14,9 +14,9 @@ from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError
 from tasks.model import architectures
 from tasks.model.ensemble import Ensemble, configs_of, member_folder
+from tasks.tables.format import BUNDLE_FORMAT
 
 FILE = "bundle.json"
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def save_bundle(folder: Path, forecaster: Forecaster, meta: dict[str, Any]) -> N
     config = forecaster.export(folder)
     below = (p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / FILE)
     files = {p.relative_to(folder).as_posix(): _digest(p) for p in below}
-    head = {"format": FORMAT, "architecture": forecaster.name, "config": config, "meta": meta, "files": files}
+    head = {"format": BUNDLE_FORMAT, "architecture": forecaster.name, "config": config, "meta": meta, "files": files}
     (folder / FILE).write_text(json.dumps(head, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
 
 
@@ -96,13 +96,20 @@ def read_head(folder: Path) -> dict[str, Any]:
     """
     path = folder / FILE
     try:
-        head = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ModelError(f"{path} cannot be read ({error.strerror}): run nexthour retrain") from None
     except ValueError:
         raise ModelError(f"{path} is not JSON: restore the bundle, or run nexthour retrain") from None
-    if not isinstance(head, dict) or head.get("format") != FORMAT:
-        raise ModelError(f"{path} is not of bundle format {FORMAT}: run nexthour retrain with this version")
+    head: dict[str, Any] = found if isinstance(found, dict) else {}
+    stated = head.get("format")
+    if isinstance(stated, int) and stated > BUNDLE_FORMAT:
+        raise ModelError(
+            f"{path} is of bundle format {stated}, and this nexthour reads up to {BUNDLE_FORMAT}: install the version "
+            "that wrote it, or run nexthour retrain with this one"
+        )
+    if stated != BUNDLE_FORMAT:
+        raise ModelError(f"{path} states no bundle format: run nexthour retrain with this version")
     return head
 
 
