@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from flows.cli import output
 from flows.cli.app import AsJson, AsOf, Config, DataRoot, app, moment, now, read_settings
 from flows.pipelines import loop
 from flows.reports.loop_reports import maintain_document
+
+if TYPE_CHECKING:
+    from flows.machine.doctor import Check
 
 
 @app.command()
@@ -79,9 +82,16 @@ def doctor(config: Config = None, data_root: DataRoot = None, json: AsJson = Fal
     from flows.machine.doctor import examine
 
     checks = examine(read_settings(config, data_root), now())
-    output.emit(checks, json, [f"{'ok  ' if c.ok else 'LOOK'}  {c.name:16} {c.finding}" for c in checks])
+    lines = [line for check in checks for line in _check_lines(check)]
+    output.emit(checks, json, lines)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
+
+
+def _check_lines(check: Check) -> list[str]:
+    """A check, and below it what to do where it needs a person."""
+    line = f"{'ok  ' if check.ok else 'LOOK'}  {check.name:16} {check.finding}"
+    return [line] if check.remedy is None else [line, f"{'':24}-> {check.remedy}"]
 
 
 @app.command()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import httpx
 import numpy as np
 import pytest
 
@@ -42,4 +45,82 @@ def test_a_champion_of_any_age_is_well_while_nights_go_on(settings: Settings) ->
 
 
 def test_a_network_that_was_never_trained_says_what_to_run(settings: Settings) -> None:
-    assert retraining(settings) == (False, "no retraining yet: run nexthour retrain")
+    [check] = [check for check in examine(settings, NOW) if check.name == "retraining"]
+    assert (check.ok, check.finding) == (False, "no retraining yet")
+    assert "nexthour retrain" in (check.remedy or "")
+
+
+def checks(settings: Settings) -> dict[str, tuple[bool, str]]:
+    return {check.name: (check.ok, check.finding) for check in examine(settings, NOW)}
+
+
+def test_every_check_that_needs_a_person_says_what_to_do_and_no_other_does(settings: Settings) -> None:
+    found = examine(settings, NOW)
+    assert [check for check in found if not check.ok]
+    assert all(bool(check.remedy) is not check.ok for check in found)
+
+
+def test_a_disk_that_the_newest_days_would_fill_within_a_month_is_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Store(settings.data_root)
+    for day in ("2024-05-08", "2024-05-09"):
+        store.write_bytes(f"minutes/service_date={day}/part.parquet", bytes(1_000_000))
+        store.write_bytes(f"observations/service_date={day}/a.parquet", bytes(2_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2 * 10**9 + 91_000_000))
+    assert checks(settings)["disk"] == (True, "2.1 GB free, 3.0 MB more per day, enough for 697 days")
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=2 * 10**9 + 89_000_000))
+    assert not checks(settings)["disk"][0]
+
+
+def test_a_forecast_from_the_future_is_a_clock_that_is_wrong(settings: Settings) -> None:
+    Store(settings.data_root).write_json("publications/latest.json", {"issued_at": "2024-05-10T04:30:00Z"})
+    assert checks(settings)["clock"] == (False, "the last forecast is 30 minutes in the future")
+
+
+def test_bundles_of_a_later_program_are_named(settings: Settings) -> None:
+    Store(settings.data_root).write_json("bundles/9/bundle.json", {"format": 2, "meta": {}})
+    assert checks(settings)["format"] == (False, "a later nexthour wrote bundles/9/bundle.json")
+
+
+def test_a_variable_that_the_settings_name_and_nobody_set_is_named(settings: Settings) -> None:
+    named = Settings.model_validate({"data_root": settings.data_root, "prefect": {"auth": "env:OPS_LOGIN"}})
+    assert checks(named)["environment"] == (False, "OPS_LOGIN is not set")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[dict[str, object]]], None]:
+    """Put answers of Prefect's API in place, by path."""
+    answers: dict[str, list[dict[str, object]]] = {}
+
+    def request(method: str, url: str, **more: object) -> httpx.Response:
+        body = more["json"]
+        assert isinstance(body, dict)
+        state = str(body.get("flow_runs", {}).get("state", {}).get("type", {}).get("any_", [""])[0])
+        path = url.partition("/api/")[2] + state
+        return httpx.Response(200, json=answers.get(path, []), request=httpx.Request(method, url))
+
+    monkeypatch.setattr(httpx, "request", request)
+    return answers.__setitem__
+
+
+def test_runs_that_are_late_or_hang_are_named(
+    settings: Settings, asked: Callable[[str, list[dict[str, object]]], None]
+) -> None:
+    assert checks(settings)["schedules"] == (True, "no run is late or hangs")
+    asked("flow_runs/filterSCHEDULED", [{"name": "ingest 04:00"}])
+    asked("flow_runs/filterRUNNING", [{"name": "retrain 2024-05-09"}])
+    ok, finding = checks(settings)["schedules"]
+    assert not ok
+    assert "1 runs are more than 5 minutes late, such as ingest 04:00" in finding
+    assert "retrain 2024-05-09" in finding
+
+
+def test_automations_that_are_missing_or_switched_off_are_found(
+    settings: Settings, asked: Callable[[str, list[dict[str, object]]], None]
+) -> None:
+    assert checks(settings)["automations"] == (False, "none is registered")
+    asked("automations/filter", [{"name": "nexthour: a failed night", "enabled": False}])
+    assert checks(settings)["automations"] == (False, "switched off: nexthour: a failed night")
+    asked("automations/filter", [{"name": "nexthour: a failed night", "enabled": True}])
+    assert checks(settings)["automations"] == (True, "1 registered")
