@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo quick test coverage check lock bench torture clean help
+.PHONY: setup demo quick test coverage check lock sbom audit bench torture clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/\t/'
@@ -36,6 +36,14 @@ check: setup     ## lint, types, layering, dead code, dependencies, links of the
 	$(BIN)/deptry .
 	$(BIN)/python -m pytest tests/test_documents.py
 
+sbom: setup      ## build/sbom.cdx.json: every package of the lock (CycloneDX), the same bytes for the same lock
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --mc-type application \
+	  --output-reproducible --of JSON -o build/sbom.cdx.json
+
+audit: setup     ## known vulnerabilities of the lock; fails with "NOT CHECKED" where the database does not answer
+	$(BIN)/python .ci/audit.py
+
 quick: setup     ## tests without TensorFlow, servers, PostgreSQL or processes, in a minute
 	$(BIN)/python -m pytest --quick -n $(or $(JOBS),2) --dist loadfile
 
@@ -62,4 +70,4 @@ torture: setup   ## thousands of disturbed ingests, and what was lost or doubled
 	PYTHONPATH=.:tests OMP_NUM_THREADS=1 $(BIN)/python -m torture $(if $(TORTURE_TRIES),--tries $(TORTURE_TRIES))
 
 clean:           ## remove what the targets above made
-	rm -rf $(VENV) .nexthour
+	rm -rf $(VENV) .nexthour build
