@@ -10,52 +10,52 @@ does without it. Its steps, in order:
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
 
-from flows.common import begin, current_progress, run_name, to_utc
+from flows.common import begin, current_progress, replay_days, report_folder
+from flows.model_parameters import ReplayedModel
+from flows.parameters import Day, OriginMinutes, ReportName, RetrainDays
 from flows.pipelines.backtest import ReplaySpan, run_backtest
-from flows.reports.document import markdown
 from flows.reports.replay_reports import backtest_document
+from flows.runs import publish_artifact, reported_flow
+
+MODELS = ("weekday_mean", "weekday_level", "linear_level", "next_hour_lstm")
 
 
-@flow(name="backtest", flow_run_name=run_name, timeout_seconds=24 * 3600)
+@reported_flow("backtest", timeout_seconds=24 * 3600)
 def backtest(
-    start: datetime,
-    end: datetime,
-    out: str,
-    every_minutes: int = 15,
-    models: tuple[str, ...] = ("weekday_mean", "weekday_level", "linear_level", "next_hour_lstm"),
-    retrain_days: int | None = None,
-    seeds: tuple[int, ...] = (),
-    jobs: int | None = None,
+    first_day: Day,
+    last_day: Day,
+    models: Annotated[tuple[ReplayedModel, ...], Field(min_length=1)] = MODELS,
+    every_minutes: OriginMinutes = 15,
+    retrain_days: RetrainDays | None = None,
+    seeds: Annotated[tuple[int, ...], Field(max_length=20)] = (),
+    jobs: Annotated[int, Field(ge=1, le=64)] | None = None,
+    name: ReportName | None = None,
 ) -> None:
     """Replay every origin of a past span with several models side by side and score them.
 
     Args:
-        start: first origin.
-        end: origins end before it.
-        out: folder for forecasts.parquet and report.json.
-        every_minutes: distance of the origins.
-        models: architectures, or registry versions that were trained before `start`.
-        retrain_days: days between retrainings; default once, at the start.
-        seeds: of the fits; default that of the configuration.
-        jobs: worker processes; default as many as cores.
+        first_day: service day of the first origin.
+        last_day: service day of the last origin.
+        models: architectures, which are fitted anew, or a champion that was trained before the first day.
+        every_minutes: minutes between origins.
+        retrain_days: days between retrainings; by default the models are fitted once, at the start.
+        seeds: random seeds of the fits; that of the configuration by default.
+        jobs: worker processes; as many as cores by default.
+        name: folder of the result under reports/backtest in the data root; the days by default.
     """
     settings, _ = begin(None)
     span = ReplaySpan(
-        to_utc(start),
-        to_utc(end),
+        *replay_days(settings, first_day, last_day),
         np.timedelta64(every_minutes, "m"),
-        models,
+        tuple(dict.fromkeys(models)),
         np.timedelta64(retrain_days, "D") if retrain_days else None,
         seeds,
     )
-    report = run_backtest(settings, span, Path(out), jobs=jobs, progress=current_progress())
-    create_markdown_artifact(
-        markdown(backtest_document(report)), key="backtest", description="Models side by side on past moments"
-    )
+    out = report_folder(settings, "backtest", name or f"{first_day}_{last_day}")
+    report = run_backtest(settings, span, out, jobs=jobs, progress=current_progress())
+    publish_artifact(backtest_document(report), "backtest", "Models side by side on past moments")

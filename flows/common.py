@@ -1,20 +1,23 @@
-"""What all flows share: settings, the one reading of the clock, logs that reach Prefect, names of runs."""
+"""What all flows share: settings, the one reading of the clock, logs that reach Prefect, progress."""
 
 from __future__ import annotations
 
 import logging
 from contextvars import ContextVar
-from datetime import UTC, datetime
-from typing import overload
+from datetime import UTC, date, datetime
+from pathlib import Path
 
 import numpy as np
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
-from prefect.runtime import flow_run
 
+from flows.progress_artifact import ProgressArtifact
+from tasks.clock import day_bounds, parse_moment
 from tasks.contracts import Progress
+from tasks.errors import ConfigError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
+from tasks.storage.roots import folder_here
 from tasks.storage.store import Store
 from tasks.tables.format import check_format
 
@@ -24,7 +27,7 @@ LOGGERS = ("tasks", "flows")
 
 
 def begin(as_of: datetime | None) -> tuple[Settings, np.datetime64]:
-    """Settings, and the moment that this run pretends it is: UTC microseconds, now by default.
+    """Settings, and the moment that this run pretends it is: UTC, now by default.
 
     The settings are those of the process's environment, NEXTHOUR_CONFIG and NEXTHOUR_DATA_ROOT: where a run reads and
     writes is a matter of its deployment, which nobody types into a form. From here on the log of the run in Prefect
@@ -33,7 +36,7 @@ def begin(as_of: datetime | None) -> tuple[Settings, np.datetime64]:
     send_logs_to_prefect()
     settings = load_settings()
     check_format(Store(settings.data_root))
-    return settings, to_utc(as_of) or np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+    return settings, to_utc(as_of, settings) if as_of else np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
 
 
 def send_logs_to_prefect() -> None:
@@ -56,26 +59,50 @@ def _is_in_run(record: logging.LogRecord) -> bool:
     return FlowRunContext.get() is not None or TaskRunContext.get() is not None
 
 
-@overload
-def to_utc(moment: datetime) -> np.datetime64: ...
-@overload
-def to_utc(moment: None) -> None: ...
-def to_utc(moment: datetime | None) -> np.datetime64 | None:
-    """UTC microseconds of a flow parameter; one without an offset is UTC."""
-    if moment is None:
-        return None
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return np.datetime64(aware.astimezone(UTC).replace(tzinfo=None), "us")
+def to_utc(moment: datetime, settings: Settings) -> np.datetime64:
+    """UTC seconds of a flow parameter; one without an offset is local time of the network, as in the commands.
+
+    Prefect's form sends the offset of the time zone that is chosen beside the field.
+
+    Raises:
+        ConfigError: if the clocks of the network skipped it.
+    """
+    return parse_moment(moment.isoformat(), settings.network.timezone)
 
 
-def run_name() -> str:
-    """Name of a flow run: the flow and the moment that it stands for."""
-    as_of = flow_run.parameters.get("as_of")
-    start = as_of or flow_run.scheduled_start_time or datetime.now(UTC)
-    moment = datetime.fromisoformat(start) if isinstance(start, str) else start
-    return f"{flow_run.flow_name} {moment:%Y-%m-%d %H:%MZ}"
+def day_span(
+    settings: Settings, first_day: date | None, last_day: date | None
+) -> tuple[np.datetime64 | None, np.datetime64 | None]:
+    """UTC bounds of the service days from the first to the last, both included; None where a day is not given.
+
+    Raises:
+        ConfigError: if the last day is before the first.
+    """
+    if first_day and last_day and last_day < first_day:
+        raise ConfigError(f"last_day {last_day} is before first_day {first_day}: exchange them")
+    timezone = settings.network.timezone
+    return _first_minute(first_day, timezone) if first_day else None, _end(last_day, timezone) if last_day else None
 
 
-def current_progress() -> Progress | None:
-    """The progress display of the command that called this flow, None where there is none."""
-    return PROGRESS.get()
+def replay_days(settings: Settings, first_day: date, last_day: date) -> tuple[np.datetime64, np.datetime64]:
+    """As `day_span`, of two days that are given."""
+    day_span(settings, first_day, last_day)
+    return _first_minute(first_day, settings.network.timezone), _end(last_day, settings.network.timezone)
+
+
+def _first_minute(day: date, timezone: str) -> np.datetime64:
+    return day_bounds(np.datetime64(day, "D"), timezone)[0]
+
+
+def _end(day: date, timezone: str) -> np.datetime64:
+    return day_bounds(np.datetime64(day, "D"), timezone)[1]
+
+
+def report_folder(settings: Settings, kind: str, name: str) -> Path:
+    """Folder on this machine for what a long run leaves: nobody types a path of the worker into a form."""
+    return folder_here(settings.data_root) / "reports" / kind / name
+
+
+def current_progress() -> Progress:
+    """The progress display of the command that called this flow, else an artifact that moves in the Prefect UI."""
+    return PROGRESS.get() or ProgressArtifact()

@@ -21,6 +21,7 @@ DEGRADED, RECOVERED = "nexthour.forecast.degraded", "nexthour.forecast.recovered
 TARGET_FAILED, TARGET_RECOVERED = "nexthour.publish.failed", "nexthour.publish.recovered"
 CHAMPION_CHANGED = "nexthour.champion.changed"
 REJECTED = "nexthour.challenger.rejected"
+APPROVAL_ASKED = "nexthour.challenger.waits"
 WAITING = "nexthour.retrain.waiting"
 NOTHING_LANDED, LANDED = "nexthour.ingest.nothing_landed", "nexthour.ingest.landed"
 SILENT, BACK = "nexthour.source.silent", "nexthour.source.back"
@@ -71,6 +72,10 @@ EVENTS = {
     REJECTED: Text(
         "A retraining ended with a challenger that the gate did not promote; `reason` says why.",
         "{network}: version {version} was not promoted: {reason}",
+    ),
+    APPROVAL_ASKED: Text(
+        "The gate would promote a challenger, and a person decides.",
+        "{network}: version {version} waits for a person: {reason}",
     ),
     WAITING: Text(
         "A retraining ended without training, as there is too little history.",

@@ -9,35 +9,33 @@ without it. Its steps, in order:
 
 from __future__ import annotations
 
-from datetime import date, datetime
-
 import numpy as np
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
 
-from flows.common import begin, run_name
+from flows.common import begin, day_span
+from flows.parameters import Day, Moment
 from flows.pipelines import loop
-from flows.reports.document import markdown
 from flows.reports.loop_reports import lag_document
+from flows.runs import publish_artifact, reported_flow
 from tasks.clock import service_dates
 
 
-@flow(name="features", flow_run_name=run_name, timeout_seconds=3600)
+@reported_flow("features", timeout_seconds=3600)
 def features(
-    start: date | None = None,
-    end: date | None = None,
-    as_of: datetime | None = None,
+    first_day: Day | None = None,
+    last_day: Day | None = None,
+    as_of: Moment | None = None,
 ) -> None:
     """Write the lag table of the service days asked for; by default yesterday and today.
 
     Args:
-        start: first service day.
-        end: last service day, included.
-        as_of: pretend that it is this moment; default now.
+        first_day: first service day; yesterday by default.
+        last_day: last service day, included; today by default.
+        as_of: pretend that it is this moment; now by default.
     """
     settings, moment = begin(as_of)
+    day_span(settings, first_day, last_day)
     today = service_dates(np.array([moment], "datetime64[m]"), settings.network.timezone)[0]
-    first = np.datetime64(start, "D") if start else today - np.timedelta64(1, "D")
-    last = np.datetime64(end, "D") if end else today
+    first = np.datetime64(first_day, "D") if first_day else today - np.timedelta64(1, "D")
+    last = np.datetime64(last_day, "D") if last_day else today
     report = loop.features(settings, first, last, moment)
-    create_markdown_artifact(markdown(lag_document(report)), key="features", description="How full the lags are")
+    publish_artifact(lag_document(report), "features", "How full the lags are")

@@ -11,47 +11,50 @@ without it. Its steps, in order:
 
 from __future__ import annotations
 
-from datetime import datetime
+from prefect import get_run_logger
 
-from prefect import flow, get_run_logger
-from prefect.artifacts import create_markdown_artifact
-
-from flows.common import begin, run_name
+from flows.common import begin
+from flows.model_parameters import PublishingModel
 from flows.outcomes import tell_forecast
+from flows.parameters import Moment, Version
 from flows.pipelines import loop
 from flows.pipelines.loop import ForecastReport
-from flows.reports.document import MarkdownOnly, embed_picture, markdown
+from flows.reports.document import MarkdownOnly, embed_picture
 from flows.reports.loop_reports import forecast_document
+from flows.runs import publish_artifact, reported_flow
 from tasks.errors import NexthourError
 from tasks.model.steps import draw_forecast_hour
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 
 
-@flow(name="forecast", flow_run_name=run_name, timeout_seconds=600)
+@reported_flow("forecast", timeout_seconds=600)
 def forecast(
-    model: str = "champion",
-    as_of: datetime | None = None,
+    model: PublishingModel = "champion",
+    version: Version | None = None,
+    as_of: Moment | None = None,
 ) -> None:
     """Forecast the next hour with the champion, or the next best that answers, and publish it to every target.
 
     Args:
-        model: champion, a registry version or an architecture that needs no training.
-        as_of: pretend that it is this moment; default now.
+        model: who forecasts; where it fails, the simpler models after it do.
+        version: forecast with this version of the registry instead.
+        as_of: forecast as of this moment with what was known then; now by default.
     """
     settings, moment = begin(as_of)
-    report = loop.forecast(settings, moment, model)
+    report = loop.forecast(settings, moment, version or model)
     tell_forecast(settings, report, live=as_of is None)
     document = forecast_document(report, station_table(settings), _picture(settings, report))
-    create_markdown_artifact(markdown(document), key="forecast", description="The next hour")
+    publish_artifact(document, "forecast", "The next hour")
     if report.failures:
         raise NexthourError("published, but not everywhere: " + "; ".join(report.failures))
 
 
 def _picture(settings: Settings, report: ForecastReport) -> MarkdownOnly | None:
-    """The busiest station's hour; an artifact never fails the forecast that it shows."""
-    summary = report.issue.summary
-    station, target = summary["busiest"][0]["station_id"], settings.network.targets[0]
+    """The hour of the busiest station and target; an artifact never fails the forecast that it shows."""
+    busiest = report.issue.summary["busiest"]
+    pairs = [(each[target], each["station_id"], target) for each in busiest for target in settings.network.targets]
+    _, station, target = max(pairs, key=lambda pair: pair[0])
     try:
         png = draw_forecast_hour(settings, report.issue.table, station, target)
     except (NexthourError, ValueError, OSError) as error:

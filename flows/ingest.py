@@ -9,45 +9,42 @@ it. Its steps, in order:
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
-
-from flows.common import begin, current_progress, run_name, to_utc
+from flows.common import begin, current_progress, day_span
 from flows.outcomes import tell_ingest
+from flows.parameters import Day, Moment
 from flows.pipelines import loop
-from flows.reports.document import markdown
 from flows.reports.loop_reports import ingest_document
+from flows.runs import publish_artifact, reported_flow
 from tasks.errors import SourceError
 from tasks.stations.load import station_table
 
 
-@flow(name="ingest", flow_run_name=run_name, timeout_seconds=3600)
+@reported_flow("ingest", timeout_seconds=3600)
 def ingest(
     source: str | None = None,
     backfill: bool = False,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    as_of: datetime | None = None,
+    first_day: Day | None = None,
+    last_day: Day | None = None,
+    as_of: Moment | None = None,
 ) -> None:
     """Read every source, store new rows in the minute table, keep rejected rows with their reason.
 
     Args:
-        source: only this source.
-        backfill: history: rows count as known when they happened.
-        start: leave out minutes before.
-        end: leave out minutes from here on.
-        as_of: pretend that it is this moment; default now.
+        source: read only this source; all of them by default.
+        backfill: load history: rows count as known when they happened, not as known now.
+        first_day: leave out rows of service days before.
+        last_day: leave out rows of service days after.
+        as_of: pretend that it is this moment; now by default.
     """
     settings, moment = begin(as_of)
+    start, end = day_span(settings, first_day, last_day)
     try:
         report = loop.ingest(
             settings,
             moment,
             source=source,
-            start=to_utc(start),
-            end=to_utc(end),
+            start=start,
+            end=end,
             backfill=backfill,
             progress=current_progress(),
         )
@@ -55,6 +52,6 @@ def ingest(
         report = error.report
     tell_ingest(settings, report, source, live=as_of is None)
     document = ingest_document(report, station_table(settings))
-    create_markdown_artifact(markdown(document), key="ingest", description="Rows stored and rows rejected")
+    publish_artifact(document, "ingest", "Rows stored and rows rejected")
     if report.failures or report.problems:
         raise SourceError("; ".join((*report.failures, *report.problems)))

@@ -12,35 +12,33 @@ without it. Its steps, in order:
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import Annotated
 
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
 
-from flows.common import begin, run_name
+from flows.common import begin
+from flows.parameters import Moment
 from flows.pipelines import loop
-from flows.reports.document import markdown
 from flows.reports.loop_reports import maintain_document
+from flows.runs import publish_artifact, reported_flow
 from tasks.errors import StoreError
 
 
-@flow(name="maintain", flow_run_name=run_name, timeout_seconds=3600)
+@reported_flow("maintain", timeout_seconds=3600)
 def maintain(
-    sample_days: int = 7,
+    sample_days: Annotated[int, Field(ge=1, le=366)] = 7,
     full: bool = False,
-    as_of: datetime | None = None,
+    as_of: Moment | None = None,
 ) -> None:
     """Remove what is not kept, compact days that are over, check files and folds, mend, sweep.
 
     Args:
         sample_days: how many of the newest service days are folded again, and about how many of the others.
         full: read every file and fold every day.
-        as_of: pretend that it is this moment; default now.
+        as_of: pretend that it is this moment; now by default.
     """
     settings, moment = begin(as_of)
     report = loop.maintain(settings, moment, sample_days, full)
-    create_markdown_artifact(
-        markdown(maintain_document(report)), key="maintain", description="Whether the tables agree"
-    )
+    publish_artifact(maintain_document(report), "maintain", "Whether the tables agree")
     if report.needs_a_person:
         raise StoreError("; ".join(report.needs_a_person))

@@ -58,7 +58,7 @@ def tell_retrain(settings: Settings, report: RetrainReport) -> None:
     announce_champion(settings)
     if not report.promoted:
         told = {"version": report.version, "reason": report.reason, "url": report.url}
-        events.emit(settings, events.REJECTED, told)
+        events.emit(settings, events.APPROVAL_ASKED if report.waits else events.REJECTED, told)
 
 
 def tell_waiting(settings: Settings, reason: str) -> None:

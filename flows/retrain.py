@@ -13,43 +13,69 @@ without it. Its steps, in order:
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from prefect import State, flow
-from prefect.artifacts import create_markdown_artifact
+from prefect import State
 from prefect.states import Completed
+from pydantic import Field
 
-from flows.common import begin, current_progress, run_name
+from flows import approval
+from flows.common import begin, current_progress
+from flows.model_parameters import Architecture
 from flows.outcomes import tell_retrain, tell_waiting
+from flows.parameters import Moment
 from flows.pipelines import loop
-from flows.reports.document import markdown
+from flows.reports.document import MarkdownOnly, embed_picture
 from flows.reports.loop_reports import retrain_document
+from flows.runs import publish_artifact, reported_flow
 from tasks.errors import HistoryError
+from tasks.model.steps import RetrainReport, draw_error_by_horizon
+from tasks.settings.tree import Settings
 
 
-@flow(name="retrain", flow_run_name=run_name, timeout_seconds=6 * 3600)
+@reported_flow("retrain", timeout_seconds=6 * 3600)
 def retrain(
-    model: str | None = None,
-    as_of: datetime | None = None,
+    model: Architecture | None = None,
+    train_days: Annotated[int, Field(ge=1, le=1000)] | None = None,
+    mode: Literal["alternate", "fine_tune", "scratch"] | None = None,
+    as_of: Moment | None = None,
 ) -> State[Any]:
     """Fit a challenger on the recent past; it becomes champion if it wins on held-out days it never saw.
 
     Args:
-        model: architecture; default the configuration's [retrain] model.
-        as_of: pretend that it is this moment; default now.
+        model: architecture; the configured one by default.
+        train_days: days to train on, before those that validate and those that are held out; as configured by default.
+        mode: start anew, go on from the champion's network, or in turn by night; as configured by default.
+        as_of: end of the span: pretend that it is this moment; now by default.
 
     Returns:
         A state that holds the report; with too little history it is named Waiting and holds None.
+        Where `[gate] approval` is set and the gate would promote, the run is suspended until a person decides.
     """
     settings, moment = begin(as_of)
+    if waiting := approval.recall(settings):
+        return approval.await_person(settings, moment, waiting)
     try:
-        report = loop.retrain(settings, moment, model, current_progress())
+        report = loop.retrain(override(settings, train_days=train_days, mode=mode), moment, model, current_progress())
     except HistoryError as error:
         tell_waiting(settings, str(error))
         return Completed(name="Waiting", message=str(error))
     tell_retrain(settings, report)
-    create_markdown_artifact(
-        markdown(retrain_document(report)), key="retrain", description="Challenger against champion and baselines"
-    )
+    document = retrain_document(report, _picture(settings, report))
+    publish_artifact(document, "retrain", "Challenger against champion and baselines")
+    if report.waits:
+        return approval.await_person(settings, moment, approval.remember(settings, report))
     return Completed(message=report.reason, data=report)
+
+
+def override(settings: Settings, **given: object) -> Settings:
+    """Settings with the keys of [retrain] that are given in their place."""
+    told = {key: value for key, value in given.items() if value is not None}
+    return settings.model_copy(update={"retrain": settings.retrain.model_copy(update=told)}) if told else settings
+
+
+def _picture(settings: Settings, report: RetrainReport) -> MarkdownOnly | None:
+    """The error by horizon of all that were compared."""
+    if not report.by_horizon:
+        return None
+    return embed_picture(draw_error_by_horizon(settings, report.by_horizon), "error by horizon on held-out days")

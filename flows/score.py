@@ -10,35 +10,29 @@ The pipelines are `score` and `follow_champion` in flows/pipelines/loop.py: Pref
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
-
-from flows.common import begin, run_name, to_utc
+from flows.common import begin, day_span
 from flows.outcomes import announce_champion
+from flows.parameters import Day, Moment
 from flows.pipelines import loop
-from flows.reports.document import markdown
 from flows.reports.loop_reports import score_document
+from flows.runs import publish_artifact, reported_flow
 
 
-@flow(name="score", flow_run_name=run_name, timeout_seconds=1800)
+@reported_flow("score", timeout_seconds=1800)
 def score(
-    start: datetime | None = None,
-    end: datetime | None = None,
-    as_of: datetime | None = None,
+    first_day: Day | None = None,
+    last_day: Day | None = None,
+    as_of: Moment | None = None,
 ) -> None:
     """Join matured forecasts with the truth, log live metrics, and follow the registry's champion.
 
     Args:
-        start: first issue to score; default some days back, for late truth.
-        end: issues before it.
-        as_of: pretend that it is this moment; default now.
+        first_day: score forecasts issued from this service day on; some days back by default, for late truth.
+        last_day: score forecasts issued up to this service day.
+        as_of: pretend that it is this moment; now by default.
     """
     settings, moment = begin(as_of)
-    report = loop.score(settings, moment, to_utc(start), to_utc(end))
+    report = loop.score(settings, moment, *day_span(settings, first_day, last_day))
     followed = loop.follow_champion(settings, moment)
     announce_champion(settings)
-    create_markdown_artifact(
-        markdown(score_document(report, followed)), key="score", description="How the live forecasts did"
-    )
+    publish_artifact(score_document(report, followed), "score", "How the live forecasts did")

@@ -10,47 +10,51 @@ without it. Its steps, in order:
 
 from __future__ import annotations
 
-from datetime import datetime
-from pathlib import Path
+from typing import Annotated
 
 import numpy as np
-from prefect import flow
-from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
 
-from flows.common import begin, current_progress, run_name, to_utc
+from flows.common import begin, current_progress, replay_days, report_folder
+from flows.model_parameters import Architecture
+from flows.parameters import Day, OriginMinutes, ReportName, RetrainDays
 from flows.pipelines.backtest import ReplaySpan
-from flows.pipelines.tune import run_tuning
-from flows.reports.document import markdown
+from flows.pipelines.tune import Metric, run_tuning
 from flows.reports.replay_reports import tune_document
+from flows.runs import publish_artifact, reported_flow
 
 
-@flow(name="tune", flow_run_name=run_name, timeout_seconds=48 * 3600)
+@reported_flow("tune", timeout_seconds=48 * 3600)
 def tune(
-    start: datetime,
-    end: datetime,
-    out: str,
-    model: str | None = None,
-    trials: int = 30,
-    every_minutes: int = 60,
-    retrain_days: int = 7,
-    metric: str = "rmsse",
+    first_day: Day,
+    last_day: Day,
+    model: Architecture | None = None,
+    metric: Metric = "rmsse",
+    trials: Annotated[int, Field(ge=1, le=1000)] = 30,
+    limit_minutes: Annotated[int, Field(ge=1, le=2820)] = 60,
+    every_minutes: OriginMinutes = 60,
+    retrain_days: RetrainDays = 7,
+    name: ReportName | None = None,
 ) -> None:
     """Try configs of an architecture, each by a backtest; the same again goes on where it stopped.
 
     Args:
-        start: first origin.
-        end: origins end before it.
-        out: folder for best.toml.
-        model: architecture; default the configuration's [retrain] model.
-        trials: in all.
-        every_minutes: distance of the origins.
+        first_day: service day of the first origin.
+        last_day: service day of the last origin.
+        model: architecture; the configured one by default.
+        metric: error that is minimised.
+        trials: configs to try in all, those of earlier runs included.
+        limit_minutes: no trial starts after so many minutes.
+        every_minutes: minutes between origins.
         retrain_days: days between retrainings; a hopeless trial is given up after one of them.
-        metric: rmsse, mase, rmse_hour, mae_hour, poisson_deviance or pinball.
+        name: folder of the result under reports/tune in the data root; model and days by default.
     """
     settings, _ = begin(None)
-    again = np.timedelta64(retrain_days, "D")
-    span = ReplaySpan(to_utc(start), to_utc(end), np.timedelta64(every_minutes, "m"), (), again)
+    model = model or settings.retrain.model
+    days = replay_days(settings, first_day, last_day)
+    span = ReplaySpan(*days, np.timedelta64(every_minutes, "m"), (), np.timedelta64(retrain_days, "D"))
+    out = report_folder(settings, "tune", name or f"{model}_{first_day}_{last_day}")
     report = run_tuning(
-        settings, model or settings.retrain.model, span, trials, metric, Path(out), progress=current_progress()
+        settings, model, span, trials, metric, out, limit_minutes=limit_minutes, progress=current_progress()
     )
-    create_markdown_artifact(markdown(tune_document(report)), key="tune", description="Configs tried, the best first")
+    publish_artifact(tune_document(report), "tune", "Configs tried, the best first")

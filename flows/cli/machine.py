@@ -70,6 +70,18 @@ def up(
 
 
 @app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Version that shall publish, such as 3.")],
+    config: Config = None,
+    data_root: DataRoot = None,
+    json: AsJson = False,
+) -> None:
+    """Let a version publish because you want it, whatever the gate said."""
+    loop.promote(read_settings(config, data_root), now(), version)
+    output.emit({"version": version}, json, [f"version {version} is the champion now"])
+
+
+@app.command()
 def rollback(config: Config = None, data_root: DataRoot = None, json: AsJson = False) -> None:
     """Publish with the previous champion again."""
     version = loop.rollback(read_settings(config, data_root), now())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from flows.cli import output
@@ -44,6 +45,9 @@ def tune(
             "--metric", help="Error to minimise: rmsse, mase, rmse_hour, mae_hour, poisson_deviance or pinball."
         ),
     ] = "rmsse",
+    time_limit: Annotated[
+        str | None, typer.Option("--time-limit", help="Time after which no config is tried any more, such as 1h.")
+    ] = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
@@ -60,6 +64,9 @@ def tune(
         (),
         parse_duration(retrain_every, "--retrain-every"),
     )
+    limit = int(parse_duration(time_limit, "--time-limit") / np.timedelta64(1, "m")) if time_limit else None
     with output.progress() as progress:
-        report = run_tuning(settings, model or settings.retrain.model, span, trials, metric, out, progress)
+        report = run_tuning(
+            settings, model or settings.retrain.model, span, trials, metric, out, limit_minutes=limit, progress=progress
+        )
     output.emit(report, json, tune_document(report))

@@ -43,4 +43,11 @@ DEPLOYMENTS = (
     Deployed("maintain", "15 5 * * *", True, "Compact, remove what is not kept, check every file and minute."),
     Deployed("backtest", None, False, "Replay past moments with several models side by side."),
     Deployed("tune", None, False, "Find a better config of an architecture on past moments."),
+    Deployed(
+        "promote",
+        None,
+        False,
+        "Let another version publish: a given one, or the champion before the present one.",
+    ),
+    Deployed("repair", None, False, "Write rejected rows out to be repaired, and take the repaired ones back."),
 )

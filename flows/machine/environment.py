@@ -10,7 +10,7 @@ from flows.logs import log_environment
 from tasks.errors import ConfigError
 from tasks.settings.secrets import read_variable
 from tasks.settings.tree import Settings
-from tasks.storage.store import Store
+from tasks.storage.roots import folder_here
 
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -43,7 +43,7 @@ HEARTBEAT = {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 
 def state_folder(settings: Settings) -> Path:
     """Where servers of this machine keep their databases and logs: the data root where it is a folder."""
-    return Store(settings.data_root).local or Path(".nexthour").absolute()
+    return folder_here(settings.data_root)
 
 
 def server_environment(settings: Settings) -> dict[str, str]:

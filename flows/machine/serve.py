@@ -25,6 +25,7 @@ from prefect.types.entrypoint import EntrypointType
 from flows.machine.automations import register_when_deployed
 from flows.machine.deployments import DEPLOYMENTS, Deployed
 from flows.machine.fork_server import leave, serve_forks
+from flows.machine.forms import fill_form
 from flows.machine.recover import catch_up, settle
 from flows.machine.runner import ISOLATED, WarmRunner
 from tasks.settings.toml_file import load_settings
@@ -37,13 +38,13 @@ WARM = ("onnxruntime", "matplotlib.figure", "matplotlib.backends.backend_agg")
 
 def deployments() -> list[Any]:
     """The registry as Prefect deployments of this machine: one run at a time each, a later one gives way."""
-    timezone = load_settings().network.timezone
-    return [_deployment(item, timezone) for item in DEPLOYMENTS]
+    settings = load_settings()
+    return [_deployment(item, settings) for item in DEPLOYMENTS]
 
 
-def _deployment(item: Deployed, timezone: str) -> RunnerDeployment:
+def _deployment(item: Deployed, settings: Settings) -> RunnerDeployment:
     flow = getattr(importlib.import_module(f"flows.{item.flow}"), item.flow)
-    schedule = Cron(item.cron, timezone=timezone if item.local else "UTC") if item.cron else None
+    schedule = Cron(item.cron, timezone=settings.network.timezone if item.local else "UTC") if item.cron else None
     made: RunnerDeployment = flow.to_deployment(
         name=item.flow,
         description=item.description,
@@ -53,6 +54,7 @@ def _deployment(item: Deployed, timezone: str) -> RunnerDeployment:
         entrypoint_type=EntrypointType.MODULE_PATH,
         tags=["nexthour"],
     )
+    fill_form(made._parameter_openapi_schema.properties, settings)
     return made
 
 

@@ -218,6 +218,13 @@ def follow_champion(settings: Settings, as_of: np.datetime64) -> str | None:
     return follow_registry(settings, as_of)
 
 
+def promote(settings: Settings, as_of: np.datetime64, version: str) -> str:
+    """Let a version publish because a person wants it; returns it."""
+    from tasks.model.steps import promote_version
+
+    return promote_version(settings, as_of, version)
+
+
 def rollback(settings: Settings, as_of: np.datetime64) -> str:
     """Make the previous champion publish again; returns its version."""
     from tasks.model.steps import rollback as roll_back

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import tomli_w
 
@@ -37,7 +37,8 @@ from tasks.settings.tree import Settings
 if TYPE_CHECKING:
     from tasks.features.steps import PastFeatures
 
-METRICS = ("rmsse", "mase", "rmse_hour", "mae_hour", "poisson_deviance", "pinball")
+Metric = Literal["rmsse", "mase", "rmse_hour", "mae_hour", "poisson_deviance", "pinball"]
+METRICS = get_args(Metric)
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def run_tuning(
     trials: int,
     metric: str,
     out: Path,
+    *,
+    limit_minutes: int | None = None,
     progress: Progress | None = None,
 ) -> TuneReport:
     """Try configs of an architecture, each by a backtest of the span, and write the best as `out/best.toml`.
@@ -82,6 +85,7 @@ def run_tuning(
         trials: in all, those of earlier commands included.
         metric: one of `METRICS`, of every station's hour.
         out: folder.
+        limit_minutes: after which no trial starts any more; None for no limit.
         progress: called with the number of trials that are done.
 
     Raises:
@@ -102,10 +106,10 @@ def run_tuning(
 
     with lock_parts(context.parts), open_study(settings, context.name, settings.retrain.seed) as study:
         present = _select(full_config(settings, model), space)
-        optimize(study, space, present, context.loss, trials, on_trial)
+        optimize(study, space, present, context.loss, trials, on_trial, limit_minutes)
         finished, best = tuple(finished_trials(study)), best_trial(study)
     if best is None:
-        raise ConfigError(f"no trial of {model} was complete: give more --trials")
+        raise ConfigError(f"no trial of {model} was complete: give more trials or minutes")
     toml = tomli_w.dumps({"models": {model: _merge(best.values, settings.models.get(model, {}))}})
     (out / "best.toml").write_text(toml, encoding="utf-8")
     run_id = log_study(settings, context.name, model, metric, [asdict(trial) for trial in finished], toml)

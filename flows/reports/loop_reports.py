@@ -107,21 +107,32 @@ def forecast_document(
     return Document(title, blocks)
 
 
-def retrain_document(report: RetrainReport) -> Document:
+def retrain_document(report: RetrainReport, picture: MarkdownOnly | None = None) -> Document:
     """The decision of the gate, and the challenger's figures beside those of champion and baselines."""
     figures = {str(row["model"]): row for row in report.metrics}
     run = f"run {report.run_id}" if report.run_id else "no run"
+    verdict = "promoted" if report.promoted else "waits for a person" if report.waits else "not promoted"
+    asked = f"Decide on the page of this run, or let it publish by nexthour promote {report.version}."
     return Document(
-        f"Version {report.version}: {'promoted' if report.promoted else 'not promoted'}",
+        f"Version {report.version}: {verdict}",
         [
             report.reason,
+            *([asked] if report.waits else []),
             figures_table("on held-out days", figures),
             LEGEND,
+            *([picture] if picture else []),
             MarkdownOnly(report.decision),
             *(Alert("WARNING", warning) for warning in report.warnings),
             f"MLflow: {run} at {report.tracking_uri}; bundle in {report.bundle}",
         ],
     )
+
+
+def promote_document(version: str, action: str) -> Document:
+    """Which version publishes since a person chose it."""
+    how = "the champion before the last one" if action == "roll back" else "promoted by a person"
+    text = f"Version {version} publishes from the next forecast on: {how}."
+    return Document(f"Version {version} publishes", [text, "The flow promote with action = roll back undoes it."])
 
 
 def score_document(report: ScoreReport, followed: str | None = None) -> Document:

@@ -111,6 +111,7 @@ def optimize(
     objective: Objective,
     trials: int,
     on_trial: Callable[[int], None],
+    limit_minutes: int | None = None,
 ) -> None:
     """Try configs until the study has `trials` finished ones, the present one first; pruned by the median.
 
@@ -121,6 +122,7 @@ def optimize(
         objective: gives the loss of some values.
         trials: complete or pruned, in all.
         on_trial: called with the number of finished trials after each.
+        limit_minutes: after which no trial starts any more; None for no limit.
     """
     import optuna
     from optuna.study import MaxTrialsCallback
@@ -139,6 +141,7 @@ def optimize(
         states = [optuna.trial.TrialState[name.upper()] for name in FINISHED]
         study.optimize(
             run_trial,
+            timeout=60 * limit_minutes if limit_minutes else None,
             callbacks=[
                 lambda study, trial: on_trial(len(finished_trials(study))),
                 MaxTrialsCallback(trials, states=states),

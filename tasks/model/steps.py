@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ import numpy as np
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Space
 from tasks.errors import ConfigError, ModelError, nearest_key
 from tasks.model import architectures
-from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, bundle_folder, sync_champion
+from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, bundle_folder, promote, sync_champion
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
@@ -80,7 +80,8 @@ def judge(settings: Settings, trained: Trained, champion: BundledForecaster | No
     name = f"champion {champion.version}" if champion is not None else CHAMPION
     challenger, present = losses.pop(CHALLENGER), losses.pop(CHAMPION, None)
     total = trained.features.grid.total is not None
-    return decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name, total=total)
+    decision = decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name, total=total)
+    return decision.wait_for_person() if settings.gate.approval else decision
 
 
 @step("register", retries=1)
@@ -93,6 +94,16 @@ def register(settings: Settings, trained: Trained, decision: Decision) -> Retrai
 def follow_registry(settings: Settings, as_of: np.datetime64) -> str | None:
     """Let serving follow the registry's alias `champion`; returns what was done, None if nothing."""
     return sync_champion(settings, as_of)
+
+
+@step("promote version")
+def promote_version(settings: Settings, as_of: np.datetime64, version: str) -> str:
+    """Let a registered version publish because a person wants it; returns it.
+
+    Raises:
+        ModelError: if it publishes already, or neither the data root nor the registry holds its bundle.
+    """
+    return promote(settings, version, as_of)
 
 
 @step("roll back")
@@ -204,6 +215,11 @@ def full_config(settings: Settings, name: str) -> dict[str, Any]:
     return architectures.architecture(name, settings.models.get(name)).config.model_dump(mode="json")
 
 
+def architecture_names() -> tuple[str, ...]:
+    """Every architecture there is, sorted."""
+    return architectures.names()
+
+
 def tuning_space(name: str) -> Space:
     """What of an architecture's config may be tuned.
 
@@ -218,6 +234,13 @@ def draw_forecast_hour(settings: Settings, forecasts: pa.Table, station: str, ta
     from tasks.model.plots import forecast_hour
 
     return forecast_hour.draw_forecast_hour(settings, forecasts, station, target)
+
+
+def draw_error_by_horizon(settings: Settings, by_horizon: Mapping[str, Sequence[float]]) -> bytes:
+    """PNG of the error at each minute ahead; see `RetrainReport.by_horizon`."""
+    from tasks.model.plots import error_by_horizon
+
+    return error_by_horizon.draw_error_by_horizon(by_horizon, settings.network.interval_minutes)
 
 
 def needs_no_seed(name: str) -> bool:

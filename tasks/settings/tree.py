@@ -98,6 +98,9 @@ class GateSettings(Section):
         min_length=1,
         description="Architectures that a challenger must not lose to.",
     )
+    approval: bool = Field(
+        False, exclude_if=lambda value: value is False, description="Whether a person decides on a promotion."
+    )
 
 
 class PublishSettings(Section):

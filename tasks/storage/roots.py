@@ -33,6 +33,11 @@ def local_folder(root: str) -> Path | None:
     return Path(unquote(url.path)).resolve()
 
 
+def folder_here(root: str) -> Path:
+    """Folder on this machine beside the tables: the root where it is one, else `.nexthour` of the working folder."""
+    return local_folder(root) or Path(".nexthour").absolute()
+
+
 def remote(root: str) -> tuple[pafs.FileSystem, str]:
     """File system and base path of a URL: Arrow's own where it has one, else that of `fsspec`.
 

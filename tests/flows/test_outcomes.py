@@ -150,10 +150,12 @@ def test_a_champion_is_announced_once_whoever_chose_it(settings: Settings, told:
 
 
 def test_a_challenger_that_is_not_promoted_is_told_with_the_reason_of_the_gate(settings: Settings, told: Told) -> None:
-    report = SimpleNamespace(promoted=False, version="4", reason="worse than linear_level", url=None)
+    report = SimpleNamespace(promoted=False, waits=False, version="4", reason="worse than linear_level", url=None)
     outcomes.tell_retrain(settings, cast(Any, report))
     outcomes.tell_waiting(settings, "7 days of history, 21 are needed")
-    assert [name for name, _ in told] == [events.REJECTED, events.WAITING]
+    report.waits = True
+    outcomes.tell_retrain(settings, cast(Any, report))
+    assert [name for name, _ in told] == [events.REJECTED, events.WAITING, events.APPROVAL_ASKED]
     assert told[0][1]["reason"] == "worse than linear_level"
 
 

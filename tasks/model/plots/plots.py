@@ -187,9 +187,12 @@ def forecast_against_actual(
     """
     from matplotlib.dates import date2num
 
+    known, later = (times < origin) & np.isfinite(actual), (times >= origin) & np.isfinite(actual)
     figure, (axes,) = new_figure(
         f"The next hour, {where}",
-        f"forecast made {minute(origin)}, against what then happened" + (f"; {note}" if note else ""),
+        f"forecast made {minute(origin)}"
+        + (", against what then happened" if later.any() else "")
+        + (f"; {note}" if note else ""),
         size=(10, 4.8),
         ends=0.985,
         legend=True,
@@ -197,9 +200,12 @@ def forecast_against_actual(
     ahead = origin + np.arange(len(mean)) * np.timedelta64(interval, "m")
     for i, (label, low, high) in enumerate(bands):
         axes.fill_between(ahead, low, high, color=BLUE, alpha=0.14 + 0.12 * i, linewidth=0, label=label)
-    known, later = times < origin, times >= origin
-    axes.plot(times[known], actual[known], color=INK, linewidth=1.3, label="counted before")
-    axes.plot(times[later], actual[later], color=RED, linewidth=0, marker="o", markersize=3.2, label="counted after")
+    if known.any():
+        axes.plot(times[times < origin], actual[times < origin], color=INK, linewidth=1.3, label="counted before")
+    if later.any():
+        axes.plot(
+            times[later], actual[later], color=RED, linewidth=0, marker="o", markersize=3.2, label="counted after"
+        )
     axes.plot(ahead, mean, color=BLUE, linewidth=2.6, label="forecast")
     axes.axvline(float(date2num(origin)), color=QUIET, linewidth=1, linestyle=":")
     clock_axis(axes, times)

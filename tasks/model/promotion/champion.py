@@ -95,6 +95,38 @@ def sync_champion(settings: Settings, now: np.datetime64) -> str | None:
     return f"version {version} publishes now: the registry's alias champion was moved to it by hand"
 
 
+def promote(settings: Settings, version: str, now: np.datetime64) -> str:
+    """Let a version publish because a person wants it, on disk and in the registry, as the gate would.
+
+    Returns:
+        The version.
+
+    Raises:
+        ModelError: if it publishes already, or neither the data root nor the registry holds its bundle.
+    """
+    store = Store(settings.data_root)
+    previous = (store.read_json(POINTER) or {}).get("version")
+    if previous == version:
+        raise ModelError(f"version {version} publishes already: there is nothing to promote")
+    if not store.exists(f"{bundle_folder(version)}/bundle.json"):
+        _fetch_bundle(settings, store, version)
+    move_pointer(store, version, _point_aliases(settings, version, previous), now, "promoted by a person", "person")
+    return version
+
+
+def _fetch_bundle(settings: Settings, store: Store, version: str) -> None:
+    """Copy a version's bundle from the registry to the data root.
+
+    Raises:
+        ModelError: if the registry does not hold it, or does not answer.
+    """
+    try:
+        with connect(settings) as tracking, tempfile.TemporaryDirectory() as folder:
+            store_bundle(store, version, registry.fetch_bundle(tracking, settings, version, Path(folder)))
+    except TrackingError as error:
+        raise ModelError(f"version {version} has no bundle in {store.url('bundles')}, and {error}") from None
+
+
 def rollback(settings: Settings, now: np.datetime64) -> str:
     """Let the previous champion publish again, on disk and in the registry.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 TOTAL = "network total"
@@ -62,6 +62,7 @@ class Decision:
         days: service days that were compared.
         table: the challenger against each rival.
         tiers: the challenger against the reference, by station tier.
+        waits: whether it would be promoted, and a person decides.
     """
 
     promoted: bool
@@ -69,6 +70,13 @@ class Decision:
     days: int
     table: tuple[RivalRow, ...]
     tiers: tuple[TierRow, ...]
+    waits: bool = False
+
+    def wait_for_person(self) -> Decision:
+        """The same, where a promotion is for a person to decide."""
+        if not self.promoted:
+            return self
+        return replace(self, promoted=False, waits=True, reason=f"{self.reason} A person decides.")
 
     def to_dict(self) -> dict[str, Any]:
         """The decision as JSON-able values."""
@@ -77,7 +85,7 @@ class Decision:
     def to_markdown(self) -> str:
         """The decision as people read it: the sentence, then both tables."""
         lines = [
-            f"{'Promoted' if self.promoted else 'Not promoted'}. {self.reason}",
+            f"{'Promoted' if self.promoted else 'Would be promoted' if self.waits else 'Not promoted'}. {self.reason}",
             "",
             f"| rival | role | challenger's loss | rival's loss | difference | sure, {self.days} days | verdict |",
             "|---|---|---:|---:|---:|---:|---|",

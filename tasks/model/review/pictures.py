@@ -118,11 +118,15 @@ def whole_day(origins: Minutes, timezone: str) -> tuple[np.datetime64, np.dateti
     return max(origins[-1] - 23 * HOUR, origins[0]), origins[-1] + HOUR
 
 
+def horizon_errors(trained: Trained) -> dict[str, list[float]]:
+    """Mean absolute error of a station's step per step ahead, of challenger, champion and baselines."""
+    return {name: [step["mae_step"] for step in scores.by_horizon] for name, scores in order_scores(trained.scores)}
+
+
 def _by_horizon(trained: Trained) -> Figure:
     interval = trained.features.grid.interval
-    errors = {name: [step["mae_step"] for step in scores.by_horizon] for name, scores in order_scores(trained.scores)}
     minutes = [(i + 1) * interval for i in range(60 // interval)]
-    return plots.error_by_horizon(minutes, errors, f"mean absolute error, {people(interval)}")
+    return plots.error_by_horizon(minutes, horizon_errors(trained), f"mean absolute error, {people(interval)}")
 
 
 def _by_hour(trained: Trained) -> Figure:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from tasks.model.review.data_sets import data_sets
 from tasks.model.review.description import describe_training
 from tasks.model.review.live import PROJECT, FlowRun, Identity, compact, start_run
 from tasks.model.review.log_figures import fit_params, log_figures, settings_params
-from tasks.model.review.pictures import retrain_pictures
+from tasks.model.review.pictures import horizon_errors, retrain_pictures
 from tasks.model.review.tables import metric_rows
 from tasks.model.serving.bundle import save_bundle
 from tasks.model.serving.pyfunc import FREE_AXES, answer, to_arrays
@@ -54,6 +54,8 @@ class RetrainReport:
         url: page of the run, where a server has one.
         bundle: path or URL of the bundle.
         fit_seconds: how long the fit took; None where the architecture does not say.
+        waits: whether the gate would promote it, and a person decides.
+        by_horizon: model -> mean absolute error of a station's step, in people, per step ahead on held-out days.
         warnings: sentences for the person who reads it.
     """
 
@@ -67,6 +69,8 @@ class RetrainReport:
     url: str | None
     bundle: str
     fit_seconds: float | None
+    waits: bool = False
+    by_horizon: dict[str, list[float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -116,6 +120,8 @@ def register_challenger(
         url=logged.url,
         bundle=store.url(place),
         fit_seconds=trained.log.notes.get("fit_seconds"),
+        waits=decision.waits,
+        by_horizon=horizon_errors(trained),
         warnings=warnings,
     )
 

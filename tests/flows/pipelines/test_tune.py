@@ -30,7 +30,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town: Settings, tmp_path: Path) -> None:
     first = run_tuning(town, "weekday_level", SPAN, 2, "pinball", tmp_path)
     told: list[tuple[str, int, int]] = []
-    again = run_tuning(town, "weekday_level", SPAN, 4, "pinball", tmp_path, lambda *said: told.append(said))
+    again = run_tuning(town, "weekday_level", SPAN, 4, "pinball", tmp_path, progress=lambda *said: told.append(said))
     assert again.study == first.study
     assert again.trials[:2] == first.trials
     assert told == [("trials", 3, 4), ("trials", 4, 4)]

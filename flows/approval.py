@@ -1,0 +1,79 @@
+"""A promotion that a person decides: the run is suspended with a form, and goes on with the answer.
+
+A suspended run has no process, so that a restart of the machine loses nothing. Prefect starts the flow anew once the
+form is answered; what was trained is therefore remembered under `approvals/` in the data root, and not trained again.
+A form that nobody answers in `WAIT_SECONDS` fails the run: the version stays the challenger that it is registered as.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from prefect import State, suspend_flow_run
+from prefect.input import RunInput
+from prefect.runtime import deployment, flow_run
+from prefect.states import Completed
+
+from flows.outcomes import announce_champion
+from flows.pipelines import loop
+from flows.reports.loop_reports import promote_document
+from flows.runs import publish_artifact
+from tasks.settings.tree import Settings
+from tasks.storage.store import Store
+
+if TYPE_CHECKING:
+    from tasks.model.steps import RetrainReport
+
+WAIT_SECONDS = 20 * 3600
+"""Until shortly before the next night has a challenger of its own."""
+
+
+class Approval(RunInput):
+    """What a person decides."""
+
+    decision: Literal["promote", "keep the champion"] = "promote"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A challenger that waits for a person: its version, the gate's sentence and its tables."""
+
+    version: str
+    reason: str
+    decision: str
+
+
+def recall(settings: Settings) -> Waiting | None:
+    """The challenger of this run, where it is one that was suspended."""
+    found = Store(settings.data_root).read_json(_place())
+    return Waiting(**found) if found else None
+
+
+def remember(settings: Settings, report: RetrainReport) -> Waiting:
+    """Keep what this run trained, before it is suspended."""
+    waiting = Waiting(report.version, report.reason, report.decision)
+    Store(settings.data_root).write_json(_place(), asdict(waiting))
+    return waiting
+
+
+def await_person(settings: Settings, moment: np.datetime64, waiting: Waiting) -> State[Any]:
+    """Suspend this run until a person decides; a run without a deployment cannot be, and says what to do instead."""
+    if not deployment.id:
+        said = f"version {waiting.version} waits for a person: nexthour promote {waiting.version}"
+        return Completed(name="AwaitingApproval", message=said)
+    form = Approval.with_initial_data(description=f"# Promote version {waiting.version}?\n\n{waiting.decision}")
+    answer = suspend_flow_run(wait_for_input=form, timeout=WAIT_SECONDS, key="approval")
+    if answer.decision == "promote":
+        loop.promote(settings, moment, waiting.version)
+        announce_champion(settings)
+        publish_artifact(promote_document(waiting.version, "approve"), "promote", "Which version publishes, and why")
+    Store(settings.data_root).delete(_place())
+    promoted = "promoted by a person" if answer.decision == "promote" else "a person keeps the champion"
+    return Completed(message=f"version {waiting.version}: {promoted}. {waiting.reason}")
+
+
+def _place() -> str:
+    """File of the present flow run."""
+    return f"approvals/{flow_run.id}.json"
