@@ -48,6 +48,7 @@ Numbers = Annotated[
     Text, typer.Option("--numbers", help="Counts that only grow: people of each row, or readings of a counter.")
 ]
 Header = Annotated[Text, typer.Option("--header", help="Names of the columns of files without them.")]
+HeaderRows = Annotated[int | None, typer.Option("--header-rows", help="Lines of the header, such as 2 of a pivot.")]
 SkipRows = Annotated[int | None, typer.Option("--skip-rows", help="Lines above the header.")]
 SkipFooter = Annotated[int | None, typer.Option("--skip-footer", help="Lines below the last row.")]
 Delimiter = Annotated[Text, typer.Option("--delimiter", help='Such as ";", tab or blanks.')]
@@ -66,6 +67,10 @@ PathPattern = Annotated[
 Thousands = Annotated[Texts, typer.Option("--thousands", help="Mark of thousands in counts; repeatable.")]
 Decimal = Annotated[Texts, typer.Option("--decimal", help="Decimal mark in counts; repeatable.")]
 Missing = Annotated[Texts, typer.Option("--missing", help="Word for a count that is not known; repeatable.")]
+
+Exclude = Annotated[
+    Texts, typer.Option("--exclude", help="Station that is left out, such as 'TOTAL*'; none; repeatable.")
+]
 
 
 @app.command()
@@ -97,6 +102,7 @@ def init(
     rows: Rows = None,
     numbers: Numbers = None,
     header: Header = None,
+    header_rows: HeaderRows = None,
     skip_rows: SkipRows = None,
     skip_footer: SkipFooter = None,
     sheet: Sheet = None,
@@ -108,6 +114,7 @@ def init(
     thousands: Thousands = None,
     decimal: Decimal = None,
     missing: Missing = None,
+    exclude: Exclude = None,
     json: AsJson = False,
 ) -> None:
     """Look at your files, say what was understood, and write a configuration that reads them: start here with data.
@@ -136,9 +143,10 @@ def init(
         thousands=tuple(thousands or ()),
         decimal=tuple(decimal or ()),
         missing=tuple(missing or ()),
+        exclude=tuple(exclude or ()),
     )
     options: dict[str, Any] = {"header": list(_names(header)), "skip_rows": skip_rows, "skip_footer": skip_footer}
-    options |= {"sheet": sheet, "delimiter": delimiter, "encoding": encoding}
+    options |= {"header_rows": header_rows, "sheet": sheet, "delimiter": delimiter, "encoding": encoding}
     layout = {key: value for key, value in options.items() if value not in (None, [])}
     _check_out(out, force)
     _write(path, answers, layout, preset, out, json)

@@ -48,6 +48,14 @@ class FileShape(BaseModel):
         exclude_if=lambda names: not names,
         description="Names of the columns of files without a header line, in their order.",
     )
+    header_rows: int = Field(
+        1,
+        ge=1,
+        le=4,
+        exclude_if=lambda rows: rows == 1,
+        description="Lines of the header, one above the other, of CSV and workbooks: their cells make a name, joined "
+        "by a blank; a blank one of an upper line is what stands to its left.",
+    )
     skip_rows: int = Field(
         0, ge=0, le=10_000, exclude_if=lambda rows: rows == 0, description="Lines at the top, above the header."
     )

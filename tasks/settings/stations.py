@@ -16,6 +16,13 @@ class StationSettings(Section):
         max_length=100_000,
         description='Id of a source -> id of the network: { "5379.10" = "5379.1", "HB101" = "72" }.',
     )
+    exclude: tuple[str, ...] = Field(
+        (),
+        max_length=10_000,
+        exclude_if=lambda names: not names,
+        description="Ids of the network, or patterns with * and ?, whose rows are left out and counted as such: totals "
+        'among the stations. ["Total", "TOTAL *"]',
+    )
     file: str | None = Field(
         None,
         min_length=1,

@@ -39,6 +39,7 @@ class Network(Section):
     targets: tuple[Name, ...] = Field(("entries", "exits"), min_length=1, max_length=8)
     total: Name | None = Field(None, description="Name of a series of its own, the sum of all stations.")
     aliases: dict[str, str] = Field(default_factory=dict, description="Taken from [stations].", exclude=True)
+    excluded: tuple[str, ...] = Field((), description="Taken from [stations].", exclude=True)
 
     @model_validator(mode="after")
     def _consistent(self) -> Network:
@@ -175,9 +176,9 @@ class Settings(BaseSettings):
         return {**tree, "sources": filled}
 
     @model_validator(mode="after")
-    def _share_aliases(self) -> Settings:
+    def _share_stations(self) -> Settings:
         """Sources see the network only."""
-        shared = self.network.model_copy(update={"aliases": self.stations.aliases})
+        shared = self.network.model_copy(update={"aliases": self.stations.aliases, "excluded": self.stations.exclude})
         object.__setattr__(self, "network", shared)
         return self
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 
 _WHOLE, _FRACTION = re.compile(r"^(-?(?:0|[1-9]\d{0,18}))\.0+$"), re.compile(r"^(-?(?:0|[1-9]\d{0,18})\.\d*[1-9])0+$")
 
@@ -11,6 +12,11 @@ _WHOLE, _FRACTION = re.compile(r"^(-?(?:0|[1-9]\d{0,18}))\.0+$"), re.compile(r"^
 def plain_id(text: str) -> str:
     """An id that is a number, without zeros at the end of its fraction: 72.0 is 72; other text as it is."""
     return _WHOLE.sub(r"\1", _FRACTION.sub(r"\1", text)) if "." in text else text
+
+
+def is_excluded(station_id: str, patterns: Iterable[str]) -> bool:
+    """Whether an id of the network is one of some ids, or fits one of some patterns with * and ?."""
+    return any(station_id == pattern or fnmatchcase(station_id, pattern) for pattern in patterns)
 
 
 class IdMap:

@@ -146,8 +146,8 @@ def whole_file_cases() -> dict[str, tuple[str, bytes, str, str]]:
     text = b"station_id,minute_utc,entries,exits\nA,2024-05-10T10:00Z,1,2\n" * 50
     packed = gzip.compress(text, mtime=0)
     return {
-        "truncated gzip": ("x.csv.gz", packed[:-20], "unreadable_file", "is a gzip file that ends early"),
-        "damaged gzip": ("x.csv.gz", packed[:30] + b"\x00" * 9 + packed[39:], "unreadable_file", "damaged gzip"),
+        "truncated gzip": ("x.csv.gz", packed[:-20], "unreadable_file", "is a packed file that ends early"),
+        "damaged gzip": ("x.csv.gz", packed[:30] + b"\x00" * 9 + packed[39:], "unreadable_file", "damaged packed file"),
         "damaged Parquet": ("x.parquet", b"PAR1 and then nothing", "unreadable_file", "damaged Parquet"),
         "no bytes": ("x.csv", b"", "empty_file", "is empty"),
         "blank": ("x.csv", b"\n \n", "empty_file", "is empty"),

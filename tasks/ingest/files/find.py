@@ -18,7 +18,9 @@ from tasks.ingest.formats.binary_kinds import is_binary, is_whole_json
 from tasks.storage import roots
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
-SUFFIXES = (*_TEXT, *(f"{name}.gz" for name in _TEXT), ".parquet", ".pq", ".xlsx", ".xlsm", ".xls", ".ods", ".zip")
+_PACKED = (".gz", ".bz2", ".xz")
+_OTHERS = (".parquet", ".pq", ".xlsx", ".xlsm", ".xls", ".ods", ".zip")
+SUFFIXES = (*_TEXT, *(name + packed for name in _TEXT for packed in _PACKED), *_OTHERS)
 _WILD = "*?["
 _UNSETTLED = 10  # seconds; object stores tell times of change by the second
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.fs as pafs
 
 from tasks.ingest.files.find import SourceFile
-from tasks.ingest.files.read import ContentPieces, is_gzip
+from tasks.ingest.files.read import ContentPieces, is_packed
 from tasks.ingest.files.reshape import reshape
 from tasks.ingest.formats.binary_kinds import check_kind, is_binary, is_json
 from tasks.ingest.formats.columns import Columns, NoRows, check_columns
@@ -103,7 +103,7 @@ def open_pieces(file: SourceFile, config: FileSource, rests_at: np.datetime64 | 
     utf8 = (config.encoding or "utf-8").lower() in ("utf-8", "utf8")
     if file.archive is not None or file.wrong or config.delimiter == "blanks" or config.skip_footer or not utf8:
         return None
-    zipped = is_gzip(file)
+    zipped = is_packed(file)
     if file.size <= (SMALL // _UNPACKED if zipped else SMALL):
         return None
     content = ContentPieces(file, _limit(file, config, zipped))

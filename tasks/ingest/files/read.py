@@ -6,25 +6,27 @@ import gzip
 import hashlib
 import io
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from tasks.ingest.files.find import SourceFile, why
-from tasks.ingest.formats.binary_kinds import GZIP, is_binary, is_json
+from tasks.ingest.files.unpack import UNPACKING, unpack
+from tasks.ingest.formats.binary_kinds import is_binary, is_json, packing_of
 from tasks.ingest.limits import LONGEST_LINE, MAX_BYTES, line_too_long, too_large
 from tasks.ingest.rejects import FileProblem
 
 _CHUNK = 1 << 22
+_BEGIN = 16
+_BAD_BZIP2 = "Invalid data stream"
 
 
 def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
-    """Bytes of a file, unzipped if they are gzip, and the SHA-256 of what is stored.
+    """Bytes of a file, unpacked if they are gzip, bzip2 or xz, and the SHA-256 of what is stored.
 
     Args:
         file: which.
-        limit: bytes, stored or unzipped, above which a file is rejected; little more is ever held.
+        limit: bytes, stored or unpacked, above which a file is rejected; little more is ever held.
 
     Raises:
         FileProblem: if it cannot be read, ends early, is empty, too large, or text without an end of line.
@@ -35,7 +37,7 @@ def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
         raise too_large(file.origin, limit)
     digest, pieces, size, lined = hashlib.sha256(), [], 0, False
     with _readable(file), _open(file) as stream:
-        for piece in _unzip(stream, digest):
+        for piece in _unpack(stream, digest):
             pieces.append(piece)
             size += len(piece)
             lined = lined or b"\n" in piece or b"\r" in piece or is_binary(pieces[0]) or is_json(pieces[0])
@@ -50,11 +52,11 @@ def read_content(file: SourceFile, limit: int = MAX_BYTES) -> tuple[bytes, str]:
 
 
 class ContentPieces:
-    """The bytes of a file, unzipped if they are gzip, piece by piece; see `read_content`.
+    """The bytes of a file, unpacked if they are gzip, bzip2 or xz, piece by piece; see `read_content`.
 
     Attributes:
         file: which.
-        limit: bytes, stored or unzipped, above which it is rejected; None for no limit.
+        limit: bytes, stored or unpacked, above which it is rejected; None for no limit.
         digest: SHA-256 of what is stored, once all of it was read.
     """
 
@@ -69,7 +71,7 @@ class ContentPieces:
         """
         digest, size = hashlib.sha256(), 0
         with _readable(self.file), _open(self.file) as stream:
-            for piece in _unzip(stream, digest):
+            for piece in _unpack(stream, digest):
                 size += len(piece)
                 if self.limit is not None and size > self.limit:
                     raise too_large(self.file.origin, self.limit)
@@ -77,14 +79,14 @@ class ContentPieces:
         self.digest = digest.hexdigest()
 
 
-def is_gzip(file: SourceFile) -> bool:
-    """Whether a file is packed with gzip.
+def is_packed(file: SourceFile) -> bool:
+    """Whether a file is packed with gzip, bzip2 or xz.
 
     Raises:
         FileProblem: if it cannot be read.
     """
     with _readable(file), _open(file) as stream:
-        return bytes(stream.read(len(GZIP))) == GZIP
+        return packing_of(bytes(stream.read(_BEGIN))) is not None
 
 
 def digest_of(file: SourceFile) -> str:
@@ -105,7 +107,7 @@ def _readable(file: SourceFile) -> Iterator[None]:
     """What goes wrong with reading, as a problem of the file."""
     try:
         yield
-    except (EOFError, zlib.error, zipfile.BadZipFile, OSError) as error:
+    except (*UNPACKING, zipfile.BadZipFile, OSError) as error:
         raise FileProblem("unreadable_file", _unread(file, error)) from None
 
 
@@ -145,15 +147,11 @@ class _Stored(io.RawIOBase):
         return data
 
 
-def _unzip(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
+def _unpack(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
     """What a stream holds, piece by piece."""
     stored = _Stored(stream, digest)
-    if not stored.first.startswith(GZIP):
-        yield from stored.pieces()
-        return
-    plain = gzip.GzipFile(fileobj=io.BufferedReader(stored, _CHUNK))
-    while piece := plain.read(_CHUNK):
-        yield piece
+    packing = packing_of(stored.first)
+    yield from stored.pieces() if packing is None else unpack(stored, packing)
 
 
 def _unread(file: SourceFile, error: Exception) -> str:
@@ -161,8 +159,8 @@ def _unread(file: SourceFile, error: Exception) -> str:
     if file.archive is not None and not isinstance(error, gzip.BadGzipFile):
         return f"{file.origin} is a damaged member: {why(error)}"
     if isinstance(error, EOFError):
-        return f"{file.origin} is a gzip file that ends early: it is read again when it changes"
-    if isinstance(error, (zlib.error, gzip.BadGzipFile)):
-        return f"{file.origin} is a damaged gzip file: {why(error)}"
+        return f"{file.origin} is a packed file that ends early: it is read again when it changes"
+    if isinstance(error, (*UNPACKING, gzip.BadGzipFile)) or str(error) == _BAD_BZIP2:
+        return f"{file.origin} is a damaged packed file: {why(error)}"
     named = "; its name is not UTF-8: rename it" if isinstance(error, FileNotFoundError) and "\\x" in file.path else ""
     return f"{file.origin} cannot be read: {why(error)}{named}"

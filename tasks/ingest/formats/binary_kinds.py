@@ -7,9 +7,11 @@ import zipfile
 
 from tasks.ingest.rejects import FileProblem
 
-PARQUET, GZIP, ZIP = b"PAR1", b"\x1f\x8b", b"PK\x03\x04"
+PARQUET, GZIP, ZIP, XZ = b"PAR1", b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00"
+_BZIP2, _BLOCKS = b"BZh", (b"1AY&SY", b"\x17rE8P\x90")
+_LONGEST_BEGIN = 10
 _CSV = "save it as CSV or Parquet"
-_PACKED = "unpack it, or pack it with gzip or zip"
+_PACKED = "unpack it, or pack it with gzip, bzip2, xz or zip"
 _KINDS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook of Excel before 2007 (.xls), or one with a password", "xlsx"),
     (b"%PDF", "a PDF", _CSV),
@@ -21,8 +23,6 @@ _KINDS = (
     (b"FEA1", "a Feather file", _CSV),
     (b"\x89HDF", "an HDF5 file", _CSV),
     (b"\x93NUMPY", "a NumPy array", _CSV),
-    (b"BZh", "packed with bzip2", _PACKED),
-    (b"\xfd7zXZ\x00", "packed with xz", _PACKED),
     (b"\x28\xb5\x2f\xfd", "packed with Zstandard", _PACKED),
     (b"\x04\x22\x4d\x18", "packed with LZ4", _PACKED),
     (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _PACKED),
@@ -41,7 +41,14 @@ _NO_TEXT = (PARQUET, GZIP, ZIP, *(start for start, _, _ in _KINDS))
 
 def is_binary(content: bytes) -> bool:
     """Whether a file that begins so is of a kind that has no lines."""
-    return content.startswith(_NO_TEXT) or _is_tar(content)
+    return content.startswith(_NO_TEXT) or packing_of(content) is not None or _is_tar(content)
+
+
+def packing_of(content: bytes) -> str | None:
+    """What a file that begins so is packed with, of what is unpacked: gzip, bzip2 or xz; None for none of them."""
+    if content.startswith(_BZIP2) and content[4:_LONGEST_BEGIN] in _BLOCKS:
+        return "bzip2"
+    return "gzip" if content.startswith(GZIP) else "xz" if content.startswith(XZ) else None
 
 
 def is_json(content: bytes) -> bool:
@@ -62,8 +69,8 @@ def check_kind(origin: str, content: bytes) -> None:
     Raises:
         FileProblem: if it is of a kind that is not read; names the kind and what to do.
     """
-    if content.startswith(GZIP):
-        raise _problem(origin, "gzip within gzip", "unpack it once")
+    if packing := packing_of(content):
+        raise _problem(origin, f"{packing} within what was unpacked", "unpack it once")
     if content.startswith(ZIP):
         raise _problem(origin, *_describe_zip(content))
     for start, kind, remedy in _KINDS:

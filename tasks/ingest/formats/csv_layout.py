@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from tasks.ingest.formats.encodings import UNREADABLE
 from tasks.ingest.formats.fixed_width import Rule, rule_of
+from tasks.ingest.formats.header_rows import join_header
 from tasks.ingest.limits import LONGEST_LINE, line_too_long
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import DELIMITERS, FileShape
@@ -63,9 +64,10 @@ def find_layout(origin: str, content: bytes, shape: FileShape, sound: bool) -> L
     if shape.header:
         _check_width(origin, lines, shape, delimiter)
         return Layout(list(shape.header), delimiter, shape.skip_rows, blanks)
-    above = shape.skip_rows + 1
+    above = shape.skip_rows + shape.header_rows
     if not blanks:
-        return Layout(_names(origin, lines[0], delimiter), delimiter, above)
+        rows = [_names(origin, line, delimiter) for line in lines[: shape.header_rows]]
+        return Layout(rows[0] if len(rows) == 1 else join_header(rows), delimiter, above)
     rule = rule_of(lines[1]) if len(lines) > 1 else None
     names = lines[0].split() if rule is None else rule.fields(lines[0])
     if names is None:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from tasks.arrays import Int
 from tasks.ingest.formats.binary_kinds import ZIP, is_workbook
 from tasks.ingest.formats.columns import Columns, Malformed, check_columns, check_rows
+from tasks.ingest.formats.header_rows import join_header
 from tasks.ingest.limits import too_large
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
@@ -46,7 +47,7 @@ def read_workbook(origin: str, content: bytes, limit: int, shape: FileShape) -> 
     _check_size(origin, content, limit)
     try:
         rows = _Rows(origin, limit, _cells(origin, content, shape))
-        names = list(shape.header) or rows.header(shape.skip_rows)
+        names = list(shape.header) or rows.header(shape.skip_rows, shape.header_rows)
         return rows.read(names, shape)
     except FileProblem:
         raise
@@ -149,11 +150,14 @@ class _Rows:
         self._origin, self._limit, self._cells = origin, limit, cells
         self._line = self._seen = 0
 
-    def header(self, skipped: int) -> list[str]:
-        """Names of the columns: the first row below those that are skipped that is not blank."""
-        while (row := self._next()) is not None:
+    def header(self, skipped: int, count: int) -> list[str]:
+        """Names of the columns: the first rows below those that are skipped that are not blank."""
+        rows = list[list[str]]()
+        while len(rows) < count and (row := self._next()) is not None:
             if self._line > skipped and any(cell is not None for cell in row):
-                return [_text(cell) or "" for cell in row]
+                rows.append([_text(cell) or "" for cell in row])
+        if rows:
+            return rows[0] if count == 1 else join_header(rows)
         raise FileProblem("empty_file", f"{self._origin} has no row below the {skipped:,} of skip_rows: correct sheet")
 
     def read(self, names: list[str], shape: FileShape) -> Columns:

@@ -33,6 +33,7 @@ class Answers:
         path_pattern: what the paths of the files say as columns.
         thousands, decimal: marks in counts.
         missing: words for counts that are not known.
+        exclude: stations that are left out, ids or patterns; ("none",) for none.
     """
 
     timezone: str | None = None
@@ -54,6 +55,7 @@ class Answers:
     thousands: tuple[str, ...] = ()
     decimal: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

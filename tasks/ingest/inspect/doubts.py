@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -12,10 +11,8 @@ from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
-from tasks.ingest.inspect.words import is_value_of, words_of
 from tasks.ingest.rows.parse_times import Times
 
-_TOTAL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _FEWEST_DAYS = 2
 _LEAST_HOURS = 8
 _RISES = 12
@@ -23,31 +20,6 @@ _RISES = 12
 _OF_OTHERS = 0.5
 _FEWEST_SHARED, _SHARED = 10, 0.02
 """Rows, and their share, that files hold in common by more than chance."""
-
-
-def find_total(stations: Column, counted: npt.NDArray[np.bool_]) -> str | None:
-    """The station that is the total of all others by its name; None where there is none.
-
-    Args:
-        stations: of each row.
-        counted: rows with a time.
-
-    Raises:
-        SourceError: if there are several, or it has a name that the network cannot give its total.
-    """
-    used = np.unique(stations.codes[counted & (stations.codes >= 0)])
-    totals = [name for name in (stations.texts[code] for code in used) if _is_total(name)]
-    if len(totals) > 1 or any(not _TOTAL_NAME.fullmatch(name) for name in totals):
-        raise SourceError(
-            f"column {stations.name!r} has {', '.join(map(repr, totals[:4]))} among its stations: totals of other rows "
-            "would count everybody twice: leave them out of the export"
-        )
-    return totals[0] if totals and len(used) > 1 else None
-
-
-def _is_total(name: str) -> bool:
-    words = words_of(name)
-    return is_value_of(name, "total value") or (len(words) > 1 and words[-1] in ("total", "subtotal", "totals"))
 
 
 def check_hours(wall: Times, formats: Sequence[str], names: Sequence[str]) -> None:

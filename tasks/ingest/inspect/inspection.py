@@ -28,6 +28,7 @@ class Inspection:
         looked_at: how many of them were looked at.
         source: keys of the `[[sources]]` table, without name and path.
         network: keys of `[network]`.
+        stations: keys of `[stations]`.
         questions: that must be answered first; while there are some, nothing was tried.
         said: what was understood, by subject.
         promise: what the ingest makes of the files that were looked at.
@@ -40,6 +41,7 @@ class Inspection:
     questions: Sequence[Question] = ()
     said: Mapping[str, str] = field(default_factory=dict)
     promise: Promise | None = None
+    stations: Mapping[str, Any] = field(default_factory=dict)
 
 
 def inspect_files(
@@ -70,8 +72,8 @@ def inspect_files(
     said = {"layout": _layout(samples[0], shape), **found.said}
     with TemporaryDirectory() as folder:
         tried = dict.fromkeys(sample.path(Path(folder)) for sample in samples)
-        made = promise(found.source, found.network, list(tried), as_of)
-    return Inspection(len(files), len(samples), found.source, found.network, (), said, made)
+        made = promise(found.source, found.network, list(tried), as_of, found.stations)
+    return Inspection(len(files), len(samples), found.source, found.network, (), said, made, found.stations)
 
 
 def _layout(sample: Sample, shape: Mapping[str, Any]) -> str:

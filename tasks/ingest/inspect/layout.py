@@ -14,6 +14,7 @@ from tasks.ingest.formats.fixed_width import rule_of
 from tasks.ingest.formats.json_records import read_json
 from tasks.ingest.formats.workbook import first_rows, is_sheet_file
 from tasks.ingest.inspect.answers import Question
+from tasks.ingest.inspect.groups import has_groups
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.format_times import fitting_formats
@@ -62,7 +63,7 @@ def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
     text, _ = to_utf8("", content, None if encoding in ("ascii", "utf-8") else encoding, 4 * len(content) + 64)
     top = text[: 1 << 20].decode("utf-8", "replace").removeprefix("\ufeff").splitlines()[:_LINES]
     bottom = text[-_ENDS:].decode("utf-8", "replace").splitlines()[-_MOST_BELOW - 5 :]
-    known = _lines(top, bottom, keys)
+    known = _with_header_rows(top, _lines(top, bottom, keys))
     return Layout(known, encoding, None if "header" in known else _header_question(top, known))
 
 
@@ -79,7 +80,10 @@ def _sheet_layout(content: bytes, keys: dict[str, Any]) -> Layout:
         text = f"Which sheet is read? A source reads one ({', '.join(sheets)})."
         return Layout(dict(keys), None, Question("--sheet", text, shown))
     known = dict(keys) | ({"sheet": title} if title != next(iter(sheets)) else {})
-    start = tables.get(title, 0)
+    start, rows = tables.get(title, 0), [[str(c or "") for c in row] for row in sheets.get(title, [])]
+    if start and not {"header", "header_rows", "skip_rows"} & {*known} and has_groups(rows[start - 1 : start + 2]):
+        known |= {"header_rows": 2} | ({"skip_rows": start - 1} if start > 1 else {})
+        return Layout(known)
     return Layout(known | ({"skip_rows": start} if start and "skip_rows" not in known else {}))
 
 
@@ -155,6 +159,16 @@ def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> d
     if "skip_footer" not in known and 0 < footer <= _MOST_BELOW and delimiter != "blanks":
         known["skip_footer"] = footer
     return known
+
+
+def _with_header_rows(top: Sequence[str], known: dict[str, Any]) -> dict[str, Any]:
+    """Keys with that of a header of two lines, where the first one has the groups of the columns of the second."""
+    start, delimiter = known.get("skip_rows", 0), known.get("delimiter")
+    if {"header", "header_rows"} & {*known} or delimiter == "blanks" or start + 2 >= len(top):
+        return known
+    sign = DELIMITERS.get(delimiter or "", delimiter) or max(_DELIMITERS, key=top[start].count)
+    groups = has_groups([_fields(line, sign) for line in top[start : start + 3]])
+    return known | ({"header_rows": 2} if groups else {})
 
 
 def _is_title(line: str, delimiter: str) -> bool:

@@ -26,7 +26,7 @@ def merge(tables: Sequence[Table], proposals: Sequence[Proposal]) -> Proposal:
     questions = {question.line(): question for each in proposals for question in each.questions}
     first = proposals[0]
     if questions or len(proposals) == 1:
-        return Proposal(first.source, first.network, list(questions.values()), first.said)
+        return Proposal(first.source, first.network, list(questions.values()), first.said, _stations(proposals))
     formats = _formats(proposals)
     if read_both_ways(formats):
         text = "Some files write day/month and some month/day: give those of one way, and init the others apart"
@@ -46,7 +46,13 @@ def merge(tables: Sequence[Table], proposals: Sequence[Proposal]) -> Proposal:
     merged.pop("time_format", None)
     if formats != [ISO]:
         merged["time_format"] = formats[0] if len(formats) == 1 else formats
-    return Proposal(merged, network, (), first.said)
+    return Proposal(merged, network, (), first.said, _stations(proposals))
+
+
+def _stations(proposals: Sequence[Proposal]) -> dict[str, Any]:
+    """Keys of `[stations]`: what any of the tables leaves out."""
+    excluded = dict.fromkeys(name for each in proposals for name in each.stations.get("exclude", ()))
+    return {"exclude": [*excluded]} if excluded else {}
 
 
 def _formats(proposals: Sequence[Proposal]) -> list[str]:

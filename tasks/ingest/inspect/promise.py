@@ -58,7 +58,11 @@ class Promise:
 
 
 def promise(
-    source: Mapping[str, Any], network: Mapping[str, Any], paths: Sequence[str], as_of: np.datetime64
+    source: Mapping[str, Any],
+    network: Mapping[str, Any],
+    paths: Sequence[str],
+    as_of: np.datetime64,
+    stations: Mapping[str, Any] | None = None,
 ) -> Promise:
     """Read files as the ingest would, and land nothing.
 
@@ -67,7 +71,8 @@ def promise(
         SourceError: if nothing can be read, or more is rejected than read.
     """
     try:
-        settings = Settings(network=dict(network), sources=[{"name": "init", "path": _home(paths), **source}])  # type: ignore[arg-type, list-item]
+        sources = [{"name": "init", "path": _home(paths), **source}]
+        settings = Settings(network=dict(network), sources=sources, stations=dict(stations or {}))  # type: ignore[arg-type]
     except ValidationError as error:
         raise ConfigError(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
     said, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()

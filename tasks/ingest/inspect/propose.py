@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days
@@ -14,6 +16,7 @@ from tasks.ingest.inspect.places import choose_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.times import When, choose_times
+from tasks.ingest.inspect.totals import choose_excluded
 from tasks.ingest.inspect.understood import Proposal, Understood
 from tasks.ingest.inspect.wide import turn_columns
 from tasks.ingest.inspect.written import choose_writing
@@ -54,9 +57,13 @@ def propose(table: Table, answers: Answers) -> Proposal:
     written = choose_writing([columns[name] for name in named], answers)
     found = Understood(table, columns, when, where, people.value, written.value or {}, answers)
     rest = found.as_trips() if found.is_events else found.as_counts()
+    counted = ~np.isnat(when.start.utc(table, "UTC"))
+    excluded = choose_excluded(columns[where.start], counted, answers)
     source = {**rest.source, "where": chosen.value} if chosen.value else rest.source
-    asked = [*questions, *chosen.questions, *written.questions, *rest.questions]
-    return replace(rest, source=source, questions=asked, said={**said, **chosen.said, **written.said, **rest.said})
+    asked = [*questions, *chosen.questions, *written.questions, *excluded.questions, *rest.questions]
+    stations = {"exclude": excluded.value} if excluded.value else {}
+    told = {**said, **chosen.said, **written.said, **excluded.said, **rest.said}
+    return replace(rest, source=source, questions=asked, said=told, stations=stations)
 
 
 def _check_fixed_width(columns: Mapping[str, Column]) -> None:

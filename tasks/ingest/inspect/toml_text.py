@@ -36,6 +36,8 @@ def toml_text(found: Inspection, paths: Sequence[str], out: Path) -> str:
         *network,
         '# country = "US"                     # ISO 3166 code: its holidays help the forecast',
     ]
+    if found.stations:
+        lines += ["", "[stations]", *(_line(key, value) for key, value in found.stations.items())]
     for number, path in enumerate(paths, 1):
         name = "feed" if len(paths) == 1 else f"feed{number}"
         lines += ["", "[[sources]]", f"name = {_value(name)}", f"path = {_value(_relative(path, out))}"]

@@ -19,7 +19,6 @@ from tasks.ingest.inspect.doubts import (
     check_repeats,
     check_skipped,
     check_sums_of_days,
-    find_total,
 )
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
 from tasks.ingest.inspect.people import People, Target, which_count
@@ -41,6 +40,7 @@ class Proposal:
     Attributes:
         source: keys of its `[[sources]]` table, without name and path.
         network: keys of `[network]`.
+        stations: keys of `[stations]`.
         questions: without whose answers the keys are not whole.
         said: what was understood, by subject.
     """
@@ -49,6 +49,7 @@ class Proposal:
     network: Mapping[str, Any] = field(default_factory=dict)
     questions: Sequence[Question] = ()
     said: Mapping[str, str] = field(default_factory=dict)
+    stations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -230,8 +231,7 @@ class Understood:
             check_hours(wall, self.when.start.formats, self.when.start.names)
             check_months(wall)
             check_skipped(wall, self.when.start.utc(self.table, self._zone), self._zone)
-        total = find_total(self.columns[self.where.start], ~np.isnat(wall))
-        return known | ({"total": total} if total else {})
+        return known
 
     @property
     def _zone(self) -> str:

@@ -11,6 +11,7 @@ from tasks.errors import SourceError
 from tasks.ingest.formats.unpivot import fitting_columns, unpivot_columns
 from tasks.ingest.inspect.answers import Choice, Question
 from tasks.ingest.inspect.grid import INTERVALS
+from tasks.ingest.inspect.groups import directed_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import hints_at, is_value_of
@@ -66,6 +67,9 @@ def turn_columns(table: Table, pattern: str | None) -> Choice[Table]:
     if found:
         said = {"a row per": f"column {found[0].pattern}: {_shown(found[0].columns)}"}
         return Choice(_turn(table, found[0].pattern), (), said)
+    counts = [name for name in numbers if columns[name].texts and not columns[name].time_formats]
+    if (directed := directed_stations(counts)) is not None:
+        return Choice(_turn(table, directed), (), {"a row per": f"column {directed}: {_shown(counts)}"})
     return _by_station(table, columns, numbers)
 
 
@@ -134,7 +138,8 @@ def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[s
     counts = [name for name in numbers if not columns[name].time_formats and not columns[name].is_date]
     counts = [name for name in counts if not columns[name].is_clock and not columns[name].is_row_number]
     roles = ("count", "entry", "exit", "other number", "coordinate", "place", "id")
-    free = [name for name in counts if not any(hints_at(name, role) for role in roles)]
+    grouped = table.shape.get("header_rows", 1) > 1
+    free = [name for name in counts if grouped or not any(hints_at(name, role) for role in roles)]
     if len(free) < _FEWEST or len(timed) < len(rest) or len(free) < len(counts):
         return Choice(table)
     prefix = _prefix(free)
@@ -142,7 +147,9 @@ def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[s
         pattern = _escape(prefix) + "{station_id}"
         return Choice(_turn(table, pattern), (), {"a row per": f"column {pattern}: {_shown(free)}"})
     text = f"Columns {_shown(free)} hold numbers, and no column names a station: is each of them a station?"
-    options = ("--unpivot '{station_id}'", "yes"), ("--station COLUMN --count COLUMN,COLUMN", "no")
+    options = [("--unpivot '{station_id}'", "yes"), ("--station COLUMN --count COLUMN,COLUMN", "no")]
+    if grouped:
+        options = [("--unpivot '{station_id} {kind}'", "the last word is what is counted there"), *options]
     return Choice(None, [Question("--unpivot", text, options)])
 
 

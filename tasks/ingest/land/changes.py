@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.ingest.statements import UNKNOWN, Statements, concatenate
+from tasks.tables.schemas import NOT_KNOWN
 
 Flags = npt.NDArray[np.bool_]
 
@@ -95,6 +96,14 @@ def zero_removed_rows(new: Statements, base: Statements) -> Statements:
         valid=latest.valid[:, removed],
         available=np.full(len(rows), UNKNOWN),
     )
+
+
+def blank_all_rows(base: Statements) -> Statements:
+    """Each cell of `base` as not known; availability unknown."""
+    _, first = np.unique(_cells(base), return_index=True)
+    rows = base.take(first)
+    unknown, valid = np.full_like(rows.values, NOT_KNOWN), np.ones_like(rows.valid)
+    return replace(rows, values=unknown, valid=valid, available=np.full(len(rows), UNKNOWN))
 
 
 def _compare(new: Statements, cells: Int, latest: _Latest, wanted: Flags) -> _Comparison:

@@ -13,9 +13,10 @@ from tasks.clock import service_dates
 from tasks.errors import SourceError
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.context import IngestContext
-from tasks.ingest.land.changes import changes, zero_removed_rows
+from tasks.ingest.land.changes import blank_all_rows, changes, zero_removed_rows
 from tasks.ingest.land.ledger import Entry
 from tasks.ingest.statements import MICROSECONDS, UNKNOWN, Statements, concatenate
+from tasks.stations.ids import is_excluded
 from tasks.tables import schemas
 from tasks.tables.observations import batch_path, holds, read_observations
 from tasks.tables.rebuild import fold_first
@@ -104,7 +105,7 @@ class Writer:
             if before and self.is_reread(before):
                 if before.input.setup != self.context.setup:
                     self._check_parts(day, rows, batch)
-                new = concatenate(new, self._zeros_for_other_part(day, rows, batch))
+                new = concatenate(new, self._zeros_for_other_part(day, rows, batch), self._blanks_for_excluded(day))
             new = new.sort_rows()
             name = self._name(new, batch, state)
             # rows received after the entry are of a run that crashed: the day may not have been folded since
@@ -160,6 +161,17 @@ class Writer:
             base = base.take(_among_places(base, rows))
         zeros = zero_removed_rows(base.take(slice(0, 0)), base)
         return changes(self._with_availability(zeros), base, np.ones(len(zeros), dtype=bool), self._now)
+
+    def _blanks_for_excluded(self, day: str) -> Statements:
+        """What the source stated of stations that are left out now, as not known."""
+        network = self.context.network
+        if not network.excluded:
+            return Statements.empty(len(network.targets))
+        base, _ = self._earlier_statements(day)
+        gone = np.array([is_excluded(station, network.excluded) for station in base.stations], dtype=bool)
+        base = base.take(gone[base.station] if len(base) else slice(0, 0))
+        blanks = blank_all_rows(base)
+        return changes(self._with_availability(blanks), base, np.ones(len(blanks), dtype=bool), self._now)
 
     @property
     def _now(self) -> int:

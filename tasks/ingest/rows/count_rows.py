@@ -16,6 +16,7 @@ from tasks.ingest.rows.filters import Flags, matching
 from tasks.ingest.rows.parse_times import Moments
 from tasks.ingest.rows.parse_values import (
     AMBIGUOUS,
+    EXCLUDED,
     LARGEST_READING,
     UNSAFE,
     CountValues,
@@ -62,6 +63,7 @@ class CountRows:
         available: microseconds since 1970, `UNKNOWN` where the row does not say.
         counts: by target.
         repeated: how many times without an offset fall into an hour that the clocks repeat.
+        excluded: how many rows are left out with their station.
     """
 
     station: npt.NDArray[np.int32]
@@ -72,6 +74,7 @@ class CountRows:
     available: Int
     counts: dict[str, Counted]
     repeated: int = 0
+    excluded: int = 0
 
     @property
     def has_filter(self) -> bool:
@@ -161,7 +164,9 @@ def read_rows(
         PiecesProblem: if a piece alone does not tell which hour is meant.
     """
     column = file.rows.column(columns["station_id"][0])
-    station, stations = read_station_ids(column, file.network.aliases, earlier.spellings)
+    station, stations = read_station_ids(column, file.network.aliases, earlier.spellings, file.network.excluded)
+    excluded = (station == EXCLUDED) & rejections.good
+    rejections.set_aside(excluded)
     part, parts = np.zeros(len(station), dtype=np.int32), [""]
     if "part" in columns:
         codes, names = read_joined_names([file.rows.column(name) for name in columns["part"]])
@@ -196,7 +201,9 @@ def read_rows(
     if withheld:  # it says that somebody was counted, and not how many
         rejections.set_aside(blank & np.logical_or.reduce(withheld) & rejections.good)
     rejections.reject(blank, "missing_count")
-    return CountRows(station, stations, part, parts, minute, available, counts, repeated=int(moments.repeated.sum()))
+    return CountRows(
+        station, stations, part, parts, minute, available, counts, int(moments.repeated.sum()), int(excluded.sum())
+    )
 
 
 def _asked_counts(read: CountValues, rows: Flags | None) -> Counted:

@@ -121,7 +121,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
         recheck_at,
         waiting,
         settled_at,
-        left_out,
+        left_out + rows.excluded,
         CounterReadings(statements, complete=rules.file) if file.has_readings else None,
     )
 

@@ -35,7 +35,7 @@ class JudgedPiece:
         rows: what they say.
         rejections: of them.
         unmatched: warnings of filters that nothing passes.
-        left_out: rows that filters leave out.
+        left_out: rows that filters or the list of excluded stations leave out.
     """
 
     file: InputColumns
@@ -118,7 +118,7 @@ class Judge:
         rejections.set_aside(~chosen)
         left_out = int(rejections.aside.sum())
         rows = read_rows(file, self.columns, asked, rejections, self.pull, False, earlier)
-        return JudgedPiece(file, first, rows, rejections, unmatched, left_out)
+        return JudgedPiece(file, first, rows, rejections, unmatched, left_out + rows.excluded)
 
     def rejects(self, piece: JudgedPiece, rejections: Rejections, torn: bool = True) -> Rejects:
         """Some rejected rows of a piece, with their texts as they are written; and lines that are `torn`."""

@@ -16,7 +16,7 @@ from tasks.ingest.formats.columns import as_text
 from tasks.ingest.rows.format_numbers import is_missing, may_be_thousands, plain_numbers
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.sources.rows import RowSource
-from tasks.stations.ids import IdMap, plain_id
+from tasks.stations.ids import IdMap, is_excluded, plain_id
 
 LARGEST = 2**31 - 1
 """Count that a table holds at the most."""
@@ -25,10 +25,10 @@ LARGEST_READING = 2**53
 _NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$"
 _PLAIN = re.compile(r"[+-]?\d{1,18}(\.\d+)?")
 _BLANK = ("", "nan", "null")
-BLANK, UNSAFE, NOWHERE, AMBIGUOUS = -1, -2, -3, -4
-"""Codes of a name that was not given, of one that is rejected, of one that no row has, of one that may be two."""
+BLANK, UNSAFE, NOWHERE, AMBIGUOUS, EXCLUDED = -1, -2, -3, -4, -5
+"""Codes of names: not given, rejected, that no row has, that may be two, and of a station that is left out."""
 LONGEST_NAME = 200
-_NO_NAME, _TWO_NAMES = "\x00", "\x01"
+_NO_NAME, _TWO_NAMES, _LEFT_OUT = "\x00", "\x01", "\x02"
 _SIGNED = r"^[+-]\d{1,18}([.,]\d{1,18})?$"
 _UNSAFE = (
     r"[\p{Cc}\p{Zl}\p{Zp}\x{AD}\x{61C}\x{180E}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}"
@@ -231,7 +231,7 @@ def read_joined_names(columns: Sequence[pa.Array]) -> tuple[npt.NDArray[np.int32
 
 
 def read_station_ids(
-    column: pa.Array, aliases: Mapping[str, str], earlier: Spellings | None = None
+    column: pa.Array, aliases: Mapping[str, str], earlier: Spellings | None = None, excluded: Sequence[str] = ()
 ) -> tuple[npt.NDArray[np.int32], list[str]]:
     """Names of stations, see `read_names`, of which one that is a number is written in one way.
 
@@ -244,6 +244,7 @@ def read_station_ids(
         column: text or numbers.
         aliases: id of the source, as it is written or as it is read -> id of the network.
         earlier: texts of earlier pieces of the input; those of this one are added.
+        excluded: ids of the network, or patterns, of stations that are left out: `EXCLUDED`.
     """
     texts, which = _name_texts(column)
     plain, ids = [plain_id(text) for text in texts], IdMap(aliases)
@@ -252,10 +253,11 @@ def read_station_ids(
         if text not in aliases and "." in name:
             spellings.setdefault(name, set()).add(text)
     names = [ids.network_id(text) for text in texts]
+    names = [_LEFT_OUT if excluded and is_excluded(name, excluded) else name for name in names]
     written = earlier or Spellings()
     written.add(spellings)
     for i, (text, name) in enumerate(zip(texts, plain, strict=True)):
-        if text not in aliases and written.several(name):
+        if text not in aliases and written.several(name) and names[i] != _LEFT_OUT:
             names[i] = _TWO_NAMES
     return _name_codes(names, which)
 
@@ -276,8 +278,9 @@ def _name_texts(column: pa.Array) -> tuple[list[str], Int]:
 
 
 def _name_codes(texts: Sequence[str], which: Int) -> tuple[npt.NDArray[np.int32], list[str]]:
-    names = sorted({*texts} - {"", _NO_NAME, _TWO_NAMES})
-    place = {name: code for code, name in enumerate(names)} | {"": BLANK, _NO_NAME: UNSAFE, _TWO_NAMES: AMBIGUOUS}
+    codes = {"": BLANK, _NO_NAME: UNSAFE, _TWO_NAMES: AMBIGUOUS, _LEFT_OUT: EXCLUDED}
+    names = sorted({*texts} - {*codes})
+    place = {name: code for code, name in enumerate(names)} | codes
     return np.array([place[name] for name in texts], dtype=np.int32)[which], names
 
 

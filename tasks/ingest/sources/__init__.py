@@ -57,6 +57,7 @@ def setup_of(config: BaseSource, network: Network) -> str:
         network.interval_minutes,
         network.targets,
         *([network.aliases] if network.aliases else ()),
+        *([{"exclude": network.excluded}] if network.excluded else ()),
     ]
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:24]
 

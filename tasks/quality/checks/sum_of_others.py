@@ -33,6 +33,6 @@ def _totals(seen: Seen, each: Judged) -> Iterator[Finding]:
 def _finding(station: str, target: str, day: str, people: float) -> Finding:
     sentence = (
         f"station {station!r}: {target} are the sum of all other stations in every hour of {day}: if it is a total, "
-        f'write total = "{station}" in [network], or leave its rows out of the export; else everyone counts twice'
+        f'write exclude = ["{station}"] in [stations]; else everyone counts twice'
     )
     return Finding("station", station, people, 0.0, sentence, people)

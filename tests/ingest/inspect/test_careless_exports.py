@@ -86,15 +86,6 @@ ASKED = {
     ),
 }
 REJECTED = {
-    "two totals": (
-        PLAIN
-        + per_quarter("A,2024-03-04 {t},{n}\nB,2024-03-04 {t},{n}\nTotal,2024-03-04 {t},{n}\nAll,2024-03-04 {t},1"),
-        "'Total', 'All'|'All', 'Total'",
-    ),
-    "totals of stations": (
-        PLAIN + per_quarter("A,2024-03-04 {t},{n}") + "A Total,2024-03-04 08:45,36\n",
-        "'A Total' among its stations",
-    ),
     "sums of days at midnight": (
         PLAIN + "".join(f"A,2024-03-{d} 00:00,36\n" + per_quarter(f"A,2024-03-{d} {{t}},{{n}}") for d in (13, 14, 15)),
         "sums of their days",
@@ -136,13 +127,34 @@ def test_what_would_be_counted_wrong_is_rejected_by_name(tmp_path: Path, name: s
     assert any(words in outcome.why for words in why.split("|"))
 
 
-def test_a_total_among_the_stations_is_that_of_the_network(tmp_path: Path) -> None:
-    text = PLAIN + per_quarter("A,2024-03-04 {t},{n}\nB,2024-03-04 {t},{n}\nTotal,2024-03-04 {t},{n}0")
-    outcome = read(tmp_path, text)
+TWO = "A,2024-03-04 {t},{n}\nB,2024-03-04 {t},{n}\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "excluded"),
+    [
+        ("Total,2024-03-04 {t},{n}0", ["Total"]),
+        ("Total,2024-03-04 {t},{n}0\nAll,2024-03-04 {t},1\nA Total,2024-03-04 {t},5", ["Total", "All", "A Total"]),
+    ],
+)
+def test_totals_among_the_stations_are_left_out(tmp_path: Path, rows: str, excluded: list[str]) -> None:
+    outcome = read(tmp_path, PLAIN + per_quarter(TWO + rows))
     assert outcome.landed is not None
     assert outcome.found is not None
+    report = outcome.landed.report
     assert {station for station, _ in outcome.landed.minutes} == {"A", "B"}
-    assert (outcome.found.network["total"], outcome.landed.report.reasons) == ("Total", {"name_of_total": 8})
+    assert (outcome.found.stations["exclude"], report.reasons) == (excluded, {})
+    assert (report.left_out, report.problem) == (8 * len(excluded), None)
+
+
+def test_a_station_that_may_be_a_total_is_asked_about(tmp_path: Path) -> None:
+    outcome = read(tmp_path, PLAIN + per_quarter(TWO + "TOTAL LINE 1,2024-03-04 {t},{n}0"))
+    assert outcome.kind == "asked"
+    assert "--exclude 'TOTAL*'" in outcome.why
+    for answer, stations in (("TOTAL*", {"A", "B"}), ("none", {"A", "B", "TOTAL LINE 1"})):
+        found = by_init(tmp_path, [tmp_path / "feed"], Answers(timezone="UTC", exclude=(answer,)))
+        assert found.landed is not None
+        assert {station for station, _ in found.landed.minutes} == stations
 
 
 @pytest.mark.parametrize(

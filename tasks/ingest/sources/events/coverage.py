@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.clock import day_bounds, service_dates
+from tasks.tables.schemas import NOT_KNOWN
 
 MAX_CELLS = 500_000_000
 _ONE_DAY = np.timedelta64(1, "D")
@@ -22,7 +23,7 @@ class Ends:
     Attributes:
         station: codes, int32.
         minute: UTC minutes since 1970, on the grid.
-        people: how many.
+        people: how many; `NOT_KNOWN` where that is withheld.
     """
 
     station: npt.NDArray[np.int32]
@@ -101,8 +102,11 @@ def _one_day(ends: Mapping[str, Ends], stations: int, cover: Cover, minute: Int)
     for target, those in ends.items():
         here = those.between(int(minute[0]), int(minute[-1]) + interval)
         cell = here.station.astype(np.int64) * steps + (here.minute - minute[0]) // interval
-        counts[target] = np.bincount(cell, weights=here.people, minlength=stations * steps).astype(np.int64)
-    stated = {target: listening | (count > 0) for target, count in counts.items()}
+        known = np.maximum(here.people, 0)
+        counts[target] = np.bincount(cell, weights=known, minlength=stations * steps).astype(np.int64)
+        withheld = np.unique(cell[here.people == NOT_KNOWN])  # beside others it adds nothing, alone it is no zero
+        counts[target][withheld[counts[target][withheld] == 0]] = NOT_KNOWN
+    stated = {target: listening | (count != 0) for target, count in counts.items()}
     rows = np.flatnonzero(np.logical_or.reduce([*stated.values()]))
     return DayCounts(
         (rows // steps).astype(np.int32),

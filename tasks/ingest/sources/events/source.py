@@ -19,7 +19,7 @@ from tasks.ingest.rejects import FileProblem, Sample
 from tasks.ingest.rows.check_times import check_times, next_due, repeated_hour
 from tasks.ingest.rows.filters import matching
 from tasks.ingest.rows.parse_times import Moments
-from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, UNSAFE, code_of, read_counts, read_station_ids
+from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, EXCLUDED, UNSAFE, code_of, read_counts, read_station_ids
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.source import Pull
@@ -29,6 +29,7 @@ from tasks.ingest.statements import Statements
 from tasks.settings.columns import Where
 from tasks.settings.sources.files import EventColumns, EventsSource
 from tasks.settings.tree import Network
+from tasks.tables.schemas import NOT_KNOWN
 
 
 @source_kind("events")
@@ -235,9 +236,10 @@ def _read(
     rejections.set_aside(~again.good)
     rejections.reject(file.rows.unreadable(columns.names), "not_utf8")
     own, unmatched = matching(file, columns.where, f"events.{target}.where")
-    chosen = chosen & own
+    column, network = file.rows.column(columns.station), file.network
+    station, names = read_station_ids(column, network.aliases, excluded=network.excluded)
+    chosen = chosen & own & (station != EXCLUDED)
     rejections.set_aside(~chosen)
-    station, names = read_station_ids(file.rows.column(columns.station), file.network.aliases)
     moments = file.moments(columns.time, file.timezone)
     rejections.reject(moments.blank & (station == BLANK), "unfinished")
     rejections.reject(station == UNSAFE, "unsafe_name")
@@ -248,8 +250,9 @@ def _read(
     people = np.ones(file.rows.rows, dtype=np.int64)
     if columns.count is not None:
         counted = read_counts(file.rows.column(columns.count), file.config, rejections, chosen)
-        rejections.reject(~counted.given, "missing_count")
-        people = counted.values.astype(np.int64)
+        withheld = np.zeros_like(counted.given) if counted.withheld is None else counted.withheld & ~counted.given
+        rejections.reject(~counted.given & ~withheld, "missing_count")
+        people = np.where(withheld, NOT_KNOWN, counted.values.astype(np.int64))
     return _Side(target, station, names, moments, minute, people, rejections, chosen, tuple(unmatched.values()))
 
 

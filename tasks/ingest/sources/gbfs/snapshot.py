@@ -16,7 +16,7 @@ import pyarrow as pa
 from tasks.arrays import Int
 from tasks.ingest.formats.json_records import MISSING, at
 from tasks.ingest.rejects import FileProblem
-from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, read_station_ids
+from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, EXCLUDED, read_station_ids
 from tasks.settings.tree import Network
 
 Flags = npt.NDArray[np.bool_]
@@ -122,6 +122,8 @@ def read_snapshot(origin: str, document: object, network: Network, secrets: Sequ
     codes, names = _read_ids(stations, network)
     rows, rejected = dict[str, tuple[object, ...]](), list[tuple[int, str, str]]()
     for number, (raw, code) in enumerate(zip(stations, codes.tolist(), strict=True), 1):
+        if code == EXCLUDED:
+            continue
         try:
             name = _check_name(code, names, network, rows, secrets)
             rows[name] = (name, *_read_station(raw))
@@ -152,7 +154,8 @@ def _in_range(seconds: float) -> int | None:
 def _read_ids(stations: Sequence[object], network: Network) -> tuple[npt.NDArray[np.int32], list[str]]:
     given = [raw.get("station_id") if isinstance(raw, dict) else None for raw in stations]
     texts = [str(each) if isinstance(each, str | int) and not isinstance(each, bool) else "" for each in given]
-    return read_station_ids(pa.array([t.encode("utf-8", "replace").decode() for t in texts]), network.aliases)
+    column = pa.array([t.encode("utf-8", "replace").decode() for t in texts])
+    return read_station_ids(column, network.aliases, excluded=network.excluded)
 
 
 class _Fault(Exception):

@@ -101,7 +101,7 @@ class _Reading:
             chunks = iter(head) if small else self.relation.chunks(layout.columns, layout.order, where, again)
         seen = Seen(layout, self.network, self.pull)
         for table in whole_days(seen.with_service_days(chunks), self.origin):
-            batch = self._validate(Fetched(table.column_names, table))
+            batch = self._validate(Fetched(table.column_names, table), whole=marks.since is None)
             yield replace(batch, recheck_at=None, done=seen.rows, total=total)
         yield self._last(seen, marks)
 
@@ -196,7 +196,7 @@ class _Reading:
             SourceError: if a column is missing.
         """
         said, has = self.config.columns, self.relation.names
-        self._validate(Fetched(has, pa.table({name: pa.array([], pa.string()) for name in has})))
+        self._validate(Fetched(has, pa.table({name: pa.array([], pa.string()) for name in has})), whole=False)
         ours = ("station_id", "minute_utc", "minute", *self.network.targets, "part", "available_at")
         wanted = {column for name in ours for column in names_of(said.get(name, name))}
         times = ("minute_utc", "minute")
@@ -211,11 +211,16 @@ class _Reading:
             self.config.watermark,
         )
 
-    def _validate(self, rows: Fetched) -> SourceBatch:
+    def _validate(self, rows: Fetched, *, whole: bool) -> SourceBatch:
+        """What rows state; `whole` where they are all rows of their days, so that their distances tell the grid.
+
+        Raises:
+            FileProblem: if a column is missing, or rows are coarser than the grid.
+        """
         validated = validate_counts(
             InputColumns(self.config, self.network, self.origin, rows),
             RowRules(
-                self.config.columns, self.config.rows or ("last" if self.config.watermark else None), spaced=False
+                self.config.columns, self.config.rows or ("last" if self.config.watermark else None), spaced=whole
             ),
             self.pull,
         )
@@ -229,6 +234,7 @@ class _Reading:
             rejects=validated.rejects,
             warnings=validated.warnings,
             accepted=validated.accepted,
+            left_out=validated.left_out,
             recheck_at=validated.recheck_at,
         )
 

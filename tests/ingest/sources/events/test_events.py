@@ -124,6 +124,18 @@ def test_a_column_may_say_how_many(tmp_path: Path) -> None:
     assert bench.truth() == {("A", at("2024-05-10T10:00")): (5, None)}
 
 
+def test_a_withheld_count_is_no_reject_and_no_zero(tmp_path: Path) -> None:
+    bench = Bench.events(tmp_path, missing=["<5"])
+    bench.source["events"] = {"entries": {**TAP["entries"], "count": "n"}}
+    rows = [("10:00", "A", 2), ("10:00", "A", "<5"), ("10:01", "A", "<5"), ("10:02", "A", 0), ("10:03", "A", 7)]
+    bench.put_rows("f.csv", ("t", "s", "n"), [(f"2024-05-10T{time}Z", *more) for time, *more in rows])
+    report = bench.ingest()
+    assert (report.reasons, report.problem) == ({}, None)
+    truth = bench.truth()
+    counts = [truth.get(("A", at(f"2024-05-10T10:0{m}")), (None, None))[0] for m in range(4)]
+    assert counts == [2, None, 0, 7]
+
+
 def test_a_file_that_covers_days_says_zero_from_midnight_to_midnight_but_not_of_the_future(tmp_path: Path) -> None:
     london = {"timezone": "Europe/London"}
     row = ("2024-05-09T10:00Z", "2024-05-10T10:00Z", "A", "A")

@@ -347,3 +347,41 @@ def test_the_availability_that_a_row_states_is_kept(tmp_path: Path) -> None:
     ]
     bench.ingest(NOW + MINUTE)  # by now B is known
     assert ("B", at("2024-05-10T10:00")) in bench.truth()
+
+
+def _hours(bench: Bench, days: int = 1) -> None:
+    """Rows of two stations, each an hour after the one before."""
+    hours = np.arange(f"2024-05-0{8 - days}", "2024-05-08", dtype="datetime64[h]")
+    insert(
+        bench,
+        *((s, f"{h.astype('datetime64[m]')}Z", 7, 3, f"{h.astype('datetime64[s]')}Z") for h in hours for s in "AB"),
+    )
+
+
+@pytest.mark.parametrize("watermark", ["changed_at", None])
+def test_a_table_that_is_coarser_than_the_grid_is_rejected_by_name(tmp_path: Path, watermark: str | None) -> None:
+    bench = sql_bench(tmp_path, watermark=watermark)
+    bench.network["interval_minutes"] = 15
+    _hours(bench)
+    with pytest.raises(SourceError, match="are 60 minutes apart, coarser than interval_minutes = 15"):
+        bench.ingest()
+    assert bench.truth() == {}
+
+
+def test_rows_that_follow_an_earlier_pull_are_some_of_many_and_show_no_distance(tmp_path: Path) -> None:
+    bench = sql_bench(tmp_path, overlap=60)
+    bench.network["interval_minutes"] = 15
+    insert(
+        bench, *(("A", f"2024-05-06T{q // 4:02d}:{q % 4 * 15:02d}Z", 1, 1, "2024-05-06T23:00:00Z") for q in range(96))
+    )
+    bench.ingest()
+    _hours(bench)
+    bench.ingest(NOW + MINUTE)
+    assert len(bench.truth()) == 96 + 48
+
+
+def test_a_table_may_have_gaps_where_that_is_said(tmp_path: Path) -> None:
+    bench = sql_bench(tmp_path, gaps=True)
+    bench.network["interval_minutes"] = 15
+    _hours(bench)
+    assert bench.ingest().rows == 48

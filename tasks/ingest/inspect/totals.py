@@ -1,0 +1,47 @@
+"""Stations that are totals of others: left out where their name says so, asked about where it may."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tasks.ingest.inspect.answers import Answers, Choice, Question
+from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.words import is_value_of, words_of
+
+NONE = "none"
+_LAST = frozenset({"total", "totals", "subtotal", "totale", "totaal"})
+_FIRST = _LAST | {"sum", "summe", "gesamt", "gesamtsumme", "zwischensumme", "suma", "somme", "soma"}
+_SHOWN = 4
+
+
+def choose_excluded(stations: Column, counted: npt.NDArray[np.bool_], answers: Answers) -> Choice[list[str]]:
+    """Ids of stations that are to be left out, since their rows are sums of others and count everybody twice.
+
+    Args:
+        stations: of each row.
+        counted: rows with a time.
+        answers: what was said already.
+    """
+    if answers.exclude:
+        told = [] if answers.exclude == (NONE,) else [*answers.exclude]
+        return Choice(told, (), {"stations left out": ", ".join(told)} if told else {})
+    used = [stations.texts[code] for code in np.unique(stations.codes[counted & (stations.codes >= 0)])]
+    sure = [name for name in used if _is_total(name)]
+    if len(used) < 2 or len(sure) == len(used):
+        return Choice([])
+    questions = [_ask(name) for name in used if name not in sure and words_of(name)[:1] and words_of(name)[0] in _FIRST]
+    said = {"stations left out": f"totals: {', '.join(sure[:_SHOWN])}{', ...' if len(sure) > _SHOWN else ''}"}
+    return Choice(sure, questions[:1], said if sure else {})
+
+
+def _is_total(name: str) -> bool:
+    words = words_of(name)
+    return is_value_of(name, "total value") or (len(words) > 1 and words[-1] in _LAST)
+
+
+def _ask(name: str) -> Question:
+    word = name.split()[0] if name.split()[0] != name else name[: len(words_of(name)[0])]
+    every = (f"--exclude '{word}*'", "they are sums of other stations, and would count everybody twice")
+    text = f"Station {name[:60]!r} may be a total of others: is it to be left out?"
+    return Question("--exclude", text, [every, (f"--exclude {NONE}", "it is a station")])
