@@ -21,7 +21,7 @@ class ChannelSettings(Section):
     from then on, and the last one available counts; a row that does not was always known.
     """
 
-    name: Name
+    name: Name = Field(description="Of the channel, which models see it by.")
     path: str = Field(min_length=1, description="File, folder or glob; relative to the configuration's folder.")
     columns: dict[str, str] = Field(
         default_factory=dict,

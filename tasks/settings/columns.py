@@ -38,8 +38,8 @@ Where = dict[str, Values]
 class TargetColumn(Section):
     """Column of a target's counts, and the rows in which it counts them."""
 
-    column: ColumnName
-    where: Where = Field(default_factory=dict)
+    column: ColumnName = Field(description="Name of the column, or alternatives.")
+    where: Where = Field(default_factory=dict, description="Column -> values: rows that count for the target.")
 
 
 ColumnSetting = TimeColumns | TargetColumn

@@ -16,11 +16,11 @@ class Retention(Section):
     """
 
     observations: int | None = Field(None, ge=1, description="Days whose every past moment can still be read.")
-    minutes: int | None = Field(None, ge=1)
-    rejects: int | None = Field(None, ge=1)
-    forecasts: int | None = Field(None, ge=1)
-    scores: int | None = Field(None, ge=1)
-    lag_table: int | None = Field(None, ge=1)
+    minutes: int | None = Field(None, ge=1, description="Days of minutes, and of the observations behind them.")
+    rejects: int | None = Field(None, ge=1, description="Days of receipt of rejected rows.")
+    forecasts: int | None = Field(None, ge=1, description="Days of published forecasts.")
+    scores: int | None = Field(None, ge=1, description="Days of scores; at least those of forecasts.")
+    lag_table: int | None = Field(None, ge=1, description="Days of the lag table.")
 
 
 class MaintainSettings(Section):

@@ -34,9 +34,11 @@ class Network(Section):
     name: str = Field("network", description="Shown on the board and in MLflow.")
     timezone: str = Field("UTC", description="IANA name; service days and weekly lags follow it.")
     country: str | None = Field(None, description="ISO 3166 code for holidays; none without it.")
-    subdivision: str | None = None
-    interval_minutes: Literal[1, 5, 10, 15, 20, 30, 60] = 1
-    targets: tuple[Name, ...] = Field(("entries", "exits"), min_length=1, max_length=8)
+    subdivision: str | None = Field(None, description="ISO 3166-2 code of a part of the country, for its holidays.")
+    interval_minutes: Literal[1, 5, 10, 15, 20, 30, 60] = Field(1, description="Minutes that a row counts.")
+    targets: tuple[Name, ...] = Field(
+        ("entries", "exits"), min_length=1, max_length=8, description="What is counted and forecast."
+    )
     total: Name | None = Field(None, description="Name of a series of its own, the sum of all stations.")
     aliases: dict[str, str] = Field(default_factory=dict, description="Taken from [stations].", exclude=True)
     excluded: tuple[str, ...] = Field((), description="Taken from [stations].", exclude=True)
@@ -62,38 +64,38 @@ class Network(Section):
 class FeatureSettings(Section):
     """How lags become a profile and a level."""
 
-    weeks: int = Field(14, ge=1, le=52)
-    recent_minutes: int = Field(120, ge=15, le=720)
-    level_minutes: int = Field(60, ge=5, le=720)
+    weeks: int = Field(14, ge=1, le=52, description="Weekly lags: the same minutes of so many weeks before.")
+    recent_minutes: int = Field(120, ge=15, le=720, description="Minutes before the origin, one by one.")
+    level_minutes: int = Field(60, ge=5, le=720, description="Minutes before the origin that give the level.")
     trail_hours: int = Field(24, ge=0, le=168, description="Hours before the recent minutes, summed per hour.")
     level_prior: float = Field(10.0, gt=0, description="People added to observed and expected.")
-    smooth_minutes: int = Field(11, ge=1, le=61)
+    smooth_minutes: int = Field(11, ge=1, le=61, description="Width over which the profile is smoothed.")
     recency: float = Field(0.82, gt=0, le=1, description="Weight of a week over the one after it.")
 
 
 class RetrainSettings(Section):
     """What a night's training sees."""
 
-    model: Name = "next_hour_lstm"
-    train_days: int = Field(70, ge=1)
-    validation_days: int = Field(7, ge=1)
-    holdout_days: int = Field(7, ge=1)
+    model: Name = Field("next_hour_lstm", description="Architecture of the challenger.")
+    train_days: int = Field(70, ge=1, description="Days that the weights are fitted on.")
+    validation_days: int = Field(7, ge=1, description="Days after these that say when to stop.")
+    holdout_days: int = Field(7, ge=1, description="Newest days, which only the gate sees.")
     minimum_days: int = Field(21, ge=2, description="Days of history without which nothing is trained.")
     origin_minutes: int = Field(15, ge=1, le=1440, description="Distance of the training origins.")
     mode: Literal["alternate", "fine_tune", "scratch"] = Field(
         "alternate",
         description="Fits from scratch, or goes on from the champion's network; alternate: in turn by night.",
     )
-    seed: int = 7
+    seed: int = Field(7, description="Of the first weights and of the order of the rows.")
     members: int = Field(1, ge=1, le=20, description="Networks of the seeds from `seed` on that forecast as one.")
 
 
 class GateSettings(Section):
     """When a challenger becomes champion."""
 
-    confidence: float = Field(0.8, gt=0.5, lt=1)
+    confidence: float = Field(0.8, gt=0.5, lt=1, description="How sure the gate is that the challenger is better.")
     margin: float = Field(0.03, ge=0, description="How much worse any station tier may get.")
-    minimum_days: int = Field(3, ge=1)
+    minimum_days: int = Field(3, ge=1, description="Held-out days without which nothing is promoted.")
     baselines: tuple[Name, ...] = Field(
         ("weekday_mean", "weekday_level", "linear_level"),
         min_length=1,
@@ -107,7 +109,7 @@ class GateSettings(Section):
 class PublishSettings(Section):
     """Where forecasts go besides the table."""
 
-    targets: tuple[Name, ...] = ("latest_json",)
+    targets: tuple[Name, ...] = Field(("latest_json",), description="Modules of tasks/publish.")
 
 
 class ScoreSettings(Section):
@@ -133,9 +135,11 @@ class Settings(BaseSettings):
 
     data_root: str = Field(".nexthour", min_length=1, description="Folder or URL that holds every table.")
     network: Network = Network()
-    sources: tuple[SourceSettings, ...] = Field((SimulateSource(name="city"),), min_length=1)
+    sources: tuple[SourceSettings, ...] = Field(
+        (SimulateSource(name="city"),), min_length=1, description="Where counts come from."
+    )
     stations: StationSettings = StationSettings()
-    channels: tuple[ChannelSettings, ...] = ()
+    channels: tuple[ChannelSettings, ...] = Field((), description="What else is known of minutes.")
     features: FeatureSettings = FeatureSettings()
     retrain: RetrainSettings = RetrainSettings()
     models: dict[str, dict[str, Any]] = Field(

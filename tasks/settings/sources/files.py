@@ -26,14 +26,14 @@ class FileSource(RowSource, FileShape):
 class CountsSource(FileSource, CountColumns):
     """Files of one row per (station, minute)."""
 
-    kind: Literal["counts"] = "counts"
+    kind: Literal["counts"] = Field("counts", description="Kind of the source.")
 
 
 class EventColumns(Section):
     """Where an event's time and place stand."""
 
-    time: TimeColumns
-    station_id: ColumnName
+    time: TimeColumns = Field(description="Column of the time, or several that make one when joined.")
+    station_id: ColumnName = Field(description="Column of the station.")
     count: ColumnName | None = Field(None, description="Column with the number of people; one per row without it.")
     where: Where = Field(
         default_factory=dict,
@@ -45,11 +45,13 @@ class EventColumns(Section):
 class EventsSource(FileSource):
     """One row per tap or trip."""
 
-    kind: Literal["events"] = "events"
-    events: dict[str, EventColumns] = Field(min_length=1)
-    covers: Literal["file", "day", "declared"] = "file"
-    start: Moment | None = None
-    end: Moment | None = None
+    kind: Literal["events"] = Field("events", description="Kind of the source.")
+    events: dict[str, EventColumns] = Field(min_length=1, description="Target -> the columns of what it counts.")
+    covers: Literal["file", "day", "declared"] = Field(
+        "file", description="Span in which silence is zero: first to last event, their whole days, or start to end."
+    )
+    start: Moment | None = Field(None, description='First moment of covers = "declared".')
+    end: Moment | None = Field(None, description='End of covers = "declared", exclusive.')
     id: str | None = Field(None, description="Column that names each event: one that comes again counts once.")
     duplicates: Literal["keep", "drop"] = Field("keep", description="Whether equal rows of one file are one event.")
 

@@ -15,7 +15,7 @@ class GbfsSource(HttpRequests):
     """`station_status` of GBFS 1 to 3: departures and arrivals as differences of what stands at the stations."""
 
     beside: ClassVar[frozenset[str]] = HttpRequests.beside | {"path"}
-    kind: Literal["gbfs"] = "gbfs"
+    kind: Literal["gbfs"] = Field("gbfs", description="Kind of the source.")
     url: str = Field("", description="gbfs.json, in which station_status is looked up, or station_status itself.")
     path: str = Field("", description="Recorded replies of station_status in place of url: file, folder or glob.")
     departures: str = Field("entries", description="Target that counts departures; empty for none.")

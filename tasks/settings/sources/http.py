@@ -39,7 +39,7 @@ class HttpSource(HttpRequests, CountColumns):
     """A feed of one row per (station, minute), JSON or CSV, polled over HTTP."""
 
     beside: ClassVar[frozenset[str]] = HttpRequests.beside | {"max_pages"}
-    kind: Literal["http"] = "http"
+    kind: Literal["http"] = Field("http", description="Kind of the source.")
     url: str = Field(description="http:// or https://, without a user or password.")
     format: Literal["auto", "json", "csv"] = Field(
         "auto", description="Of a reply; auto: as its content type or first character says."

@@ -39,7 +39,7 @@ class BaseSource(Section):
     """
 
     beside: ClassVar[frozenset[str]] = frozenset({"max_bytes", "path", "quiet_after_minutes"})
-    name: Name
+    name: Name = Field(description="Of the source: in reports, tables and on the command line.")
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
     quiet_after_minutes: int = Field(30, ge=1, description="Silence that is reported by name.")
 

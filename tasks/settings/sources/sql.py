@@ -17,7 +17,7 @@ class SqlSource(CountColumns):
     beside: ClassVar[frozenset[str]] = frozenset(
         {"url", "overlap", "chunk_rows", "statement_timeout_seconds", "quiet_after_minutes"}
     )
-    kind: Literal["sql"] = "sql"
+    kind: Literal["sql"] = Field("sql", description="Kind of the source.")
     url: str = Field(description='SQLAlchemy URL without a password, or "env:NAME" of a variable that holds one.')
     table: str | None = Field(None, min_length=1, description="Table or view: counts, or schema.counts.")
     query: str | None = Field(None, min_length=1, description="SELECT to read from instead of a table.")
