@@ -117,7 +117,7 @@ def _value(stated: dict[str, Any], known: dict[str, Any]) -> str:
         case "boolean":
             return "`true`, `false`"
         case "array":
-            items = stated.get("items") or next(iter(stated.get("prefixItems", [])), {})
+            items: dict[str, Any] = stated.get("items") or next(iter(stated.get("prefixItems", [])), {})
             return f"list of {_value(items, known)}"
         case "object":
             return "table"
