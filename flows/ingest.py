@@ -9,6 +9,11 @@ it. Its steps, in order:
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
 from flows.common import begin, current_progress, day_span
 from flows.outcomes import tell_ingest
 from flows.parameters import Day, Moment
@@ -25,6 +30,7 @@ def ingest(
     backfill: bool = False,
     first_day: Day | None = None,
     last_day: Day | None = None,
+    look_back_hours: Annotated[int, Field(ge=1, le=24 * 31)] | None = None,
     as_of: Moment | None = None,
 ) -> None:
     """Read every source, store new rows in the minute table, keep rejected rows with their reason.
@@ -34,6 +40,7 @@ def ingest(
         backfill: load history: rows count as known when they happened, not as known now.
         first_day: leave out rows of service days before.
         last_day: leave out rows of service days after.
+        look_back_hours: ask feeds and databases that can be asked for a span for so many past hours again.
         as_of: pretend that it is this moment; now by default.
     """
     settings, moment = begin(as_of)
@@ -46,6 +53,7 @@ def ingest(
             start=start,
             end=end,
             backfill=backfill,
+            look_back=np.timedelta64(look_back_hours, "h") if look_back_hours else None,
             progress=current_progress(),
         )
     except loop.NothingRead as error:

@@ -81,9 +81,13 @@ def ingest(
     start: np.datetime64 | None = None,
     end: np.datetime64 | None = None,
     backfill: bool = False,
+    look_back: np.timedelta64 | None = None,
     progress: Progress | None = None,
 ) -> IngestReport:
     """Read every source (or one), then check the quality of what came in; a source that fails stops no other.
+
+    With `look_back`, feeds and databases that can be asked for a span of minutes are asked for this much of the past,
+    not only for what came after their last pull: it finds rows that were committed or corrected behind that place.
 
     Raises:
         ConfigError: if `source` is not configured.
@@ -96,10 +100,12 @@ def ingest(
     store.check_writable()
     state_format(store)
     reports, failures = [], []
+    able = {each.name for each in settings.sources if each.can_look_back}
     for name in select_sources(settings, source):
+        first = as_of - look_back if look_back is not None and start is None and name in able else start
         try:
             landed = ingest_source(
-                settings, name, as_of, paths=paths, start=start, end=end, backfill=backfill, progress=progress
+                settings, name, as_of, paths=paths, start=first, end=end, backfill=backfill, progress=progress
             )
         except SourceError as error:
             log.error("%s", error)

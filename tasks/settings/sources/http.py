@@ -55,6 +55,11 @@ class HttpSource(HttpRequests, CountColumns):
     end_param: str | None = Field(None, description="Query parameter of the end of the minutes wanted, exclusive.")
     max_pages: int = Field(100, ge=1, le=100_000, description="Replies after which a pull ends.")
 
+    @property
+    def can_look_back(self) -> bool:
+        """Whether the feed can be asked for a span of minutes."""
+        return self.start_param is not None
+
     @model_validator(mode="after")
     def _sound(self) -> HttpSource:
         with about(f"source {self.name!r}"):

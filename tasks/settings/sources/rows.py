@@ -43,6 +43,11 @@ class BaseSource(Section):
     latency_seconds: int = Field(0, ge=0, description="How long after its minute a row is known.")
     quiet_after_minutes: int = Field(30, ge=1, description="Silence that is reported by name.")
 
+    @property
+    def can_look_back(self) -> bool:
+        """Whether a pull that goes on at its last place may miss rows that a pull of a span of minutes finds."""
+        return False
+
 
 def _as_list(value: object) -> object:
     return (value,) if isinstance(value, str) else value

@@ -36,6 +36,11 @@ class SqlSource(CountColumns):
     chunk_rows: int = Field(20_000, ge=100, le=1_000_000, description="Rows fetched at a time.")
     statement_timeout_seconds: int = Field(600, ge=1, description="PostgreSQL gives a statement up after it.")
 
+    @property
+    def can_look_back(self) -> bool:
+        """Whether only rows above a watermark are read otherwise."""
+        return self.watermark is not None
+
     @model_validator(mode="after")
     def _consistent(self) -> SqlSource:
         where = f"source {self.name!r}"
