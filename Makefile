@@ -20,9 +20,12 @@ $(STAMP): requirements.lock pyproject.toml
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock:      ## resolve pyproject.toml again into requirements.lock
-	$(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-emit-find-links --no-annotate --no-header --quiet --group dev pyproject.toml -o requirements.lock
+LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-annotate --no-header --quiet
+lock:      ## resolve pyproject.toml again into requirements.lock, and the part of it that the image installs
+	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --group build --extra docker --extra kubernetes --extra postgresql --extra redis --extra tune \
+	  --constraint requirements.lock pyproject.toml -o deployments/requirements.lock
 
 demo: setup      ## the whole loop once, on a simulated city
 	$(BIN)/nexthour demo --config deployments/demo.toml --data-root .nexthour
