@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 bad usage or configuration."""
-    from flows.cli import init, loop, machine, tune  # noqa: F401  (they register their commands)
+    from flows.cli import deploy, init, loop, machine, tune  # noqa: F401  (they register their commands)
     from flows.cli.app import app
     from flows.cli.output import say_error
     from tasks.errors import NexthourError

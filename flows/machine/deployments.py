@@ -1,53 +1,151 @@
-"""Every flow with its schedule, in one place: `nexthour up` serves these, `deployments/prefect.yaml` deploys them.
+"""Registry of deployments: every flow, when it runs by itself, and what happens when two runs of it meet.
 
-Minute and hourly schedules are intervals in UTC terms; nightly ones are local and keep clear of 01:00 to 03:00, where
-clocks change and a cron would skip or double.
+`nexthour up` serves these, `nexthour deploy` deploys them to a work pool, and `deployments/prefect.yaml` is written
+from them.
+
+Minute and hourly schedules are in UTC: a cron in local time skips an hour when clocks go back. Nightly ones are local
+and keep clear of 01:00 to 03:00, where clocks change. Schedules of one flow never name the same minute, since one run
+of the two would give way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Collision = Literal["CANCEL_NEW", "ENQUEUE"]
+TAG = "nexthour"
+"""Tag of all deployments of this registry."""
 
 
 @dataclass(frozen=True)
-class Deployed:
-    """One flow on its schedule.
+class Schedule:
+    """When a flow runs by itself.
 
     Attributes:
-        flow: name of the flow, of its file and of its deployment.
-        cron: five fields; None for flows run by hand.
-        local: whether the cron is in the network's time zone (else UTC).
+        name: of the schedule within its deployment (Prefect calls it a slug).
+        cron: five fields.
+        local: whether the cron is in the network's time zone; otherwise it is in UTC.
+        parameters: of the runs that it starts.
+    """
+
+    name: str
+    cron: str
+    local: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def timezone(self, network: str) -> str:
+        """Time zone of the cron, given that of the network."""
+        return network if self.local else "UTC"
+
+
+@dataclass(frozen=True)
+class FlowDeployment:
+    """A flow, its schedules and its limits. One run of it at a time; the time limit of a run is the flow's own.
+
+    Attributes:
+        flow: name of the flow, of its module in `flows` and of its deployment.
         description: what the Prefect UI says of it.
-        parameters: of scheduled runs.
+        collision: what becomes of a run that comes due while another one runs: it is cancelled, or it waits.
+        schedules: none for flows that people start.
+        area: what it is about; a tag beside that of the registry.
     """
 
     flow: str
-    cron: str | None
-    local: bool
     description: str
-    parameters: dict[str, Any] = field(default_factory=dict)
+    collision: Collision
+    schedules: tuple[Schedule, ...] = ()
+    area: str = "data"
+
+    @property
+    def name(self) -> str:
+        """Flow and deployment, as Prefect names them."""
+        return f"{self.flow}/{self.flow}"
+
+    @property
+    def tags(self) -> list[str]:
+        """Tags by which the Prefect UI filters."""
+        return [TAG, self.area]
 
     @property
     def entrypoint(self) -> str:
-        """Where Prefect finds the flow."""
+        """Where Prefect finds the flow in an installed package."""
+        return f"flows.{self.flow}.{self.flow}"
+
+    @property
+    def file_entrypoint(self) -> str:
+        """Where Prefect finds the flow in a checkout."""
         return f"flows/{self.flow}.py:{self.flow}"
 
 
 DEPLOYMENTS = (
-    Deployed("ingest", "* * * * *", False, "Pull every source; land what is new, keep what is rejected."),
-    Deployed("features", "45 4 * * *", True, "Write the lag table of yesterday and today, for people to inspect."),
-    Deployed("retrain", "30 3 * * *", True, "Fit a challenger; it becomes champion if it wins on held-out days."),
-    Deployed("forecast", "*/5 * * * *", False, "Forecast the next hour of every station and publish it."),
-    Deployed("score", "10 * * * *", False, "Join matured forecasts with what then happened."),
-    Deployed("maintain", "15 5 * * *", True, "Compact, remove what is not kept, check every file and minute."),
-    Deployed("backtest", None, False, "Replay past moments with several models side by side."),
-    Deployed("tune", None, False, "Find a better config of an architecture on past moments."),
-    Deployed(
-        "promote",
-        None,
-        False,
-        "Let another version publish: a given one, or the champion before the present one.",
+    FlowDeployment(
+        "ingest",
+        "Pull every source; land what is new, keep what is rejected.",
+        "CANCEL_NEW",  # the next minute lands the same rows; a queue of minutes would only delay it
+        (
+            Schedule("minutely", "0-6,8-59 * * * *"),
+            Schedule("hourly-look-back", "7 * * * *", parameters={"look_back_hours": 24}),
+        ),
     ),
-    Deployed("repair", None, False, "Write rejected rows out to be repaired, and take the repaired ones back."),
+    FlowDeployment(
+        "features",
+        "Write the lag table of yesterday and today, for people to inspect.",
+        "ENQUEUE",  # a night is not lost because a person is writing the table of other days
+        (Schedule("nightly", "45 4 * * *", local=True),),
+    ),
+    FlowDeployment(
+        "retrain",
+        "Fit a challenger; it becomes champion if it wins on held-out days.",
+        "ENQUEUE",  # a night that gave way to a run by hand would leave the champion a day older
+        (Schedule("nightly", "30 3 * * *", local=True),),
+        area="model",
+    ),
+    FlowDeployment(
+        "forecast",
+        "Forecast the next hour of every station and publish it.",
+        "CANCEL_NEW",  # a forecast that waited would be of an hour that has begun
+        (Schedule("five-minutely", "*/5 * * * *"),),
+        area="forecast",
+    ),
+    FlowDeployment(
+        "score",
+        "Join matured forecasts with what then happened.",
+        "CANCEL_NEW",  # the next hour scores whatever this one did not
+        (Schedule("hourly", "10 * * * *"),),
+        area="forecast",
+    ),
+    FlowDeployment(
+        "maintain",
+        "Compact, remove what is not kept, check every file and minute.",
+        "ENQUEUE",  # the weekly run is long, and the night after it must not be lost
+        (
+            Schedule("nightly", "15 5 * * 1-6", local=True),
+            Schedule("weekly-full", "15 5 * * 0", local=True, parameters={"full": True}),
+        ),
+    ),
+    FlowDeployment(
+        "backtest",
+        "Replay past moments with several models side by side.",
+        "ENQUEUE",  # whoever asks for two gets both, one after the other
+        area="model",
+    ),
+    FlowDeployment(
+        "tune",
+        "Find a better config of an architecture on past moments.",
+        "ENQUEUE",  # as backtest
+        area="model",
+    ),
+    FlowDeployment(
+        "promote",
+        "Let another version publish: a given one, or the champion before the present one.",
+        "ENQUEUE",  # of two people who decide, the later one has the last word
+        area="model",
+    ),
+    FlowDeployment(
+        "repair",
+        "Write rejected rows out to be repaired, and take the repaired ones back.",
+        "ENQUEUE",  # as backtest
+    ),
 )

@@ -89,9 +89,15 @@ def _retention(settings: Settings) -> dict[str, str]:
     }
 
 
-def flow_environment(config: str | None, data_root: str) -> dict[str, str]:
-    """Variables that tell every flow run of a process its settings; `config` is None where there is no file."""
-    return {**HEARTBEAT, "NEXTHOUR_DATA_ROOT": data_root, **({"NEXTHOUR_CONFIG": config} if config else {})}
+def flow_environment(config: str | None, data_root: str | None) -> dict[str, str]:
+    """Variables that tell every flow run of a process its settings.
+
+    Args:
+        config: TOML of the network; None where there is no file.
+        data_root: None for that of the TOML.
+    """
+    named = {"NEXTHOUR_CONFIG": config, "NEXTHOUR_DATA_ROOT": data_root}
+    return {**HEARTBEAT, **{name: value for name, value in named.items() if value}}
 
 
 def use_one_shot_server(settings: Settings) -> None:

@@ -14,18 +14,14 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any
 
 from prefect.client.orchestration import PrefectClient, get_client
-from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.deployments.runner import RunnerDeployment
-from prefect.schedules import Cron
-from prefect.types.entrypoint import EntrypointType
 
 from flows.machine.automations import register_when_deployed
-from flows.machine.deployments import DEPLOYMENTS, Deployed
+from flows.machine.deployments import DEPLOYMENTS
 from flows.machine.fork_server import leave, serve_forks
-from flows.machine.forms import fill_form
+from flows.machine.prefect_deployments import make_deployments
 from flows.machine.recover import catch_up, settle
 from flows.machine.runner import ISOLATED, WarmRunner
 from tasks.settings.toml_file import load_settings
@@ -36,32 +32,11 @@ WARM = ("onnxruntime", "matplotlib.figure", "matplotlib.backends.backend_agg")
 """What flows import when they need it, and minutely ones do."""
 
 
-def deployments() -> list[Any]:
-    """The registry as Prefect deployments of this machine: one run at a time each, a later one gives way."""
-    settings = load_settings()
-    return [_deployment(item, settings) for item in DEPLOYMENTS]
-
-
-def _deployment(item: Deployed, settings: Settings) -> RunnerDeployment:
-    flow = getattr(importlib.import_module(f"flows.{item.flow}"), item.flow)
-    schedule = Cron(item.cron, timezone=settings.network.timezone if item.local else "UTC") if item.cron else None
-    made: RunnerDeployment = flow.to_deployment(
-        name=item.flow,
-        description=item.description,
-        schedule=schedule,
-        parameters=item.parameters,
-        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        entrypoint_type=EntrypointType.MODULE_PATH,
-        tags=["nexthour"],
-    )
-    fill_form(made._parameter_openapi_schema.properties, settings)
-    return made
-
-
 def _run_runner(end: socket.socket) -> None:
     """Register the deployments and run what is due, until the process is stopped."""
     logging.getLogger("flows").setLevel(logging.INFO)
-    asyncio.run(_serve(end, load_settings(), deployments()))
+    settings = load_settings()
+    asyncio.run(_serve(end, settings, make_deployments(settings)))
 
 
 async def _serve(end: socket.socket, settings: Settings, served: Sequence[RunnerDeployment]) -> None:

@@ -41,7 +41,7 @@ def prefect(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     found = _ask(settings, "deployments/filter", {})
     paused = {d["name"] for d in found if d.get("paused")}
     names = {d["name"] for d in found}
-    missing = [d.flow for d in DEPLOYMENTS if d.cron and (d.flow not in names or d.flow in paused)]
+    missing = [d.flow for d in DEPLOYMENTS if d.schedules and (d.flow not in names or d.flow in paused)]
     if missing:
         return False, f"{_api()} answers, but without a running schedule for: {', '.join(missing)}"
     return True, f"{_api()} answers, {len(names)} deployments"
