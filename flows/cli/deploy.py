@@ -66,6 +66,8 @@ def _lines(report: DeployReport) -> list[str]:
     pool = f"work pool {report.pool} ({report.kind})"
     kept = "made" if report.created else "there already, its job template is left as it is"
     lines = [f"{len(report.deployments)} deployments of {report.version} at {report.api}; {pool} {kept}"]
+    if report.automations:
+        lines.append(f"automations registered: {', '.join(report.automations)}")
     if report.secrets:
         place = {
             "process": "the worker's environment",

@@ -82,6 +82,7 @@ class DeployReport:
         created: whether the pool was made.
         version: of the code.
         deployments: names of those deployed.
+        automations: names of those that were created or changed.
         leftovers: what this registry does not have, one line each with the command that removes it.
         secrets: variables that the settings name and runs need.
     """
@@ -92,12 +93,13 @@ class DeployReport:
     created: bool
     version: str
     deployments: list[str]
+    automations: list[str]
     leftovers: list[str]
     secrets: list[str]
 
 
 def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -> DeployReport:
-    """Create the work pool if it is not there, and register every deployment. Nothing is removed.
+    """Create the work pool if it is not there, and register every deployment and automation. No deployment is removed.
 
     Args:
         settings: of the network, whose time zone the local schedules are in.
@@ -110,6 +112,7 @@ def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -
     """
     from prefect.client.orchestration import get_client
 
+    from flows.machine.automations import register
     from flows.machine.prefect_deployments import make_deployments
 
     target.check()
@@ -124,8 +127,11 @@ def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -
             deployment.apply(work_pool_name=target.pool)
             say(f"deployed {deployment.full_name}" + (f"; paused as before: {', '.join(paused)}" if paused else ""))
         leftovers = find_leftovers(client)
+        changed = register(settings)
     names = [deployment.full_name for deployment in made]
-    return DeployReport(api, target.pool, str(target.kind), created, str(made[0].version), names, leftovers, secrets)
+    return DeployReport(
+        api, target.pool, str(target.kind), created, str(made[0].version), names, changed, leftovers, secrets
+    )
 
 
 def keep_pauses(client: Any, deployment: RunnerDeployment) -> list[str]:

@@ -14,6 +14,7 @@ from flows.machine import deploy as deploying
 from flows.machine import prefect_deployments
 from flows.machine.deploy import PoolTarget, deploy
 from flows.machine.deployments import DEPLOYMENTS
+from flows.machine.environment import HEARTBEAT
 from tasks.errors import ConfigError, NexthourError
 from tasks.settings.tree import Settings
 
@@ -60,7 +61,7 @@ def test_deploy_makes_the_pool_and_registers_the_registry_twice_as_once(client: 
         there = found[item.flow]
         environment = {"NEXTHOUR_CONFIG": "/etc/network.toml", "NEXTHOUR_DATA_ROOT": "/srv/root"}
         assert there.work_pool_name == "night"
-        assert there.job_variables == {"env": environment}
+        assert there.job_variables == {"env": {**HEARTBEAT, **environment}}
         assert there.parameters == {}
         assert there.enforce_parameter_schema
         assert (there.version, there.tags) == (first.version, item.tags)
@@ -204,7 +205,7 @@ def test_prefect_deploys_what_is_shipped_from_the_root_of_a_checkout(
         there = found[item.flow]
         assert there.entrypoint == item.file_entrypoint
         assert {s.slug for s in there.schedules} == {s.name for s in item.schedules}
-        assert there.job_variables == {"env": {"NEXTHOUR_CONFIG": "deployments/nexthour.toml"}}
+        assert there.job_variables == {"env": {**HEARTBEAT, "NEXTHOUR_CONFIG": "deployments/nexthour.toml"}}
         assert there.concurrency_options.collision_strategy.value == item.collision
         assert there.version
 

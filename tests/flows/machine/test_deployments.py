@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import flows.cli.deploy  # noqa: F401  (it registers its command)
 from flows.cli.app import app
 from flows.machine.deployments import DEPLOYMENTS, FlowDeployment, Schedule
+from flows.machine.environment import HEARTBEAT
 from flows.machine.version import code_version
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
@@ -183,5 +184,5 @@ def test_a_prefect_yaml_takes_zone_configuration_and_data_root_from_the_network(
     for entry in entries:
         assert entry["work_pool"]["name"] == "city"
         environment = {"NEXTHOUR_CONFIG": "network.toml", "NEXTHOUR_DATA_ROOT": "s3://bucket/city"}
-        assert entry["work_pool"]["job_variables"] == {"env": environment}
+        assert entry["work_pool"]["job_variables"] == {"env": {**HEARTBEAT, **environment}}
         assert "parameters" not in entry
