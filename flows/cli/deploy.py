@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from flows.cli import output
-from flows.cli.app import AsJson, Config, DataRoot, app, read_settings
-from tasks.settings.toml_file import config_path
+from flows.cli.app import AsJson, Config, DataRoot, app
+from tasks.settings.toml_file import config_path, load_settings
 
 if TYPE_CHECKING:
     from flows.machine.deploy import DeployReport, PoolTarget
@@ -37,7 +37,7 @@ def deploy(
     """Register every scheduled flow with the Prefect server at PREFECT_API_URL, for the workers of a work pool."""
     from flows.machine import deploy as deploying
 
-    settings = read_settings(config, data_root)
+    settings = load_settings(config, data_root)  # the data root may be on the worker alone: it is not opened
     root = data_root or os.environ.get("NEXTHOUR_DATA_ROOT")
     target = deploying.PoolTarget(work_pool, kind, config_path(config, data_root), root, image)
     if write:
