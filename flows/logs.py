@@ -10,10 +10,12 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tasks.settings.servers import LogSettings
+if TYPE_CHECKING:
+    from tasks.settings.servers import LogSettings
 
+CONSOLE_FORMATTER = "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER"
 PEOPLE = logging.getLogger("nexthour")
 """Lines that a command writes for people, where they are written as JSON."""
 
@@ -61,7 +63,13 @@ def set_up(settings: LogSettings) -> None:
             logging.getLogger().setLevel(settings.level)
         if settings.format == "json":
             handler.setFormatter(JsonLines())
-    if settings.format == "json" and not PEOPLE.handlers:
+    if settings.format == "json":
+        write_json()
+
+
+def write_json() -> None:
+    """Write lines for people as JSON from here on."""
+    if not PEOPLE.handlers:
         lines = logging.StreamHandler()
         lines.setFormatter(JsonLines())
         PEOPLE.addHandler(lines)
@@ -81,7 +89,7 @@ def log_environment(settings: LogSettings) -> dict[str, str]:
         return level
     return {
         **level,
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_FORMATTER": "json",
+        CONSOLE_FORMATTER: "json",
         "PREFECT_LOGGING_FORMATTERS_JSON_CLASS": f"{__name__}.{JsonLines.__name__}",
         "PREFECT_LOGGING_COLORS": "false",
     }

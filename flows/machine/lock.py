@@ -41,6 +41,14 @@ def only_one(folder: Path, addresses: Sequence[str]) -> Iterator[None]:
         lock.release()
 
 
+def stated_addresses(folder: Path) -> list[str]:
+    """Addresses that the `up` of a folder stated, one line each; none where none runs, or it ended without a word."""
+    try:
+        return [str(line) for line in json.loads((folder / NOTE).read_text())["addresses"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
 def _holder(folder: Path) -> str:
     """One line on the process that holds the lock."""
     try:

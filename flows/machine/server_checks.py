@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from flows.machine.deployments import DEPLOYMENTS
+from flows.machine.environment import state_folder
+from flows.machine.lock import stated_addresses
 from tasks.errors import NexthourError
 from tasks.settings.secrets import read_variable
 from tasks.settings.tree import Settings
@@ -43,8 +45,8 @@ def prefect(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     names = {d["name"] for d in found}
     missing = [d.flow for d in DEPLOYMENTS if d.schedules and (d.flow not in names or d.flow in paused)]
     if missing:
-        return False, f"{_api()} answers, but without a running schedule for: {', '.join(missing)}"
-    return True, f"{_api()} answers, {len(names)} deployments"
+        return False, f"{_api(settings)} answers, but without a running schedule for: {', '.join(missing)}"
+    return True, f"{_api(settings)} answers, {len(names)} deployments"
 
 
 def schedules(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
@@ -81,14 +83,18 @@ def _names(runs: list[dict[str, Any]]) -> str:
     return ", ".join(str(run["name"]) for run in runs[:SHOWN])
 
 
-def _api() -> str:
-    return os.environ.get("PREFECT_API_URL", "http://127.0.0.1:4200/api")
+def _api(settings: Settings) -> str:
+    """Address of the API: of the environment, of the `up` that runs on the data root, or the usual one."""
+    running = next(
+        (line.split()[1] for line in stated_addresses(state_folder(settings)) if line[:7] == "prefect"), None
+    )
+    return os.environ.get("PREFECT_API_URL", f"{running or 'http://127.0.0.1:4200/'}api")
 
 
 def _ask(settings: Settings, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
     auth = settings.prefect.auth
     login = read_variable("[prefect] auth", auth) if auth else os.environ.get("PREFECT_API_AUTH_STRING", "")
-    answer = _request("POST", f"{_api()}/{path}", {"limit": LIMIT, **body}, login)
+    answer = _request("POST", f"{_api(settings)}/{path}", {"limit": LIMIT, **body}, login)
     found: list[dict[str, Any]] = answer.json()
     return found
 

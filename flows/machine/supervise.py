@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 
+from flows import logs
 from flows.machine.lock import only_one
 from flows.machine.plan import Child, Plan
 from tasks.errors import NexthourError, visible
@@ -182,12 +183,17 @@ def running_flows(api: str) -> list[str]:
 
 def say(line: str) -> None:
     """Print one line for a person."""
+    if logs.writes_json():
+        logs.PEOPLE.info("%s", line)
+        return
     sys.stderr.write(visible(line) + "\n")
     sys.stderr.flush()
 
 
 def supervise(plan: Plan) -> int:
     """Run a plan until SIGINT or SIGTERM; returns the exit code."""
+    if os.environ.get(logs.CONSOLE_FORMATTER) == "json":
+        logs.write_json()
     supervisor = Supervisor(plan.children, plan.environment, plan.logs, say, lambda: running_flows(plan.api))
     for number in STOPS:
         signal.signal(number, lambda *_: supervisor.stopping.set())

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsError
 
 from tasks.errors import ConfigError, nearest_key
+from tasks.settings.secrets import PASSWORD, check_no_password
 from tasks.settings.sources import SourceSettings
 from tasks.settings.tree import Settings
 from tasks.storage.roots import local_folder
@@ -36,6 +37,7 @@ def load_settings(config: str | Path | None = None, data_root: str | None = None
     path = _find(config, data_root)
     tree = _read(path) if path else {}
     if path:
+        _reject_passwords(path, tree)
         _resolve_paths(tree, path.parent)
     if data_root is not None:
         tree["data_root"] = data_root
@@ -107,6 +109,15 @@ def _resolve_paths(tree: dict[str, Any], base: Path) -> None:
     for source in _tables(tree, "sources"):
         if (url := str(source.get("url"))).startswith("sqlite:///"):
             source["url"] = f"sqlite:///{absolute(url.removeprefix('sqlite:///'))}"
+
+
+def _reject_passwords(path: Path, tree: dict[str, Any]) -> None:
+    """Reject a URL with a password in the file; the environment may hold one."""
+    if PASSWORD.search(str(tree.get("data_root"))):
+        raise ConfigError(f"{path}: data_root holds a password: put it into the environment variable {PREFIX}DATA_ROOT")
+    mlflow = tree.get("mlflow")
+    if isinstance(mlflow, dict):
+        check_no_password(f"{path}: mlflow.tracking_uri", str(mlflow.get("tracking_uri")))
 
 
 def _tables(tree: dict[str, Any], name: str) -> list[dict[str, Any]]:

@@ -27,6 +27,7 @@ PLANTED = {
     "PAGE_KEY": "hush-page-77aa01b3",
     "DOOR_KEY": "hush-door-c0ffee42",
     "TOWN_DB": "postgresql+psycopg://reader:hush-base-918273@127.0.0.1:{port}/town",
+    "HOOK": "http://127.0.0.1:{port}/services/hush-hook-31415926",
     "REVIEW_DB": "sqlite:///{root}/mlflow/mlflow.db?password=hush-review-5566",
 }
 NOW = datetime(2024, 5, 20, 12, tzinfo=UTC)
@@ -59,6 +60,8 @@ url = "env:TOWN_DB"
 table = "counts"
 [mlflow]
 tracking_uri = "env:REVIEW_DB"
+[notify]
+webhook = "env:HOOK"
 [retrain]
 model = "weekday_level"
 train_days = 8
@@ -127,6 +130,16 @@ def town(tmp_path: Path, with_mlflow: Callable[[Path], Path], monkeypatch: pytes
         yield [value.rpartition("hush-")[2].split("@")[0] for value in PLANTED.values()]
 
 
+def register_webhook() -> None:
+    """Store the address of the webhook as `up` does."""
+    from prefect.client.orchestration import get_client
+
+    from flows.machine.notify import make_notifier
+
+    with get_client(sync_client=True) as client:
+        assert make_notifier(load_settings(), client).is_webhook
+
+
 def prefect_folder() -> Path:
     from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
 
@@ -151,6 +164,7 @@ def test_no_planted_secret_is_anywhere_after_a_full_run(
     monkeypatch.setattr("tasks.stepping._is_passing", lambda *_: False)  # tries that follow would take 15 s
     report = loop.ingest(load_settings(), np.datetime64("2024-05-20T12:00", "us"), backfill=True)
     assert len(report.failures) == 3
+    register_webhook()
     ended: list[State[Any]] = [
         ingest(source=name, backfill=True, as_of=NOW, return_state=True) for name in ("door", "echo")
     ]

@@ -352,3 +352,22 @@ def test_every_section_and_every_kind_of_source_is_frozen_and_rejects_unknown_ke
     for model in models:
         assert model.model_config.get("frozen") is True, model
         assert model.model_config.get("extra") == "forbid", model
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[mlflow]\ntracking_uri = "postgresql://ops:planted@db/mlflow"', "mlflow.tracking_uri"),
+        ('data_root = "s3://key:planted@bucket/city"', "data_root"),
+    ],
+)
+def test_a_url_with_a_password_is_refused_in_the_file_and_read_from_the_environment(
+    text: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "nexthour.toml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"{key} holds a password.*environment variable") as caught:
+        load_settings(tmp_path / "nexthour.toml")
+    assert "planted" not in str(caught.value)
+    (tmp_path / "nexthour.toml").write_text("")
+    monkeypatch.setenv("NEXTHOUR_MLFLOW__TRACKING_URI", "postgresql://ops:planted@db/mlflow")
+    assert "planted" in str(load_settings(tmp_path / "nexthour.toml").mlflow.tracking_uri)

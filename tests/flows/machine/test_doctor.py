@@ -124,3 +124,12 @@ def test_automations_that_are_missing_or_switched_off_are_found(
     assert checks(settings)["automations"] == (False, "switched off: nexthour: a failed night")
     asked("automations/filter", [{"name": "nexthour: a failed night", "enabled": True}])
     assert checks(settings)["automations"] == (True, "1 registered")
+
+
+def test_doctor_asks_the_server_of_the_up_that_runs_on_the_data_root(
+    settings: Settings, asked: Callable[[str, list[dict[str, object]]], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    assert checks(settings)["Prefect"][1].startswith("http://127.0.0.1:4200/api answers")
+    Store(settings.data_root).write_json("up.json", {"addresses": ["prefect  http://127.0.0.1:4711/", "logs     /l"]})
+    assert checks(settings)["Prefect"][1].startswith("http://127.0.0.1:4711/api answers")
