@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from flows.machine.deployments import DEPLOYMENTS, TAG
+from flows.machine.deployments import DEPLOYMENTS, TAG, FlowDeployment
 from flows.machine.environment import flow_environment
 from flows.machine.job_templates import CONFIG_FILE, DATA_ROOT, Kind, base_job_template
 from tasks.errors import ConfigError, NexthourError
@@ -18,6 +18,8 @@ from tasks.storage.roots import one_line
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
 
+DEADLINE_MARGIN_SECONDS = 600
+"""For a process that hangs: time after the limit of its flow, which includes the start of its container."""
 _VARIABLE = re.compile(r"\benv:([A-Za-z_][A-Za-z0-9_]*)$")
 
 
@@ -45,16 +47,22 @@ class PoolTarget:
             return flow_environment(CONFIG_FILE, self.data_root or DATA_ROOT)
         return flow_environment(self.config, self.data_root)
 
-    def job_variables(self, secrets: list[str]) -> dict[str, Any]:
-        """What all deployments override of the pool's job template.
+    def job_variables(self, item: FlowDeployment, secrets: list[str]) -> dict[str, Any]:
+        """What a deployment overrides of the pool's job template.
 
         Args:
+            item: the deployment; a job in Kubernetes is killed some minutes after the time limit of its flow.
             secrets: variables that the settings name. Docker has them from Prefect blocks, Kubernetes from its Secret,
                 and a process from its worker.
         """
         blocks = {name: f"{{{{ prefect.blocks.secret.{block_name(name)} }}}}" for name in secrets}
         environment = self.environment() | (blocks if self.kind == "docker" else {})
-        return {"env": environment} | ({"image": self.image} if self.image else {})
+        variables: dict[str, Any] = {"env": environment} | ({"image": self.image} if self.image else {})
+        if self.kind == "kubernetes":
+            from flows.machine.prefect_deployments import time_limit
+
+            variables["active_deadline_seconds"] = time_limit(item) + DEADLINE_MARGIN_SECONDS
+        return variables
 
     def check(self) -> None:
         """Check that containers have an image that does not change under them.
@@ -121,8 +129,8 @@ def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -
         target.check()
         secrets = secret_names(settings)
         made = make_deployments(settings)
-        for deployment in made:
-            deployment.job_variables = target.job_variables(secrets)
+        for item, deployment in zip(DEPLOYMENTS, made, strict=True):
+            deployment.job_variables = target.job_variables(item, secrets)
             paused = keep_pauses(client, deployment)
             deployment.apply(work_pool_name=target.pool)
             say(f"deployed {deployment.full_name}" + (f"; paused as before: {', '.join(paused)}" if paused else ""))

@@ -13,8 +13,8 @@ DATA_ROOT = "/data"
 """Where containers find the data root, unless it is a URL."""
 USER = 10001
 """User and group of the image (deployments/Dockerfile)."""
-LONGEST_RUN_SECONDS = 26 * 3600
-"""A job is killed after it: more than the time limit of any flow, for the limit that a hung process does not keep."""
+LONGEST_RUN_SECONDS = 49 * 3600
+"""A job without a deadline of its own is killed after it: more than the time limit of any flow."""
 
 
 def base_job_template(kind: Kind) -> dict[str, Any]:

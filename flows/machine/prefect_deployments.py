@@ -27,6 +27,11 @@ def load_flow(item: FlowDeployment) -> Any:
     return getattr(importlib.import_module(f"flows.{item.flow}"), item.flow)
 
 
+def time_limit(item: FlowDeployment) -> int:
+    """Seconds that a run of a deployment may take, as its flow says."""
+    return int(load_flow(item).timeout_seconds)
+
+
 def _make_deployment(item: FlowDeployment, settings: Settings, version: str) -> RunnerDeployment:
     timezone = settings.network.timezone
     schedules = [

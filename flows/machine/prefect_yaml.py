@@ -43,7 +43,7 @@ def _entry(item: FlowDeployment, target: PoolTarget, timezone: str, secrets: lis
         "tags": item.tags,
         "enforce_parameter_schema": True,
         "concurrency_limit": {"limit": 1, "collision_strategy": item.collision},
-        "work_pool": {"name": target.pool, "job_variables": target.job_variables(secrets)},
+        "work_pool": {"name": target.pool, "job_variables": target.job_variables(item, secrets)},
         "schedules": [_schedule(each, timezone) for each in item.schedules],
         **({"pull": []} if in_image else {}),
     }

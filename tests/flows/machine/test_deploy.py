@@ -153,10 +153,10 @@ def test_secrets_of_the_settings_are_named_and_come_from_blocks_in_docker_and_ne
     settings = Settings(data_root=str(tmp_path), sources=[feed, database])  # type: ignore[arg-type]
     secrets = deploying.secret_names(settings)
     assert secrets == ["FEED_TOKEN", "OPS_DATABASE_URL"]
-    in_docker = PoolTarget("p", "docker", image=IMAGE).job_variables(secrets)["env"]
+    in_docker = PoolTarget("p", "docker", image=IMAGE).job_variables(DEPLOYMENTS[0], secrets)["env"]
     assert in_docker["FEED_TOKEN"] == "{{ prefect.blocks.secret.feed-token }}"
     for kind in ("process", "kubernetes"):
-        variables = PoolTarget("p", kind, image=IMAGE).job_variables(secrets)  # type: ignore[arg-type]
+        variables = PoolTarget("p", kind, image=IMAGE).job_variables(DEPLOYMENTS[0], secrets)  # type: ignore[arg-type]
         assert not set(secrets) & set(variables["env"])
 
 

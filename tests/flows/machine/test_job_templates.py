@@ -11,17 +11,21 @@ import pytest
 import yaml
 
 from flows.machine.deploy import PoolTarget
+from flows.machine.deployments import DEPLOYMENTS as REGISTRY
 from flows.machine.job_templates import LONGEST_RUN_SECONDS, base_job_template
+from flows.machine.prefect_deployments import time_limit
 
 DEPLOYMENTS = Path(__file__).parents[3] / "deployments"
 IMAGE = "nexthour:0.1.0"
+RETRAIN = next(item for item in REGISTRY if item.flow == "retrain")
 
 
 def configuration(worker: Any, kind: Any) -> Any:
     """The job of one run of a deployment in a pool, as the worker makes it."""
     from prefect.client.schemas.objects import FlowRun
 
-    values = PoolTarget("night", kind, image=IMAGE).job_variables(["FEED_TOKEN"] if kind == "kubernetes" else [])
+    secrets = ["FEED_TOKEN"] if kind == "kubernetes" else []
+    values = PoolTarget("night", kind, image=IMAGE).job_variables(RETRAIN, secrets)
     template = base_job_template(kind)
     made = asyncio.run(worker.job_configuration.from_template_and_values(template, values, client=object()))
     made.prepare_for_flow_run(FlowRun(id=uuid4(), name="retrain 2027-03-01", flow_id=uuid4()))
@@ -36,7 +40,7 @@ def test_the_job_of_a_run_in_kubernetes_is_valid_bounded_unprivileged_and_has_it
     assert (pod.pop("parallelism"), pod.pop("completions")) == (1, 1)  # Prefect demands them, where they mean nothing
     kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
     assert job["metadata"]["namespace"] == "nexthour"
-    assert job["spec"]["activeDeadlineSeconds"] == LONGEST_RUN_SECONDS
+    assert job["spec"]["activeDeadlineSeconds"] == time_limit(RETRAIN) + 600
     assert job["spec"]["ttlSecondsAfterFinished"] == 3600
     (container,) = pod["containers"]
     assert container["image"] == IMAGE
@@ -52,6 +56,10 @@ def test_the_job_of_a_run_in_kubernetes_is_valid_bounded_unprivileged_and_has_it
     assert pod["automountServiceAccountToken"] is False
     claims = {v["name"] for v in pod["volumes"]}
     assert {mount["name"] for mount in container["volumeMounts"]} == claims == {"data", "config", "tmp"}
+
+
+def test_a_job_without_a_deadline_of_its_own_outlives_every_time_limit() -> None:
+    assert max(map(time_limit, REGISTRY)) < LONGEST_RUN_SECONDS
 
 
 def test_the_names_that_jobs_refer_to_are_those_of_the_manifests() -> None:
