@@ -17,11 +17,19 @@ HEADINGS = {
     "skill": "skill",
 }
 SHARES = ("wape", "bias", "coverage_80", "coverage_90", "skill")
-LEGEND = MarkdownOnly(
-    "RMSE/h, MAE/h: error of a station's hour, in people. WAPE, bias: shares of the people counted. deviance/min: "
-    "Poisson deviance per minute. in 80 %, in 90 %: share of minutes inside that interval. skill: share by which the "
-    "absolute error of the hour is below that of repeating last week."
+MEANINGS = (
+    (("rmse_hour", "mae_hour"), "RMSE/h, MAE/h: error of a station's hour, in people."),
+    (("wape", "bias"), "WAPE, bias: shares of the people counted."),
+    (("poisson_deviance",), "deviance/min: Poisson deviance per minute."),
+    (("coverage_80", "coverage_90"), "in 80 %, in 90 %: share of minutes inside that interval."),
+    (("skill",), "skill: share by which the absolute error of the hour is below that of repeating last week."),
 )
+
+
+def legend(*tables: Mapping[str, Mapping[str, float]]) -> MarkdownOnly:
+    """What the headings of these tables mean; see `figures_table`."""
+    present = {figure for figures in tables for of in figures.values() for figure in of}
+    return MarkdownOnly(" ".join(text for names, text in MEANINGS if present & set(names)))
 
 
 def figures_table(names: str, figures: Mapping[str, Mapping[str, float]], title: str = "") -> Table:

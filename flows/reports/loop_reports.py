@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows.reports.document import Alert, Block, Document, Example, MarkdownOnly, Table
-from flows.reports.figures import LEGEND, figures_table
+from flows.reports.figures import figures_table, legend
 from tasks.stations.table import NO_STATIONS, StationTable
 
 if TYPE_CHECKING:
@@ -119,10 +119,11 @@ def retrain_document(report: RetrainReport, picture: MarkdownOnly | None = None)
             report.reason,
             *([asked] if report.waits else []),
             figures_table("on held-out days", figures),
-            LEGEND,
+            legend(figures),
             *([picture] if picture else []),
-            MarkdownOnly(report.decision),
+            MarkdownOnly(report.decision.partition("\n\n")[2]),  # without the reason, which stands above
             *(Alert("WARNING", warning) for warning in report.warnings),
+            *([MarkdownOnly(f"[The run in MLflow]({report.url})")] if report.url else []),
             f"MLflow: {run} at {report.tracking_uri}; bundle in {report.bundle}",
         ],
     )
@@ -146,7 +147,7 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks.append(figures_table("scope", {scope: of for scope, of in scopes.items() if of}))
         blocks += [figures_table("target", report.by_target)] if report.by_target else []
         blocks += [figures_table("model version", report.by_model)] if report.by_model else []
-        blocks.append(LEGEND)
+        blocks.append(legend(scopes))
     blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
     return Document(f"Scores of {len(report.days):,} service days", [*blocks, *([followed] if followed else [])])
 

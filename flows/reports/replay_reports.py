@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flows.reports.document import Block, Document, Table, Toml
-from flows.reports.figures import LEGEND, figures_table
+from flows.reports.figures import figures_table, legend
 
 if TYPE_CHECKING:
     from flows.pipelines.tune import TuneReport
@@ -17,19 +17,17 @@ def backtest_document(report: BacktestReport) -> Document:
     f = report.figures
     blocks: list[Block] = [
         f"{f['stations']:,} stations; forecasts in {report.forecasts}, figures in {report.report}.",
-        *(_scope_table(report, scope) for scope in report.scopes),
-        LEGEND,
+        *(figures_table(scope, _scope_figures(report, scope)) for scope in report.scopes),
+        legend(*(_scope_figures(report, scope) for scope in report.scopes)),
     ]
     blocks += [f"MLflow: run {report.run_id}"] if report.run_id else []
     return Document(f"{f['origins']:,} origins, {f['first_origin']} to {f['last_origin']}", blocks)
 
 
-def _scope_table(report: BacktestReport, scope: str) -> Table:
+def _scope_figures(report: BacktestReport, scope: str) -> dict[str, dict[str, float]]:
+    """Figures of every model and target in a scope."""
     models = report.figures["models"]
-    figures = {
-        f"{name}, {target}": tree["overall"] for name, of in models.items() for target, tree in of[scope].items()
-    }
-    return figures_table(scope, figures)
+    return {f"{name}, {target}": tree["overall"] for name, of in models.items() for target, tree in of[scope].items()}
 
 
 def tune_document(report: TuneReport) -> Document:

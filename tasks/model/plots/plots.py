@@ -194,7 +194,7 @@ def forecast_against_actual(
         + (", against what then happened" if later.any() else "")
         + (f"; {note}" if note else ""),
         size=(10, 4.8),
-        ends=0.985,
+        ends=0.97,
         legend=True,
     )
     ahead = origin + np.arange(len(mean)) * np.timedelta64(interval, "m")
