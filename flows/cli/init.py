@@ -54,6 +54,9 @@ SkipFooter = Annotated[int | None, typer.Option("--skip-footer", help="Lines bel
 Delimiter = Annotated[Text, typer.Option("--delimiter", help='Such as ";", tab or blanks.')]
 Encoding = Annotated[Text, typer.Option("--encoding", help="Such as cp1252.")]
 Unpivot = Annotated[Text, typer.Option("--unpivot", help='Names of columns that become rows: "%H:%M", "{station_id}".')]
+UnpivotExclude = Annotated[
+    Texts, typer.Option("--unpivot-exclude", help="Column that stays though --unpivot fits it; repeatable.")
+]
 Constant = Annotated[
     Texts, typer.Option("--constant", help="NAME=VALUE, a column of all rows: day=2024-03-05; repeatable.")
 ]
@@ -109,6 +112,7 @@ def init(
     delimiter: Delimiter = None,
     encoding: Encoding = None,
     unpivot: Unpivot = None,
+    unpivot_exclude: UnpivotExclude = None,
     constant: Constant = None,
     path_pattern: PathPattern = None,
     thousands: Thousands = None,
@@ -138,6 +142,7 @@ def init(
         time_is=time_is,
         targets=_names(targets),
         unpivot=unpivot,
+        unpivot_exclude=tuple(unpivot_exclude or ()),
         constants=dict(_parted("--constant", constant)),
         path_pattern=path_pattern,
         thousands=tuple(thousands or ()),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
@@ -24,6 +25,16 @@ class Unpivot(BaseModel):
         "column interval, {names} columns of their own."
     )
     value: str = Field("value", min_length=1, description="What their values are called as a column.")
+    exclude: tuple[str, ...] = Field(
+        (),
+        max_length=1000,
+        exclude_if=lambda names: not names,
+        description='Names, or patterns with * and ?, of columns that stay as they are. ["Weather", "Note*"]',
+    )
+
+    def leaves(self, column: str) -> bool:
+        """Whether a column stays as it is, whatever the pattern fits."""
+        return any(column == name or fnmatchcase(column, name) for name in self.exclude)
 
     @field_validator("pattern")
     @classmethod

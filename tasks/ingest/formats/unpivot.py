@@ -99,7 +99,8 @@ def unpivot_columns(rows: Columns, origin: str, unpivot: Unpivot, kept: Collecti
     """
     _, names, codes = pattern_regex(unpivot.pattern)
     made = {*names.values(), unpivot.value, *(["interval"] if codes else [])}
-    fits = fitting_columns([name for name in rows.names if name not in kept], unpivot.pattern)
+    free = [name for name in rows.names if name not in kept and not unpivot.leaves(name)]
+    fits = fitting_columns(free, unpivot.pattern)
     turned = [name for name, _ in fits]
     if not turned:
         raise FileProblem(

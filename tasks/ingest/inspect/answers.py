@@ -29,6 +29,7 @@ class Answers:
         time_is: "start", "end" or "last_minute".
         targets: names of what is counted, in the order of `count`.
         unpivot: pattern of the columns that become rows.
+        unpivot_exclude: columns that stay though it fits them, names or patterns.
         constants: columns that every row has alike.
         path_pattern: what the paths of the files say as columns.
         thousands, decimal: marks in counts.
@@ -50,6 +51,7 @@ class Answers:
     time_is: str | None = None
     targets: tuple[str, ...] = ()
     unpivot: str | None = None
+    unpivot_exclude: tuple[str, ...] = ()
     constants: Mapping[str, str] = field(default_factory=dict)
     path_pattern: str | None = None
     thousands: tuple[str, ...] = ()

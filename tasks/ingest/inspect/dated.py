@@ -20,6 +20,23 @@ from tasks.settings.shapes import FileShape
 
 _WAYS = ("entry value", "exit value")
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d{2}", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
+_WEEKDAYS = (
+    "mon(day)?|tue(s(day)?)?|wed(nesday)?|thu(r(s(day)?)?)?|fri(day)?|sat(urday)?|sun(day)?|montag|dienstag|mittwoch|"
+    "donnerstag|freitag|samstag|sonnabend|sonntag|lundi|mardi|mercredi|jeudi|vendredi|samedi|dimanche|lunes|martes|"
+    "mi[e\u00e9]rcoles|jueves|viernes|s[a\u00e1]bado|domingo|[\u6708\u706b\u6c34\u6728\u91d1\u571f\u65e5](\u66dc\u65e5)?"
+)
+_DAY_TYPES = (
+    "(weekday|workday|weekend|holiday|working day|laboral|laborable|festivo)s?|"
+    "werktag|feiertag|wochenende|jours? ouvrables?|mtt|mtf"
+)
+_KIND_OF_DAY = re.compile(
+    rf"({_WEEKDAYS}|{_DAY_TYPES})(\s*[/+&-]\s*({_WEEKDAYS}|{_DAY_TYPES}))*|{_YEAR}[-/]?{_MONTH}", re.IGNORECASE
+)
+_OTHER_DAY = re.compile(
+    rf"{_YEAR}-?W\d{{2}}(-?[1-7])?|{_YEAR}-?[0-3]\d\d|(\u4ee4\u548c|\u5e73\u6210|\u662d\u548c|[RHS])\s*\d{{1,2}}"
+    r"[.\u5e74/-]\s*\d{1,2}[.\u6708/-]\s*\d{1,2}\u65e5?"
+    rf"|{_YEAR}\u5e74\s*\d{{1,2}}\u6708\s*\d{{1,2}}\u65e5"
+)
 _FORMS = tuple((rf"(?<!\d){_YEAR}{sep}{_MONTH}{sep}{_DAY}(?!\d)", f"%Y{sep}%m{sep}%d") for sep in ("-", "_", "", "."))
 
 
@@ -44,11 +61,32 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     dated = any(column.time_formats or column.is_date for column in columns.values()) or calendar_parts(columns)
     if not clocks or dated:
         return Choice(table)
+    _check_days(columns)
     pattern = _pattern_of([sample.file.origin for sample in table.samples])
     days = {day for sample in table.samples for day in _days_in(sample)}
     if pattern and len(days) == len(table.samples) > 1:
         return Choice(_added(table, {"path_pattern": pattern}), (), {"day": f"from the names of the files: {pattern}"})
     return Choice(None, [_ask_day(table, clocks[0], pattern, sorted(days))])
+
+
+def _check_days(columns: Mapping[str, Column]) -> None:
+    """Whether no column says days in a form that is not read, or months and kinds of days.
+
+    Raises:
+        SourceError: if one does, so that one day for all rows would be wrong.
+    """
+    for column in columns.values():
+        shown = f"column {column.name!r} has {', '.join(map(repr, column.texts[:3]))}"
+        if len(column.texts) > 1 and all(map(_KIND_OF_DAY.fullmatch, column.texts)):
+            raise SourceError(
+                f"{shown}: kinds of days, or months, whose hours are sums or averages of many days: export the counts "
+                "of each day, with its date"
+            )
+        if column.texts and all(map(_OTHER_DAY.fullmatch, column.texts)):
+            raise SourceError(
+                f"{shown}: days in a form that is not recognised: export them as 2024-03-05, or name them with their "
+                "hour, --time DAY,HOUR --time-format FORMAT"
+            )
 
 
 def _added(table: Table, keys: Mapping[str, Any]) -> Table:

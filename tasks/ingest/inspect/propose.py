@@ -29,7 +29,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
         ConfigError: if an answer does not fit the files.
         SourceError: if they cannot be read into minutes at all.
     """
-    turned = turn_columns(table, answers.unpivot)
+    turned = turn_columns(table, answers.unpivot, answers.unpivot_exclude)
     dated = Choice[Table]() if turned.value is None else add_days(turned.value, answers)
     if dated.value is None:
         return Proposal(questions=[*turned.questions, *dated.questions])

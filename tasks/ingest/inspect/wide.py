@@ -14,7 +14,7 @@ from tasks.ingest.inspect.grid import INTERVALS
 from tasks.ingest.inspect.groups import directed_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
-from tasks.ingest.inspect.words import hints_at, is_value_of
+from tasks.ingest.inspect.words import hints_at, is_value_of, words_of
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.format_times import read_both_ways
@@ -47,18 +47,19 @@ class _Reading:
     columns: Sequence[str]
 
 
-def turn_columns(table: Table, pattern: str | None) -> Choice[Table]:
+def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ()) -> Choice[Table]:
     """A table whose columns per interval, day or station are rows; as it is where it has none.
 
     Args:
         table: as the files have it.
         pattern: of the columns, where it was answered.
+        exclude: names or patterns of columns that stay as they are.
 
     Raises:
         SourceError: if the pattern fits no column, or the columns are in no order.
     """
     if pattern:
-        return Choice(_turn(table, pattern))
+        return Choice(_turn(table, pattern, exclude))
     columns = {name: table.profile(name) for name in table.names}
     numbers = [name for name, column in columns.items() if _holds_numbers(column)]
     found = _readings(numbers)
@@ -75,7 +76,7 @@ def turn_columns(table: Table, pattern: str | None) -> Choice[Table]:
 
 def _holds_numbers(column: Column) -> bool:
     blank = not column.texts
-    return blank or column.is_whole or column.is_written_number
+    return blank or (not column.is_date and (column.is_whole or column.is_written_number))
 
 
 def _readings(numbers: Sequence[str]) -> list[_Reading]:
@@ -140,7 +141,12 @@ def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[s
     roles = ("count", "entry", "exit", "other number", "coordinate", "place", "id")
     grouped = table.shape.get("header_rows", 1) > 1
     free = [name for name in counts if grouped or not any(hints_at(name, role) for role in roles)]
-    if len(free) < _FEWEST or len(timed) < len(rest) or len(free) < len(counts):
+    if len(timed) < len(rest) or not rest:
+        return Choice(table)
+    if any(hints_at(name, role) for name in counts for role in ("count", "entry", "exit")) and not grouped:
+        return Choice(table)
+    free = counts if len(counts) >= _FEWEST and not any(_is_station(columns[name]) for name in counts) else free
+    if len(free) < _FEWEST or len(free) < len(counts):
         return Choice(table)
     prefix = _prefix(free)
     if hints_at(prefix, "station"):
@@ -153,14 +159,21 @@ def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[s
     return Choice(None, [Question("--unpivot", text, options)])
 
 
-def _turn(table: Table, pattern: str) -> Table:
+def _is_station(column: Column) -> bool:
+    """Whether a column may name the station of a row by number."""
+    words = len(words_of(column.name))
+    return (words == 1 and column.hints_at("station", "place", "id")) or (words == 2 and column.hints_at("id"))
+
+
+def _turn(table: Table, pattern: str, exclude: Sequence[str] = ()) -> Table:
     """The table with the columns of a pattern as rows.
 
     Raises:
         SourceError: if it fits none, or they are in no order.
     """
-    unpivot = Unpivot(pattern=pattern, value=VALUE)
-    kept = [name for name in table.names if "%" not in pattern and _stays(table.profile(name), pattern)]
+    unpivot = Unpivot(pattern=pattern, value=VALUE, exclude=tuple(exclude))
+    named = [name for name in table.names if not unpivot.leaves(name)]
+    kept = [name for name in named if "%" not in pattern and _stays(table.profile(name), pattern)]
     samples = []
     for sample in table.samples:
         try:
@@ -168,7 +181,7 @@ def _turn(table: Table, pattern: str) -> Table:
         except FileProblem as problem:
             raise SourceError(str(problem)) from None
         samples.append(replace(sample, rows=rows))
-    shape = {**table.shape, "unpivot": {"pattern": pattern, "value": VALUE}}
+    shape = {**table.shape, "unpivot": unpivot.model_dump(mode="json")}
     return Table(tuple(samples[0].rows.names), samples, shape)
 
 
@@ -181,8 +194,8 @@ def _stays(column: Column, pattern: str) -> bool:
     timed = bool(column.time_formats or column.is_date or column.is_clock)
     if not timed and not _holds_numbers(column) and fitting_columns([column.name], pattern):
         raise SourceError(
-            f"column {column.name!r} has no numbers, and --unpivot {pattern!r} fits it, too: give a pattern that "
-            "fits the stations alone, or leave the column out of the export"
+            f"column {column.name!r} has no numbers, and --unpivot {pattern!r} fits it, too: add "
+            f"--unpivot-exclude {column.name!r}, or give a pattern that fits the stations alone"
         )
     return timed
 

@@ -18,11 +18,11 @@ _ROLES = {
     "coordinate": "lat|lon|lng|long|latitude|longitude|coord|coordinate|x|y|ost|nord|easting|northing|geom|wkt|"
     "georeference",
     "entry": "entries|entry|entered|enter|in|ins|boarding|boardings|boarded|board|on|ons|einstieg|einstiege|einsteiger|"
-    "ein|montees|montants|montant|entree|entrees|entradas|entrada|subidas|ingressi|entrate|进站|進站|入站|"
+    "ein|montees|montants|montant|entree|entrees|entradas|entrada|subidas|suben|ingressi|entrate|进站|進站|入站|"
     "进|進|乗車|승차",
     "exit": "exits|exit|exited|out|outs|"
     "alighting|alightings|alighted|alight|off|offs|ausstieg|ausstiege|aussteiger|aus|"
-    "descentes|descendants|descendant|sortie|sorties|salidas|salida|saidas|bajadas|uscite|出站|出|降車|하차",
+    "descentes|descendants|descendant|sortie|sorties|salidas|salida|saidas|bajadas|bajan|uscite|出站|出|降車|하차",
     "count": "count|counts|riders|rider|ridership|passengers|passenger|pax|people|persons|volume|trips|total|anzahl|"
     "fahrgaste|passagers|voyageurs|validations|vald|nb|nombre|cantidad|viajes|pasajeros|validaciones|taps|flow|"
     "patronage|usage|footfall|passeggeri|pasazerowie|人次|客流|客流量|人数|"

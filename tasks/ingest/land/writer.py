@@ -142,7 +142,9 @@ class Writer:
             SourceError: if they have others, beside which those of before would count again.
         """
         base, _ = self._earlier_statements(day)
-        before = {*base.take(_among_places(base, rows)).used_parts()}
+        base = base.take(_among_places(base, rows))
+        counted = zero_removed_rows(base.take(slice(0, 0)), base)  # parts that were superseded hold zeros
+        before = {*counted.used_parts()}
         own, named = {*rows.used_parts()}, sorted(part for part in before - {"", batch.key} if not self.is_key(part))
         if named and own and not own & before:
             raise SourceError(

@@ -86,6 +86,23 @@ ASKED = {
     ),
 }
 REJECTED = {
+    "kinds of days": (
+        "station,month,day type,time,passengers\n"
+        + per_quarter("A,2024-03,WEEKDAY,{t},{n}\nA,2024-03,WEEKENDS/HOLIDAY,{t},{i}"),
+        "kinds of days",
+    ),
+    "days of the week": (
+        "station,weekday,time,passengers\n" + per_quarter("A,Monday,{t},{n}\nA,Tuesday,{t},{i}"),
+        "kinds of days",
+    ),
+    "days of a week of the year": (
+        "station,day,time,passengers\n" + per_quarter("A,2024-W10-1,{t},{n}\nA,2024-W10-2,{t},{i}"),
+        "not recognised",
+    ),
+    "days of an era": (
+        "station,day,time,passengers\n" + per_quarter("A,令和6年3月4日,{t},{n}\nA,令和6年3月5日,{t},{i}"),
+        "--time DAY,HOUR --time-format",
+    ),
     "sums of days at midnight": (
         PLAIN + "".join(f"A,2024-03-{d} 00:00,36\n" + per_quarter(f"A,2024-03-{d} {{t}},{{n}}") for d in (13, 14, 15)),
         "sums of their days",

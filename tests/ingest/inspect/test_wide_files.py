@@ -142,3 +142,29 @@ def test_a_local_time_beside_the_same_time_in_utc_needs_no_question(tmp_path: Pa
     found = look(tmp_path, Answers(timezone="America/New_York"), a__csv="station,local,minute_utc,riders\n" + rows)
     assert (options(found), found.source["columns"]["minute"]) == ([], "minute_utc")
     assert options(look(tmp_path, UTC)) == ["--time"]
+
+
+def test_hours_beside_a_date_with_points_are_read(tmp_path: Path) -> None:
+    hours = ";".join(f"H{h:02d}" for h in range(24))
+    rows = "".join(f"{s};14.03.2024;{';'.join(str(h * 5 % 7) for h in range(24))}\n" for s in "AB")
+    found = look(tmp_path, a__csv=f"Haltestelle;Datum;{hours}\n{rows}")
+    assert "--unpivot" not in options(found)
+    assert found.said["a row per"].startswith("column H%H")
+
+
+def test_columns_called_as_places_are_asked_about_as_stations(tmp_path: Path) -> None:
+    rows = "".join(f"14/03/2024,{h},{h * 5 % 7},{h + 2},{h or 'undefined'}\n" for h in range(9))
+    found = look(tmp_path, a__csv="Date,Hour,State Library,Collins Place,Southbank\n" + rows)
+    assert options(found) == ["--unpivot"]
+
+
+def test_columns_that_are_excluded_stay_as_they_are(tmp_path: Path) -> None:
+    rows = "".join(f"2024-03-04 07:{m:02d},{m},{m + 1},dry\n" for m in (0, 15, 30, 45))
+    text = "time,Alpha,Beta,Weather\n" + rows
+    with pytest.raises(SourceError, match="--unpivot-exclude 'Weather'"):
+        look(tmp_path, Answers(timezone="UTC", unpivot="{station_id}"), a__csv=text)
+    found = look(tmp_path, Answers(timezone="UTC", unpivot="{station_id}", unpivot_exclude=("Weath*",)), a__csv=text)
+    assert options(found) == []
+    lands = landed(tmp_path, found)
+    assert {station for station, _ in lands} == {"Alpha", "Beta"}
+    assert lands["Beta", at("2024-03-04T07:15")] == (16,)

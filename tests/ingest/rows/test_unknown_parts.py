@@ -94,6 +94,18 @@ def test_rows_that_had_named_parts_do_not_count_again_under_others(tmp_path: Pat
     assert here.truth() == {("A", TEN): (6, 2)}
 
 
+@pytest.mark.parametrize("before", [{"rows": "sum"}, {"rows": "last"}])
+def test_a_part_that_is_named_for_a_while_does_not_count_again(tmp_path: Path, before: dict[str, object]) -> None:
+    bench(tmp_path, **before).put_rows("a.csv", HEADER, [row(4), row(2, "2")])
+    bench(tmp_path, **before).ingest()
+    named = bench(tmp_path, columns={"part": "gate"}, **before)
+    named.ingest(later(1))
+    with pytest.raises(SourceError, match=r"counted for part '1' until now, and count for '.*' now, so that"):
+        bench(tmp_path, **before).ingest(later(2))
+    named.ingest(later(3))
+    assert named.truth() == {("A", TEN): (6, 2)}
+
+
 def test_another_setting_reads_files_of_one_part_each_again(tmp_path: Path) -> None:
     here = bench(tmp_path, columns={"part": "gate"})
     here.put_rows("a.csv", HEADER, [row(4)])
