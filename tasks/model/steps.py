@@ -19,10 +19,10 @@ from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, b
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
-from tasks.model.review.live import FlowRun
-from tasks.model.review.live import follow_training as follow
 from tasks.model.review.register import RetrainReport as RetrainReport
 from tasks.model.review.register import register_challenger
+from tasks.model.review.training_run import FlowRun
+from tasks.model.review.training_run import follow_training as follow
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
 from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
 from tasks.model.training.fine_tuning import FineTuning, is_warm
@@ -69,7 +69,7 @@ def follow_training(
     *,
     champion: BundledForecaster | None = None,
 ) -> AbstractContextManager[FitLog]:
-    """Open the training's run in MLflow and log its epochs while they come; see `review.live.follow_training`."""
+    """Open the run of a training in MLflow and log its epochs as they come; see `training_run.follow_training`."""
     return follow(settings, features, as_of, model, champion, _flow_run())
 
 

@@ -25,7 +25,7 @@ from tasks.tables import schemas
 from tasks.tables.minutes import read_minutes, to_grid
 from tasks.tables.staleness import Mark, clear, due, is_settled, mark_older_scores, mark_unsettled
 from tasks.total import with_total
-from tasks.tracking import runs
+from tasks.tracking.live_scores import log_live_metrics
 
 log = logging.getLogger(__name__)
 
@@ -74,13 +74,17 @@ def score_forecasts(
 
 @step("log live metrics", timeout_seconds=300)
 def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> str | None:
-    """Add the figures of a scoring to the long-lived MLflow run; its id, None where MLflow does not answer."""
+    """Add the figures of a scoring to the long-lived MLflow run and to the versions that made the forecasts.
+
+    Returns:
+        Id of the long-lived run; None where MLflow does not answer.
+    """
     figures = {f"live/{name}": value for name, value in report.metrics.items()}
     figures |= {f"live_network/{name}": value for name, value in report.network.items()}
     figures |= {f"live_total/{name}": value for name, value in report.total.items()}
     hour = int(as_of.astype("datetime64[h]").astype(np.int64))
     try:
-        return runs.log_live_metrics(settings, metrics.finite(figures), hour, as_of)
+        return log_live_metrics(settings, metrics.finite(figures), hour, as_of, report.by_model)
     except NexthourError as error:
         log.warning("the live metrics were not logged: %s", error)
         return None

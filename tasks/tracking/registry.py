@@ -21,12 +21,14 @@ from tasks.settings.tree import Settings
 from tasks.tracking.run import Run, Tracking
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
 log = logging.getLogger(__name__)
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 BUNDLE_TAG = "bundle"
+LOGGED_MODEL = "models:/"
 REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow", "pydantic", "pydantic-settings", "tzdata")
 
 Arrays = Mapping[str, np.ndarray[Any, Any]]
@@ -85,7 +87,7 @@ def log_version(
     digest = hashlib.sha256((served.folder / "bundle.json").read_bytes()).hexdigest()[:16]
     known = [v for v in client.search_model_versions(f"run_id = '{run.run_id}'") if v.tags.get(BUNDLE_TAG) == digest]
     if known:
-        version = Version(str(known[0].version), known[0].model_id)
+        version = Version(str(known[0].version), model_id_of(known[0]))
     else:
         info = mlflow.pyfunc.log_model(
             name=re.sub(r"[/:.%\"']", "", label or name),
@@ -97,10 +99,21 @@ def log_version(
             pip_requirements=[f"{package}=={installed(package)}" for package in REQUIREMENTS],
         )
         version = Version(str(mlflow.register_model(info.model_uri, name).version), info.model_id)
-    client.update_model_version(name, version.number, description=description[:5000])
+    describe_version(run.tracking, settings, version.number, description)
     for key, value in {**tags, BUNDLE_TAG: digest}.items():
         client.set_model_version_tag(name, version.number, key, value)
     return version
+
+
+def describe_version(tracking: Tracking, settings: Settings, version: str, description: str) -> None:
+    """Set what a version's page says, markdown."""
+    tracking.client.update_model_version(settings.mlflow.registered_model, version, description=description[:5000])
+
+
+def model_id_of(version: ModelVersion) -> str | None:
+    """Id of the logged model that a version was registered from; SQL stores keep it in the source alone."""
+    source = str(version.source)
+    return source.removeprefix(LOGGED_MODEL) if source.startswith(f"{LOGGED_MODEL}m-") else None
 
 
 def describe_model(tracking: Tracking, settings: Settings, description: str) -> None:

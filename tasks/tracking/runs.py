@@ -13,8 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from tasks.errors import NexthourError
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -158,21 +156,3 @@ def find_or_create(
     if tags:
         run.tags(tags)
     return run
-
-
-def log_live_metrics(settings: Settings, metrics: Mapping[str, float], step: int, as_of: np.datetime64) -> str:
-    """Log how the published forecasts do into the network's one long-lived run; returns its id.
-
-    Args:
-        settings: the tree.
-        metrics: name -> value.
-        step: position on the axis, e.g. hours since 1970.
-        as_of: when they were true, UTC.
-
-    Raises:
-        TrackingError: if MLflow does not answer.
-    """
-    name = settings.network.name
-    with connect(settings, "-live") as tracking, open_run(tracking, LIVE_TAG, name, f"live: {name}", {}) as run:
-        run.metrics(metrics, as_of, step)
-        return run.run_id

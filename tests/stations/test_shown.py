@@ -25,7 +25,7 @@ from flows.reports.loop_reports import forecast_document
 from tasks.contracts import Prediction
 from tasks.model.plots import plots
 from tasks.model.promotion.decision import Decision
-from tasks.model.review.description import describe_training
+from tasks.model.review.description import describe_training, join
 from tasks.model.review.pictures import retrain_pictures
 from tasks.model.review.tables import as_csv, station_rows
 from tasks.model.training.train import train
@@ -136,7 +136,7 @@ def test_a_run_in_mlflow_names_stations_in_its_words_tables_and_pictures() -> No
     table = StationTable({"central": Station("central", NASTY), "museum": Station("museum", "Musée")})
     lost = {name: {**row, "mae_hour": 9e3} for name, row in made.scores["weekday_mean"].by_station.items()}
     worse = replace(made, scores={**made.scores, "challenger": replace(made.scores["challenger"], by_station=lost)})
-    said = describe_training(worse, Decision(True, "It was better.", 4, (), ()), {"data": "abc"}, table)
+    said = join(describe_training(worse, Decision(True, "It was better.", 4, (), ()), {"data": "abc"}, table))
     assert "| Musée (museum)" in said
     assert "<img" not in said
     assert "name" not in station_rows(made)[0]

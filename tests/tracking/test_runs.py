@@ -16,6 +16,7 @@ from tasks.errors import ConfigError, ModelError
 from tasks.settings.servers import MlflowSettings
 from tasks.settings.tree import Settings
 from tasks.tracking import registry, runs
+from tasks.tracking.live_scores import log_live_metrics
 from tasks.tracking.uri import artifact_root, tracking_uri
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
@@ -116,14 +117,30 @@ def test_a_run_whose_block_fails_is_marked_failed(mlflow_settings: Settings) -> 
 
 
 def test_live_metrics_go_into_one_run_for_ever(mlflow_settings: Settings) -> None:
-    first = runs.log_live_metrics(mlflow_settings, {"live.mae": 2.0, "live.none": float("nan")}, 1, NOW)
-    second = runs.log_live_metrics(mlflow_settings, {"live.mae": 1.5}, 2, NOW + np.timedelta64(3600, "s"))
+    first = log_live_metrics(mlflow_settings, {"live.mae": 2.0, "live.none": float("nan")}, 1, NOW)
+    second = log_live_metrics(mlflow_settings, {"live.mae": 1.5}, 2, NOW + np.timedelta64(3600, "s"))
     assert first == second
     with runs.connect(mlflow_settings, "-live") as mlflow:
         history = mlflow.client.get_metric_history(first, "live.mae")
         assert mlflow.client.get_experiment(mlflow.experiment).name == "nexthour-live"
         assert "live.none" not in mlflow.client.get_run(first).data.metrics
     assert [(p.step, p.value) for p in history] == [(1, 2.0), (2, 1.5)]
+
+
+def test_live_figures_land_on_the_version_that_made_the_forecasts(mlflow_settings: Settings, tmp_path: Path) -> None:
+    settings = mlflow_settings.model_copy(update={"mlflow": MlflowSettings(registered_model="scored")})
+    run_id, version = registered(settings, "scored night", tmp_path)
+    figures = {version: {"rmse_hour": 12.34567, "bias": 0.1}, "99": {"rmse_hour": 1.0}, "weekday_level": {"bias": 0.0}}
+    for hour, moment in enumerate((NOW, NOW + np.timedelta64(1, "h"))):
+        log_live_metrics(settings, {"live/rmse_hour": 1.0}, hour, moment, figures)
+    with runs.connect(settings) as mlflow:
+        found = mlflow.client.get_model_version("scored", version)
+        history = mlflow.client.get_metric_history(run_id, "live/rmse_hour")
+        model = mlflow.client.get_logged_model(registry.model_id_of(found))
+        assert mlflow.client.get_run(run_id).info.status == "FINISHED"
+    assert (found.tags["live.rmse_hour"], found.tags["live.until"]) == ("12.35", "2026-03-10T09:30Z")
+    assert [(point.step, point.value) for point in history] == [(0, 12.34567), (1, 12.34567)]
+    assert {metric.key: metric.value for metric in model.metrics} == {"live/rmse_hour": 12.34567, "live/bias": 0.1}
 
 
 def test_a_logged_model_has_a_signature_no_pickle_and_predicts(mlflow_settings: Settings, tmp_path: Path) -> None:

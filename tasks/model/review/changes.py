@@ -1,13 +1,25 @@
-"""Differences between challenger and champion: config, code, data, stations. Pure."""
+"""Differences between challenger and champion, and between nights: config, code, data, stations, figures. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tasks.tracking.nights import Night
+
 SHOWN = 20
 """Changes that are spelt out."""
 MISSING = "not set"
+EVERY_NIGHT = ("as_of", "split.", "data_fingerprint", "fit.")
+"""Parameters that differ every night, by how they begin."""
+NIGHTLY = (
+    ("holdout/challenger.rmse_hour", "RMSE of the hour", ".1f"),
+    ("holdout/challenger.coverage_80", "within 80 %", ".1%"),
+    ("gate/champion.difference_percent", "loss in percent against the champion", "+.1f"),
+    ("gate/linear_level.difference_percent", "against linear_level", "+.1f"),
+    ("gate/weekday_level.difference_percent", "against weekday_level", "+.1f"),
+)
+"""Metric, what it is called, and how it is written."""
 
 Change = tuple[str, str, str]
 """What, how it was, how it is."""
@@ -38,6 +50,25 @@ def changes_markdown(before: Mapping[str, Any], now: Mapping[str, Any], version:
     rows = [f"| {what} | {was} | {is_} |" for what, was, is_ in found[:SHOWN]]
     more = f"\nand {len(found) - SHOWN} more\n" if len(found) > SHOWN else ""
     return head + "\n".join(["| | champion | challenger |", "|---|---|---|", *rows]) + "\n" + more
+
+
+def last_night_markdown(before: Night, now: Night) -> str:
+    """What changed since the night before, of the settings and of the figures, each on its own held-out days."""
+    name = f"[{before.name}]({before.url})" if before.url else before.name
+    figures = [
+        f"{what} {before.metrics[key]:{form}} → {now.metrics[key]:{form}}"
+        for key, what, form in NIGHTLY
+        if key in before.metrics and key in now.metrics
+    ]
+    keys = sorted({*before.params, *now.params})
+    settings = [
+        f"`{key}` {before.params.get(key, MISSING)} → {now.params.get(key, MISSING)}"
+        for key in keys
+        if before.params.get(key) != now.params.get(key) and not key.startswith(EVERY_NIGHT)
+    ]
+    more = f" and {len(settings) - SHOWN} more" if len(settings) > SHOWN else ""
+    changed = "; ".join(settings[:SHOWN]) + more if settings else "no setting"
+    return f"**Since the night before**, {name}: {'; '.join(figures)}. Changed: {changed}.\n"
 
 
 def _spans(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[Change]:

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from tasks.escapes import escape_markdown
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import changes_markdown
 from tasks.model.review.tables import FIGURES, metric_rows
-from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
+from tasks.model.review.where import when_markdown, where_markdown
+from tasks.model.training.train import Trained
 from tasks.stations.table import NO_STATIONS, StationTable
 
+LIMIT = 5000
+"""Characters that MLflow takes in a description."""
 SHARES = ("wape", "bias", "coverage_80", "coverage_90")
-WORST = 3
-"""Stations that are named where the challenger gains, and where it loses."""
 
 
 def describe_training(
-    trained: Trained, decision: Decision, meta: Mapping[str, Any], stations: StationTable = NO_STATIONS
-) -> str:
-    """Description of run and version, markdown: the decision, the figures of every model, where, data, changes."""
-    lines = [
-        decision.to_markdown(),
+    trained: Trained,
+    decision: Decision,
+    meta: Mapping[str, Any],
+    stations: StationTable = NO_STATIONS,
+    more: Sequence[str] = (),
+) -> list[str]:
+    """Sections of what a reviewer reads, markdown: decision, where, more, figures of every model, data, changes.
+
+    Args:
+        trained: what was trained.
+        decision: the gate's.
+        meta: of the bundle.
+        stations: their names.
+        more: further sections, such as error cases.
+    """
+    figures = [
         "Loss: Poisson deviance of a station's hour, mean over stations; the tests are paired by held-out day.",
         "",
         "The held-out days, all stations, people in the hour:",
@@ -34,40 +45,29 @@ def describe_training(
     ]
     for row in metric_rows(trained):
         cells = (_format_figure(figure, row[figure]) if figure in row else "" for figure in FIGURES)
-        lines.append(f"| {row['model']} | {' | '.join(cells)} |")
-    lines += ["", *_where(trained, stations), "", *_about_data(trained, meta)]
+        figures.append(f"| {row['model']} | {' | '.join(cells)} |")
+    where = (where_markdown(trained, stations), when_markdown(trained))
+    sections = [decision.to_markdown(), *where, *more, "\n".join(figures), *_about_data(trained, meta)]
     if trained.champion:
-        lines += ["", changes_markdown(trained.champion, meta, trained.champion["version"])]
-    return roomy("\n".join(lines) + "\n")
+        sections.append(changes_markdown(trained.champion, meta, trained.champion["version"]))
+    return [section for section in sections if section]
 
 
-def _where(trained: Trained, table: StationTable) -> list[str]:
-    """Stations where the challenger gained and lost most people's worth of error against the best rival."""
-    rivals = {name: s for name, s in trained.scores.items() if name != CHALLENGER and s.by_station}
-    ours = trained.scores[CHALLENGER].by_station if CHALLENGER in trained.scores else {}
-    if not rivals or len(ours) < 2:
-        return []
-    name = CHAMPION if CHAMPION in rivals else min(rivals, key=lambda n: rivals[n].overall["mae_hour"])
-    saved = {s: rivals[name].by_station[s]["mae_hour"] - row["mae_hour"] for s, row in ours.items()}
-    order = sorted((s for s in saved if np.isfinite(saved[s])), key=lambda s: saved[s])
-    worse = [s for s in order[:WORST] if saved[s] < 0]
-    if not any(saved.values()):
-        return []
-    lines = [
-        f"**Where**, against {name}: {sum(saved[s] > 0 for s in order)} of {len(order)} stations are better. People an "
-        "hour, MAE:",
-        "",
-        "| | station | challenger | " + name + " |",
-        "|---|---|---:|---:|",
-    ]
-    for what, stations in (("better", reversed(order[-WORST:])), ("worse", worse)):
-        shown = [s for s in stations if (saved[s] > 0) == (what == "better")]
-        theirs = rivals[name].by_station
-        lines += [
-            f"| {what} | {escape_markdown(table.label(s))} | {ours[s]['mae_hour']:.2f} | {theirs[s]['mae_hour']:.2f} |"
-            for s in shown
-        ]
-    return lines
+def shorten(sections: Sequence[str], limit: int = LIMIT) -> str:
+    """As many whole sections as MLflow takes in a description; says where the rest is."""
+    whole = roomy(join(sections))
+    if len(whole) <= limit:
+        return whole
+    rest = "\nMore: `night.html` among the artifacts of the run.\n"
+    count = len(sections)
+    while count and len(roomy(join(sections[:count]))) + len(rest) > limit:
+        count -= 1
+    return roomy(join(sections[:count])) + rest
+
+
+def join(sections: Sequence[str]) -> str:
+    """Sections as one text, an empty line between them."""
+    return "\n\n".join(section.strip("\n") for section in sections) + "\n"
 
 
 def _about_data(trained: Trained, meta: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from tasks.contracts import Grid, Split
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import find_changes
 from tasks.model.review.data_sets import data_sets
-from tasks.model.review.description import describe_training
+from tasks.model.review.description import describe_training, shorten
 from tasks.model.review.pictures import order_scores
 from tasks.model.review.tables import (
     FIGURES,
@@ -81,7 +81,7 @@ def log_figures(
     run.json("changes.json", find_changes(trained.champion, meta) if trained.champion else [])
     run.tags(
         {
-            "mlflow.note.content": describe_training(trained, decision, meta, stations),
+            "mlflow.note.content": shorten(describe_training(trained, decision, meta, stations)),
             "nexthour.promoted": str(decision.promoted).lower(),
         }
     )

@@ -9,11 +9,12 @@ import numpy as np
 
 from tasks.arrays import QUANTILES, Float, Minutes
 from tasks.clock import day_bounds, service_dates, to_local
-from tasks.contracts import Prediction
 from tasks.metrics import Double, Real, network_total
 from tasks.model.origin_chunks import forecast_origins
 from tasks.model.plots import plots, series
-from tasks.model.training.holdout import Scores, limit_origins
+from tasks.model.review.error_cases import find_error_cases
+from tasks.model.review.held_out import HOUR, HeldOut, held_out_hours
+from tasks.model.training.holdout import Scores
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
 from tasks.plot_style import people, station_title
 from tasks.stations.table import NO_STATIONS, StationTable
@@ -21,31 +22,39 @@ from tasks.stations.table import NO_STATIONS, StationTable
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-HOUR = np.timedelta64(60, "m")
 STEP = np.timedelta64(1, "m")
 BEFORE = np.timedelta64(180, "m")
-CALIBRATION_ORIGINS = 168
 BANDS = (("90 % band", 0, 6), ("50 % band", 2, 4))
 """Label, and positions in `QUANTILES`."""
+ERROR_CASE = "error_case_"
 WIDTH = "bands as wide as at the other held-out hours"
 
 
 def retrain_pictures(
-    trained: Trained, timezone: str, stations: StationTable = NO_STATIONS
+    trained: Trained, timezone: str, stations: StationTable = NO_STATIONS, held_out: HeldOut | None = None
 ) -> Iterator[tuple[str, Figure]]:
-    """Name and figure of every picture that this training supports, one in memory at a time."""
+    """Name and figure of every picture that this training supports, one in memory at a time.
+
+    Args:
+        trained: what was trained.
+        timezone: the network's.
+        stations: their names.
+        held_out: see `held_out_hours`, where it is known already.
+    """
     epochs = trained.log.epochs
     if epochs.get("loss"):
         best = trained.log.notes.get("best_epoch")
         yield "loss_by_epoch", plots.loss_by_epoch(epochs["loss"], epochs.get("val_loss", []), best)
     grid = trained.features.grid
     yield from noted_pictures(trained.log.notes, grid.interval, timezone, grid.targets[0], stations)
-    if not len(trained.split.holdout):
+    held_out = held_out or held_out_hours(trained)
+    if held_out is None:
         return
     yield "error_by_horizon", _by_horizon(trained)
     yield "error_by_hour", _by_hour(trained)
     yield "training_validation_holdout", _days(trained, timezone, stations)
-    yield from _next_hours(trained, timezone, stations)
+    yield from _next_hours(trained, held_out, timezone, stations)
+    yield from _error_cases(trained, held_out, timezone, stations)
 
 
 def noted_pictures(
@@ -70,15 +79,6 @@ def order_scores(scores: Mapping[str, Scores]) -> list[tuple[str, Scores]]:
     """Challenger, champion, then the baselines as given."""
     roles = [name for name in (CHALLENGER, CHAMPION) if name in scores]
     return [(name, scores[name]) for name in (*roles, *(n for n in scores if n not in roles))]
-
-
-def held_out_hours(trained: Trained) -> tuple[Minutes, Float, Prediction]:
-    """Held-out origins an hour apart, the newest of them, with truth and the challenger's forecasts."""
-    newest = trained.split.holdout[-1]
-    count = int((newest - trained.split.holdout[0]) // HOUR) + 1
-    origins = newest - np.arange(min(count, CALIBRATION_ORIGINS))[::-1] * HOUR
-    origins = limit_origins(origins, len(trained.features.grid.stations))
-    return origins, trained.features.truth(origins), forecast_origins(trained.forecaster, trained.features, origins)
 
 
 def quantile_shares(quantiles: Float, truth: Float) -> tuple[list[float], list[float]]:
@@ -163,30 +163,67 @@ def _days(trained: Trained, timezone: str, stations: StationTable) -> Figure:
     return plots.days_by_part(days, _where(grid.targets[0], grid.stations[busiest], stations), grid.interval)
 
 
-def _next_hours(trained: Trained, timezone: str, stations: StationTable) -> Iterator[tuple[str, Figure]]:
+def _next_hours(
+    trained: Trained, held_out: HeldOut, timezone: str, stations: StationTable
+) -> Iterator[tuple[str, Figure]]:
     """Calibration; then the busiest hour of the last held-out day, at the busiest station and for the whole network."""
-    hours, truth, prediction = held_out_hours(trained)
-    grid, busiest = trained.features.grid, _busiest(trained)
+    grid, truth, prediction = trained.features.grid, held_out.truth, held_out.prediction
     parts = grid.parts
     shares = quantile_shares(prediction.quantiles[:, :, :, parts], truth[:, :, parts])
     yield "calibration", plots.calibration(QUANTILES, {CHALLENGER: shares})
-    last = max(len(hours) - 24, 0)
+    last = max(len(held_out.origins) - 24, 0)
     at = last + int(np.nansum(truth[0, last:], axis=(1, 2)).argmax())
-    seen = hours[at] - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP
-    counts, local = grid.values[0][:, grid.index(seen)], to_local(np.append(seen, hours[at]), timezone)
-
-    def picture(where: str, actual: Real, mean: Real, quantiles: Real, note: str = "") -> Figure:
-        bands = [(label, quantiles[low], quantiles[high]) for label, low, high in BANDS]
-        look = {"where": where, "timezone": timezone, "note": note}
-        return plots.forecast_against_actual(local[:-1], actual, local[-1], mean, bands, interval=grid.interval, **look)
-
-    own = prediction.mean[0, at, busiest], prediction.quantiles[:, 0, at, busiest]
-    yield "next_hour_station", picture(_where(grid.targets[0], grid.stations[busiest], stations), counts[busiest], *own)
+    yield "next_hour_station", _station_hour(trained, held_out, (0, at, _busiest(trained)), timezone, stations)
     mean, actual = (total[0, :, 0] for total in network_total(prediction.mean[:, :, parts], truth[:, :, parts]))
-    others = np.arange(len(hours)) != at
+    others = np.arange(len(held_out.origins)) != at
     band = network_bands(mean[others], actual[others], mean[at], QUANTILES)
-    total = np.where(np.isfinite(counts[parts]).any(axis=0), np.nansum(counts[parts], axis=0), np.nan)
-    yield (
-        "next_hour_network",
-        picture(f"{grid.targets[0]} of the whole network", total, mean[at], band, WIDTH),
-    )
+    seen, counts = _seen(trained, held_out.origins[at])
+    counts = counts[0, parts]
+    total = np.where(np.isfinite(counts).any(axis=0), np.nansum(counts, axis=0), np.nan)
+    where = f"{grid.targets[0]} of the whole network"
+    yield "next_hour_network", _hour(trained, seen, total, mean[at], band, timezone, where, WIDTH)
+
+
+def _error_cases(
+    trained: Trained, held_out: HeldOut, timezone: str, stations: StationTable
+) -> Iterator[tuple[str, Figure]]:
+    """The hours where the challenger was furthest off."""
+    for number, case in enumerate(find_error_cases(held_out, trained.features.grid), 1):
+        index = case.target, case.at, case.station
+        yield f"{ERROR_CASE}{number}", _station_hour(trained, held_out, index, timezone, stations)
+
+
+def _station_hour(
+    trained: Trained, held_out: HeldOut, index: tuple[int, int, int], timezone: str, stations: StationTable
+) -> Figure:
+    """The forecast hour at positions of target, origin and station."""
+    target, at, station = index
+    grid, prediction = trained.features.grid, held_out.prediction
+    seen, counts = _seen(trained, held_out.origins[at])
+    where = _where(grid.targets[target], grid.stations[station], stations)
+    quantiles = prediction.quantiles[:, target, at, station]
+    return _hour(trained, seen, counts[target, station], prediction.mean[index], quantiles, timezone, where)
+
+
+def _seen(trained: Trained, origin: np.datetime64) -> tuple[Minutes, Float]:
+    """Minutes around an origin, the hour included, and the counts in them, [C, S, T]."""
+    grid = trained.features.grid
+    minutes = origin - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP
+    return minutes, grid.values[:, :, grid.index(minutes)]
+
+
+def _hour(
+    trained: Trained,
+    seen: Minutes,
+    actual: Real,
+    mean: Real,
+    quantiles: Real,
+    timezone: str,
+    where: str,
+    note: str = "",
+) -> Figure:
+    bands = [(label, quantiles[low], quantiles[high]) for label, low, high in BANDS]
+    local = to_local(np.append(seen, seen[0] + BEFORE), timezone)
+    look = {"where": where, "timezone": timezone, "note": note}
+    interval = trained.features.grid.interval
+    return plots.forecast_against_actual(local[:-1], actual, local[-1], mean, bands, interval=interval, **look)

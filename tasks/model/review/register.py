@@ -14,11 +14,12 @@ from tasks.metrics import finite
 from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, copy_bundle, move_pointer, store_bundle
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.data_sets import data_sets
-from tasks.model.review.description import describe_training
-from tasks.model.review.live import PROJECT, FlowRun, Identity, compact, start_run
+from tasks.model.review.description import describe_training, shorten
 from tasks.model.review.log_figures import fit_params, log_figures, settings_params
-from tasks.model.review.pictures import horizon_errors, retrain_pictures
+from tasks.model.review.night import log_night
+from tasks.model.review.pictures import horizon_errors
 from tasks.model.review.tables import metric_rows
+from tasks.model.review.training_run import PROJECT, FlowRun, Identity, compact, start_run
 from tasks.model.serving.bundle import save_bundle
 from tasks.model.serving.pyfunc import FREE_AXES, answer, to_arrays
 from tasks.model.training.train import CHALLENGER, Trained
@@ -106,7 +107,7 @@ def register_challenger(
         move_pointer(store, logged.version, logged.alias, trained.as_of, f"promoted by the gate: {decision.reason}")
     warnings = logged.warnings
     if logged.run_id is not None and not warnings:
-        warnings = tuple(log_pictures(settings, logged.run_id, trained))
+        warnings = tuple(log_night(settings, logged.run_id, logged.version, trained, decision, meta, flow_run))
     for warning in warnings:
         log.warning("%s", warning)
     return RetrainReport(
@@ -212,18 +213,6 @@ def bundle_with_example(trained: Trained, folder: Path) -> registry.Served:
     )
 
 
-def log_pictures(settings: Settings, run_id: str, trained: Trained) -> list[str]:
-    """Add the pictures to a run; returns a warning where MLflow does not answer any more."""
-    try:
-        with runs.connect(settings) as mlflow:
-            run = Run(mlflow, run_id)
-            for name, figure in retrain_pictures(trained, settings.network.timezone, station_table(settings)):
-                run.figure(f"plots/{name}.png", figure)
-    except runs.TrackingError as error:
-        return [f"{error}; the run has no pictures"]
-    return []
-
-
 def _log_inputs(run: Run, settings: Settings, trained: Trained, meta: dict[str, Any]) -> None:
     """Log what the training was given, and what its fit notes; the logged model takes them over."""
     given = trained.model, trained.as_of, trained.features.grid, trained.split, meta["data"]
@@ -236,7 +225,7 @@ def _words(
 ) -> tuple[dict[str, str], str]:
     """Tags and description of the version."""
     tags = {"model": trained.model, "as_of": f"{trained.as_of}Z", "promoted": str(decision.promoted).lower()}
-    return tags, describe_training(trained, decision, meta, station_table(settings))
+    return tags, shorten(describe_training(trained, decision, meta, station_table(settings)))
 
 
 def _set_alias(mlflow: Tracking, settings: Settings, version: str, promoted: bool) -> str | None:

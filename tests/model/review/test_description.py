@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from support import tiny_city
 
 from tasks.model.promotion.decision import Decision
-from tasks.model.review.description import describe_training
+from tasks.model.review.description import describe_training, join
 from tasks.model.review.register import bundle_meta, comparison_meta
 from tasks.model.training.train import Trained, train
 
 DECISION = Decision(True, "It was better.", 4, (), ())
+
+
+def say(made: Trained, decision: Decision, meta: dict[str, Any]) -> str:
+    return join(describe_training(made, decision, meta))
 
 
 def trained() -> Trained:
@@ -29,7 +34,7 @@ def test_stations_that_gain_and_lose_are_named_with_their_errors() -> None:
         "weekday_mean": made.scores["weekday_mean"],
         "challenger": replace(made.scores["challenger"], by_station=lost),
     }
-    said = describe_training(replace(made, scores=scores), DECISION, {"data": "abc"}).replace("&ensp;", "")
+    said = say(replace(made, scores=scores), DECISION, {"data": "abc"})
     assert "2 of 3 stations are better" in said
     worse = f"| worse | museum | {lost['museum']['mae_hour']:.2f} | {theirs['museum']['mae_hour']:.2f} |"
     assert worse in said
@@ -40,20 +45,20 @@ def test_stations_that_gain_and_lose_are_named_with_their_errors() -> None:
 def test_models_that_are_level_everywhere_have_no_where_to_tell() -> None:
     made = trained()
     same = dict.fromkeys(("challenger", "weekday_level"), made.scores["weekday_level"])
-    assert "Where" not in describe_training(replace(made, scores=same), DECISION, {"data": "abc"})
+    assert "Where" not in say(replace(made, scores=same), DECISION, {"data": "abc"})
 
 
 def test_the_data_and_what_changed_since_the_champion_are_said() -> None:
     made, settings = trained(), tiny_city.settings()
     meta = bundle_meta(made) | comparison_meta(settings, made)
     seen = np.isfinite(made.features.grid.values).mean()
-    said = describe_training(made, DECISION, meta)
+    said = say(made, DECISION, meta)
     assert f"`{meta['data']}`: 3 stations, {seen:.1%} of the minutes observed" in said
     assert "held out 2024-02-07 to 2024-02-11" in said
     assert "What changed" not in said
     retrain = settings.retrain.model_copy(update={"train_days": 20})
     before = comparison_meta(settings.model_copy(update={"retrain": retrain}), made) | {"version": "12", "seed": 6}
-    said = describe_training(replace(made, champion=before), DECISION, meta).replace("&ensp;", "")
+    said = say(replace(made, champion=before), DECISION, meta)
     assert "What changed since version 12" in said
     assert "| `retrain.train_days` | 20 | 21 |" in said
     assert "| seed | 6 | 7 |" in said

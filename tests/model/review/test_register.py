@@ -18,8 +18,8 @@ from tasks.model.architectures import initial_forecaster
 from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision
 from tasks.model.review import pictures
-from tasks.model.review.live import FlowRun
 from tasks.model.review.register import RetrainReport, register_challenger
+from tasks.model.review.training_run import FlowRun
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.serving.pyfunc import to_arrays
 from tasks.model.steps import judge, load_forecaster, load_version
@@ -180,12 +180,15 @@ def test_a_retried_retraining_is_the_same_run_and_version(
     assert (again.run_id, again.version, again.warnings) == (report.run_id, report.version, ())
     with runs.connect(settings) as mlflow:
         assert mlflow.client.get_run(again.run_id).data.metrics["fit/fit_seconds"] == 99.5
+        version = mlflow.client.get_model_version(settings.mlflow.registered_model, again.version)
+        model = mlflow.client.get_logged_model(registry.model_id_of(version))
+    assert len([metric for metric in model.metrics if metric.key == "gate/promoted"]) == 1
 
 
 def test_a_promoted_challenger_publishes_and_the_registry_agrees(
     mlflow_settings: Settings, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.model.review.register.retrain_pictures", lambda *_: [])
+    monkeypatch.setattr("tasks.model.review.night.retrain_pictures", lambda *_: [])
     settings = settings_of(mlflow_settings, "promoted", tmp_path)
     report = register_challenger(settings, trained, decision(True))
     pointer = Store(settings.data_root).read_json(POINTER)

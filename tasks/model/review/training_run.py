@@ -20,7 +20,7 @@ from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.train import split_of
 from tasks.settings.tree import Settings
 from tasks.tracking import provenance, runs
-from tasks.tracking.live import record
+from tasks.tracking.curves import record
 from tasks.tracking.run import Run, Tracking
 
 log = logging.getLogger(__name__)

@@ -12,8 +12,8 @@ from support import tiny_city
 from tasks.contracts import FitLog
 from tasks.errors import HistoryError
 from tasks.model.promotion.decision import Decision
-from tasks.model.review.live import FlowRun, follow_training
 from tasks.model.review.register import register_challenger
+from tasks.model.review.training_run import FlowRun, follow_training
 from tasks.model.training.train import train
 from tasks.settings.servers import MlflowSettings
 from tasks.settings.tree import GateSettings, Settings
@@ -101,7 +101,7 @@ def test_an_mlflow_that_goes_away_costs_the_curves_and_not_the_night(
         fit(notes)
     assert caplog.text.count("stand still") == 1
     assert curve(settings) == []
-    monkeypatch.setattr("tasks.model.review.register.retrain_pictures", lambda *_: [])
+    monkeypatch.setattr("tasks.model.review.night.retrain_pictures", lambda *_: [])
     made = train(CITY, settings, tiny_city.AS_OF, MODEL, notes)
     assert register_challenger(settings, made, LOST).warnings == ()
     (run,) = found(settings)
@@ -127,7 +127,7 @@ def test_too_little_history_leaves_no_run(settings: Settings) -> None:
 def test_memory_and_processors_are_measured_meanwhile(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     import time
 
-    monkeypatch.setattr("tasks.tracking.live.SECONDS_BETWEEN_SAMPLES", 0.2)
+    monkeypatch.setattr("tasks.tracking.curves.SECONDS_BETWEEN_SAMPLES", 0.2)
     with follow_training(settings, CITY, tiny_city.AS_OF, MODEL, None):
         time.sleep(0.7)
     (run,) = found(settings)
