@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import secrets
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from tasks.settings.secrets import read_variable
 from tasks.settings.tree import Settings
 
 LOOPBACK = "127.0.0.1"
+HOOKS_VARIABLE = "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS"
+"""Whether the MLflow server may call addresses of this machine."""
 _AUTH_CONFIG = """[mlflow]
 default_permission = READ
 database_uri = sqlite:///{folder}/mlflow/auth.db
@@ -106,6 +109,44 @@ def mlflow_access(settings: Settings, host: str, port: int, folder: Path) -> Mlf
         "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets.token_hex(32),
     }
     return MlflowAccess(host, ("--app-name", "basic-auth", *options), environment)
+
+
+def mlflow_login(settings: Settings) -> tuple[str, str] | None:
+    """User and password of the MLflow server's administrator, None where it asks for none.
+
+    Raises:
+        ConfigError: if the variable with the login is not set, or is not user:password.
+    """
+    if settings.mlflow.auth is None:
+        return None
+    user, password = _login("[mlflow] auth", settings.mlflow.auth)
+    return user, password
+
+
+def hook_environment(settings: Settings, host: str, folder: Path) -> dict[str, str]:
+    """Variables with which the MLflow server may call a port of this machine when an alias is moved.
+
+    Whoever reaches its pages could then have it call any address. So it may only where nobody but this machine does.
+    """
+    mlflow = settings.mlflow
+    if not is_loopback(host) or mlflow.behind_proxy or mlflow.allowed_hosts:
+        return {}
+    return {
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+        HOOKS_VARIABLE: "true",
+        "MLFLOW_WEBHOOK_CACHE_TTL": "1",
+        "MLFLOW_WEBHOOK_REQUEST_TIMEOUT": "5",
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _kept_key(folder / "mlflow" / "webhook.key"),
+    }
+
+
+def _kept_key(path: Path) -> str:
+    """A key that outlives the server: without it MLflow cannot read the hooks that it stored."""
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(0o600, exist_ok=False)
+        path.write_text(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(), encoding="ascii")
+    return path.read_text(encoding="ascii").strip()
 
 
 def _login(where: str, variable: str) -> Sequence[str]:

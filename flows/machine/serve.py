@@ -23,6 +23,7 @@ from flows.machine.deployments import DEPLOYMENTS
 from flows.machine.fork_server import leave, serve_forks
 from flows.machine.prefect_deployments import make_deployments
 from flows.machine.recover import catch_up, settle
+from flows.machine.registry_hook import follow_by_hook
 from flows.machine.runner import ISOLATED, WarmRunner
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
@@ -46,6 +47,7 @@ async def _serve(end: socket.socket, settings: Settings, served: Sequence[Runner
         ids = [await runner.aadd_deployment(deployment) for deployment in served]
         await settle(client, ids)
     await asyncio.to_thread(register_when_deployed, settings)
+    follow_by_hook(settings)
     catching_up = asyncio.create_task(catch_up(settings))
     await runner.start()
     catching_up.cancel()

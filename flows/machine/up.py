@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.machine.environment import DATABASE_VARIABLE, flow_environment, server_environment, state_folder
-from flows.machine.exposure import check_exposure, mlflow_access, prefect_access
+from flows.machine.exposure import check_exposure, hook_environment, mlflow_access, prefect_access
 from flows.machine.lock import only_one
 from flows.machine.plan import Child, Plan, check_free
 from flows.machine.prefect_database import check_database
 from flows.machine.supervise import STOPS
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
-from tasks.tracking.uri import tracking_uri
+from tasks.tracking.uri import UI_VARIABLE, tracking_uri
 
 
 def make_plan(settings: Settings, config: str | None, host: str, prefect_port: int, mlflow_port: int) -> Plan:
@@ -47,7 +47,12 @@ def make_plan(settings: Settings, config: str | None, host: str, prefect_port: i
         access = mlflow_access(settings, host, mlflow_port, folder)
         check_free(access.host, mlflow_port, "--mlflow-port")
         children.append(_mlflow(access.host, mlflow_port, access.options))
-        environment |= {**access.environment, "MLFLOW_BACKEND_STORE_URI": uri}
+        environment |= {
+            **access.environment,
+            **hook_environment(settings, host, folder),
+            "MLFLOW_BACKEND_STORE_URI": uri,
+            UI_VARIABLE: os.environ.get(UI_VARIABLE) or f"http://{access.host}:{mlflow_port}",
+        }
     return Plan(tuple(children), environment, folder, api)
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tasks.features.steps import LagReport
     from tasks.forecast.steps import Issue
     from tasks.ingest.steps import SourceReport
-    from tasks.maintain.steps import MaintainReport
+    from tasks.maintain.steps import MaintainReport, Removed
     from tasks.model.steps import BundledForecaster, RetrainReport
     from tasks.quality.steps import QualityResult
     from tasks.score.steps import ScoreReport
@@ -249,8 +249,19 @@ def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: b
         folds = steps.check_folds(settings, as_of, files, sample_days, full)
         swept = steps.sweep_up(settings, as_of)
         report = steps.report(settings, removed, compacted, files, folds, swept)
+    if settings.mlflow.keep_nights is not None:
+        report = replace(report, removed=(*report.removed, *_remove_nights(settings)))
     log.info("%d days checked, %d mended, %d compacted", len(report.checked), len(report.mended), len(compacted))
     return report
+
+
+def _remove_nights(settings: Settings) -> tuple[Removed, ...]:
+    """What retention removed of the retrainings in MLflow."""
+    from tasks.maintain.steps import Removed
+    from tasks.model.steps import remove_nights
+
+    gone = remove_nights(settings)
+    return (Removed("nights in MLflow", gone.before, gone.runs, len(gone.versions), 0, 0),) if gone else ()
 
 
 def floor(settings: Settings, moment: np.datetime64) -> np.datetime64:

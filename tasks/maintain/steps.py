@@ -14,7 +14,8 @@ from tasks.maintain.compaction import Compacted as Compacted
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.file_checks import Files, check_files
 from tasks.maintain.fold_checks import day_of, mend, remedies, sample, sweep
-from tasks.maintain.retention import Removed, cutoff_day, retain
+from tasks.maintain.retention import Removed as Removed
+from tasks.maintain.retention import cutoff_day, retain
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store

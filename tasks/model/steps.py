@@ -19,6 +19,7 @@ from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, b
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
+from tasks.model.review import retention as review_retention
 from tasks.model.review.register import RetrainReport as RetrainReport
 from tasks.model.review.register import register_challenger
 from tasks.model.review.training_run import FlowRun
@@ -30,6 +31,7 @@ from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+from tasks.tracking.retention import RemovedNights
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -114,6 +116,12 @@ def rollback(settings: Settings, as_of: np.datetime64) -> str:
         ModelError: if there is none.
     """
     return roll_back(settings, as_of)
+
+
+@step("remove old nights", timeout_seconds=3600)
+def remove_nights(settings: Settings) -> RemovedNights | None:
+    """Remove the retrainings that `[mlflow] keep_nights` no longer keeps; see `review.retention.remove_nights`."""
+    return review_retention.remove_nights(settings)
 
 
 def champion_pointer(settings: Settings) -> dict[str, Any] | None:

@@ -58,6 +58,13 @@ class MlflowSettings(Section):
         description='"env:NAME" of a variable that holds user:password of the first administrator: the server asks '
         "for a login (basic authentication of MLflow; needs nexthour[auth]).",
     )
+    keep_nights: int | None = Field(
+        None,
+        ge=1,
+        exclude_if=lambda value: value is None,
+        description="Newest retrainings whose runs, versions and files stay; older ones go with `maintain`. What an "
+        "alias names stays always, and so does all without this key.",
+    )
     behind_proxy: bool = Field(
         False,
         description="Whether a proxy on this machine asks for the login: the server stays on loopback whatever --host "

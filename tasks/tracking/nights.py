@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from tasks.tracking.run import Run
+from tasks.tracking.run import Run, Tracking
+from tasks.tracking.runs import RETRAIN_TAG
+
+STALE_SECONDS = 86_400
+"""No retraining takes that long: the flow is ended after six hours."""
 
 
 @dataclass(frozen=True)
@@ -45,3 +50,11 @@ def this_night(run: Run) -> Night:
     """What the run holds by now."""
     own = run.tracking.client.get_run(run.run_id)
     return Night(str(own.info.run_name), run.url, own.data.params, own.data.metrics)
+
+
+def end_stale_runs(tracking: Tracking) -> None:
+    """End retrainings that still count as running a day after their start: their process was killed."""
+    day_ago = int((time.time() - STALE_SECONDS) * 1000)
+    running = f"tags.`{RETRAIN_TAG}` != '' and attributes.status = 'RUNNING' and attributes.start_time < {day_ago}"
+    for stale in tracking.client.search_runs([tracking.experiment], running):
+        tracking.client.set_terminated(stale.info.run_id, "KILLED")

@@ -6,45 +6,23 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.champion_alias import champion_version
+from support.served_bundle import served
 
 from tasks.errors import ConfigError, ModelError
 from tasks.settings.servers import MlflowSettings
 from tasks.settings.tree import Settings
 from tasks.tracking import registry, runs
 from tasks.tracking.live_scores import log_live_metrics
+from tasks.tracking.nights import end_stale_runs, last_night
 from tasks.tracking.uri import artifact_root, tracking_uri
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
-LOADER = """
-import json, pathlib
-
-class Doubler:
-    def __init__(self, folder):
-        self.factor = json.loads((pathlib.Path(folder) / "bundle.json").read_text())["factor"]
-
-    def predict(self, data, params=None):
-        return {"mean": data["lags"] * self.factor}
-
-def _load_pyfunc(folder):
-    return Doubler(folder)
-"""
-
-
-def served(folder: Path, factor: float = 2.0) -> registry.Served:
-    """A bundle of one JSON file that multiplies its input."""
-    package, bundle = folder / "doubling", folder / "bundle"
-    package.mkdir(parents=True)
-    bundle.mkdir()
-    (package / "__init__.py").write_text(LOADER)
-    (bundle / "bundle.json").write_text(json.dumps({"factor": factor}))
-    (bundle / "network.onnx").write_bytes(b"not read")
-    lags = np.ones((1, 2, 3), np.float32)
-    return registry.Served(bundle, "doubling", package, {"lags": lags}, {"mean": lags * np.float32(factor)})
 
 
 def registered(settings: Settings, name: str, folder: Path, factor: float = 2.0) -> tuple[str, str]:
@@ -114,6 +92,27 @@ def test_a_run_whose_block_fails_is_marked_failed(mlflow_settings: Settings) -> 
         with pytest.raises(ZeroDivisionError), runs.open_run(mlflow, runs.RETRAIN_TAG, "bad", "bad", {}) as run:
             1 / 0  # noqa: B018
         assert mlflow.client.get_run(run.run_id).info.status == "FAILED"
+
+
+def test_the_night_before_is_the_newest_finished_one_of_the_network_and_architecture(mlflow_settings: Settings) -> None:
+    settings = mlflow_settings.model_copy(update={"mlflow": MlflowSettings(experiment="nights")})
+    with runs.connect(settings) as mlflow:
+        for name, model in (("first", "lstm"), ("second", "lstm"), ("other", "trees"), ("third", "lstm")):
+            tags = {"nexthour.network": "town", "nexthour.model": model}
+            with runs.open_run(mlflow, runs.RETRAIN_TAG, f"night {name}", name, tags) as run:
+                run.metrics({"loss": 1.0}, NOW)
+                time.sleep(0.002)  # runs are ordered by millisecond
+        before = last_night(run, "town", "lstm")
+        assert before is not None
+        assert (before.name, before.metrics) == ("second", {"loss": 1.0})
+        assert last_night(run, "another town", "lstm") is None
+        mlflow.client.update_run(run.run_id, status="RUNNING")
+        end_stale_runs(mlflow)
+        assert mlflow.client.get_run(run.run_id).info.status == "RUNNING"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("tasks.tracking.nights.STALE_SECONDS", -60)
+            end_stale_runs(mlflow)
+        assert mlflow.client.get_run(run.run_id).info.status == "KILLED"
 
 
 def test_live_metrics_go_into_one_run_for_ever(mlflow_settings: Settings) -> None:

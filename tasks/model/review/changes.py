@@ -16,8 +16,8 @@ NIGHTLY = (
     ("holdout/challenger.rmse_hour", "RMSE of the hour", ".1f"),
     ("holdout/challenger.coverage_80", "within 80 %", ".1%"),
     ("gate/champion.difference_percent", "loss in percent against the champion", "+.1f"),
-    ("gate/linear_level.difference_percent", "against linear_level", "+.1f"),
-    ("gate/weekday_level.difference_percent", "against weekday_level", "+.1f"),
+    ("gate/linear_level.difference_percent", "loss in percent against linear_level", "+.1f"),
+    ("gate/weekday_level.difference_percent", "loss in percent against weekday_level", "+.1f"),
 )
 """Metric, what it is called, and how it is written."""
 

@@ -35,8 +35,8 @@ log = logging.getLogger(__name__)
 EXAMPLE_STATIONS = 2
 DESCRIPTION = (
     "Forecasts how many people enter and leave at every station in each of the next 60 minutes.\n\n"
-    "The alias **champion** publishes; moving it by hand is a legitimate promotion, followed within the hour. "
-    "Every version's description holds the gate's decision and its figures."
+    "The alias **champion** publishes; moving it by hand is a legitimate promotion, followed within seconds "
+    "by `nexthour up`, else within the hour. Every version's description holds the gate's decision and its figures."
 )
 
 

@@ -21,6 +21,7 @@ from tasks.model.training.train import split_of
 from tasks.settings.tree import Settings
 from tasks.tracking import provenance, runs
 from tasks.tracking.curves import record
+from tasks.tracking.nights import end_stale_runs
 from tasks.tracking.run import Run, Tracking
 
 log = logging.getLogger(__name__)
@@ -119,6 +120,7 @@ def follow_training(
     identity = Identity(name, as_of, provenance.data_fingerprint(features.grid, features.extra), version)
     try:
         with runs.connect(settings) as mlflow:
+            end_stale_runs(mlflow)
             run = start_run(mlflow, settings, identity, flow_run)
             run.params(settings_params(settings, name, as_of, features.grid, split, identity.data))
             run.inputs([*data_sets(settings, features.grid, split).values()])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tasks.model.review.changes import SHOWN, changes_markdown, find_changes
+from tasks.model.review.changes import SHOWN, changes_markdown, find_changes, last_night_markdown
+from tasks.tracking.nights import Night
 
 THEN: dict[str, Any] = {
     "model": "next_hour_lstm",
@@ -49,3 +50,15 @@ def test_of_many_changes_the_first_are_spelt_out() -> None:
     text = changes_markdown(THEN, now, "3")
     assert text.count("\n| ") == SHOWN + 1
     assert f"and {43 - SHOWN} more" in text
+
+
+def test_settings_and_figures_are_held_against_those_of_the_night_before() -> None:
+    gain, rmse = "gate/linear_level.difference_percent", "holdout/challenger.rmse_hour"
+    params = {"retrain.seed": "7", "as_of": "2024-03-01", "split.train": "then", "gate.margin": "0.03"}
+    before = Night("1 March", "http://127.0.0.1/1", params, {rmse: 12.34, gain: -1.0})
+    now = Night("2 March", None, {**params, "as_of": "2024-03-02", "retrain.seed": "8"}, {rmse: 11.0, gain: 2.5})
+    assert last_night_markdown(before, now) == (
+        "**Since the night before**, [1 March](http://127.0.0.1/1): RMSE of the hour 12.3 → 11.0; "
+        "loss in percent against linear_level -1.0 → +2.5. Changed: `retrain.seed` 7 → 8.\n"
+    )
+    assert "Changed: no setting." in last_night_markdown(before, Night("2 March", None, params, {rmse: 11.0}))

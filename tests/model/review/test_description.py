@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from support import tiny_city
 
 from tasks.model.promotion.decision import Decision
-from tasks.model.review.description import describe_training, join
+from tasks.model.review.description import describe_training, join, shorten
 from tasks.model.review.register import bundle_meta, comparison_meta
 from tasks.model.training.train import Trained, train
 
@@ -40,6 +41,21 @@ def test_stations_that_gain_and_lose_are_named_with_their_errors() -> None:
     assert worse in said
     assert said.count("| better |") == 2
     assert said.index("| better | central") < said.index("| worse |")
+
+
+def test_a_description_that_mlflow_would_cut_ends_with_a_whole_section() -> None:
+    made = trained()
+    sections = [*describe_training(made, DECISION, {"data": "abc"}), "word " * 1000, "last"]
+    said = shorten(sections)
+    assert len(said) <= 5000
+    assert "word" not in said
+    assert said.endswith("More: `night.html` among the artifacts of the run.\n")
+    assert shorten(["short"]) == "short\n"
+
+
+def test_days_and_hours_are_said_on_which_the_challenger_is_better() -> None:
+    said = say(trained(), DECISION, {"data": "abc"})
+    assert re.search(r"\*\*When\*\*, against \w+: better on \d of 4 held-out days; RMSE by the hour of the day", said)
 
 
 def test_models_that_are_level_everywhere_have_no_where_to_tell() -> None:

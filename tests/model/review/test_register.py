@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from tasks.model.architectures import initial_forecaster
 from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision
 from tasks.model.review import pictures
+from tasks.model.review.held_out import HOUR
 from tasks.model.review.register import RetrainReport, register_challenger
 from tasks.model.review.training_run import FlowRun
 from tasks.model.serving.bundle import BundledForecaster
@@ -71,6 +73,20 @@ def kept(
     """A retraining that was not promoted."""
     settings = settings_of(mlflow_settings, "kept", tmp_path_factory.mktemp("kept"))
     return settings, register_challenger(settings, trained, judge(settings, trained, None), flow_run=FLOW)
+
+
+def test_the_page_of_a_night_shows_its_error_cases_and_asks_no_server(kept: tuple[Settings, RetrainReport]) -> None:
+    import mlflow
+
+    settings, first = kept
+    with runs.connect(settings):
+        page = Path(mlflow.artifacts.download_artifacts(run_id=first.run_id, artifact_path="night.html"))
+    text = page.read_text()
+    assert first.reason in text
+    assert "Error cases" in text
+    assert FLOW.url in text  # type: ignore[operator]
+    assert text.count("data:image/png;base64,") == 7
+    assert not re.search(r"(src|href)=.https?://(?!127\.0\.0\.1)", text)
 
 
 def test_every_model_has_its_figures_in_the_run(kept: tuple[Settings, RetrainReport]) -> None:
@@ -133,7 +149,7 @@ def test_pictures_and_tables_are_artifacts(kept: tuple[Settings, RetrainReport],
         at = Path(mlflow.artifacts.download_artifacts(run_id=report.run_id, dst_path=str(tmp_path)))
     assert {p.stem for p in (at / "plots").iterdir()} == {
         "loss_by_epoch", "error_by_horizon", "error_by_hour", "calibration", "training_validation_holdout",
-        "next_hour_station", "next_hour_network",
+        "next_hour_station", "next_hour_network", "error_case_1", "error_case_2", "error_case_3",
     }  # fmt: skip
     with (at / "tables/holdout.csv").open() as file:
         assert [row["model"] for row in csv.DictReader(file)] == [row["model"] for row in report.metrics]
@@ -169,6 +185,26 @@ def test_the_registered_model_predicts_what_the_forecaster_does(
     shapes = {spec.name: spec.shape for spec in model.metadata.get_input_schema().inputs}
     assert shapes["lags"] == (-1, 14, 2, -1, 36)
     assert shapes["calendar"] == (-1, 12, 12)
+
+
+def test_any_version_answers_over_http_to_the_example_that_lies_beside_it(
+    kept: tuple[Settings, RetrainReport], tmp_path: Path
+) -> None:
+    import mlflow
+    from mlflow.pyfunc import scoring_server
+    from starlette.testclient import TestClient
+
+    settings, report = kept
+    with runs.connect(settings):
+        uri = f"models:/{settings.mlflow.registered_model}/{report.version}"
+        at = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(tmp_path)))
+        model = mlflow.pyfunc.load_model(str(at))
+    example = (at / "serving_input_example.json").read_bytes()
+    client = TestClient(scoring_server.init(model))
+    said = client.post("/invocations", content=example, headers={"Content-Type": "application/json"})
+    assert said.status_code == 200
+    assert np.shape(said.json()["predictions"]["mean"]) == (1, 2, 2, 12)
+    assert np.shape(said.json()["predictions"]["quantiles"]) == (1, 7, 2, 2, 12)
 
 
 def test_a_retried_retraining_is_the_same_run_and_version(
@@ -250,11 +286,11 @@ def test_a_training_without_held_out_days_has_only_its_loss_to_show(trained: Tra
 
 
 def test_the_whole_day_is_a_service_day_within_the_origins() -> None:
-    hours = np.arange(np.datetime64("2026-03-06T20:00", "m"), np.datetime64("2026-03-10T02:00", "m"), pictures.HOUR)
+    hours = np.arange(np.datetime64("2026-03-06T20:00", "m"), np.datetime64("2026-03-10T02:00", "m"), HOUR)
     start, end = pictures.whole_day(hours, TIMEZONE)
     assert (start, end) == (np.datetime64("2026-03-08T06:00"), np.datetime64("2026-03-09T05:00"))
     few = hours[:5]
-    assert pictures.whole_day(few, TIMEZONE) == (few[0], few[-1] + pictures.HOUR)
+    assert pictures.whole_day(few, TIMEZONE) == (few[0], few[-1] + HOUR)
 
 
 def test_network_bands_are_as_wide_as_the_other_hours_were_wrong() -> None:
