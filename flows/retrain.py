@@ -6,9 +6,10 @@ without it. Its steps, in order:
 1. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
 2. `load_features`     tasks/features/          the minutes of the training span as tensors
 3. `load_version`      tasks/model/serving/     the present champion, if there is one
-4. `train_model`       tasks/model/training/    split by time, fit, score everyone on the held-out days
-5. `judge`             tasks/model/promotion/   the gate decides
-6. `register`          tasks/model/review/      MLflow run, registered version, bundle; move the alias if promoted
+4. `follow_training`   tasks/model/review/      open the MLflow run, whose curves move while it trains
+5. `train_model`       tasks/model/training/    split by time, fit, score everyone on the held-out days
+6. `judge`             tasks/model/promotion/   the gate decides
+7. `register`          tasks/model/review/      figures, page and registered version; bundle; move the alias if promoted
 """
 
 from __future__ import annotations

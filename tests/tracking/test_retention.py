@@ -25,7 +25,7 @@ def settings(mlflow_settings: Settings, tmp_path_factory: pytest.TempPathFactory
     """Six nights, of which the two newest are kept for their age."""
     root = tmp_path_factory.mktemp("retention")
     mlflow = MlflowSettings(
-        tracking_uri=tracking_uri(mlflow_settings), experiment="kept", registered_model="kept", keep_nights=2
+        tracking_uri=tracking_uri(mlflow_settings), experiment="retained", registered_model="retained", keep_nights=2
     )
     settings = mlflow_settings.model_copy(update={"mlflow": mlflow, "data_root": str(root)})
     for night in range(1, 7):
@@ -44,7 +44,7 @@ def test_what_nothing_points_to_goes_with_its_files_and_rows(settings: Settings)
     assert removed is not None
     assert (removed.runs, removed.versions) == (1, ("4",))
     with runs.connect(settings) as tracking:
-        left = {str(v.version) for v in tracking.client.search_model_versions("name = 'kept'")}
+        left = {str(v.version) for v in tracking.client.search_model_versions("name = 'retained'")}
         nights = {run.info.run_name for run in tracking.client.search_runs([tracking.experiment])}
         models = list(tracking.client.search_logged_models([tracking.experiment]))
     assert left == {"1", "2", "3", "5", "6"}

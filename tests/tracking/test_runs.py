@@ -20,7 +20,7 @@ from tasks.settings.tree import Settings
 from tasks.tracking import registry, runs
 from tasks.tracking.live_scores import log_live_metrics
 from tasks.tracking.nights import end_stale_runs, last_night
-from tasks.tracking.uri import artifact_root, tracking_uri
+from tasks.tracking.uri import UI_VARIABLE, artifact_root, tracking_uri
 
 NOW = np.datetime64("2026-03-10T08:30:00", "s")
 
@@ -92,6 +92,16 @@ def test_a_run_whose_block_fails_is_marked_failed(mlflow_settings: Settings) -> 
         with pytest.raises(ZeroDivisionError), runs.open_run(mlflow, runs.RETRAIN_TAG, "bad", "bad", {}) as run:
             1 / 0  # noqa: B018
         assert mlflow.client.get_run(run.run_id).info.status == "FAILED"
+
+
+def test_a_run_has_a_page_where_a_server_shows_it(mlflow_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def url() -> str | None:
+        with runs.connect(mlflow_settings) as mlflow:
+            return runs.find_or_create(mlflow, runs.RETRAIN_TAG, "paged", "paged", {}).url
+
+    assert url() is None
+    monkeypatch.setenv(UI_VARIABLE, "http://me:secret@127.0.0.1:5000/")
+    assert str(url()).startswith("http://127.0.0.1:5000/#/experiments/")
 
 
 def test_the_night_before_is_the_newest_finished_one_of_the_network_and_architecture(mlflow_settings: Settings) -> None:
