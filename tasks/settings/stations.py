@@ -28,7 +28,7 @@ class StationSettings(Section):
         min_length=1,
         exclude_if=lambda file: file is None,
         description="Names and places of stations: a CSV with station_id, name, latitude, longitude, line, zone, "
-        "capacity, GTFS stops.txt, or GBFS station_information.json.",
+        "capacity, GTFS stops.txt or the zip of GTFS, or GBFS station_information.json.",
     )
 
     @field_validator("file")

@@ -1,13 +1,15 @@
-"""Read a station file: our CSV, GTFS stops.txt or GBFS station_information.json, recognised by their content."""
+"""Read a station file by its content: our CSV, GTFS stops.txt (alone or in its zip), GBFS station_information.json."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.errors import ConfigError
@@ -20,8 +22,9 @@ MAX_STATIONS = 200_000
 MAX_COLUMNS = 200
 COLUMNS = ("station_id", "name", "latitude", "longitude", "line", "zone", "capacity")
 _DELIMITERS = (",", ";", "\t", "|")
-_WANTED = "give a CSV with station_id and name, GTFS stops.txt or GBFS station_information.json"
-_KINDS = ((b"PK\x03\x04", "a zip archive or a workbook"), (b"\x1f\x8b", "packed"), (b"PAR1", "Parquet"))
+_WANTED = "give a CSV with station_id and name, GTFS stops.txt (or the zip of GTFS), or GBFS station_information.json"
+_ZIP, _STOPS = b"PK\x03\x04", "stops.txt"
+_KINDS = ((_ZIP, "a zip archive within another"), (b"\x1f\x8b", "packed"), (b"PAR1", "Parquet"))
 _STEPS = 3  # from a boarding area over its platform to its station
 
 
@@ -34,7 +37,8 @@ def read_station_file(path: Path, aliases: Mapping[str, str]) -> StationTable:
     where = f"[stations] file {path}"
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(len(_ZIP))
+            data = _stops_of(where, path) if data == _ZIP else data + file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"{where} cannot be read: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
@@ -46,6 +50,24 @@ def read_station_file(path: Path, aliases: Mapping[str, str]) -> StationTable:
     if not stations:
         raise ConfigError(f"{where} holds no station: {_WANTED}")
     return StationTable(stations, str(path), (*notes, *reader.notes()))
+
+
+def _stops_of(where: str, path: Path) -> bytes:
+    """Content of stops.txt of a zip of GTFS, little more than `MAX_BYTES` at the most.
+
+    Raises:
+        ConfigError: if it is no such archive, is damaged or has a password.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = [name for name in archive.namelist() if PurePosixPath(name).name == _STOPS]
+            if len(found) != 1:
+                many = f"{len(found)} members called" if found else "no"
+                raise ConfigError(f"{where} is a zip archive or a workbook with {many} {_STOPS}: {_WANTED}")
+            with archive.open(found[0]) as member:
+                return member.read(MAX_BYTES + 1)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ConfigError(f"{where} is a zip archive whose {_STOPS} cannot be read: {error}: {_WANTED}") from None
 
 
 def _decode(where: str, data: bytes) -> str:

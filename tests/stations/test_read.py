@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -97,6 +99,36 @@ def test_a_platform_of_gtfs_has_the_name_of_its_station(tmp_path: Path) -> None:
     assert read_.find("S").zone == "Z1"
 
 
+def _zip(**members: str) -> bytes:
+    """An archive of members by their names, in which a dot is written as `__`, and a slash as `___`."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name.replace("___", "/").replace("__", "."), content)
+    return out.getvalue()
+
+
+STOPS = "stop_id,stop_name,stop_lat,stop_lon\n1,Central,51.5,-0.1\n"
+
+
+def test_stops_of_a_zip_of_gtfs_are_read(tmp_path: Path) -> None:
+    for content in (_zip(stops__txt=STOPS, trips__txt="trip_id\n"), _zip(feed___stops__txt=STOPS)):
+        assert names(table(tmp_path, content, "gtfs.zip")) == {"1": "Central"}
+
+
+def test_a_zip_without_stops_or_made_to_do_harm_is_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content, line in (
+        (_zip(trips__txt="trip_id\n"), "with no stops.txt"),
+        (_zip(a___stops__txt=STOPS, b___stops__txt=STOPS), "with 2 members called stops.txt"),
+        (_zip(stops__txt=STOPS)[:-30], "cannot be read"),
+    ):
+        with pytest.raises(ConfigError, match=line):
+            table(tmp_path, content, "gtfs.zip")
+    monkeypatch.setattr(read, "MAX_BYTES", 1 << 20)
+    with pytest.raises(ConfigError, match="larger than 1 MiB"):
+        table(tmp_path, _zip(stops__txt=STOPS + " " * (8 << 20)), "gtfs.zip")
+
+
 def test_gbfs_names_are_text_or_texts_by_language(tmp_path: Path) -> None:
     old = {"station_id": 72, "name": "W 52 St & 11 Ave", "lat": 40.7, "lon": -73.9, "capacity": 55, "region_id": "71"}
     new = {"station_id": "a", "name": [{"text": "Gare", "language": "fr"}, {"text": "Station", "language": "en"}]}
@@ -111,7 +143,7 @@ def test_gbfs_names_are_text_or_texts_by_language(tmp_path: Path) -> None:
     ("content", "line"),
     [
         (b"", "is empty"),
-        (b"PK\x03\x04rest", "is a zip archive or a workbook"),
+        (b"PK\x03\x04rest", "is a zip archive whose stops.txt cannot be read"),
         (b"\x1f\x8brest", "is packed"),
         (b"station_id,name\nA,Gen\xe8ve\n", "is not text in UTF-8: save it as UTF-8"),
         (b"station_id\x00", "is no text"),
