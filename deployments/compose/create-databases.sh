@@ -9,4 +9,3 @@ CREATE USER :"name" PASSWORD :'password';
 CREATE DATABASE :"name" OWNER :"name";
 SQL
 done
-psql --username postgres --set ON_ERROR_STOP=1 --dbname prefect --command 'CREATE EXTENSION IF NOT EXISTS pg_trgm'

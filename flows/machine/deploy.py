@@ -131,7 +131,7 @@ def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -
         made = make_deployments(settings)
         for item, deployment in zip(DEPLOYMENTS, made, strict=True):
             deployment.job_variables = target.job_variables(item, secrets)
-            paused = keep_pauses(client, deployment)
+            paused = _keep_pauses(client, deployment)
             deployment.apply(work_pool_name=target.pool)
             say(f"deployed {deployment.full_name}" + (f"; paused as before: {', '.join(paused)}" if paused else ""))
         leftovers = find_leftovers(client)
@@ -142,18 +142,16 @@ def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -
     )
 
 
-def keep_pauses(client: Any, deployment: RunnerDeployment) -> list[str]:
-    """Pause the schedules of a deployment that a person paused on the server; returns their names."""
+def _keep_pauses(client: Any, deployment: RunnerDeployment) -> list[str]:
+    """Schedules of a deployment that a person paused on the server, paused again; their names."""
     from prefect.exceptions import ObjectNotFound
 
+    from flows.machine.prefect_deployments import keep_pauses
+
     try:
-        there = client.read_deployment_by_name(deployment.full_name)
+        return keep_pauses(deployment, client.read_deployment_by_name(deployment.full_name))
     except ObjectNotFound:
         return []
-    paused = {schedule.slug for schedule in there.schedules if schedule.slug and not schedule.active}
-    for schedule in deployment.schedules or []:
-        schedule.active = schedule.slug not in paused
-    return sorted(paused)
 
 
 def secret_names(settings: Settings) -> list[str]:

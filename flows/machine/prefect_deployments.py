@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
@@ -25,6 +26,17 @@ def make_deployments(settings: Settings) -> list[RunnerDeployment]:
 def load_flow(item: FlowDeployment) -> Any:
     """The flow of a deployment; its module is imported."""
     return getattr(importlib.import_module(f"flows.{item.flow}"), item.flow)
+
+
+def keep_pauses(deployment: RunnerDeployment, there: DeploymentResponse) -> list[str]:
+    """Pause the schedules of a deployment that a person paused on the server; returns their names.
+
+    Prefect would let them run again whenever the deployment is registered.
+    """
+    paused = {schedule.slug for schedule in there.schedules if schedule.slug and not schedule.active}
+    for schedule in deployment.schedules or []:
+        schedule.active = schedule.slug not in paused
+    return sorted(paused)
 
 
 def time_limit(item: FlowDeployment) -> int:

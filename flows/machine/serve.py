@@ -14,14 +14,16 @@ import socket
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
 
 from flows.machine.automations import register_when_deployed
 from flows.machine.deployments import DEPLOYMENTS
 from flows.machine.fork_server import leave, serve_forks
-from flows.machine.prefect_deployments import make_deployments
+from flows.machine.prefect_deployments import keep_pauses, make_deployments
 from flows.machine.recover import catch_up, settle
 from flows.machine.registry_hook import follow_by_hook
 from flows.machine.runner import ISOLATED, WarmRunner
@@ -44,6 +46,9 @@ async def _serve(end: socket.socket, settings: Settings, served: Sequence[Runner
     runner = WarmRunner(end, name="nexthour", pause_on_shutdown=False, limit=RUNS_AT_ONCE)
     async with get_client() as client:
         await _until_healthy(client)
+        for deployment in served:
+            with suppress(ObjectNotFound):
+                keep_pauses(deployment, await client.read_deployment_by_name(deployment.full_name))
         ids = [await runner.aadd_deployment(deployment) for deployment in served]
         await settle(client, ids)
     await asyncio.to_thread(register_when_deployed, settings)
