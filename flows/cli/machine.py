@@ -11,6 +11,7 @@ from flows.cli import output
 from flows.cli.app import AsJson, AsOf, Config, DataRoot, app, moment, now, read_settings
 from flows.pipelines import loop
 from flows.reports.loop_reports import maintain_document
+from tasks.errors import ConfigError
 
 if TYPE_CHECKING:
     from flows.machine.doctor import Check
@@ -54,15 +55,22 @@ def up(
         int, typer.Option("--prefect-port", min=1, max=65535, help="Port of the Prefect server.")
     ] = 4200,
     mlflow_port: Annotated[int, typer.Option("--mlflow-port", min=1, max=65535, help="Port of the MLflow UI.")] = 5000,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Feed it from a simulated city: a first look, without data of your own.")
+    ] = False,
     config: Config = None,
     data_root: DataRoot = None,
 ) -> None:
     """Start the Prefect server, the MLflow UI and all scheduled flows on this machine; Ctrl-C stops them."""
+    from flows.machine.simulated import simulated_city
     from flows.machine.up import make_plan, run
     from tasks.settings.toml_file import config_path
 
-    settings = read_settings(config, data_root)
-    path = config_path(config, data_root)
+    if simulate and config:
+        raise ConfigError("--simulate writes a configuration of its own: leave out --config")
+    if simulate:
+        config, data_root = simulated_city(data_root or ".nexthour")
+    settings, path = read_settings(config, data_root), config_path(config, data_root)
     plan = make_plan(settings, path, host, prefect_port, mlflow_port)
     for line in plan.addresses():
         output.say(line)

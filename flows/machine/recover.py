@@ -6,6 +6,7 @@ are cancelled; of a nightly or hourly flow the last missed run is kept.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime, timedelta
@@ -23,9 +24,9 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.deployments import arun_deployment
 from prefect.states import Cancelled, Crashed
 
+from flows.machine.runner import WarmRunner
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -37,7 +38,6 @@ REPLACED = frozenset({"ingest", "forecast"})
 """Flows of which one run, now, does the work of all that were missed."""
 DIED = "Its process ended with the runner; a later run does what it had not finished."
 MISSED = "Missed while nothing ran here; one later run does the work of all that were missed."
-CATCH_UP_SECONDS = 900.0
 PAGE = 100
 
 
@@ -103,28 +103,22 @@ def _any(deployments: Collection[UUID]) -> FlowRunFilterDeploymentId:
     return FlowRunFilterDeploymentId(any_=list(deployments))
 
 
-async def catch_up(settings: Settings) -> None:
-    """Ingest once, then forecast once; then train, if nothing was ever trained.
+async def catch_up(settings: Settings, runner: WarmRunner) -> None:
+    """Ingest once, then forecast once; then train and forecast again, if there is no champion yet.
 
     A network without any minutes takes the history of a simulated city as known when it happened; feeds of a real
     network say themselves what they still have.
     """
+    store = Store(settings.data_root)
     try:
-        history = not Store(settings.data_root).partitions("minutes")
-        simulated = all(source.kind == "simulate" for source in settings.sources)
-        await _run("ingest", {"backfill": True} if history and simulated else {})
-        await _run("forecast", {})
-        if Store(settings.data_root).read_json("bundles/champion.json") is None:
-            await _run("retrain", {})
-            await _run("forecast", {})
+        is_new = not store.partitions("minutes") and all(source.kind == "simulate" for source in settings.sources)
+        runs: list[tuple[str, dict[str, Any]]] = [("ingest", {"backfill": True} if is_new else {}), ("forecast", {})]
+        if store.read_json("bundles/champion.json") is None:
+            runs += [("retrain", {}), ("forecast", {})]
+        while not runner.started:
+            await asyncio.sleep(0.2)
+        for flow, parameters in runs:
+            log.info("caught up: %s ended as %s", flow, await runner.run_now(f"{flow}/{flow}", parameters))
+    # Schedules go on without it, whatever keeps it from the server.
     except Exception:
         log.exception("catching up failed; the schedules go on")
-
-
-async def _run(flow: str, parameters: dict[str, Any]) -> None:
-    """Run a deployment once and wait for its end; a scheduled run that is at work already does as well."""
-    name = f"{flow}/{flow}"
-    ended: FlowRun = await arun_deployment(
-        name, parameters=parameters, timeout=CATCH_UP_SECONDS, poll_interval=1, as_subflow=False
-    )
-    log.info("caught up: %s ended as %s", flow, ended.state_name)

@@ -13,6 +13,7 @@ from uuid import UUID
 import anyio
 import anyio.abc
 from prefect.client.schemas.objects import FlowRun
+from prefect.deployments import arun_deployment
 from prefect.runner import Runner
 from prefect.runner._control_channel import ControlChannel
 from prefect.runner._flow_run_executor import ProcessStarter
@@ -127,6 +128,19 @@ class WarmRunner(Runner):
 
         self._scheduled_run_poller._resolve_starter = starter
         return self
+
+    async def run_now(self, deployment: str, parameters: dict[str, Any]) -> str:
+        """Run a deployment and wait for its end; returns the name of the state in which it ended.
+
+        The run is looked for at once, and not only at the next poll.
+        """
+        run = await arun_deployment(deployment, parameters=parameters, timeout=0, as_subflow=False)
+        await self._scheduled_run_poller._get_and_submit_flow_runs()
+        ended = await self._client.read_flow_run(run.id)
+        while ended.state is None or not ended.state.is_final():
+            await asyncio.sleep(1)
+            ended = await self._client.read_flow_run(run.id)
+        return str(ended.state_name)
 
     def _name_of(self, deployment: UUID | None) -> str | None:
         return None if deployment is None else self._deployment_registry.get_deployment_name(deployment)

@@ -53,7 +53,7 @@ async def _serve(end: socket.socket, settings: Settings, served: Sequence[Runner
         await settle(client, ids)
     await asyncio.to_thread(register_when_deployed, settings)
     follow_by_hook(settings)
-    catching_up = asyncio.create_task(catch_up(settings))
+    catching_up = asyncio.create_task(catch_up(settings, runner))
     await runner.start()
     catching_up.cancel()
 

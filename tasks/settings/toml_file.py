@@ -16,7 +16,7 @@ from tasks.settings.sources import SourceSettings
 from tasks.settings.tree import Settings
 from tasks.storage.roots import local_folder
 
-DEFAULT_CONFIG = "deployments/nexthour.toml"
+DEFAULT_CONFIGS = ("deployments/nexthour.toml", ".nexthour/nexthour.toml")
 PREFIX = "NEXTHOUR_"
 KINDS: dict[str, type[BaseModel]] = {m.model_fields["kind"].default: m for m in get_args(get_args(SourceSettings)[0])}
 
@@ -65,16 +65,15 @@ def _find(config: str | Path | None, data_root: str | None) -> Path | None:
         if not path.is_file():
             raise ConfigError(f"configuration {path} is not a file: give --config FILE")
         return path
-    named, default = os.environ.get(f"{PREFIX}CONFIG"), Path(DEFAULT_CONFIG)
+    named = os.environ.get(f"{PREFIX}CONFIG")
     if own := _in_root(data_root):
         return own
     if named and not Path(named).is_file():
         raise ConfigError(f"environment {PREFIX}CONFIG: configuration {named} is not a file")
-    return (
-        Path(named)
-        if named
-        else _in_root(os.environ.get(f"{PREFIX}DATA_ROOT")) or (default if default.is_file() else None)
-    )
+    if named:
+        return Path(named)
+    places = (_in_root(os.environ.get(f"{PREFIX}DATA_ROOT")), *map(Path, DEFAULT_CONFIGS))
+    return next((place for place in places if place and place.is_file()), None)
 
 
 def _in_root(data_root: str | None) -> Path | None:

@@ -28,6 +28,7 @@ SLOW = {
     "flows/machine/test_deploy.py": "Prefect",
     "flows/machine/test_deployments.py": "Prefect",
     "flows/machine/test_job_templates.py": "Prefect",
+    "flows/machine/test_recover.py": "Prefect",
     "flows/machine/test_supervise.py": "processes",
     "flows/machine/test_up.py": "sockets",
     "flows/pipelines/test_backtest.py": "processes",
