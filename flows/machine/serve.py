@@ -9,6 +9,7 @@ import asyncio
 import importlib
 import logging
 import os
+import pkgutil
 import runpy
 import socket
 import sys
@@ -16,6 +17,7 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 
+import numpy as np
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
@@ -27,12 +29,33 @@ from flows.machine.prefect_deployments import keep_pauses, make_deployments
 from flows.machine.recover import catch_up, settle
 from flows.machine.registry_hook import follow_by_hook
 from flows.machine.runner import ISOLATED, WarmRunner
+from tasks.clock import holiday_dates
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
 
 RUNS_AT_ONCE = 4
-WARM = ("onnxruntime", "matplotlib.figure", "matplotlib.backends.backend_agg")
-"""What flows import when they need it, and minutely ones do."""
+STAGES = ("tables", "ingest", "quality", "features", "forecast", "publish", "score", "stations")
+"""Folders of tasks/ whose modules minutely runs import, most of them when they need them."""
+LIBRARIES = (
+    "anyio._backends._asyncio",
+    "filelock",
+    "holidays",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "onnxruntime",
+    "pandas",
+    "prefect._internal.metrics",
+    "prefect.concurrency.services",
+    "prefect.task_engine",
+    "prefect.utilities.visualization",
+    "pyarrow.dataset",
+    "pyarrow.pandas_compat",
+    "tasks.model.architectures.next_hour_lstm",
+    "tasks.model.networks.onnx",
+    "tasks.model.plots.forecast_hour",
+    "tasks.model.steps",
+)
+"""What minutely runs import besides, most of it when they need it."""
 
 
 def _run_runner(end: socket.socket) -> None:
@@ -63,10 +86,22 @@ async def _until_healthy(client: PrefectClient) -> None:
         await asyncio.sleep(0.5)
 
 
-def main() -> int:
-    """Import what runs need, serve, and execute one run in each fork; returns the exit code of the runner."""
-    for name in (*WARM, *(f"flows.{item.flow}" for item in DEPLOYMENTS if item.flow not in ISOLATED)):
+def import_everything() -> None:
+    """Import what runs need, so that a fork finds it there: imports are two thirds of the cost of a minute."""
+    flows = [f"flows.{item.flow}" for item in DEPLOYMENTS if item.flow not in ISOLATED]
+    for name in (*LIBRARIES, *flows):
         importlib.import_module(name)
+    for stage in STAGES:
+        package = importlib.import_module(f"tasks.{stage}")
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    network, today = load_settings().network, np.datetime64("today")
+    holiday_dates(network.country, network.subdivision, today, today)  # imports the country's module
+
+
+def main() -> int:
+    """Import, serve, and execute one run in each fork; returns the exit code of the runner."""
+    import_everything()
     outcome = serve_forks(_run_runner)
     if isinstance(outcome, int):
         return outcome
