@@ -22,8 +22,22 @@ if TYPE_CHECKING:
     from httpx import Response
 
 LATE_MINUTES = 5
-LONGEST_HOURS = 7
-"""Hours after which a run hangs: the longest timeout of a flow is six."""
+GRACE_MINUTES = 15
+"""Minutes beyond its time limit after which a run hangs: whoever should have ended it is gone."""
+HOUR = 3600
+TIME_LIMITS = {
+    "backtest": 24 * HOUR,
+    "features": HOUR,
+    "forecast": 600,
+    "ingest": HOUR,
+    "maintain": HOUR,
+    "promote": 600,
+    "repair": HOUR,
+    "retrain": 6 * HOUR,
+    "score": 1800,
+    "tune": 48 * HOUR,
+}
+"""Seconds that a run of a flow may take, as the flow itself says; importing a flow would import Prefect."""
 SHOWN = 3
 LIMIT = 200
 """Objects of one answer of Prefect's API, its most."""
@@ -53,12 +67,15 @@ def schedules(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     """Whether scheduled runs begin on time and running ones end."""
     moment = datetime.fromisoformat(f"{now.astype('datetime64[s]')}+00:00")
     late = _runs(settings, "SCHEDULED", "expected_start_time", moment - timedelta(minutes=LATE_MINUTES))
-    hanging = _runs(settings, "RUNNING", "start_time", moment - timedelta(hours=LONGEST_HOURS))
+    hanging = []
+    for flow, limit in TIME_LIMITS.items():
+        begun = moment - timedelta(seconds=limit, minutes=GRACE_MINUTES)
+        hanging += _runs(settings, "RUNNING", "start_time", begun, flow)
     notes = []
     if late:
         notes.append(f"{len(late)} runs are more than {LATE_MINUTES} minutes late, such as {_names(late)}")
     if hanging:
-        notes.append(f"{len(hanging)} runs take longer than {LONGEST_HOURS} hours, such as {_names(hanging)}")
+        notes.append(f"{len(hanging)} runs take longer than their flow may, such as {_names(hanging)}")
     return not notes, "; ".join(notes) or "no run is late or hangs"
 
 
@@ -73,10 +90,13 @@ def automations(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     return True, f"{len(found)} registered"
 
 
-def _runs(settings: Settings, state: str, field: str, before: datetime) -> list[dict[str, Any]]:
-    """The oldest runs in a state since before a moment."""
+def _runs(
+    settings: Settings, state: str, field: str, before: datetime, flow: str | None = None
+) -> list[dict[str, Any]]:
+    """The oldest runs in a state since before a moment, of one flow or of all."""
     wanted = {"state": {"type": {"any_": [state]}}, field: {"before_": before.isoformat()}}
-    return _ask(settings, "flow_runs/filter", {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC"})
+    flows = {"flows": {"name": {"any_": [flow]}}} if flow else {}
+    return _ask(settings, "flow_runs/filter", {"flow_runs": wanted, "sort": "EXPECTED_START_TIME_ASC", **flows})
 
 
 def _names(runs: list[dict[str, Any]]) -> str:

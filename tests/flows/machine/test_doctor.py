@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from flows.machine.doctor import examine
+from flows.machine.server_checks import TIME_LIMITS
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -97,7 +100,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[dict[str, obje
         body = more["json"]
         assert isinstance(body, dict)
         state = str(body.get("flow_runs", {}).get("state", {}).get("type", {}).get("any_", [""])[0])
-        path = url.partition("/api/")[2] + state
+        flow = str(body.get("flows", {}).get("name", {}).get("any_", [""])[0])
+        path = url.partition("/api/")[2] + state + flow
         return httpx.Response(200, json=answers.get(path, []), request=httpx.Request(method, url))
 
     monkeypatch.setattr(httpx, "request", request)
@@ -109,7 +113,7 @@ def test_runs_that_are_late_or_hang_are_named(
 ) -> None:
     assert checks(settings)["schedules"] == (True, "no run is late or hangs")
     asked("flow_runs/filterSCHEDULED", [{"name": "ingest 04:00"}])
-    asked("flow_runs/filterRUNNING", [{"name": "retrain 2024-05-09"}])
+    asked("flow_runs/filterRUNNINGretrain", [{"name": "retrain 2024-05-09"}])
     ok, finding = checks(settings)["schedules"]
     assert not ok
     assert "1 runs are more than 5 minutes late, such as ingest 04:00" in finding
@@ -133,3 +137,12 @@ def test_doctor_asks_the_server_of_the_up_that_runs_on_the_data_root(
     assert checks(settings)["Prefect"][1].startswith("http://127.0.0.1:4200/api answers")
     Store(settings.data_root).write_json("up.json", {"addresses": ["prefect  http://127.0.0.1:4711/", "logs     /l"]})
     assert checks(settings)["Prefect"][1].startswith("http://127.0.0.1:4711/api answers")
+
+
+def test_the_time_limits_are_those_of_the_flows() -> None:
+    flows = Path(__file__).parents[3] / "flows"
+    stated = re.findall(
+        r'^@reported_flow\("(\w+)", timeout_seconds=([\d* ]+)', "".join(f.read_text() for f in flows.glob("*.py")), re.M
+    )
+    limits = {name: math.prod(int(part) for part in text.split("*")) for name, text in stated}
+    assert limits == TIME_LIMITS
