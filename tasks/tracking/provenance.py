@@ -19,6 +19,7 @@ from tasks.settings.tree import Settings
 
 SECRET = re.compile(r"pass(word|wd)?$|secret|token|credential|api_?key|authorization|headers$", re.IGNORECASE)
 USER_INFO = re.compile(r"(?<=://)[^/@\s]*@")
+QUERY_PASSWORD = re.compile(r"(?<=[?&])((?:ssl)?password|passwd|pwd)=[^&\s]*", re.IGNORECASE)
 
 
 def data_fingerprint(grid: Grid, extra: Sequence[Channel] = ()) -> str:
@@ -39,7 +40,7 @@ def span_fingerprint(grid: Grid, origins: Minutes) -> str:
 
 def redact(text: str) -> str:
     """Text with user names and passwords of URLs masked."""
-    return USER_INFO.sub("***@", text)
+    return QUERY_PASSWORD.sub(r"\1=***", USER_INFO.sub("***@", text))
 
 
 def settings_tree(settings: Settings) -> dict[str, Any]:

@@ -110,9 +110,11 @@ def contents(folder: Path) -> Iterator[tuple[Path, bytes]]:
         yield path, data
 
 
-def found_in(data: bytes, secrets: list[str]) -> bool:
+def found_in(data: bytes, secrets: list[str]) -> list[str]:
+    """What stands around each secret that the data hold, in any spelling."""
     spelt = [form for secret in secrets for form in (secret, quote(secret), b64encode(secret.encode()).decode()[:16])]
-    return any(form.encode() in data for form in spelt)
+    places = [(form, at) for form in dict.fromkeys(spelt) if (at := data.find(form.encode())) >= 0]
+    return [f"{form}: {data[max(at - 200, 0) : at + 40]!r}" for form, at in places]
 
 
 @pytest.fixture
@@ -181,7 +183,7 @@ def test_no_planted_secret_is_anywhere_after_a_full_run(
 
     said = (caplog.text + "".join(capfd.readouterr())).encode()
     places = [*contents(tmp_path / "root"), *contents(prefect_folder()), (Path("log"), said)]
-    assert [str(path) for path, data in places if found_in(data, town)] == []
+    assert [(str(path), found) for path, data in places if (found := found_in(data, town))] == []
 
 
 def test_the_search_finds_what_is_there(tmp_path: Path) -> None:

@@ -57,3 +57,11 @@ def test_the_commit_is_read_from_the_working_tree(tmp_path: Path) -> None:
 def test_the_fingerprint_changes_with_the_data(other: Grid) -> None:
     assert provenance.data_fingerprint(GRID) == provenance.data_fingerprint(replace(GRID, values=GRID.values.copy()))
     assert provenance.data_fingerprint(GRID) != provenance.data_fingerprint(other)
+
+
+def test_passwords_of_urls_are_masked_wherever_they_stand() -> None:
+    text = "sqlite:////a/m.db?timeout=5&password=hush and postgresql://me:hush@db/m?sslPassword=hush&a=b"
+    assert (
+        provenance.redact(text)
+        == "sqlite:////a/m.db?timeout=5&password=*** and postgresql://***@db/m?sslPassword=***&a=b"
+    )
