@@ -13,11 +13,11 @@ MISSING = "not set"
 EVERY_NIGHT = ("as_of", "split.", "data_fingerprint", "fit.")
 """Parameters that differ every night, by how they begin."""
 NIGHTLY = (
-    ("holdout/challenger.rmse_hour", "RMSE of the hour", ".1f"),
-    ("holdout/challenger.coverage_80", "within 80 %", ".1%"),
-    ("gate/champion.difference_percent", "loss in percent against the champion", "+.1f"),
-    ("gate/linear_level.difference_percent", "loss in percent against linear_level", "+.1f"),
-    ("gate/weekday_level.difference_percent", "loss in percent against weekday_level", "+.1f"),
+    ("holdout/challenger.rmse_hour", "RMSE of the hour", "{:.1f}"),
+    ("holdout/challenger.coverage_80", "within 80 %", "{:.1%}"),
+    ("gate/champion.difference_percent", "loss against the champion", "{:+.1f} %"),
+    ("gate/linear_level.difference_percent", "loss against linear_level", "{:+.1f} %"),
+    ("gate/weekday_level.difference_percent", "loss against weekday_level", "{:+.1f} %"),
 )
 """Metric, what it is called, and how it is written."""
 
@@ -56,7 +56,7 @@ def last_night_markdown(before: Night, now: Night) -> str:
     """What changed since the night before, of the settings and of the figures, each on its own held-out days."""
     name = f"[{before.name}]({before.url})" if before.url else before.name
     figures = [
-        f"{what} {before.metrics[key]:{form}} → {now.metrics[key]:{form}}"
+        f"{what} {form.format(before.metrics[key])} → {form.format(now.metrics[key])}"
         for key, what, form in NIGHTLY
         if key in before.metrics and key in now.metrics
     ]

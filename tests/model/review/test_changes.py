@@ -59,6 +59,6 @@ def test_settings_and_figures_are_held_against_those_of_the_night_before() -> No
     now = Night("2 March", None, {**params, "as_of": "2024-03-02", "retrain.seed": "8"}, {rmse: 11.0, gain: 2.5})
     assert last_night_markdown(before, now) == (
         "**Since the night before**, [1 March](http://127.0.0.1/1): RMSE of the hour 12.3 → 11.0; "
-        "loss in percent against linear_level -1.0 → +2.5. Changed: `retrain.seed` 7 → 8.\n"
+        "loss against linear_level -1.0 % → +2.5 %. Changed: `retrain.seed` 7 → 8.\n"
     )
     assert "Changed: no setting." in last_night_markdown(before, Night("2 March", None, params, {rmse: 11.0}))
