@@ -27,10 +27,14 @@ def schema_of(flow: str) -> dict[str, Any]:
     return made
 
 
-def closed_sets(flow: str) -> list[str]:
-    """Titles of the parameters of a flow that have few values."""
+def drop_downs(flow: str) -> list[str]:
+    """Titles of the parameters of a flow that have few values, and of moments, which have a time zone."""
     fields = schema_of(flow)["properties"].values()
-    return [field["title"] for field in fields if "enum" in field or "enum" in field.get("items", {})]
+    return [
+        field["title"]
+        for field in fields
+        if "enum" in field or "enum" in field.get("items", {}) or field.get("format") == "date-time"
+    ]
 
 
 @pytest.mark.parametrize("flow", [item.flow for item in DEPLOYMENTS])
@@ -100,5 +104,5 @@ def test_the_page_of_every_form_has_drop_downs_for_closed_sets_and_no_field_for_
             for field in tab.query_selector_all(".schema-form-property"):
                 title = re.sub(r" \(Optional\)$", "", field.inner_text().splitlines()[0])
                 fields[title] = bool(field.query_selector(".p-select-button__control"))
-            assert [title for title, drop_down in fields.items() if drop_down] == closed_sets(item.flow), item.flow
+            assert [title for title, drop_down in fields.items() if drop_down] == drop_downs(item.flow), item.flow
             assert not {"Config", "Data root", "Out"} & set(fields)

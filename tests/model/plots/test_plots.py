@@ -165,3 +165,12 @@ def test_the_loss_before_any_epoch_stands_at_epoch_nought() -> None:
     assert np.asarray(training.get_xdata()).tolist() == [1, 2, 3]
     assert np.asarray(validation.get_xdata()).tolist() == [0, 1, 2, 3]
     assert np.asarray(kept.get_data()).tolist() == [[2], [1]]
+
+
+def test_the_legend_of_an_hour_that_is_not_over_names_nothing_that_is_not_drawn() -> None:
+    counts = np.where(DAY[:36] < DAY[24], SHAPE[:36], np.nan)
+    figure = plots.forecast_against_actual(DAY[:36], counts, DAY[24], SHAPE[:12], [])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["counted before", "forecast"]
+    assert not any("what then happened" in text.get_text() for text in figure.texts)
+    over = next_hour()
+    assert "counted after" in [text.get_text() for text in over.legends[0].get_texts()]
