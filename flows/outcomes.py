@@ -16,6 +16,7 @@ from tasks.settings.tree import Settings
 
 if TYPE_CHECKING:
     from tasks.model.steps import RetrainReport
+    from tasks.score.steps import ScoreReport
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,25 @@ def tell_retrain(settings: Settings, report: RetrainReport) -> None:
 def tell_waiting(settings: Settings, reason: str) -> None:
     """That nothing was trained yet."""
     events.emit(settings, events.WAITING, {"reason": reason})
+
+
+def tell_score(settings: Settings, report: ScoreReport, live: bool) -> None:
+    """Which tiers of stations have an error out of control; a tier without limits keeps its state."""
+    announce_champion(settings)
+    if not live:
+        return
+    known = {each.tier: each.control for each in report.control if each.control}
+    out = {
+        tier: {
+            "tier": f"the {tier}",
+            "ratio": round(control.ratio, 2),
+            "limit": round(control.limit, 2),
+            "reason": f"{control.ratio:.1f} times the usual, above the limit of {control.limit:.1f}",
+        }
+        for tier, control in known.items()
+        if control.out
+    }
+    incidents.follow(settings, incidents.OUT_OF_CONTROL, out, set(known) - set(out))
 
 
 def announce_champion(settings: Settings) -> None:

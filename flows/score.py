@@ -4,14 +4,15 @@ The pipelines are `score` and `follow_champion` in flows/pipelines/loop.py: Pref
 `nexthour score` does without it. Their steps, in order:
 
 1. `score_forecasts`   tasks/score/             errors per service day, station tier and horizon
-2. `log_live`          tasks/score/             the same as live metrics in MLflow
-3. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
+2. `control_error`     tasks/score/             the hourly error against its control limits
+3. `log_live`          tasks/score/             the same as live metrics in MLflow
+4. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
 """
 
 from __future__ import annotations
 
 from flows.common import begin, day_span
-from flows.outcomes import announce_champion
+from flows.outcomes import tell_score
 from flows.parameters import Day, Moment
 from flows.pipelines import loop
 from flows.reports.loop_reports import score_document
@@ -34,5 +35,5 @@ def score(
     settings, moment = begin(as_of)
     report = loop.score(settings, moment, *day_span(settings, first_day, last_day))
     followed = loop.follow_champion(settings, moment)
-    announce_champion(settings)
+    tell_score(settings, report, live=as_of is None)
     publish_artifact(score_document(report, followed), "score", "How the live forecasts did")

@@ -209,9 +209,10 @@ def score(
     end: np.datetime64 | None = None,
 ) -> ScoreReport:
     """Score the forecasts whose hour is over against the observed counts, and log the errors."""
-    from tasks.score.steps import log_live, score_forecasts
+    from tasks.score.steps import control_error, log_live, score_forecasts
 
     report = score_forecasts(settings, as_of, start, end)
+    report = replace(report, control=control_error(settings, as_of))
     if report.origins:
         log_live(settings, report, as_of)
     return report

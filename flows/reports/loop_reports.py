@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from flows.reports.document import Alert, Block, Document, Example, MarkdownOnly, Table
+from flows.reports.document import Alert, Block, Document, Example, MarkdownOnly, Row, Table
 from flows.reports.figures import figures_table, legend
 from tasks.stations.table import NO_STATIONS, StationTable
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tasks.maintain.steps import Compacted, MaintainReport
     from tasks.model.steps import RetrainReport
     from tasks.quality.steps import QualityResult
-    from tasks.score.steps import ScoreReport
+    from tasks.score.steps import ScoreReport, TierControl
 
 FEW_DAYS = 3
 STATUS = {"warning": "⚠ warning", "not_run": "not run", "ok": "ok"}
@@ -148,8 +148,23 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks += [figures_table("target", report.by_target)] if report.by_target else []
         blocks += [figures_table("model version", report.by_model)] if report.by_model else []
         blocks.append(legend(scopes))
+    blocks += [_control_table(report.control)] if report.control else []
     blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
     return Document(f"Scores of {len(report.days):,} service days", [*blocks, *([followed] if followed else [])])
+
+
+def _control_table(tiers: Sequence[TierControl]) -> Table:
+    """Moving average of the hourly error per tier, over the usual one, beside its limit."""
+    rows: list[Row] = []
+    for each in tiers:
+        control = each.control
+        if control is None:
+            rows.append((each.tier, "too little history", each.stations, "", ""))
+        else:
+            verdict = "OUT OF CONTROL" if control.out else "in control"
+            rows.append((each.tier, verdict, each.stations, f"{control.ratio:.2f}", f"{control.limit:.2f}"))
+    head = ("stations", "verdict", "number", "error over the usual", "limit")
+    return Table(head, rows, left=2, title="Error of the last hours")
 
 
 def maintain_document(report: MaintainReport) -> Document:

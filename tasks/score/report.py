@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tasks.metrics import SUMS, Double, figures, finite
+from tasks.score.live_error import TierControl
 from tasks.score.scoring import Issues, Scored
 
 
@@ -27,6 +28,7 @@ class ScoreReport:
         network: figures of the sum over stations.
         by_target, by_model: figures of the stations by target and by model version.
         late: those of `days` that late data had marked.
+        control: where the hourly error of each tier of stations stands; empty where it was not looked at.
         total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
     """
 
@@ -41,6 +43,7 @@ class ScoreReport:
     by_model: dict[str, dict[str, float]]
     late: list[str] = field(default_factory=list)
     total: dict[str, float] = field(default_factory=dict)
+    control: tuple[TierControl, ...] = ()
 
 
 @dataclass

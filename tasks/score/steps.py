@@ -15,6 +15,8 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import Grid
 from tasks.errors import ConfigError, NexthourError
+from tasks.score.live_error import TierControl as TierControl
+from tasks.score.live_error import tier_controls
 from tasks.score.report import ScoreReport as ScoreReport
 from tasks.score.report import Tally
 from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
@@ -70,6 +72,19 @@ def score_forecasts(
     report = replace(tally.report(days), late=[day for day in days if day in marks and marks[day].late])
     log.info("scored %d issues of %d days, %d pending", report.origins, len(days), report.pending)
     return report
+
+
+@step("control error")
+def control_error(settings: Settings, as_of: np.datetime64) -> tuple[TierControl, ...]:
+    """Hold the hourly live error of each tier against its control limits; see `control_chart`.
+
+    Raises:
+        StoreError: if the scores table cannot be read.
+    """
+    network = settings.network
+    steps = HORIZON_MINUTES // network.interval_minutes
+    hour = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)[-1]
+    return tier_controls(settings, as_of, hour.name)
 
 
 @step("log live metrics", timeout_seconds=300)

@@ -16,6 +16,7 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import QUARTER, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
+from tasks.settings.control import ControlSettings
 from tasks.settings.maintain import MaintainSettings
 from tasks.settings.notify import NotifySettings
 from tasks.settings.presets import fill_preset
@@ -117,6 +118,7 @@ class ScoreSettings(Section):
 
     bands: tuple[int, ...] = Field((5, 15, 30, 60), description="Last horizon minute of each band.")
     back_days: int = Field(3, ge=1, description="How far back a scheduled run looks for late truth.")
+    control: ControlSettings = ControlSettings()
 
     @model_validator(mode="after")
     def _ascending(self) -> ScoreSettings:

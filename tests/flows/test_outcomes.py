@@ -13,6 +13,8 @@ from flows import events, incidents, outcomes
 from flows.pipelines.loop import ForecastReport, IngestReport
 from tasks.ingest.steps import SourceReport
 from tasks.quality.steps import QualityResult
+from tasks.score.control_chart import Control
+from tasks.score.steps import TierControl
 from tasks.settings.tree import Settings
 
 Told = list[tuple[str, dict[str, Any]]]
@@ -157,6 +159,22 @@ def test_a_challenger_that_is_not_promoted_is_told_with_the_reason_of_the_gate(s
     outcomes.tell_retrain(settings, cast(Any, report))
     assert [name for name, _ in told] == [events.REJECTED, events.WAITING, events.APPROVAL_ASKED]
     assert told[0][1]["reason"] == "worse than linear_level"
+
+
+def test_a_tier_whose_error_leaves_its_limits_is_told_once_and_when_it_is_back(settings: Settings, told: Told) -> None:
+    def report(*ratios: float | None) -> Any:
+        controls = [None if ratio is None else Control(ratio, 1.5, ratio > 1.5, 400) for ratio in ratios]
+        tiers = ("busiest third", "middle third")
+        return SimpleNamespace(control=[TierControl(t, 5, c) for t, c in zip(tiers, controls, strict=True)])
+
+    for ratios in ((1.0, 1.1), (2.04, 1.1), (2.1, None), (None, 1.0), (1.2, 1.0)):
+        outcomes.tell_score(settings, report(*ratios), live=True)
+    outcomes.tell_score(settings, report(9.0, 9.0), live=False)
+    assert [(name, payload["tier"]) for name, payload in told] == [
+        (events.OUT_OF_CONTROL, "the busiest third"),
+        (events.IN_CONTROL, "the busiest third"),
+    ]
+    assert told[0][1]["reason"] == "2.0 times the usual, above the limit of 1.5"
 
 
 def test_a_damaged_file_of_incidents_stops_no_run(settings: Settings, told: Told) -> None:
