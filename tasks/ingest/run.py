@@ -242,8 +242,8 @@ def _keep_position(before: Entry, state: str, outcome: Outcome) -> Entry:
 
 def _minutes_of(batch: SourceBatch) -> MinuteRange | None:
     """First and last UTC minute that a batch states."""
-    minute = batch.statements.minute.astype("datetime64[m]")
-    return (minute.min(), minute.max()) if len(minute) else None
+    minute = batch.statements.minute
+    return (np.datetime64(int(minute.min()), "m"), np.datetime64(int(minute.max()), "m")) if len(minute) else None
 
 
 def _stated_before(before: Entry | None) -> MinuteRange | None:

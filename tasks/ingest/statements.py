@@ -135,11 +135,13 @@ class Statements:
         for codes, names in ((self.station, self.stations), (self.part, self.parts)):
             used, own = _used_codes(codes, len(names))
             digest.update("\x00".join(names[i] for i in used).encode())
-            digest.update(own.tobytes())
-        # nothing stated was always -1 here, so what is not known is -2
-        stated = np.where(self.valid, self.values - (self.values < 0), np.int32(-1)).astype(self.values.dtype)
+            digest.update(np.ascontiguousarray(own).data)
+        stated: npt.NDArray[np.integer] = self.values
+        if len(self) and (stated.min() < 0 or not self.valid.all()):
+            # nothing stated was always -1 here, so what is not known is -2
+            stated = np.where(self.valid, stated - (stated < 0), np.int32(-1)).astype(stated.dtype)
         for array in (self.minute, self.available, stated):
-            digest.update(array.tobytes())
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def to_table(self, source: str, received_at: np.datetime64, targets: Sequence[str]) -> pa.Table:
@@ -149,10 +151,10 @@ class Statements:
         counts = zip(self.values, self.valid, strict=True)
         columns = [
             self._names(self.station, self.stations),
-            schemas.time_array((self.minute * MICROSECONDS).astype("datetime64[us]")),
+            schemas.time_array((self.minute * MICROSECONDS).view("datetime64[us]")),
             self._names(self.part, self.parts),
             schemas.name_array(same, [source]),
-            schemas.time_array(self.available.astype("datetime64[us]")),
+            schemas.time_array(self.available.view("datetime64[us]")),
             schemas.time_array(received),
             *(pa.array(v, mask=None if ok.all() else ~ok) for v, ok in counts),
         ]

@@ -30,8 +30,11 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     if observations.num_rows == 0:
         return schemas.minutes(targets).empty_table()
     station, names = schemas.name_codes(observations["station_id"])
+    minute = schemas.numpy_times(observations["minute_utc"]).view(np.int64)
+    if schemas.ascending((station, minute), strictly=True):  # everything is said once
+        columns = [_known(schemas.one_array(observations[target])) for target in targets]
+        return _minutes(station, minute, names, columns, targets)
     part, _ = schemas.name_codes(observations["part"])
-    minute = schemas.numpy_times(observations["minute_utc"]).astype(np.int64)
     available = schemas.numpy_times(observations["available_at"]).astype(np.int64)
     received = schemas.numpy_times(observations["received_at"]).astype(np.int64)
     keys: list[npt.NDArray[np.integer]] = [station, minute, part, available, received]
@@ -43,20 +46,28 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
         observations = observations.select(targets).take(pa.array(order))
     share = _starts(station, minute, part)
     key = _starts(station[share], minute[share])
-    if len(key) == len(station):  # everything is said once
-        columns = [_known(observations[target].combine_chunks()) for target in targets]
+    if len(key) == len(station):
+        columns = [_known(schemas.one_array(observations[target])) for target in targets]
     else:
         columns = [_total(_last(observations[target], share), key) for target in targets]
     rows = share[key]
+    return _minutes(station[rows], minute[rows], names, columns, targets)
+
+
+def _minutes(
+    station: npt.NDArray[np.int32],
+    minute: npt.NDArray[np.int64],
+    names: Sequence[str],
+    columns: list[pa.Array],
+    targets: Sequence[str],
+) -> pa.Table:
+    """Rows of the minute table; those of which no target was observed are left out."""
     if all(column.null_count for column in columns):
         stated = np.any([column.is_valid().to_numpy(zero_copy_only=False) for column in columns], axis=0)
-        rows, columns = rows[stated], [column.filter(pa.array(stated)) for column in columns]
+        station, minute = station[stated], minute[stated]
+        columns = [column.filter(pa.array(stated)) for column in columns]
     return pa.Table.from_arrays(
-        [
-            schemas.name_array(station[rows], names),
-            schemas.time_array(minute[rows].astype("datetime64[us]")),
-            *columns,
-        ],
+        [schemas.name_array(station, names), schemas.time_array(minute.view("datetime64[us]")), *columns],
         schema=schemas.minutes(targets),
     )
 

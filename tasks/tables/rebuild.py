@@ -144,7 +144,7 @@ def _fold_all(store: Store, day: str, targets: Sequence[str]) -> Folded:
 def _known_by(observed: pa.Table) -> np.datetime64 | None:
     if not len(observed) or observed["available_at"].null_count:
         return None
-    return np.datetime64(schemas.numpy_times(observed["available_at"]).max(), "us")
+    return np.datetime64(int(schemas.numpy_times(observed["available_at"]).view(np.int64).max()), "us")
 
 
 def _has_parts(observed: pa.Table) -> bool:

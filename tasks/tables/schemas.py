@@ -111,7 +111,9 @@ def time_array(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
 
 def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
     """A column in one piece."""
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which would copy even one chunk
 
 
 def numpy_times(column: pa.ChunkedArray | pa.Array) -> np.ndarray:  # type: ignore[type-arg]
@@ -153,11 +155,15 @@ def name_array(codes: npt.NDArray[np.integer], names: Sequence[str]) -> pa.Dicti
 
 def ascending(keys: Sequence[npt.NDArray[np.integer]], strictly: bool = False) -> bool:
     """Whether rows are in order by several keys, the first one first; and, `strictly`, no two equal in all."""
-    tied = np.ones(max(len(keys[0]) - 1, 0), dtype=bool)
+    tied: npt.NDArray[np.bool_] | None = None  # with the row before, in all keys so far; None for all rows
     for key in keys:
-        if (tied & (key[1:] < key[:-1])).any():
+        falls, same = key[1:] < key[:-1], key[1:] == key[:-1]
+        if tied is not None:
+            falls &= tied
+            same &= tied
+        if falls.any():
             return False
-        tied &= key[1:] == key[:-1]
-        if not tied.any():
+        if not same.any():
             return True
+        tied = same
     return not strictly

@@ -17,12 +17,14 @@ from tasks.ingest.formats.csv_layout import Layout, find_layout
 from tasks.ingest.formats.csv_pieces import CsvPiece, PlainColumns, pieces_of
 from tasks.ingest.formats.encodings import is_marked, to_utf8
 from tasks.ingest.limits import LONGEST_LINE, MAX_BYTES
-from tasks.ingest.prefetch import prefetch
+from tasks.ingest.prefetch import map_ahead
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.sources.files import FileSource
 
 SMALL = 4 << 20
 """Bytes up to which a file is read whole."""
+_HEADER = LONGEST_LINE + 4
+"""Bytes that a header may take at the most, with a byte order mark."""
 _UNPACKED, _LARGEST_RATIO = 16, 100
 """How many times as large a gzip file is inside, as a rule and at the most."""
 
@@ -60,23 +62,21 @@ class FilePieces:
         return self.content.digest
 
     def __iter__(self) -> Iterator[Columns]:
-        """All rows, the next piece parsed while one is used.
+        """All rows, the next pieces parsed while one is used.
 
         Raises:
             FileProblem: if the file cannot be read, or has changed since it was read first.
             PiecesProblem: if it cannot be read in pieces.
         """
         before = self.digest
-        for piece in prefetch(self._pieces()):
+        for piece in map_ahead(_parsed, self._pieces()):
             yield reshape(piece, self.config, self.file.origin)
         if before not in ("", self.digest):
             raise FileProblem("unreadable_file", f"{self.file.origin} changed while it was read: it is read again")
 
     def _pieces(self) -> Iterator[CsvPiece]:
         content = self._without_last_line() if self.rests_at is not None else self.content
-        for piece in pieces_of(self.file.origin, content, self.layout, self.plain):
-            piece.parse()
-            yield piece
+        return pieces_of(self.file.origin, content, self.layout, self.plain)
 
     def _without_last_line(self) -> Iterator[bytes]:
         """The content without a last line that may still be in the making."""
@@ -87,6 +87,11 @@ class FilePieces:
             yield tail[:end]
             tail = tail[end:]
         self.look = self.rests_at if tail else None
+
+
+def _parsed(piece: CsvPiece) -> CsvPiece:
+    piece.parse()
+    return piece
 
 
 def open_pieces(file: SourceFile, config: FileSource, rests_at: np.datetime64 | None) -> FilePieces | None:
@@ -107,7 +112,7 @@ def open_pieces(file: SourceFile, config: FileSource, rests_at: np.datetime64 | 
     if file.size <= (SMALL // _UNPACKED if zipped else SMALL):
         return None
     content = ContentPieces(file, _limit(file, config, zipped))
-    begin = _begin(content)
+    begin = _begin(content.read(_HEADER))
     if is_binary(begin) or is_json(begin) or is_marked(begin) or begin.isspace() or b"\n" not in begin:
         return None
     check_kind(file.origin, begin)
@@ -131,6 +136,6 @@ def _begin(content: Iterable[bytes]) -> bytes:
     begin = b""
     for piece in content:
         begin += piece
-        if len(begin) > LONGEST_LINE + 3:
+        if len(begin) >= _HEADER:
             break
     return begin[: begin.rfind(b"\n") + 1] or begin

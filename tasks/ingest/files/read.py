@@ -64,14 +64,18 @@ class ContentPieces:
         self.file, self.limit, self.digest = file, limit, ""
 
     def __iter__(self) -> Iterator[bytes]:
-        """All of it, as it comes.
+        """All of it; see `read`."""
+        return self.read(_CHUNK)
+
+    def read(self, at_once: int) -> Iterator[bytes]:
+        """All of it, so many bytes of what is stored read at once.
 
         Raises:
             FileProblem: if it cannot be read, ends early, or is too large.
         """
         digest, size = hashlib.sha256(), 0
         with _readable(self.file), _open(self.file) as stream:
-            for piece in _unpack(stream, digest):
+            for piece in _unpack(stream, digest, at_once):
                 size += len(piece)
                 if self.limit is not None and size > self.limit:
                     raise too_large(self.file.origin, self.limit)
@@ -121,9 +125,9 @@ def _open(file: SourceFile) -> Any:
 class _Stored(io.RawIOBase):
     """A stream as it is stored, fingerprinted as it is read; its first piece can be looked at before."""
 
-    def __init__(self, stream: BinaryIO, digest: Any) -> None:
-        self._stream, self._digest = stream, digest
-        self.first = self._next(_CHUNK)
+    def __init__(self, stream: BinaryIO, digest: Any, at_once: int) -> None:
+        self._stream, self._digest, self._at_once = stream, digest, at_once
+        self.first = self._next(at_once)
         self._ahead = self.first
 
     def readable(self) -> bool:
@@ -132,7 +136,7 @@ class _Stored(io.RawIOBase):
     def pieces(self) -> Iterator[bytes]:
         """All of it, as it comes."""
         yield self.first
-        while piece := self._next(_CHUNK):
+        while piece := self._next(self._at_once):
             yield piece
 
     def readinto(self, buffer: Any) -> int:
@@ -147,9 +151,9 @@ class _Stored(io.RawIOBase):
         return data
 
 
-def _unpack(stream: BinaryIO, digest: Any) -> Iterator[bytes]:
-    """What a stream holds, piece by piece."""
-    stored = _Stored(stream, digest)
+def _unpack(stream: BinaryIO, digest: Any, at_once: int = _CHUNK) -> Iterator[bytes]:
+    """What a stream holds; so many bytes of what is stored are read at once."""
+    stored = _Stored(stream, digest, at_once)
     packing = packing_of(stored.first)
     yield from stored.pieces() if packing is None else unpack(stored, packing)
 

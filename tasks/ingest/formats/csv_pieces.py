@@ -14,16 +14,18 @@ import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.ingest.formats.columns import Columns, Malformed
-from tasks.ingest.formats.csv_file import parse_records, read_typed
+from tasks.ingest.formats.csv_file import count_byte, parse_records, read_typed
 from tasks.ingest.formats.csv_layout import Layout
 from tasks.ingest.formats.encodings import is_utf8, to_utf8
 from tasks.ingest.rejects import FileProblem, PiecesProblem
+from tasks.tables.schemas import one_array
 
 PIECE = 8 << 20
 """Bytes of a piece, about."""
 _OFFSET = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
-_DAY = 86_400_000_000
+_DAY, _FIRST = 86_400_000_000, 1000
 _QUOTE, _LINE_ENDS = ord('"'), (ord("\n"), ord("\r"))
+_BLOCK, _AROUND = 1 << 17, 3  # bytes looked at together, which stay in the processor's cache; and those on either side
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,21 @@ def cut_records(content: Iterable[bytes], layout: Layout) -> Iterator[bytes]:
     Raises:
         PiecesProblem: if there is none within a piece, or quotes leave open where they end.
     """
-    held, size = list[bytes](), 0
+    held, size, quoted = list[bytes](), 0, False
     for part in content:
-        held.append(part)
+        quoted = quoted or b'"' in part
         size += len(part)
-        if size >= PIECE:
-            whole = b"".join(held)
-            end = _last_record(whole, layout.delimiter)
-            if not end:
-                raise PiecesProblem("it has a line longer than any row, or a quote that is never closed")
-            yield whole[:end]
-            held, size = [whole[end:]], len(whole) - end
+        if size < PIECE:
+            held.append(part)
+            continue
+        if quoted or b"\n" not in part:
+            held, part = [], b"".join([*held, part])
+        end = _last_record(part, layout.delimiter)
+        if not end:
+            raise PiecesProblem("it has a line longer than any row, or a quote that is never closed")
+        yield b"".join([*held, memoryview(part)[:end]])
+        held = [part[end:]]
+        size, quoted = len(held[0]), b'"' in held[0]
     if rest := b"".join(held):
         if _last_record(rest + b"\n", layout.delimiter) <= len(rest):
             raise PiecesProblem("it has a quote that is never closed")
@@ -72,15 +78,19 @@ def _last_record(content: bytes, delimiter: str) -> int:
     Raises:
         PiecesProblem: if a quote stands within a value, so that only a parser tells whether it opens one.
     """
-    if b'"' not in content:
-        return content.rfind(b"\n") + 1
-    data = np.frombuffer(content, dtype=np.uint8)
+    last = content.rfind(b'"')
+    rows_end = content.rfind(b"\n") + 1
+    if last < 0:
+        return rows_end
+    data = np.frombuffer(content, dtype=np.uint8, count=min(last + 2, len(content)))
     quotes, ends = np.flatnonzero(data == _QUOTE), np.flatnonzero(data == _LINE_ENDS[0])
     edges = np.array([ord(delimiter), _QUOTE, *_LINE_ENDS], dtype=np.uint8)
     opening, closing = quotes[::2], quotes[1::2]
     opening, closing = opening[opening > 0], closing[closing < len(data) - 1]
     if not (np.isin(data[opening - 1], edges).all() and np.isin(data[closing + 1], edges).all()):
         raise PiecesProblem("it has quotes within values")
+    if len(quotes) % 2 == 0 and rows_end > last:
+        return rows_end
     outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
     return int(outside[-1]) + 1 if len(outside) else 0
 
@@ -112,7 +122,7 @@ class CsvPiece(Columns):
     def line_count(self) -> int:
         """Lines of the piece."""
         bare = self.content.count(b"\r") - self.content.count(b"\r\n") if b"\r" in self.content else 0
-        return self.content.count(b"\n") + bare
+        return count_byte(self.content, b"\n") + bare
 
     def parse(self) -> None:
         """Parse it now, in whatever way its values need."""
@@ -123,7 +133,8 @@ class CsvPiece(Columns):
     def _typed(self) -> pa.Table | None:
         """The columns that are read by their types; None where a value needs a closer look."""
         plain, names = self.plain, list(self.names)
-        if plain.time not in names or len(set(names)) < len(names) or _has_hexadecimals(self.content):
+        start = _rows_start(self.content, self.layout.above)
+        if plain.time not in names or len(set(names)) < len(names) or _has_hexadecimals(self.content, start):
             return None
         kinds = dict.fromkeys(plain.texts, pa.dictionary(pa.int32(), pa.string()))
         kinds |= dict.fromkeys(plain.counts, pa.int32())
@@ -131,7 +142,7 @@ class CsvPiece(Columns):
         kinds = {name: kind for name, kind in kinds.items() if name in names}
         if not is_utf8(self.content) or _has_bare_hours(self.content):
             return None
-        table = read_typed(self.content, self.layout, kinds)
+        table = read_typed(self.content, self.layout, kinds, quoted=self.content.find(b'"', start) >= 0)
         return table if table is not None and table.num_rows and _has_hours(table[plain.time]) else None
 
     @cached_property
@@ -152,7 +163,7 @@ class CsvPiece(Columns):
         """One column."""
         if self._typed is None or name not in self._typed.column_names:
             return self._text.column(name)
-        return self._typed[name].combine_chunks()
+        return one_array(self._typed[name])
 
     def as_written(self) -> Columns:
         """The piece as text."""
@@ -206,30 +217,45 @@ def _has_offset(piece: CsvPiece, time: str) -> bool:
     return place < len(row) and _OFFSET.search(row[place][10:]) is not None
 
 
-def _has_hexadecimals(content: bytes) -> bool:
-    """Whether there may be a number such as 0x1F, which pyarrow reads."""
-    return any(mark[1:] in content and mark in content for mark in (b"0x", b"0X"))
+def _rows_start(content: bytes, above: int) -> int:
+    """Where the first row begins, below so many lines; 0 where their ends are not plain."""
+    start = 0
+    for _ in range(above):
+        start = content.find(b"\n", start) + 1
+    return start if b"\r" not in content[:start] else 0
+
+
+def _has_hexadecimals(content: bytes, start: int) -> bool:
+    """Whether there may be a number such as 0x1F, which pyarrow reads, from a place on."""
+    return any(content.find(mark[1:], start) >= 0 and content.find(mark, start) >= 0 for mark in (b"0x", b"0X"))
 
 
 def _has_bare_hours(content: bytes) -> bool:
     """Whether there is a date with an hour and no minutes, which pyarrow reads: 2024-05-10 05-06 may be an interval."""
     data = np.frombuffer(content if content.endswith(b"\n") else content + b"\n", dtype=np.uint8)
-    between = (data[:-3] == ord("T")) | (data[:-3] == ord(" "))
-    places = np.flatnonzero(between & (data[3:] != ord(":")))
-    places = places[places >= 3]
+    starts = range(0, max(len(data) - _AROUND, 0), _BLOCK)
+    return any(_has_bare_hour(data[max(start - _AROUND, 0) : start + _BLOCK + _AROUND]) for start in starts)
+
+
+def _has_bare_hour(data: npt.NDArray[np.uint8]) -> bool:
+    """The same of a few bytes, but for the first `_AROUND`."""
+    marks = data[:-_AROUND] == ord("T")
+    marks |= data[:-_AROUND] == ord(" ")
+    marks &= data[_AROUND:] != ord(":")
+    if not marks.any():
+        return False
+    places = np.flatnonzero(marks)
+    places = places[places >= _AROUND]
     around = [data[places + step] - ord("0") < 10 for step in (-2, -1, 1, 2)]  # unsigned: what is below wraps
-    return bool(np.any(np.logical_and.reduce([*around, data[places - 3] == ord("-")])))
+    return bool(np.any(np.logical_and.reduce([*around, data[places - _AROUND] == ord("-")])))
 
 
 def _has_hours(times: pa.ChunkedArray) -> bool:
     """Whether every time is given, and not all of them are midnight, which may be dates without an hour."""
     if times.null_count:
         return False
-    first = times[:1].cast(pa.int64())[0].as_py()
-    if first % _DAY:
-        return True
-    ticks = times.cast(pa.int64()).combine_chunks().to_numpy()
-    return bool((ticks % _DAY).any())
+    first = times[:_FIRST].cast(pa.int64()).to_numpy()
+    return bool((first % _DAY).any() or (times.cast(pa.int64()).to_numpy() % _DAY).any())
 
 
 def pieces_of(origin: str, content: Iterable[bytes], layout: Layout, plain: PlainColumns) -> Iterator[CsvPiece]:

@@ -185,10 +185,12 @@ class Writer:
 
     def _with_availability(self, rows: Statements) -> Statements:
         """Rows with an availability each: what the source states, else by the kind of ingest."""
-        ends, latency = self._ends(rows), self.context.source.latency_seconds * _SECOND
-        derived = ends + latency if self.context.backfill else np.full(len(rows), self._now)
-        stated = np.maximum(rows.available, ends)  # nothing is known before it is over
-        return replace(rows, available=np.where(rows.available == UNKNOWN, derived, stated))
+        latency, open_rows = self.context.source.latency_seconds * _SECOND, rows.available == UNKNOWN
+        derived = self._ends(rows) + latency if self.context.backfill else np.full(len(rows), self._now)
+        if open_rows.all():
+            return replace(rows, available=derived)
+        stated = np.maximum(rows.available, self._ends(rows))  # nothing is known before it is over
+        return replace(rows, available=np.where(open_rows, derived, stated))
 
     def _with_removed(self, rows: Statements, base: Statements, batch: SourceBatch) -> Statements:
         """Rows, with zeros for what the key no longer states of its own part.
@@ -225,15 +227,19 @@ class Writer:
 
     def _name(self, rows: Statements, batch: SourceBatch, state: str) -> str:
         """Name of a batch: fingerprint of its content and of the state of its key, receipt aside."""
-        unnamed = replace(rows, available=np.where(self._known_by_receipt(rows), UNKNOWN, rows.available))
-        kind = "backfill" if self.context.backfill else "live"
+        unnamed, kind = rows, "backfill"
+        if not self.context.backfill:
+            available = np.where(self._known_by_receipt(rows), UNKNOWN, rows.available)
+            unnamed, kind = replace(rows, available=available), "live"
         return unnamed.fingerprint(self.context.source.name, batch.part, batch.key, kind, state)[:24]
 
     def _known_by_receipt(self, rows: Statements) -> npt.NDArray[np.bool_]:
-        """Which rows count as known from now."""
-        return np.asarray(rows.available == self._now) & (not self.context.backfill)
+        """Which rows of a live ingest count as known from now."""
+        return np.asarray(rows.available == self._now)
 
     def _count_old(self, rows: Statements) -> int:
+        if self.context.backfill:
+            return 0
         return int(np.sum(self._known_by_receipt(rows) & (self._ends(rows) < self._now - _DAY)))
 
 

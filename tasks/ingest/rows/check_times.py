@@ -26,8 +26,10 @@ def check_times(rejections: Rejections, moments: Moments, interval: int, pull: P
     rejections.reject(np.isnat(moments.utc), "bad_time")
     if pull.start is not None or pull.end is not None:
         rejections.set_aside(~within(minute, pull))
-    rejections.reject(minute % interval != 0, "off_grid")
-    rejections.reject((minute + interval) * 60 > pull.as_of.astype("datetime64[s]").astype(np.int64), "in_future")
+    if interval > 1:
+        rejections.reject(minute % interval != 0, "off_grid")
+    latest = int(pull.as_of.astype("datetime64[s]").astype(np.int64)) // 60 - interval
+    rejections.reject(minute > latest, "in_future")
     return minute
 
 

@@ -81,10 +81,14 @@ class CountRows:
         """Whether a target counts some of the rows only."""
         return any(counted.asked is not None for counted in self.counts.values())
 
+    def at(self, rows: Int) -> Int | slice:
+        """Some of the rows by position; a slice where they are all of them in their order, which needs no copy."""
+        all_in_order = len(rows) == len(self.minute) and bool((rows[1:] > rows[:-1]).all())
+        return slice(None) if all_in_order else rows
+
     def statements(self, rows: Int, targets: tuple[str, ...]) -> Statements:
         """Statements of some rows."""
-        all_in_order = len(rows) == len(self.minute) and bool((rows[1:] > rows[:-1]).all())
-        at = slice(None) if all_in_order else rows
+        at = self.at(rows)
         said = None if (self.available == UNKNOWN).all() else self.available[at]
         counts = {
             name: (each.values[at], None if each.given.all() else each.given[at]) for name, each in self.counts.items()

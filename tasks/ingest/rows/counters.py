@@ -141,16 +141,21 @@ class CounterSearch:
         if len(rows.parts) > 1:
             order = order[np.lexsort((part[order], station[order]))]
         key = station.astype(np.int64) << 32 | part
+        every = rows.at(order)
+        runs_of_all = _starts(key[every], rows.minute[every])
         for target, counted in rows.counts.items():
-            at = order if counted.given.all() else order[counted.given[order]]
-            if not len(at):
+            all_given = bool(counted.given.all())
+            at = every if all_given else order[counted.given[order]]
+            keys, minute = key[at], rows.minute[at]
+            if not len(keys):
                 continue
             found = self._found.setdefault(target, _Found())
             if near:
-                other = found.open["key"] != key[at[0]]
+                other = found.open["key"] != keys[0]
                 found.end(found.open[other])
                 found.open = found.open[~other]
-            found.add(_series(key[at], rows.minute[at], counted.values[at]))
+            starts = runs_of_all if all_given else _starts(keys, minute)
+            found.add(_series(starts, keys, minute, counted.values[at]))
 
     def check(self, origin: str, columns: Mapping[str, tuple[str, ...]], stations: Sequence[str]) -> None:
         """Whether there are counters, after the last piece; `stations` are names by number.
@@ -176,25 +181,38 @@ class CounterSearch:
             )
 
 
-def _series(key: Int, minute: Int, values: npt.NDArray[np.integer]) -> _Series:
-    """Series of readings: rows of one key that follow one another as long as their times go up."""
+def _starts(key: Int, minute: Int) -> Int:
+    """Where series begin: rows of one key that follow one another as long as their times go up."""
     goes_on = np.zeros(len(key), dtype=bool)
-    goes_on[1:] = (key[1:] == key[:-1]) & (minute[1:] > minute[:-1])
-    starts = np.flatnonzero(~goes_on)
-    step = np.zeros(len(key), dtype=np.int64)
-    step[1:] = np.diff(values.astype(np.int64))
+    goes_on[1:] = key[1:] == key[:-1]
+    goes_on[1:] &= minute[1:] > minute[:-1]
+    return np.flatnonzero(~goes_on)
+
+
+def _series(starts: Int, key: Int, minute: Int, values: npt.NDArray[np.integer]) -> _Series:
+    """Series of readings, of which one begins at each of `starts`."""
+    step = np.empty_like(values)  # counts and readings are never so large that a difference does not fit
+    np.subtract(values[1:], values[:-1], out=step[1:])
     step[starts] = 0
     ends = np.append(starts[1:], len(key)) - 1
     top_at = ends.copy()
     readings = ends - starts + 1
-    rises, falls = (np.add.reduceat(which, starts, dtype=np.int64) for which in (step > 0, step < 0))
+    rises, falls = (_sum_runs(which, starts) for which in (step > 0, step < 0))
     for run in np.flatnonzero(RESET * falls <= readings).tolist():
         top_at[run] = starts[run] + values[starts[run] : ends[run] + 1].argmax()
     series = np.zeros(len(starts), dtype=_SERIES)
     series["key"], series["readings"], series["rises"], series["falls"] = key[starts], readings, rises, falls
-    series["climb"] = np.add.reduceat(np.maximum(step, 0), starts)
-    series["total"] = np.add.reduceat(values, starts, dtype=np.int64)
+    series["climb"] = _sum_runs(np.maximum(step, 0, out=step), starts)
+    series["total"] = _sum_runs(values, starts)
     series["low"] = np.minimum.reduceat(values, starts)
     for name, at in (("first", starts), ("top", top_at), ("last", ends)):
         series[name], series[f"{name}_minute"] = values[at], minute[at]
     return series
+
+
+def _sum_runs(values: npt.NDArray[Any], starts: Int) -> Int:
+    """Sum of each run; of runs of one length, as those of whole days are, in half the time."""
+    length, rest = divmod(len(values), max(len(starts), 1))
+    if not rest and np.array_equal(starts, np.arange(len(starts)) * length):
+        return np.asarray(values.reshape(len(starts), length).sum(axis=1, dtype=np.int64))
+    return np.asarray(np.add.reduceat(values, starts, dtype=np.int64))

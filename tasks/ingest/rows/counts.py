@@ -99,7 +99,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
             check_counters(file, columns, rows, good)
         check_counters(file, columns, merged.rows, merged.kept)
     replaced = Replacements()
-    replaced.add(merged, np.arange(file.rows.rows))
+    replaced.add(merged, lambda rows: rows)
     replaced.compare(file.rows, 0, shown)
     repeated = () if rules.rows else replaced.check(file.origin, file.has_readings)
     statements = merged.rows.statements(merged.kept, targets)

@@ -133,7 +133,7 @@ class _MergedDays:
         )
         for name, piece, merged in map_ahead(merge, judged.days.take_days()):
             if len(late := piece.rejections.rejected):
-                whole.late.add(piece.numbers[late], piece.rejections.codes[late])
+                whole.late.add(piece.numbers(late), piece.rejections.codes[late])
             whole._add(name, piece, merged, network.targets)
         return whole
 

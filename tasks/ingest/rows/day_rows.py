@@ -39,6 +39,12 @@ class Names:
         return cls(stations, parts, station, part)
 
 
+def _placed(places: npt.NDArray[np.int32], numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """The place of each number, -1 of -1."""
+    as_they_are = np.array_equal(places[:-1], np.arange(len(places) - 1))
+    return numbers if as_they_are else places[numbers]
+
+
 def _ranked(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int32]]:
     ordered = sorted(names)
     place = {name: code for code, name in enumerate(ordered)}
@@ -52,12 +58,15 @@ class DayPiece:
     Attributes:
         rows: in the order of the input.
         rejections: of them; none yet.
-        numbers: of them, from the top of the input.
     """
 
     rows: CountRows
     rejections: Rejections
-    numbers: Int
+    _skipped: Int  # rows of the input, but not of the day, above each row
+
+    def numbers(self, rows: Int) -> Int:
+        """Numbers of some of the rows, from the top of the input."""
+        return np.asarray(self._skipped[rows] + rows)
 
 
 class DayRows:
@@ -117,15 +126,15 @@ class DayRows:
             values, given, asked, wrong = (arrays[f"{target} {name}"] for name in _COUNTS)
             counts[target] = Counted(values, given, asked if target in self._filtered else None, wrong)
         rows = CountRows(
-            names.station[arrays["station"]],
+            _placed(names.station, arrays["station"]),
             list(names.stations),
-            names.part[arrays["part"]],
+            _placed(names.part, arrays["part"]),
             list(names.parts),
             arrays["minute"],
             arrays["available"],
             counts,
         )
-        return DayPiece(rows, Rejections(len(rows.minute)), arrays["number"] + np.arange(len(rows.minute)))
+        return DayPiece(rows, Rejections(len(rows.minute)), arrays["number"])
 
 
 class DayStatements:

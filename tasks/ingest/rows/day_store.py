@@ -128,17 +128,20 @@ def _narrowed(array: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | None]:
 
 def _joined(segments: Iterable[tuple[_Segment, bytes]], types: Sequence[npt.DTypeLike]) -> list[npt.NDArray[Any]]:
     """Columns of all segments, one after the other."""
-    columns: list[list[npt.NDArray[Any]]] = [[] for _ in types]
-    for segment, data in segments:
-        place = 0
-        for number, (base, kind) in enumerate(segment.columns):
-            array = np.full(segment.rows, base, dtype=types[number])
-            if kind:
-                narrow = np.frombuffer(data, dtype=kind, count=segment.rows, offset=place)
-                place += narrow.nbytes
-                np.add(array, narrow, out=array, casting="unsafe")
-            columns[number].append(array)
-    return [
-        pieces[0] if len(pieces) == 1 else np.concatenate([np.zeros(0, dtype=kind), *pieces])
-        for pieces, kind in zip(columns, types, strict=True)
-    ]
+    loaded = list(segments)
+    rows = sum(segment.rows for segment, _ in loaded)
+    columns = [np.empty(rows, dtype=kind) for kind in types]
+    first = 0
+    for segment, data in loaded:
+        place, last = 0, first + segment.rows
+        for column, (base, kind) in zip(columns, segment.columns, strict=True):
+            if not kind:
+                column[first:last] = base
+                continue
+            narrow = np.frombuffer(data, dtype=kind, count=segment.rows, offset=place)
+            place += narrow.nbytes
+            column[first:last] = narrow
+            if base:
+                column[first:last] += column.dtype.type(base)
+        first = last
+    return columns

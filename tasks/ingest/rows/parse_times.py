@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,8 +53,10 @@ class Moments:
 
     def minutes(self, interval: int = 1) -> Int:
         """UTC minutes since 1970, floored to the interval; 0 where there is no time."""
-        seconds = np.where(np.isnat(self.utc), np.datetime64(0, "s"), self.utc).astype(np.int64)
-        return np.asarray(seconds // (60 * interval) * interval)
+        unknown = np.isnat(self.utc)
+        known = np.where(unknown, np.datetime64(0, "s"), self.utc) if unknown.any() else self.utc
+        steps = known.astype(np.int64, copy=False) // (60 * interval)
+        return np.asarray(steps if interval == 1 else steps * interval)
 
 
 class RepeatedTimes:
@@ -101,10 +102,9 @@ def read_times(
         came_before: which places and minutes a row before names too; without it, rows of this column.
         dates: whether a date without an hour is midnight; else it is no time.
     """
-    values: pa.Array = column
-    which: Any = slice(None)
-    if not pa.types.is_timestamp(column.type) or column.type.tz is None:
-        values, which = distinct_values(column)
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        return _read_instants(column, shift)
+    values, which = distinct_values(column)
     aware, naive, blank = _by_kind(values, formats or (ISO,))
     if not dates and pa.types.is_string(values.type):
         naive[_are_bare(values)] = np.datetime64("NaT")
@@ -124,6 +124,14 @@ def read_times(
         later = rows[again]
         moments.utc[later] = second[which[later]]
     return moments
+
+
+def _read_instants(column: pa.Array, shift: int) -> Moments:
+    """Times with an offset, of which none is on a wall clock."""
+    utc = _in_reach(np.asarray(column.to_numpy(zero_copy_only=False)).astype("datetime64[s]"))
+    never = np.zeros(len(column), dtype=bool)
+    blank = np.asarray(column.is_null().to_numpy(zero_copy_only=False), dtype=bool) if column.null_count else never
+    return Moments(utc - np.timedelta64(shift, "s") if shift else utc, blank, never, never)
 
 
 def _are_bare(values: pa.Array) -> Flags:
@@ -202,4 +210,7 @@ def _moments(text: pa.Array) -> Times:
 
 def _in_reach(times: Times) -> Times:
     """NaT for what no counter can have counted."""
+    ticks = times.astype("datetime64[s]", copy=False).view(np.int64)
+    if len(times) and ticks.min() >= EARLIEST.astype(np.int64) and ticks.max() < LATEST.astype(np.int64):
+        return times
     return np.where((times >= EARLIEST) & (times < LATEST), times, np.datetime64("NaT", "s"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import get_args
 
@@ -44,13 +44,13 @@ class Replacements:
     won: list[int] = field(default_factory=list)
     _texts: dict[str, dict[int, str]] = field(default_factory=dict)
 
-    def add(self, merged: Merged, numbers: Int) -> None:
-        """Add what was merged of some rows; `numbers` of these."""
+    def add(self, merged: Merged, numbers: Callable[[Int], Int]) -> None:
+        """Add what was merged of some rows; `numbers` gives those of rows by their positions."""
         self.intervals += len(merged.kept)
         self.contested += len(np.setdiff1d(merged.winners, merged.contested))
         room = _SAMPLE - len(self.lost)
-        self.lost += numbers[merged.contested[:room]].tolist()
-        self.won += numbers[merged.winners[:room]].tolist()
+        self.lost += numbers(merged.contested[:room]).tolist()
+        self.won += numbers(merged.winners[:room]).tolist()
 
     def compare(self, rows: Columns, first: int, used: Collection[str]) -> None:
         """Look at what rows say beside the columns that are `used`; they are numbered on from `first`."""
@@ -107,23 +107,32 @@ class SpacingCheck:
         """Add rows later than those before; ascending by station and minute."""
         if not len(minute):
             return
-        starts = np.flatnonzero(np.diff(station, prepend=-1))
-        apart = np.diff(minute, prepend=0)
-        last = self._last[station[starts]]
-        apart[starts] = np.where(last < 0, 0, minute[starts] - last)
-        self._last[station[starts]] = minute[np.append(starts[1:], len(minute)) - 1]
-        self._close[station[apart == self._grid]] = True
-        far = (apart > 0) & ~self._close[station]
-        apart, place = apart[far], station[far]
-        if len(apart):
-            heads = np.flatnonzero(np.diff(place, prepend=-1))
-            own = place[heads]
-            self._regular[own] = np.gcd(self._regular[own], np.gcd.reduceat(apart, heads))
-            self._gaps[own] += np.diff(np.append(heads, len(place)))
+        starts = np.append(0, np.flatnonzero(station[1:] != station[:-1]) + 1)
+        own, ends = station[starts], np.append(starts[1:], len(minute)) - 1
+        if not self._close[own].all():
+            self._add_gaps(own, starts, minute)
+        self._last[own] = minute[ends]
         first = int(minute.min())
         seen = np.zeros(int(minute.max()) - first + 1, dtype=bool)
         seen[minute - first] = True
         self._minutes.append(np.flatnonzero(seen) + first)
+
+    def _add_gaps(self, own: npt.NDArray[np.int32], starts: Int, minute: Int) -> None:
+        """Add how far rows are apart; those of each of the stations `own` begin at `starts`."""
+        apart = np.diff(minute, prepend=0)
+        last = self._last[own]
+        apart[starts] = np.where(last < 0, 0, minute[starts] - last)
+        self._close[own] |= np.logical_or.reduceat(apart == self._grid, starts)
+        wide = ~self._close[own]
+        if not wide.any():
+            return
+        far = (apart > 0) & np.repeat(wide, np.diff(np.append(starts, len(minute))))
+        apart, place = apart[far], np.repeat(own, np.diff(np.append(starts, len(minute))))[far]
+        if len(apart):
+            heads = np.append(0, np.flatnonzero(place[1:] != place[:-1]) + 1)
+            coarse = place[heads]
+            self._regular[coarse] = np.gcd(self._regular[coarse], np.gcd.reduceat(apart, heads))
+            self._gaps[coarse] += np.diff(np.append(heads, len(place)))
 
     def check(self, origin: str, stations: Sequence[str]) -> None:
         """Whether they do, after the last rows.
