@@ -89,20 +89,28 @@ def by_hour(day: np.datetime64, table: pa.Table, stations: Sequence[str], timezo
     codes, names = schemas.name_codes(table["station_id"])
     place = {name: i for i, name in enumerate(stations)}
     station = np.array([place[name] for name in names], dtype=np.int64)[codes]
-    at = (schemas.numpy_times(table["minute_utc"]) - start) // np.timedelta64(interval, "m")
-    at = np.clip(at.astype(np.int64), 0, max(len(minutes) - 1, 0))
+    width = interval * 60_000_000
+    since = schemas.numpy_times(table["minute_utc"]).view(np.int64) - start.astype("datetime64[us]").astype(np.int64)
+    at = np.clip(since // width, 0, max(len(minutes) - 1, 0))
     cell = station * HOURS + (hour[at] if len(hour) else at)
     shape = (len(stations), HOURS)
     run = np.flatnonzero(np.diff(cell, prepend=-1))  # rows of an hour mostly lie together
+    of_run = cell[run]
     sums, peaks, seen = [], np.zeros((len(table.column_names) - 2, shape[0] * HOURS)), []
     for c, target in enumerate(table.column_names[2:]):
-        column = table[target].combine_chunks()
+        column = schemas.one_array(table[target])
         valid = column.is_valid().to_numpy(zero_copy_only=False)
         values = column.fill_null(0).to_numpy(zero_copy_only=False)
-        sums.append(np.bincount(cell, values, shape[0] * HOURS).reshape(shape))
-        np.maximum.at(peaks[c], cell[run], np.maximum.reduceat(values, run) if len(run) else values)
-        seen.append(np.bincount(cell, valid, shape[0] * HOURS).reshape(shape).astype(np.int64))
+        people, rows = (_sum_runs(array, run) for array in (values, valid))
+        sums.append(np.bincount(of_run, people, shape[0] * HOURS).reshape(shape))
+        np.maximum.at(peaks[c], of_run, np.maximum.reduceat(values, run) if len(run) else values)
+        seen.append(np.bincount(of_run, rows, shape[0] * HOURS).reshape(shape).astype(np.int64))
     return Hours(day, np.stack(sums), peaks.reshape(-1, *shape), np.stack(seen), np.bincount(hour, minlength=HOURS))
+
+
+def _sum_runs(values: npt.NDArray[np.generic], run: Int) -> Int:
+    """Sum of each run of values, which begin at the places `run`."""
+    return np.asarray(np.add.reduceat(values, run, dtype=np.int64) if len(run) else run)
 
 
 def _hour(minutes: npt.NDArray[np.datetime64], timezone: str) -> Int:

@@ -137,9 +137,10 @@ def _fill(grid: Grid, rows: pa.Table, place: dict[str, int]) -> None:
     """Put the counts of some rows into a grid whose stations have these places."""
     codes, names = schemas.name_codes(rows["station_id"])
     station = np.array([*(place.get(name, -1) for name in names), -1], dtype=np.int64)[codes]
-    since = schemas.numpy_times(rows["minute_utc"]) - grid.start
-    step, rest = np.divmod(since, np.timedelta64(grid.interval, "m"))
-    inside = (station >= 0) & (step >= 0) & (step < grid.steps) & (rest == np.timedelta64(0))
+    start, width = grid.start.astype("datetime64[us]").astype(np.int64), grid.interval * 60_000_000
+    since = schemas.numpy_times(rows["minute_utc"]).view(np.int64) - start
+    step = since // width
+    inside = (station >= 0) & (step >= 0) & (step < grid.steps) & (since == step * width)
     for c, target in enumerate(grid.targets):
         column = rows[target].cast(pa.float32(), safe=False).combine_chunks().to_numpy(zero_copy_only=False)
         grid.values[c, station[inside], step[inside]] = column[inside]

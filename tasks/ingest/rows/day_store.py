@@ -123,7 +123,8 @@ def _narrowed(array: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | None]:
     kind = next((kind for kind in _NARROW if high - low <= np.iinfo(kind).max), None)
     if kind is None:
         return 0, whole
-    return low, (whole - whole.dtype.type(low)).astype(kind)
+    narrow = np.empty(len(whole), dtype=kind)
+    return low, np.subtract(whole, whole.dtype.type(low), out=narrow, casting="unsafe")
 
 
 def _joined(segments: Iterable[tuple[_Segment, bytes]], types: Sequence[npt.DTypeLike]) -> list[npt.NDArray[Any]]:

@@ -255,6 +255,19 @@ def test_help_and_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect(netw
     assert done.returncode == 0, done.stderr
 
 
+def test_a_backfill_does_not_wait_for_pandas(network: Path) -> None:
+    script = (
+        "import sys\nfrom flows.cli.main import main\n"
+        f"sys.argv = ['nexthour', 'backfill', '--config', {str(network)!r}]\n"
+        "try: main()\nexcept SystemExit as end: assert not end.code, end.code\n"
+        "assert 'pandas' not in sys.modules\n"
+        "import pandas, pyarrow\n"
+        "assert pyarrow.Table.from_pandas(pandas.DataFrame({'a': [1.0, None]}))['a'].null_count == 1\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_maintain_tells_people_and_scripts_what_it_did_and_exits_1_where_a_person_is_needed(
     nexthour: Command, network: Path, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,8 +16,10 @@ from support.ingest_bench import NOW, Bench
 
 from tasks.errors import SourceError
 from tasks.ingest.files import pieces, pull
-from tasks.ingest.formats import csv_pieces
+from tasks.ingest.formats import csv_file, csv_pieces
+from tasks.ingest.formats.csv_layout import Layout
 from tasks.ingest.land.ledger import SourceLedger
+from tasks.ingest.limits import LONGEST_LINE
 from tasks.ingest.rows import day_store
 
 HEADER = ("station_id", "minute_utc", "entries", "exits")
@@ -176,3 +179,21 @@ def test_a_file_that_is_known_is_not_read_again_and_a_changed_one_restates(
     bench.put_rows("f.csv", HEADER, [("A", "2024-05-09T00:00Z", 50, 1), *rows[1:]])
     assert bench.ingest(NOW + np.timedelta64(2, "h")).rows == 300
     assert [counts[0] for counts in bench.truth().values()][:2] == [50, 1]
+
+
+@pytest.mark.parametrize("shift", range(16))
+def test_an_hour_without_minutes_is_found_wherever_the_bytes_that_are_looked_at_together_end(
+    monkeypatch: pytest.MonkeyPatch, shift: int
+) -> None:
+    monkeypatch.setattr(csv_pieces, "_BLOCK", 7)
+    above = b"A,2024-05-09T10:00Z,1\n" + b"x" * shift
+    assert csv_pieces._has_bare_hours(above + b",2024-05-09 10,1\n")
+    assert not csv_pieces._has_bare_hours(above + b",2024-05-09 10:00,1\n")
+
+
+@pytest.mark.parametrize("length", [LONGEST_LINE // 4, 2 * LONGEST_LINE])
+def test_rows_without_quotes_are_one_block_only_where_no_line_may_be_too_long(length: int) -> None:
+    rows = [b"A,1,x\n", b"B,2," + b"y" * length + b"\n"] * 2
+    read = csv_file.read_typed(b"".join(rows), Layout(("station_id", "n", "note"), ",", 0), {"n": pa.int32()}, False)
+    assert (read is None) == (length > LONGEST_LINE)
+    assert read is None or read["n"].to_pylist() == [1, 2, 1, 2]
