@@ -31,6 +31,7 @@ DAY_SECONDS = 86_400
 BRIEF_EVENTS = (
     *(f"prefect.artifact{kind}.{act}" for kind in ("", "-collection") for act in ("created", "updated")),
     *(f"prefect.task-run.{state}" for state in ("Pending", "Running", "Completed", "Failed", "Cached")),
+    *(f"prefect.flow-run.{state}" for state in ("Scheduled", "Late", "Pending", "Submitting", "Running")),
     "prefect.flow-run.heartbeat",
     "prefect.log.write",
 )

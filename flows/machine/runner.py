@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import anyio
-import anyio.abc
 from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import arun_deployment
 from prefect.runner import Runner
@@ -84,10 +82,8 @@ class ForkStarter:
     def __init__(self, forks: Forks, deployment: str | None, channel: ControlChannel) -> None:
         self._forks, self._deployment, self._channel = forks, deployment, channel
 
-    async def start(
-        self, flow_run: FlowRun, task_status: anyio.abc.TaskStatus[ProcessHandle] = anyio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Start the run, say so, and wait for its end."""
+    async def start(self, flow_run: FlowRun, task_status: Any = None) -> None:
+        """Start the run, tell `task_status` (anyio's) so, and wait for its end."""
         port, token = self._channel.register(flow_run.id)
         variables = {
             "PREFECT__FLOW_RUN_ID": str(flow_run.id),

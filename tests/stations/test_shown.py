@@ -57,6 +57,15 @@ NASTY = '=HYPERLINK("http://x")|<img src=x onerror=alert(1)> $\\frac$ `[b](c)`'
 TABLE = StationTable({"72": Station("72", NASTY, 41.88, -87.63, capacity=12), "99": Station("99", "Elsewhere")})
 
 
+def one_pixel() -> bytes:
+    """A picture of one pixel."""
+    from PIL import Image
+
+    out = BytesIO()
+    Image.new("RGB", (1, 1)).save(out, "PNG")
+    return out.getvalue()
+
+
 def forecasts(names: list[str] = ["72", "73"]) -> Any:  # noqa: B006 - it is only read
     shape = (1, 1, len(names), 1)
     prediction = Prediction(np.ones(shape, np.float32), np.ones((7, *shape), np.float32))
@@ -91,7 +100,7 @@ def test_a_station_file_that_cannot_be_used_stops_no_publication(tmp_path: Path)
 
 def test_the_forecast_s_report_names_stations_and_shows_names_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     report = ForecastReport(cast(Any, SimpleNamespace(summary=SUMMARY)), {})
-    text = markdown(forecast_document(report, TABLE, embed_picture(b"", f"entries at {NASTY}")))
+    text = markdown(forecast_document(report, TABLE, embed_picture(one_pixel(), f"entries at {NASTY}")))
     assert "<img" not in text
     assert "&lt;img src=x onerror=alert(1)&gt; $\\\\frac$ \\`\\[b\\](c)\\` (72) | 2.00 |" in text
     assert "| 73 | 1.00 |" in text
