@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 STAMP := $(VENV)/.installed
 
-.PHONY: setup demo quick test coverage check lock sbom audit bench torture clean help
+.PHONY: setup demo quick test coverage check settings lock sbom audit bench torture clean help
 
 help:            ## list the targets
 	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/\t/'
@@ -38,6 +38,9 @@ check: setup     ## lint, types, layering, dead code, dependencies, links of the
 	$(BIN)/vulture
 	$(BIN)/deptry .
 	$(BIN)/python -m pytest tests/test_documents.py
+
+settings: setup  ## docs/settings.md, made of the settings
+	$(BIN)/python -m tasks.settings.reference > docs/settings.md
 
 sbom: setup      ## build/sbom.cdx.json: every package of the lock (CycloneDX), the same bytes for the same lock
 	@mkdir -p build

@@ -14,9 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs/settings.md"
 
 
 def test_the_page_of_settings_is_what_the_settings_say() -> None:
-    assert PAGE.read_text(encoding="utf-8") == reference.page(), (
-        "write it again: python -m tasks.settings.reference > docs/settings.md"
-    )
+    assert PAGE.read_text(encoding="utf-8") == reference.page(), "write it again: make settings"
 
 
 def fields() -> list[tuple[str, str | None]]:
