@@ -30,7 +30,7 @@ TIME_LIMITS = {
     "features": HOUR,
     "forecast": 600,
     "ingest": HOUR,
-    "maintain": HOUR,
+    "maintain": 4 * HOUR,
     "promote": 600,
     "repair": HOUR,
     "retrain": 6 * HOUR,
