@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 TAG = "nexthour"
 PREFIX = "nexthour: "
-DONE = ("prefect.flow-run.Completed", "prefect.flow-run.Waiting")
-"""How a run ends well; `Waiting` is a retraining with too little history."""
+DONE = tuple(f"prefect.flow-run.{name}" for name in ("Completed", "Waiting", "AwaitingApproval"))
+"""How a run ends well; `Waiting` is a retraining with too little history, which a person is to decide the last one."""
 FAILED = ("prefect.flow-run.Failed", "prefect.flow-run.TimedOut")
 CRASHED = "prefect.flow-run.Crashed"
 RESTING = ("prefect.flow-run.Cancelled", "prefect.flow-run.Paused", "prefect.flow-run.Suspended")
@@ -75,6 +75,7 @@ ON_EVENTS = (
     _Event("nothing landed", (events.NOTHING_LANDED, events.LANDED), "A source cannot be read, or is rejected."),
     _Event("error out of control", (events.OUT_OF_CONTROL, events.IN_CONTROL), "The live error left its limits."),
     _Event("champion changed", (events.CHAMPION_CHANGED,), "Another version publishes."),
+    _Event("promotion waits", (events.APPROVAL_ASKED,), "A person decides on a promotion."),
 )
 
 

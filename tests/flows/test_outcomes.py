@@ -70,6 +70,11 @@ def test_every_event_has_a_name_of_ours_and_a_sentence() -> None:
     assert all(text.meaning.endswith(".") and "{network}" in text.message for text in events.EVENTS.values())
 
 
+def test_every_event_is_on_the_page_of_operations() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    assert [name for name, text in events.EVENTS.items() if f"| `{name}` | {text.meaning} |" not in page] == []
+
+
 def test_each_publication_is_told_and_its_degradation_once_when_it_begins_and_once_when_it_ends(
     settings: Settings, told: Told
 ) -> None:
