@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from flows.pipelines import loop
+from tasks.errors import NexthourError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
 
@@ -19,7 +20,11 @@ def follow_and_forecast(settings: Settings, now: np.datetime64) -> str | None:
     followed = loop.follow_champion(settings, now)
     if followed is None:
         return None
-    report = loop.forecast(settings, now)
+    try:
+        report = loop.forecast(settings, now)
+    except NexthourError as error:
+        log.error("the next scheduled forecast is its first, as this one failed: %s", error)
+        return followed
     return f"{followed}; forecast issued by {report.issue.model_version}"
 
 

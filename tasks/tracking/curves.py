@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 
 import numpy as np
 
@@ -37,7 +36,9 @@ class Curves:
 
     def add(self, step: int, figures: Mapping[str, float]) -> None:
         """Log the figures of one step soon."""
-        now = np.datetime64(datetime.now(UTC).replace(tzinfo=None), "ms")
+        from mlflow.utils.time import get_current_time_millis
+
+        now = np.datetime64(get_current_time_millis(), "ms")  # as MLflow stamps a metric that is given no time
         self._pool.submit(self._send, step, {f"{self._section}/{name}": v for name, v in figures.items()}, now)
 
     def close(self) -> None:

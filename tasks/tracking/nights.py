@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -54,7 +53,9 @@ def this_night(run: Run) -> Night:
 
 def end_stale_runs(tracking: Tracking) -> None:
     """End retrainings that still count as running a day after their start: their process was killed."""
-    day_ago = int((time.time() - STALE_SECONDS) * 1000)
+    from mlflow.utils.time import get_current_time_millis
+
+    day_ago = get_current_time_millis() - STALE_SECONDS * 1000
     running = f"tags.`{RETRAIN_TAG}` != '' and attributes.status = 'RUNNING' and attributes.start_time < {day_ago}"
     for stale in tracking.client.search_runs([tracking.experiment], running):
         tracking.client.set_terminated(stale.info.run_id, "KILLED")

@@ -123,7 +123,7 @@ def _log_epochs(run: Run, trained: Trained) -> None:
     count = min((len(values) for values in epochs.values()), default=0)
     for name, values in epochs.items():
         first = 1 - (len(values) - count)  # a validation has one value before any epoch
-        run.fill_series({f"loss/{name}": values}, np.datetime64("now"), range(first, first + len(values)))
+        run.fill_series({f"loss/{name}": values}, trained.as_of, range(first, first + len(values)))
 
 
 def _log_scores(

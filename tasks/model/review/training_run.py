@@ -125,7 +125,7 @@ def follow_training(
             run.params(settings_params(settings, name, as_of, features.grid, split, identity.data))
             run.inputs([*data_sets(settings, features.grid, split).values()])
             link = f" by [this flow run]({flow_run.url})" if flow_run and flow_run.url else ""
-            run.tags({"mlflow.note.content": f"Training since {np.datetime64('now')}Z{link}. The decision follows."})
+            run.tags({"mlflow.note.content": f"Training{link}. The decision follows."})
     except runs.TrackingError as error:
         log.warning("the training is not followed in MLflow: %s", error)
         yield notes

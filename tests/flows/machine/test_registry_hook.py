@@ -21,6 +21,7 @@ from flows.machine.exposure import hook_environment
 from flows.machine.follow import follow_and_forecast
 from flows.machine.registry_hook import Receiver, is_about_champion, is_genuine, register_hook
 from flows.pipelines import loop
+from tasks.errors import HistoryError
 from tasks.settings.servers import MlflowSettings
 from tasks.settings.tree import Settings
 from tasks.tracking import runs
@@ -125,3 +126,12 @@ def test_what_is_followed_is_forecast_with_at_once(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(loop, "follow_champion", lambda *_: "version 3 publishes now")
     assert follow_and_forecast(Settings(), now) == "version 3 publishes now; forecast issued by 3"
     assert issued == [now]
+
+
+def test_a_forecast_that_fails_leaves_the_champion_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forecast(*_: object) -> None:
+        raise HistoryError("nothing ingested yet")
+
+    monkeypatch.setattr(loop, "follow_champion", lambda *_: "version 3 publishes now")
+    monkeypatch.setattr(loop, "forecast", forecast)
+    assert follow_and_forecast(Settings(), np.datetime64("2026-03-10T08:30")) == "version 3 publishes now"
