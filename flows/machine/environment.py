@@ -26,6 +26,15 @@ RECORDER = {  # a server of one command must write every task run down before it
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
 }
+CALM = {  # what the server looks for every 5 to 20 seconds by itself, it may see a minute later
+    "PREFECT_SERVER_SERVICES_CANCELLATION_CLEANUP_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "30",
+    "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "30",
+    "MALLOC_ARENA_MAX": "2",  # threads of a server that waits need no memory of their own (glibc)
+}
 DATABASE_VARIABLE = "PREFECT_API_DATABASE_CONNECTION_URL"
 DAY_SECONDS = 86_400
 BRIEF_EVENTS = (
@@ -51,6 +60,7 @@ def server_environment(settings: Settings) -> dict[str, str]:
     """Variables of a Prefect server whose database lies beside the tables, and of all that talk to it."""
     return {
         **QUIET,
+        **CALM,
         "PREFECT_HOME": str(state_folder(settings) / "prefect"),
         DATABASE_VARIABLE: database_url(settings),
         **_retention(settings),

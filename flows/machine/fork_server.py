@@ -69,7 +69,7 @@ def leave(code: int) -> NoReturn:
 class _ForkServer:
     def __init__(self, requests: socket.socket, runner_pid: int) -> None:
         self._requests, self._runner_pid = requests, runner_pid
-        self._lines = requests.makefile("r", encoding="utf-8")
+        self._received = b""
         self._ids: dict[int, str] = {}
         self._awake, wake = socket.socketpair()
         for end in (self._awake, wake):
@@ -89,15 +89,15 @@ class _ForkServer:
                     self._awake.recv(4096)
                 if (code := self._reap()) is not None:
                     return code
-                if self._requests in ready and (environment := self._fork()) is not None:
-                    return environment
+                if self._requests in ready:
+                    self._received += self._requests.recv(65536)
+                    while b"\n" in self._received:
+                        line, _, self._received = self._received.partition(b"\n")
+                        if (environment := self._fork(json.loads(line))) is not None:
+                            return environment
 
-    def _fork(self) -> dict[str, str] | None:
+    def _fork(self, request: dict[str, Any]) -> dict[str, str] | None:
         """Fork for one request; returns the variables of the run in the fork, None here."""
-        line = self._lines.readline()
-        if not line:
-            return None
-        request = json.loads(line)
         pid = os.fork()
         if pid == 0:
             self._leave()
@@ -111,7 +111,6 @@ class _ForkServer:
         """Forget, in a fork, what belongs to the server."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        self._lines.close()
         for end in (self._requests, self._awake, self._wake):
             end.close()
 

@@ -74,7 +74,7 @@ class Supervisor:
                 if not announced and all(child.is_up for child in self.children):
                     announced = True
                     self.say(f"{', '.join(child.name for child in self.children)} are up")
-                self.stopping.wait(poll_seconds if not announced else max(poll_seconds, 1.0))
+                self.stopping.wait(4 * poll_seconds if announced else poll_seconds)
         finally:
             self.stop()
 

@@ -28,6 +28,7 @@ SLOW = {
     "flows/machine/test_deploy.py": "Prefect",
     "flows/machine/test_deployments.py": "Prefect",
     "flows/machine/test_end_to_end.py": "processes",
+    "flows/machine/test_fork_server.py": "processes",
     "flows/machine/test_job_templates.py": "Prefect",
     "flows/machine/test_prefect_database.py": "PostgreSQL and Prefect",
     "flows/machine/test_recover.py": "Prefect",

@@ -92,8 +92,9 @@ def test_a_child_waits_for_the_server_that_it_names(tmp_path: Path) -> None:
 
 
 def test_a_child_that_will_not_end_is_killed_with_its_own_children_and_what_was_at_work_is_named(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("flows.machine.supervise.GRACE_SECONDS", 0.3)
     stubborn = (
         "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
         f"print(subprocess.Popen({SLEEP!r}).pid, flush=True); time.sleep(60)"
@@ -108,7 +109,7 @@ def test_a_child_that_will_not_end_is_killed_with_its_own_children_and_what_was_
     started = time.monotonic()
     supervisor.stopping.set()
     thread.join(10)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 3
     grandchildren = [int(log.read_text()) for log in logs]
     assert until(lambda: not any(alive(pid) for pid in (*grandchildren, pid_of(server), pid_of(client))))
     assert [line.partition(";")[0] for line in said if "midway" in line] == ["stopped midway: retrain 2026-11-21"]

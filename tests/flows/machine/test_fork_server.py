@@ -1,0 +1,62 @@
+"""Flow runs as forks of a warm process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+SCENE = """
+import atexit, json, os, sys
+from flows.machine.fork_server import leave, serve_forks
+
+def runner(end):
+    lines = end.makefile("rw")
+    for code in (0, 7, -9):  # all at once
+        lines.write(json.dumps({"id": f"run-{code}", "environment": {"CODE": str(code)}}) + "\\n")
+    lines.flush()
+    print(json.dumps([json.loads(lines.readline()) for _ in range(6)]), flush=True)
+    %s
+
+outcome = serve_forks(runner)
+if isinstance(outcome, dict):
+    code = int(outcome["CODE"])
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    atexit.register(lambda: sys.stderr.write(f"end of {code}, "))
+    leave(code)
+sys.exit(outcome)
+"""
+
+
+def play(last_act: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", SCENE % last_act], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_each_run_is_a_process_of_its_own_whose_end_is_reported() -> None:
+    done = play("os._exit(5)")
+    said = json.loads(done.stdout)
+    pids = {message["id"]: message["pid"] for message in said if "pid" in message}
+    assert len(set(pids.values())) == 3
+    assert {m["id"]: m["code"] for m in said if "code" in m} == {"run-0": 0, "run-7": 7, "run--9": -9}
+    assert done.returncode == 5
+    assert sorted(part for part in done.stderr.split(", ") if part) == ["end of 0", "end of 7"]
+
+
+def test_a_runner_that_fails_ends_the_server_with_its_trace() -> None:
+    done = play("raise RuntimeError('no luck')")
+    assert done.returncode == 1
+    assert "no luck" in done.stderr
+
+
+def test_what_runs_share_holds_neither_mlflow_nor_tensorflow() -> None:
+    script = (
+        "import sys; from flows.machine.serve import import_everything; import_everything();"
+        "print(sorted({'mlflow', 'tensorflow', 'keras'} & set(sys.modules)), 'tasks.ingest.steps' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip().splitlines()[-1] == "[] True"
