@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 
 import flows.cli.deploy  # noqa: F401  (it registers its command)
 from flows.cli.app import app
+from flows.machine import automations, prefect_deployments
 from flows.machine import deploy as deploying
-from flows.machine import prefect_deployments
 from flows.machine.deploy import PoolTarget, deploy
 from flows.machine.deployments import DEPLOYMENTS
 from flows.machine.environment import HEARTBEAT
@@ -25,35 +25,44 @@ NETWORK = {"timezone": "Asia/Kolkata"}
 
 @pytest.fixture
 def client(prefect_harness: None) -> Iterator[Any]:
-    """A client of the server, on which all deployments and pools are removed afterwards."""
+    """A client of the server, which has no deployments, pools and automations before and afterwards."""
     from prefect.client.orchestration import get_client
 
     with get_client(sync_client=True) as client:
+        clear(client)
         yield client
-        for deployment in client.read_deployments():
-            client.delete_deployment(deployment.id)
-        for pool in client.request("POST", "/work_pools/filter", json={}).json():
-            client.delete_work_pool(pool["name"])
+        clear(client)
+
+
+def clear(client: Any) -> None:
+    """Remove all deployments, pools and automations."""
+    for deployment in client.read_deployments():
+        client.delete_deployment(deployment.id)
+    for pool in client.request("POST", "/work_pools/filter", json={}).json():
+        client.delete_work_pool(pool["name"])
+    for automation in client.read_automations():
+        client.delete_automation(automation.id)
 
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Deploy two of the registry, which is enough for most and takes a fourth of the time."""
+    """Deploy two of the registry and no automations, which is enough for most and takes a tenth of the time."""
     few = tuple(item for item in DEPLOYMENTS if item.flow in ("ingest", "score"))
     monkeypatch.setattr(deploying, "DEPLOYMENTS", few)
     monkeypatch.setattr(prefect_deployments, "DEPLOYMENTS", few)
+    monkeypatch.setattr(automations, "register", lambda settings: [])
 
 
 def quiet(line: str) -> None:
     """Show nothing."""
 
 
-def test_deploy_makes_the_pool_and_registers_the_registry_twice_as_once(client: Any, tmp_path: Path) -> None:
+def test_deploy_makes_the_pool_and_registers_the_registry_and_the_automations(client: Any, tmp_path: Path) -> None:
     settings = Settings(data_root=str(tmp_path), network=NETWORK)  # type: ignore[arg-type]
     target = PoolTarget("night", "process", config="/etc/network.toml", data_root="/srv/root")
-    first, second = deploy(settings, target, quiet), deploy(settings, target, quiet)
-    assert (first.created, second.created) == (True, False)
-    assert first.leftovers == second.leftovers == []
+    first = deploy(settings, target, quiet)
+    assert (first.created, first.leftovers) == (True, [])
+    assert {found.name for found in client.read_automations()} == set(first.automations)
     assert client.read_work_pool("night").type == "process"
     found = {item.name: item for item in client.read_deployments()}
     assert set(found) == {item.flow for item in DEPLOYMENTS}
@@ -91,6 +100,7 @@ def test_what_the_registry_has_no_more_is_named_and_stays_and_so_does_a_pause_by
 
     report = deploy(settings, target, quiet)
 
+    assert not report.created
     assert [line.split(":")[0] for line in report.leftovers] == [
         "score/score has a schedule midnight that the registry has not",
         "sweep/sweep is not in the registry any more",
