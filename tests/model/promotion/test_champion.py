@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tasks.errors import ModelError
-from tasks.model.promotion.champion import POINTER, move_pointer, rollback, store_bundle, sync_champion
+from tasks.model.promotion.champion import POINTER, move_pointer, promote, rollback, store_bundle, sync_champion
 from tasks.settings.servers import MlflowSettings
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -152,3 +152,21 @@ def test_a_registry_that_is_down_stops_neither_following_nor_rolling_back(tmp_pa
     assert store.read_json(POINTER)["version"] == "2"
     assert rollback(settings, NOW) == "1"
     assert store.read_json(POINTER)["registry"] == "2"
+
+
+def test_a_version_that_a_person_promotes_publishes_and_is_fetched_where_it_is_not_on_disk(
+    mlflow_settings: Settings, tmp_path: Path
+) -> None:
+    settings = own_model(mlflow_settings, "by_hand", tmp_path / "root")
+    one, two = (version_of(settings, name, tmp_path / name) for name in ("one", "two"))
+    assert promote(settings, one, NOW) == one
+    promote(settings, two, NOW)
+    pointer = Store(settings.data_root).read_json(POINTER)
+    assert (pointer["version"], pointer["previous"], pointer["by"]) == (two, one, "person")
+    assert aliases(settings) == {"champion": two, "previous": one}
+    assert sync_champion(settings, NOW) is None
+    with pytest.raises(ModelError, match=f"version {two} publishes already"):
+        promote(settings, two, NOW)
+    with pytest.raises(ModelError, match="version 99"):
+        promote(settings, "99", NOW)
+    assert Store(settings.data_root).read_json(POINTER) == pointer
