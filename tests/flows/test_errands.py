@@ -45,8 +45,10 @@ path = "counts.csv"
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory, with_mlflow: Any) -> Iterator[Path]:
-    """The environment names a network with four weeks of counts at two stations, one of which cannot be read."""
+def town(prefect_harness: None, tmp_path_factory: pytest.TempPathFactory, with_mlflow: Any) -> Iterator[Path]:
+    """The environment names a network with four weeks of counts at two stations, one count of which cannot be read."""
+    from prefect.client.orchestration import get_client
+
     folder = tmp_path_factory.mktemp("town")
     with_mlflow(folder / "root")
     minutes = FIRST + np.arange(DAYS * 96) * np.timedelta64(15, "m")
@@ -63,6 +65,9 @@ def town(tmp_path_factory: pytest.TempPathFactory, with_mlflow: Any) -> Iterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NEXTHOUR_CONFIG", str(folder / "town.toml"))
         yield folder
+    with get_client(sync_client=True) as client:
+        for deployment in client.read_deployments():
+            client.delete_deployment(deployment.id)
 
 
 def submit(flow: str, **parameters: Any) -> Any:

@@ -3,15 +3,11 @@
 import logging
 import time
 import warnings
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-
-from tasks.errors import ConfigError
-from tasks.settings.tree import Settings
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -165,52 +161,3 @@ def test_a_schedule_makes_runs_in_the_database_of_the_installed_versions() -> No
         assert reply.status_code == 200
         found = client._client.post("/flow_runs/filter", json={"deployments": {"id": {"any_": [str(made)]}}}).json()
     assert {run["state"]["type"] for run in found} == {"SCHEDULED"}
-
-
-def test_a_moment_of_a_form_is_local_time_of_the_network_unless_it_says_its_offset() -> None:
-    from flows.common import to_utc
-
-    chicago = Settings(network={"timezone": "America/Chicago"})
-    assert to_utc(datetime(2024, 3, 5, 6, 7), chicago) == np.datetime64("2024-03-05T12:07", "us")
-    assert to_utc(datetime.fromisoformat("2024-03-05T06:07+01:00"), chicago) == np.datetime64("2024-03-05T05:07", "us")
-    with pytest.raises(ConfigError, match="2024-03-10T02:30"):
-        to_utc(datetime(2024, 3, 10, 2, 30), chicago)
-
-
-def test_days_of_a_form_are_service_days_both_included_and_in_order() -> None:
-    from flows.common import day_span
-
-    chicago = Settings(network={"timezone": "America/Chicago"})
-    start, end = day_span(chicago, date(2024, 3, 10), date(2024, 3, 10))
-    assert (start, end) == (np.datetime64("2024-03-10T06:00"), np.datetime64("2024-03-11T05:00"))
-    assert day_span(chicago, None, None) == (None, None)
-    with pytest.raises(ConfigError, match="last_day 2024-03-09 is before first_day 2024-03-10"):
-        day_span(chicago, date(2024, 3, 10), date(2024, 3, 9))
-
-
-@pytest.mark.parametrize(
-    ("flow", "given", "name"),
-    [
-        ("forecast", {"model": "champion"}, "forecast 14:35 champion"),
-        ("forecast", {"model": "champion", "as_of": "2026-11-20T20:35:00+00:00"}, "forecast 2026-11-20 14:35 champion"),
-        ("ingest", {"source": None, "backfill": False}, "ingest 14:35"),
-        (
-            "ingest",
-            {"backfill": True, "first_day": "2026-10-01", "last_day": date(2026, 10, 7)},
-            "ingest 2026-10-01 to 2026-10-07 backfill",
-        ),
-        ("retrain", {"model": None}, "retrain 2026-11-21 next_hour_lstm"),
-        ("retrain", {"model": "linear_level", "as_of": "2026-11-20T03:30"}, "retrain 2026-11-20 linear_level"),
-        (
-            "backtest",
-            {"first_day": "2026-10-01", "last_day": "2026-10-28", "models": ["weekday_mean", "linear_level"]},
-            "backtest 2026-10-01 to 2026-10-28 weekday_mean, linear_level",
-        ),
-        ("promote", {"action": "roll back", "version": None}, "promote 14:35 roll back"),
-    ],
-)
-def test_the_name_of_a_run_says_what_it_does_in_local_time(flow: str, given: dict[str, Any], name: str) -> None:
-    from flows.runs import describe_run
-
-    chicago = Settings(network={"timezone": "America/Chicago"})
-    assert describe_run(flow, given, datetime(2026, 11, 21, 20, 35, tzinfo=UTC), chicago) == name

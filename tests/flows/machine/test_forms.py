@@ -106,3 +106,4 @@ def test_the_page_of_every_form_has_drop_downs_for_closed_sets_and_no_field_for_
                 fields[title] = bool(field.query_selector(".p-select-button__control"))
             assert [title for title, drop_down in fields.items() if drop_down] == drop_downs(item.flow), item.flow
             assert not {"Config", "Data root", "Out"} & set(fields)
+            client.delete_deployment(made)
