@@ -41,7 +41,7 @@ def backtest(
     Args:
         first_day: service day of the first origin.
         last_day: service day of the last origin.
-        models: architectures, which are fitted anew, or a champion that was trained before the first day.
+        models: architectures, which are fitted again, or a champion that was trained before the first day.
         every_minutes: minutes between origins.
         retrain_days: days between retrainings; by default the models are fitted once, at the start.
         seeds: random seeds of the fits; that of the configuration by default.

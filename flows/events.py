@@ -1,7 +1,7 @@
 """Events of the flows: every outcome that an automation or a person could want to act on.
 
 Each event is about the resource `nexthour.network.<name>`, except those of quality checks, which are about a source, a
-station or the network. An event that cannot be sent is a line of the log, and never fails the run that it tells of.
+station or the network. An event that cannot be sent is a line of the log, and never fails the run that it reports.
 """
 
 from __future__ import annotations

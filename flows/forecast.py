@@ -15,7 +15,7 @@ from prefect import get_run_logger
 
 from flows.common import begin
 from flows.model_parameters import PublishingModel
-from flows.outcomes import tell_forecast
+from flows.outcomes import emit_forecast_events
 from flows.parameters import Moment, Version
 from flows.pipelines import loop
 from flows.pipelines.loop import ForecastReport
@@ -43,7 +43,7 @@ def forecast(
     """
     settings, moment = begin(as_of)
     report = loop.forecast(settings, moment, version or model)
-    tell_forecast(settings, report, live=as_of is None)
+    emit_forecast_events(settings, report, live=as_of is None)
     document = forecast_document(report, station_table(settings), _picture(settings, report))
     publish_artifact(document, "forecast", "The next hour")
     if report.failures:

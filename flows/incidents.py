@@ -1,7 +1,7 @@
-"""Incidents: what is wrong now, on disk, so that each is told once when it begins and once when it is over.
+"""Incidents: what is wrong now, on disk, so that each is reported once when it begins and once when it is over.
 
 `incidents/<kind>.json` under the data root holds what is open: subject (a source, a target, a tier, or the network) and
-what was told of it. Flows that run every minute thus emit an event per change, and a restart repeats none.
+what was reported of it. Flows that run every minute thus emit an event per change, and a restart repeats none.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def follow(settings: Settings, incident: Incident, wrong: Mapping[str, Payload],
 
 
 def announce_champion(settings: Settings, pointer: Mapping[str, Any] | None) -> None:
-    """Emit that the champion changed, if it did since any flow last looked: a rollback by command is told, too."""
+    """Emit that the champion changed, if it did since any flow last looked: a rollback by command is reported, too."""
     if pointer is None:
         return
 
@@ -82,8 +82,12 @@ def announce_champion(settings: Settings, pointer: Mapping[str, Any] | None) -> 
         mark = {"version": pointer.get("version"), "set_at": pointer.get("set_at")}
         if held == mark:
             return held
-        told = {"previous": held.get("version"), "by": pointer.get("by", "gate"), "reason": pointer.get("source", "")}
-        events.emit(settings, events.CHAMPION_CHANGED, {**mark, **told})
+        payload = {
+            "previous": held.get("version"),
+            "by": pointer.get("by", "gate"),
+            "reason": pointer.get("source", ""),
+        }
+        events.emit(settings, events.CHAMPION_CHANGED, {**mark, **payload})
         return mark
 
     _update(Store(settings.data_root), f"{FOLDER}/champion.json", step)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from flows.common import begin, current_progress, day_span
-from flows.outcomes import tell_ingest
+from flows.outcomes import emit_ingest_events
 from flows.parameters import Day, Moment
 from flows.pipelines import loop
 from flows.reports.loop_reports import ingest_document
@@ -58,7 +58,7 @@ def ingest(
         )
     except loop.NothingRead as error:
         report = error.report
-    tell_ingest(settings, report, source, live=as_of is None)
+    emit_ingest_events(settings, report, source, live=as_of is None)
     document = ingest_document(report, station_table(settings))
     publish_artifact(document, "ingest", "Rows stored and rows rejected")
     if report.failures or report.problems:

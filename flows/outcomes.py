@@ -1,4 +1,4 @@
-"""What each flow tells the world of its run: the events of its outcome, and the incidents that begin or end with it.
+"""The events of what a run came to, and the incidents that begin or end with it.
 
 A run that pretends another moment (`as_of`) says nothing of the present: it emits no event of what is so now.
 """
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 QUIET = "quiet_source"
 
 
-def tell_ingest(settings: Settings, report: IngestReport, source: str | None, live: bool) -> None:
+def emit_ingest_events(settings: Settings, report: IngestReport, source: str | None, live: bool) -> None:
     """Warnings of quality checks that are new; sources of which nothing landed, or that are silent, or no longer."""
     events.emit_warnings(settings, report.quality)
     if not live:
@@ -33,11 +33,11 @@ def tell_ingest(settings: Settings, report: IngestReport, source: str | None, li
     incidents.follow(settings, incidents.NOTHING_LANDED, wrong, landed)
     if QUIET in {result.check for result in report.quality if result.status != "not_run"}:
         silent = {result.subject: _silence(result) for result in report.quality if _is_silent(result)}
-        heard = {each.name for each in settings.sources} - set(silent)
-        incidents.follow(settings, incidents.SILENT, silent, heard)
+        reporting = {each.name for each in settings.sources} - set(silent)
+        incidents.follow(settings, incidents.SILENT, silent, reporting)
 
 
-def tell_forecast(settings: Settings, report: ForecastReport, live: bool) -> None:
+def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool) -> None:
     """The publication, whether it is degraded, and the targets that failed."""
     announce_champion(settings)
     if not live:
@@ -47,27 +47,27 @@ def tell_forecast(settings: Settings, report: ForecastReport, live: bool) -> Non
     if failed and not report.published:
         return
     summary, network = report.issue.summary, settings.network.name
-    told = {key: summary[key] for key in ("origin_utc", "issued_at", "model_version", "degraded_reason")}
-    events.emit(settings, events.PUBLISHED, {**told, "targets": sorted(report.published)})
+    forecast = {key: summary[key] for key in ("origin_utc", "issued_at", "model_version", "degraded_reason")}
+    events.emit(settings, events.PUBLISHED, {**forecast, "targets": sorted(report.published)})
     reason = report.issue.degraded_reason
     degraded = {network: {"reason": reason, "model_version": report.issue.model_version}} if reason else {}
     incidents.follow(settings, incidents.DEGRADED, degraded, {network} - set(degraded))
 
 
-def tell_retrain(settings: Settings, report: RetrainReport) -> None:
+def emit_retrain_events(settings: Settings, report: RetrainReport) -> None:
     """Whether the challenger was promoted."""
     announce_champion(settings)
     if not report.promoted:
-        told = {"version": report.version, "reason": report.reason, "url": report.url}
-        events.emit(settings, events.APPROVAL_ASKED if report.waits else events.REJECTED, told)
+        payload = {"version": report.version, "reason": report.reason, "url": report.url}
+        events.emit(settings, events.APPROVAL_ASKED if report.waits else events.REJECTED, payload)
 
 
-def tell_waiting(settings: Settings, reason: str) -> None:
+def emit_waiting(settings: Settings, reason: str) -> None:
     """That nothing was trained yet."""
     events.emit(settings, events.WAITING, {"reason": reason})
 
 
-def tell_score(settings: Settings, report: ScoreReport, live: bool) -> None:
+def emit_score_events(settings: Settings, report: ScoreReport, live: bool) -> None:
     """Which tiers of stations have an error out of control; a tier without limits keeps its state."""
     announce_champion(settings)
     if not live:

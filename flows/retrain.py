@@ -23,7 +23,7 @@ from pydantic import Field
 from flows import approval
 from flows.common import begin, current_progress
 from flows.model_parameters import Architecture
-from flows.outcomes import tell_retrain, tell_waiting
+from flows.outcomes import emit_retrain_events, emit_waiting
 from flows.parameters import Moment
 from flows.pipelines import loop
 from flows.reports.document import MarkdownOnly, embed_picture
@@ -46,7 +46,7 @@ def retrain(
     Args:
         model: architecture; the configured one by default.
         train_days: days to train on, before those that validate and those that are held out; as configured by default.
-        mode: start anew, go on from the champion's network, or in turn by night; as configured by default.
+        mode: start from scratch, go on from the champion's network, or in turn by night; as configured by default.
         as_of: end of the span: pretend that it is this moment; now by default.
 
     Returns:
@@ -59,9 +59,9 @@ def retrain(
     try:
         report = loop.retrain(override(settings, train_days=train_days, mode=mode), moment, model, current_progress())
     except HistoryError as error:
-        tell_waiting(settings, str(error))
+        emit_waiting(settings, str(error))
         return Completed(name="Waiting", message=str(error))
-    tell_retrain(settings, report)
+    emit_retrain_events(settings, report)
     document = retrain_document(report, _picture(settings, report))
     publish_artifact(document, "retrain", "Challenger against champion and baselines")
     if report.waits:
@@ -71,8 +71,8 @@ def retrain(
 
 def override(settings: Settings, **given: object) -> Settings:
     """Settings with the keys of [retrain] that are given in their place."""
-    told = {key: value for key, value in given.items() if value is not None}
-    return settings.model_copy(update={"retrain": settings.retrain.model_copy(update=told)}) if told else settings
+    keys = {key: value for key, value in given.items() if value is not None}
+    return settings.model_copy(update={"retrain": settings.retrain.model_copy(update=keys)}) if keys else settings
 
 
 def _picture(settings: Settings, report: RetrainReport) -> MarkdownOnly | None:

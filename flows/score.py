@@ -12,7 +12,7 @@ The pipelines are `score` and `follow_champion` in flows/pipelines/loop.py: Pref
 from __future__ import annotations
 
 from flows.common import begin, day_span
-from flows.outcomes import tell_score
+from flows.outcomes import emit_score_events
 from flows.parameters import Day, Moment
 from flows.pipelines import loop
 from flows.reports.loop_reports import score_document
@@ -35,5 +35,5 @@ def score(
     settings, moment = begin(as_of)
     report = loop.score(settings, moment, *day_span(settings, first_day, last_day))
     followed = loop.follow_champion(settings, moment)
-    tell_score(settings, report, live=as_of is None)
+    emit_score_events(settings, report, live=as_of is None)
     publish_artifact(score_document(report, followed), "score", "How the live forecasts did")

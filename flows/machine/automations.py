@@ -36,8 +36,8 @@ CRASHED = "prefect.flow-run.Crashed"
 RESTING = ("prefect.flow-run.Cancelled", "prefect.flow-run.Paused", "prefect.flow-run.Suspended")
 HEARTBEAT = "prefect.flow-run.heartbeat"
 TRIGGERED = "prefect.automation.triggered"
-TOLD_OTHERWISE = ("ingest", "forecast")
-"""Flows whose failures have events of their own; of these only a crash is told as one."""
+WITH_OWN_EVENTS = ("ingest", "forecast")
+"""Flows whose failures have events of their own; of these only a crash is notified as one."""
 RUN = "{{ flow.name }}: run {{ flow_run.name }} "
 LINK = " {{ (flow_run | ui_url) or '' }}"
 
@@ -88,10 +88,10 @@ class _Maker:
         self.network = f"nexthour.network.{settings.network.name}"
 
     def on_events(self) -> Iterator[AutomationCore]:
-        """Those on events of the flows: the flows tell each incident once, and its end."""
-        told = self.notifier.action("{{ event.payload.message }}")
+        """Those on events of the flows: the flows emit each incident once, and its end."""
+        notification = self.notifier.action("{{ event.payload.message }}")
         for each in ON_EVENTS:
-            yield _automation(each.name, each.description, self._event(each.expects), told)
+            yield _automation(each.name, each.description, self._event(each.expects), notification)
 
     def retraining(self) -> Iterator[AutomationCore]:
         """The one that starts a retraining, where there is a deployment of it."""
@@ -112,8 +112,8 @@ class _Maker:
             within=self.durations.forecast,
         )
         minutes = f"{self.durations.forecast.total_seconds() / 60:g}"
-        told = f"{self.label}: no forecast was published for {minutes} minutes; look at the runs of forecast"
-        return _automation("no forecast", "Nobody published.", trigger, self.notifier.action(told))
+        notification = f"{self.label}: no forecast was published for {minutes} minutes; look at the runs of forecast"
+        return _automation("no forecast", "Nobody published.", trigger, self.notifier.action(notification))
 
     def forecasts_are_back(self, no_forecast: UUID) -> AutomationCore:
         """The end of a missed check-in: the first forecast after that automation fired."""
@@ -124,8 +124,8 @@ class _Maker:
             posture=Posture.Reactive,
             within=self.durations.memory,
         )
-        told = f"{self.label}: forecasts are published again"
-        return _automation("forecasts are back", "The first after none.", trigger, self.notifier.action(told))
+        notification = f"{self.label}: forecasts are published again"
+        return _automation("forecasts are back", "The first after none.", trigger, self.notifier.action(notification))
 
     def dead_process(self) -> AutomationCore:
         """The one that marks a run as crashed whose process died together with whoever watched it."""
@@ -144,12 +144,12 @@ class _Maker:
 
     def failed_runs(self) -> Iterator[AutomationCore]:
         """Per flow once when a run fails, and once when one is done again."""
-        told = f"{self.label}: {RUN}{{{{ flow_run.state.name }}}}: {{{{ flow_run.state.message }}}}{LINK}"
+        notification = f"{self.label}: {RUN}{{{{ flow_run.state.name }}}}: {{{{ flow_run.state.message }}}}{LINK}"
         over = f"{self.label}: {RUN}is done: the flow works again{LINK}"
-        others = tuple(item.flow for item in DEPLOYMENTS if item.flow not in TOLD_OTHERWISE)
-        for name, flows, bad in (("failed run", others, (CRASHED, *FAILED)), ("crash", TOLD_OTHERWISE, (CRASHED,))):
+        others = tuple(item.flow for item in DEPLOYMENTS if item.flow not in WITH_OWN_EVENTS)
+        for name, flows, bad in (("failed run", others, (CRASHED, *FAILED)), ("crash", WITH_OWN_EVENTS, (CRASHED,))):
             begun, ended = self._run((*DONE, events.WATCHED), bad, flows), self._run(bad, DONE, flows)
-            yield _automation(name, f"A run of {', '.join(flows)} failed.", begun, self.notifier.action(told))
+            yield _automation(name, f"A run of {', '.join(flows)} failed.", begun, self.notifier.action(notification))
             yield _automation(f"{name} is over", "The first one that is done.", ended, self.notifier.action(over))
 
     def _event(self, expects: tuple[str, ...], within: timedelta = timedelta(0)) -> EventTrigger:
@@ -254,9 +254,9 @@ def _retrain_id(client: SyncPrefectClient) -> UUID | None:
 def _watch(settings: Settings, client: SyncPrefectClient, no_forecast: UUID, changed: Sequence[str]) -> None:
     """Emit the events from which on runs and forecasts are waited for, as the server waits only after an event.
 
-    Not for a missed check-in that was told already, nor for flows whose automations go on from where they were.
+    Not for a missed check-in that was notified already, nor for flows whose automations go on from where they were.
     """
-    if not _is_told(settings, client, no_forecast):
+    if not _is_open(settings, client, no_forecast):
         events.emit(settings, events.WATCHED, {})
     if changed:
         for flow in (item.flow for item in DEPLOYMENTS):
@@ -271,7 +271,7 @@ def _watch(settings: Settings, client: SyncPrefectClient, no_forecast: UUID, cha
             events.emit(settings, events.WATCHED, {}, kind="flow", subject=flow, related=like_a_run)
 
 
-def _is_told(settings: Settings, client: SyncPrefectClient, no_forecast: UUID) -> bool:
+def _is_open(settings: Settings, client: SyncPrefectClient, no_forecast: UUID) -> bool:
     """Whether the missed check-in fired after the last forecast: its incident is open."""
     wanted = {
         "filter": {

@@ -70,7 +70,7 @@ def check_exposure(settings: Settings, host: str) -> None:
 def prefect_access(settings: Settings, host: str, port: int) -> dict[str, str]:
     """Variables of the Prefect server and of all that talk to it.
 
-    Pages of other sites may not call it, which Prefect allows unless it is told otherwise.
+    Pages of other sites may not call it, which Prefect allows by default.
 
     Raises:
         ConfigError: if the variable with the login is not set, or is not user:password.

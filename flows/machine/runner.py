@@ -83,7 +83,7 @@ class ForkStarter:
         self._forks, self._deployment, self._channel = forks, deployment, channel
 
     async def start(self, flow_run: FlowRun, task_status: Any = None) -> None:
-        """Start the run, tell `task_status` (anyio's) so, and wait for its end."""
+        """Start the run, report it to `task_status` (anyio's), and wait for its end."""
         port, token = self._channel.register(flow_run.id)
         variables = {
             "PREFECT__FLOW_RUN_ID": str(flow_run.id),

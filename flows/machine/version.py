@@ -1,4 +1,4 @@
-"""Version of the running code, by which deployments are told apart."""
+"""Version of the running code, by which deployments are distinguished."""
 
 from __future__ import annotations
 

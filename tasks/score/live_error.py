@@ -56,7 +56,7 @@ class HourlyErrors:
 
 
 def tier_controls(settings: Settings, as_of: np.datetime64, band: str) -> tuple[TierControl, ...]:
-    """Where the live error of each tier stands, read anew from the scores table; empty without any score.
+    """Where the live error of each tier stands, read from the scores table; empty without any score.
 
     Args:
         settings: the network, its data root, the chart.

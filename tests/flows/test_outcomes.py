@@ -80,7 +80,7 @@ def test_each_publication_is_told_and_its_degradation_once_when_it_begins_and_on
 ) -> None:
     reasons = (None, "stale_data: last observation 61 min ago", "stale_data: last observation 66 min ago", None, None)
     for reason in reasons:
-        outcomes.tell_forecast(settings, issued(reason), live=True)
+        outcomes.emit_forecast_events(settings, issued(reason), live=True)
     assert [payload["degraded_reason"] for name, payload in told if name == events.PUBLISHED] == list(reasons)
     begun, over = [(name, payload) for name, payload in told if name != events.PUBLISHED]
     assert begun[0] == events.DEGRADED
@@ -91,28 +91,30 @@ def test_each_publication_is_told_and_its_degradation_once_when_it_begins_and_on
 
 def test_a_target_that_fails_is_told_once_and_the_rest_counts_as_published(settings: Settings, told: Told) -> None:
     for _ in range(2):
-        outcomes.tell_forecast(settings, issued(board="disk full"), live=True)
+        outcomes.emit_forecast_events(settings, issued(board="disk full"), live=True)
     assert names(told) == [events.TARGET_FAILED, events.PUBLISHED, events.PUBLISHED]
     report = ForecastReport(issued().issue, {"latest_json": "somewhere", "board": "there"})
-    outcomes.tell_forecast(settings, report, live=True)
+    outcomes.emit_forecast_events(settings, report, live=True)
     assert names(told) == [events.TARGET_RECOVERED, events.PUBLISHED]
 
 
 def test_a_forecast_that_reached_no_target_is_not_told_as_published(settings: Settings, told: Told) -> None:
     report = ForecastReport(issued().issue, {}, {"latest_json": "disk full"})
-    outcomes.tell_forecast(settings, report, live=True)
+    outcomes.emit_forecast_events(settings, report, live=True)
     assert names(told) == [events.TARGET_FAILED]
 
 
 def test_a_run_of_another_moment_says_nothing_of_the_present(settings: Settings, told: Told) -> None:
-    outcomes.tell_forecast(settings, issued("no champion: used weekday_level"), live=False)
-    outcomes.tell_ingest(settings, IngestReport((), ("gates: gone", "trips: gone"), quiet("gates")), None, live=False)
+    outcomes.emit_forecast_events(settings, issued("no champion: used weekday_level"), live=False)
+    outcomes.emit_ingest_events(
+        settings, IngestReport((), ("gates: gone", "trips: gone"), quiet("gates")), None, live=False
+    )
     assert names(told) == []
 
 
 def test_a_source_that_falls_silent_is_told_once_and_when_it_is_back(settings: Settings, told: Told) -> None:
     for silent in ((), ("gates",), ("gates",), ("gates", "trips"), ("trips",), ()):
-        outcomes.tell_ingest(settings, IngestReport((), (), quiet(*silent)), None, live=True)
+        outcomes.emit_ingest_events(settings, IngestReport((), (), quiet(*silent)), None, live=True)
     seen = [(name, payload["source"]) for name, payload in told]
     assert seen == [
         (events.SILENT, "gates"),
@@ -123,9 +125,9 @@ def test_a_source_that_falls_silent_is_told_once_and_when_it_is_back(settings: S
 
 
 def test_a_check_of_silence_that_was_not_run_changes_nothing(settings: Settings, told: Told) -> None:
-    outcomes.tell_ingest(settings, IngestReport((), (), quiet("gates")), None, live=True)
+    outcomes.emit_ingest_events(settings, IngestReport((), (), quiet("gates")), None, live=True)
     broken = QualityResult("quality", "not_run", "network", "town", "no disk", broken=True)
-    outcomes.tell_ingest(settings, IngestReport((), (), (broken,)), None, live=True)
+    outcomes.emit_ingest_events(settings, IngestReport((), (), (broken,)), None, live=True)
     assert names(told) == [events.SILENT]
 
 
@@ -137,7 +139,7 @@ def test_nothing_landed_ends_with_the_first_row_that_lands_and_not_with_nothing_
     idle = IngestReport((SourceReport("gates"), SourceReport("trips")), ())
     landing = IngestReport((SourceReport("gates", rows=5), SourceReport("trips")), ())
     for report in (unread, unread, idle, landing, idle):
-        outcomes.tell_ingest(settings, report, None, live=True)
+        outcomes.emit_ingest_events(settings, report, None, live=True)
     assert [(name, payload["source"]) for name, payload in told] == [
         (events.NOTHING_LANDED, "trips"),
         (events.NOTHING_LANDED, "gates"),
@@ -158,10 +160,10 @@ def test_a_champion_is_announced_once_whoever_chose_it(settings: Settings, told:
 
 def test_a_challenger_that_is_not_promoted_is_told_with_the_reason_of_the_gate(settings: Settings, told: Told) -> None:
     report = SimpleNamespace(promoted=False, waits=False, version="4", reason="worse than linear_level", url=None)
-    outcomes.tell_retrain(settings, cast(Any, report))
-    outcomes.tell_waiting(settings, "7 days of history, 21 are needed")
+    outcomes.emit_retrain_events(settings, cast(Any, report))
+    outcomes.emit_waiting(settings, "7 days of history, 21 are needed")
     report.waits = True
-    outcomes.tell_retrain(settings, cast(Any, report))
+    outcomes.emit_retrain_events(settings, cast(Any, report))
     assert [name for name, _ in told] == [events.REJECTED, events.WAITING, events.APPROVAL_ASKED]
     assert told[0][1]["reason"] == "worse than linear_level"
 
@@ -173,8 +175,8 @@ def test_a_tier_whose_error_leaves_its_limits_is_told_once_and_when_it_is_back(s
         return SimpleNamespace(control=[TierControl(t, 5, c) for t, c in zip(tiers, controls, strict=True)])
 
     for ratios in ((1.0, 1.1), (2.04, 1.1), (2.1, None), (None, 1.0), (1.2, 1.0)):
-        outcomes.tell_score(settings, report(*ratios), live=True)
-    outcomes.tell_score(settings, report(9.0, 9.0), live=False)
+        outcomes.emit_score_events(settings, report(*ratios), live=True)
+    outcomes.emit_score_events(settings, report(9.0, 9.0), live=False)
     assert [(name, payload["tier"]) for name, payload in told] == [
         (events.OUT_OF_CONTROL, "the busiest third"),
         (events.IN_CONTROL, "the busiest third"),
@@ -186,5 +188,5 @@ def test_a_damaged_file_of_incidents_stops_no_run(settings: Settings, told: Told
     for path in (incidents.DEGRADED.path, "bundles/champion.json"):
         (Path(settings.data_root) / path).parent.mkdir(exist_ok=True)
         (Path(settings.data_root) / path).write_text("{")
-    outcomes.tell_forecast(settings, issued("no champion: used weekday_level"), live=True)
+    outcomes.emit_forecast_events(settings, issued("no champion: used weekday_level"), live=True)
     assert names(told) == [events.PUBLISHED]

@@ -21,13 +21,13 @@ _PATTERNS = tuple(
 def has_groups(lines: Sequence[Sequence[str]]) -> bool:
     """Whether the first of three lines names groups of the columns that the second one names, above a row of numbers.
 
-    The names of the second come several times, and are told apart by their groups.
+    The names of the second come several times, and are distinguished by their groups.
     """
     if len(lines) < 3:
         return False
     groups, names, row = ([cell.strip() for cell in line] for line in lines)
-    told = [name for name in names if name]
-    if any(_NUMBER.fullmatch(cell) for cell in (*groups, *names)) or len({*told}) == len(told) or not any(groups):
+    filled = [name for name in names if name]
+    if any(_NUMBER.fullmatch(cell) for cell in (*groups, *names)) or len({*filled}) == len(filled) or not any(groups):
         return False
     joined = join_header([groups, names])
     numbers = sum(bool(_NUMBER.fullmatch(cell)) for cell in row)

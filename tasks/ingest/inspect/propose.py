@@ -62,8 +62,8 @@ def propose(table: Table, answers: Answers) -> Proposal:
     source = {**rest.source, "where": chosen.value} if chosen.value else rest.source
     asked = [*questions, *chosen.questions, *written.questions, *excluded.questions, *rest.questions]
     stations = {"exclude": excluded.value} if excluded.value else {}
-    told = {**said, **chosen.said, **written.said, **excluded.said, **rest.said}
-    return replace(rest, source=source, questions=asked, said=told, stations=stations)
+    summary = {**said, **chosen.said, **written.said, **excluded.said, **rest.said}
+    return replace(rest, source=source, questions=asked, said=summary, stations=stations)
 
 
 def _check_fixed_width(columns: Mapping[str, Column]) -> None:

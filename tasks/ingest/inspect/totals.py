@@ -24,8 +24,8 @@ def choose_excluded(stations: Column, counted: npt.NDArray[np.bool_], answers: A
         answers: what was said already.
     """
     if answers.exclude:
-        told = [] if answers.exclude == (NONE,) else [*answers.exclude]
-        return Choice(told, (), {"stations left out": ", ".join(told)} if told else {})
+        excluded = [] if answers.exclude == (NONE,) else [*answers.exclude]
+        return Choice(excluded, (), {"stations left out": ", ".join(excluded)} if excluded else {})
     used = [stations.texts[code] for code in np.unique(stations.codes[counted & (stations.codes >= 0)])]
     sure = [name for name in used if _is_total(name)]
     if len(used) < 2 or len(sure) == len(used):
