@@ -63,6 +63,7 @@ bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an enviro
 	$(BIN)/python benchmarks/table_size.py
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/forecast_start.py --data-root .nexthour
+	$(BIN)/python benchmarks/schedule_cost.py --minutes 10
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/accuracy.py --sets chicago-total-october --retrain-every 7d $(if $(RIVAL),--rival-python $(RIVAL) --rivals lightgbm)
