@@ -106,7 +106,8 @@ def test_the_keys_count_among_what_decides_how_a_file_is_read_once_they_are_give
 def test_the_people_of_an_event_are_written_so_too(tmp_path: Path) -> None:
     events = {"entries": {"time": "time", "station_id": "stop", "count": "people"}}
     bench = Bench.events(tmp_path, events=events, thousands=",", missing=["<5"])
-    lines = ("time,stop,people", '2024-05-09T10:00Z,A,"1,204"', "2024-05-09T10:00Z,A,<5", "")
+    lines = ("time,stop,people", '2024-05-09T10:00Z,A,"1,204"', "2024-05-09T10:01Z,A,<5", "2024-05-09T10:02Z,A,2", "")
     bench.put("f.csv", "\n".join(lines))
-    assert bench.ingest().reasons == {"missing_count": 1}
-    assert bench.truth()["A", at("2024-05-09T10:00")][0] == 1204
+    assert bench.ingest().reasons == {}
+    truth = bench.truth()
+    assert [truth.get(("A", at(f"2024-05-09T10:0{i}")), (None,))[0] for i in range(3)] == [1204, None, 2]

@@ -42,7 +42,7 @@ def test_of_many_versions_in_many_chunks_the_last_by_watermark_counts(tmp_path: 
 
 
 def test_a_version_that_comes_again_in_one_pull_ends_as_the_last_one(tmp_path: Path) -> None:
-    bench = sql_bench(tmp_path, chunk_rows=100)
+    bench = sql_bench(tmp_path, chunk_rows=100, gaps=True)
     fill(bench, (("A", TEN, 5 if i % 2 else 7, 0, i) for i in range(1000)))
     bench.ingest()
     insert(bench, ("A", TEN, 7, 0, 1000))
@@ -238,7 +238,7 @@ def test_values_of_every_kind_in_one_column_are_judged_one_by_one(tmp_path: Path
 
 
 def test_a_column_whose_kind_changes_between_chunks_is_judged_one_by_one(tmp_path: Path) -> None:
-    bench = sql_bench(tmp_path, chunk_rows=100)
+    bench = sql_bench(tmp_path, chunk_rows=100, gaps=True)
     minutes = np.arange("2024-05-09T00:00", "2024-05-09T05:00", dtype="datetime64[m]")
     values = [*[None] * 100, *range(100), *["7", "many"] * 50]
     fill(bench, ((i % 2 or "A", f"{t}Z", v, 1, 1) for i, (t, v) in enumerate(zip(minutes, values, strict=True))))
@@ -253,7 +253,7 @@ def test_a_column_whose_kind_changes_between_chunks_is_judged_one_by_one(tmp_pat
 
 
 def test_service_days_come_whole_where_text_does_not_sort_by_time(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, sql_bench(tmp_path, chunk_rows=100).source, CHICAGO)
+    bench = Bench(tmp_path, sql_bench(tmp_path, chunk_rows=100, gaps=True).source, CHICAGO)
     minutes = np.arange("2024-05-01", "2024-05-09", 10, dtype="datetime64[m]")
     draw = np.random.default_rng(3)
     zones = [("Z", 0), ("+09:00", 9), ("-07:00", -7)]
@@ -272,7 +272,7 @@ def test_service_days_come_whole_where_text_does_not_sort_by_time(tmp_path: Path
 
 
 def test_text_that_jumps_between_days_is_rejected(tmp_path: Path) -> None:
-    bench = sql_bench(tmp_path, chunk_rows=100)
+    bench = sql_bench(tmp_path, chunk_rows=100, gaps=True)
     days = np.arange("2024-04-01", "2024-05-01", dtype="datetime64[D]")
     fill(bench, ((f"A{i}", f"{day}T10:00Z", 1, 0, 1) for day in days for i in range(20)))
     fill(bench, [("A", " 2024-04-20T10:00Z", 1, 0, 1)])  # sorts before everything
@@ -293,7 +293,7 @@ def test_the_database_is_only_read(tmp_path: Path) -> None:
 
 
 def test_a_pull_sees_one_state_while_others_write(tmp_path: Path) -> None:
-    bench = sql_bench(tmp_path, chunk_rows=100)
+    bench = sql_bench(tmp_path, chunk_rows=100, gaps=True)
     execute(bench, "PRAGMA journal_mode=WAL")
     fill(bench, (("A", f"{t}Z", 1, 0, 1) for t in np.arange("2024-05-01", "2024-05-09", 30, dtype="datetime64[m]")))
     with closing(sqlite3.connect(tmp_path / "ops.db")) as writing:
@@ -321,7 +321,7 @@ def test_all_questions_of_a_pull_see_the_same_state(tmp_path: Path) -> None:
 
 
 def test_a_pull_may_begin_in_one_thread_and_end_in_another(tmp_path: Path) -> None:
-    bench = sql_bench(tmp_path, chunk_rows=100)
+    bench = sql_bench(tmp_path, chunk_rows=100, gaps=True)
     fill(bench, (("A", f"{t}Z", 1, 0, 1) for t in np.arange("2024-05-01", "2024-05-09", 30, dtype="datetime64[m]")))
     batches = make_source(named_source(bench.settings, "ops"), bench.settings.network).pull(Pull(NOW))
     with ThreadPoolExecutor(1) as pool:

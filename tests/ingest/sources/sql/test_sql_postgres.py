@@ -102,7 +102,7 @@ def test_a_pull_sees_one_state_of_the_table_however_many_chunks_it_takes(
         "INSERT INTO counts SELECT 'A', '2024-05-01Z'::timestamptz + g * interval '1 hour', 1, 0"
         " FROM generate_series(0, 199) g"
     )
-    bench = make(TABLE, fill, chunk_rows=100)
+    bench = make(TABLE, fill, chunk_rows=100, gaps=True)
     source = make_source(named_source(bench.settings, "ops"), bench.settings.network)
     batches = source.pull(Pull(NOW))
     first = next(batches)
