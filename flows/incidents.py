@@ -47,7 +47,6 @@ TARGET_FAILED = Incident("failed_target", events.TARGET_FAILED, events.TARGET_RE
 NOTHING_LANDED = Incident("nothing_landed", events.NOTHING_LANDED, events.LANDED)
 SILENT = Incident("silent_source", events.SILENT, events.BACK)
 OUT_OF_CONTROL = Incident("error_out_of_control", events.OUT_OF_CONTROL, events.IN_CONTROL)
-INCIDENTS = (DEGRADED, TARGET_FAILED, NOTHING_LANDED, SILENT, OUT_OF_CONTROL)
 
 
 def follow(settings: Settings, incident: Incident, wrong: Mapping[str, Payload], well: Collection[str]) -> None:

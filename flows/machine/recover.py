@@ -62,9 +62,7 @@ async def _crash_orphans(client: PrefectClient, deployments: Collection[UUID]) -
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=types))
     runs = [run async for run in _pages(client, FlowRunFilter(deployment_id=_any(deployments), state=state))]
     for run in runs:
-        ended: State[None] = Crashed(
-            message="Its process ended with the runner; a later run does what it had not finished."
-        )
+        ended: State[None] = Crashed(message=DIED)
         result = await client.set_flow_run_state(run.id, ended)
         if result.state is None or not result.state.is_crashed():
             await client.set_flow_run_state(run.id, ended, force=True)
