@@ -81,7 +81,7 @@ class Store:
             try:
                 with self.fs.open_input_stream(self.at(path), compression=None) as stream:
                     return bytes(stream.read())
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return None
 
     def write_json(self, path: str, value: Any) -> None:

@@ -15,7 +15,6 @@ from prefect.states import Completed, Late, Paused, Pending, Running, Scheduled
 from flows.machine.recover import settle
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
-NOW = datetime.now(UTC)
 
 
 async def deployed(client: PrefectClient, name: str) -> UUID:
@@ -25,7 +24,7 @@ async def deployed(client: PrefectClient, name: str) -> UUID:
 
 async def run_at(client: PrefectClient, deployment: UUID, minutes: float, *states: State[object]) -> UUID:
     """A run that was due so many minutes ago, brought through states."""
-    due = NOW - timedelta(minutes=minutes)
+    due = datetime.now(UTC) - timedelta(minutes=minutes)
     run = await client.create_flow_run_from_deployment(deployment, state=Scheduled(scheduled_time=due))
     for state in states:
         await client.set_flow_run_state(run.id, state, force=True)
@@ -44,7 +43,7 @@ def test_missed_minutes_are_cancelled_and_the_last_missed_night_stays() -> None:
         async with get_client() as client:
             ingest, retrain, other = [await deployed(client, name) for name in ("ingest", "retrain", "elsewhere")]
             missed = [await run_at(client, ingest, minutes) for minutes in (300, 200, 4)]
-            missed += [await run_at(client, ingest, 30, Late(scheduled_time=NOW - timedelta(minutes=30)))]
+            missed += [await run_at(client, ingest, 30, Late(scheduled_time=datetime.now(UTC) - timedelta(minutes=30)))]
             soon = [await run_at(client, ingest, minutes) for minutes in (1, -5)]
             nights = [await run_at(client, retrain, 60 * hours) for hours in (49, 25, 1)]
             foreign = await run_at(client, other, 500)
