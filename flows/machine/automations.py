@@ -21,13 +21,14 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
 from flows import events
-from flows.machine.automation_registry import PREFIX, TAG, AutomationRegistry
 from flows.machine.deployments import DEPLOYMENTS
 from flows.machine.notify import Notifier, literal, make_notifier
 from tasks.settings.tree import Settings
 
 log = logging.getLogger(__name__)
 
+TAG = "nexthour"
+PREFIX = "nexthour: "
 DONE = tuple(f"prefect.flow-run.{name}" for name in ("Completed", "Waiting", "AwaitingApproval"))
 """How a run ends well; `Waiting` is a retraining with too little history, which a person is to decide the last one."""
 FAILED = ("prefect.flow-run.Failed", "prefect.flow-run.TimedOut")
@@ -68,29 +69,13 @@ class _Event:
 
 
 ON_EVENTS = (
-    _Event(
-        "degraded forecast",
-        (events.DEGRADED, events.RECOVERED),
-        "Notify when forecasts stop being the champion's on fresh data, and when they are again.",
-    ),
-    _Event(
-        "failed publish target",
-        (events.TARGET_FAILED, events.TARGET_RECOVERED),
-        "Notify when a publish target fails, and when it works again.",
-    ),
-    _Event("silent source", (events.SILENT, events.BACK), "Notify when a source falls silent, and when it is back."),
-    _Event(
-        "nothing landed",
-        (events.NOTHING_LANDED, events.LANDED),
-        "Notify when nothing of a source lands, and when rows land again.",
-    ),
-    _Event(
-        "error out of control",
-        (events.OUT_OF_CONTROL, events.IN_CONTROL),
-        "Notify when the live error leaves its limits, and when it is within them again.",
-    ),
-    _Event("champion changed", (events.CHAMPION_CHANGED,), "Notify when another version publishes."),
-    _Event("promotion waits", (events.APPROVAL_ASKED,), "Notify when a promotion waits for a person."),
+    _Event("degraded forecast", (events.DEGRADED, events.RECOVERED), "Forecasts are not the champion's on fresh data."),
+    _Event("failed publish target", (events.TARGET_FAILED, events.TARGET_RECOVERED), "A publish target fails."),
+    _Event("silent source", (events.SILENT, events.BACK), "A source states nothing."),
+    _Event("nothing landed", (events.NOTHING_LANDED, events.LANDED), "A source cannot be read, or is rejected."),
+    _Event("error out of control", (events.OUT_OF_CONTROL, events.IN_CONTROL), "The live error left its limits."),
+    _Event("champion changed", (events.CHAMPION_CHANGED,), "Another version publishes."),
+    _Event("promotion waits", (events.APPROVAL_ASKED,), "A person decides on a promotion."),
 )
 
 
@@ -113,7 +98,7 @@ class _Maker:
         if self.retrain is not None:
             trigger = self._event((events.OUT_OF_CONTROL,), within=self.durations.retrain)
             start = RunDeployment(source="selected", deployment_id=self.retrain)
-            yield _automation("retrain", "Start a retraining when the live error leaves its limits.", trigger, start)
+            yield _automation("retrain", "The live error left its limits: start a retraining.", trigger, start)
 
     def no_forecast(self) -> AutomationCore:
         """The missed check-in: fires once, and waits for the next forecast before it can fire again."""
@@ -128,9 +113,7 @@ class _Maker:
         )
         minutes = f"{self.durations.forecast.total_seconds() / 60:g}"
         notification = f"{self.label}: no forecast was published for {minutes} minutes; look at the runs of forecast"
-        return _automation(
-            "no forecast", "Notify when no forecast was published in time.", trigger, self.notifier.action(notification)
-        )
+        return _automation("no forecast", "Nobody published.", trigger, self.notifier.action(notification))
 
     def forecasts_are_back(self, no_forecast: UUID) -> AutomationCore:
         """The end of a missed check-in: the first forecast after that automation fired."""
@@ -142,12 +125,7 @@ class _Maker:
             within=self.durations.memory,
         )
         notification = f"{self.label}: forecasts are published again"
-        return _automation(
-            "forecasts are back",
-            "Notify of the first forecast after none was published in time.",
-            trigger,
-            self.notifier.action(notification),
-        )
+        return _automation("forecasts are back", "The first after none.", trigger, self.notifier.action(notification))
 
     def dead_process(self) -> AutomationCore:
         """The one that marks a run as crashed whose process died together with whoever watched it."""
@@ -162,9 +140,7 @@ class _Maker:
         )
         message = "The process of this run died: it sent no heartbeat any more."
         crash = ChangeFlowRunState(state=StateType.CRASHED, message=message)
-        return _automation(
-            "dead process", "Mark a run as crashed whose process sends no heartbeat any more.", trigger, crash
-        )
+        return _automation("dead process", "A run without heartbeats is marked as crashed.", trigger, crash)
 
     def failed_runs(self) -> Iterator[AutomationCore]:
         """Per flow once when a run fails, and once when one is done again."""
@@ -173,18 +149,8 @@ class _Maker:
         others = tuple(item.flow for item in DEPLOYMENTS if item.flow not in WITH_OWN_EVENTS)
         for name, flows, bad in (("failed run", others, (CRASHED, *FAILED)), ("crash", WITH_OWN_EVENTS, (CRASHED,))):
             begun, ended = self._run((*DONE, events.WATCHED), bad, flows), self._run(bad, DONE, flows)
-            yield _automation(
-                name,
-                f"Notify of the first failed run of {', '.join(flows)}.",
-                begun,
-                self.notifier.action(notification),
-            )
-            yield _automation(
-                f"{name} is over",
-                "Notify of the first completed run after a failed one.",
-                ended,
-                self.notifier.action(over),
-            )
+            yield _automation(name, f"A run of {', '.join(flows)} failed.", begun, self.notifier.action(notification))
+            yield _automation(f"{name} is over", "The first one that is done.", ended, self.notifier.action(over))
 
     def _event(self, expects: tuple[str, ...], within: timedelta = timedelta(0)) -> EventTrigger:
         match = _match(self.network)
@@ -214,7 +180,7 @@ def register(settings: Settings, durations: Durations | None = None) -> list[str
     """
     with get_client(sync_client=True) as client:
         maker = _Maker(settings, make_notifier(settings, client), durations or Durations(), _retrain_id(client))
-        registry = AutomationRegistry(client)
+        registry = _Registry(client)
         first = registry.put(maker.no_forecast())
         for wanted in (
             maker.forecasts_are_back(first),
@@ -241,6 +207,41 @@ def register_when_deployed(settings: Settings, patience_seconds: float = 120) ->
     # Schedules must run without automations, whatever keeps these from the server.
     except Exception as error:
         log.error("the automations were not registered: %s", error)
+
+
+class _Registry:
+    """Automations of ours on a server, by name.
+
+    Attributes:
+        kept: names that were put.
+        changed: names that were created, changed or removed.
+    """
+
+    def __init__(self, client: SyncPrefectClient) -> None:
+        self._client = client
+        self._there = {found.name: found for found in client.read_automations() if found.name.startswith(PREFIX)}
+        self.kept: set[str] = set()
+        self.changed: list[str] = []
+
+    def put(self, wanted: AutomationCore) -> UUID:
+        """Create an automation, or update the one of its name where it differs; returns its id."""
+        self.kept.add(wanted.name)
+        there = self._there.get(wanted.name)
+        if there is None:
+            self.changed.append(wanted.name)
+            return self._client.create_automation(wanted)
+        wanted = wanted.model_copy(update={"enabled": there.enabled})
+        if AutomationCore(**there.model_dump(exclude={"id"})) != wanted:
+            self.changed.append(wanted.name)
+            self._client.update_automation(there.id, wanted)
+        return there.id
+
+    def remove_others(self) -> None:
+        """Delete what was registered once and is no more."""
+        for name, found in self._there.items():
+            if name not in self.kept and TAG in found.tags:
+                self.changed.append(name)
+                self._client.delete_automation(found.id)
 
 
 def _retrain_id(client: SyncPrefectClient) -> UUID | None:

@@ -22,8 +22,7 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed, Crashed, Failed, Pending, Running
 
 from flows import events
-from flows.machine.automation_registry import PREFIX, TAG
-from flows.machine.automations import ON_EVENTS, Durations, register
+from flows.machine.automations import ON_EVENTS, PREFIX, TAG, Durations, register
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 
