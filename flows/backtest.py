@@ -25,7 +25,7 @@ from flows.runs import publish_artifact, reported_flow
 MODELS = ("weekday_mean", "weekday_level", "linear_level", "next_hour_lstm")
 
 
-@reported_flow("backtest", timeout_seconds=24 * 3600)
+@reported_flow("backtest")
 def backtest(
     first_day: Day,
     last_day: Day,

@@ -19,7 +19,7 @@ from flows.runs import publish_artifact, reported_flow
 from tasks.clock import service_dates
 
 
-@reported_flow("features", timeout_seconds=3600)
+@reported_flow("features")
 def features(
     first_day: Day | None = None,
     last_day: Day | None = None,

@@ -28,7 +28,7 @@ from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 
 
-@reported_flow("forecast", timeout_seconds=600)
+@reported_flow("forecast")
 def forecast(
     model: PublishingModel = "champion",
     version: Version | None = None,

@@ -24,7 +24,7 @@ from tasks.errors import SourceError
 from tasks.stations.load import station_table
 
 
-@reported_flow("ingest", timeout_seconds=3600)
+@reported_flow("ingest")
 def ingest(
     source: str | None = None,
     backfill: bool = False,

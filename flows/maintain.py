@@ -25,7 +25,7 @@ from flows.runs import publish_artifact, reported_flow
 from tasks.errors import StoreError
 
 
-@reported_flow("maintain", timeout_seconds=4 * 3600)
+@reported_flow("maintain")
 def maintain(
     sample_days: Annotated[int, Field(ge=1, le=366)] = 7,
     full: bool = False,

@@ -20,7 +20,7 @@ from flows.runs import publish_artifact, reported_flow
 from tasks.errors import ConfigError
 
 
-@reported_flow("promote", timeout_seconds=600)
+@reported_flow("promote")
 def promote(
     action: Literal["promote version", "roll back"] = "promote version", version: Version | None = None
 ) -> None:

@@ -24,7 +24,7 @@ LONGEST_PASTE = 200_000
 """Characters of repaired rows that a form takes; more come as a file."""
 
 
-@reported_flow("repair", timeout_seconds=3600)
+@reported_flow("repair")
 def repair(
     action: Literal["write out", "take back"] = "write out",
     source: str | None = None,

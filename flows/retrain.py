@@ -34,7 +34,7 @@ from tasks.model.steps import RetrainReport, draw_error_by_horizon
 from tasks.settings.tree import Settings
 
 
-@reported_flow("retrain", timeout_seconds=6 * 3600)
+@reported_flow("retrain")
 def retrain(
     model: Architecture | None = None,
     train_days: Annotated[int, Field(ge=1, le=1000)] | None = None,

@@ -21,6 +21,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 
 from flows.common import to_utc
+from flows.machine.deployments import TIME_LIMITS
 from flows.reports.document import Document, MarkdownOnly, markdown
 from flows.reports.failures import failure_document
 from tasks.clock import to_local
@@ -33,16 +34,16 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 DAILY = ("retrain", "features", "maintain")
-"""Flows whose runs are told apart by their day."""
+"""Flows whose runs are distinguished by their day."""
 TRAINED = ("retrain", "tune")
 """Flows that take the configured model where none is given."""
 LONGEST_NAME = 120
 
 
-def reported_flow(name: str, timeout_seconds: int) -> Callable[[Callable[P, R]], Flow[P, R]]:
-    """A Prefect flow whose runs are named by what they do; one that fails or is cancelled says what to do now."""
+def reported_flow(name: str) -> Callable[[Callable[P, R]], Flow[P, R]]:
+    """A Prefect flow of the registry: its runs are named by what they do, and say what to do now when they fail."""
     ends: dict[str, Any] = {"on_failure": [report_end], "on_crashed": [report_end], "on_cancellation": [report_end]}
-    return flow(name=name, flow_run_name=name_run, timeout_seconds=timeout_seconds, **ends)
+    return flow(name=name, flow_run_name=name_run, timeout_seconds=TIME_LIMITS[name], **ends)
 
 
 def name_run() -> str:

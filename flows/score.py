@@ -19,7 +19,7 @@ from flows.reports.loop_reports import score_document
 from flows.runs import publish_artifact, reported_flow
 
 
-@reported_flow("score", timeout_seconds=1800)
+@reported_flow("score")
 def score(
     first_day: Day | None = None,
     last_day: Day | None = None,

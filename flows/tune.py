@@ -24,7 +24,7 @@ from flows.reports.replay_reports import tune_document
 from flows.runs import publish_artifact, reported_flow
 
 
-@reported_flow("tune", timeout_seconds=48 * 3600)
+@reported_flow("tune")
 def tune(
     first_day: Day,
     last_day: Day,

@@ -59,9 +59,7 @@ class PoolTarget:
         environment = self.environment() | (blocks if self.kind == "docker" else {})
         variables: dict[str, Any] = {"env": environment} | ({"image": self.image} if self.image else {})
         if self.kind == "kubernetes":
-            from flows.machine.prefect_deployments import time_limit
-
-            variables["active_deadline_seconds"] = time_limit(item) + DEADLINE_MARGIN_SECONDS
+            variables["active_deadline_seconds"] = item.time_limit + DEADLINE_MARGIN_SECONDS
         return variables
 
     def check(self) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Collision = Literal["CANCEL_NEW", "ENQUEUE"]
+HOUR = 3600
 TAG = "nexthour"
 """Tag of all deployments of this registry."""
 
@@ -42,11 +43,12 @@ class Schedule:
 
 @dataclass(frozen=True)
 class FlowDeployment:
-    """A flow, its schedules and its limits. One run of it at a time; the time limit of a run is the flow's own.
+    """A flow, its schedules and its limits. One run of it at a time.
 
     Attributes:
         flow: name of the flow, of its module in `flows` and of its deployment.
         description: what the Prefect UI says of it.
+        time_limit: seconds that a run may take.
         collision: what becomes of a run that comes due while another one runs: it is cancelled, or it waits.
         schedules: none for flows that people start.
         area: what it is about; a tag beside that of the registry.
@@ -54,6 +56,7 @@ class FlowDeployment:
 
     flow: str
     description: str
+    time_limit: int
     collision: Collision
     schedules: tuple[Schedule, ...] = ()
     area: str = "data"
@@ -83,6 +86,7 @@ DEPLOYMENTS = (
     FlowDeployment(
         "ingest",
         "Pull every source; land what is new, keep what is rejected.",
+        HOUR,
         "CANCEL_NEW",  # the next minute lands the same rows; a queue of minutes would only delay it
         (
             Schedule("minutely", "0-6,8-59 * * * *"),
@@ -92,12 +96,14 @@ DEPLOYMENTS = (
     FlowDeployment(
         "features",
         "Write the lag table of yesterday and today, for people to inspect.",
+        HOUR,
         "ENQUEUE",  # a night is not lost because a person is writing the table of other days
         (Schedule("nightly", "45 4 * * *", local=True),),
     ),
     FlowDeployment(
         "retrain",
         "Fit a challenger; it becomes champion if it wins on held-out days.",
+        6 * HOUR,
         "ENQUEUE",  # a night that gave way to a run by hand would leave the champion a day older
         (Schedule("nightly", "30 3 * * *", local=True),),
         area="model",
@@ -105,6 +111,7 @@ DEPLOYMENTS = (
     FlowDeployment(
         "forecast",
         "Forecast the next hour of every station and publish it.",
+        600,
         "CANCEL_NEW",  # a forecast that waited would be of an hour that has begun
         (Schedule("five-minutely", "*/5 * * * *"),),
         area="forecast",
@@ -112,6 +119,7 @@ DEPLOYMENTS = (
     FlowDeployment(
         "score",
         "Join matured forecasts with what then happened.",
+        HOUR // 2,
         "CANCEL_NEW",  # the next hour scores whatever this one did not
         (Schedule("hourly", "10 * * * *"),),
         area="forecast",
@@ -119,6 +127,7 @@ DEPLOYMENTS = (
     FlowDeployment(
         "maintain",
         "Compact, remove what is not kept, check every file and minute.",
+        4 * HOUR,
         "ENQUEUE",  # the weekly run is long, and the night after it must not be lost
         (
             Schedule("nightly", "15 5 * * 1-6", local=True),
@@ -128,24 +137,31 @@ DEPLOYMENTS = (
     FlowDeployment(
         "backtest",
         "Replay past moments with several models side by side.",
+        24 * HOUR,
         "ENQUEUE",  # whoever asks for two gets both, one after the other
         area="model",
     ),
     FlowDeployment(
         "tune",
         "Find a better config of an architecture on past moments.",
+        48 * HOUR,
         "ENQUEUE",  # as backtest
         area="model",
     ),
     FlowDeployment(
         "promote",
         "Let another version publish: a given one, or the champion before the present one.",
+        600,
         "ENQUEUE",  # of two people who decide, the later one has the last word
         area="model",
     ),
     FlowDeployment(
         "repair",
         "Write rejected rows out to be repaired, and take the repaired ones back.",
+        HOUR,
         "ENQUEUE",  # as backtest
     ),
 )
+
+TIME_LIMITS = {item.flow: item.time_limit for item in DEPLOYMENTS}
+"""Seconds that a run of a flow may take: its own time limit, that of its job, and when `doctor` says that it hangs."""

@@ -39,11 +39,6 @@ def keep_pauses(deployment: RunnerDeployment, there: DeploymentResponse) -> list
     return sorted(paused)
 
 
-def time_limit(item: FlowDeployment) -> int:
-    """Seconds that a run of a deployment may take, as its flow says."""
-    return int(load_flow(item).timeout_seconds)
-
-
 def _make_deployment(item: FlowDeployment, settings: Settings, version: str) -> RunnerDeployment:
     timezone = settings.network.timezone
     schedules = [

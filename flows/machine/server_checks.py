@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flows.machine.deployments import DEPLOYMENTS
+from flows.machine.deployments import DEPLOYMENTS, TIME_LIMITS
 from flows.machine.environment import state_folder
 from flows.machine.lock import stated_addresses
 from tasks.errors import NexthourError
@@ -24,20 +24,6 @@ if TYPE_CHECKING:
 LATE_MINUTES = 5
 GRACE_MINUTES = 15
 """Minutes beyond its time limit after which a run hangs: whoever should have ended it is gone."""
-HOUR = 3600
-TIME_LIMITS = {
-    "backtest": 24 * HOUR,
-    "features": HOUR,
-    "forecast": 600,
-    "ingest": HOUR,
-    "maintain": 4 * HOUR,
-    "promote": 600,
-    "repair": HOUR,
-    "retrain": 6 * HOUR,
-    "score": 1800,
-    "tune": 48 * HOUR,
-}
-"""Seconds that a run of a flow may take, as the flow itself says; importing a flow would import Prefect."""
 SHOWN = 3
 LIMIT = 200
 """Objects of one answer of Prefect's API, its most."""

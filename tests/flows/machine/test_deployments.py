@@ -113,6 +113,7 @@ def test_deployments_are_made_for_prefect_as_the_registry_says_and_their_paramet
     settings = Settings(data_root="unused", network={"timezone": "Europe/London"})  # type: ignore[arg-type]
     for item, made in zip(DEPLOYMENTS, make_deployments(settings), strict=True):
         flow = load_flow(item)
+        assert flow.timeout_seconds == item.time_limit
         assert made.full_name == item.name
         assert made.entrypoint == item.entrypoint
         assert made.description == item.description

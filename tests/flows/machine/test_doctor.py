@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +11,6 @@ import numpy as np
 import pytest
 
 from flows.machine.doctor import examine
-from flows.machine.server_checks import TIME_LIMITS
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -137,12 +134,3 @@ def test_doctor_asks_the_server_of_the_up_that_runs_on_the_data_root(
     assert checks(settings)["Prefect"][1].startswith("http://127.0.0.1:4200/api answers")
     Store(settings.data_root).write_json("up.json", {"addresses": ["prefect  http://127.0.0.1:4711/", "logs     /l"]})
     assert checks(settings)["Prefect"][1].startswith("http://127.0.0.1:4711/api answers")
-
-
-def test_the_time_limits_are_those_of_the_flows() -> None:
-    flows = Path(__file__).parents[3] / "flows"
-    stated = re.findall(
-        r'^@reported_flow\("(\w+)", timeout_seconds=([\d* ]+)', "".join(f.read_text() for f in flows.glob("*.py")), re.M
-    )
-    limits = {name: math.prod(int(part) for part in text.split("*")) for name, text in stated}
-    assert limits == TIME_LIMITS

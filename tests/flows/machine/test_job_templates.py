@@ -13,7 +13,6 @@ import yaml
 from flows.machine.deploy import PoolTarget
 from flows.machine.deployments import DEPLOYMENTS as REGISTRY
 from flows.machine.job_templates import LONGEST_RUN_SECONDS, base_job_template
-from flows.machine.prefect_deployments import time_limit
 
 DEPLOYMENTS = Path(__file__).parents[3] / "deployments"
 IMAGE = "nexthour:0.1.0"
@@ -40,7 +39,7 @@ def test_the_job_of_a_run_in_kubernetes_is_valid_bounded_unprivileged_and_has_it
     assert (pod.pop("parallelism"), pod.pop("completions")) == (1, 1)  # Prefect demands them, where they mean nothing
     kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
     assert job["metadata"]["namespace"] == "nexthour"
-    assert job["spec"]["activeDeadlineSeconds"] == time_limit(RETRAIN) + 600
+    assert job["spec"]["activeDeadlineSeconds"] == RETRAIN.time_limit + 600
     assert job["spec"]["ttlSecondsAfterFinished"] == 3600
     (container,) = pod["containers"]
     assert container["image"] == IMAGE
@@ -59,7 +58,7 @@ def test_the_job_of_a_run_in_kubernetes_is_valid_bounded_unprivileged_and_has_it
 
 
 def test_a_job_without_a_deadline_of_its_own_outlives_every_time_limit() -> None:
-    assert max(map(time_limit, REGISTRY)) < LONGEST_RUN_SECONDS
+    assert max(item.time_limit for item in REGISTRY) < LONGEST_RUN_SECONDS
 
 
 def test_the_names_that_jobs_refer_to_are_those_of_the_manifests() -> None:
