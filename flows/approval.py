@@ -1,6 +1,6 @@
 """A promotion that a person decides: the run is suspended with a form, and goes on with the answer.
 
-A suspended run has no process, so that a restart of the machine loses nothing. Prefect starts the flow anew once the
+A suspended run has no process, so that a restart of the machine loses nothing. Prefect starts the flow again once the
 form is answered; what was trained is therefore remembered under `approvals/` in the data root, and not trained again.
 A form that nobody answers in `WAIT_SECONDS` fails the run: the version stays the challenger that it is registered as.
 """

@@ -20,28 +20,28 @@ PAUSE_SECONDS = 2.0
 class ProgressArtifact:
     """Shows progress in the Prefect UI; see `tasks.contracts.Progress`.
 
-    One artifact per kind of work, told at most every `PAUSE_SECONDS`: a run that is over before then makes none. Where
-    Prefect does not answer it says so once, and the work goes on without.
+    One artifact per kind of work, updated at most every `PAUSE_SECONDS`: a run that is over before then makes none.
+    Where Prefect does not answer it says so once, and the work goes on without.
     """
 
     def __init__(self) -> None:
         self.artifacts: dict[str, UUID] = {}
-        self.last_told = monotonic()
-        self.in_vain = not in_flow_run()
+        self.last_update = monotonic()
+        self.stopped = not in_flow_run()
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Tell how much of a kind of work is done."""
-        due = monotonic() - self.last_told >= PAUSE_SECONDS or (done == total and what in self.artifacts)
-        if self.in_vain or not due:
+        """Show how much of a kind of work is done."""
+        due = monotonic() - self.last_update >= PAUSE_SECONDS or (done == total and what in self.artifacts)
+        if self.stopped or not due:
             return
         try:
-            self._tell(what, 100 * done / max(total, 1), f"{what}: {done:,} of {total:,}")
+            self._show(what, 100 * done / max(total, 1), f"{what}: {done:,} of {total:,}")
         except (PrefectException, HTTPError, ValueError) as error:
-            self.in_vain = True
+            self.stopped = True
             log.warning("progress is not shown any more: %s", error)
-        self.last_told = monotonic()
+        self.last_update = monotonic()
 
-    def _tell(self, what: str, percent: float, description: str) -> None:
+    def _show(self, what: str, percent: float, description: str) -> None:
         if what in self.artifacts:
             update_progress_artifact(self.artifacts[what], progress=percent, description=description)
         else:

@@ -212,7 +212,9 @@ def _stations(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 
 
 def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
-    pointer = Store(settings.data_root).read_json("bundles/champion.json")
+    from tasks.model.steps import champion_pointer
+
+    pointer = champion_pointer(settings)
     if pointer is None:
         return False, "none yet"
     age = _age_days(pointer.get("set_at"), now)

@@ -84,7 +84,7 @@ def database_url(settings: Settings) -> str:
 
 
 def _retention(settings: Settings) -> dict[str, str]:
-    """How long the server keeps what; it looks hourly.
+    """How long the server keeps what; it looks every quarter of an hour.
 
     The events of an artifact repeat its whole content, those of tasks and heartbeats are needed for minutes only.
     """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import ipaddress
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -117,10 +116,7 @@ def mlflow_login(settings: Settings) -> tuple[str, str] | None:
     Raises:
         ConfigError: if the variable with the login is not set, or is not user:password.
     """
-    if settings.mlflow.auth is None:
-        return None
-    user, password = _login("[mlflow] auth", settings.mlflow.auth)
-    return user, password
+    return None if settings.mlflow.auth is None else _login("[mlflow] auth", settings.mlflow.auth)
 
 
 def hook_environment(settings: Settings, host: str, folder: Path) -> dict[str, str]:
@@ -149,7 +145,7 @@ def _kept_key(path: Path) -> str:
     return path.read_text(encoding="ascii").strip()
 
 
-def _login(where: str, variable: str) -> Sequence[str]:
+def _login(where: str, variable: str) -> tuple[str, str]:
     """User and password of a variable."""
     user, colon, password = read_variable(where, variable).partition(":")
     if not (user and colon and password) or not user.isalnum():

@@ -27,6 +27,7 @@ from prefect.client.schemas.sorting import FlowRunSort
 from prefect.states import Cancelled, Crashed
 
 from flows.machine.runner import WarmRunner
+from tasks.model.steps import champion_pointer
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -111,7 +112,7 @@ async def catch_up(settings: Settings, runner: WarmRunner) -> None:
     try:
         is_new = not store.partitions("minutes") and all(source.kind == "simulate" for source in settings.sources)
         runs: list[tuple[str, dict[str, Any]]] = [("ingest", {"backfill": True} if is_new else {}), ("forecast", {})]
-        if store.read_json("bundles/champion.json") is None:
+        if champion_pointer(settings) is None:
             runs += [("retrain", {}), ("forecast", {})]
         while not runner.started:
             await asyncio.sleep(0.2)

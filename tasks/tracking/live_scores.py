@@ -8,7 +8,7 @@ import numpy as np
 
 from tasks.settings.tree import Settings
 from tasks.tracking.registry import model_id_of
-from tasks.tracking.run import Run, Tracking
+from tasks.tracking.run import Run, Tracking, is_absent
 from tasks.tracking.runs import LIVE_TAG, connect, open_run
 
 TAGGED = ("rmse_hour", "mae_hour", "coverage_80")
@@ -61,7 +61,7 @@ def _log_version(
         live = {f"live/{figure}": value for figure, value in figures.items()}
         Run(tracking, str(found.run_id)).metrics(live, as_of, step, model_id_of(found))
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if is_absent(error):
             return
         raise
     tags = {f"live.{figure}": f"{figures[figure]:.4g}" for figure in TAGGED if figure in figures}

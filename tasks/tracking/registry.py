@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.errors import ModelError
 from tasks.settings.tree import Settings
-from tasks.tracking.run import Run, Tracking
+from tasks.tracking.run import Run, Tracking, is_absent
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -171,7 +171,7 @@ def alias_version(tracking: Tracking, settings: Settings, alias: str) -> str | N
     try:
         return str(tracking.client.get_model_version_by_alias(settings.mlflow.registered_model, alias).version)
     except MlflowException as error:
-        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+        if is_absent(error):
             return None
         raise
 

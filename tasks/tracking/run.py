@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import Metric
+    from mlflow.exceptions import MlflowException
 
 TRAINING, VALIDATION, HELD_OUT = "training", "validation", "held-out"
 """Contexts of data sets."""
@@ -25,6 +26,11 @@ def mlflow_errors() -> tuple[type[Exception], ...]:
     from sqlalchemy.exc import SQLAlchemyError
 
     return MlflowException, RequestException, SQLAlchemyError
+
+
+def is_absent(error: MlflowException) -> bool:
+    """Whether MLflow says that a version, or an alias, is not there."""
+    return error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 @dataclass(frozen=True)

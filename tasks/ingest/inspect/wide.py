@@ -66,11 +66,11 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
     if read_both_ways([reading.pattern for reading in found]):
         return Choice(None, [_ask_day(found)])
     if found:
-        said = {"a row per": f"column {found[0].pattern}: {_shown(found[0].columns)}"}
+        said = {"a row per": f"column {found[0].pattern}: {_quote_names(found[0].columns)}"}
         return Choice(_turn(table, found[0].pattern), (), said)
     counts = [name for name in numbers if columns[name].texts and not columns[name].time_formats]
     if (directed := directed_stations(counts)) is not None:
-        return Choice(_turn(table, directed), (), {"a row per": f"column {directed}: {_shown(counts)}"})
+        return Choice(_turn(table, directed), (), {"a row per": f"column {directed}: {_quote_names(counts)}"})
     return _by_station(table, columns, numbers)
 
 
@@ -151,8 +151,8 @@ def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[s
     prefix = _prefix(free)
     if hints_at(prefix, "station"):
         pattern = _escape(prefix) + "{station_id}"
-        return Choice(_turn(table, pattern), (), {"a row per": f"column {pattern}: {_shown(free)}"})
-    text = f"Columns {_shown(free)} hold numbers, and no column names a station: is each of them a station?"
+        return Choice(_turn(table, pattern), (), {"a row per": f"column {pattern}: {_quote_names(free)}"})
+    text = f"Columns {_quote_names(free)} hold numbers, and no column names a station: is each of them a station?"
     options = [("--unpivot '{station_id}'", "yes"), ("--station COLUMN --count COLUMN,COLUMN", "no")]
     if grouped:
         options = [("--unpivot '{station_id} {kind}'", "the last word is what is counted there"), *options]
@@ -200,11 +200,11 @@ def _stays(column: Column, pattern: str) -> bool:
     return timed
 
 
-def _shown(names: Sequence[str]) -> str:
+def _quote_names(names: Sequence[str]) -> str:
     more = f", ... ({len(names)})" if len(names) > _MOST_SHOWN else ""
     return ", ".join(repr(name[:30]) for name in names[:_MOST_SHOWN]) + more
 
 
 def _ask_day(found: Sequence[_Reading]) -> Question:
-    text = f"Are the columns {_shown(found[0].columns)} day/month or month/day?"
+    text = f"Are the columns {_quote_names(found[0].columns)} day/month or month/day?"
     return Question("--unpivot", text, [(f'"{each.pattern}"', "") for each in found])
