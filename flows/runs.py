@@ -21,7 +21,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_UI_URL
 
 from flows.common import to_utc
-from flows.machine.deployments import TIME_LIMITS
+from flows.deployments import TIME_LIMITS
 from flows.reports.document import Document, MarkdownOnly, markdown
 from flows.reports.failures import failure_document
 from tasks.clock import to_local

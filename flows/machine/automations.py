@@ -21,7 +21,7 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
 from flows import events
-from flows.machine.deployments import DEPLOYMENTS
+from flows.deployments import DEPLOYMENTS
 from flows.machine.notify import Notifier, literal, make_notifier
 from tasks.settings.tree import Settings
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from flows.machine.deployments import DEPLOYMENTS, TAG, FlowDeployment
+from flows.deployments import DEPLOYMENTS, TAG, FlowDeployment
 from flows.machine.environment import flow_environment
 from flows.machine.job_templates import CONFIG_FILE, DATA_ROOT, Kind, base_job_template
 from tasks.errors import ConfigError, NexthourError

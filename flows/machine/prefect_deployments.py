@@ -11,7 +11,7 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from flows.machine.deployments import DEPLOYMENTS, FlowDeployment
+from flows.deployments import DEPLOYMENTS, FlowDeployment
 from flows.machine.forms import fill_form
 from flows.machine.version import code_version
 from tasks.settings.tree import Settings

@@ -7,11 +7,11 @@ from typing import Any
 
 import yaml
 
+from flows.deployments import DEPLOYMENTS, FlowDeployment, Schedule
 from flows.machine.deploy import PoolTarget
-from flows.machine.deployments import DEPLOYMENTS, FlowDeployment, Schedule
 
 HEADER = """\
-# Written by `nexthour deploy --work-pool {pool} --write {path}` from flows/machine/deployments.py.
+# Written by `nexthour deploy --work-pool {pool} --write {path}` from flows/deployments.py.
 # It deploys every flow to a work pool, from the root of a checkout:
 #   prefect work-pool create {pool} --type {kind}
 #   prefect deploy --all --prefect-file {path}

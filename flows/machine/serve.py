@@ -22,8 +22,8 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
+from flows.deployments import DEPLOYMENTS
 from flows.machine.automations import register_when_deployed
-from flows.machine.deployments import DEPLOYMENTS
 from flows.machine.fork_server import leave, serve_forks
 from flows.machine.prefect_deployments import keep_pauses, make_deployments
 from flows.machine.recover import catch_up, settle

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from flows.machine.deployments import DEPLOYMENTS, TIME_LIMITS
+from flows.deployments import DEPLOYMENTS, TIME_LIMITS
 from flows.machine.environment import state_folder
 from flows.machine.lock import stated_addresses
 from tasks.errors import NexthourError

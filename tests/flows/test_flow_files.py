@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.machine.deployments import DEPLOYMENTS
+from flows.deployments import DEPLOYMENTS
 
 ROOT = Path(__file__).parents[2]
 LISTED = re.compile(r"^(\d+)\. `(\w+)` +(tasks/\w+(?:/\w+)*/) {3,}\S", re.MULTILINE)

@@ -26,7 +26,7 @@ SLOW = {
     "features/test_total.py": "replays weeks",
     "flows/cli/test_cli.py": "processes and MLflow",
     "flows/machine/test_deploy.py": "Prefect",
-    "flows/machine/test_deployments.py": "Prefect",
+    "flows/test_deployments.py": "Prefect",
     "flows/machine/test_end_to_end.py": "processes",
     "flows/machine/test_fork_server.py": "processes",
     "flows/machine/test_forms.py": "Prefect and a browser",

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 import flows.cli.deploy  # noqa: F401  (it registers its command)
 from flows.cli.app import app
+from flows.deployments import DEPLOYMENTS
 from flows.machine import automations, prefect_deployments
 from flows.machine import deploy as deploying
 from flows.machine.deploy import PoolTarget, deploy
-from flows.machine.deployments import DEPLOYMENTS
 from flows.machine.environment import HEARTBEAT
 from tasks.errors import ConfigError, NexthourError
 from tasks.settings.tree import Settings

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from flows.machine.deployments import DEPLOYMENTS
+from flows.deployments import DEPLOYMENTS
 from flows.machine.forms import fill_form
 from tasks.settings.tree import Settings
 

@@ -10,8 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from flows.deployments import DEPLOYMENTS as REGISTRY
 from flows.machine.deploy import PoolTarget
-from flows.machine.deployments import DEPLOYMENTS as REGISTRY
 from flows.machine.job_templates import LONGEST_RUN_SECONDS, base_job_template
 
 DEPLOYMENTS = Path(__file__).parents[3] / "deployments"

@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 
 import flows.cli.deploy  # noqa: F401  (it registers its command)
 from flows.cli.app import app
-from flows.machine.deployments import DEPLOYMENTS, FlowDeployment, Schedule
+from flows.deployments import DEPLOYMENTS, FlowDeployment, Schedule
 from flows.machine.environment import HEARTBEAT
 from flows.machine.version import code_version
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 SCHEDULES = [(item.flow, schedule) for item in DEPLOYMENTS for schedule in item.schedules]
 NIGHTLY = [pytest.param(each, id=f"{flow} {each.name}") for flow, each in SCHEDULES if each.local]
 OTHERS = [pytest.param(each, id=f"{flow} {each.name}") for flow, each in SCHEDULES if not each.local]
