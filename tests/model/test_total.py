@@ -12,13 +12,13 @@ import pytest
 from support import tiny_city
 
 from tasks.arrays import QUANTILES
+from tasks.base_forecast import profile_times_level
 from tasks.contracts import Forecaster, Grid, Prediction, Tensors
 from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures._boosting.inputs import RowSettings, boosting_rows
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.row_weights import station_weights
 from tasks.model.architectures._next_hour.samples import draw
-from tasks.model.base_forecast import profile_times_level
 from tasks.model.promotion.decision import TOTAL
 from tasks.model.promotion.gate import decide
 from tasks.model.training.holdout import Scores, score

@@ -18,11 +18,11 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float
+from tasks.base_forecast import profile_times_level
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._holt_winters import Smoothing, continue_series, find_smoothing, initial_state
-from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_sums, divisor
 from tasks.model.uncertainty.counts import HIGHEST
 from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.arrays import Float
+from tasks.base_forecast import recent_mean
 from tasks.contracts import Tensors
 from tasks.model.architectures._baseline import Baseline
-from tasks.model.base_forecast import recent_mean
 
 MINUTES = 30
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tasks.base_forecast import profile_times_level
 from tasks.model.architectures._baseline import Baseline
-from tasks.model.base_forecast import profile_times_level
 
 
 class WeekdayLevel(Baseline):

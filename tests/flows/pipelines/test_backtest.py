@@ -125,4 +125,4 @@ def test_only_code_that_a_replay_runs_voids_the_parts_that_are_kept(town: Settin
     assert done.stdout.strip() == "[]"
     names = {path.relative_to(TASKS).as_posix() for path in replayed_modules()}
     assert "ingest/land/writer.py" not in names
-    assert {"model/base_forecast.py", "features/tensors.py", "backtest/replay.py", "clock.py"} <= names
+    assert {"base_forecast.py", "features/tensors.py", "backtest/replay.py", "clock.py"} <= names

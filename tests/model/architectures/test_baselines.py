@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import support.small_network as town
 
+from tasks.base_forecast import shrink_to_share
 from tasks.contracts import FitLog, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture, initial_forecaster, load
-from tasks.model.base_forecast import shrink_to_share
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)

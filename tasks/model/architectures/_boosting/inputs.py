@@ -9,8 +9,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.arrays import Float
+from tasks.base_forecast import profile_times_level
 from tasks.contracts import Tensors
-from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_means, bin_sums, divisor
 from tasks.model.channel_inputs import select_channels
 

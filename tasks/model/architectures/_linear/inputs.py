@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tasks.arrays import Float
+from tasks.base_forecast import profile_times_level
 from tasks.contracts import Tensors
-from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import divisor
 from tasks.model.levels import DAY_HOURS, covered_windows, window_sums
 

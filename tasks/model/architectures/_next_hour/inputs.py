@@ -13,8 +13,8 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.arrays import Float
+from tasks.base_forecast import profile_times_level
 from tasks.contracts import Tensors
-from tasks.model.base_forecast import profile_times_level
 from tasks.model.bins import bin_sums, divisor
 from tasks.model.channel_inputs import ChannelScales, channel_features
 from tasks.model.levels import level_features

@@ -10,11 +10,11 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from tasks.arrays import Float, Minutes
+from tasks.base_forecast import profile_times_level
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._recursive.recursion import NextSteps, by_channel, by_target, full_sequence
-from tasks.model.base_forecast import profile_times_level
 from tasks.model.networks.fit import FitRows, Plan, compile_network, fit_network, seed_everything
 from tasks.model.networks.onnx import OnnxNetwork, export_network
 from tasks.model.networks.sequence import SequenceShape, build_sequence

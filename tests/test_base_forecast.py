@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tasks.base_forecast import shrink_to_share
 from tasks.contracts import Tensors
-from tasks.model.base_forecast import shrink_to_share
 
 HOURS, STEPS = 24, 4
 BUSY, QUIET = 100.0, 0.2
