@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.errors import ConfigError, StoreError, nearest_key
-from tasks.settings.tree import Settings
+from tasks.settings.tree import Network, Settings
 from tasks.storage.store import Store
+from tasks.tables.csv_text import csv_bytes
 from tasks.tables.minutes import read_minutes
 from tasks.tables.schemas import NAME, TIME, name_array, name_codes, numpy_times, time_array
-from tasks.tables.tides import check_targets, local_texts, tides_table
+from tasks.tables.tides import check_targets, tides_table
 
 FORMATS = ("minutes", "tides")
 
@@ -56,9 +57,7 @@ def export_minutes(
 
 
 def export_forecast(settings: Settings, forecasts: pa.Table, out: Path, layout: str = "minutes") -> int:
-    """Write the expected counts of one issue, as `export_minutes` does minutes; the network's total is left out.
-
-    TIDES has whole numbers only: each series is rounded so that its sums from the first minute on stay right.
+    """Write the expected counts of one issue, as `export_minutes` does minutes; see `forecast_counts`.
 
     Args:
         settings: the tree.
@@ -71,24 +70,37 @@ def export_forecast(settings: Settings, forecasts: pa.Table, out: Path, layout: 
         StoreError: if the file cannot be written.
     """
     check_export(settings, out, layout)
+    return _write(settings, forecast_counts(settings.network, forecasts, whole=layout == "tides"), out, layout)
+
+
+def forecast_counts(network: Network, forecasts: pa.Table, whole: bool) -> pa.Table:
+    """The expected counts of one issue as rows of the minute table; the network's total is left out.
+
+    Args:
+        network: names its targets and its total.
+        forecasts: rows of `schemas.FORECASTS` of one origin, any order.
+        whole: round to whole people, so that the sums of each series from its first minute on stay right.
+
+    Returns:
+        station_id, minute_utc and a column per target, by station and minute.
+    """
     station, names = name_codes(forecasts["station_id"])
     target, targets = name_codes(forecasts["target"])
     minute = numpy_times(forecasts["minute_utc"])
     order = np.lexsort((minute, target, station))
     shape = (len(names), len(targets), -1)
     mean = forecasts["mean"].to_numpy()[order].astype(np.float64).reshape(shape)
-    if layout == "tides":
+    if whole:
         mean = np.diff(np.rint(np.cumsum(mean, axis=-1)), axis=-1, prepend=0)
-    parts = [s for s, name in enumerate(names) if name != settings.network.total]
-    steps, kind = mean.shape[-1], pa.int32() if layout == "tides" else pa.float32()
+    parts = [s for s, name in enumerate(names) if name != network.total]
+    steps, kind = mean.shape[-1], pa.int32() if whole else pa.float32()
     columns = {
         "station_id": name_array(np.repeat(parts, steps), names),
         "minute_utc": time_array(minute[order].reshape(shape)[parts, 0].ravel()),
         **{name: pa.array(mean[parts, c].ravel()).cast(kind) for c, name in enumerate(targets)},
     }
-    fields = [("station_id", NAME), ("minute_utc", TIME), *((name, kind) for name in settings.network.targets)]
-    schema = pa.schema(fields)
-    return _write(settings, pa.Table.from_pydict({n: columns[n] for n in schema.names}, schema=schema), out, layout)
+    schema = pa.schema([("station_id", NAME), ("minute_utc", TIME), *((name, kind) for name in network.targets)])
+    return pa.Table.from_pydict({name: columns[name] for name in schema.names}, schema=schema)
 
 
 def _write(settings: Settings, table: pa.Table, out: Path, layout: str) -> int:
@@ -96,20 +108,9 @@ def _write(settings: Settings, table: pa.Table, out: Path, layout: str) -> int:
         table = tides_table(table, settings.network)
     try:
         if out.suffix == ".csv":
-            _write_csv(table, out, settings.network.timezone)
+            out.write_bytes(csv_bytes(table, settings.network.timezone))
         else:
             Store(str(out.absolute().parent)).write_table(out.name, table)
     except OSError as error:
         raise StoreError(f"{out} cannot be written: {error.strerror or error}") from None
     return int(table.num_rows)
-
-
-def _write_csv(table: pa.Table, out: Path, timezone: str) -> None:
-    """Write a CSV; times that are not in UTC carry their offset."""
-    import pandas as pd
-
-    for place, field in enumerate(table.schema):
-        if pa.types.is_timestamp(field.type) and field.type != TIME:
-            table = table.set_column(place, field.name, local_texts(table[field.name], timezone))
-    frame = table.to_pandas(types_mapper={pa.int32(): pd.Int32Dtype()}.get)
-    frame.to_csv(out, index=False, date_format="%Y-%m-%dT%H:%M:%SZ")
