@@ -83,6 +83,15 @@ def hour_profile(tensors: Tensors) -> Float:
     return tensors.profile[..., -tensors.horizon :]
 
 
+def usual_people(tensors: Tensors) -> Float:
+    """The base forecast of an ordinary day: the shrunk profile, at level 1.
+
+    Returns:
+        float32 [target, origin, station, step], expected counts, >= 0; NaN where there is no profile.
+    """
+    return _shrunk_profile(tensors, np.ones_like(tensors.level))
+
+
 def profile_times_level(tensors: Tensors) -> Float:
     """Profile times level; the recent hours' mean where there is no profile, else 0.
 
@@ -92,11 +101,16 @@ def profile_times_level(tensors: Tensors) -> Float:
     Returns:
         float32 [target, origin, station, step], expected counts, >= 0.
     """
+    expected = _shrunk_profile(tensors, tensors.level)
+    return np.where(np.isnan(expected), recent_mean(tensors), expected)
+
+
+def _shrunk_profile(tensors: Tensors, level: Float) -> Float:
+    """Hour and minutes of the profile after shrinking, times a level [C, O, S]; NaN where there is no profile."""
     profile = hour_profile(tensors)
     seen = ~np.isnan(profile)
     people = np.cumsum(np.where(seen, profile, 0), axis=-1, dtype=np.float64)[..., -1].astype(np.float32)
     steps = np.maximum(seen.sum(axis=-1), 1).astype(np.float32)
-    hour = shrink_to_share(people, tensors) * tensors.level
+    hour = shrink_to_share(people, tensors) * level
     shape = (profile + (SHAPE_PRIOR / steps)[..., None]) / (people + SHAPE_PRIOR)[..., None]
-    expected = hour[..., None] * shape
-    return np.where(np.isnan(expected), recent_mean(tensors), expected)
+    return np.asarray(hour[..., None] * shape, np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -53,12 +53,14 @@ class Answer:
         rung, model_version: who answered.
         prediction: mean [C, O, S, H] and quantiles [Q, C, O, S, H], none negative, none crossing; coherent.
         rejected: the rungs above it, each of which failed.
+        without_channels: its mean where the extra channels are unknown; None where nothing of them is known.
     """
 
     rung: str
     model_version: str
     prediction: Prediction
     rejected: tuple[RejectedRung, ...]
+    without_channels: Float | None = None
 
 
 def first_usable(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> Answer:
@@ -78,11 +80,26 @@ def first_usable(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD
             fault = find_fault(prediction, tensors, absurd_factor)
             if fault is None:
                 answer = coherent(clip_and_sort(prediction), tensors)
-                return Answer(rung, forecaster.name, answer, tuple(rejected))
+                without = _mean_without_channels(forecaster, tensors)
+                return Answer(rung, forecaster.name, answer, tuple(rejected), without)
             rejected.append(RejectedRung(rung, f"{rung} implausible", fault))
         log.warning("rung %s did not answer: %s", rung, rejected[-1].detail)
     details = "; ".join(f"{each.rung}: {each.detail}" for each in rejected) or "the ladder is empty"
     raise ModelError(f"no model could forecast {tensors.origins[0]}Z ({details}): run `nexthour retrain`")
+
+
+def _mean_without_channels(forecaster: Forecaster, tensors: Tensors) -> Float | None:
+    """What a forecaster answers where the extra channels are unknown; None where they are, or it cannot say."""
+    if tensors.channels is None or not np.isfinite(tensors.channels).any():
+        return None
+    unknown = replace(tensors, channels=np.full_like(tensors.channels, np.nan))
+    try:
+        mean = coherent(clip_and_sort(forecaster.predict(unknown)), unknown).mean
+    except UNUSABLE as error:
+        log.warning("what the channels change is not known: %s", error)
+        return None
+    shape = (len(tensors.targets), len(tensors.origins), len(tensors.stations), tensors.horizon)
+    return mean if mean.shape == shape and np.isfinite(mean).all() else None
 
 
 def find_fault(prediction: Prediction, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> str | None:

@@ -13,6 +13,7 @@ from tasks.channels import missing
 from tasks.clock import service_dates, to_local
 from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import HistoryError
+from tasks.forecast.factors import split_mean
 from tasks.forecast.guard import Answer, Ladder, degraded_reason, first_usable, minutes_since_observation
 from tasks.settings.tree import Network
 from tasks.tables import schemas
@@ -26,7 +27,7 @@ class Issue:
     """What was forecast at one origin.
 
     Attributes:
-        table: rows of `tables.FORECASTS`, by station, target and minute.
+        table: rows of `schemas.FORECASTS`, by station, target and minute.
         summary: JSON-able; see `summarise`.
         model_version: who answered.
         degraded_reason: why it was not the first rung on fresh data; None when all is well.
@@ -71,6 +72,7 @@ def make_issue(
         tensors.interval,
         answer.model_version,
         reason,
+        split_mean(answer.prediction.mean, tensors, answer.without_channels),
     )
     day = service_dates(tensors.origins, network.timezone)[0]
     name = f"{_compact(issued_at)}-{_fingerprint(answer, tensors, reason)}.parquet"

@@ -153,7 +153,7 @@ def _pieces(store: Store, day: str, rows_at_once: int = ROWS_AT_ONCE) -> Iterato
     for path in store.files(schemas.day_folder("forecasts", day), ".parquet"):
         issued = schemas.numpy_times(store.read_tables([path], pa.schema([("issued_at", schemas.TIME)]))["issued_at"])
         for rows in _issue_ranges(issued, rows_at_once):
-            small.append(store.read_tables([path], schemas.FORECASTS, rows))
+            small.append(store.read_tables([path], schemas.PREDICTIONS, rows))
             if sum(table.num_rows for table in small) >= rows_at_once:
                 yield pa.concat_tables(small)
                 small = []

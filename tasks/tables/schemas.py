@@ -50,7 +50,7 @@ REJECTS = pa.schema(
     ]
 )
 
-FORECASTS = pa.schema(
+PREDICTIONS = pa.schema(
     [
         ("issued_at", TIME),
         ("origin_utc", TIME),
@@ -64,6 +64,12 @@ FORECASTS = pa.schema(
         ("degraded_reason", NAME),
     ]
 )
+"""What was predicted, by whom: the forecasts table without `FACTORS`, which scores and replays do not read."""
+
+FACTORS = ("usual", "level_factor", "channels_factor", "model_factor", "override_factor")
+"""Columns whose product is the mean. All are null where there is no usual, and in files of earlier releases."""
+
+FORECASTS = pa.schema([*PREDICTIONS, *((name, pa.float32()) for name in FACTORS)])
 
 SCORES = pa.schema(
     [

@@ -59,6 +59,7 @@ def test_tables_have_the_columns_that_others_rely_on() -> None:
         *("issued_at", "origin_utc", "minute_utc", "horizon_minutes", "station_id", "target", "mean"),
         *QUANTILE_COLUMNS,
         *("model_version", "degraded_reason"),
+        *("usual", "level_factor", "channels_factor", "model_factor", "override_factor"),
     ]
     assert schemas.day_folder("minutes", np.datetime64("2013-10-09")) == "minutes/service_date=2013-10-09"
     assert schemas.minutes_file("2013-10-09") == "minutes/service_date=2013-10-09/part.parquet"
