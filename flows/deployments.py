@@ -14,10 +14,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from tasks.arrays import Minutes
+from tasks.clock import to_local
+
 Collision = Literal["CANCEL_NEW", "ENQUEUE"]
 HOUR = 3600
 TAG = "nexthour"
 """Tag of all deployments of this registry."""
+
+
+def cron_values(text: str, low: int, high: int) -> list[int]:
+    """Values that a field of a cron names: a number, *, a range, with a step, or several of these with commas.
+
+    >>> cron_values("0-6,8-59/20", 0, 59)
+    [0, 1, 2, 3, 4, 5, 6, 8, 28, 48]
+    """
+    values = set[int]()
+    for part in text.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-")
+        start = low if span == "*" else int(first)
+        stop = high if span == "*" or (step and not last) else int(last or first)
+        values.update(range(start, stop + 1, int(step or 1)))
+    return sorted(values)
 
 
 @dataclass(frozen=True)
@@ -39,6 +61,37 @@ class Schedule:
     def timezone(self, network: str) -> str:
         """Time zone of the cron, given that of the network."""
         return network if self.local else "UTC"
+
+    def next_run(self, moment: np.datetime64, network: str) -> np.datetime64:
+        """First whole minute after a moment at which it runs, UTC; within a year.
+
+        Raises:
+            ValueError: if its cron names no minute of a year.
+        """
+        first = moment.astype("datetime64[m]") + np.timedelta64(1, "m")
+        for days in range(366):
+            minutes = first + np.arange(days * 1440, (days + 1) * 1440)
+            due = self._is_due(to_local(minutes, self.timezone(network)))
+            if due.any():
+                return np.datetime64(minutes[int(due.argmax())], "m")
+        raise ValueError(f"schedule {self.name!r}: cron {self.cron!r} names no minute of a year")
+
+    def _is_due(self, wall: Minutes) -> npt.NDArray[np.bool_]:
+        """Which minutes of a wall clock the cron names."""
+        days, months = wall.astype("datetime64[D]"), wall.astype("datetime64[M]")
+        clock = (wall - days).astype(np.int64)
+        values = (
+            (clock % 60, 0, 59),
+            (clock // 60, 0, 23),
+            ((days - months).astype(np.int64) + 1, 1, 31),
+            (months.astype(np.int64) % 12 + 1, 1, 12),
+            ((days.astype(np.int64) + 4) % 7, 0, 6),  # 1 January 1970 was a Thursday
+        )
+        named = (
+            np.isin(v, cron_values(text, low, high))
+            for text, (v, low, high) in zip(self.cron.split(), values, strict=True)
+        )
+        return np.logical_and.reduce(list(named))
 
 
 @dataclass(frozen=True)
@@ -165,3 +218,15 @@ DEPLOYMENTS = (
 
 TIME_LIMITS = {item.flow: item.time_limit for item in DEPLOYMENTS}
 """Seconds that a run of a flow may take: its own time limit, that of its job, and when `doctor` says that it hangs."""
+
+
+def next_run(flow: str, moment: np.datetime64, network: str) -> np.datetime64 | None:
+    """When a schedule next starts a flow after a moment, UTC minute; None where only people start it.
+
+    Args:
+        flow: its name.
+        moment: UTC.
+        network: time zone of the network.
+    """
+    schedules = next(item.schedules for item in DEPLOYMENTS if item.flow == flow)
+    return min((each.next_run(moment, network) for each in schedules), default=None)

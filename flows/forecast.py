@@ -6,7 +6,8 @@ without it. Its steps, in order:
 1. `load_features`     tasks/features/        the minutes that the next hour's tensors need
 2. `load_forecaster`   tasks/model/serving/   the champion, or the next model of the ladder where one fails
 3. `issue`             tasks/forecast/        predict, check that it is plausible, add it to the forecasts table
-4. `publish`           tasks/publish/         once per target, such as publications/latest.json
+4. `make_publication`  tasks/levels/          beside what is usual, with a level, in words
+5. `publish`           tasks/publish/         once per target, such as publications/latest.json
 """
 
 from __future__ import annotations

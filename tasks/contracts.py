@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 
@@ -147,6 +149,24 @@ class Features(Protocol):
         """Counts of the hour after each origin, float32 [C, O, S, H]; NaN where not observed."""
 
 
+class History(Protocol):
+    """Counts and profile of any minute, from which the series of a day is made.
+
+    Attributes:
+        grid: the minutes, those known at the origin.
+        holidays: dates that count as their own kind of day.
+    """
+
+    grid: Grid
+    holidays: frozenset[date]
+
+    def counts(self, minutes: Minutes) -> Float:
+        """Observed counts of ascending UTC minutes, float32 [C, S, minute]; NaN where there are none."""
+
+    def profile(self, minutes: Minutes) -> Float:
+        """Profile of ascending UTC minutes, float32 [C, S, minute]; NaN where no week has a value."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """A model's answer.
@@ -226,11 +246,33 @@ Space = Mapping[str, Range | tuple[Any, ...]]
 """Dotted key of a config -> a `Range`, or a tuple of choices."""
 
 
+@dataclass(frozen=True)
+class Publication:
+    """One issue as targets publish it.
+
+    Attributes:
+        forecasts: rows of `tables.FORECASTS` of one origin.
+        summary: JSON-able; see `tasks.forecast.issue.summarise`, with `next_issue_at`: UTC text, None if not known.
+        stations: rows of `tables.STATION_LEVELS`, one per station and target, without the network's total.
+        make_day: makes `day`; called once, and only when a target asks for it.
+    """
+
+    forecasts: pa.Table
+    summary: dict[str, Any]
+    stations: pa.Table
+    make_day: Callable[[], pa.Table]
+
+    @cached_property
+    def day(self) -> pa.Table:
+        """Rows of `tables.DAY_SERIES`: the service day of the origin, one per station, target and bin."""
+        return self.make_day()
+
+
 @runtime_checkable
 class Target(Protocol):
     """Where a forecast is published. One file in `tasks/publish` each."""
 
     name: str
 
-    def publish(self, forecasts: pa.Table, summary: dict[str, Any]) -> str:
+    def publish(self, publication: Publication) -> str:
         """Publish one issue; return where it can be found. Idempotent: the same issue twice is one."""

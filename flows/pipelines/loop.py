@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flows.deployments import next_run
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
 from tasks.errors import NexthourError, SourceError, nearest_key
@@ -175,6 +176,7 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     """Forecast the hour from `as_of` with the first model of the ladder that works, and publish to every target."""
     from tasks.features.steps import load_features
     from tasks.forecast.steps import issue
+    from tasks.levels.steps import make_publication
     from tasks.model.steps import load_forecaster
     from tasks.publish.steps import publish
 
@@ -183,14 +185,22 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     rungs = LADDER if model == "champion" else tuple(dict.fromkeys((model, *LADDER[2:])))
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
     issued = issue(settings, table, ladder, as_of, origin)
+    issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
+    publication = make_publication(settings, table, issued.table, issued.summary)
     published, failed = {}, {}
     for target in settings.publish.targets:
         try:
-            published[target] = publish(settings, target, issued.table, issued.summary)
+            published[target] = publish(settings, target, publication)
         except (NexthourError, OSError) as error:
             log.error("publishing to %s failed: %s", target, error)
             failed[target] = str(error)
     return ForecastReport(issued, published, failed)
+
+
+def next_issue_at(moment: np.datetime64, timezone: str) -> str | None:
+    """When the schedule issues the next forecast after a moment, as UTC text; None without a schedule."""
+    due = next_run("forecast", moment, timezone)
+    return None if due is None else f"{due.astype('datetime64[s]')}Z"
 
 
 def channels(settings: Settings, *, forgiving: bool = False) -> tuple[Channel, ...]:

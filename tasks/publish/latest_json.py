@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import QUANTILE_COLUMNS
+from tasks.contracts import Publication
 from tasks.errors import StoreError
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
@@ -47,17 +48,14 @@ class LatestJson:
     def __init__(self, settings: Settings) -> None:
         self._store, self._settings = Store(settings.data_root), settings
 
-    def publish(self, forecasts: pa.Table, summary: dict[str, Any]) -> str:
+    def publish(self, publication: Publication) -> str:
         """Write the file, unless it holds a forecast of a later hour; returns its path or URL.
-
-        Args:
-            forecasts: rows of `tables.FORECASTS` of one origin, any order.
-            summary: of the same issue.
 
         Raises:
             StoreError: if it cannot be written.
         """
-        document = latest_document(forecasts, summary, stations=station_table(self._settings))
+        summary = publication.summary
+        document = latest_document(publication.forecasts, summary, stations=station_table(self._settings))
         text = json.dumps(document, separators=(",", ":"), allow_nan=False)
         with self._store.lock("latest-json"):
             published = self._published_origin()

@@ -17,6 +17,7 @@ from tasks.clock import QUARTER, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.control import ControlSettings
+from tasks.settings.levels import LevelSettings
 from tasks.settings.maintain import MaintainSettings
 from tasks.settings.notify import NotifySettings
 from tasks.settings.presets import fill_preset
@@ -111,6 +112,9 @@ class PublishSettings(Section):
     """Where forecasts go besides the table."""
 
     targets: tuple[Name, ...] = Field(("latest_json",), description="Modules of tasks/publish.")
+    day_minutes: int = Field(
+        15, ge=1, le=240, description="Minutes of a bin of the day's series, rounded up to whole intervals."
+    )
 
 
 class ScoreSettings(Section):
@@ -149,6 +153,7 @@ class Settings(BaseSettings):
     )
     gate: GateSettings = GateSettings()
     publish: PublishSettings = PublishSettings()
+    levels: LevelSettings = LevelSettings()
     score: ScoreSettings = ScoreSettings()
     maintain: MaintainSettings = MaintainSettings()
     quality: QualitySettings = QualitySettings()

@@ -92,6 +92,48 @@ SCORES = pa.schema(
     ]
 )
 
+STATION_LEVELS = pa.schema(
+    [
+        ("station_id", NAME),
+        ("target", NAME),
+        ("name", pa.string()),
+        ("line", pa.string()),
+        ("zone", pa.string()),
+        ("latitude", pa.float64()),
+        ("longitude", pa.float64()),
+        ("hour", pa.float64()),
+        ("usual", pa.float64()),
+        ("percent_of_usual", pa.float64()),
+        ("record", pa.float64()),
+        ("percent_of_record", pa.float64()),
+        ("capacity", pa.int64()),
+        ("percent_of_capacity", pa.float64()),
+        ("level", pa.int8()),
+        ("level_name", pa.string()),
+        ("level_factor", pa.float64()),
+        ("channels_factor", pa.float64()),
+        ("model_factor", pa.float64()),
+        ("override_factor", pa.float64()),
+        ("why", pa.string()),
+    ]
+)
+"""The next hour of every station and target for people; see `docs/forecasts.md`. Null where something is not known."""
+
+DAY_SERIES = pa.schema(
+    [
+        ("station_id", NAME),
+        ("target", NAME),
+        ("minute_utc", TIME),
+        ("usual", pa.float32()),
+        ("observed", pa.float32()),
+        ("forecast", pa.float32()),
+        ("low", pa.float32()),
+        ("high", pa.float32()),
+        ("kind", NAME),
+    ]
+)
+"""A service day in bins: typical, observed so far and forecast. People per bin; `low` to `high` holds nine of ten."""
+
 
 def day_folder(table: str, day: np.datetime64 | str) -> str:
     """Folder of one service day of a table."""

@@ -7,13 +7,14 @@ from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 import flows.cli.deploy  # noqa: F401  (it registers its command)
 from flows.cli.app import app
-from flows.deployments import DEPLOYMENTS, FlowDeployment, Schedule
+from flows.deployments import DEPLOYMENTS, FlowDeployment, Schedule, next_run
 from flows.machine.environment import HEARTBEAT
 from flows.machine.version import code_version
 from tasks.settings.toml_file import load_settings
@@ -51,6 +52,22 @@ def clock_changes(zone: str, year: int = 2027) -> list[datetime]:
     hours = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(hours=h) for h in range(365 * 24)]
     offsets = [hour.astimezone(ZoneInfo(zone)).utcoffset() for hour in hours]
     return [hour for hour, before, after in zip(hours, offsets, offsets[1:], strict=False) if before != after]
+
+
+@pytest.mark.parametrize("zone", ["America/Chicago", "Asia/Kolkata"])
+@pytest.mark.parametrize("schedule", [*NIGHTLY, *OTHERS])
+def test_the_next_run_is_known_without_prefect(schedule: Schedule, zone: str) -> None:
+    for text in ("2027-06-05T11:59:30", "2027-06-05T12:05:00", "2027-12-31T23:59:59"):
+        moment = np.datetime64(text)
+        start = datetime.fromisoformat(text).replace(tzinfo=UTC)
+        expected = next(each for each in fire(schedule, zone, start, 8 * DAY) if each > start)
+        assert schedule.next_run(moment, zone) == np.datetime64(expected.replace(tzinfo=None), "m")
+
+
+def test_a_flow_that_people_start_has_no_next_run() -> None:
+    moment = np.datetime64("2027-06-05T11:59:30")
+    assert next_run("promote", moment, "UTC") is None
+    assert str(next_run("forecast", moment, "UTC")) == "2027-06-05T12:00"
 
 
 @pytest.mark.parametrize("zone", ZONES)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from jsonschema import Draft202012Validator
+from support.publications import publication
 
 import tasks.publish
 from tasks.arrays import QUANTILE_COLUMNS
@@ -46,6 +47,10 @@ def issue(stations: int = 4, interval: int = 1, reason: str | None = None) -> tu
     }
 
 
+def publish_issue(settings: Settings, table: pa.Table, summary: dict[str, Any]) -> str:
+    return publish(settings, "latest_json", publication(settings, table, summary))
+
+
 def faults(document: Any) -> list[str]:
     schema = json.loads(SCHEMA.read_text())
     Draft202012Validator.check_schema(schema)
@@ -55,7 +60,7 @@ def faults(document: Any) -> list[str]:
 @pytest.mark.parametrize("interval", [1, 5, 10, 15, 20, 30, 60])
 @pytest.mark.parametrize("reason", [None, "no champion: used weekday_level"])
 def test_the_published_file_is_valid_by_its_schema(tmp_path: Path, interval: int, reason: str | None) -> None:
-    place = publish(Settings(data_root=str(tmp_path)), "latest_json", *issue(interval=interval, reason=reason))
+    place = publish_issue(Settings(data_root=str(tmp_path)), *issue(interval=interval, reason=reason))
     assert Path(place) == tmp_path / "publications" / "latest.json"
     document = json.loads(Path(place).read_text())
     assert faults(document) == []
@@ -112,11 +117,11 @@ def test_a_huge_network_carries_fewer_quantiles_and_says_so() -> None:
 
 def test_the_same_issue_twice_is_the_same_file_and_the_next_replaces_it(tmp_path: Path) -> None:
     settings, store = Settings(data_root=str(tmp_path)), Store(str(tmp_path))
-    publish(settings, "latest_json", *issue())
+    publish_issue(settings, *issue())
     first = store.read_bytes("publications/latest.json")
-    publish(settings, "latest_json", *issue())
+    publish_issue(settings, *issue())
     assert store.read_bytes("publications/latest.json") == first
-    publish(settings, "latest_json", *issue(stations=2))
+    publish_issue(settings, *issue(stations=2))
     assert len(store.read_json("publications/latest.json")["stations"]) == 2
     assert [p.name for p in (tmp_path / "publications").iterdir()] == ["latest.json"]
 
@@ -124,12 +129,12 @@ def test_the_same_issue_twice_is_the_same_file_and_the_next_replaces_it(tmp_path
 @pytest.mark.parametrize("older", [("2024-03-05T08:45:00Z", "2024-03-05T09:30:00Z"), ("2024-03-05T09:00:00Z", "")])
 def test_a_forecast_of_an_earlier_moment_leaves_the_later_one_published(tmp_path: Path, older: tuple[str, str]) -> None:
     settings, store = Settings(data_root=str(tmp_path)), Store(str(tmp_path))
-    publish(settings, "latest_json", *issue())
+    publish_issue(settings, *issue())
     table, summary = issue(stations=2)
-    where = publish(settings, "latest_json", table, {**summary, "origin_utc": older[0], "issued_at": older[1]})
+    where = publish_issue(settings, table, {**summary, "origin_utc": older[0], "issued_at": older[1]})
     assert "stays as it is: it holds a later forecast, of 2024-03-05T09:00:00Z" in where
     assert len(store.read_json("publications/latest.json")["stations"]) == 4
-    publish(settings, "latest_json", table, {**summary, "origin_utc": "2024-03-05T09:01:00Z"})
+    publish_issue(settings, table, {**summary, "origin_utc": "2024-03-05T09:01:00Z"})
     assert len(store.read_json("publications/latest.json")["stations"]) == 2
 
 
@@ -137,7 +142,7 @@ def test_a_forecast_of_an_earlier_moment_leaves_the_later_one_published(tmp_path
 def test_a_damaged_publication_is_replaced(tmp_path: Path, damaged: bytes) -> None:
     settings, store = Settings(data_root=str(tmp_path)), Store(str(tmp_path))
     store.write_bytes("publications/latest.json", damaged)
-    publish(settings, "latest_json", *issue())
+    publish_issue(settings, *issue())
     assert len(store.read_json("publications/latest.json")["stations"]) == 4
 
 
@@ -157,4 +162,4 @@ def test_an_unknown_target_is_a_configuration_error_that_names_the_nearest(tmp_p
 def test_a_place_that_cannot_be_written_is_an_error_of_the_store(tmp_path: Path) -> None:
     (tmp_path / "publications").write_text("a file where a folder should be")
     with pytest.raises(StoreError, match="cannot be written"):
-        publish(Settings(data_root=str(tmp_path)), "latest_json", *issue())
+        publish_issue(Settings(data_root=str(tmp_path)), *issue())

@@ -14,6 +14,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from matplotlib.text import Text
 from support import tiny_city
+from support.publications import publication
 from support.quality_bench import TODAY, Town
 
 import tasks.publish
@@ -82,7 +83,9 @@ def stations_file(folder: Path, rows: str) -> dict[str, str]:
 def test_latest_json_holds_what_is_known_of_the_stations_that_it_forecasts(tmp_path: Path) -> None:
     stations = stations_file(tmp_path, '72,"Clark <b>Lake</b>",41.88,-87.63,Blue,,12\n73,,,,,,\n99,Elsewhere,,,,,\n')
     settings = Settings(data_root=str(tmp_path / "root"), stations=stations)
-    document = json.loads(Path(publish(settings, "latest_json", forecasts(), SUMMARY)).read_text())
+    document = json.loads(
+        Path(publish(settings, "latest_json", publication(settings, forecasts(), SUMMARY))).read_text()
+    )
     facts = {"name": "Clark <b>Lake</b>", "line": "Blue", "latitude": 41.88, "longitude": -87.63, "capacity": 12}
     assert document.pop("station_information") == {"72": facts}
     assert document == latest_document(forecasts(), SUMMARY)
@@ -94,7 +97,9 @@ def test_latest_json_holds_what_is_known_of_the_stations_that_it_forecasts(tmp_p
 
 def test_a_station_file_that_cannot_be_used_stops_no_publication(tmp_path: Path) -> None:
     settings = Settings(data_root=str(tmp_path), stations={"file": str(tmp_path / "gone.csv")})
-    document = json.loads(Path(publish(settings, "latest_json", forecasts(), SUMMARY)).read_text())
+    document = json.loads(
+        Path(publish(settings, "latest_json", publication(settings, forecasts(), SUMMARY))).read_text()
+    )
     assert "station_information" not in document
 
 

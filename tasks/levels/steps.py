@@ -1,0 +1,52 @@
+"""Steps of the levels stage."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.clock import service_dates
+from tasks.contracts import History, Publication
+from tasks.levels.day import day_series
+from tasks.levels.hour import read_hour
+from tasks.levels.record import largest_hours
+from tasks.levels.sentence import name_day, name_span
+from tasks.levels.station_levels import Wording, station_levels
+from tasks.settings.tree import Settings
+from tasks.stations.load import station_table
+from tasks.stepping import step
+
+log = logging.getLogger(__name__)
+
+
+@step("find levels")
+def make_publication(settings: Settings, history: History, forecasts: pa.Table, summary: dict[str, Any]) -> Publication:
+    """One issue as targets publish it: with levels, and a day that is made when a target asks for it.
+
+    Args:
+        settings: the network, its stations and levels.
+        history: the minutes from which the forecast was made.
+        forecasts: rows of `tables.FORECASTS` of one origin.
+        summary: of the same issue.
+    """
+    network = settings.network
+    hour = read_hour(forecasts, summary.get("total"))
+    place = {name: i for i, name in enumerate(history.grid.stations)}
+    targets = [history.grid.targets.index(name) for name in hour.targets]
+    record = largest_hours(history.grid)[targets][:, [place[name] for name in hour.stations]].T
+    day = service_dates(np.array([hour.origin]), network.timezone)[0]
+    wording = Wording(
+        name_day(day, day.item() in history.holidays),
+        name_span(settings.features.level_minutes),
+        " and ".join(channel.name for channel in settings.channels),
+    )
+    stations = station_levels(hour, record, station_table(settings), settings.levels, wording)
+    return Publication(
+        forecasts,
+        summary,
+        stations,
+        lambda: day_series(history, hour, network.timezone, settings.publish.day_minutes),
+    )
