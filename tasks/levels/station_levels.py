@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from tasks.arrays import Float
 from tasks.levels.hour import Double, Hour
+from tasks.levels.rest_of_day import band
 from tasks.levels.sentence import explain, phrase_parts
 from tasks.settings.levels import LevelSettings
 from tasks.stations.table import StationTable
@@ -58,6 +59,7 @@ def station_levels(
     }
     level = find_levels(hour, per_cent[settings.by], settings)
     count = len(hour.targets)
+    low, high = band(hour.people, np.ones(hour.people.shape))
     facts = {
         name: [each.get(name) for each in known for _ in range(count)]
         for name in ("name", "line", "zone", "latitude", "longitude", "capacity")
@@ -67,6 +69,8 @@ def station_levels(
         "target": schemas.name_array(np.tile(np.arange(count), len(known)), hour.targets),
         **facts,
         "hour": hour.people,
+        "low": low,
+        "high": high,
         "usual": hour.usual,
         "record": record,
         **{f"percent_of_{name}": values for name, values in per_cent.items()},

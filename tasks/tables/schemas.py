@@ -102,6 +102,8 @@ STATION_LEVELS = pa.schema(
         ("latitude", pa.float64()),
         ("longitude", pa.float64()),
         ("hour", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
         ("usual", pa.float64()),
         ("percent_of_usual", pa.float64()),
         ("record", pa.float64()),
@@ -117,7 +119,8 @@ STATION_LEVELS = pa.schema(
         ("why", pa.string()),
     ]
 )
-"""The next hour of every station and target for people; see `docs/forecasts.md`. Null where something is not known."""
+"""The next hour of every station and target for people; see `docs/forecasts.md`. Null where something is not known.
+`low` to `high` holds nine of ten hours."""
 
 DAY_SERIES = pa.schema(
     [

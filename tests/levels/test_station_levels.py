@@ -43,6 +43,14 @@ def test_levels_step_up_at_their_thresholds_of_the_usual_hour() -> None:
     assert made["percent_of_usual"].to_pylist() == [59, 60, 84, 85, 115, 140]
 
 
+def test_the_hour_has_the_range_in_which_truth_lies_nine_times_of_ten() -> None:
+    made = rows(hour([100, 0], [100, 1])).to_pylist()
+    chance = 1.645 * np.sqrt(100)
+    assert 0 < made[0]["low"] < 100 - chance
+    assert 100 + chance < made[0]["high"] < 200
+    assert made[1]["low"] == 0
+
+
 def test_a_few_people_more_than_usual_are_no_crowd() -> None:
     assert rows(hour([5, 0, 3], [1, 4, 0]))["level"].to_pylist() == [3, 3, 3]
     assert rows(hour([4.9], [1]))["level"].to_pylist() == [3]
