@@ -9,7 +9,7 @@ from tasks.arrays import Minutes
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import History
 from tasks.levels.hour import Double, Hour
-from tasks.levels.rest_of_day import band, fade
+from tasks.rest_of_day import band, fade
 from tasks.tables import schemas
 
 KINDS = ("observed", "next_hour", "rest_of_day")

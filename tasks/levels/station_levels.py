@@ -11,8 +11,8 @@ import pyarrow as pa
 
 from tasks.arrays import Float
 from tasks.levels.hour import Double, Hour
-from tasks.levels.rest_of_day import band
 from tasks.levels.sentence import explain, phrase_parts
+from tasks.rest_of_day import band
 from tasks.settings.levels import LevelSettings
 from tasks.stations.table import StationTable
 from tasks.tables import schemas

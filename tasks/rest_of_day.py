@@ -5,8 +5,9 @@ from __future__ import annotations
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
-from tasks.levels.hour import Double
+Double = npt.NDArray[np.float64]
 
 FADE_HOURS = 4.0
 """Hours after which 1 / e of today's level, as a logarithm, is left."""
