@@ -7,6 +7,7 @@ minute use every observed minute. Axes: C targets, O origins, S stations, H step
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,9 +19,16 @@ Real = npt.NDArray[np.floating[Any]]
 Double = npt.NDArray[np.float64]
 
 MEAN_FLOOR = 1e-6
-_MINUTE_SUMS = ("deviance", "pinball", "covered_80", "covered_90")
-SUMS = ("spans", "actual", "forecast", "absolute", "squared", "minutes", *_MINUTE_SUMS)
-_Q05, _Q10, _Q90, _Q95 = (QUANTILES.index(level) for level in (0.05, 0.10, 0.90, 0.95))
+_MINUTE_SUMS = ("deviance", "pinball", "crps", "covered_50", "covered_80", "covered_90")
+SUMS = (
+    *("spans", "actual", "forecast", "absolute", "squared", "weighted_absolute", "squared_actual", "minutes"),
+    *_MINUTE_SUMS,
+)
+INTERVALS = {"50": (0.25, 0.75), "80": (0.10, 0.90), "90": (0.05, 0.95)}
+"""Levels of the ends of each interval, by its nominal share in per cent."""
+_MIDDLES = [(a + b) / 2 for a, b in pairwise(QUANTILES)]
+CRPS_WEIGHTS = tuple(2 * (b - a) for a, b in pairwise((0.0, *_MIDDLES, 1.0)))
+"""Weight of each quantile's loss in the CRPS: twice the probability that lies nearest to its level; they sum to 2."""
 
 
 class Span(NamedTuple):
@@ -39,7 +47,9 @@ class Cells(NamedTuple):
         actual, forecast: people in the observed minutes.
         deviance: Poisson deviance, summed over the observed minutes.
         pinball: mean over the quantiles, summed over the observed minutes; NaN without quantiles.
-        covered_80, covered_90: minutes with the truth within q10..q90, q05..q95; NaN without quantiles.
+        crps: continuous ranked probability score from the quantiles, see `crps`, likewise.
+        covered_50, covered_80, covered_90: minutes with the truth within q25..q75, q10..q90, q05..q95; NaN without
+            quantiles.
     """
 
     complete: npt.NDArray[np.bool_]
@@ -48,6 +58,8 @@ class Cells(NamedTuple):
     forecast: Double
     deviance: Double
     pinball: Double
+    crps: Double
+    covered_50: Double
     covered_80: Double
     covered_90: Double
 
@@ -115,7 +127,18 @@ def poisson_deviance(mean: Real, truth: Real) -> float:
 def pinball(quantiles: Real, truth: Real) -> float:
     """Quantile loss of [Q, ...] against [...], mean over `QUANTILES` and observed minutes."""
     seen = np.isfinite(truth)
-    return float(np.mean(_pinball(quantiles[:, seen], truth[seen]))) if seen.any() else float("nan")
+    return float(np.mean(_quantile_losses(quantiles[:, seen], truth[seen])[0])) if seen.any() else float("nan")
+
+
+def crps(quantiles: Real, truth: Real) -> float:
+    """Continuous ranked probability score per observed minute, in people, of [Q, ...] against [...].
+
+    The score is twice the quantile loss, integrated over all levels (F. Laio and S. Tamea, "Verification tools for
+    probabilistic forecasts of continuous hydrological variables", 2007). Of `QUANTILES` it is their losses times
+    `CRPS_WEIGHTS`: every level between 0 and 1 takes the loss of the quantile whose level is nearest.
+    """
+    seen = np.isfinite(truth)
+    return float(np.mean(_quantile_losses(quantiles[:, seen], truth[seen])[1])) if seen.any() else float("nan")
 
 
 def coverage(low: Real, high: Real, truth: Real) -> float:
@@ -158,14 +181,10 @@ def cells(mean: Real, truth: Real, quantiles: Real | None, spans: Sequence[Span]
     actual = np.where(seen, truth, 0).astype(np.float64)
     minutes = _by_span(seen, spans)
     lengths = np.array([span.steps.stop - span.steps.start for span in spans], dtype=np.float64)
-    by_minute: list[Double] = [np.full_like(minutes, np.nan)] * 3
+    by_minute: list[Double] = [np.full_like(minutes, np.nan)] * (len(_MINUTE_SUMS) - 1)
     if quantiles is not None:
-        parts = (
-            _pinball(quantiles, actual).astype(np.float64) * seen,
-            (actual >= quantiles[_Q10]) & (actual <= quantiles[_Q90]) & seen,
-            (actual >= quantiles[_Q05]) & (actual <= quantiles[_Q95]) & seen,
-        )
-        by_minute = [_by_span(part, spans) for part in parts]
+        losses = [loss * seen for loss in _quantile_losses(quantiles, actual)]
+        by_minute = [_by_span(part, spans) for part in (*losses, *_within(quantiles, actual, seen))]
     return Cells(
         minutes == lengths,
         minutes,
@@ -185,6 +204,8 @@ def add_up(scored: Cells, axes: tuple[int, ...]) -> Double:
         np.where(scored.complete, scored.forecast, 0),
         np.abs(error),
         error**2,
+        np.abs(error) * scored.actual,
+        np.where(scored.complete, scored.actual, 0) ** 2,
         scored.minutes,
         *(getattr(scored, name) for name in _MINUTE_SUMS),
     )
@@ -200,7 +221,8 @@ def figures(sums: Double, span: str = "hour") -> dict[str, float]:
 
     Returns:
         `spans` and `minutes` counted; `rmse_…` and `mae_…` in people per span; `wape` and `bias` as a share of the
-        people counted; `poisson_deviance`, `pinball`, `coverage_80` and `coverage_90` by the minute.
+        people counted; `peak_wape`, the same with every span weighted by the people it counted, so that busy hours
+        decide; `poisson_deviance`, `pinball`, `crps`, `coverage_50`, `coverage_80` and `coverage_90` by the minute.
     """
     at = dict(zip(SUMS, sums.tolist(), strict=True))
     return {
@@ -210,8 +232,11 @@ def figures(sums: Double, span: str = "hour") -> dict[str, float]:
         f"mae_{span}": _ratio(at["absolute"], at["spans"]),
         "wape": _ratio(at["absolute"], at["actual"]),
         "bias": _ratio(at["forecast"] - at["actual"], at["actual"]),
+        "peak_wape": _ratio(at["weighted_absolute"], at["squared_actual"]),
         "poisson_deviance": _ratio(at["deviance"], at["minutes"]),
         "pinball": _ratio(at["pinball"], at["minutes"]),
+        "crps": _ratio(at["crps"], at["minutes"]),
+        "coverage_50": _ratio(at["covered_50"], at["minutes"]),
         "coverage_80": _ratio(at["covered_80"], at["minutes"]),
         "coverage_90": _ratio(at["covered_90"], at["minutes"]),
     }
@@ -237,13 +262,21 @@ def _deviance(mean: Real, actual: Real) -> Double:
     return np.asarray(2 * (y * np.log(np.where(y > 0, y, 1) / np.where(y > 0, mu, 1)) - (y - mu)))
 
 
-def _pinball(quantiles: Real, actual: Real) -> Real:
-    """Mean loss over the levels of each value, one quantile in memory at a time."""
-    loss = np.zeros(actual.shape)
-    for level, quantile in zip(QUANTILES, quantiles, strict=True):
+def _quantile_losses(quantiles: Real, actual: Real) -> tuple[Double, Double]:
+    """Mean loss over the levels, and CRPS, of each value; one quantile in memory at a time."""
+    mean, score = np.zeros(actual.shape), np.zeros(actual.shape)
+    for level, weight, quantile in zip(QUANTILES, CRPS_WEIGHTS, quantiles, strict=True):
         error = actual - quantile
-        loss += error * (level - (error < 0))
-    return loss / len(QUANTILES)
+        loss = error * (level - (error < 0))
+        mean += loss
+        score += weight * loss
+    return mean / len(QUANTILES), score
+
+
+def _within(quantiles: Real, actual: Real, seen: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
+    """Whether each observed value lies within each of `INTERVALS`."""
+    ends = [[quantiles[QUANTILES.index(level)] for level in levels] for levels in INTERVALS.values()]
+    return [(actual >= low) & (actual <= high) & seen for low, high in ends]
 
 
 def _by_span(values: npt.NDArray[Any], spans: Sequence[Span]) -> Double:

@@ -6,8 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.oracles import (
     slow_coverage,
+    slow_crps,
     slow_hour_figures,
     slow_hours,
+    slow_peak_wape,
     slow_pinball,
     slow_poisson_deviance,
     slow_total_hours,
@@ -56,6 +58,7 @@ def test_hour_figures_equal_those_of_one_hour_at_a_time(case: tuple[np.ndarray, 
     assert got["minutes"] == np.isfinite(truth).sum()
     for name, value in slow_hour_figures(pairs).items():
         assert got[name] == pytest.approx(value, rel=1e-5, abs=1e-6), name
+    assert got["peak_wape"] == pytest.approx(slow_peak_wape(pairs), rel=1e-5)
     forecast, actual = (values.sum(axis=-1, dtype=np.float64) for values in (mean, truth))
     assert metrics.rmse(forecast, actual) == pytest.approx(got["rmse_hour"])
     assert metrics.mae(forecast, actual) == pytest.approx(got["mae_hour"])
@@ -72,6 +75,7 @@ def test_minute_figures_equal_those_of_one_minute_at_a_time(case: tuple[np.ndarr
     slow = {
         "poisson_deviance": slow_poisson_deviance(mean.astype(float), truth.astype(float)),
         "pinball": slow_pinball(wide, truth.astype(float), QUANTILES),
+        "coverage_50": slow_coverage(quantiles[2], quantiles[4], truth),
         "coverage_80": slow_coverage(quantiles[1], quantiles[5], truth),
         "coverage_90": slow_coverage(quantiles[0], quantiles[6], truth),
     }
@@ -127,3 +131,33 @@ def test_what_nothing_supports_is_nan_and_left_out_of_json() -> None:
     assert metrics.finite(got) == {"spans": 0.0, "minutes": 0.0}
     assert np.isnan(metrics.hour_metrics(*metrics.network_total(np.ones_like(truth), truth))["rmse_hour"])
     assert all(np.isnan(f(truth, truth)) for f in (metrics.rmse, metrics.mae, metrics.wape, metrics.bias))
+
+
+def test_the_crps_weighs_each_quantile_by_the_levels_that_are_nearest_to_it() -> None:
+    rng = np.random.default_rng(4)
+    truth = np.array([0.0, 3.0, np.nan, 11.0, 40.0])
+    quantiles = np.sort(rng.gamma(2.0, 4.0, (7, 5)), axis=0)
+    slow = slow_crps(quantiles, truth, QUANTILES)
+    assert metrics.crps(quantiles, truth) == pytest.approx(slow, rel=1e-3)
+    shaped = truth.reshape(1, 1, 1, 5), quantiles.reshape(7, 1, 1, 1, 5)
+    assert metrics.hour_metrics(shaped[0], *shaped)["crps"] == pytest.approx(slow, rel=1e-3)
+    assert sum(metrics.CRPS_WEIGHTS) == pytest.approx(2)
+
+
+def test_the_crps_of_one_sure_number_is_its_absolute_error_and_a_true_spread_has_less_than_a_false_one() -> None:
+    truth = np.random.default_rng(5).normal(100, 10, 4000)
+    sure = np.full((7, 1), 90.0)
+    assert metrics.crps(sure, np.array([100.0])) == pytest.approx(10)
+    levels = np.array([-1.645, -1.282, -0.674, 0, 0.674, 1.282, 1.645])[:, None]
+    right, narrow, wide = (metrics.crps(np.tile(100 + s * levels, 4000), truth) for s in (10, 2, 40))
+    assert right < min(narrow, wide)
+    assert right == pytest.approx(10 * 0.5642, rel=0.05)  # sigma / sqrt(pi) of a normal distribution
+
+
+def test_busy_hours_decide_the_peak_weighted_error() -> None:
+    truth = np.array([[[[10.0], [100.0]]]], dtype=np.float32)
+    quiet, busy = truth.copy(), truth.copy()
+    quiet[0, 0, 0], busy[0, 0, 1] = 20, 110
+    assert metrics.hour_metrics(quiet, truth)["wape"] == metrics.hour_metrics(busy, truth)["wape"]
+    assert metrics.hour_metrics(quiet, truth)["peak_wape"] == pytest.approx(100 / 10_100)
+    assert metrics.hour_metrics(busy, truth)["peak_wape"] == pytest.approx(1000 / 10_100)

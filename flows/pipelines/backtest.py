@@ -131,6 +131,7 @@ def plan_replay(settings: Settings, span: ReplaySpan, past: PastFeatures) -> Rep
         frozenset(name for name in span.models if needs_no_seed(name)),
         partial(starts_warm, settings),
         settings.score.bands,
+        frozenset(settings.gate.baselines),
     )
 
 

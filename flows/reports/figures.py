@@ -11,18 +11,37 @@ HEADINGS = {
     "mae_hour": "MAE/h",
     "wape": "WAPE",
     "bias": "bias",
+    "peak_wape": "peak WAPE",
     "poisson_deviance": "deviance/min",
+    "crps": "CRPS/min",
+    "coverage_50": "in 50 %",
     "coverage_80": "in 80 %",
     "coverage_90": "in 90 %",
+    "peak_precision": "peaks right",
+    "peak_recall": "peaks found",
     "skill": "skill",
+    "headroom_taken": "headroom",
 }
-SHARES = ("wape", "bias", "coverage_80", "coverage_90", "skill")
+SHARES = ("wape", "bias", "peak_wape", "coverage_50", "coverage_80", "coverage_90", "peak_precision", "peak_recall",
+          "skill", "headroom_taken")  # fmt: skip
+PER_MINUTE = ("poisson_deviance", "crps")
 MEANINGS = (
     (("rmse_hour", "mae_hour"), "RMSE/h, MAE/h: error of a station's hour, in people."),
     (("wape", "bias"), "WAPE, bias: shares of the people counted."),
+    (("peak_wape",), "peak WAPE: the same share with every hour weighted by the people it counted."),
     (("poisson_deviance",), "deviance/min: Poisson deviance per minute."),
-    (("coverage_80", "coverage_90"), "in 80 %, in 90 %: share of minutes inside that interval."),
+    (("crps",), "CRPS/min: score of the whole distribution, in people per minute."),
+    (("coverage_50", "coverage_80", "coverage_90"), "in 50, 80, 90 %: share of minutes inside that interval."),
+    (
+        ("peak_precision", "peak_recall"),
+        "peaks: hours above 90 % of the station's hours of the four weeks before; share of those forecast that came, "
+        "and share of those that came that were forecast.",
+    ),
     (("skill",), "skill: share by which the absolute error of the hour is below that of repeating last week."),
+    (
+        ("headroom_taken",),
+        "headroom: share of the squared error between the best baseline and pure chance (Poisson) that is saved.",
+    ),
 )
 
 
@@ -48,4 +67,6 @@ def figures_table(names: str, figures: Mapping[str, Mapping[str, float]], title:
 def _format(name: str, value: float | None) -> str:
     if value is None:
         return ""
-    return f"{value:.1%}" if name in SHARES else f"{value:,.3f}" if name == "poisson_deviance" else f"{value:,.2f}"
+    if name in SHARES:
+        return f"{value:.1%}"
+    return f"{value:,.3f}" if name in PER_MINUTE else f"{value:,.2f}"

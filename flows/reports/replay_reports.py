@@ -18,6 +18,7 @@ def backtest_document(report: BacktestReport) -> Document:
     blocks: list[Block] = [
         f"{f['stations']:,} stations; forecasts in {report.forecasts}, figures in {report.report}.",
         *(figures_table(scope, _scope_figures(report, scope)) for scope in report.scopes),
+        figures_table("tier", _tiers(report)),
         legend(*(_scope_figures(report, scope) for scope in report.scopes)),
     ]
     blocks += [f"MLflow: run {report.run_id}"] if report.run_id else []
@@ -28,6 +29,19 @@ def _scope_figures(report: BacktestReport, scope: str) -> dict[str, dict[str, fl
     """Figures of every model and target in a scope."""
     models = report.figures["models"]
     return {f"{name}, {target}": tree["overall"] for name, of in models.items() for target, tree in of[scope].items()}
+
+
+def _tiers(report: BacktestReport) -> dict[str, dict[str, float]]:
+    """Figures of every tier of stations and model, all targets."""
+    models = report.figures["models"]
+    trees = {name: of["stations"]["all"]["by_tier"] for name, of in models.items()}
+    first = next(iter(trees.values()))
+    return {
+        f"{tier}, {name}": {"rmse_hour": of[tier]["rmse"], "mae_hour": of[tier]["mae"], **of[tier]}
+        for tier in first
+        for name, of in trees.items()
+        if "rmse" in of[tier]
+    }
 
 
 def tune_document(report: TuneReport) -> Document:

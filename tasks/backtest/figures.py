@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tasks.backtest.sums import COVERED, ERRORS
+from tasks.busy_hours import peak_figures
 from tasks.metrics import Double, finite
-
-TIERS = ("busiest third", "middle third", "quietest third")
+from tasks.tiers import TIERS, noise_floor, station_tiers
 
 
 def scaled_errors(errors: Double) -> dict[str, float]:
@@ -37,31 +37,31 @@ def width_figures(errors: Double, widths: Sequence[int]) -> dict[str, dict[str, 
     return {str(width): _errors(row) for width, row in zip(widths, errors, strict=True)}
 
 
-def tier_figures(errors: Double, covered: Double, volume: Double) -> dict[str, dict[str, float]]:
+def tier_figures(errors: Double, covered: Double, peaks: Double, volume: Double) -> dict[str, dict[str, float]]:
     """Figures of thirds of the stations.
 
     Args:
         errors: [C, S, W, E].
-        covered: [C, S, B, 4].
+        covered: [C, S, B, 5].
+        peaks: [C, S, 4].
         volume: [C, S, E] of the hour, all targets, by which the thirds are cut.
     """
     at = _by_name(volume)
     people = np.divide(at["actual"], at["spans"], out=np.zeros_like(at["actual"]), where=at["spans"] > 0).sum(axis=0)
-    order = np.argsort(-people, kind="stable")
-    groups = [part for part in np.array_split(order, len(TIERS)) if len(part)]
     return {
         name: {
             "stations": float(len(group)),
             **_errors(errors[:, group, -1].sum(axis=(0, 1))),
             **scaled_errors(errors[:, group, -1]),
-            **band_coverage(covered[:, group, -1].sum(axis=(0, 1))),
+            **minute_figures(covered[:, group, -1].sum(axis=(0, 1))),
+            **finite(peak_figures(peaks[:, group].sum(axis=(0, 1)))),
         }
-        for name, group in zip(TIERS, groups, strict=False)
+        for name, group in zip(TIERS, station_tiers(people), strict=False)
     }
 
 
-def band_coverage(covered: Double) -> dict[str, float]:
-    """Shares of minutes [4] within the 50, 80 and 90 % intervals."""
+def minute_figures(covered: Double) -> dict[str, float]:
+    """Shares of minutes [5] within the 50, 80 and 90 % intervals, and the CRPS per minute."""
     minutes = covered[0]
     shares = {name: float(n / minutes) for name, n in zip(COVERED[1:], covered[1:], strict=True) if minutes}
     return finite(shares)
@@ -69,7 +69,8 @@ def band_coverage(covered: Double) -> dict[str, float]:
 
 def _errors(row: Double) -> dict[str, float]:
     at = {name: float(value) for name, value in _by_name(row).items()}
-    floor, squared, paired = _ratio(at["actual"], at["spans"]), _ratio(at["squared"], at["spans"]), at["paired"]
+    floor, paired = noise_floor(at["actual"], at["spans"]) ** 2, at["paired"]
+    squared = _ratio(at["squared"], at["spans"])
     naive, ours = _ratio(at["naive_squared"], paired), _ratio(at["paired_squared"], paired)
     return finite(
         {
@@ -77,6 +78,7 @@ def _errors(row: Double) -> dict[str, float]:
             "mae": _ratio(at["absolute"], at["spans"]),
             "wape": _ratio(at["absolute"], at["actual"]),
             "bias": _ratio(at["forecast"] - at["actual"], at["actual"]),
+            "peak_wape": _ratio(at["weighted_absolute"], at["squared_actual"]),
             "skill": 1 - _ratio(at["paired_absolute"], at["naive_absolute"]),
             "noise_floor": floor**0.5,
             "noise_share": _ratio(floor, squared),

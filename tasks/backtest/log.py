@@ -27,11 +27,13 @@ from tasks.tracking.run import Run
 log = logging.getLogger(__name__)
 
 SUFFIX, TAG = "-backtest", "nexthour.backtest_id"
-COLUMNS = ("rmse_hour", "mae_hour", "wape", "bias", "poisson_deviance", "pinball", "coverage_50", "coverage_80",
-           "coverage_90", "mase", "rmsse", "noise_share")  # fmt: skip
-HEADINGS = ("RMSE/h", "MAE/h", "WAPE", "bias", "deviance/min", "pinball", "in 50%", "in 80%", "in 90%",
-            "MASE", "RMSSE", "noise")  # fmt: skip
-SHARES = {"wape", "bias", "coverage_50", "coverage_80", "coverage_90", "noise_share"}
+COLUMNS = ("rmse_hour", "mae_hour", "wape", "bias", "peak_wape", "poisson_deviance", "pinball", "crps", "coverage_50",
+           "coverage_80", "coverage_90", "peak_precision", "peak_recall", "mase", "rmsse", "noise_share",
+           "headroom_taken")  # fmt: skip
+HEADINGS = ("RMSE/h", "MAE/h", "WAPE", "bias", "peak WAPE", "deviance/min", "pinball", "CRPS", "in 50%", "in 80%",
+            "in 90%", "peaks right", "peaks found", "MASE", "RMSSE", "noise", "headroom")  # fmt: skip
+SHARES = {"wape", "bias", "peak_wape", "coverage_50", "coverage_80", "coverage_90", "peak_precision", "peak_recall",
+          "noise_share", "headroom_taken"}  # fmt: skip
 
 
 def log_backtest(settings: Settings, report: BacktestReport, plots: bool = True) -> str | None:
@@ -80,7 +82,8 @@ def describe_replay(figures: Mapping[str, Any]) -> str:
         parts.append("\n".join(lines).replace(" |", "&ensp; |"))
     legend = (
         "MASE, RMSSE: error over that of repeating last week. Noise: share of the squared error, what chance alone "
-        "(Poisson) would make."
+        "(Poisson) would make; headroom: share of the rest of the best baseline's that is saved. Peaks: hours above "
+        "90 % of the station's hours of the four weeks before."
     )
     return "\n\n&nbsp;\n\n".join([*parts, legend]) + "\n"
 

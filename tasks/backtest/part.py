@@ -22,6 +22,7 @@ import numpy as np
 from tasks import metrics
 from tasks.arrays import QUANTILES, Minutes
 from tasks.backtest.sums import Sums, join_sums, sums_of
+from tasks.busy_hours import BusyHours
 from tasks.contracts import Features, Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
 from tasks.tables.forecasts import forecast_table, replay_writer
@@ -129,6 +130,7 @@ def _forecast(
     """Write forecasts and sums; returns the seconds by kind of work."""
     grid = past.today.grid
     spans = metrics.horizon_spans(options.bands, 60 // grid.interval, grid.interval)
+    busy = BusyHours(grid)
     seconds = {"tensors": 0.0, "predict": 0.0, "score": 0.0, "write": 0.0}
     sums: list[Sums] = []
     total: list[Sums] = []
@@ -144,9 +146,10 @@ def _forecast(
             tensors = measure("tensors", features.tensors, origins)
             truth = past.today.truth(origins)
             prediction = measure("predict", _answer, job.model, forecaster, tensors)
-            sums.append(measure("score", sums_of, tensors, prediction, truth, spans))
+            given = (tensors, prediction, truth, spans, busy.limits(origins))
+            sums.append(measure("score", sums_of, *given))
             if tensors.total is not None:
-                total.append(measure("score", sums_of, tensors, prediction, truth, spans, WHOLE))
+                total.append(measure("score", sums_of, *given, WHOLE))
             measure("write", _write, write, job.model, forecaster, tensors, prediction)
             if on_progress:
                 on_progress(len(origins))

@@ -82,6 +82,7 @@ class Replay:
         unseeded: models that no seed changes.
         starts_warm: whether a model's fit of that moment starts from its fit before.
         bands: last horizon minute of each band.
+        baselines: models that are baselines, see `ReplayTally`.
     """
 
     identity: Mapping[str, str | None]
@@ -92,6 +93,7 @@ class Replay:
     unseeded: frozenset[str] = frozenset()
     starts_warm: Callable[[str, np.datetime64], bool] = lambda model, moment: False
     bands: tuple[int, ...] = BANDS
+    baselines: frozenset[str] = frozenset()
     _nonce: str = field(default_factory=lambda: uuid4().hex)
 
     def lanes(self) -> dict[tuple[str, int], list[Job]]:
@@ -194,7 +196,8 @@ def _tally(plan: Replay, grid: Grid, lanes: Mapping[tuple[str, int], list[Job]],
     spans = metrics.horizon_spans(plan.bands, 60 // grid.interval, grid.interval)
     first = next(iter(lanes.values()))
     origins = np.concatenate([job.origins for job in first])
-    tally = ReplayTally(tuple(plan.identity), plan.seeds, grid.targets, origins, [s.name for s in spans], plan.timezone)
+    names = (tuple(plan.identity), plan.seeds, grid.targets)
+    tally = ReplayTally(*names, origins, [s.name for s in spans], plan.timezone, baselines=plan.baselines)
     for who, lane in lanes.items():
         tally.sums[who] = join_sums([Sums.load(parts / job.key / SUMS) for job in lane])
         if grid.total is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.arrays import QUANTILES, Int, Minutes
-from tasks.backtest.figures import band_coverage, scaled_errors, tier_figures, width_figures
+from tasks.backtest.figures import minute_figures, scaled_errors, tier_figures, width_figures
 from tasks.backtest.sums import Sums, widths
+from tasks.busy_hours import peak_figures
 from tasks.clock import service_dates, to_local
 from tasks.contracts import Grid
 from tasks.errors import StoreError
 from tasks.metrics import Double, figures, finite
+from tasks.tiers import headroom_taken
 
 SCHEMA_VERSION = 2
 POOLED = "all"
+SCOPES = ("stations", "network", "total")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class ReplayTally:
         seconds: spent by kind of work.
         sums: by model and seed, of the stations.
         totals: the same of their total, where the network asks for one.
+        baselines: models whose best is what others are held against, see `headroom_taken`.
     """
 
     models: Sequence[str]
@@ -61,6 +65,7 @@ class ReplayTally:
     seconds: dict[str, float] = field(default_factory=dict)
     sums: dict[tuple[str, int], Sums] = field(default_factory=dict)
     totals: dict[tuple[str, int], Sums] = field(default_factory=dict)
+    baselines: Collection[str] = ()
 
     def report(self, grid: Grid, retrain_every: np.timedelta64 | None) -> dict[str, Any]:
         """Content of `report.json`; figures without data are absent.
@@ -76,6 +81,8 @@ class ReplayTally:
         minutes = None if retrain_every is None else int(retrain_every / np.timedelta64(1, "m"))
         rows = len(self.models) * len(self.targets) * len(self.origins) * len(grid.stations) * (60 // grid.interval)
         fits = [asdict(training) for training in self.trainings]
+        models = {name: self._model(name, grid.interval) for name in self.models}
+        _add_headroom(models, self.baselines)
         return {
             "schema_version": SCHEMA_VERSION,
             "timezone": self.timezone,
@@ -90,7 +97,7 @@ class ReplayTally:
             "retrain_every_minutes": minutes,
             "seeds": list(self.seeds),
             "trainings": [{k: v for k, v in fit.items() if k != "seconds"} for fit in fits],
-            "models": {name: self._model(name, grid.interval) for name in self.models},
+            "models": models,
             "timing": {
                 "seconds": {what: round(spent, 3) for what, spent in self.seconds.items()},
                 "fits": [round(fit["seconds"], 3) for fit in fits],
@@ -124,13 +131,14 @@ class ReplayTally:
         covered = sums.covered[c].sum(axis=(0, 1))
         bands = zip(self.bands, covered, strict=True)
         for band, row in bands:
-            tree["by_band"][band] |= band_coverage(row)
+            tree["by_band"][band] |= minute_figures(row)
         whole = by_width[str(widths(interval)[-1])]
         shared = {name: whole[name] for name in ("noise_floor", "noise_share", "headroom", "skill") if name in whole}
-        tree["overall"] |= band_coverage(covered[-1]) | scaled_errors(sums.errors[c, :, -1]) | shared
+        tree["overall"] |= minute_figures(covered[-1]) | scaled_errors(sums.errors[c, :, -1]) | shared
+        tree["overall"] |= finite(peak_figures(sums.peaks[c].sum(axis=(0, 1))))
         return tree | {
             "by_width": by_width,
-            "by_tier": tier_figures(sums.errors[c], sums.covered[c], sums.errors[..., -1, :]),
+            "by_tier": tier_figures(sums.errors[c], sums.covered[c], sums.peaks[c], sums.errors[..., -1, :]),
             "calibration": _calibration(sums.below[c].sum(axis=(0, 1))),
         }
 
@@ -157,9 +165,22 @@ class ReplayTally:
         }
 
 
+def _add_headroom(models: Mapping[str, Any], baselines: Collection[str]) -> None:
+    """Add `headroom_taken` to the overall figures of every scope and target, and to those of every tier."""
+    first: Mapping[str, Any] = next(iter(models.values()), {})
+    for scope, target in [(s, t) for s in first if s in SCOPES for t in first[s]]:
+        trees = {name: of[scope][target] for name, of in models.items()}
+        groups = [({name: tree["overall"] for name, tree in trees.items()}, "rmse_hour")]
+        tiers = trees[next(iter(trees))].get("by_tier", {})
+        groups += [({name: tree["by_tier"][tier] for name, tree in trees.items()}, "rmse") for tier in tiers]
+        for of, error in groups:
+            for name, share in headroom_taken(of, baselines, error).items():
+                of[name]["headroom_taken"] = share
+
+
 def scopes(report: Mapping[str, Any]) -> tuple[str, ...]:
     """What a report has figures of: stations, their sum, and the total's own forecasts where there are any."""
-    return ("stations", "network", *(("total",) if "total" in report else ()))
+    return tuple(scope for scope in SCOPES if scope != "total" or "total" in report)
 
 
 def whole_hour(sums: Sums) -> dict[str, float]:

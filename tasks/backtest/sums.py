@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from tasks import metrics
-from tasks.arrays import QUANTILES, Float
+from tasks.arrays import Float
+from tasks.busy_hours import peak_counts
 from tasks.contracts import Prediction, Tensors
 from tasks.metrics import Double, Real
 
@@ -21,9 +22,9 @@ WIDTHS = (1, 5, 15, 60)
 ERRORS = (
     "spans", "actual", "forecast", "absolute", "squared",
     "paired", "paired_absolute", "paired_squared", "naive_absolute", "naive_squared",
+    "weighted_absolute", "squared_actual",
 )  # fmt: skip
-COVERED = ("minutes", "coverage_50", "coverage_80", "coverage_90")
-_INTERVALS = ((0.25, 0.75), (0.10, 0.90), (0.05, 0.95))
+COVERED = ("minutes", "coverage_50", "coverage_80", "coverage_90", "crps")
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,9 @@ class Sums:
         network: [C, O, B, K], of the network total.
         errors: [C, S, W, E], over origins, at every width; "paired" are those that last week has a count for, too.
         network_errors: [C, W, E], of the network total.
-        covered: [C, S, B, 4], minutes observed, and within 50, 80 and 90 % intervals.
+        covered: [C, S, B, 5], minutes observed, those within 50, 80 and 90 % intervals, and the CRPS of all of them.
         below: [C, S, Q + 1], minutes at or below each quantile, and minutes observed.
+        peaks: [C, S, 4], hours by `busy_hours.PEAK_SUMS`.
     """
 
     stations: Double
@@ -45,6 +47,7 @@ class Sums:
     network_errors: Double
     covered: Double
     below: Double
+    peaks: Double
 
     def save(self, path: Path) -> None:
         """Write them as plain arrays."""
@@ -67,11 +70,18 @@ def sums_of(
     prediction: Prediction,
     truth: Float,
     spans: Sequence[metrics.Span],
+    limits: Double,
     stations: slice | None = None,
 ) -> Sums:
     """Sums of a prediction at the origins of its tensors; last week's hour is the rival that figures are scaled by.
 
-    Over some stations; without a choice over all but their total.
+    Args:
+        tensors: inputs of the prediction.
+        prediction: mean and quantiles.
+        truth: [C, O, S, H], NaN where not observed.
+        spans: bands, the hour last.
+        limits: [C, O, S], see `busy_hours.BusyHours.limits`.
+        stations: over which to sum; without a choice all but their total.
     """
     parts = tensors.parts if stations is None else stations
     mean, quantiles, truth = prediction.mean[:, :, parts], prediction.quantiles[:, :, :, parts], truth[:, :, parts]
@@ -80,14 +90,16 @@ def sums_of(
     total, actual = metrics.network_total(mean, truth)
     whole = np.isfinite(truth).all(axis=-1, keepdims=True)
     before = np.where(whole, naive, 0).sum(axis=2, keepdims=True, dtype=np.float64)
+    covered = (scored.minutes, scored.covered_50, scored.covered_80, scored.covered_90, scored.crps)
     sizes = [width // tensors.interval for width in widths(tensors.interval)]
     return Sums(
         metrics.add_up(scored, (2,)),
         metrics.add_up(metrics.cells(total, actual, None, spans), (2,)),
         np.stack([error_sums(mean, truth, naive, size) for size in sizes], axis=2),
         np.stack([error_sums(total, actual, before, size)[:, 0] for size in sizes], axis=1),
-        coverage_counts(quantiles, truth, spans),
+        np.stack([minutes.sum(axis=1) for minutes in covered], axis=-1),
         quantile_counts(quantiles, truth),
+        peak_counts(mean, truth, limits[:, :, parts]),
     )
 
 
@@ -117,19 +129,9 @@ def error_sums(mean: Real, truth: Real, naive: Real, size: int) -> Double:
     terms = (
         seen, np.where(seen, actual, 0), np.where(seen, forecast, 0), np.abs(miss), miss**2,
         paired, np.abs(ours), ours**2, np.abs(theirs), theirs**2,
+        np.where(seen, np.abs(miss) * actual, 0), np.where(seen, actual, 0) ** 2,
     )  # fmt: skip
     return np.stack([np.sum(term, axis=(1, 3), dtype=np.float64) for term in terms], axis=-1)
-
-
-def coverage_counts(quantiles: Float, truth: Float, spans: Sequence[metrics.Span]) -> Double:
-    """Minutes observed and minutes within each interval, float64 [C, S, B, 4]."""
-    seen = np.isfinite(truth)
-    inside = [seen]
-    for low, high in _INTERVALS:
-        at = quantiles[QUANTILES.index(low)], quantiles[QUANTILES.index(high)]
-        inside.append(seen & (truth >= at[0]) & (truth <= at[1]))
-    by_span = [np.stack([part[..., s.steps].sum(axis=(1, 3)) for s in spans], axis=-1) for part in inside]
-    return np.stack(by_span, axis=-1).astype(np.float64)
 
 
 def quantile_counts(quantiles: Float, truth: Float) -> Double:

@@ -17,8 +17,8 @@ from tasks.score.scoring import HOUR
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
+from tasks.tiers import TIERS, station_tiers
 
-TIERS = ("busiest third", "middle third", "quietest third")
 COLUMNS = ("origin_utc", "station_id", "band", "actual", "forecast", "absolute_error")
 CLOCK_HOUR = np.timedelta64(1, "h")
 
@@ -79,10 +79,9 @@ def tier_controls(settings: Settings, as_of: np.datetime64, band: str) -> tuple[
 
 def group_stations(volume: Double) -> dict[str, Int]:
     """Station positions by thirds of their number, busiest first; all together where there are fewer than three."""
-    order = np.argsort(-volume, kind="stable")
-    if len(order) < len(TIERS):
-        return {"stations": order}
-    return dict(zip(TIERS, np.array_split(order, len(TIERS)), strict=True))
+    if len(volume) < len(TIERS):
+        return {"stations": np.arange(len(volume))}
+    return dict(zip(TIERS, station_tiers(volume), strict=True))
 
 
 def read_hourly_errors(settings: Settings, start: np.datetime64, end: np.datetime64, band: str) -> HourlyErrors | None:

@@ -17,6 +17,7 @@ from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.backtest.part import ReplayOptions, run_in_turn
 from tasks.backtest.replay import BacktestReport, Replay, periods
 from tasks.backtest.steps import replay_origins as replay_step
+from tasks.busy_hours import BusyHours
 from tasks.contracts import Forecaster, Prediction, Progress
 from tasks.errors import ConfigError, ModelError
 from tasks.tables.forecasts import REPLAYED
@@ -277,3 +278,29 @@ def test_a_coarser_interval_is_replayed_by_its_own_steps(tmp_path: Path) -> None
     report = replayed(features(10), {"m": Maker("m")}, ORIGINS, tmp_path)
     assert report.rows == len(ORIGINS) * 3 * 2 * 6 == pq.read_metadata(report.forecasts).num_rows
     assert list(report.figures["models"]["m"]["stations"]["all"]["by_band"]) == ["6-15", "16-30", "31-60", "1-60"]
+
+
+def test_a_tier_says_which_peaks_were_found_and_what_was_saved_of_the_best_baselines_error(tmp_path: Path) -> None:
+    report = run(tmp_path, baselines=frozenset({"plain", "absent"}))
+    trees = {name: of["stations"]["entries"] for name, of in report.figures["models"].items()}
+    limits = BusyHours(features().grid).limits(ORIGINS)[0]
+    both = features().truth(ORIGINS).sum(axis=-1)
+    truth, people = both[0], np.nanmean(both, axis=1).sum(axis=0)
+    frame = pd.read_parquet(report.forecasts).query("target == 'entries'")
+    tiers = dict(zip(trees["plain"]["by_tier"], np.argsort(-people), strict=True))
+    for tier, s in [*tiers.items(), ("overall", slice(None))]:
+        of = {name: tree["by_tier"].get(tier, tree["overall"]) for name, tree in trees.items()}
+        seen = np.isfinite(truth[:, s])
+        floor = truth[:, s][seen].mean()
+        for name in ("plain", "more"):
+            hours = frame[frame.model == name].groupby(["origin_utc", "station_id"], observed=True)["mean"].sum()
+            forecast = hours.to_numpy().reshape(len(ORIGINS), 3)[:, s]
+            squared = {n: of[n].get("rmse", of[n].get("rmse_hour")) ** 2 for n in of}
+            saved = (squared["plain"] - squared[name]) / (squared["plain"] - floor)
+            assert of[name]["headroom_taken"] == pytest.approx(saved)
+            hit = seen & (forecast > limits[:, s]) & (truth[:, s] > limits[:, s])
+            busy, expected = (seen & (x > limits[:, s]) for x in (truth[:, s], forecast))
+            assert of[name].get("peak_recall", 0) == pytest.approx(hit.sum() / max(busy.sum(), 1))
+            assert of[name].get("peak_precision", 0) == pytest.approx(hit.sum() / max(expected.sum(), 1))
+    assert trees["plain"]["overall"]["headroom_taken"] == 0
+    assert trees["more"]["overall"]["headroom_taken"] < 0

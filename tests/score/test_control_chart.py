@@ -14,11 +14,12 @@ from hypothesis.extra.numpy import arrays
 
 from tasks.metrics import Double
 from tasks.score.control_chart import GUARD_HOURS, LEAST_HOURS, Control, find_control
-from tasks.score.live_error import TIERS, tier_controls
+from tasks.score.live_error import tier_controls
 from tasks.settings.control import ControlSettings
 from tasks.settings.tree import Network, ScoreSettings, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
+from tasks.tiers import TIERS
 
 DAYS = 23
 HOURS = DAYS * 24

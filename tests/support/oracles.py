@@ -183,6 +183,27 @@ def slow_pinball(quantiles: Array, truth: Array, levels: tuple[float, ...]) -> f
     return float(sum(terms) / len(terms))
 
 
+def slow_crps(quantiles: Array, truth: Array, levels: tuple[float, ...], pieces: int = 4000) -> float:
+    """Mean over observed minutes of twice the quantile loss, over levels one by one, each by its nearest quantile."""
+    terms = []
+    for y, row in zip(truth.ravel().tolist(), quantiles.reshape(len(levels), -1).T.tolist(), strict=True):
+        if np.isnan(y):
+            continue
+        total = 0.0
+        for piece in range(pieces):
+            at = (piece + 0.5) / pieces
+            nearest = min(range(len(levels)), key=lambda i: abs(levels[i] - at))
+            q, level = row[nearest], levels[nearest]
+            total += 2 * (level * (y - q) if y >= q else (1 - level) * (q - y)) / pieces
+        terms.append(total)
+    return float(sum(terms) / len(terms))
+
+
+def slow_peak_wape(pairs: list[tuple[float, float]]) -> float:
+    """Absolute error of (forecast, actual) pairs, each times its people, over the people times themselves."""
+    return sum(a * abs(f - a) for f, a in pairs) / sum(a * a for _, a in pairs)
+
+
 def slow_coverage(low: Array, high: Array, truth: Array) -> float:
     """Share of observed minutes within low..high."""
     inside = [

@@ -15,10 +15,9 @@ import numpy.typing as npt
 
 from tasks.model.promotion.decision import TOTAL, Decision, RivalRow, TierRow
 from tasks.settings.tree import GateSettings
+from tasks.tiers import TIERS, station_tiers
 
 Losses = npt.NDArray[np.float64]
-
-TIERS = ("busiest third", "middle third", "quietest third")
 
 
 def decide(
@@ -70,12 +69,6 @@ def decide(
     tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings, parts)
     promoted, reason = _verdict(table, tiers, reference, len(days), settings)
     return Decision(promoted, reason, len(days), table, tiers)
-
-
-def station_tiers(volume: Losses) -> tuple[npt.NDArray[np.int64], ...]:
-    """Station positions by thirds of the number of stations, busiest first; empty thirds are left out."""
-    order = np.argsort(-np.nan_to_num(volume), kind="stable")
-    return tuple(part for part in np.array_split(order, 3) if len(part))
 
 
 def better_confidence(challenger: Losses, rival: Losses) -> float:

@@ -9,14 +9,29 @@ import numpy as np
 
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import changes_markdown
-from tasks.model.review.tables import FIGURES, metric_rows
+from tasks.model.review.tables import metric_rows
 from tasks.model.review.where import when_markdown, where_markdown
 from tasks.model.training.train import Trained
 from tasks.stations.table import NO_STATIONS, StationTable
 
 LIMIT = 5000
 """Characters that MLflow takes in a description."""
-SHARES = ("wape", "bias", "coverage_80", "coverage_90")
+HEADINGS = {
+    "rmse_hour": "RMSE",
+    "mae_hour": "MAE",
+    "wape": "WAPE",
+    "bias": "bias",
+    "peak_wape": "peak WAPE",
+    "poisson_deviance": "deviance per minute",
+    "pinball": "pinball",
+    "crps": "CRPS",
+    "coverage_80": "within 80 %",
+    "coverage_90": "within 90 %",
+    "peak_precision": "peaks right",
+    "peak_recall": "peaks found",
+    "headroom_taken": "headroom",
+}
+SHARES = ("wape", "bias", "peak_wape", "coverage_80", "coverage_90", "peak_precision", "peak_recall", "headroom_taken")
 
 
 def describe_training(
@@ -40,11 +55,11 @@ def describe_training(
         "",
         "The held-out days, all stations, people in the hour:",
         "",
-        "| model | RMSE | MAE | WAPE | bias | deviance a minute | pinball | within 80 % | within 90 % |",
-        "|---|" + "---:|" * 8,
+        f"| model | {' | '.join(HEADINGS.values())} |",
+        "|---|" + "---:|" * len(HEADINGS),
     ]
     for row in metric_rows(trained):
-        cells = (_format_figure(figure, row[figure]) if figure in row else "" for figure in FIGURES)
+        cells = (_format_figure(figure, row[figure]) if figure in row else "" for figure in HEADINGS)
         figures.append(f"| {row['model']} | {' | '.join(cells)} |")
     where = (where_markdown(trained, stations), when_markdown(trained))
     sections = [decision.to_markdown(), *where, *more, "\n".join(figures), *_about_data(trained, meta)]

@@ -2,7 +2,7 @@
 
 Sections: `loss` by epoch; `fit`, its time; `holdout` (all stations) and `network` (their total) on the held-out days;
 `horizon` by minute ahead; `hour` by local hour of the origin; `gate`. The model is "challenger", "champion" or a
-baseline's name.
+baseline's name. `tier/<model>.<figure>` holds those of the busiest, middle and quietest third, steps 0, 1 and 2.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from tasks.model.review.description import describe_training, shorten
 from tasks.model.review.pictures import order_scores
 from tasks.model.review.tables import (
     FIGURES,
+    GAINS,
     STEP_FIGURES,
     as_csv,
     attention_rows,
@@ -30,13 +31,16 @@ from tasks.model.review.tables import (
     metric_rows,
     station_rows,
     target_rows,
+    tier_rows,
 )
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
+from tasks.tiers import TIERS
 from tasks.tracking import provenance
 from tasks.tracking.run import HELD_OUT, DataSet, Run
 
+TIER_FIGURES = ("rmse_hour", "crps", *GAINS)
 CLOCKED = ("fit_seconds", "rows_a_second")
 """What a fit notes that differs when it is done again: metrics, for MLflow takes a parameter once."""
 
@@ -73,6 +77,7 @@ def log_figures(
     run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of, model_id=model_id)
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
     run.text("tables/targets.csv", as_csv(target_rows(trained)))
+    run.text("tables/tiers.csv", as_csv(tier_rows(trained)))
     run.text("tables/stations.csv", as_csv(station_rows(trained, stations)))
     run.text("tables/horizon.csv", as_csv(horizon_rows(trained)))
     run.text("tables/calibration.csv", as_csv(calibration_rows(trained)))
@@ -132,8 +137,13 @@ def _log_scores(
     for name, scores in order_scores(trained.scores):
         own = model_id if name == CHALLENGER else None
         for section, values in (("holdout", scores.overall), ("network", scores.network)):
-            figures = {f"{section}/{name}.{figure}": values[figure] for figure in FIGURES}
+            known = [figure for figure in (*FIGURES, *GAINS) if figure in values]
+            figures = {f"{section}/{name}.{figure}": values[figure] for figure in known}
             run.metrics(figures, as_of, model_id=own, data=held_out)
+        tiers = [scores.by_tier[tier] for tier in TIERS if tier in scores.by_tier]
+        run.series(
+            {f"tier/{name}.{k}": [of.get(k, np.nan) for of in tiers] for k in TIER_FIGURES}, as_of, range(len(tiers))
+        )
         steps = columns(scores.by_horizon, STEP_FIGURES)
         run.series({f"horizon/{name}.{k}": v for k, v in steps.items()}, as_of, horizon_minutes(trained))
         hours = columns(scores.by_hour, FIGURES[:3])

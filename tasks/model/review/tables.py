@@ -13,6 +13,7 @@ from tasks.metrics import finite
 from tasks.model.review.pictures import order_scores
 from tasks.model.training.train import Trained
 from tasks.stations.table import NO_STATIONS, StationTable
+from tasks.tiers import TIERS
 
 FIGURES = (
     "rmse_hour",
@@ -23,7 +24,12 @@ FIGURES = (
     "pinball",
     "coverage_80",
     "coverage_90",
+    "peak_wape",
+    "crps",
+    "coverage_50",
 )
+GAINS = ("noise_floor", "headroom_taken", "peak_precision", "peak_recall")
+"""Figures of all stations and of tiers, where there are any."""
 STEP_FIGURES = ("mae_step", "poisson_deviance", "pinball")
 
 
@@ -31,10 +37,25 @@ def metric_rows(trained: Trained) -> list[dict[str, Any]]:
     """One row per model: its figures on the held-out days, and those of the network total as `network_…`."""
     rows = []
     for name, scores in order_scores(trained.scores):
-        own = finite({figure: scores.overall[figure] for figure in FIGURES})
+        own = _shown(scores.overall)
         total = finite({f"network_{figure}": scores.network[figure] for figure in FIGURES[:5]})
         rows.append({"model": name, **own, **total})
     return rows
+
+
+def tier_rows(trained: Trained) -> list[dict[str, Any]]:
+    """One row per tier of stations and model, busiest first."""
+    ordered = order_scores(trained.scores)
+    return [
+        {"tier": tier, "stations": int(scores.by_tier[tier]["stations"]), "model": name, **_shown(scores.by_tier[tier])}
+        for tier in TIERS
+        for name, scores in ordered
+        if tier in scores.by_tier
+    ]
+
+
+def _shown(figures: Mapping[str, float]) -> dict[str, float]:
+    return finite({figure: figures[figure] for figure in (*FIGURES, *GAINS) if figure in figures})
 
 
 def target_rows(trained: Trained) -> list[dict[str, Any]]:

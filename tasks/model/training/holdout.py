@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tasks.arrays import Float, Minutes
+from tasks.busy_hours import PEAK_SUMS, BusyHours, peak_counts, peak_figures
 from tasks.clock import to_local
 from tasks.contracts import Features, Forecaster, Progress
-from tasks.metrics import Cells, Double, Span, add_up, cells, figures, network_total
+from tasks.metrics import SUMS, Cells, Double, Span, add_up, cells, figures, network_total
 from tasks.model.origin_chunks import chunks
+from tasks.tiers import TIERS, headroom_taken, noise_floor, station_tiers
 from tasks.total import coherent
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,9 @@ class Scores:
             The total is the last station, where there is one. Days are 24 hours each, counted back from the last
             origin. The gate judges by it.
         calibration: share of observed minutes at or below each quantile of `QUANTILES`.
+        by_tier: by third of the stations, busiest first. There and in `overall` are, besides, `noise_floor`, the RMSE
+            of the true rate of Poisson counts; `peak_precision` and `peak_recall`, see `busy_hours`; and, where
+            baselines were scored, `headroom_taken`, see `tiers`.
     """
 
     overall: dict[str, float]
@@ -51,6 +56,7 @@ class Scores:
     by_hour: list[dict[str, float]]
     daily: Double
     calibration: list[float]
+    by_tier: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def held_out_day(origins: Minutes) -> npt.NDArray[np.int64]:
@@ -73,6 +79,7 @@ def score(
     models: Mapping[str, Forecaster],
     timezone: str,
     progress: Progress | None = None,
+    baselines: Collection[str] = (),
 ) -> dict[str, Scores]:
     """Score models on the same origins, a bounded number at a time.
 
@@ -82,21 +89,33 @@ def score(
         models: by name.
         timezone: of the hour of the day.
         progress: called with the number of origins done.
+        baselines: names of the models whose best is what others are held against, see `headroom_taken`.
     """
     grid, day = features.grid, held_out_day(origins)
     hour = ((to_local(origins, timezone).astype(np.int64) // 60) % 24).astype(np.int64)
-    sums = {name: _Sums(features, day, hour) for name in models}
+    sums, busy = {name: _Sums(features, day, hour) for name in models}, BusyHours(grid)
     done = 0
     for part in chunks(origins, features):
-        tensors, truth = features.tensors(part), features.truth(part)
+        tensors, truth, limits = features.tensors(part), features.truth(part), busy.limits(part)
         at = slice(done, done + len(part))
         for name, model in models.items():
             prediction = coherent(model.predict(tensors), tensors)
-            sums[name].add(prediction.mean, prediction.quantiles, truth, at)
+            sums[name].add(prediction.mean, prediction.quantiles, truth, limits, at)
         done += len(part)
         if progress:
             progress("hold-out origins", done, len(origins))
-    return {name: total.scores(grid.targets, grid.stations) for name, total in sums.items()}
+    scores = {name: total.scores(grid.targets, grid.stations) for name, total in sums.items()}
+    _add_headroom(scores, baselines)
+    return scores
+
+
+def _add_headroom(scores: Mapping[str, Scores], baselines: Collection[str]) -> None:
+    """Add `headroom_taken` to the figures of all stations and of every tier."""
+    groups = [{name: each.overall for name, each in scores.items()}]
+    groups += [{name: each.by_tier[tier] for name, each in scores.items() if tier in each.by_tier} for tier in TIERS]
+    for of in groups:
+        for name, share in headroom_taken(of, baselines).items():
+            of[name]["headroom_taken"] = share
 
 
 class _Sums:
@@ -110,10 +129,10 @@ class _Sums:
         self.total: Any = 0
         self.by_hour: Any = 0
         self.loss, self.hours = (np.zeros((int(day.max(initial=-1)) + 1, stations)) for _ in range(2))
-        self.below, self.minutes = np.zeros(7), 0
+        self.below, self.minutes, self.peaks = np.zeros(7), 0, np.zeros((1, stations, len(PEAK_SUMS)))
         self.parts = features.grid.parts
 
-    def add(self, mean: Float, quantiles: Float, truth: Float, at: slice) -> None:
+    def add(self, mean: Float, quantiles: Float, truth: Float, limits: Double, at: slice) -> None:
         scored, parts = cells(mean, truth, quantiles, self.spans), self.parts
         self.cells = self.cells + add_up(scored, (1,))  # [C, S, B, K]
         total = network_total(mean[:, :, parts], truth[:, :, parts])
@@ -126,6 +145,7 @@ class _Sums:
         loss = hour_deviance(scored.forecast[..., -1], scored.actual[..., -1])
         np.add.at(self.loss, self.day[at], np.where(whole, loss, 0).sum(axis=0))
         np.add.at(self.hours, self.day[at], whole.sum(axis=0))
+        self.peaks = self.peaks + peak_counts(mean, truth, limits)
         truth, quantiles = truth[:, :, parts], quantiles[:, :, :, parts]
         seen = np.isfinite(truth)
         self.below += [(seen & (truth <= quantile)).sum() for quantile in quantiles]
@@ -136,8 +156,10 @@ class _Sums:
         hour = self.cells[..., -1, :]
         among = hour[:, self.parts]
         steps = self.cells[:, self.parts].sum(axis=(0, 1))
+        peaks = self.peaks[:, self.parts]
+        tiers = station_tiers(among[..., SUMS.index("actual")].sum(axis=0))
         return Scores(
-            overall=figures(among.sum(axis=(0, 1))),
+            overall=_all_figures(among, peaks),
             network=figures(self.total[0]),
             by_target={name: figures(among[c].sum(axis=0)) for c, name in enumerate(targets)},
             by_station={name: figures(hour[:, s].sum(axis=0)) for s, name in enumerate(stations)},
@@ -145,7 +167,18 @@ class _Sums:
             by_hour=[figures(row) for row in self.by_hour],
             daily=np.divide(self.loss, self.hours, out=np.full_like(self.loss, np.nan), where=self.hours > 0),
             calibration=(self.below / max(self.minutes, 1)).tolist(),
+            by_tier={
+                name: {"stations": float(len(of)), **_all_figures(among[:, of], peaks[:, of])}
+                for name, of in zip(TIERS, tiers, strict=False)
+            },
         )
+
+
+def _all_figures(sums: Double, peaks: Double) -> dict[str, float]:
+    """Figures of sums [C, S, K] and peaks [C, S, 4] of some stations, with their noise floor."""
+    total = sums.sum(axis=(0, 1))
+    floor = noise_floor(total[SUMS.index("actual")], total[SUMS.index("spans")])
+    return figures(total) | peak_figures(peaks.sum(axis=(0, 1))) | {"noise_floor": floor}
 
 
 def hour_deviance(forecast: Double, actual: Double) -> Double:

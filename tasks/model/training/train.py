@@ -98,7 +98,7 @@ def train(
     origins = limit_origins(split.holdout, len(features.grid.stations))
     if champion is not None and _can_forecast(champion, features, origins):
         models[CHAMPION] = champion
-    scores = score(features, origins, models, settings.network.timezone, progress)
+    scores = score(features, origins, models, settings.network.timezone, progress, baselines)
     first = origins[np.unique(held_out_day(origins), return_index=True)[1]]
     return Trained(
         model=name,

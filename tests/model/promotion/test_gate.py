@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_1samp
 
 from tasks.model.promotion.decision import Decision
-from tasks.model.promotion.gate import better_confidence, decide, station_tiers
+from tasks.model.promotion.gate import better_confidence, decide
 from tasks.settings.tree import GateSettings
+from tasks.tiers import station_tiers
 
 DAYS, STATIONS = 7, 9
 VOLUME = np.arange(STATIONS, 0, -1).astype(np.float64) * 100

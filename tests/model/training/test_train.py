@@ -126,6 +126,21 @@ def test_scores_are_the_metrics_of_the_whole_whatever_the_chunks(tiny_champion: 
     np.testing.assert_allclose(scores.calibration, shares, atol=1e-6)
 
 
+def test_tiers_and_the_headroom_are_figures_of_the_same_hours(tiny_champion: Trained) -> None:
+    scores, origins = tiny_champion.scores, limit_origins(tiny_champion.split.holdout, 3)
+    actual = tiny_champion.features.truth(origins).sum(axis=-1, dtype=float)
+    busiest = int(np.argmax(np.nansum(actual, axis=(0, 1))))
+    tier = {name: each.by_tier["busiest third"] for name, each in scores.items()}
+    floor = np.nanmean(actual[:, :, busiest])
+    assert tier["challenger"]["noise_floor"] == pytest.approx(floor**0.5)
+    best = min(of["rmse_hour"] for name, of in tier.items() if name != "challenger") ** 2
+    for of in tier.values():
+        assert of["headroom_taken"] == pytest.approx((best - of["rmse_hour"] ** 2) / (best - floor))
+    station = tiny_champion.features.grid.stations[busiest]
+    assert tier["challenger"]["crps"] == scores["challenger"].by_station[station]["crps"]
+    assert {"peak_precision", "peak_recall", "headroom_taken"} <= scores["challenger"].overall.keys()
+
+
 def test_the_gate_s_losses_are_the_hours_poisson_deviance_by_day_and_station(tiny_champion: Trained) -> None:
     features, origins = tiny_champion.features, tiny_champion.split.holdout
     forecast = initial_forecaster("weekday_mean").predict(features.tensors(origins)).mean.sum(axis=-1)
