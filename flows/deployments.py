@@ -87,11 +87,10 @@ class Schedule:
             (months.astype(np.int64) % 12 + 1, 1, 12),
             ((days.astype(np.int64) + 4) % 7, 0, 6),  # 1 January 1970 was a Thursday
         )
-        named = (
-            np.isin(v, cron_values(text, low, high))
-            for text, (v, low, high) in zip(self.cron.split(), values, strict=True)
-        )
-        return np.logical_and.reduce(list(named))
+        due = np.ones(len(wall), dtype=bool)
+        for text, (of_field, low, high) in zip(self.cron.split(), values, strict=True):
+            due &= np.isin(of_field, cron_values(text, low, high))
+        return np.asarray(due)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import pyarrow as pa
 from tasks.tables import schemas
 
 Double = npt.NDArray[np.float64]
-FACTORS = ("level_factor", "channels_factor", "model_factor", "override_factor")
-"""Columns by which `usual` is multiplied, one after the other, to give the mean."""
+LEAST_USUAL = 0.5
+"""Usual people in the hour below which nothing is compared with them."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,12 @@ class Hour:
     usual: Double
     factors: dict[str, Double]
 
+    @property
+    def over_usual(self) -> Double:
+        """People over usual people, [S, C]; NaN where hardly anybody is usual, or nothing is known of it."""
+        compared = self.usual >= LEAST_USUAL
+        return np.asarray(np.divide(self.people, self.usual, out=np.full(self.people.shape, np.nan), where=compared))
+
 
 def read_hour(forecasts: pa.Table, total: str | None = None) -> Hour:
     """The arrays of one origin's rows.
@@ -51,18 +57,18 @@ def read_hour(forecasts: pa.Table, total: str | None = None) -> Hour:
     parts = np.array([name != total for name in stations], dtype=bool)
 
     def column(name: str) -> Double:
-        there = name in forecasts.column_names
-        values = forecasts[name].to_numpy(zero_copy_only=False) if there else np.full(forecasts.num_rows, np.nan)
+        values = forecasts[name].to_numpy(zero_copy_only=False)
         return np.asarray(np.asarray(values, np.float64)[order].reshape(shape)[parts])
 
+    names = schemas.FACTORS[1:]
     mean, parted = column("mean"), column("usual")
     sums = [parted.sum(axis=-1)]
-    for name in FACTORS:
+    for name in names:
         parted = parted * column(name)
         sums.append(parted.sum(axis=-1))
     factors = {
         name: np.divide(after, before, out=np.where(np.isnan(before), np.nan, 1.0), where=before > 0)
-        for name, before, after in zip(FACTORS, sums[:-1], sums[1:], strict=True)
+        for name, before, after in zip(names, sums[:-1], sums[1:], strict=True)
     }
     return Hour(
         tuple(name for name in stations if name != total),

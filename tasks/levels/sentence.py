@@ -21,21 +21,23 @@ def name_span(minutes: int) -> str:
     return {30: "the last half hour", 60: "the last hour"}.get(minutes, f"the last {minutes} minutes")
 
 
-def explain(day_name: str, whole: float, parts: Sequence[str]) -> str:
+def explain(day_name: str, whole: float | None, parts: Sequence[str]) -> str:
     """The sentence: how the hour stands to its usual, and the parts of that.
 
     Args:
         day_name: see `name_day`.
-        whole: people over usual people; NaN where there is no usual.
+        whole: people over usual people; NaN where hardly anybody is usual, None where nothing is known of it.
         parts: see `phrase_parts`.
 
     >>> explain("Tuesday", 1.18, ["the last hour ran 12 % high", "rain adds 5 %"])
     '18 % above a usual Tuesday: the last hour ran 12 % high, rain adds 5 %'
     """
-    if not np.isfinite(whole):
+    if whole is None:
         return f"nothing is known of a usual {day_name} at this hour"
-    per_cent = round(100 * (whole - 1))
-    if per_cent == 0:
+    per_cent = round(100 * (whole - 1)) if np.isfinite(whole) else 0
+    if np.isnan(whole):
+        head = f"hardly anybody comes on a usual {day_name} at this hour"
+    elif per_cent == 0:
         head = f"as on a usual {day_name}"
     elif whole >= TIMES:
         head = f"{whole:.1f} times a usual {day_name}"
@@ -48,7 +50,7 @@ def phrase_parts(factors: Mapping[str, float], span: str, channels: str, reasons
     """One phrase per factor that changes the hour by a per cent or more.
 
     Args:
-        factors: `hour.FACTORS` -> factor of the hour; NaN says nothing.
+        factors: name of a factor -> that of the hour; NaN says nothing.
         span: see `name_span`.
         channels: names of the channels, as a sentence lists them.
         reasons: of the overrides in force; empty for none given.

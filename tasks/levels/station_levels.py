@@ -17,7 +17,7 @@ from tasks.settings.levels import LevelSettings
 from tasks.stations.table import StationTable
 from tasks.tables import schemas
 
-MIDDLE = 3
+MIDDLE, PLACES = 3, 6
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def station_levels(
     capacity = np.array([each.get("capacity", np.nan) for each in known], np.float64)[:, None]
     places = hour.people * (settings.stay_minutes / 60)
     per_cent = {
-        "usual": _percentage(hour.people, hour.usual),
+        "usual": np.round(100 * hour.over_usual, PLACES),
         "record": _percentage(hour.people, record.astype(np.float64)),
         "capacity": _percentage(places, np.broadcast_to(capacity, places.shape)),
     }
@@ -94,18 +94,19 @@ def find_levels(hour: Hour, per_cent: Double, settings: LevelSettings) -> np.nda
 
 
 def _percentage(part: Double, whole: Double) -> Double:
-    return np.asarray(np.divide(100 * part, whole, out=np.full(part.shape, np.nan), where=whole > 0))
+    percentage = np.divide(100 * part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    return np.asarray(np.round(percentage, PLACES))
 
 
 def _sentences(hour: Hour, wording: Wording) -> list[str]:
-    whole = np.divide(hour.people, hour.usual, out=np.full(hour.people.shape, np.nan), where=hour.usual > 0)
     rows = zip(*(values.ravel().tolist() for values in hour.factors.values()), strict=True)
     names = np.repeat(np.array(hour.stations, dtype=object), len(hour.targets)).tolist()
     sentences = []
-    for name, ratio, row in zip(names, whole.ravel().tolist(), rows, strict=True):
+    known = np.isfinite(hour.usual).ravel().tolist()
+    for name, usual, ratio, row in zip(names, known, hour.over_usual.ravel().tolist(), rows, strict=True):
         factors = dict(zip(hour.factors, row, strict=True))
         parts = phrase_parts(factors, wording.span, wording.channels, wording.reasons.get(name, ""))
-        sentences.append(explain(wording.day, ratio, parts))
+        sentences.append(explain(wording.day, ratio if usual else None, parts))
     return sentences
 
 

@@ -84,6 +84,9 @@ def test_a_sentence_names_the_parts_that_change_the_hour_by_a_per_cent() -> None
     assert low == ["the last hour ran 10 % low", "rain takes away 50 %", "the model takes away 2 %"]
     assert phrase_parts({"override_factor": 2.5}, "", "", "concert") == ["a person multiplies it by 2.5 (concert)"]
     assert explain("Sunday", 3.04, []) == "3.0 times a usual Sunday"
+    assert explain("Sunday", float("nan"), ["rain adds 5 %"]).startswith(
+        "hardly anybody comes on a usual Sunday at this h"
+    )
     assert explain("Sunday", 1.004, []) == "as on a usual Sunday"
 
 
