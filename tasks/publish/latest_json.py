@@ -13,6 +13,7 @@ import pyarrow as pa
 from tasks.arrays import QUANTILE_COLUMNS
 from tasks.contracts import Publication
 from tasks.errors import StoreError
+from tasks.settings.levels import LevelSettings
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.stations.table import NO_STATIONS, StationTable
@@ -25,8 +26,24 @@ PATH = "publications/latest.json"
 SCHEMA_VERSION = 1
 DECIMALS = 3
 MOST_STATIONS = 1000
-"""Above it the file carries `FEW_QUANTILES` only, which makes it 3 kB per station instead of 6."""
+"""Above it the file carries `FEW_QUANTILES` and no sentences, which makes it 3 kB per station instead of 7."""
 FEW_QUANTILES = ("q05", "q50", "q95")
+LEVEL_DECIMALS = {
+    "level": 0,
+    "hour": 1,
+    "low": 0,
+    "high": 0,
+    "usual": 1,
+    "percent_of_usual": 1,
+    "record": 0,
+    "percent_of_record": 1,
+    "percent_of_capacity": 1,
+    "level_factor": 4,
+    "channels_factor": 4,
+    "model_factor": 4,
+    "override_factor": 4,
+}
+"""Columns of `tables.STATION_LEVELS` that the file carries, and the decimals of each."""
 FROM_SUMMARY = (
     "network",
     "timezone",
@@ -55,7 +72,7 @@ class LatestJson:
             StoreError: if it cannot be written.
         """
         summary = publication.summary
-        document = latest_document(publication.forecasts, summary, stations=station_table(self._settings))
+        document = latest_document(publication, self._settings.levels, station_table(self._settings))
         text = json.dumps(document, separators=(",", ":"), allow_nan=False)
         with self._store.lock("latest-json"):
             published = self._published_origin()
@@ -79,19 +96,20 @@ TARGET = LatestJson
 
 
 def latest_document(
-    forecasts: pa.Table,
-    summary: dict[str, Any],
-    most_stations: int = MOST_STATIONS,
+    publication: Publication,
+    levels: LevelSettings | None = None,
     stations: StationTable = NO_STATIONS,
+    most_stations: int = MOST_STATIONS,
 ) -> dict[str, Any]:
     """The document of one issue; numbers in people per interval, rounded to three decimals.
 
     Args:
-        forecasts: rows of `tables.FORECASTS` of one origin, any order.
-        summary: of the same issue; where it names a `total`, the rows of that are the quantiles of `totals`.
-        most_stations: above it only `FEW_QUANTILES` are carried.
+        publication: where its summary names a `total`, the rows of that are the quantiles of `totals`.
+        levels: what the levels compare with, and their names.
         stations: names and places, of which those of the stations that are forecast are carried.
+        most_stations: above it only `FEW_QUANTILES` are carried, and no sentences.
     """
+    forecasts, summary = publication.forecasts, publication.summary
     station, names = schemas.name_codes(forecasts["station_id"])
     target, targets = schemas.name_codes(forecasts["target"])
     horizon = forecasts["horizon_minutes"].to_numpy()
@@ -118,7 +136,21 @@ def latest_document(
             for s in parts
         },
         **({"station_information": known} if known else {}),
+        "next_issue_at": summary["next_issue_at"],
+        **_levels(publication.stations, levels or LevelSettings(), sentences=len(names) <= most_stations),
     }
+
+
+def _levels(stations: pa.Table, settings: LevelSettings, sentences: bool) -> dict[str, Any]:
+    """The fields on levels: what they are, and station_id -> target -> what is known of the hour."""
+    names = [name for name in (*LEVEL_DECIMALS, *(["why"] if sentences else [])) if name in stations.column_names]
+    found: dict[str, dict[str, Any]] = {}
+    for row in stations.select(["station_id", "target", *names]).to_pylist():
+        known = {name: row[name] for name in names if row[name] is not None}
+        rounded = {name: round(v, LEVEL_DECIMALS[name]) if name in LEVEL_DECIMALS else v for name, v in known.items()}
+        found.setdefault(row["station_id"], {})[row["target"]] = rounded
+    means = {"by": settings.by, "thresholds": list(settings.limits), "names": list(settings.labels)}
+    return {"level_scale": means, "levels": found}
 
 
 def _round(values: npt.NDArray[np.float64] | np.float64) -> Any:

@@ -12,14 +12,15 @@ from support.publications import publication
 
 import tasks.publish
 from tasks.arrays import QUANTILE_COLUMNS
-from tasks.contracts import Prediction, Target
+from tasks.contracts import Prediction, Publication, Target
 from tasks.errors import ConfigError, StoreError
 from tasks.publish import known_targets, make_target
-from tasks.publish.latest_json import FEW_QUANTILES, latest_document
+from tasks.publish.latest_json import FEW_QUANTILES, FROM_SUMMARY, latest_document
 from tasks.publish.steps import publish
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
-from tasks.tables.forecasts import forecast_table
+from tasks.tables.forecasts import Factors, forecast_table
+from tasks.tables.schemas import FACTORS
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")
 SCHEMA = Path(tasks.publish.__file__).parent / "latest.schema.json"
@@ -32,7 +33,12 @@ def issue(stations: int = 4, interval: int = 1, reason: str | None = None) -> tu
     prediction = Prediction(rng.gamma(2, 2, shape).astype(np.float32), quantiles)
     names = [f"station {i}" for i in range(stations)]
     origin = np.array([ORIGIN])
-    table = forecast_table(prediction, origin, origin, names, ("entries", "exits"), interval, "3", reason)
+    usual, level = rng.gamma(2, 2, shape).astype(np.float32), np.full(shape, 1.25, np.float32)
+    usual[:, :, 0] = level[:, :, 0] = np.nan
+    one = np.where(np.isnan(usual), usual, np.float32(1))
+    factors = Factors(usual, level, one, (prediction.mean / usual / level).astype(np.float32), one)
+    names_of = (names, ("entries", "exits"))
+    table = forecast_table(prediction, origin, origin, *names_of, interval, "3", reason, factors)
     return table, {
         "network": "Metro",
         "timezone": "America/Chicago",
@@ -45,6 +51,10 @@ def issue(stations: int = 4, interval: int = 1, reason: str | None = None) -> tu
         "degraded_reason": reason,
         "busiest": [],
     }
+
+
+def made(table: pa.Table, summary: dict[str, Any]) -> Publication:
+    return publication(Settings(), table, summary)
 
 
 def publish_issue(settings: Settings, table: pa.Table, summary: dict[str, Any]) -> str:
@@ -69,7 +79,7 @@ def test_the_published_file_is_valid_by_its_schema(tmp_path: Path, interval: int
 
 
 def test_the_schema_rejects_what_it_should() -> None:
-    good = latest_document(*issue())
+    good = latest_document(made(*issue()))
     assert faults(good) == []
     changes: tuple[dict[str, object], ...] = (
         {"schema_version": 2},
@@ -88,8 +98,8 @@ def test_the_schema_rejects_what_it_should() -> None:
 def test_every_number_is_the_tables_rounded_to_three_decimals_whatever_the_order_of_rows() -> None:
     table, summary = issue()
     shuffled = table.take(np.random.default_rng(2).permutation(table.num_rows))
-    document = latest_document(shuffled, summary)
-    assert document == latest_document(table, summary)
+    document = latest_document(made(shuffled, summary))
+    assert document == latest_document(made(table, summary))
     frame = table.to_pandas()
     for (station, target), rows in frame.groupby(["station_id", "target"], observed=True):
         for column in ("mean", *QUANTILE_COLUMNS):
@@ -97,20 +107,55 @@ def test_every_number_is_the_tables_rounded_to_three_decimals_whatever_the_order
     assert len(document["stations"]) == 4
     for target, rows in frame.groupby("target", observed=True):
         assert document["totals"][target]["hour"] == pytest.approx(rows["mean"].sum(), abs=1e-3)
+    assert document["next_issue_at"] is None
     text = json.dumps(document["stations"])
     assert max(len(number.partition(".")[2]) for number in text.replace("]", ",").split(",")) <= 3
 
 
 def test_quantiles_still_do_not_cross_after_rounding() -> None:
-    document = latest_document(*issue(stations=20))
+    document = latest_document(made(*issue(stations=20)))
     for targets in document["stations"].values():
         for series in targets.values():
             assert (np.diff([series[q] for q in QUANTILE_COLUMNS], axis=0) >= 0).all()
 
 
+def test_every_station_has_its_hour_beside_the_usual_one_and_factors_that_multiply_back_to_it() -> None:
+    document = latest_document(made(*issue()))
+    assert document["level_scale"]["names"] == ["very quiet", "quiet", "usual", "busy", "very busy"]
+    for station, targets in document["levels"].items():
+        for target, level in targets.items():
+            assert level["hour"] == pytest.approx(sum(document["stations"][station][target]["mean"]), abs=0.06)
+            if station == "station 0":
+                assert level["why"] == "nothing is known of a usual Tuesday at this hour"
+                assert not {"usual", "percent_of_usual", "level", "level_factor"} & set(level)
+                continue
+            product = np.prod([level[name] for name in ("usual", *FACTORS[1:])])
+            assert product == pytest.approx(level["hour"], rel=2e-3)
+            assert level["level_factor"] == 1.25
+            assert level["percent_of_usual"] == pytest.approx(100 * level["hour"] / level["usual"], rel=2e-3)
+            assert level["why"].split(" % ")[1].startswith(("above a usual Tuesday: ", "below a usual Tuesday: "))
+
+
+def test_a_reader_of_the_fields_of_before_finds_them_as_they_were() -> None:
+    table, summary = issue()
+    document = latest_document(made(table, summary))
+    added = {"levels", "level_scale", "next_issue_at"}
+    assert set(document) - added == {
+        *FROM_SUMMARY,
+        "schema_version",
+        "horizon_minutes",
+        "quantiles",
+        "totals",
+        "stations",
+    }
+    assert document["schema_version"] == 1
+    assert set(document["stations"]["station 0"]["exits"]) == {"mean", *QUANTILE_COLUMNS}
+
+
 def test_a_huge_network_carries_fewer_quantiles_and_says_so() -> None:
-    document = latest_document(*issue(stations=6), most_stations=5)
+    document = latest_document(made(*issue(stations=6)), most_stations=5)
     assert document["quantiles"] == list(FEW_QUANTILES)
+    assert "why" not in document["levels"]["station 1"]["exits"]
     assert faults(document) == []
     assert set(document["stations"]["station 0"]["exits"]) == {"mean", *FEW_QUANTILES}
 

@@ -88,7 +88,7 @@ def test_latest_json_holds_what_is_known_of_the_stations_that_it_forecasts(tmp_p
     )
     facts = {"name": "Clark <b>Lake</b>", "line": "Blue", "latitude": 41.88, "longitude": -87.63, "capacity": 12}
     assert document.pop("station_information") == {"72": facts}
-    assert document == latest_document(forecasts(), SUMMARY)
+    assert document == latest_document(publication(settings, forecasts(), SUMMARY))
     schema = json.loads((Path(tasks.publish.__file__).parent / "latest.schema.json").read_text())
     whole = {**document, "station_information": {"72": facts}}
     assert not list(Draft202012Validator(schema).iter_errors(whole))
