@@ -147,10 +147,35 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks.append(figures_table("scope", {scope: of for scope, of in scopes.items() if of}))
         blocks += [figures_table("target", report.by_target)] if report.by_target else []
         blocks += [figures_table("model version", report.by_model)] if report.by_model else []
-        blocks.append(legend(scopes))
+        blocks += [figures_table("tier", report.by_tier)] if report.by_tier else []
+        blocks += _score_details(report)
+        blocks.append(legend(scopes, report.by_model))
     blocks += [_control_table(report.control)] if report.control else []
     blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
     return Document(f"Scores of {len(report.days):,} service days", [*blocks, *([followed] if followed else [])])
+
+
+def _score_details(report: ScoreReport) -> list[Block]:
+    """Error by tier, model and band, how often truth was below each quantile, and what people changed."""
+    groups = [
+        (row["tier"], row["model"], row["band"], *(_number(row.get(name)) for name in ("mae_band", "wape", "crps")))
+        for row in report.by_group
+    ]
+    shares = [
+        (f"{row['quantile']:.0%}", f"{row['below']:.1%}", f"{row['at_or_below']:.1%}") for row in report.calibration
+    ]
+    names = ("tier", "model version", "minutes ahead", "MAE", "WAPE", "CRPS/min")
+    blocks: list[Block] = [Table(names, groups, left=3, title="Error by minutes ahead", lines=())]
+    blocks += (
+        [Table(("quantile", "minutes below", "at or below"), shares, title="Calibration", lines=())] if shares else []
+    )
+    if report.overrides:
+        of = report.overrides
+        blocks.append(
+            f"{of['hours']:,.0f} hours that a person changed: MAE {of['mae_hour']:,.1f} people as published, "
+            f"{of['mae_hour_without']:,.1f} without the change."
+        )
+    return blocks
 
 
 def _control_table(tiers: Sequence[TierControl]) -> Table:

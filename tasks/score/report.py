@@ -1,15 +1,13 @@
-"""Add up the scores of several days, and report their figures."""
+"""What a scoring reports: figures of all stations, by target, model, tier and band, and how well bands hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import numpy as np
-
-from tasks.metrics import SUMS, Double, figures, finite
 from tasks.score.live_error import TierControl
-from tasks.score.scoring import Issues, Scored
+
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -22,11 +20,16 @@ class ScoreReport:
         rows: of the scores table.
         pending: issues whose hour is not over.
         unobserved: issues whose hour is over and whose truth is not there.
-        metrics: all targets, and all stations but for their total; see `metrics.figures`, with `skill` (1 less the
-            absolute error of the hour over that of the same wall-clock minutes a week before, where both are known) and
-            coverage by band.
+        metrics: all targets, and all stations but for their total; see `metrics.figures`, with `peak_precision` and
+            `peak_recall` (see `busy_hours`), `noise_floor`, `skill` (1 less the absolute error of the hour over that of
+            the same wall-clock minutes a week before, where both are known), `headroom` (the same of the squared
+            errors, each less what chance makes) and coverage by band.
         network: figures of the sum over stations.
-        by_target, by_model: figures of the stations by target and by model version.
+        by_target, by_model, by_tier: figures of the stations by target, model version, and third of the stations.
+        by_group: a row per tier, model version and band: `tier`, `model`, `band`, and figures.
+        calibration: a row per quantile: `quantile`, and the shares of minutes `below` it and `at_or_below` it. The
+            level of a quantile that is right lies between the two, as counts are whole numbers.
+        overrides: hours that a person changed: `hours`, `mae_hour` as published, `mae_hour_without` the change.
         late: those of `days` that late data had marked.
         control: where the hourly error of each tier of stations stands; empty where it was not looked at.
         total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
@@ -37,76 +40,14 @@ class ScoreReport:
     rows: int
     pending: int
     unobserved: int
-    metrics: dict[str, float]
-    network: dict[str, float]
-    by_target: dict[str, dict[str, float]]
-    by_model: dict[str, dict[str, float]]
+    metrics: Figures
+    network: Figures
+    by_target: dict[str, Figures]
+    by_model: dict[str, Figures]
+    by_tier: dict[str, Figures] = field(default_factory=dict)
+    by_group: list[dict[str, Any]] = field(default_factory=list)
+    calibration: list[Figures] = field(default_factory=list)
+    overrides: Figures = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
-    total: dict[str, float] = field(default_factory=dict)
+    total: Figures = field(default_factory=dict)
     control: tuple[TierControl, ...] = ()
-
-
-@dataclass
-class Tally:
-    """Sums while the days go by; `report` closes it.
-
-    Attributes:
-        targets: names of the axis C.
-        bands: names of the axis B, the whole hour last.
-    """
-
-    targets: Sequence[str]
-    bands: Sequence[str]
-    origins: int = 0
-    rows: int = 0
-    pending: int = 0
-    unobserved: int = 0
-    _by_model: dict[str, Double] = field(default_factory=dict)
-    _network: Double = field(init=False)
-    _total: Double = field(init=False)
-    _skill: Double = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._network, self._total = self._zero(), self._zero()
-        self._skill = np.zeros((len(self.targets), 2))
-
-    def add(self, issues: Issues, scored: Scored) -> None:
-        """Count issues whose hour is over."""
-        something = scored.stations[:, :, :, SUMS.index("spans")].any(axis=(0, 2))
-        self.origins += int(something.sum())
-        self.unobserved += int((~something).sum())
-        self.rows += scored.rows.num_rows
-        for version in np.unique(issues.model_versions.astype(str)):
-            mine = issues.model_versions == version
-            before = self._by_model.get(str(version), self._zero())
-            self._by_model[str(version)] = before + scored.stations[:, mine].sum(axis=1)
-        self._network = self._network + scored.network.sum(axis=1)
-        self._total = self._total + scored.total.sum(axis=1)
-        self._skill = self._skill + scored.skill.sum(axis=1)
-
-    def report(self, days: Sequence[str]) -> ScoreReport:
-        """The figures of all that was added."""
-        total = sum(self._by_model.values(), start=self._zero())
-        own = self._total[:, -1].sum(axis=0)
-        absolute, naive = self._skill.sum(axis=0)
-        skill = {"skill": 1 - absolute / naive if naive else float("nan")}
-        return ScoreReport(
-            list(days),
-            self.origins,
-            self.rows,
-            self.pending,
-            self.unobserved,
-            finite(figures(total[:, -1].sum(axis=0)) | skill | self._coverage(total.sum(axis=0))),
-            finite(figures(self._network[:, -1].sum(axis=0))),
-            {target: finite(figures(total[c, -1])) for c, target in enumerate(self.targets)},
-            {version: finite(figures(sums[:, -1].sum(axis=0))) for version, sums in sorted(self._by_model.items())},
-            total=finite(figures(own) | self._coverage(self._total.sum(axis=0))) if own.any() else {},
-        )
-
-    def _zero(self) -> Double:
-        return np.zeros((len(self.targets), len(self.bands), len(SUMS)))
-
-    def _coverage(self, sums: Double) -> dict[str, float]:
-        """Coverage by band, named `coverage_80/1-5`; sums are [B, K]."""
-        by_band = {band: figures(row, "band") for band, row in zip(self.bands, sums, strict=True)}
-        return {f"{name}/{band}": f[name] for name in ("coverage_80", "coverage_90") for band, f in by_band.items()}

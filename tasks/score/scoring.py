@@ -18,6 +18,7 @@ from tasks.tables import schemas
 
 WEEK = np.timedelta64(7, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
+PAIRED = ("hours", "actual", "absolute", "squared", "naive_absolute", "naive_squared")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Issues:
         model_versions: [O].
         mean: float32 [C, O, S, H]; NaN where nothing was forecast.
         quantiles: float32 [Q, C, O, S, H].
+        usual: people that are usual, float32 [C, O, S, H]; NaN where that is not known.
+        override: what a person multiplied the forecast by, float32 [C, O, S, H]; NaN likewise.
         stations, targets: names of the axes.
     """
 
@@ -38,6 +41,8 @@ class Issues:
     model_versions: npt.NDArray[np.object_]
     mean: Float
     quantiles: Float
+    usual: Float
+    override: Float
     stations: tuple[str, ...]
     targets: tuple[str, ...]
 
@@ -55,6 +60,8 @@ class Issues:
             model_versions=self.model_versions[chosen],
             mean=self.mean[:, chosen],
             quantiles=self.quantiles[:, :, chosen],
+            usual=self.usual[:, chosen],
+            override=self.override[:, chosen],
         )
 
 
@@ -64,17 +71,21 @@ class Scored:
 
     Attributes:
         rows: of `tables.SCORES`, one a wholly observed (issue, station, target, band).
-        stations: sums over stations but for their total, float64 [C, O, B, K] by `metrics.SUMS`.
-        network: the same of the sum over stations.
-        total: the same of the total's own forecast; zeros without.
-        skill: absolute error of the hour of (forecast, baseline) where there is a baseline, float64 [C, O, 2].
+        truth: what was counted, float32 [C, O, S, H]; NaN where nothing was observed or forecast.
+        cells: errors by target, issue, station and band, the total among the stations.
+        network: sums of the network, float64 [C, O, B, K] by `metrics.SUMS`.
+        paired: errors of the hour where the baseline has one, by `PAIRED`, float64 [C, O, S, 6].
+        parts: positions of the stations but for their total.
+        whole: position of the total; empty without one.
     """
 
     rows: pa.Table
-    stations: metrics.Double
+    truth: Float
+    cells: metrics.Cells
     network: metrics.Double
-    total: metrics.Double
-    skill: metrics.Double
+    paired: metrics.Double
+    parts: Int
+    whole: Int
 
 
 def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
@@ -89,8 +100,9 @@ def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
     kept = (c >= 0) & (horizon % interval == 0) & (h >= 0) & (h < steps)
     at = (c[kept], issue[kept], station[kept], h[kept])
     shape = (len(targets), len(first), len(stations), steps)
-    values = np.full((1 + len(QUANTILE_COLUMNS), *shape), np.nan, dtype=np.float32)
-    for array, name in zip(values, ("mean", *QUANTILE_COLUMNS), strict=True):
+    columns = ("mean", "usual", "override_factor", *QUANTILE_COLUMNS)
+    values = np.full((len(columns), *shape), np.nan, dtype=np.float32)
+    for array, name in zip(values, columns, strict=True):
         array[at] = table[name].to_numpy()[kept]
     version, versions = schemas.name_codes(table["model_version"])
     return Issues(
@@ -98,7 +110,9 @@ def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
         schemas.numpy_times(table["origin_utc"])[first].astype("datetime64[m]"),
         np.array(versions, dtype=object)[version[first]] if len(first) else np.empty(0, dtype=object),
         values[0],
-        values[1:],
+        values[3:],
+        values[1],
+        values[2],
         tuple(stations),
         tuple(targets),
     )
@@ -165,21 +179,30 @@ def score(
     cells = metrics.cells(issues.mean, truth, issues.quantiles, spans)
     week = metrics.cells(np.zeros_like(truth), np.where(np.isfinite(truth), baseline, np.nan), None, spans)
     naive = np.where(week.complete & cells.complete, np.abs(week.actual - cells.actual), np.nan)
-    error = np.where(np.isfinite(naive), np.abs(cells.forecast - cells.actual), np.nan)[..., -1]
     whole = np.array([name == total for name in issues.stations], dtype=bool)
-    parts = slice(None) if total is None else np.flatnonzero(~whole)
+    parts = np.flatnonzero(~whole)
     mean, actual = metrics.network_total(issues.mean[:, :, parts], truth[:, :, parts])
-    stations, own = (metrics.Cells._make(x[:, :, some] for x in cells) for some in (parts, np.flatnonzero(whole)))
     return Scored(
-        _rows(issues, cells, naive, [span.name for span in spans]),
-        metrics.add_up(stations, (2,)),
+        _rows(issues, cells, naive, spans),
+        truth,
+        cells,
         metrics.add_up(metrics.cells(mean, actual, None, spans), (2,)),
-        metrics.add_up(own, (2,)),
-        np.stack([np.nansum(error[:, :, parts], axis=2), np.nansum(naive[:, :, parts, -1], axis=2)], axis=-1),
+        _paired(cells, naive),
+        parts,
+        np.flatnonzero(whole),
     )
 
 
-def _rows(issues: Issues, cells: metrics.Cells, naive: metrics.Double, bands: Sequence[str]) -> pa.Table:
+def _paired(cells: metrics.Cells, naive: metrics.Double) -> metrics.Double:
+    """Terms of the hour by `PAIRED`, zero where the baseline has none."""
+    theirs = naive[..., -1]
+    known = np.isfinite(theirs)
+    ours = np.abs(cells.forecast - cells.actual)[..., -1]
+    terms = (np.ones_like(ours), cells.actual[..., -1], ours, ours**2, theirs, theirs**2)
+    return np.stack([np.where(known, term, 0) for term in terms], axis=-1)
+
+
+def _rows(issues: Issues, cells: metrics.Cells, naive: metrics.Double, spans: Sequence[metrics.Span]) -> pa.Table:
     """Rows by issue, station, target and band."""
 
     def column(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -190,13 +213,16 @@ def _rows(issues: Issues, cells: metrics.Cells, naive: metrics.Double, bands: Se
     forecast, actual, minutes = column(cells.forecast), column(cells.actual), column(cells.minutes)
     versions, version = np.unique(issues.model_versions.astype(str), return_inverse=True)
     by_minute = (cells.deviance, cells.pinball, cells.covered_80, cells.covered_90)
+    as_modelled = issues.mean / issues.override
+    people = [np.stack([x[..., span.steps].sum(axis=-1, dtype=np.float64) for span in spans], axis=-1)
+              for x in (issues.usual, as_modelled)]  # fmt: skip
     return pa.Table.from_arrays(
         [
             schemas.time_array(issues.issued_at[o]),
             schemas.time_array(issues.origins[o]),
             schemas.name_array(s, issues.stations),
             schemas.name_array(c, issues.targets),
-            schemas.name_array(b, bands),
+            schemas.name_array(b, [span.name for span in spans]),
             schemas.name_array(version[o], versions.tolist()),
             pa.array(minutes.astype(np.int32)),
             pa.array(actual),
@@ -205,6 +231,9 @@ def _rows(issues: Issues, cells: metrics.Cells, naive: metrics.Double, bands: Se
             pa.array((forecast - actual) ** 2),
             *(pa.array(column(values) / minutes) for values in by_minute),
             pa.array(column(naive), from_pandas=True),
+            pa.array(column(cells.crps) / minutes),
+            pa.array(column(cells.covered_50) / minutes),
+            *(pa.array(column(values), from_pandas=True) for values in people),
         ],
         schema=schemas.SCORES,
     )

@@ -15,11 +15,12 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import Grid
 from tasks.errors import ConfigError, NexthourError
+from tasks.score.busy_days import BusyDays
 from tasks.score.live_error import TierControl as TierControl
 from tasks.score.live_error import tier_controls
 from tasks.score.report import ScoreReport as ScoreReport
-from tasks.score.report import Tally
 from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
+from tasks.score.tally import Tally
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
@@ -32,6 +33,7 @@ from tasks.tracking.live_scores import log_live_metrics
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 1_000_000
+SCORED_COLUMNS = pa.schema([*schemas.PREDICTIONS, *(schemas.FORECASTS.field(n) for n in ("usual", "override_factor"))])
 CLOCK_CHANGE = np.timedelta64(3, "h")
 MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 
@@ -56,7 +58,8 @@ def score_forecasts(
     network, store = settings.network, Store(settings.data_root)
     steps = HORIZON_MINUTES // network.interval_minutes
     spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
-    tally = Tally(network.targets, [span.name for span in spans])
+    tally = Tally(network.targets, [span.name for span in spans], settings.gate.baselines)
+    busy = BusyDays(settings)
     mark_older_scores(store, as_of)
     marks = _marks(store, as_of, network.timezone)
     days = _days(settings, store, as_of, start, end, frozenset(marks))
@@ -64,7 +67,7 @@ def score_forecasts(
         settled = is_settled(day, as_of, network.timezone)
         if not settled:
             mark_unsettled(store, day)
-        _score_day(settings, store, day, as_of, spans, tally)
+        _score_day(settings, day, as_of, spans, tally, busy)
         clear(store, [marks[day]] if settled and day in marks else [])
     if start is None:
         issued = set(store.partitions("forecasts"))
@@ -97,6 +100,11 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
     figures = {f"live/{name}": value for name, value in report.metrics.items()}
     figures |= {f"live_network/{name}": value for name, value in report.network.items()}
     figures |= {f"live_total/{name}": value for name, value in report.total.items()}
+    figures |= {
+        f"live_{tier.replace(' ', '_')}/{name}": value
+        for tier, of in report.by_tier.items()
+        for name, value in of.items()
+    }
     hour = int(as_of.astype("datetime64[h]").astype(np.int64))
     try:
         return log_live_metrics(settings, metrics.finite(figures), hour, as_of, report.by_model)
@@ -106,13 +114,13 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
 
 
 def _score_day(
-    settings: Settings, store: Store, day: str, as_of: np.datetime64, spans: list[metrics.Span], tally: Tally
+    settings: Settings, day: str, as_of: np.datetime64, spans: list[metrics.Span], tally: Tally, busy: BusyDays
 ) -> None:
     """Score the issues of one day and replace its file; a day whose hours are all to come has none."""
-    network = settings.network
+    network, store = settings.network, Store(settings.data_root)
     truth, baseline = _truth(settings, store, np.datetime64(day, "D"), as_of)
     known: set[tuple[int, int, str]] = set()
-    scored = []
+    rows = []
     for table in _pieces(store, day):
         issues = unpack(table, network.targets, network.interval_minutes)
         issues = issues.take(np.array([issue not in known for issue in issues.identities()], dtype=bool))
@@ -122,11 +130,12 @@ def _score_day(
         issues = issues.take(over)
         if len(issues.origins):
             actual, week = (hours(grid, issues.origins, issues.stations) for grid in (truth, baseline))
-            scored.append(score(issues, actual, week, spans, network.total))
-            tally.add(issues, scored[-1])
-    if scored:
-        rows = pa.concat_tables([piece.rows for piece in scored]).unify_dictionaries()
-        store.write_table(f"{schemas.day_folder('scores', day)}/part.parquet", rows)
+            scored = score(issues, actual, week, spans, network.total)
+            tally.add(issues, scored, busy.limits(np.datetime64(day, "D"), issues.stations))
+            rows.append(scored.rows)
+    if rows:
+        whole = pa.concat_tables(rows).unify_dictionaries()
+        store.write_table(f"{schemas.day_folder('scores', day)}/part.parquet", whole)
 
 
 def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datetime64) -> tuple[Grid, Grid]:
@@ -153,7 +162,7 @@ def _pieces(store: Store, day: str, rows_at_once: int = ROWS_AT_ONCE) -> Iterato
     for path in store.files(schemas.day_folder("forecasts", day), ".parquet"):
         issued = schemas.numpy_times(store.read_tables([path], pa.schema([("issued_at", schemas.TIME)]))["issued_at"])
         for rows in _issue_ranges(issued, rows_at_once):
-            small.append(store.read_tables([path], schemas.PREDICTIONS, rows))
+            small.append(store.read_tables([path], SCORED_COLUMNS, rows))
             if sum(table.num_rows for table in small) >= rows_at_once:
                 yield pa.concat_tables(small)
                 small = []

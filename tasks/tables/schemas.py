@@ -89,8 +89,17 @@ SCORES = pa.schema(
         ("covered_80", pa.float64()),
         ("covered_90", pa.float64()),
         ("baseline_absolute_error", pa.float64()),
+        ("crps", pa.float64()),
+        ("covered_50", pa.float64()),
+        ("usual", pa.float64()),
+        ("without_override", pa.float64()),
     ]
 )
+"""Errors of forecasts. The last four columns are null in files of earlier releases: CRPS and coverage of 50 % per
+minute, the usual people of the band, and the forecast without what a person multiplied it by."""
+
+BUSY_HOURS = pa.schema([("station_id", NAME), ("target", NAME), ("limit", pa.float64())])
+"""People per hour above which an hour of a service day is one of the busiest tenth; see `tasks.busy_hours`."""
 
 STATION_LEVELS = pa.schema(
     [

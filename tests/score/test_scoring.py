@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from support.forecast_fakes import random_grid
-from support.oracles import slow_coverage, slow_pinball, slow_poisson_deviance
+from support.oracles import slow_coverage, slow_crps, slow_pinball, slow_poisson_deviance
 
 from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.clock import to_local
@@ -19,7 +19,7 @@ from tasks.score.steps import _pieces, score_forecasts
 from tasks.settings.tree import Network, ScoreSettings, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.forecasts import forecast_table
+from tasks.tables.forecasts import Factors, forecast_table
 from tasks.tables.rebuild import rebuild_day
 from tasks.tables.staleness import due, mark_late
 
@@ -55,13 +55,17 @@ def observe(root: Path, grid: Grid, batch: str = "a", received: str = "2024-03-2
         rebuild_day(store, str(day), grid.targets)
 
 
-def forecast(grid: Grid, origins: Minutes, version: str = "3", seed: int = 5) -> pa.Table:
+def forecast(
+    grid: Grid, origins: Minutes, version: str = "3", seed: int = 5, factors: Factors | None = None
+) -> pa.Table:
     rng = np.random.default_rng(seed)
     shape = (2, len(origins), len(grid.stations), 60 // grid.interval)
     quantiles = np.sort(rng.gamma(3, 1, (7, *shape)), axis=0).astype(np.float32)
     mean = rng.gamma(3, 1, shape).astype(np.float32)
     return forecast_table(
-        Prediction(mean, quantiles), origins, origins, grid.stations, grid.targets, grid.interval, version
+        Prediction(mean, quantiles),
+        *(origins, origins, grid.stations, grid.targets, grid.interval, version),
+        factors=factors,
     )
 
 
@@ -123,6 +127,8 @@ def slow_scores(grid: Grid, table: pa.Table) -> dict[tuple[object, ...], dict[st
                 "squared_error": (mean.sum() - truth.sum()) ** 2,
                 "poisson_deviance": slow_poisson_deviance(mean, truth),
                 "pinball": slow_pinball(quantiles, truth, QUANTILES),
+                "crps": slow_crps(quantiles, truth, QUANTILES, 40),
+                "covered_50": slow_coverage(quantiles[2], quantiles[4], truth),
                 "covered_80": slow_coverage(quantiles[1], quantiles[5], truth),
                 "covered_90": slow_coverage(quantiles[0], quantiles[6], truth),
                 "baseline_absolute_error": abs(naive - truth.sum()),
@@ -165,7 +171,13 @@ def test_the_report_pools_what_the_table_says(root: Path, grid: Grid) -> None:
     band = scores(root).query("band == '6-20'")
     assert report.metrics["coverage_80/6-20"] == pytest.approx(band.covered_80.mean())
     assert report.by_target["exits"]["mae_hour"] == pytest.approx(error[hour.target == "exits"].abs().mean())
-    assert report.by_model["3"] == {k: v for k, v in report.metrics.items() if "/" not in k and k != "skill"}
+    assert report.by_model["3"] == {k: v for k, v in report.metrics.items() if "/" not in k}
+    paired = hour.dropna(subset="baseline_absolute_error")
+    ours, week = ((paired.forecast - paired.actual) ** 2).sum(), (paired.baseline_absolute_error**2).sum()
+    assert report.metrics["headroom"] == pytest.approx((week - ours) / (week - paired.actual.sum()))
+    assert report.metrics["noise_floor"] == pytest.approx(hour.actual.mean() ** 0.5)
+    assert report.metrics["crps"] == pytest.approx(hour.crps.mean())
+    assert report.metrics["coverage_50"] == pytest.approx(hour.covered_50.mean())
     total = hour.groupby(["origin_utc", "target"])[["forecast", "actual"]].sum()
     assert report.network["rmse_hour"] == pytest.approx(np.sqrt(((total.forecast - total.actual) ** 2).mean()))
 
@@ -268,11 +280,11 @@ def test_a_root_without_forecasts_has_nothing_to_score(tmp_path: Path) -> None:
 
 def test_truth_at_or_after_as_of_is_not_read(root: Path, grid: Grid) -> None:
     score_forecasts(config(root), np.datetime64("2024-03-10T13:00", "s"))
-    first = as_dict(scores(root))
+    first = scores(root)
     grid.values[:, :, int(grid.index(np.datetime64("2024-03-10T13:00", "m"))) :] += 50
     observe(root, grid, "b", "2024-03-22")
     score_forecasts(config(root), np.datetime64("2024-03-10T13:00", "s"))
-    assert as_dict(scores(root)) == first
+    pd.testing.assert_frame_equal(scores(root), first)
 
 
 def test_the_same_issue_in_two_files_counts_once_and_two_models_count_twice(root: Path, grid: Grid) -> None:
@@ -347,3 +359,75 @@ def test_a_coarser_interval_is_scored_by_its_own_bands(tmp_path: Path) -> None:
     hour = frame.query("band == '1-60' and station_id == 's0' and target == 'entries'").sort_values("origin_utc")
     at = coarse.index(ORIGINS)
     np.testing.assert_array_equal(hour.actual, [coarse.values[0, 0, i : i + 6].sum() for i in at])
+
+
+def test_what_a_person_changed_is_scored_beside_what_the_model_said(tmp_path: Path, grid: Grid) -> None:
+    observe(tmp_path, grid)
+    shape = (2, len(ORIGINS), len(grid.stations), 60)
+    override = np.ones(shape, np.float32)
+    override[0, 1] = 4  # one target of one issue
+    override[:, 2] = np.nan
+    ones = np.ones(shape, np.float32)
+    keep(tmp_path, forecast(grid, ORIGINS, factors=Factors(3 * ones, ones, ones, ones, override)))
+    report, hour = score_forecasts(config(tmp_path), LATE), scores(tmp_path).query("band == '1-60'")
+    assert (hour.usual == 180).all()
+    assert hour.without_override.isna().sum() == 2 * len(grid.stations)
+    changed = hour[(hour.target == "entries") & (hour.origin_utc == pd.Timestamp(ORIGINS[1], tz="UTC"))]
+    assert (changed.without_override * 4).to_numpy() == pytest.approx(changed.forecast.to_numpy())
+    assert report.overrides == pytest.approx(
+        {
+            "hours": len(changed),
+            "mae_hour": changed.absolute_error.mean(),
+            "mae_hour_without": (changed.without_override - changed.actual).abs().mean(),
+        }
+    )
+
+
+def test_forecasts_of_an_earlier_release_are_scored_without_what_they_lack(root: Path) -> None:
+    report = score_forecasts(config(root), LATE)
+    assert scores(root)[["usual", "without_override"]].isna().all(axis=None)
+    assert report.overrides == {}
+
+
+def test_bands_are_calibrated_where_their_level_lies_between_below_and_at_or_below(root: Path, grid: Grid) -> None:
+    rows = score_forecasts(config(root), LATE).calibration
+    frame = forecast(grid, ORIGINS).to_pandas()
+    minute = grid.index(frame.minute_utc.dt.tz_localize(None).to_numpy("datetime64[m]"))
+    counts = [
+        grid.values[grid.targets.index(t), grid.stations.index(s), m]
+        for t, s, m in zip(frame.target, frame.station_id, minute, strict=True)
+    ]
+    for row, level, column in zip(rows, QUANTILES, QUANTILE_COLUMNS, strict=True):
+        assert row["quantile"] == level
+        assert row["below"] == pytest.approx((np.array(counts) < frame[column]).mean())
+        assert row["at_or_below"] == pytest.approx((np.array(counts) <= frame[column]).mean())
+
+
+def test_errors_are_reported_by_tier_model_and_minutes_ahead(tmp_path: Path) -> None:
+    grid = random_grid(START, 10, stations=3)
+    grid.values[:, 1] += 9  # s1 is the busiest
+    observe(tmp_path, grid)
+    keep(tmp_path, forecast(grid, ORIGINS))
+    keep(tmp_path, forecast(grid, ORIGINS, version="4", seed=6), "g")
+    report, frame = score_forecasts(config(tmp_path), LATE), scores(tmp_path)
+    assert len(report.by_group) == 3 * 2 * 4
+    for row in (each for each in report.by_group if each["tier"] == "busiest third"):
+        mine = frame[(frame.station_id == "s1") & (frame.model_version == row["model"]) & (frame.band == row["band"])]
+        assert row["mae_band"] == pytest.approx(mine.absolute_error.mean())
+        assert row["crps"] == pytest.approx((mine.crps * mine.minutes).sum() / mine.minutes.sum())
+    busiest = frame.query("station_id == 's1' and band == '1-60'")
+    assert report.by_tier["busiest third"]["mae_hour"] == pytest.approx(busiest.absolute_error.mean())
+
+
+def test_busy_hours_of_a_day_are_learnt_once_from_the_days_before(root: Path, grid: Grid) -> None:
+    report = score_forecasts(config(root), LATE)
+    table = pd.read_parquet(root / "busy_hours/service_date=2024-03-10/part.parquet")
+    before = grid.values[:, :, : 8 * 1440].reshape(2, 2, -1, 60).sum(axis=-1)
+    hours_seen = np.sort(before[0, 0][np.isfinite(before[0, 0])])
+    limit = hours_seen[int(np.ceil(0.9 * len(hours_seen))) - 1]
+    assert table.query("station_id == 's0' and target == 'entries'").limit.item() == limit
+    assert {"peak_precision", "peak_recall"} & report.metrics.keys()
+    path = root / "busy_hours/service_date=2024-03-10/part.parquet"
+    table.assign(limit=0.0).to_parquet(path)
+    again = score_forecasts(config(root), LATE)
+    assert again.metrics["peak_precision"] != report.metrics.get("peak_precision")
