@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from tasks.database import describe
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.batch import SourceBatch, empty_batch
 from tasks.ingest.formats.decode import column_list
@@ -17,7 +18,7 @@ from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.sql.columns import Fetched, whole_days
-from tasks.ingest.sources.sql.connection import database_url, describe, snapshot
+from tasks.ingest.sources.sql.connection import snapshot, source_url
 from tasks.ingest.sources.sql.query import Relation
 from tasks.ingest.sources.sql.scan import Layout, Seen, digest_of
 from tasks.ingest.sources.sql.watermark import Mark
@@ -52,7 +53,7 @@ class Sql:
         """
         if pull.paths:
             raise ConfigError(f"source {self.name!r} reads a database: --path is for sources of files")
-        origin = f"{describe(database_url(self._config))} {self._config.table or 'query'}"
+        origin = f"{describe(source_url(self._config))} {self._config.table or 'query'}"
         with snapshot(self._config) as connection:
             yield from _Reading(Relation(connection, self._config), self._config, self._network, pull, origin).batches()
 

@@ -124,7 +124,7 @@ def test_a_driver_that_is_not_there_says_what_to_install(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("url", "why"),
     [
-        ("env:OPS_URL", "source 'ops': environment variable OPS_URL is not set: put the URL of the database there"),
+        ("env:OPS_URL", "source 'ops': url needs the environment variable OPS_URL, which is not set"),
         ("nonsense", "source 'ops': url is no SQLAlchemy URL such as postgresql"),
         ("postgresql://db:port/ops", "source 'ops': url is no SQLAlchemy URL such as postgresql"),
         ("oraculum://db/ops", "source 'ops': url: SQLAlchemy knows no database 'oraculum'"),
