@@ -29,6 +29,10 @@ class StoreError(NexthourError):
     """The data root cannot be read or written."""
 
 
+class TargetError(NexthourError):
+    """A place outside the data root that forecasts are published to does not take one; the next one tries again."""
+
+
 class HistoryError(NexthourError):
     """There is too little history for what was asked."""
 

@@ -62,8 +62,8 @@ def step(
 
 
 def _is_passing(task: Any, run: Any, state: Any) -> bool:
-    """Retry what may pass by itself, not what a person must mend."""
-    from tasks.errors import ConfigError, HistoryError, ModelError
+    """Retry what may pass by itself; not what a person must mend, nor a target, which has tried as long as it may."""
+    from tasks.errors import ConfigError, HistoryError, ModelError, TargetError
 
     error = state.result(raise_on_failure=False)
-    return not isinstance(error, ConfigError | HistoryError | ModelError)
+    return not isinstance(error, ConfigError | HistoryError | ModelError | TargetError)

@@ -1,4 +1,4 @@
-"""Publication: every module beside `steps` is a target, and its `TARGET` makes one from the settings."""
+"""Publication: every module is a target, and its `TARGET` makes one; but for `steps` and those that begin with _."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tasks.settings.tree import Settings
 
 def known_targets() -> tuple[str, ...]:
     """Names that `[publish] targets` may hold: the modules of this package."""
-    return tuple(sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "steps"))
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(name for name in names if name != "steps" and not name.startswith("_"))
 
 
 def make_target(settings: Settings, name: str) -> Target:

@@ -28,6 +28,7 @@ from tasks.settings.sources import SourceSettings, check_source
 from tasks.settings.sources.rows import RESERVED, Name
 from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.stations import StationSettings
+from tasks.settings.targets import AlertTarget, SqlTarget, WebhookTarget
 
 
 class Network(Section):
@@ -115,6 +116,9 @@ class PublishSettings(Section):
     day_minutes: int = Field(
         15, ge=1, le=240, description="Minutes of a bin of the day's series, rounded up to whole intervals."
     )
+    sql: SqlTarget = Field(SqlTarget(), exclude_if=lambda section: section == SqlTarget())
+    webhook: WebhookTarget = Field(WebhookTarget(), exclude_if=lambda section: section == WebhookTarget())
+    gtfs_rt_alerts: AlertTarget = Field(AlertTarget(), exclude_if=lambda section: section == AlertTarget())
 
 
 class ScoreSettings(Section):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tasks.errors import ConfigError, StoreError, nearest_key
+from tasks.errors import ConfigError, StoreError, about, nearest_key
 from tasks.settings.tree import Network, Settings
 from tasks.storage.store import Store
 from tasks.tables.csv_text import csv_bytes
@@ -29,7 +29,8 @@ def check_export(settings: Settings, out: Path, layout: str) -> None:
     if layout not in FORMATS:
         raise ConfigError(f"--format {layout!r} is unknown{nearest_key(layout, FORMATS)}")
     if layout == "tides":
-        check_targets(settings.network.targets)
+        with about("--format tides"):
+            check_targets(settings.network.targets)
 
 
 def export_minutes(

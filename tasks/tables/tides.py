@@ -42,8 +42,7 @@ def check_targets(targets: Sequence[str]) -> None:
     for target in targets:
         if target not in TARGETS:
             raise ConfigError(
-                f"--format tides: TIDES station_activities has no column for target {target!r}, only for "
-                f"{' and '.join(TARGETS)}: export it with --format minutes"
+                f"TIDES station_activities has no column for target {target!r}, only for {' and '.join(TARGETS)}"
             )
 
 
