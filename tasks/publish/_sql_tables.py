@@ -9,11 +9,11 @@ from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
+from tasks.tables.csv_text import csv_bytes
 from tasks.tables.schemas import FORECASTS, STATION_LEVELS, one_array
 
-Rows = list[dict[str, Any]]
+_SQLITE_TIME = "%Y-%m-%d %H:%M:%S.000000"
 _KEYS = ("station_id", "target", "minute_utc")
 
 
@@ -51,19 +51,37 @@ class Tables:
         row = connection.execute(sa.select(*columns).order_by(*(c.desc() for c in columns)).limit(1)).first()
         return None if row is None else (_utc(row[0]), _utc(row[1]))
 
-    def upsert(self, connection: sa.Connection, table: sa.Table, rows: Rows) -> None:
+    def upsert(self, connection: sa.Connection, table: sa.Table, rows: pa.Table) -> None:
         """Insert rows, each in the place of the one that has its key."""
-        if not rows:
-            return
-        insert = _insert(connection, table)
-        keys = [column.name for column in table.primary_key]
-        changed = {name: insert.excluded[name] for name in rows[0] if name not in keys}
-        connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+        quote = connection.dialect.identifier_preparer.quote
+        names, keys = [quote(name) for name in rows.column_names], [quote(key.name) for key in table.primary_key]
+        changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in keys)
+        insert = f"INSERT INTO {quote(table.name)} ({', '.join(names)})"
+        replace = f"ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
+        if connection.dialect.name == "postgresql":
+            staged = _stage(connection, quote(table.name), ", ".join(names), rows)
+            # Names are those of our own columns, quoted; no value stands in the statement.
+            connection.exec_driver_sql(f"{insert} SELECT {', '.join(names)} FROM {staged} {replace}")  # noqa: S608
+            connection.exec_driver_sql(f"DROP TABLE {staged}")
+        elif rows.num_rows:
+            values = ", ".join("?" for _ in names)
+            columns = [_values(one_array(column)) for column in rows.columns]
+            connection.exec_driver_sql(f"{insert} VALUES ({values}) {replace}", list(zip(*columns, strict=True)))
 
-    def issue_columns(self, summary: Mapping[str, Any]) -> dict[str, Any]:
-        """Columns of an issue besides its moment."""
-        text = json.dumps(summary, default=str)
-        return {name: summary[name] for name in ("network", "model_version", "degraded_reason")} | {"summary": text}
+    def add_issue(
+        self, connection: sa.Connection, moment: tuple[datetime, datetime], summary: Mapping[str, Any]
+    ) -> None:
+        """Add the row of an issue, in the place of the same one.
+
+        Args:
+            connection: in its transaction.
+            moment: origin of the issue, and when it was issued.
+            summary: of the issue.
+        """
+        key = dict(zip(("origin_utc", "issued_at"), moment, strict=True))
+        known = {name: summary[name] for name in ("network", "model_version", "degraded_reason")}
+        connection.execute(sa.delete(self.issues).where(*(self.issues.c[name] == value for name, value in key.items())))
+        connection.execute(sa.insert(self.issues), {**key, **known, "summary": json.dumps(summary, default=str)})
 
     def remove_old(self, connection: sa.Connection, origin: datetime, issued_at: datetime, keep: timedelta) -> None:
         """Remove minutes and issues of longer ago, and stations that the newest issue does not have."""
@@ -74,10 +92,6 @@ class Tables:
 
 
 _TIME = sa.DateTime(timezone=True)
-
-
-def _insert(connection: sa.Connection, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def _columns(schema: pa.Schema) -> list[sa.Column[Any]]:
@@ -98,19 +112,23 @@ def _kind(kind: pa.DataType) -> sa.types.TypeEngine[Any]:
     return sa.Text()
 
 
-def records(table: pa.Table) -> Rows:
-    """Rows of a table as dictionaries."""
-    columns = [_values(one_array(column)) for column in table.columns]
-    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+def _stage(connection: sa.Connection, table: str, names: str, rows: pa.Table) -> str:
+    """Copy rows into a table of this transaction alone, by COPY, which takes a tenth of the time of inserts."""
+    staged = "nexthour_staged"
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {staged} (LIKE {table}) ON COMMIT DROP")
+    cursor: Any = connection.connection.cursor()
+    with cursor.copy(f"COPY {staged} ({names}) FROM STDIN (FORMAT csv, HEADER)") as copy:
+        copy.write(csv_bytes(rows))
+    return staged
 
 
 def _values(column: pa.Array) -> Sequence[Any]:
-    """Values as Python has them; of times and names each distinct one is converted once."""
+    """Values as SQLite holds them, times as SQLAlchemy writes them; each distinct time or name is converted once."""
     if not pa.types.is_timestamp(column.type) and not pa.types.is_dictionary(column.type):
         values: list[Any] = column.to_pylist()
         return values
     coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    distinct = coded.dictionary.to_pylist()
+    distinct = [f"{v:{_SQLITE_TIME}}" if isinstance(v, datetime) else v for v in coded.dictionary.to_pylist()]
     return [None if code is None else distinct[code] for code in coded.indices.to_pylist()]
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
 from tasks.contracts import Publication
 from tasks.publish._newest import replace_newest
+from tasks.publish._stations import stations_with_issue
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.csv_text import csv_bytes
@@ -29,18 +28,9 @@ class Csv:
         """
         files = {
             FORECASTS: csv_bytes(publication.forecasts),
-            STATIONS: csv_bytes(with_issue(publication)),
+            STATIONS: csv_bytes(stations_with_issue(publication)),
         }
         return replace_newest(self._store, self.name, files, publication.summary)
-
-
-def with_issue(publication: Publication) -> pa.Table:
-    """The rows of the stations, with `issued_at` and `origin_utc` of the forecast before them."""
-    table = publication.stations
-    for place, column in enumerate(("issued_at", "origin_utc")):
-        moment = publication.forecasts[column][0]
-        table = table.add_column(place, publication.forecasts.schema.field(column), pa.repeat(moment, table.num_rows))
-    return table
 
 
 TARGET = Csv

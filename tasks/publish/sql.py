@@ -11,7 +11,8 @@ from tasks.contracts import Publication
 from tasks.database import database_url, describe, describe_error, missing_driver
 from tasks.errors import ConfigError, TargetError
 from tasks.publish._missed_issues import missed_rows
-from tasks.publish._sql_tables import Tables, records
+from tasks.publish._sql_tables import Tables
+from tasks.publish._stations import stations_with_issue
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -66,11 +67,10 @@ class Sql:
         if newest is not None:
             store = Store(self._settings.data_root)
             for missed in missed_rows(store, after=newest[1], issued_at=issued_at, origin=origin):
-                tables.upsert(connection, tables.forecasts, records(missed))
-        issue = {"origin_utc": origin, "issued_at": issued_at}
-        tables.upsert(connection, tables.forecasts, records(publication.forecasts))
-        tables.upsert(connection, tables.stations, [{**row, **issue} for row in records(publication.stations)])
-        tables.upsert(connection, tables.issues, [{**issue, **tables.issue_columns(publication.summary)}])
+                tables.upsert(connection, tables.forecasts, missed)
+        tables.upsert(connection, tables.forecasts, publication.forecasts)
+        tables.upsert(connection, tables.stations, stations_with_issue(publication))
+        tables.add_issue(connection, (origin, issued_at), publication.summary)
         tables.remove_old(connection, origin, issued_at, timedelta(days=self._config.keep_days))
         return None
 
