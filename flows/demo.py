@@ -56,7 +56,8 @@ class DemoReport:
         verdict: what the gate said of the new version, or why nothing was trained.
         rmse, baseline_rmse: of a station's hour on the held-out days, in people, of the new version and of the mean of
             the same weekdays; None where nothing was trained.
-        latest, picture: path of the published forecast, and of the picture of an hour that is over.
+        latest, board, picture: path of the published forecast, of the page that shows it, and of the picture of an hour
+            that is over; `board` is None where the settings publish none.
         seconds: that all of it took.
     """
 
@@ -70,6 +71,7 @@ class DemoReport:
     rmse: float | None
     baseline_rmse: float | None
     latest: str
+    board: str | None
     picture: str
     seconds: float
 
@@ -96,6 +98,7 @@ def write_config(
     root = local_folder(data_root or base.data_root)
     if root is None:
         raise ConfigError(f"demo needs a folder of this machine as data root, not {data_root or base.data_root}")
+    tree.setdefault("publish", {"targets": [*base.publish.targets, "board"]})
     Settings(**{**tree, "data_root": str(root)})
     Store(str(root)).write_bytes("nexthour.toml", _toml(tree).encode())
     path = str(root / "nexthour.toml")
@@ -190,6 +193,7 @@ def _report(
         rmse=rmse.get("challenger"),
         baseline_rmse=rmse.get(BASELINE),
         latest=store.url("publications/latest.json"),
+        board=store.url("publications/board/index.html") if "board" in settings.publish.targets else None,
         picture=store.url("forecast.png"),
         seconds=round(seconds, 1),
     )

@@ -160,7 +160,7 @@ def progress() -> Iterator[Progress]:
 
 
 def demo_lines(report: DemoReport, command: str) -> list[str]:
-    """What was learnt, and where to look, in three lines.
+    """What was learnt, and where to look; the board last.
 
     Args:
         report: of the demonstration.
@@ -172,9 +172,11 @@ def demo_lines(report: DemoReport, command: str) -> list[str]:
             f"RMSE of a station's hour {report.rmse:,.1f} people, of the mean of the same weekdays "
             f"{report.baseline_rmse:,.1f}; {model} publishes"
         )
+    board = [f"board   {report.board}   (open it in a browser)"] if report.board else []
     return [
         f"learnt  {report.stations:,} stations x {report.days:,} days in {report.seconds:,.0f} s; {learnt}",
         f"see     {report.picture} and the next hour in {report.latest}",
         f"open    {command} up --data-root {report.data_root}   (runs and logs: Prefect, http://127.0.0.1:4200; "
         "models: MLflow, http://127.0.0.1:5000)",
+        *board,
     ]

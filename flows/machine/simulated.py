@@ -18,6 +18,7 @@ from tasks.storage.store import Store
 CITY: dict[str, Any] = {
     "network": {"name": "Simulated city", "timezone": "America/Chicago", "country": "US", "subdivision": "IL"},
     "sources": [{"name": "city", "kind": "simulate", "stations": 12, "weeks": 16, "seed": 7}],
+    "publish": {"targets": ["latest_json", "board"]},
     "retrain": {"train_days": 42, "origin_minutes": 30},
     "models": {"next_hour_lstm": {"max_samples": 20_000, "max_validation": 2000, "epochs": 8, "refit": False}},
 }

@@ -97,3 +97,11 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+class BoardTarget(Section):
+    """What the page shows where its reader says nothing else, for the target `board`."""
+
+    language: Literal["browser", "en", "de"] = Field(
+        "browser", description="Of the board; browser: the language that its reader prefers, English if it has none."
+    )

@@ -28,7 +28,7 @@ from tasks.settings.sources import SourceSettings, check_source
 from tasks.settings.sources.rows import RESERVED, Name
 from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.stations import StationSettings
-from tasks.settings.targets import AlertTarget, SqlTarget, WebhookTarget
+from tasks.settings.targets import AlertTarget, BoardTarget, SqlTarget, WebhookTarget
 
 
 class Network(Section):
@@ -119,6 +119,7 @@ class PublishSettings(Section):
     sql: SqlTarget = Field(SqlTarget(), exclude_if=lambda section: section == SqlTarget())
     webhook: WebhookTarget = Field(WebhookTarget(), exclude_if=lambda section: section == WebhookTarget())
     gtfs_rt_alerts: AlertTarget = Field(AlertTarget(), exclude_if=lambda section: section == AlertTarget())
+    board: BoardTarget = Field(BoardTarget(), exclude_if=lambda section: section == BoardTarget())
 
 
 class ScoreSettings(Section):

@@ -24,6 +24,7 @@ def test_without_a_source_the_city_is_simulated_and_the_configuration_is_left_in
     settings, path = write_config([], None, None, None, str(tmp_path / "root"))
     assert path == str(tmp_path / "root/nexthour.toml")
     assert settings.sources[0].kind == "simulate"
+    assert settings.publish.targets == ("latest_json", "board")
     assert load_settings(data_root=str(tmp_path / "root")) == settings
 
 
@@ -46,10 +47,11 @@ def test_several_sources_have_names_of_their_own(tmp_path: Path) -> None:
 def test_a_configuration_given_is_kept_with_its_paths_made_absolute(tmp_path: Path) -> None:
     (tmp_path / "net.toml").write_text(
         '[network]\ntimezone = "Europe/London"\n[[sources]]\nname = "trips"\nkind = "events"\npath = "trips/*.csv"\n'
-        'events = { entries = { time = "t", station_id = "s" } }\n'
+        'events = { entries = { time = "t", station_id = "s" } }\n[publish]\ntargets = ["latest_json"]\n'
     )
     settings, path = write_config([], None, None, str(tmp_path / "net.toml"), str(tmp_path / "root"))
     assert settings.network.timezone == "Europe/London"
+    assert settings.publish.targets == ("latest_json",)
     assert settings.sources[0].model_dump()["path"] == str(tmp_path / "trips/*.csv")
     assert load_settings(path).data_root == str(tmp_path / "root")
 
@@ -75,6 +77,7 @@ def test_the_configuration_of_make_demo_is_the_shipped_network_with_less_to_lear
     folder = Path(__file__).parents[2] / "deployments"
     demo, shipped = load_settings(folder / "demo.toml"), load_settings(folder / "nexthour.toml")
     assert demo.network == shipped.network
+    assert demo.publish.targets == ("latest_json", "board")
     city, shipped_city = demo.sources[0], shipped.sources[0]
     assert isinstance(city, SimulateSource)
     assert isinstance(shipped_city, SimulateSource)

@@ -91,6 +91,7 @@ SLOW = {
     "model/test_channel_inputs.py": "TensorFlow",
     "model/test_ensemble.py": "many fits",
     "model/training/test_train.py": "TensorFlow",
+    "publish/board/test_page.py": "a browser",
     "score/test_scoring.py::test_scores_change_with_the_truth_and_only_there": "many forecasts",
     "storage/test_object_store.py": "a server",
     "storage/test_store.py::test_a_lock_excludes_other_processes_and_dies_with_its_holder": "a process",

@@ -20,6 +20,7 @@ def report(rmse: float | None, baseline: float | None) -> DemoReport:
         rmse=rmse,
         baseline_rmse=baseline,
         latest="/town/publications/latest.json",
+        board="/town/publications/board/index.html",
         picture="/town/forecast.png",
         seconds=61.4,
     )
@@ -48,7 +49,7 @@ def test_without_a_terminal_long_work_is_a_line_every_ten_seconds(
 
 
 def test_a_demonstration_ends_with_what_was_learnt_and_where_to_look() -> None:
-    learnt, see, how = output.demo_lines(report(44.61, 63.58), ".venv/bin/nexthour")
+    learnt, see, how, board = output.demo_lines(report(44.61, 63.58), ".venv/bin/nexthour")
     assert "12 stations x 113 days" in learnt
     assert "RMSE of a station's hour 44.6 people, of the mean of the same weekdays 63.6; version 1 publishes" in learnt
     assert "/town/forecast.png" in see
@@ -56,6 +57,7 @@ def test_a_demonstration_ends_with_what_was_learnt_and_where_to_look() -> None:
     assert ".venv/bin/nexthour up --data-root /town" in how
     assert "http://127.0.0.1:4200" in how
     assert "http://127.0.0.1:5000" in how
+    assert board.split()[:2] == ["board", "/town/publications/board/index.html"]
 
 
 def test_a_demonstration_that_trained_nothing_says_why() -> None:
