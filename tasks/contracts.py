@@ -166,6 +166,9 @@ class History(Protocol):
     def profile(self, minutes: Minutes) -> Float:
         """Profile of ascending UTC minutes, float32 [C, S, minute]; NaN where no week has a value."""
 
+    def lag_tensor(self, minutes: Minutes, stations: Sequence[int] | None = None) -> Float:
+        """Every weekly lag of ascending UTC minutes, float32 [K, C, station, minute]; NaN where there is none."""
+
 
 @dataclass(frozen=True)
 class Prediction:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import TypeVar, cast
+
 import numpy as np
 import pyarrow as pa
 
-from tasks.arrays import Minutes
+from tasks.arrays import HORIZON_MINUTES, Float, Minutes
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import History
 from tasks.levels.hour import Double, Hour
-from tasks.rest_of_day import band, fade
+from tasks.levels.persistence import Persistence, learn_persistence
+from tasks.rest_of_day import band
 from tasks.tables import schemas
 
+Real = TypeVar("Real", Float, Double)
+STATIONS_AT_ONCE = 100
+"""Stations whose minutes of past weeks are in memory together: 15 MB per target."""
 KINDS = ("observed", "next_hour", "rest_of_day")
 
 
-def day_series(history: History, hour: Hour, timezone: str, bin_minutes: int) -> pa.Table:
+def day_series(history: History, hour: Hour, timezone: str, bin_minutes: int, recency: float) -> pa.Table:
     """Rows of `tables.DAY_SERIES`, by station, target and bin, from the first to the last minute of the service day.
 
     A bin is `observed` if it ends by the origin, `rest_of_day` if it ends after the forecast hour, else `next_hour`.
@@ -26,32 +32,55 @@ def day_series(history: History, hour: Hour, timezone: str, bin_minutes: int) ->
         hour: the forecasts.
         timezone: the network's.
         bin_minutes: width of a bin; it is rounded up to whole intervals.
+        recency: weight of a week over the one after it.
     """
     interval = history.grid.interval
     minutes, width = day_minutes(hour.origin, timezone, interval, bin_minutes)
-    place = {name: i for i, name in enumerate(history.grid.stations)}
-    rows = [place[name] for name in hour.stations]
-    order = [history.grid.targets.index(name) for name in hour.targets]
+    rows, targets = _places(history, hour)
     usual, counts = (
-        values[order][:, rows].swapaxes(0, 1).astype(np.float64)
+        values[targets][:, rows].swapaxes(0, 1).astype(np.float64)
         for values in (history.profile(minutes), history.counts(minutes))
     )
     ahead = (minutes - hour.origin).astype(np.int64) // interval
     counts[..., ahead >= 0] = np.nan
-    expected, certain = _expected(usual, counts, hour, ahead, interval)
-    starts = minutes[::width]
     ends = ahead[::width] + width
+    hours = np.maximum((ends - width / 2) * interval / 60 - 0.5, 0)
+    lasting = _learn(history, hour, minutes, width, recency)
+    level = lasting.level((hour.people / hour.factors["override_factor"]).T, hour.usual.T, hours).swapaxes(0, 1)
+    expected = usual * np.repeat(level, width, axis=-1)
+    inside = (ahead >= 0) & (ahead < hour.mean.shape[-1])
+    expected[..., inside] = hour.mean[..., ahead[inside]]
+    seen = ~np.isnan(counts)
+    certain, future = _bins(np.where(seen, counts, 0), width), _bins(np.where(seen, 0, expected), width)
     kind = np.where(ends <= 0, 0, np.where(ends <= hour.mean.shape[-1], 1, 2))
-    future = _bins(expected - certain, width)
-    low, high = band(np.nan_to_num(future), np.maximum(ends * interval / 60, 0))
+    low, high = band(np.nan_to_num(future), lasting.spread(hours + 1).swapaxes(0, 1))
+    past = (kind == 0) | np.isnan(future)
     columns = {
         "usual": _bins(usual, width),
         "observed": np.where(kind == 0, _bins(counts, width), np.nan),
-        "forecast": np.where(kind == 0, np.nan, _bins(expected, width)),
-        "low": np.where((kind == 0) | np.isnan(future), np.nan, low + _bins(certain, width)),
-        "high": np.where((kind == 0) | np.isnan(future), np.nan, high + _bins(certain, width)),
+        "forecast": np.where(past, np.nan, certain + future),
+        "low": np.where(past, np.nan, certain + low),
+        "high": np.where(past, np.nan, certain + high),
     }
-    return _table(hour, starts, columns, kind)
+    return _table(hour, minutes[::width], columns, kind)
+
+
+def _places(history: History, hour: Hour) -> tuple[list[int], list[int]]:
+    """Positions of the stations and targets of a forecast in the grid."""
+    place = {name: i for i, name in enumerate(history.grid.stations)}
+    return [place[name] for name in hour.stations], [history.grid.targets.index(name) for name in hour.targets]
+
+
+def _learn(history: History, hour: Hour, minutes: Minutes, width: int, recency: float) -> Persistence:
+    """What the same weekday of past weeks says of the hours to come; some stations at a time, for their minutes."""
+    rows, targets = _places(history, hour)
+    parts = [
+        _bins(history.lag_tensor(minutes, rows[first : first + STATIONS_AT_ONCE])[:, targets], width)
+        for first in range(0, len(rows), STATIONS_AT_ONCE)
+    ]
+    per_hour = max(HORIZON_MINUTES // (width * history.grid.interval), 1)
+    now = int((hour.origin - minutes[0]).astype(np.int64)) // (per_hour * width * history.grid.interval)
+    return learn_persistence(np.concatenate(parts, axis=2), per_hour, now, recency)
 
 
 def day_minutes(origin: np.datetime64, timezone: str, interval: int, bin_minutes: int) -> tuple[Minutes, int]:
@@ -64,30 +93,9 @@ def day_minutes(origin: np.datetime64, timezone: str, interval: int, bin_minutes
     return (first + np.arange(bins * width) * interval).astype("datetime64[m]"), width
 
 
-def _expected(
-    usual: Double,
-    counts: Double,
-    hour: Hour,
-    ahead: np.ndarray,
-    interval: int,  # type: ignore[type-arg]
-) -> tuple[Double, Double]:
-    """People per interval as they are known or expected, [S, C, M], and of these the ones that are certain."""
-    level = np.ones_like(hour.people)
-    for name, factor in hour.factors.items():
-        if name != "override_factor":
-            level = level * factor
-    hours = np.maximum(ahead - hour.mean.shape[-1] + 0.5, 0) * interval / 60
-    expected = usual * fade(level[..., None], hours)
-    inside = (ahead >= 0) & (ahead < hour.mean.shape[-1])
-    expected[..., inside] = hour.mean[..., ahead[inside]]
-    seen = ~np.isnan(counts)
-    certain = np.where(seen, counts, 0)
-    return np.where(seen, counts, expected), certain
-
-
-def _bins(values: Double, width: int) -> Double:
+def _bins(values: Real, width: int) -> Real:
     """Sums of `width` intervals each; NaN where one is."""
-    return np.asarray(values.reshape(*values.shape[:-1], -1, width).sum(axis=-1))
+    return cast(Real, values.reshape(*values.shape[:-1], -1, width).sum(axis=-1))
 
 
 def _table(hour: Hour, starts: Minutes, columns: dict[str, Double], kind: np.ndarray) -> pa.Table:  # type: ignore[type-arg]

@@ -59,7 +59,7 @@ def station_levels(
     }
     level = find_levels(hour, per_cent[settings.by], settings)
     count = len(hour.targets)
-    low, high = band(hour.people, np.ones(hour.people.shape))
+    low, high = band(hour.people)
     facts = {
         name: [each.get(name) for each in known for _ in range(count)]
         for name in ("name", "line", "zone", "latitude", "longitude", "capacity")

@@ -48,5 +48,5 @@ def make_publication(settings: Settings, history: History, forecasts: pa.Table, 
         forecasts,
         summary,
         stations,
-        lambda: day_series(history, hour, network.timezone, settings.publish.day_minutes),
+        lambda: day_series(history, hour, network.timezone, settings.publish.day_minutes, settings.features.recency),
     )

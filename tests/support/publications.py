@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -17,10 +17,15 @@ from tasks.tables import schemas
 
 
 class FakeHistory:
-    """Counts of a grid, and a profile that a function gives."""
+    """Counts of a grid, and a profile that a function gives; past weeks are this profile times one factor each."""
 
-    def __init__(self, grid: Grid, profile: Callable[[Minutes], Float] | None = None) -> None:
-        self.grid, self.holidays = grid, frozenset[date]()
+    def __init__(
+        self,
+        grid: Grid,
+        profile: Callable[[Minutes], Float] | None = None,
+        weeks: tuple[float, ...] = (1.0,) * 4,
+    ) -> None:
+        self.grid, self.holidays, self.weeks = grid, frozenset[date](), weeks
         self._profile = profile
 
     def counts(self, minutes: Minutes) -> Float:
@@ -32,6 +37,10 @@ class FakeHistory:
         if self._profile is not None:
             return self._profile(minutes)
         return np.full((*self.grid.values.shape[:2], len(minutes)), 2, np.float32)
+
+    def lag_tensor(self, minutes: Minutes, stations: Sequence[int] | None = None) -> Float:
+        rows = np.arange(len(self.grid.stations)) if stations is None else np.asarray(stations)
+        return np.stack([self.profile(minutes)[:, rows] * np.float32(factor) for factor in self.weeks])
 
 
 def publication(
