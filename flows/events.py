@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 PUBLISHED = "nexthour.forecast.published"
 DEGRADED, RECOVERED = "nexthour.forecast.degraded", "nexthour.forecast.recovered"
+CHECK_FAILED, CHECK_PASSED = "nexthour.forecast.check_failed", "nexthour.forecast.check_passed"
 TARGET_FAILED, TARGET_RECOVERED = "nexthour.publish.failed", "nexthour.publish.recovered"
 CHAMPION_CHANGED = "nexthour.champion.changed"
 REJECTED = "nexthour.challenger.rejected"
@@ -56,6 +57,14 @@ EVENTS = {
     RECOVERED: Text(
         "The first forecast of the champion on fresh data after degraded ones.",
         "{network}: forecasts are the champion's on fresh data again (degraded since {since})",
+    ),
+    CHECK_FAILED: Text(
+        "The first forecast whose answer or input fails the plausibility check `check`; `rung` and `reason` say whose.",
+        "{network}: {rung} fails the check {check}: {reason}",
+    ),
+    CHECK_PASSED: Text(
+        "The first forecast after these that does not fail `check`.",
+        "{network}: the check {check} passes again (failed since {since})",
     ),
     TARGET_FAILED: Text(
         "Publishing to `target` failed for the first time.",

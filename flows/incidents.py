@@ -43,6 +43,7 @@ class Incident:
 
 
 DEGRADED = Incident("degraded_forecast", events.DEGRADED, events.RECOVERED)
+CHECK_FAILED = Incident("failed_check", events.CHECK_FAILED, events.CHECK_PASSED)
 TARGET_FAILED = Incident("failed_target", events.TARGET_FAILED, events.TARGET_RECOVERED)
 NOTHING_LANDED = Incident("nothing_landed", events.NOTHING_LANDED, events.LANDED)
 SILENT = Incident("silent_source", events.SILENT, events.BACK)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from flows import events, incidents
 from flows.pipelines.loop import ForecastReport, IngestReport, select_sources
 from tasks.errors import StoreError
+from tasks.forecast.steps import CHECKS
 from tasks.quality.steps import QualityResult
 from tasks.settings.tree import Settings
 
@@ -38,7 +39,7 @@ def emit_ingest_events(settings: Settings, report: IngestReport, source: str | N
 
 
 def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool) -> None:
-    """The publication, whether it is degraded, and the targets that failed."""
+    """The publication, whether it is degraded, the checks and the targets that failed."""
     announce_champion(settings)
     if not live:
         return
@@ -49,6 +50,12 @@ def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool)
     summary, network = report.issue.summary, settings.network.name
     forecast = {key: summary[key] for key in ("origin_utc", "issued_at", "model_version", "degraded_reason")}
     events.emit(settings, events.PUBLISHED, {**forecast, "targets": sorted(report.published)})
+    failing = {
+        verdict["name"]: {"check": verdict["name"], "rung": verdict["rung"], "reason": verdict["detail"]}
+        for verdict in reversed(summary["verdicts"])
+        if not verdict["passed"]
+    }
+    incidents.follow(settings, incidents.CHECK_FAILED, failing, set(CHECKS) - set(failing))
     reason = report.issue.degraded_reason
     degraded = {network: {"reason": reason, "model_version": report.issue.model_version}} if reason else {}
     incidents.follow(settings, incidents.DEGRADED, degraded, {network} - set(degraded))

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from tasks.arrays import QUANTILES, Float
+from tasks.arrays import Float
 from tasks.contracts import Forecaster, Grid, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError, StoreError
+from tasks.forecast.checks import Stations, Verdict, highest_interval, run_checks
+from tasks.forecast.expectation import Expectation, expect
+from tasks.settings.guard import GuardSettings
 from tasks.total import coherent
 
 log = logging.getLogger(__name__)
 
 Ladder = Sequence[tuple[str, Callable[[], Forecaster]]]
 
-STALE_MINUTES = 60
-"""Data whose newest minute is older than this is called stale."""
-ABSURD_FACTOR = 20.0
-"""A forecast may be at most this many times the historical maximum."""
-NEGATIVE_SLACK = 1e-3
-"""Rounding below zero that is clipped and not rejected, people."""
 UNUSABLE = (
     *(ModelError, HistoryError, StoreError),
     *(OSError, ImportError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError),
@@ -54,6 +51,8 @@ class Answer:
         prediction: mean [C, O, S, H] and quantiles [Q, C, O, S, H], none negative, none crossing; coherent.
         rejected: the rungs above it, each of which failed.
         without_channels: its mean where the extra channels are unknown; None where nothing of them is known.
+        verdicts: of every check on every rung that was asked.
+        replaced: what was done about the stations at which it failed alone, in words; None where there are none.
     """
 
     rung: str
@@ -61,31 +60,117 @@ class Answer:
     prediction: Prediction
     rejected: tuple[RejectedRung, ...]
     without_channels: Float | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    replaced: str | None = None
 
 
-def first_usable(ladder: Ladder, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> Answer:
-    """The answer of the first rung that answers plausibly.
+@dataclass
+class _Candidate:
+    """An answer that was asked for, and the stations at which it is implausible."""
+
+    rung: str
+    forecaster: Forecaster
+    prediction: Prediction
+    failing: Stations
+    replaced: list[str] = field(default_factory=list)
+
+    def fill(self, other: _Candidate) -> None:
+        """Take the stations that fail from another answer, where that is plausible."""
+        taken = self.failing & ~other.failing
+        if taken.any():
+            here = taken[None, None, :, None]
+            self.prediction = Prediction(
+                np.where(here, other.prediction.mean, self.prediction.mean),
+                np.where(here[None], other.prediction.quantiles, self.prediction.quantiles),
+            )
+            self.failing = self.failing & ~taken
+            self.replaced.append(f"{taken.sum()} of {len(taken)} stations: used {other.rung}")
+
+
+def first_usable(ladder: Ladder, tensors: Tensors, limits: GuardSettings | None = None) -> Answer:
+    """The answer of the first rung that answers plausibly; at a few stations, where it does not, that of a lower one.
+
+    Where no rung is plausible, the last answer of the right shape is cut to what the stations' history allows: a
+    forecast is published whatever happens, and nothing absurd is.
 
     Raises:
-        ModelError: if none does.
+        ModelError: if no rung answers in the right shape.
     """
+    limits, expected = limits or GuardSettings(), expect(tensors)
     rejected: list[RejectedRung] = []
+    verdicts: list[Verdict] = []
+    chosen: _Candidate | None = None
+    spare: _Candidate | None = None
     for rung, load in ladder:
-        try:
-            forecaster = load()
-            prediction = forecaster.predict(tensors)
-        except UNUSABLE as error:
-            rejected.append(RejectedRung(rung, f"no {rung}", f"{type(error).__name__}: {error}"))
+        candidate, found = _ask(rung, load, tensors, expected, limits)
+        verdicts += found
+        if chosen is not None:
+            if candidate is not None:
+                chosen.fill(candidate)
+        elif candidate is not None and candidate.failing.sum() <= limits.few_stations * len(candidate.failing):
+            chosen = candidate
         else:
-            fault = find_fault(prediction, tensors, absurd_factor)
-            if fault is None:
-                answer = coherent(clip_and_sort(prediction), tensors)
-                without = _mean_without_channels(forecaster, tensors)
-                return Answer(rung, forecaster.name, answer, tuple(rejected), without)
-            rejected.append(RejectedRung(rung, f"{rung} implausible", fault))
-        log.warning("rung %s did not answer: %s", rung, rejected[-1].detail)
-    details = "; ".join(f"{each.rung}: {each.detail}" for each in rejected) or "the ladder is empty"
-    raise ModelError(f"no model could forecast {tensors.origins[0]}Z ({details}): run `nexthour retrain`")
+            spare = candidate or spare
+            rejected.append(_rejected(rung, found))
+        if chosen is not None and not chosen.failing.any():
+            break
+    usable = chosen or spare
+    if usable is None:
+        details = "; ".join(f"{each.rung}: {each.detail}" for each in rejected) or "the ladder is empty"
+        raise ModelError(f"no model could forecast {tensors.origins[0]}Z ({details}): run `nexthour retrain`")
+    return _finish(usable, tensors, expected, limits, rejected, verdicts)
+
+
+def _ask(
+    rung: str, load: Callable[[], Forecaster], tensors: Tensors, expected: Expectation, limits: GuardSettings
+) -> tuple[_Candidate | None, list[Verdict]]:
+    """What a rung answers, and the verdicts on it; None where it does not answer, or in another shape."""
+    try:
+        forecaster = load()
+        prediction = forecaster.predict(tensors)
+        verdicts, failing = run_checks(rung, prediction, tensors, expected, limits)
+    except UNUSABLE as error:
+        verdicts = [Verdict("answered", rung, False, f"{type(error).__name__}: {error}")]
+    for verdict in verdicts:
+        if not verdict.passed:
+            log.warning("rung %s failed the check %s: %s", rung, verdict.name, verdict.detail)
+    if not verdicts[0].passed:
+        return None, verdicts
+    return _Candidate(rung, forecaster, prediction, failing), verdicts
+
+
+def _rejected(rung: str, verdicts: Sequence[Verdict]) -> RejectedRung:
+    reason = f"no {rung}" if verdicts[0].name == "answered" else f"{rung} implausible"
+    return RejectedRung(rung, reason, "; ".join(verdict.detail for verdict in verdicts if not verdict.passed))
+
+
+def _finish(
+    chosen: _Candidate,
+    tensors: Tensors,
+    expected: Expectation,
+    limits: GuardSettings,
+    rejected: Sequence[RejectedRung],
+    verdicts: Sequence[Verdict],
+) -> Answer:
+    """The answer with the stations that nobody could fill cut to their history."""
+    prediction, failing, forecaster = chosen.prediction, chosen.failing, chosen.forecaster
+    if failing.any():
+        here, most = failing[None, None, :, None], highest_interval(expected, limits)[..., None]
+        mean, quantiles = (
+            np.where(here, np.clip(np.nan_to_num(x, nan=0.0), 0, most), x)
+            for x in (prediction.mean, prediction.quantiles)
+        )
+        prediction = Prediction(mean, quantiles)
+        chosen.replaced.append(f"{failing.sum()} of {len(failing)} stations: cut to their history")
+    return Answer(
+        chosen.rung,
+        forecaster.name,
+        coherent(clip_and_sort(prediction), tensors),
+        tuple(rejected),
+        _mean_without_channels(forecaster, tensors),
+        tuple(verdicts),
+        ", ".join(chosen.replaced) or None,
+    )
 
 
 def _mean_without_channels(forecaster: Forecaster, tensors: Tensors) -> Float | None:
@@ -100,37 +185,6 @@ def _mean_without_channels(forecaster: Forecaster, tensors: Tensors) -> Float | 
         return None
     shape = (len(tensors.targets), len(tensors.origins), len(tensors.stations), tensors.horizon)
     return mean if mean.shape == shape and np.isfinite(mean).all() else None
-
-
-def find_fault(prediction: Prediction, tensors: Tensors, absurd_factor: float = ABSURD_FACTOR) -> str | None:
-    """What is wrong with a prediction; None where it is plausible.
-
-    It must have the shapes of the tensors, be finite, not negative, and at most `absurd_factor` times the largest
-    count that profile, lags or recent minutes of the same target and station show (at least one person).
-    """
-    shape = (len(tensors.targets), len(tensors.origins), len(tensors.stations), tensors.horizon)
-    if prediction.mean.shape != shape or prediction.quantiles.shape != (len(QUANTILES), *shape):
-        return f"shapes {prediction.mean.shape} and {prediction.quantiles.shape} for a mean of {shape}"
-    mean, highest = prediction.mean, prediction.quantiles.max(axis=0)
-    lowest = np.minimum(mean, prediction.quantiles.min(axis=0))
-    bad = ~(np.isfinite(mean) & np.isfinite(highest) & np.isfinite(lowest))
-    if bad.any():
-        return f"{_stations(bad, tensors)} answered not finite"
-    if (lowest < -NEGATIVE_SLACK).any():
-        return f"{_stations(lowest < -NEGATIVE_SLACK, tensors)} answered negative, {lowest.min():.3g} at worst"
-    absurd = np.maximum(mean, highest) > absurd_factor * historical_maximum(tensors)[:, None, :, None]
-    if absurd.any():
-        return f"{_stations(absurd, tensors)} answered more than {absurd_factor:g} times the historical maximum"
-    return None
-
-
-def historical_maximum(tensors: Tensors) -> Float:
-    """Largest count in lags, profile and recent minutes per target and station, at least 1; float32 [C, S]."""
-    each = [
-        np.nan_to_num(array, nan=0.0).max(axis=axes, initial=1.0)
-        for array, axes in ((tensors.lags, (0, 2, 4)), (tensors.profile, (1, 3)), (tensors.recent, (1, 3)))
-    ]
-    return np.asarray(np.maximum.reduce(each), dtype=np.float32)
 
 
 def clip_and_sort(prediction: Prediction) -> Prediction:
@@ -152,22 +206,30 @@ def minutes_since_observation(grid: Grid, origin: np.datetime64) -> int | None:
 
 
 def degraded_reason(
-    answer: Answer, age: int | None, channels: Sequence[str] = (), stale_minutes: int = STALE_MINUTES
+    answer: Answer, age: int | None, channels: Sequence[str] = (), stale_minutes: int = GuardSettings().stale_minutes
 ) -> str | None:
     """Why this forecast is not the first rung's on fresh data with all `channels`, less these; None when it is."""
     reasons = []
     if answer.rejected:
         reasons.append(f"{', '.join(each.reason for each in answer.rejected)}: used {answer.rung}")
-    if age is None:
-        reasons.append("stale_data: nothing was observed")
-    elif age > stale_minutes:
-        reasons.append(f"stale_data: last observation {age} min ago")
+    if answer.replaced:
+        reasons.append(f"{answer.rung} implausible at {answer.replaced}")
+    stale = stale_data(age, stale_minutes)
+    if stale:
+        reasons.append(f"stale_data: {stale}")
     if channels:
         reasons.append(f"missing_channel: {', '.join(channels)}")
     return "; ".join(reasons) or None
 
 
-def _stations(bad: np.ndarray, tensors: Tensors) -> str:  # type: ignore[type-arg]
-    """How many stations a [C, O, S, H] mask touches, and the first of them."""
-    touched = np.flatnonzero(bad.any(axis=(0, 1, 3)))
-    return f"{len(touched)} of {len(tensors.stations)} stations (first {tensors.stations[touched[0]]})"
+def stale_data(age: int | None, stale_minutes: int = GuardSettings().stale_minutes) -> str | None:
+    """What is wrong with the age of the newest observation; None where it is fresh."""
+    if age is None:
+        return "nothing was observed"
+    return f"last observation {age} min ago" if age > stale_minutes else None
+
+
+def staleness(age: int | None, stale_minutes: int = GuardSettings().stale_minutes) -> Verdict:
+    """Whether the newest observation is fresh, as a verdict on the input."""
+    stale = stale_data(age, stale_minutes)
+    return Verdict("staleness", "input", stale is None, stale or f"last observation {age} min ago")

@@ -14,7 +14,15 @@ from tasks.clock import service_dates, to_local
 from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import HistoryError
 from tasks.forecast.factors import split_mean
-from tasks.forecast.guard import Answer, Ladder, degraded_reason, first_usable, minutes_since_observation
+from tasks.forecast.guard import (
+    Answer,
+    Ladder,
+    degraded_reason,
+    first_usable,
+    minutes_since_observation,
+    staleness,
+)
+from tasks.settings.guard import GuardSettings
 from tasks.settings.tree import Network
 from tasks.tables import schemas
 from tasks.tables.forecasts import forecast_table
@@ -42,7 +50,12 @@ class Issue:
 
 
 def make_issue(
-    network: Network, features: Features, ladder: Ladder, issued_at: np.datetime64, origin: np.datetime64
+    network: Network,
+    features: Features,
+    ladder: Ladder,
+    issued_at: np.datetime64,
+    origin: np.datetime64,
+    limits: GuardSettings | None = None,
 ) -> Issue:
     """Forecast the hour from `origin` with the first rung that can be trusted. Reads no clock, writes nothing.
 
@@ -52,17 +65,19 @@ def make_issue(
         ladder: (name, loader) from the best to the surest model.
         issued_at: the moment of the forecast, UTC.
         origin: first minute forecast, UTC, on the grid.
+        limits: `[guard]`; its defaults without.
 
     Raises:
         HistoryError: if no station is known, or the origin is off the grid.
         ModelError: if no rung answers.
     """
+    limits = limits or GuardSettings()
     if not features.grid.stations:
         raise HistoryError(f"no station has been observed before {origin}Z: run `nexthour ingest` first")
     tensors = features.tensors(np.array([origin], dtype="datetime64[m]"))
-    answer = first_usable(ladder, tensors)
+    answer = first_usable(ladder, tensors, limits)
     age = minutes_since_observation(features.grid, origin)
-    reason = degraded_reason(answer, age, missing(features.extra, origin))
+    reason = degraded_reason(answer, age, missing(features.extra, origin), limits.stale_minutes)
     table = forecast_table(
         answer.prediction,
         tensors.origins,
@@ -76,7 +91,11 @@ def make_issue(
     )
     day = service_dates(tensors.origins, network.timezone)[0]
     name = f"{_compact(issued_at)}-{_fingerprint(answer, tensors, reason)}.parquet"
-    summary = summarise(network, tensors, answer, issued_at, reason) | {"minutes_since_seen": age}
+    verdicts = [verdict.to_json() for verdict in (*answer.verdicts, staleness(age, limits.stale_minutes))]
+    summary = summarise(network, tensors, answer, issued_at, reason) | {
+        "minutes_since_seen": age,
+        "verdicts": verdicts,
+    }
     return Issue(table, summary, answer.model_version, reason, f"{schemas.day_folder('forecasts', day)}/{name}")
 
 

@@ -7,6 +7,7 @@ import logging
 import numpy as np
 
 from tasks.contracts import Features
+from tasks.forecast.checks import CHECKS as CHECKS
 from tasks.forecast.guard import Ladder
 from tasks.forecast.issue import Issue as Issue
 from tasks.forecast.issue import make_issue
@@ -35,7 +36,7 @@ def issue(
         ModelError: if no rung answers.
         StoreError: if the table cannot be written.
     """
-    issued = make_issue(settings.network, features, ladder, issued_at, origin)
+    issued = make_issue(settings.network, features, ladder, issued_at, origin, settings.guard)
     store = Store(settings.data_root)
     if not store.exists(issued.path):
         store.write_table(issued.path, issued.table)

@@ -17,6 +17,7 @@ from tasks.clock import QUARTER, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.control import ControlSettings
+from tasks.settings.guard import GuardSettings
 from tasks.settings.levels import LevelSettings
 from tasks.settings.maintain import MaintainSettings
 from tasks.settings.notify import NotifySettings
@@ -157,6 +158,7 @@ class Settings(BaseSettings):
         default_factory=dict, description="[models.NAME]: config of an architecture; see its file."
     )
     gate: GateSettings = GateSettings()
+    guard: GuardSettings = GuardSettings()
     publish: PublishSettings = PublishSettings()
     levels: LevelSettings = LevelSettings()
     score: ScoreSettings = ScoreSettings()

@@ -40,8 +40,9 @@ def names(told: Told) -> list[str]:
     return found
 
 
-def issued(reason: str | None = None, **failed: str) -> ForecastReport:
+def issued(reason: str | None = None, verdicts: Any = (), **failed: str) -> ForecastReport:
     summary = {
+        "verdicts": verdicts,
         "origin_utc": "2024-03-05T12:00:00Z",
         "issued_at": "2024-03-05T12:00:02Z",
         "model_version": "3",
@@ -87,6 +88,21 @@ def test_each_publication_is_told_and_its_degradation_once_when_it_begins_and_on
     assert begun[1]["reason"] == "stale_data: last observation 61 min ago"
     assert over[0] == events.RECOVERED
     assert over[1]["since"] == begun[1]["since"] <= over[1]["until"]
+
+
+def test_a_check_that_fails_is_told_once_with_the_uppermost_rung_and_once_when_it_passes_again(
+    settings: Settings, told: Told
+) -> None:
+    def verdict(rung: str, passed: bool) -> dict[str, Any]:
+        return {"name": "jump", "rung": rung, "passed": passed, "detail": f"{rung} is far off"}
+
+    both, one = [verdict("champion", False), verdict("previous", False)], [verdict("champion", True)]
+    for verdicts in (both, both, one, one):
+        outcomes.emit_forecast_events(settings, issued(verdicts=verdicts), live=True)
+    begun, over = [(name, payload) for name, payload in told if name != events.PUBLISHED]
+    assert (begun[0], begun[1]["check"], begun[1]["rung"]) == (events.CHECK_FAILED, "jump", "champion")
+    assert begun[1]["reason"] == "champion is far off"
+    assert (over[0], over[1]["check"]) == (events.CHECK_PASSED, "jump")
 
 
 def test_a_target_that_fails_is_told_once_and_the_rest_counts_as_published(settings: Settings, told: Told) -> None:

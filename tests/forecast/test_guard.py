@@ -11,16 +11,19 @@ from support.forecast_fakes import FakeFeatures, FakeForecaster, missing, random
 
 from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
+from tasks.forecast.checks import run_checks
+from tasks.forecast.expectation import expect
 from tasks.forecast.guard import (
     Ladder,
     clip_and_sort,
     degraded_reason,
-    find_fault,
     first_usable,
-    historical_maximum,
     minutes_since_observation,
 )
 from tasks.model.serving.bundle import BundledForecaster
+from tasks.settings.guard import GuardSettings
+
+Change = Callable[[Prediction], Prediction]
 
 ORIGIN = np.datetime64("2024-03-05T09:00", "m")
 FEATURES = FakeFeatures(random_grid("2024-02-18", 17))
@@ -98,47 +101,144 @@ def test_a_model_that_breaks_while_it_predicts_is_a_rung_that_did_not_answer() -
     assert "invalid input shape" in answer.rejected[0].detail
 
 
+STATIONS = 20
+MANY: Tensors = FakeFeatures(random_grid("2024-02-01", 34, stations=STATIONS), weeks=4).tensors(np.array([ORIGIN]))
+
+
+def at(stations: slice, factor: float, added: float = 0.0) -> Change:
+    """Mean and quantiles of some stations, changed."""
+
+    def change(p: Prediction) -> Prediction:
+        mean, quantiles = p.mean.copy(), p.quantiles.copy()
+        mean[:, :, stations] = mean[:, :, stations] * factor + added
+        quantiles[:, :, :, stations] = quantiles[:, :, :, stations] * factor + added
+        return Prediction(mean, quantiles)
+
+    return change
+
+
+def failed(change: Change, tensors: Tensors = MANY) -> dict[str, str]:
+    """Checks that an answer fails, and what they say."""
+    prediction = FakeForecaster(change=change).predict(tensors)
+    verdicts, failing = run_checks("champion", prediction, tensors, expect(tensors), GuardSettings())
+    assert failing.any() == any(not verdict.passed for verdict in verdicts)
+    assert {verdict.rung for verdict in verdicts} == {"champion"}
+    return {verdict.name: verdict.detail for verdict in verdicts if not verdict.passed}
+
+
+def test_an_honest_answer_passes_every_check_by_name() -> None:
+    prediction = FakeForecaster().predict(MANY)
+    verdicts, failing = run_checks("champion", prediction, MANY, expect(MANY), GuardSettings())
+    assert not failing.any()
+    names = ["shape", "finite", "not_negative", "ceiling", "jump", "network_sum", "quantile_order", "band"]
+    assert [(v.name, v.passed) for v in verdicts] == [(name, True) for name in names]
+
+
+ALL = slice(None)
+
+
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "check", "told"),
     [
-        (with_value(np.inf), "not finite"),
-        (with_quantile(np.nan), "not finite"),
-        (with_value(-0.5), "negative"),
-        (with_quantile(-2.0), "negative"),
-        (with_value(1e6), "more than 20 times"),
-        (with_quantile(1e6), "more than 20 times"),
-        (lambda p: Prediction(p.mean[..., :30], p.quantiles[..., :30]), "shapes"),
-        (lambda p: Prediction(p.mean, p.quantiles[:5]), "shapes"),
-        (lambda p: Prediction(p.mean.swapaxes(0, 2), p.quantiles), "shapes"),
+        (with_value(np.inf), "finite", "1 of 20 stations (first s1)"),
+        (with_quantile(np.nan), "finite", "1 of 20 stations"),
+        (with_value(-0.5), "not_negative", "answered negative"),
+        (with_quantile(-2.0), "not_negative", "answered negative"),
+        (with_value(1e6), "ceiling", "1 of 20 stations (first s1)"),
+        (with_quantile(1e6), "ceiling", "far more than their history"),
+        (at(slice(3, 4), 30), "ceiling", "(first s3)"),
+        (at(slice(3, 4), 10), "jump", "(first s3)"),
+        (at(ALL, 0.0), "jump", "20 of 20 stations"),
+        (at(ALL, 5.0), "network_sum", "entries in all"),
+        (at(ALL, 0.0), "jump", "far from both"),
+        (at(ALL, 60.0), "ceiling", "20 of 20 stations"),  # people per hour taken for people per minute
+        (lambda p: replace(p, mean=p.mean[:, :, ::-1] * 0 + 1e9), "ceiling", "20 of 20"),
+        (lambda p: replace(p, quantiles=p.quantiles[::-1]), "quantile_order", "quantiles cross in"),
+        (lambda p: replace(p, quantiles=np.repeat(p.mean[None], 7, axis=0)), "band", "0 times as wide"),
+        (
+            lambda p: replace(p, quantiles=p.quantiles * np.linspace(0, 20, 7)[:, None, None, None, None]),
+            "band",
+            "wide",
+        ),
+        (lambda p: replace(p, quantiles=p.quantiles + 20), "band", "the mean lies outside"),
+        (lambda p: Prediction(p.mean[..., :30], p.quantiles[..., :30]), "shape", "shapes"),
+        (lambda p: Prediction(p.mean, p.quantiles[:5]), "shape", "shapes"),
+        (lambda p: Prediction(p.mean.swapaxes(0, 2), p.quantiles), "shape", "shapes"),
     ],
 )
-def test_an_implausible_answer_is_rejected_with_its_fault(
-    change: Callable[[Prediction], Prediction], told: str
-) -> None:
-    fault = find_fault(FakeForecaster(change=change).predict(TENSORS), TENSORS)
-    assert fault is not None
-    assert told in fault
+def test_an_implausible_answer_fails_the_check_that_is_named_so(change: Change, check: str, told: str) -> None:
+    assert told in failed(change)[check]
 
 
-def test_plausible_is_measured_against_the_largest_count_of_the_same_target_and_station() -> None:
-    limit = 20 * historical_maximum(TENSORS)[0, 1]
-    assert find_fault(FakeForecaster(change=with_value(float(limit))).predict(TENSORS), TENSORS) is None
-    assert find_fault(FakeForecaster(change=with_value(float(limit) + 1)).predict(TENSORS), TENSORS) is not None
-    assert find_fault(FakeForecaster(change=with_value(float(limit))).predict(TENSORS), TENSORS, 10.0) is not None
+def test_a_forecast_between_the_usual_and_the_last_hour_is_plausible_however_far_these_lie_apart() -> None:
+    closed = replace(MANY, recent=MANY.recent * 0)
+    assert failed(at(ALL, 1), closed) == {}
+    assert failed(at(ALL, 0.1), closed) == {}
+    surge = replace(MANY, recent=MANY.recent * 7)
+    assert failed(at(ALL, 1), surge) == {}
+    assert "jump" not in failed(at(ALL, 7), surge)
+
+
+def test_one_absurd_week_or_minute_does_not_lift_the_ceiling() -> None:
+    lags, recent = MANY.lags.copy(), MANY.recent.copy()
+    lags[1, :, :, 3] = 1e6
+    recent[..., 3, -4:] = 1e6
+    assert "(first s3)" in failed(at(slice(3, 4), 40), replace(MANY, lags=lags, recent=recent))["ceiling"]
+
+
+def test_an_hour_without_a_profile_is_held_against_the_recent_hours() -> None:
+    profile = MANY.profile.copy()
+    profile[..., -MANY.horizon :] = np.nan
+    assert failed(at(ALL, 1), replace(MANY, profile=profile)) == {}
+    assert "jump" in failed(at(ALL, 20), replace(MANY, profile=profile))
 
 
 def test_a_station_without_any_count_may_still_be_forecast_a_few_people() -> None:
-    empty = replace(
-        TENSORS, lags=TENSORS.lags * np.nan, recent=TENSORS.recent * np.nan, profile=TENSORS.profile * np.nan
-    )
-    assert (historical_maximum(empty) == 1).all()
-    shape = (2, 1, 3, 60)
-    assert find_fault(Prediction(np.full(shape, 5, np.float32), np.full((7, *shape), 5, np.float32)), empty) is None
+    unknown = {name: getattr(MANY, name) * np.float32(np.nan) for name in ("lags", "recent", "profile")}
+    empty = replace(MANY, **unknown)
+    assert failed(lambda p: Prediction(p.mean * 0 + 0.2, p.quantiles * 0 + 0.2), empty) == {}
+
+
+def test_a_few_implausible_stations_are_answered_for_by_the_next_rung_alone() -> None:
+    answer = first_usable([rung("champion", at(slice(3, 5), 500)), rung("weekday_level", at(ALL, 1.1))], MANY)
+    assert (answer.rung, answer.model_version, answer.rejected) == ("champion", "champion-7", ())
+    whole = FakeForecaster().predict(MANY).mean
+    np.testing.assert_allclose(answer.prediction.mean[:, :, 3:5], whole[:, :, 3:5] * 1.1, rtol=1e-6)
+    np.testing.assert_array_equal(answer.prediction.mean[:, :, 5:], whole[:, :, 5:])
+    assert degraded_reason(answer, 1) == "champion implausible at 2 of 20 stations: used weekday_level"
+    assert [(v.rung, v.name) for v in answer.verdicts if not v.passed] == [
+        ("champion", "ceiling"),
+        ("champion", "jump"),
+    ]
+
+
+def test_many_implausible_stations_reject_the_rung() -> None:
+    answer = first_usable([rung("champion", at(slice(3, 6), 500)), rung("weekday_level")], MANY)
+    assert answer.rung == "weekday_level"
+    assert "3 of 20 stations" in answer.rejected[0].detail
+
+
+def test_where_no_rung_is_plausible_the_last_answer_is_cut_to_the_history() -> None:
+    ladder: Ladder = [rung("champion", at(ALL, 1000)), rung("last_known", at(ALL, 1000)), ("spare", missing("gone"))]
+    answer = first_usable(ladder, MANY)
+    most = 8 * expect(MANY).largest + 60
+    assert (answer.prediction.mean.sum(axis=-1) <= most * 1.001).all()
+    assert (answer.prediction.quantiles[..., :] < 1000).all()
+    reason = degraded_reason(answer, 1)
+    assert reason is not None
+    assert reason.endswith("used last_known; last_known implausible at 20 of 20 stations: cut to their history")
+
+
+def test_the_bounds_are_settings() -> None:
+    strict = GuardSettings(network=1.01, jump=50)
+    prediction = FakeForecaster(change=at(ALL, 1.5)).predict(MANY)
+    verdicts, _ = run_checks("champion", prediction, MANY, expect(MANY), strict)
+    assert [v.name for v in verdicts if not v.passed] == ["network_sum"]
 
 
 def test_nobody_answering_is_an_error_that_names_every_rung_and_the_remedy() -> None:
-    with pytest.raises(ModelError, match=r"champion: .*gone.*last_known: .*negative.*retrain"):
-        first_usable([("champion", missing("gone")), rung("last_known", with_value(-1))], TENSORS)
+    with pytest.raises(ModelError, match=r"champion: .*gone.*last_known: .*shapes.*retrain"):
+        first_usable([("champion", missing("gone")), rung("last_known", lambda p: replace(p, mean=p.mean[0]))], TENSORS)
     with pytest.raises(ModelError, match="ladder is empty"):
         first_usable([], TENSORS)
 
@@ -159,9 +259,11 @@ def test_quantiles_never_cross_nothing_is_negative_and_a_right_answer_stays_as_i
     np.testing.assert_array_equal(again.mean, fixed.mean)
 
 
-def test_a_crossing_answer_is_put_in_order_rather_than_rejected() -> None:
+def test_quantiles_that_cross_here_and_there_are_put_in_order_rather_than_rejected() -> None:
     def crossed(p: Prediction) -> Prediction:
-        return replace(p, quantiles=p.quantiles[::-1])
+        quantiles = p.quantiles.copy()
+        quantiles[..., :3] = quantiles[::-1, ..., :3]
+        return replace(p, quantiles=quantiles)
 
     answer = first_usable([rung("champion", crossed)], TENSORS)
     assert answer.rejected == ()

@@ -50,6 +50,7 @@ SUMMARY: dict[str, Any] = {
     "end_local": "2024-03-05T10:00+00:00",
     "model_version": "3",
     "degraded_reason": None,
+    "verdicts": [],
     "stations": 2,
     "totals": {"entries": 3.0},
     "busiest": [{"station_id": "72", "entries": 2.0}, {"station_id": "73", "entries": 1.0}],
