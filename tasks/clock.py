@@ -5,9 +5,10 @@ Local wall-clock time is held as naive datetime64[m]; UTC as datetime64[m] or [s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import numpy as np
@@ -21,6 +22,10 @@ DAY = 1440
 MISSING = -1
 
 Steps = npt.NDArray[np.int32]
+Days = npt.NDArray[np.datetime64]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
+WEEKEND: tuple[Weekday, ...] = ("sat", "sun")
 
 
 def zone(name: str) -> ZoneInfo:
@@ -224,6 +229,40 @@ def source_days(days: npt.NDArray[np.datetime64], weeks: int, holidays: frozense
     for column in np.flatnonzero(np.isin(days, red)):
         out[:, column] = _holiday_lags(days[column], weeks, holidays)
     return np.asarray(out)
+
+
+def other_days(days: Days, reach: int, holidays: frozenset[date], weekend: Sequence[Weekday] = WEEKEND) -> Days:
+    """Earlier days of the same kind but of another weekday, newest first: what pools with the weekly lags of a day.
+
+    Working days pool with working days, days of the weekend with days of the weekend. Holidays are a kind of their own.
+
+    Args:
+        days: any dates, datetime64[D] [day].
+        reach: days back, at most.
+        holidays: dates that count as their own kind of day.
+        weekend: weekdays without ordinary work, as in `WEEKDAYS`.
+
+    Returns:
+        datetime64[D] [n, day]; NaT where there are fewer than n.
+    """
+    red = np.array(sorted(holidays), dtype="datetime64[D]")
+    free = np.isin(np.arange(7), [WEEKDAYS.index(name) for name in weekend])
+    out = days[None, :] - np.arange(1, reach + 1).astype("timedelta64[D]")[:, None]
+    there, here = _weekday(out), _weekday(days)
+    alike = (there != here) & (free[there] == free[here]) & ~np.isin(out, red) & ~np.isin(days, red)
+    out[~alike] = np.datetime64("NaT")
+    first = np.argsort(~alike, axis=0, kind="stable")
+    return np.asarray(np.take_along_axis(out, first, axis=0)[: int(alike.sum(axis=0).max(initial=0))])
+
+
+def _weekday(days: Days) -> npt.NDArray[np.int64]:
+    """0 is Monday."""
+    return np.asarray((days.astype(np.int64) + 3) % 7)
+
+
+def feeding_days(days: Days, weeks: int, reach: int, holidays: frozenset[date], weekend: Sequence[Weekday]) -> Days:
+    """All days that serve a day as weekly lags or as other days, datetime64[D] [n, day]; NaT where there are fewer."""
+    return np.concatenate([source_days(days, weeks, holidays), other_days(days, reach, holidays, weekend)])
 
 
 def _holiday_lags(day: np.datetime64, weeks: int, holidays: frozenset[date]) -> npt.NDArray[np.datetime64]:

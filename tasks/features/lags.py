@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise, product
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import DAY, MISSING, Steps, WallClock, source_days, to_local
@@ -34,21 +35,48 @@ def lag_index(clock: WallClock, minutes: Minutes, weeks: int) -> Steps:
     Returns:
         int32 [week, minute]; -1 where there is none.
     """
-    if not len(minutes):
-        return np.empty((weeks, 0), np.int32)
-    wall = to_local(minutes, clock.timezone)
-    days = wall.astype("datetime64[D]")
-    today = np.arange(days.min(), days.max() + 1)
-    place, since_midnight = (days - today[0]).astype(np.int64), (wall - days).astype(np.int64)
-    earliest = today[0].astype("datetime64[m]") - np.timedelta64(7 * weeks * DAY + 1, "m")
-    step = clock.step_of_wall(np.arange(earliest, wall.max() + 1))
-    step[0] = MISSING
-    index = np.empty((weeks, len(minutes)), np.int32)
-    for lag, sources in zip(index, source_days(today, weeks, clock.holidays), strict=True):
-        midnight = (sources.astype("datetime64[m]") - earliest).astype(np.int64)
-        midnight[np.isnat(sources)] = -DAY  # before `earliest`: clipped to it, where there is no step
-        np.take(step, midnight[place] + since_midnight, out=lag, mode="clip")
-    return index
+    wall = WallMinutes(minutes, clock.timezone)
+    return wall.steps_of(source_days(wall.days, weeks, clock.holidays), clock)
+
+
+class WallMinutes:
+    """UTC minutes by local day and time of day, to look up the same time on other days.
+
+    Attributes:
+        days: local dates that the minutes touch, without a gap, datetime64[D].
+        place: int64 [minute], position of each minute's date in `days`.
+    """
+
+    def __init__(self, minutes: Minutes, timezone: str) -> None:
+        wall = to_local(minutes, timezone)
+        dates = wall.astype("datetime64[D]")
+        self.days = np.arange(dates.min(), dates.max() + 1) if len(minutes) else dates
+        self.place = (dates - self.days[:1]).astype(np.int64) if len(minutes) else np.zeros(0, np.int64)
+        self._since_midnight = (wall - dates).astype(np.int64)
+
+    def steps_of(self, sources: npt.NDArray[np.datetime64], clock: WallClock) -> Steps:
+        """Step on `clock` of the same time of day on the dates that serve each day.
+
+        Args:
+            sources: datetime64[D] [lag, day], NaT for none.
+            clock: whose steps are wanted.
+
+        Returns:
+            int32 [lag, minute]; -1 where there is none.
+        """
+        index = np.full((len(sources), len(self.place)), MISSING, np.int32)
+        known = sources[~np.isnat(sources)]
+        if not index.size or not len(known):
+            return index
+        earliest = known.min().astype("datetime64[m]") - np.timedelta64(1, "m")
+        stop = (known.max() + np.timedelta64(1, "D")).astype("datetime64[m]")
+        step = clock.step_of_wall(np.arange(earliest, stop))
+        step[0] = MISSING
+        for lag, dates in zip(index, sources, strict=True):
+            midnight = (dates.astype("datetime64[m]") - earliest).astype(np.int64)
+            midnight[np.isnat(dates)] = -DAY  # before `earliest`: clipped to it, where there is no step
+            np.take(step, midnight[self.place] + self._since_midnight, out=lag, mode="clip")
+        return index
 
 
 def window_steps(starts: Int, width: int) -> tuple[Int, Int]:

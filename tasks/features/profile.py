@@ -1,13 +1,16 @@
-"""What a minute is expected to bring: the smoothed profile of its weekly lags, and the level of the day."""
+"""What a minute is expected to bring: the smoothed profile of earlier days, and the level of the day."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tasks.arrays import Float, Int
-from tasks.clock import Steps
-from tasks.features.lags import StationIndex, count_rows, gather
+from tasks.arrays import Float, Int, Minutes
+from tasks.clock import MISSING, Steps, WallClock, other_days
+from tasks.features.lags import StationIndex, WallMinutes, count_rows, gather
+from tasks.settings.tree import FeatureSettings
 
 BLOCK = 256
 CHUNK = 2**18
@@ -56,32 +59,70 @@ def moving_mean(values: Float, start: int, stop: int, half: int) -> Float:
     return np.asarray(means, dtype=np.float32)
 
 
-def weekly_profile(smoothed: Smoothed, index: Steps, recency: float, rows: StationIndex = slice(None)) -> Float:
-    """Mean of the smoothed weekly lags, week k weighing `recency ** (k - 1)`; NaN where no week has a value.
+class ProfileLags(NamedTuple):
+    """Earlier steps from which each step's profile is made.
+
+    Attributes:
+        source: int32 [lag, step], -1 for none.
+        weight: float32 [lag, step].
+    """
+
+    source: Steps
+    weight: Float
+
+
+def profile_lags(clock: WallClock, minutes: Minutes, settings: FeatureSettings, weeks: Steps) -> ProfileLags:
+    """The weekly lags of these minutes, and the same minute on other days of the same kind, which weigh less.
+
+    Week k weighs `recency ** (k - 1)`, another day of the same kind `other_days` times what its age in weeks gives.
+    With 14 weeks of history the weekly lags hold most of the weight; with three the other days steady them.
+
+    Args:
+        clock: of the grid.
+        minutes: UTC.
+        settings: weights and reach.
+        weeks: the weekly lags, int32 [week, minute].
+    """
+    by_week = np.float32(settings.recency) ** np.arange(len(weeks), dtype=np.float32)
+    weight = np.repeat(by_week[:, None], weeks.shape[1], axis=1)
+    if not settings.other_days:
+        return ProfileLags(weeks, weight)
+    wall = WallMinutes(minutes, clock.timezone)
+    others = other_days(wall.days, settings.reach_of_other_days, clock.holidays, settings.weekend)
+    age = (wall.days - others) / np.timedelta64(7, "D")
+    by_day = settings.other_days * settings.recency ** np.nan_to_num(age - 1 / 7)
+    source = np.concatenate([weeks, wall.steps_of(others, clock)])
+    return ProfileLags(source, np.concatenate([weight, by_day.astype(np.float32)[:, wall.place]]))
+
+
+def pooled_profile(smoothed: Smoothed, lags: ProfileLags, rows: StationIndex = slice(None)) -> Float:
+    """Weighted mean of the smoothed lags; NaN where none of them has a value.
 
     Args:
         smoothed: the series.
-        index: int32 [week, step], -1 for none.
-        recency: weight of a week over the one after it.
+        lags: of the steps wanted.
         rows: stations wanted.
 
     Returns:
         float32 [target, row, step].
     """
-    means = smoothed.over(index)
-    out = np.empty((len(means), count_rows(means, rows), index.shape[1]), np.float32)
+    means = smoothed.over(lags.source)
+    steps = lags.source.shape[1]
+    out = np.empty((len(means), count_rows(means, rows), steps), np.float32)
     chunk = max(BLOCK, CHUNK // max(out.shape[0] * out.shape[1], 1))
-    for a in range(0, index.shape[1], chunk):
-        out[..., a : a + chunk] = _weighted_mean(means, index[:, a : a + chunk], recency, rows)
+    for a in range(0, steps, chunk):
+        at = slice(a, a + chunk)
+        out[..., at] = _weighted_mean(means, ProfileLags(lags.source[:, at], lags.weight[:, at]), rows)
     return out
 
 
-def _weighted_mean(means: Float, index: Steps, recency: float, rows: StationIndex) -> Float:
-    shape = (len(means), count_rows(means, rows), index.shape[1])
+def _weighted_mean(means: Float, lags: ProfileLags, rows: StationIndex) -> Float:
+    shape = (len(means), count_rows(means, rows), lags.source.shape[1])
     total, weights, lag = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty(shape, np.float32)
-    for week, steps in enumerate(index):
+    for steps, weight in zip(*lags, strict=True):
+        if (steps == MISSING).all():
+            continue
         gather(means, steps, lag, rows)
-        weight = np.float32(recency**week)
         seen = ~np.isnan(lag)
         weights += seen * weight
         lag *= weight

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tasks.arrays import HORIZON_MINUTES
 from tasks.channels import Channel
-from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
+from tasks.clock import day_bounds, feeding_days, holiday_dates, service_dates
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.availability import load_availability
 from tasks.features.channel_tensors import Channels
@@ -186,7 +186,9 @@ def _serving_days(
     first = start.astype("datetime64[m]") - _before(settings) - np.timedelta64(settings.features.smooth_minutes, "m")
     edges = service_dates(np.array([first - hour, first, stop, stop + hour]), zone)
     here = np.arange(edges[1], edges[2] + np.timedelta64(1, "D"))
-    days = np.concatenate([here[None], source_days(here, settings.features.weeks, holidays)])
+    lags = settings.features
+    days = feeding_days(here, lags.weeks, lags.reach_of_other_days, holidays, lags.weekend)
+    days = np.concatenate([here[None], days])
     one, inner = np.timedelta64(1, "D"), slice(None if edges[0] < edges[1] else 1, None if edges[3] > edges[2] else -1)
     earlier, later = days[:, inner.start :] - one, days[:, : inner.stop] + one
     wanted = np.unique(np.concatenate([days, earlier, later], axis=None))
@@ -210,7 +212,7 @@ def _span(settings: Settings, start: np.datetime64) -> np.datetime64:
     features, network = settings.features, settings.network
     origin = np.array([start.astype("datetime64[m]") - _before(settings)])
     spare = 1 if network.total is None else 2
-    day = service_dates(origin, network.timezone)[0] - np.timedelta64(7 * features.weeks + spare, "D")
+    day = service_dates(origin, network.timezone)[0] - np.timedelta64(features.days_back + spare, "D")
     begin = int(day_bounds(day, network.timezone)[0].astype("datetime64[m]").astype(np.int64))
     return np.datetime64(begin - begin % network.interval_minutes, "m")
 

@@ -16,7 +16,7 @@ from tasks.features.availability import Availability, unavailable_cells
 from tasks.features.calendar import calendar_features
 from tasks.features.channel_tensors import NEVER, Channels
 from tasks.features.lags import StationIndex, as_rows, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
-from tasks.features.profile import Smoothed, damped_level, hourly, weekly_profile
+from tasks.features.profile import Smoothed, damped_level, hourly, pooled_profile, profile_lags
 from tasks.features.total import total_then
 from tasks.settings.tree import FeatureSettings
 
@@ -83,7 +83,7 @@ class MinuteFeatures:
         steps, begin = window_steps(at - far, far + self.horizon)
         first = begin + far - before
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
-        dense = weekly_profile(self._smoothed, index, self.settings.recency, rows)
+        dense = self._profile(self._minutes(steps), index, rows)
         profile = windows(dense, first, before + self.horizon)
         recent = self._recent(at, before)[:, :, rows]
         recent[..., before - min(self.delay_steps, before) :] = np.nan
@@ -125,8 +125,10 @@ class MinuteFeatures:
 
     def profile(self, minutes: Minutes) -> Float:
         """Profile of ascending UTC minutes, float32 [target, station, minute]; NaN where no week has a value."""
-        index = lag_index(self.clock, minutes, self.settings.weeks)
-        return weekly_profile(self._smoothed, index, self.settings.recency)
+        return self._profile(minutes, lag_index(self.clock, minutes, self.settings.weeks))
+
+    def _profile(self, minutes: Minutes, weeks: Steps, rows: StationIndex = slice(None)) -> Float:
+        return pooled_profile(self._smoothed, profile_lags(self.clock, minutes, self.settings, weeks), rows)
 
     def _recent(self, at: Int, before: int) -> Float:
         """Counts of the steps before origins as they stood there, float32 [C, O, S, before]."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.arrays import WEEKS
 from tasks.settings.sources.rows import BaseSource
-from tasks.settings.tree import Network
+from tasks.settings.tree import FeatureSettings, Network
 from tasks.storage.store import Store
 
 
@@ -25,7 +24,7 @@ class IngestContext:
         backfill: whether rows were known when they happened, or are known from now.
         paths: files to read instead of the configured ones.
         start, end: bounds of the minutes wanted, UTC, end exclusive; None leaves that side open.
-        weeks: weekly lags that there are; late data marks the days that they reach.
+        lags: which days a profile is made from; late data marks the days that it reaches.
     """
 
     store: Store
@@ -37,7 +36,7 @@ class IngestContext:
     paths: tuple[str, ...] = ()
     start: np.datetime64 | None = None
     end: np.datetime64 | None = None
-    weeks: int = WEEKS
+    lags: FeatureSettings = field(default_factory=FeatureSettings)
 
     @property
     def has_range(self) -> bool:

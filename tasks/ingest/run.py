@@ -68,7 +68,7 @@ def run(context: IngestContext, source: Source, progress: Progress | None = None
     minutes = _fold_days(context, sorted(totals.days), progress)
     network = context.network
     calendar = network.country, network.subdivision
-    late = mark_late(context.store, totals.days, context.as_of, network.timezone, context.weeks, *calendar)
+    late = mark_late(context.store, totals.days, context.as_of, network.timezone, context.lags, *calendar)
     transaction.commit()
     if totals.failures and not (totals.files or totals.skipped):
         more = f" (and {len(totals.failures) - 1} more files)" if len(totals.failures) > 1 else ""

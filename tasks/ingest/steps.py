@@ -136,7 +136,7 @@ def ingest_source(
         paths=paths,
         start=start,
         end=end,
-        weeks=settings.features.weeks,
+        lags=settings.features,
     )
     with Mask.of(config).errors():
         return run(context, make_source(config, network), progress)

@@ -150,8 +150,8 @@ def report(
 
 def _marker(settings: Settings, store: Store, as_of: np.datetime64) -> Callable[[str], object]:
     """Marks the lags and scores that were computed from the minutes of a service day."""
-    network, weeks = settings.network, settings.features.weeks
-    return lambda day: mark_late(store, [day], as_of, network.timezone, weeks, network.country, network.subdivision)
+    network, lags = settings.network, settings.features
+    return lambda day: mark_late(store, [day], as_of, network.timezone, lags, network.country, network.subdivision)
 
 
 def _today(settings: Settings, as_of: np.datetime64) -> str:

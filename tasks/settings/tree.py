@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from tasks.arrays import HORIZON_MINUTES
-from tasks.clock import QUARTER, usual_offsets, zone
+from tasks.clock import QUARTER, WEEKEND, Weekday, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.control import ControlSettings
@@ -75,6 +75,23 @@ class FeatureSettings(Section):
     level_prior: float = Field(10.0, gt=0, description="People added to observed and expected.")
     smooth_minutes: int = Field(11, ge=1, le=61, description="Width over which the profile is smoothed.")
     recency: float = Field(0.82, gt=0, le=1, description="Weight of a week over the one after it.")
+    other_days: float = Field(
+        0.3, ge=0, le=1, description="Weight in the profile of another day of the same kind beside the same weekday."
+    )
+    other_days_reach: int = Field(14, ge=1, le=28, description="Days back that these other days are taken from.")
+    weekend: tuple[Weekday, ...] = Field(
+        WEEKEND, description="Weekdays without ordinary work: they pool with one another, the others likewise."
+    )
+
+    @property
+    def reach_of_other_days(self) -> int:
+        """Days back from which other days are taken; 0 where they do not count."""
+        return self.other_days_reach if self.other_days else 0
+
+    @property
+    def days_back(self) -> int:
+        """Days before a minute that its profile may be made from."""
+        return max(7 * self.weeks, self.reach_of_other_days)
 
 
 class RetrainSettings(Section):
@@ -221,7 +238,7 @@ class Settings(BaseSettings):
         keep, plan = self.maintain.retention_days, self.retrain
         training = plan.train_days + plan.validation_days + plan.holdout_days + 1
         for table, least, why in (
-            ("minutes", 7 * self.features.weeks + training, "training and its weekly lags read"),
+            ("minutes", self.features.days_back + training, "training and its lags read"),
             ("forecasts", self.score.back_days + 1, "scoring reads"),
         ):
             days = getattr(keep, table)

@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tasks.clock import holiday_dates, service_dates, source_days
+from tasks.clock import feeding_days, holiday_dates, service_dates
+from tasks.settings.tree import FeatureSettings
 from tasks.storage.store import Store
 
 Kind = Literal["lags", "scores"]
@@ -69,7 +70,7 @@ def mark_late(
     days: Iterable[str],
     as_of: np.datetime64,
     timezone: str,
-    weeks: int,
+    lags: FeatureSettings,
     country: str | None = None,
     subdivision: str | None = None,
 ) -> LateReport:
@@ -83,7 +84,7 @@ def mark_late(
         days: service days that an ingest changed.
         as_of: now, UTC.
         timezone: the network's.
-        weeks: weekly lags that there are.
+        lags: which days a profile is made from.
         country: whose holidays have lags of their own, see `clock.source_days`; none without it.
         subdivision: of the country.
 
@@ -97,9 +98,9 @@ def mark_late(
     stale = _Stale(set(store.partitions("forecasts")), set(store.partitions("lag_table")))
     if stale.forecasts or stale.lag_table:
         ends = np.array([late[0], late[-1]], dtype="datetime64[D]")
-        holidays = holiday_dates(country, subdivision, ends[0], ends[1] + (_WEEK * weeks + 1) * _DAY)
+        holidays = holiday_dates(country, subdivision, ends[0], ends[1] + (lags.days_back + 1) * _DAY)
         for day in late:
-            stale.add(day, as_of, _tables_made_from(np.datetime64(day, "D"), weeks, holidays))
+            stale.add(day, as_of, _tables_made_from(np.datetime64(day, "D"), lags, holidays))
     for kind, marks in stale.marks.items():
         for target, notes in sorted(marks.items()):
             _add(store, kind, target, notes)
@@ -182,10 +183,11 @@ def clear(store: Store, marks: Iterable[Mark]) -> None:
                 store.delete(path)
 
 
-def _tables_made_from(day: np.datetime64, weeks: int, holidays: frozenset[date]) -> Mapping[str, set[str]]:
+def _tables_made_from(day: np.datetime64, lags: FeatureSettings, holidays: frozenset[date]) -> Mapping[str, set[str]]:
     """Service days made from a day, by what they are of, whether they are there or not."""
-    later = np.arange(day + 1, day + _WEEK * weeks + 1)
-    fed = later[(source_days(later, weeks, holidays) == day).any(axis=0)]
+    later = np.arange(day + 1, day + lags.days_back + 1)
+    feeding = feeding_days(later, lags.weeks, lags.reach_of_other_days, holidays, lags.weekend)
+    fed = later[(feeding == day).any(axis=0)]
     around = np.concatenate([fed - 1, fed, fed + 1])  # hours and recent windows reach over midnight
     return {
         "lags": _texts([day, *fed]),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.oracles import slow_level, slow_profile, slow_smoothed, slow_sources
+from support.oracles import slow_level, slow_others, slow_profile, slow_smoothed, slow_sources
 
 from tasks.arrays import Minutes
 from tasks.clock import day_bounds, to_local
@@ -58,7 +58,14 @@ def cases(draw: st.DrawFn, origins: int = 2) -> Case:
     return Case(
         Grid(values, start, interval, ("a", "b"), ("entries",)),
         zone,
-        FeatureSettings(weeks=weeks, recent_minutes=45, level_minutes=draw(st.sampled_from([30, 60])), trail_hours=2),
+        FeatureSettings(
+            weeks=weeks,
+            recent_minutes=45,
+            level_minutes=draw(st.sampled_from([30, 60])),
+            trail_hours=2,
+            other_days=draw(st.sampled_from([0.0, 0.3])),
+            other_days_reach=draw(st.sampled_from([1, 5, 14])),
+        ),
         frozenset(draw(st.lists(near, max_size=3))),
         start + at * np.timedelta64(interval, "m"),
         draw(st.sampled_from([0, 0, 2])),
@@ -91,6 +98,15 @@ def row(tensors: Tensors, o: int) -> Tensors:
     )
 
 
+def expectation(case: Case, series: np.ndarray, sources: list[list[int | None]], steps: list[int]) -> np.ndarray:
+    """Profile of steps, from their weekly lags and the days alike."""
+    half = 5 // case.grid.interval
+    lags = np.array([[slow_smoothed(series, half, n) for n in week] for week in sources])
+    alike = slow_others(case.grid, case.zone, case.holidays, case.settings, steps)
+    others = [[(w, slow_smoothed(series, half, n)) for w, n in each] for each in alike]
+    return slow_profile(lags, case.settings.recency, others)
+
+
 def slow_trail(case: Case) -> np.ndarray:
     """People and expectation of the first station in each hour before the recent steps, step by step, [2, hour]."""
     grid, sizes = case.grid, case.settings
@@ -101,8 +117,7 @@ def slow_trail(case: Case) -> np.ndarray:
         begin = end - (sizes.trail_hours - h) * hour
         steps = list(range(begin, begin + hour))
         sources = slow_sources(grid.steps, grid.start, grid.interval, case.zone, case.holidays, sizes.weeks, steps)
-        lags = np.array([[slow_smoothed(series, 5 // grid.interval, n) for n in week] for week in sources])
-        for n, expected in zip(steps, slow_profile(lags, sizes.recency), strict=True):
+        for n, expected in zip(steps, expectation(case, series, sources, steps), strict=True):
             if 0 <= n < at - case.delay and np.isfinite(series[n]) and np.isfinite(expected):
                 out[:, h] += series[n], expected
     return out
@@ -121,8 +136,7 @@ def test_tensors_are_what_the_slow_reference_says(case: Case) -> None:
     for s in range(2):
         series = grid.values[0, s].astype(float)
         raw = np.array([[np.nan if n is None else series[n] for n in week] for week in sources])
-        lags = np.array([[slow_smoothed(series, 5 // grid.interval, n) for n in week] for week in sources])
-        profile = slow_profile(lags, sizes.recency)
+        profile = expectation(case, series, sources, steps)
         seen = series[at - window : at].copy()
         seen[window - case.delay :] = np.nan
         level_steps = slice(window - sizes.level_minutes // grid.interval, window)
@@ -155,7 +169,7 @@ def test_a_row_built_in_bulk_is_the_row_built_live_bit_for_bit(case: Case) -> No
     for o, origin in enumerate(case.origins):
         reach = 45 + 60 * case.settings.trail_hours
         local = to_local(np.array([origin - np.timedelta64(reach, "m")]), case.zone)[0].astype("datetime64[D]")
-        start = max(day_bounds(local - (7 * case.settings.weeks + 1) * DAY, case.zone)[0], case.grid.start)
+        start = max(day_bounds(local - (case.settings.days_back + 1) * DAY, case.zone)[0], case.grid.start)
         first, at = int(case.grid.index(start)), int(case.grid.index(origin))
         live = Grid(
             case.grid.values[..., first:at].copy(), start, case.grid.interval, case.grid.stations, case.grid.targets

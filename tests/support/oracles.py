@@ -259,6 +259,33 @@ def slow_sources(
     return [[first.get(datetime.combine(day, time)) if (day := d[k]) else None for time, d in at] for k in range(weeks)]
 
 
+def days_alike(day: date, reach: int, holidays: frozenset[date]) -> list[date]:
+    """Days of the same kind (working day or weekend) but of another weekday, newest first; none for a holiday."""
+    before = [day - timedelta(days=n) for n in range(1, reach + 1)]
+    alike = [d for d in before if d.weekday() != day.weekday() and (d.weekday() > 4) == (day.weekday() > 4)]
+    return [] if day in holidays else [d for d in alike if d not in holidays]
+
+
+def slow_others(grid: Any, zone: str, holidays: frozenset[date], sizes: Any, steps: list[int]) -> list[list[Any]]:
+    """Per step, (weight, step or None) of the same time on the days alike."""
+    begin: datetime = grid.start.astype(object).replace(tzinfo=UTC)
+
+    def wall(step: int) -> datetime:
+        return (begin + timedelta(minutes=grid.interval * step)).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+
+    first: dict[datetime, int] = {}
+    for n in range(grid.steps):
+        first.setdefault(wall(n), n)
+    out = []
+    for step in steps:
+        here = wall(step)
+        alike = days_alike(here.date(), sizes.other_days_reach, holidays) if sizes.other_days else []
+        ages = [((here.date() - d).days - 1) / 7 for d in alike]
+        weights = [sizes.other_days * sizes.recency**age for age in ages]
+        out.append([(w, first.get(datetime.combine(d, here.time()))) for w, d in zip(weights, alike, strict=True)])
+    return out
+
+
 def slow_smoothed(series: Array, half: int, n: int | None) -> float:
     """Mean of what was observed up to `half` steps away; NaN where that is less than half of the window."""
     if n is None:
@@ -267,11 +294,15 @@ def slow_smoothed(series: Array, half: int, n: int | None) -> float:
     return float(sum(near) / len(near)) if 2 * len(near) >= 2 * half + 1 else np.nan
 
 
-def slow_profile(lags: Array, recency: float) -> Array:
-    """Weighted mean over the weeks of smoothed lags [week, step]; NaN where no week has a value."""
+def slow_profile(lags: Array, recency: float, others: Sequence[Sequence[tuple[float, float]]] | None = None) -> Array:
+    """Weighted mean over the weeks of smoothed lags [week, step], and of others as (weight, value), step by step.
+
+    NaN where nothing has a value.
+    """
     out = np.full(lags.shape[1], np.nan)
     for n, column in enumerate(lags.T):
         known = [(recency**week, value) for week, value in enumerate(column) if not np.isnan(value)]
+        known += [(w, value) for w, value in (others[n] if others else ()) if not np.isnan(value)]
         if known:
             out[n] = sum(w * v for w, v in known) / sum(w for w, _ in known)
     return out

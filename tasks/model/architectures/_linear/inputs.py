@@ -26,6 +26,10 @@ BIN_MINUTES = 15
 """Minutes of the hour that share one correction."""
 PRIOR = np.float32(10)
 """People by which the level of a window is drawn to that of the next longer one."""
+RECENCY = np.float32(0.82)
+"""Weight of a week over the one after it, in how the same weekday has run."""
+WEEKDAY_PRIOR = np.float32(20)
+"""People by which that is drawn to the profile."""
 WAVES = 4
 """Columns of `Tensors.CALENDAR` that hold the time of day; the first two also change what the levels say."""
 
@@ -49,7 +53,7 @@ def linear_rows(tensors: Tensors) -> LinearRows:
     """Rows of tensors of all stations of the network, as each row holds levels of the whole network."""
     own, network = _levels(tensors)
     level = _level_of_base(tensors, own, network)
-    columns = [*own, *network, *_others(own), *_yesterday(tensors), level]
+    columns = [*own, *network, *_others(own), *_yesterday(tensors), *_weekday(tensors), level]
     clock = tensors.calendar[:, 0, :WAVES].T[:, None, :, None]
     short = [level, *own[-1:], *network[-1:]]
     columns += [x * wave for x in short for wave in clock[:2]]
@@ -108,6 +112,25 @@ def _yesterday(tensors: Tensors) -> list[Float]:
         people, expected = hours[0, ..., at], hours[1, ..., at]
         network = _level(*_network(people, expected, tensors.parts), np.float32(1))
         out += [np.log(network), np.log(_level(people, expected, network) / network)]
+    return out
+
+
+def _weekday(tensors: Tensors) -> list[Float]:
+    """How the same weekday has run against the profile, which pools days: log ratio in the hour, and in the one before.
+
+    With few people or weeks it is drawn to 0. From it the ridge learns how far this weekday is a day of its own, such
+    as a Friday evening.
+    """
+    steps, weights = tensors.horizon, RECENCY ** np.arange(len(tensors.lags), dtype=np.float32)
+    out = []
+    for at in (slice(-steps, None), slice(-2 * steps, -steps)):
+        expected = tensors.profile[..., at]
+        people, usual = np.zeros_like(tensors.level), np.zeros_like(tensors.level)
+        for weight, lag in zip(weights, tensors.lags[..., at], strict=True):
+            seen = np.isfinite(lag) & np.isfinite(expected)
+            people += weight * np.where(seen, lag, 0).sum(axis=-1, dtype=np.float32)
+            usual += weight * np.where(seen, expected, 0).sum(axis=-1, dtype=np.float32)
+        out.append(np.log((people + WEEKDAY_PRIOR) / (usual + WEEKDAY_PRIOR)))
     return out
 
 
