@@ -15,7 +15,9 @@ import numpy as np
 from flows.deployments import next_run
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
-from tasks.errors import NexthourError, SourceError, nearest_key
+from tasks.errors import NexthourError, SourceError, StoreError, nearest_key
+from tasks.overrides.entry import Override
+from tasks.overrides.ledger import overrides_in_force
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.format import state_format
@@ -184,9 +186,10 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     table = load_features(settings, origin, origin, as_of, channels(settings, forgiving=True))
     rungs = LADDER if model == "champion" else tuple(dict.fromkeys((model, *LADDER[2:])))
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
-    issued = issue(settings, table, ladder, as_of, origin)
+    overrides = find_overrides(settings, as_of, origin)
+    issued = issue(settings, table, ladder, as_of, origin, overrides)
     issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
-    publication = make_publication(settings, table, issued.table, issued.summary)
+    publication = make_publication(settings, table, issued.table, issued.summary, overrides)
     published, failed = {}, {}
     for target in settings.publish.targets:
         try:
@@ -195,6 +198,15 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
             log.error("publishing to %s failed: %s", target, error)
             failed[target] = str(error)
     return ForecastReport(issued, published, failed)
+
+
+def find_overrides(settings: Settings, as_of: np.datetime64, origin: np.datetime64) -> tuple[Override, ...]:
+    """Overrides known by then of the day from an origin; none where the ledger cannot be read, which stops nothing."""
+    try:
+        return overrides_in_force(Store(settings.data_root), as_of, origin, origin + 2 * DAY)
+    except StoreError as error:
+        log.error("forecast without overrides: %s", error)
+        return ()
 
 
 def next_issue_at(moment: np.datetime64, timezone: str) -> str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,10 +23,12 @@ from tasks.forecast.guard import (
     minutes_since_observation,
     staleness,
 )
+from tasks.overrides.entry import Override
+from tasks.overrides.scale import describe, override_factors, scale
 from tasks.settings.guard import GuardSettings
 from tasks.settings.tree import Network
 from tasks.tables import schemas
-from tasks.tables.forecasts import forecast_table
+from tasks.tables.forecasts import Factors, forecast_table
 
 BUSIEST = 5
 
@@ -56,6 +59,7 @@ def make_issue(
     issued_at: np.datetime64,
     origin: np.datetime64,
     limits: GuardSettings | None = None,
+    overrides: Sequence[Override] = (),
 ) -> Issue:
     """Forecast the hour from `origin` with the first rung that can be trusted. Reads no clock, writes nothing.
 
@@ -66,6 +70,7 @@ def make_issue(
         issued_at: the moment of the forecast, UTC.
         origin: first minute forecast, UTC, on the grid.
         limits: `[guard]`; its defaults without.
+        overrides: what people changed, applied after the guard.
 
     Raises:
         HistoryError: if no station is known, or the origin is off the grid.
@@ -78,6 +83,7 @@ def make_issue(
     answer = first_usable(ladder, tensors, limits)
     age = minutes_since_observation(features.grid, origin)
     reason = degraded_reason(answer, age, missing(features.extra, origin), limits.stale_minutes)
+    answer, factors, applied = _override(answer, tensors, overrides)
     table = forecast_table(
         answer.prediction,
         tensors.origins,
@@ -87,7 +93,7 @@ def make_issue(
         tensors.interval,
         answer.model_version,
         reason,
-        split_mean(answer.prediction.mean, tensors, answer.without_channels),
+        factors,
     )
     day = service_dates(tensors.origins, network.timezone)[0]
     name = f"{_compact(issued_at)}-{_fingerprint(answer, tensors, reason)}.parquet"
@@ -95,8 +101,25 @@ def make_issue(
     summary = summarise(network, tensors, answer, issued_at, reason) | {
         "minutes_since_seen": age,
         "verdicts": verdicts,
+        "overrides": applied,
     }
     return Issue(table, summary, answer.model_version, reason, f"{schemas.day_folder('forecasts', day)}/{name}")
+
+
+def _override(
+    answer: Answer, tensors: Tensors, overrides: Sequence[Override]
+) -> tuple[Answer, Factors, list[dict[str, Any]]]:
+    """The answer as people changed it, its factors, and the overrides that touch its hour."""
+    factors = split_mean(answer.prediction.mean, tensors, answer.without_channels)
+    minutes = tensors.origins[0] + np.arange(tensors.horizon) * np.timedelta64(tensors.interval, "m")
+    end = minutes[-1] + np.timedelta64(tensors.interval, "m")
+    touching = [each for each in overrides if each.start < end and each.end > minutes[0]]
+    if not touching:
+        return answer, factors, []
+    scaling = override_factors(touching, tensors.stations, tensors.targets, minutes)
+    prediction, scaling = scale(answer.prediction, scaling, tensors.total is not None)
+    own = np.where(np.isnan(factors.override), np.float32(np.nan), scaling)
+    return replace(answer, prediction=prediction), replace(factors, override=own), describe(touching)
 
 
 def summarise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from tasks.forecast.checks import CHECKS as CHECKS
 from tasks.forecast.guard import Ladder
 from tasks.forecast.issue import Issue as Issue
 from tasks.forecast.issue import make_issue
+from tasks.overrides.entry import Override
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
@@ -20,7 +22,12 @@ log = logging.getLogger(__name__)
 
 @step("issue forecast", retries=2)
 def issue(
-    settings: Settings, features: Features, ladder: Ladder, issued_at: np.datetime64, origin: np.datetime64
+    settings: Settings,
+    features: Features,
+    ladder: Ladder,
+    issued_at: np.datetime64,
+    origin: np.datetime64,
+    overrides: Sequence[Override] = (),
 ) -> Issue:
     """Forecast the hour from `origin` and add it to the forecasts table. The same forecast twice is one file.
 
@@ -30,13 +37,14 @@ def issue(
         ladder: (name, loader) from the best to the surest model; a loader raises ModelError where there is none.
         issued_at: the moment of the forecast, UTC.
         origin: first minute forecast, UTC, on the grid.
+        overrides: what people changed.
 
     Raises:
         HistoryError: if no station is known, or the origin is off the grid.
         ModelError: if no rung answers.
         StoreError: if the table cannot be written.
     """
-    issued = make_issue(settings.network, features, ladder, issued_at, origin, settings.guard)
+    issued = make_issue(settings.network, features, ladder, issued_at, origin, settings.guard, overrides)
     store = Store(settings.data_root)
     if not store.exists(issued.path):
         store.write_table(issued.path, issued.table)

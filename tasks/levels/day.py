@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.arrays import HORIZON_MINUTES, Float, Minutes
+from tasks.arrays import HORIZON_MINUTES, Minutes
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import History
 from tasks.levels.hour import Double, Hour
 from tasks.levels.persistence import Persistence, learn_persistence
+from tasks.overrides.entry import Override
+from tasks.overrides.scale import override_factors
 from tasks.rest_of_day import band
 from tasks.tables import schemas
 
-Real = TypeVar("Real", Float, Double)
 STATIONS_AT_ONCE = 100
 """Stations whose minutes of past weeks are in memory together: 15 MB per target."""
 KINDS = ("observed", "next_hour", "rest_of_day")
 
 
-def day_series(history: History, hour: Hour, timezone: str, bin_minutes: int, recency: float) -> pa.Table:
+def day_series(
+    history: History,
+    hour: Hour,
+    timezone: str,
+    bin_minutes: int,
+    recency: float,
+    overrides: Sequence[Override] = (),
+) -> pa.Table:
     """Rows of `tables.DAY_SERIES`, by station, target and bin, from the first to the last minute of the service day.
 
     A bin is `observed` if it ends by the origin, `rest_of_day` if it ends after the forecast hour, else `next_hour`.
@@ -33,36 +43,44 @@ def day_series(history: History, hour: Hour, timezone: str, bin_minutes: int, re
         timezone: the network's.
         bin_minutes: width of a bin; it is rounded up to whole intervals.
         recency: weight of a week over the one after it.
+        overrides: what people changed; they hold to their end, and no level carries them on.
     """
     interval = history.grid.interval
     minutes, width = day_minutes(hour.origin, timezone, interval, bin_minutes)
-    rows, targets = _places(history, hour)
-    usual, counts = (
-        values[targets][:, rows].swapaxes(0, 1).astype(np.float64)
-        for values in (history.profile(minutes), history.counts(minutes))
-    )
     ahead = (minutes - hour.origin).astype(np.int64) // interval
-    counts[..., ahead >= 0] = np.nan
+    usual, counts = _known(history, hour, minutes)
     ends = ahead[::width] + width
     hours = np.maximum((ends - width / 2) * interval / 60 - 0.5, 0)
     lasting = _learn(history, hour, minutes, width, recency)
     level = lasting.level((hour.people / hour.factors["override_factor"]).T, hour.usual.T, hours).swapaxes(0, 1)
     expected = usual * np.repeat(level, width, axis=-1)
+    expected *= override_factors(overrides, hour.stations, hour.targets, minutes).swapaxes(0, 1)
     inside = (ahead >= 0) & (ahead < hour.mean.shape[-1])
     expected[..., inside] = hour.mean[..., ahead[inside]]
     seen = ~np.isnan(counts)
     certain, future = _bins(np.where(seen, counts, 0), width), _bins(np.where(seen, 0, expected), width)
     kind = np.where(ends <= 0, 0, np.where(ends <= hour.mean.shape[-1], 1, 2))
     low, high = band(np.nan_to_num(future), lasting.spread(hours + 1).swapaxes(0, 1))
-    past = (kind == 0) | np.isnan(future)
     columns = {
         "usual": _bins(usual, width),
         "observed": np.where(kind == 0, _bins(counts, width), np.nan),
-        "forecast": np.where(past, np.nan, certain + future),
-        "low": np.where(past, np.nan, certain + low),
-        "high": np.where(past, np.nan, certain + high),
+        **{
+            name: np.where((kind == 0) | np.isnan(future), np.nan, certain + values)
+            for name, values in (("forecast", future), ("low", low), ("high", high))
+        },
     }
     return _table(hour, minutes[::width], columns, kind)
+
+
+def _known(history: History, hour: Hour, minutes: Minutes) -> tuple[Double, Double]:
+    """Usual people and those counted before the origin, of each minute, [S, C, M]; NaN where there are none."""
+    rows, targets = _places(history, hour)
+    usual, counts = (
+        values[targets][:, rows].swapaxes(0, 1).astype(np.float64)
+        for values in (history.profile(minutes), history.counts(minutes))
+    )
+    counts[..., minutes >= hour.origin] = np.nan
+    return usual, counts
 
 
 def _places(history: History, hour: Hour) -> tuple[list[int], list[int]]:
@@ -93,9 +111,9 @@ def day_minutes(origin: np.datetime64, timezone: str, interval: int, bin_minutes
     return (first + np.arange(bins * width) * interval).astype("datetime64[m]"), width
 
 
-def _bins(values: Real, width: int) -> Real:
+def _bins(values: npt.NDArray[Any], width: int) -> npt.NDArray[Any]:
     """Sums of `width` intervals each; NaN where one is."""
-    return cast(Real, values.reshape(*values.shape[:-1], -1, width).sum(axis=-1))
+    return np.asarray(values.reshape(*values.shape[:-1], -1, width).sum(axis=-1))
 
 
 def _table(hour: Hour, starts: Minutes, columns: dict[str, Double], kind: np.ndarray) -> pa.Table:  # type: ignore[type-arg]

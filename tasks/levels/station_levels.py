@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,13 @@ class Wording:
         day: name of the day, such as Tuesday; see `sentence.name_day`.
         span: time that today's level is taken from; see `sentence.name_span`.
         channels: names of the extra channels, as a sentence lists them.
-        reasons: station_id -> why a person changed its hour.
+        reasons: station_id and target -> why a person changed its hour.
     """
 
     day: str
     span: str
     channels: str = ""
-    reasons: Mapping[str, str] = field(default_factory=dict)
+    reasons: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 def station_levels(
@@ -100,7 +101,7 @@ def _percentage(part: Double, whole: Double) -> Double:
 
 def _sentences(hour: Hour, wording: Wording) -> list[str]:
     rows = zip(*(values.ravel().tolist() for values in hour.factors.values()), strict=True)
-    names = np.repeat(np.array(hour.stations, dtype=object), len(hour.targets)).tolist()
+    names = list(product(hour.stations, hour.targets))
     sentences = []
     known = np.isfinite(hour.usual).ravel().tolist()
     for name, usual, ratio, row in zip(names, known, hour.over_usual.ravel().tolist(), rows, strict=True):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from tasks.levels.hour import read_hour
 from tasks.levels.record import largest_hours
 from tasks.levels.sentence import name_day, name_span
 from tasks.levels.station_levels import Wording, station_levels
+from tasks.overrides.entry import Override
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.stepping import step
@@ -23,7 +26,13 @@ log = logging.getLogger(__name__)
 
 
 @step("find levels")
-def make_publication(settings: Settings, history: History, forecasts: pa.Table, summary: dict[str, Any]) -> Publication:
+def make_publication(
+    settings: Settings,
+    history: History,
+    forecasts: pa.Table,
+    summary: dict[str, Any],
+    overrides: Sequence[Override] = (),
+) -> Publication:
     """One issue as targets publish it: with levels, and a day that is made when a target asks for it.
 
     Args:
@@ -31,6 +40,7 @@ def make_publication(settings: Settings, history: History, forecasts: pa.Table, 
         history: the minutes from which the forecast was made.
         forecasts: rows of `tables.FORECASTS` of one origin.
         summary: of the same issue.
+        overrides: of the day from the origin; those of the hour are in the forecasts.
     """
     network = settings.network
     hour = read_hour(forecasts, summary.get("total"))
@@ -42,11 +52,22 @@ def make_publication(settings: Settings, history: History, forecasts: pa.Table, 
         name_day(day, day.item() in history.holidays),
         name_span(settings.features.level_minutes),
         " and ".join(channel.name for channel in settings.channels),
+        _reasons(summary.get("overrides", []), hour.targets),
     )
     stations = station_levels(hour, record, station_table(settings), settings.levels, wording)
+    width, recency = settings.publish.day_minutes, settings.features.recency
     return Publication(
         forecasts,
         summary,
         stations,
-        lambda: day_series(history, hour, network.timezone, settings.publish.day_minutes, settings.features.recency),
+        lambda: day_series(history, hour, network.timezone, width, recency, overrides),
     )
+
+
+def _reasons(overrides: Sequence[dict[str, Any]], targets: Sequence[str]) -> dict[tuple[str, str], str]:
+    """Station and target -> why people changed its hour."""
+    reasons: dict[tuple[str, str], str] = {}
+    for each in overrides:
+        for key in product(each["stations"], targets if each["target"] is None else [each["target"]]):
+            reasons[key] = f"{reasons[key]}; {each['why']}" if key in reasons else each["why"]
+    return reasons
