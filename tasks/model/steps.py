@@ -25,7 +25,7 @@ from tasks.model.review.register import register_challenger
 from tasks.model.review.training_run import FlowRun
 from tasks.model.review.training_run import follow_training as follow
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
-from tasks.model.serving.bundle import load_bundle, read_head, save_bundle
+from tasks.model.serving.bundle import load_bundle, load_with_meta, save_bundle
 from tasks.model.training.fine_tuning import FineTuning, is_warm
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.settings.tree import Settings
@@ -326,4 +326,5 @@ def _fetch(store: Store, folder: str, version: str) -> BundledForecaster:
 
 
 def _load(folder: Path, version: str) -> BundledForecaster:
-    return BundledForecaster(load_bundle(folder), version, read_head(folder)["meta"])
+    forecaster, meta = load_with_meta(folder)
+    return BundledForecaster(forecaster, version, meta)

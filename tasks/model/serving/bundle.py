@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from tasks.model.ensemble import Ensemble, configs_of, member_folder
 from tasks.tables.format import BUNDLE_FORMAT
 
 FILE = "bundle.json"
+CONTENT = (".onnx", ".npz")
+"""Endings of the files that a model is loaded from; one that `bundle.json` does not list is rejected."""
+LEAST_KNOWN = 0.5
+"""Share of a network's stations that a model must have been trained on to forecast it."""
+TRIES, PAUSE_SECONDS = 3, 0.1
+"""A bundle that is being replaced while it is read is read again."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +51,30 @@ class BundledForecaster:
         return np.datetime64(str(self.meta.get("as_of", "NaT")).removesuffix("Z"), "s")
 
     def predict(self, tensors: Tensors) -> Prediction:
-        """Forecast the hour after every origin."""
+        """Forecast the hour after every origin.
+
+        Raises:
+            ModelError: if it was trained for other targets, another interval, or mostly other stations.
+        """
+        self._check_network(tensors)
         return self.forecaster.predict(tensors)
+
+    def _check_network(self, tensors: Tensors) -> None:
+        """Compare what the bundle states of its network; one that states nothing is taken as it is."""
+        here = {"targets": list(tensors.targets), "interval": tensors.interval}
+        for what, now in here.items():
+            if self.meta.get(what, now) != now:
+                raise ModelError(
+                    f"version {self.version} was trained on {what} {self.meta[what]}, the network has {now}: "
+                    "run nexthour retrain"
+                )
+        now = set(tensors.stations)
+        common = now & set(self.meta.get("stations", now))
+        if len(common) < LEAST_KNOWN * len(now):
+            raise ModelError(
+                f"version {self.version} was trained on other stations, it knows {len(common)} of {len(now)}: "
+                "run nexthour retrain"
+            )
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write the forecaster into `folder`; return its config."""
@@ -63,22 +92,52 @@ def save_bundle(folder: Path, forecaster: Forecaster, meta: dict[str, Any]) -> N
     folder.mkdir(parents=True, exist_ok=True)
     config = forecaster.export(folder)
     below = (p for p in sorted(folder.rglob("*")) if p.is_file() and p != folder / FILE)
-    files = {p.relative_to(folder).as_posix(): _digest(p) for p in below}
+    files = {p.relative_to(folder).as_posix(): _digest(p.read_bytes()) for p in below}
     head = {"format": BUNDLE_FORMAT, "architecture": forecaster.name, "config": config, "meta": meta, "files": files}
+    head["digest"] = _head_digest(head)
     (folder / FILE).write_text(json.dumps(head, indent=1, sort_keys=True, allow_nan=False), encoding="utf-8")
 
 
 def load_bundle(folder: Path) -> Forecaster:
-    """The forecaster of a bundle.
+    """The forecaster of a bundle; see `load_with_meta`."""
+    return load_with_meta(folder)[0]
+
+
+def load_with_meta(folder: Path) -> tuple[Forecaster, dict[str, Any]]:
+    """The forecaster of a bundle and the `meta` of its `bundle.json`; the hash of every file is checked.
+
+    A bundle that was replaced meanwhile is read again, so that nothing is loaded from two of them.
 
     Raises:
         ModelError: if the bundle is not there, damaged, or of an architecture or format that is not known here.
     """
-    head = read_head(folder)
+    for attempt in range(TRIES):
+        try:
+            head = read_head(folder)
+            _check_files(folder, head)
+            forecaster = _load(folder, head)
+            if read_head(folder) == head:
+                _check_files(folder, head)
+                return forecaster, head["meta"]
+        except ModelError:
+            if attempt == TRIES - 1:
+                raise
+        time.sleep(PAUSE_SECONDS)
+    raise ModelError(f"{folder} was replaced each time it was read: try again")
+
+
+def _check_files(folder: Path, head: dict[str, Any]) -> None:
+    """Hold every file against its hash, and look for those that have none."""
     for name, digest in head["files"].items():
         path = folder / name
-        if not path.is_file() or _digest(path) != digest:
+        if not path.is_file() or _digest(path.read_bytes()) != digest:
             raise ModelError(f"{path} is missing or damaged: restore the bundle, or run nexthour retrain")
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in CONTENT and path.relative_to(folder).as_posix() not in head["files"]:
+            raise ModelError(f"{path} is not listed in {FILE}: restore the bundle, or run nexthour retrain")
+
+
+def _load(folder: Path, head: dict[str, Any]) -> Forecaster:
     if head["architecture"] not in architectures.names():
         raise ModelError(f"{folder / FILE} wants model {head['architecture']!r}, which is not installed here")
     name, members = head["architecture"], configs_of(head["config"], folder)
@@ -110,8 +169,18 @@ def read_head(folder: Path) -> dict[str, Any]:
         )
     if stated != BUNDLE_FORMAT:
         raise ModelError(f"{path} states no bundle format: run nexthour retrain with this version")
+    absent = [key for key in ("architecture", "config", "meta", "files") if key not in head]
+    if absent or head.get("digest", digest := _head_digest(head)) != digest:
+        what = f"lacks {', '.join(absent)}" if absent else "was changed after it was written"
+        raise ModelError(f"{path} {what}: restore the bundle, or run nexthour retrain")
     return head
 
 
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _head_digest(head: dict[str, Any]) -> str:
+    """Of all that a head says but its digest; bundles of earlier releases have none."""
+    said = {key: value for key, value in head.items() if key != "digest"}
+    return _digest(json.dumps(said, sort_keys=True).encode())
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ModelError
-from tasks.model.serving.bundle import load_bundle, read_head
+from tasks.model.serving.bundle import load_with_meta
 from tasks.total import coherent
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -41,7 +41,7 @@ class ServedBundle:
     """A bundle behind MLflow's `predict`."""
 
     def __init__(self, folder: Path) -> None:
-        self._meta, self._forecaster = read_head(folder)["meta"], load_bundle(folder)
+        self._forecaster, self._meta = load_with_meta(folder)
 
     def predict(self, data: Mapping[str, npt.NDArray[Any]], params: Mapping[str, Any] | None = None) -> Arrays:
         """Forecast the hour after every origin.
