@@ -94,7 +94,7 @@ def _day(minutes: Any, origin: np.datetime64, typical: Doubles, actual: Doubles,
     ahead = np.maximum((minutes - origin).astype(int) / 60, 0)
     damped = 1 + (ratio[..., None] - 1) * 0.8**ahead
     forecast = np.where(minutes >= origin, typical * damped, np.nan)
-    low, high = band(forecast, ahead + 0.25)
+    low, high = band(forecast, 0.14 + 0.04 * ahead)
     return {
         "usual": typical,
         "observed": np.where(minutes < origin, actual, np.nan),
@@ -144,7 +144,7 @@ def _stations(
             if abs(usual[c, i] * (ratio[c, i] - 1)) < levels.least_people:
                 number = 3
             hour = usual[c, i] * ratio[c, i]
-            low, high = band(hour, np.array(1.0))
+            low, high = band(np.array(hour))
             rows.append(
                 {
                     "station_id": ids[i],

@@ -44,7 +44,7 @@ def past_series(
         if rows.num_rows:
             origins[place] = schemas.numpy_times(rows["origin_utc"])[0]
             forecast[..., place] = place_rows(rows, "mean", axes)
-    low, high = band(forecast, np.ones(len(hours)))
+    low, high = band(forecast)
     truth = _truth(store, settings, origins, stations)
     return hours, {"truth": truth, "forecast": forecast, "low": low, "high": high}
 

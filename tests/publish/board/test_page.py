@@ -248,3 +248,25 @@ def test_series_come_out_of_their_text_as_they_went_in(publish: Publish, show: S
         read = page.evaluate("([text, digits]) => nexthour.data.unpack(text, 4000, digits)", [text, digits])
         assert read[2] is None
         np.testing.assert_allclose(np.array(read, dtype=float), values[0], atol=off + 1e-9)
+
+
+def test_a_web_server_is_asked_for_nothing_but_the_files_of_the_board(
+    publish: Publish, served: Callable[[Path], str], show: Show
+) -> None:
+    page_file = Path(unquote(urlsplit(publish(publication(14))).path))
+    page = show(served(page_file.parent) + "/index.html?refresh=0.2#station=3")
+    page.wait_for_selector("#today-chart canvas")
+    hour = page.locator(".big strong").inner_text()
+    page.locator("details summary").first.click()
+    publish(publication(14, seed=9, issued_at=f"{ORIGIN}:40Z"))
+    page.wait_for_function("hour => document.querySelector('.big strong').textContent !== hour", arg=hour)
+    page.wait_for_selector("#today-chart canvas")
+    assert page.locator("details").first.get_attribute("open") == ""
+
+
+def test_a_great_network_is_shown_in_part_and_searched_whole(publish: Publish, show: Show) -> None:
+    page = show(publish(publication(520)))
+    assert page.locator("tbody tr").count() == 500
+    assert "The first 500 are shown." in page.locator(".none").inner_text()
+    page.fill("#query", "519")
+    assert page.locator("tbody tr").count() == 1

@@ -5,6 +5,7 @@
   const SORTS = ["people", "level", "surprise", "name"];
   const REFRESH_SECONDS = 15;
   const WALL_SECONDS = 12;
+  const MOST_ROWS = 500; // more would make a phone slow; the search finds the others
   const at = Object.fromEntries(["skip", "head", "notices", "main", "foot"].map((id) => [id, document.getElementById(id)]));
   const state = { now: null, overview: null, unreachable: null, query: "", level: null, drawn: "", page: null };
   const stored = memory();
@@ -184,8 +185,8 @@
     if (pressed) figures.querySelector(`[class="${pressed}"]`)?.focus();
     tools.querySelector("#target").value = now.target;
     write(count, format.t("shown", { shown: format.number(shown.length), all: format.plural("stations", overview.list.length) }));
-    write(none, shown.length === 0 ? format.t("none") : "");
-    if (now.view === "list") list.update(shown, overview, stationLink, [overview.issue, now.target].join());
+    write(none, shown.length === 0 ? format.t("none") : now.view === "list" && shown.length > MOST_ROWS ? format.t("more_rows", { count: format.number(MOST_ROWS) }) : "");
+    if (now.view === "list") list.update(shown.slice(0, MOST_ROWS), overview, stationLink, [overview.issue, now.target].join());
     else keepFocus(() => content.replaceChildren(map.render(shown, overview, stationLink)));
     const [view, from] = state.drawn.split("|");
     if (fresh && view === "station") [...content.querySelectorAll("a")].find((each) => each.getAttribute("href") === stationLink(from))?.focus();
@@ -234,28 +235,28 @@
       before: shown[index - 1]?.station.id, after: index < 0 ? undefined : shown[index + 1]?.station.id, link: stationLink, home: homeLink(),
     };
     document.title = `${found.label} – ${overview.network}`;
-    keepFocus(() => {
-      charts.clear();
-      at.main.replaceChildren(station.render(context));
-    });
     if (fresh) {
+      at.main.replaceChildren(station.render(context));
       scrollTo(0, 0);
       document.getElementById("station-name").focus({ preventScroll: true });
     }
-    loadDetails(context);
+    drawDetails(context, fresh);
   }
 
-  async function loadDetails(context) {
-    const { overview, station: each } = context;
-    const still = () => state.overview === overview && route().id === each.id && route().target === context.target;
-    try {
-      const part = await data.details(overview.issue, "day", overview, each);
-      if (part && still()) keepFocus(() => station.showToday(context, part));
-      const past = overview.past ? await data.details(overview.past, "past", overview, each) : null;
-      if (still()) keepFocus(() => station.showYesterday(context, past));
-    } catch {
-      if (still()) refresh(); // its files are gone: a newer issue is there
-    }
+  /** Charts and tables when their files have come; a page that is shown already is replaced with them at once. */
+  async function drawDetails(context, fresh) {
+    const { overview, station: each, target } = context;
+    const wanted = () => state.overview === overview && route().id === each.id && route().target === target;
+    const day = await data.details(overview.issue, "day", overview, each).catch(() => null);
+    const past = overview.past ? await data.details(overview.past, "past", overview, each).catch(() => null) : null;
+    if (!wanted()) return;
+    if (day === null) refresh(); // its files are gone: a newer issue is there
+    keepFocus(() => {
+      charts.clear();
+      if (!fresh) at.main.replaceChildren(station.render(context));
+      if (day !== null) station.showToday(context, day);
+      station.showYesterday(context, past);
+    });
   }
 
   function drawWall(now, fresh) {

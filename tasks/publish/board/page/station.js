@@ -42,7 +42,7 @@ nexthour.station = (() => {
     );
   }
 
-  function headline({ figures, overview, target }) {
+  function headline({ station, figures, overview, target }) {
     const end = Date.parse(overview.origin_utc);
     const shares = [["usual", figures.percent_of_usual], ["record", figures.percent_of_record], ["capacity", figures.percent_of_capacity]];
     return h(
@@ -51,6 +51,7 @@ nexthour.station = (() => {
       h("p", { class: "when" }, `${format.target(target)}, ${format.time(end)} – ${format.time(end + 3600000)}`),
       h("p", { class: "big" }, h("strong", {}, format.number(figures.hour)), h("span", { class: "band" }, format.t("band", { low: format.number(figures.low), high: format.number(figures.high) }))),
       h("p", { class: `level level-${figures.level ?? 0}` }, pictures.levelIcon(figures.level), h("span", {}, list.levelName(figures))),
+      h("p", { class: "note" }, list.noteOf(station, figures)),
       h("dl", { class: "shares" }, shares.filter(([, value]) => value !== null).map(([name, value]) => h("div", {}, h("dt", {}, format.t(`of_${name}`)), h("dd", {}, format.percent(value / 100))))),
     );
   }
