@@ -208,6 +208,13 @@ DEPLOYMENTS = (
         area="model",
     ),
     FlowDeployment(
+        "override",
+        "Scale the next hours of a station or line by hand: an event, a closure.",
+        600,
+        "ENQUEUE",  # as promote
+        area="forecast",
+    ),
+    FlowDeployment(
         "repair",
         "Write rejected rows out to be repaired, and take the repaired ones back.",
         HOUR,
