@@ -27,6 +27,7 @@ WAITING = "nexthour.retrain.waiting"
 NOTHING_LANDED, LANDED = "nexthour.ingest.nothing_landed", "nexthour.ingest.landed"
 SILENT, BACK = "nexthour.source.silent", "nexthour.source.back"
 OUT_OF_CONTROL, IN_CONTROL = "nexthour.error.out_of_control", "nexthour.error.in_control"
+ALERT_OPENED, ALERT_CLOSED = "nexthour.alert.opened", "nexthour.alert.closed"
 WATCHED = "nexthour.watch.started"
 QUALITY = "nexthour.quality."
 """A quality check follows: `nexthour.quality.<check>`, once per warning, when it is new."""
@@ -113,6 +114,15 @@ EVENTS = {
     IN_CONTROL: Text(
         "The error of the live forecasts of `tier` is within its control limits again.",
         "{network}: the error of the forecasts of {tier} is in control again (out of it since {since})",
+    ),
+    ALERT_OPENED: Text(
+        "`signal` limit: the next hour of a station may go above its limit; crowding: many more people came than were "
+        "forecast.",
+        "{network}: {sentence}",
+    ),
+    ALERT_CLOSED: Text(
+        "An alert is over: its signal was weak for half an hour.",
+        "{network}: over since {until}: {sentence}",
     ),
     WATCHED: Text(
         "The automations were registered: from now on forecasts and runs are waited for.",

@@ -6,7 +6,8 @@ A run that pretends another moment (`as_of`) says nothing of the present: it emi
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from flows import events, incidents
 from flows.pipelines.loop import ForecastReport, IngestReport, select_sources
@@ -47,6 +48,7 @@ def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool)
     incidents.follow(settings, incidents.TARGET_FAILED, failed, set(report.published))
     if failed and not report.published:
         return
+    _emit_alerts(settings, report.issue.summary["alerts"] or ())
     summary, network = report.issue.summary, settings.network.name
     forecast = {key: summary[key] for key in ("origin_utc", "issued_at", "model_version", "degraded_reason")}
     events.emit(settings, events.PUBLISHED, {**forecast, "targets": sorted(report.published)})
@@ -59,6 +61,15 @@ def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool)
     reason = report.issue.degraded_reason
     degraded = {network: {"reason": reason, "model_version": report.issue.model_version}} if reason else {}
     incidents.follow(settings, incidents.DEGRADED, degraded, {network} - set(degraded))
+
+
+def _emit_alerts(settings: Settings, alerts: Sequence[Mapping[str, Any]]) -> None:
+    """Alerts that opened or closed with this forecast, once each, about their station."""
+    names = {"opened": events.ALERT_OPENED, "closed": events.ALERT_CLOSED}
+    for alert in alerts:
+        if alert["state"] in names:
+            payload = {**alert, "until": alert["strong_at"]}
+            events.emit(settings, names[alert["state"]], payload, kind="station", subject=alert["station_id"])
 
 
 def emit_retrain_events(settings: Settings, report: RetrainReport) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from tasks.tables.format import state_format
 
 if TYPE_CHECKING:
     from tasks.channels import Channel
+    from tasks.contracts import History
     from tasks.features.steps import LagReport
     from tasks.forecast.steps import Issue
     from tasks.ingest.steps import SourceReport
@@ -189,6 +190,7 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     overrides = find_overrides(settings, as_of, origin)
     issued = issue(settings, table, ladder, as_of, origin, overrides)
     issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
+    issued.summary["alerts"] = _find_alerts(settings, table, issued, origin)
     publication = make_publication(settings, table, issued.table, issued.summary, overrides)
     published, failed = {}, {}
     for target in settings.publish.targets:
@@ -207,6 +209,19 @@ def find_overrides(settings: Settings, as_of: np.datetime64, origin: np.datetime
     except StoreError as error:
         log.error("forecast without overrides: %s", error)
         return ()
+
+
+def _find_alerts(
+    settings: Settings, history: History, issued: Issue, origin: np.datetime64
+) -> list[dict[str, Any]] | None:
+    """Alerts at the origin; None where they are not known, which stops no forecast."""
+    from tasks.alerts.steps import find_alerts
+
+    try:
+        return find_alerts(settings, history, issued.table, origin)
+    except (NexthourError, OSError, LookupError, ValueError) as error:
+        log.error("alerts are not known: %s", error)
+        return None
 
 
 def next_issue_at(moment: np.datetime64, timezone: str) -> str | None:
@@ -231,10 +246,11 @@ def score(
     end: np.datetime64 | None = None,
 ) -> ScoreReport:
     """Score the forecasts whose hour is over against the observed counts, and log the errors."""
+    from tasks.alerts.steps import choose_thresholds
     from tasks.score.steps import control_error, log_live, score_forecasts
 
     report = score_forecasts(settings, as_of, start, end)
-    report = replace(report, control=control_error(settings, as_of))
+    report = replace(report, control=control_error(settings, as_of), alerts=choose_thresholds(settings, as_of))
     if report.origins:
         log_live(settings, report, as_of)
     return report

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from tasks.score.steps import ScoreReport, TierControl
 
 FEW_DAYS = 3
+MOST_STATIONS = 20
+"""Stations that a report names."""
 STATUS = {"warning": "⚠ warning", "not_run": "not run", "ok": "ok"}
 
 
@@ -154,6 +156,7 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks += _score_details(report)
         blocks.append(legend(scopes, report.by_model))
     blocks += [_control_table(report.control)] if report.control else []
+    blocks += _alert_blocks(report)
     blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
     return Document(f"Scores of {len(report.days):,} service days", [*blocks, *([followed] if followed else [])])
 
@@ -179,6 +182,36 @@ def _score_details(report: ScoreReport) -> list[Block]:
             f"{of['mae_hour_without']:,.1f} without the change."
         )
     return blocks
+
+
+def _alert_blocks(report: ScoreReport) -> list[Block]:
+    """Threshold of each signal of alerts and why, and what it would have brought in the last weeks."""
+    blocks: list[Block] = [f"alerts by {name}: threshold {each['reason']}." for name, each in report.alerts.items()]
+    rows: list[Row] = []
+    stations: list[Row] = []
+    for name, each in report.alerts.items():
+        if "outcome" not in each:
+            continue
+        weeks = max(each["station_weeks"], 1e-9)
+        of = each["outcome"]
+        per_week = (f"{count / weeks:.2f}" for count in (of["alarms"], of["alarms"] - of["right"], of["missed"]))
+        rows.append((name, *per_week, _number(of["lead_minutes"])))
+        ordered = sorted(each["stations"], key=lambda row: -(row["alarms"] + row["missed"]))[:MOST_STATIONS]
+        stations += [
+            (name, row["station_id"], row["alarms"], *(_share(row[k]) for k in ("precision", "recall")),
+             _number(row["lead_minutes"]))
+            for row in ordered
+        ]  # fmt: skip
+    if rows:
+        heads = ("alerts by", "alarms", "false", "missed", "lead, minutes")
+        blocks.append(Table(heads, rows, title="Alerts per station and week, by the last weeks"))
+        of_station = ("alerts by", "station", "alarms", "precision", "recall", "lead, minutes")
+        blocks.append(Table(of_station, stations, left=2, title="Stations with most alarms", lines=()))
+    return blocks
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.0%}"
 
 
 def _control_table(tiers: Sequence[TierControl]) -> Table:

@@ -44,6 +44,9 @@ LEVEL_DECIMALS = {
     "override_factor": 4,
 }
 """Columns of `tables.STATION_LEVELS` that the file carries, and the decimals of each."""
+ALERT_FIELDS = (
+    *("signal", "station_id", "target", "state", "opened_at", "strength", "threshold", "forecast", "value", "sentence"),
+)
 FROM_SUMMARY = (
     "network",
     "timezone",
@@ -137,6 +140,7 @@ def latest_document(
         },
         **({"station_information": known} if known else {}),
         "next_issue_at": summary["next_issue_at"],
+        "alerts": [{key: alert[key] for key in ALERT_FIELDS} for alert in summary.get("alerts") or ()],
         **_levels(publication.stations, levels or LevelSettings(), sentences=len(names) <= most_stations),
     }
 

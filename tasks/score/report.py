@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +34,7 @@ class ScoreReport:
         late: those of `days` that late data had marked.
         control: where the hourly error of each tier of stations stands; empty where it was not looked at.
         total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
+        alerts: by signal, its threshold and what that brought in the last weeks; see `tasks.alerts.steps`.
     """
 
     days: list[str]
@@ -51,3 +53,4 @@ class ScoreReport:
     late: list[str] = field(default_factory=list)
     total: Figures = field(default_factory=dict)
     control: tuple[TierControl, ...] = ()
+    alerts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -19,12 +19,14 @@ from tasks.score.busy_days import BusyDays
 from tasks.score.live_error import TierControl as TierControl
 from tasks.score.live_error import tier_controls
 from tasks.score.report import ScoreReport as ScoreReport
-from tasks.score.scoring import HOUR, WEEK, hours, score, unpack, week_before
+from tasks.score.scoring import HOUR, WEEK, hours, score, week_before
+from tasks.score.signal_rows import SignalDay
 from tasks.score.tally import Tally
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables import schemas
+from tasks.tables.issues import COLUMNS, unpack
 from tasks.tables.minutes import read_minutes, to_grid
 from tasks.tables.staleness import Mark, clear, due, is_settled, mark_older_scores, mark_unsettled
 from tasks.total import with_total
@@ -33,7 +35,6 @@ from tasks.tracking.live_scores import log_live_metrics
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 1_000_000
-SCORED_COLUMNS = pa.schema([*schemas.PREDICTIONS, *(schemas.FORECASTS.field(n) for n in ("usual", "override_factor"))])
 CLOCK_CHANGE = np.timedelta64(3, "h")
 MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 
@@ -120,7 +121,7 @@ def _score_day(
     network, store = settings.network, Store(settings.data_root)
     truth, baseline = _truth(settings, store, np.datetime64(day, "D"), as_of)
     known: set[tuple[int, int, str]] = set()
-    rows = []
+    rows, signals = [], SignalDay(settings)
     for table in _pieces(store, day):
         issues = unpack(table, network.targets, network.interval_minutes)
         issues = issues.take(np.array([issue not in known for issue in issues.identities()], dtype=bool))
@@ -132,8 +133,10 @@ def _score_day(
             actual, week = (hours(grid, issues.origins, issues.stations) for grid in (truth, baseline))
             scored = score(issues, actual, week, spans, network.total)
             tally.add(issues, scored, busy.limits(np.datetime64(day, "D"), issues.stations))
+            signals.add(issues, scored.truth, scored.parts)
             rows.append(scored.rows)
     if rows:
+        signals.save(store, day)
         whole = pa.concat_tables(rows).unify_dictionaries()
         store.write_table(f"{schemas.day_folder('scores', day)}/part.parquet", whole)
 
@@ -162,7 +165,7 @@ def _pieces(store: Store, day: str, rows_at_once: int = ROWS_AT_ONCE) -> Iterato
     for path in store.files(schemas.day_folder("forecasts", day), ".parquet"):
         issued = schemas.numpy_times(store.read_tables([path], pa.schema([("issued_at", schemas.TIME)]))["issued_at"])
         for rows in _issue_ranges(issued, rows_at_once):
-            small.append(store.read_tables([path], SCORED_COLUMNS, rows))
+            small.append(store.read_tables([path], COLUMNS, rows))
             if sum(table.num_rows for table in small) >= rows_at_once:
                 yield pa.concat_tables(small)
                 small = []

@@ -12,7 +12,8 @@ from tasks.arrays import QUANTILES, Int
 from tasks.busy_hours import PEAK_SUMS, peak_counts, peak_figures
 from tasks.metrics import SUMS, Cells, Double, add_up, figures, finite
 from tasks.score.report import Figures, ScoreReport
-from tasks.score.scoring import PAIRED, Issues, Scored
+from tasks.score.scoring import PAIRED, Scored
+from tasks.tables.issues import Issues
 from tasks.tiers import TIERS, headroom_taken, noise_floor, station_tiers
 
 COVERAGES = ("coverage_50", "coverage_80", "coverage_90")

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import QUARTER, WEEKEND, Weekday, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
+from tasks.settings.alerts import AlertSettings
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.control import ControlSettings
 from tasks.settings.guard import GuardSettings
@@ -179,6 +180,7 @@ class Settings(BaseSettings):
     publish: PublishSettings = PublishSettings()
     levels: LevelSettings = LevelSettings()
     score: ScoreSettings = ScoreSettings()
+    alerts: AlertSettings = AlertSettings()
     maintain: MaintainSettings = MaintainSettings()
     quality: QualitySettings = QualitySettings()
     notify: NotifySettings = NotifySettings()

@@ -101,6 +101,37 @@ minute, the usual people of the band, and the forecast without what a person mul
 BUSY_HOURS = pa.schema([("station_id", NAME), ("target", NAME), ("limit", pa.float64())])
 """People per hour above which an hour of a service day is one of the busiest tenth; see `tasks.busy_hours`."""
 
+ALERT_SIGNALS = pa.schema(
+    [
+        ("signal", NAME),
+        ("moment_utc", TIME),
+        ("station_id", NAME),
+        ("target", NAME),
+        ("forecast", pa.float32()),
+        ("variance", pa.float32()),
+        ("value", pa.float32()),
+        ("above", pa.bool_()),
+    ]
+)
+"""What the signals of alerts would have said, where they were strong or came true; see `tasks.alert_signals`. `value`
+is the limit, or the people who were counted; `above` says whether it came true, null where that was not observed."""
+
+ALERTS = pa.schema(
+    [
+        ("moment_utc", TIME),
+        ("state", NAME),
+        ("signal", NAME),
+        ("station_id", NAME),
+        ("target", NAME),
+        ("opened_utc", TIME),
+        ("strength", pa.float64()),
+        ("threshold", pa.float64()),
+        ("forecast", pa.float64()),
+        ("value", pa.float64()),
+    ]
+)
+"""Alerts that opened or closed, once each; see `docs/scores.md`."""
+
 STATION_LEVELS = pa.schema(
     [
         ("station_id", NAME),

@@ -139,7 +139,7 @@ def test_every_station_has_its_hour_beside_the_usual_one_and_factors_that_multip
 def test_a_reader_of_the_fields_of_before_finds_them_as_they_were() -> None:
     table, summary = issue()
     document = latest_document(made(table, summary))
-    added = {"levels", "level_scale", "next_issue_at"}
+    added = {"levels", "level_scale", "next_issue_at", "alerts"}
     assert set(document) - added == {
         *FROM_SUMMARY,
         "schema_version",

@@ -14,12 +14,13 @@ from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.clock import to_local
 from tasks.contracts import Grid, Prediction
 from tasks.errors import ConfigError, StoreError
-from tasks.score.scoring import hours, unpack, week_before
+from tasks.score.scoring import hours, week_before
 from tasks.score.steps import _pieces, score_forecasts
 from tasks.settings.tree import Network, ScoreSettings, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.forecasts import Factors, forecast_table
+from tasks.tables.issues import unpack
 from tasks.tables.rebuild import rebuild_day
 from tasks.tables.staleness import due, mark_late
 
