@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -41,6 +42,9 @@ class Counts:
         return np.full((2, 2, len(minutes)), self.per_minute, np.float32)
 
     def profile(self, minutes: Minutes) -> Float:
+        raise NotImplementedError
+
+    def lag_tensor(self, minutes: Minutes, stations: Sequence[int] | None = None) -> Float:
         raise NotImplementedError
 
 

@@ -16,7 +16,7 @@ from tasks.contracts import Grid, Prediction
 from tasks.errors import ConfigError, StoreError
 from tasks.score.scoring import hours, week_before
 from tasks.score.steps import _pieces, score_forecasts
-from tasks.settings.tree import Network, ScoreSettings, Settings
+from tasks.settings.tree import FeatureSettings, Network, ScoreSettings, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.forecasts import Factors, forecast_table
@@ -212,7 +212,7 @@ def test_a_day_beyond_the_window_is_scored_again_when_late_data_marked_it_and_no
     settings, much_later = config(root, back_days=1), np.datetime64("2024-03-14T12:00", "s")
     assert len(score_forecasts(settings, much_later).days) == 3  # never scored before
     assert score_forecasts(settings, much_later).days == []
-    mark_late(Store(str(root)), ["2024-03-10"], much_later, ZONE, 1)
+    mark_late(Store(str(root)), ["2024-03-10"], much_later, ZONE, FeatureSettings())
     report = score_forecasts(settings, much_later)
     # the hour after an origin just before midnight lies in the next day
     assert report.days == report.late == ["2024-03-09", "2024-03-10"]
