@@ -172,7 +172,7 @@ def demo_lines(report: DemoReport, command: str) -> list[str]:
             f"RMSE of a station's hour {report.rmse:,.1f} people, of the mean of the same weekdays "
             f"{report.baseline_rmse:,.1f}; {model} publishes"
         )
-    board = [f"board   {report.board}   (open it in a browser)"] if report.board else []
+    board = [f"board   {report.board}   (open it in a browser; up keeps it up to date)"] if report.board else []
     return [
         f"learnt  {report.stations:,} stations x {report.days:,} days in {report.seconds:,.0f} s; {learnt}",
         f"see     {report.picture} and the next hour in {report.latest}",

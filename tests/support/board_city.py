@@ -26,6 +26,10 @@ STREETS = ("Oak", "Mill", "Harbour", "Museum", "Market", "King", "Orchard", "Bri
            "Union", "Castle", "River", "Station", "Victoria", "Abbey", "Temple", "Tower", "Canal")  # fmt: skip
 KINDS = ("Street", "Square", "Park", "Road", "Gate", "Lane", "Hill", "Cross", "Green", "Court", "Bridge", "Yard", "Dock",
          "Field", "Terrace")  # fmt: skip
+OVERRIDE = {
+    "id": "1", "scope": "5", "stations": ["5"], "target": None, "factor": 1.3, "from": "2026-03-10T20:00:00Z",
+    "to": "2026-03-11T02:00:00Z", "who": "A. Person", "why": "concert at the harbour",
+}  # fmt: skip
 LINES = ("Red", "Blue", "Green", "Brown", "Orange", "Purple")
 
 
@@ -34,13 +38,14 @@ def publication(
     origin: np.datetime64 = ORIGIN,
     names: dict[int, str] | None = None,
     ids: dict[int, str] | None = None,
-    positions: bool = True,
+    bare: bool = False,
     seed: int = 5,
     **summary: Any,
 ) -> Publication:
     """One issue of a network of so many stations.
 
-    `names` and `ids` replace those of some stations, `summary` what is said of the issue.
+    `names` and `ids` replace those of some stations, `summary` what is said of the issue; with `bare` nothing is known of
+    stations but their ids.
     """
     all_ids = [(ids or {}).get(i, str(i)) for i in range(stations)]
     rng = np.random.default_rng(seed)
@@ -64,10 +69,10 @@ def publication(
     said = {
         "network": "Made-up Metro", "timezone": TIMEZONE, "interval_minutes": 1, "issued_at": f"{origin}:20Z",
         "origin_utc": f"{origin}:00Z", "next_issue_at": f"{origin + 5}:00Z", "model_version": "14", "rung": "champion",
-        "degraded_reason": None, "falls": [], "minutes_since_seen": 2, "verdicts": [],
+        "degraded_reason": None, "minutes_since_seen": 2, "verdicts": [], "overrides": [OVERRIDE],
         "totals": {t: round(float((usual * ratio)[c].sum()), 1) for c, t in enumerate(TARGETS)},
     }  # fmt: skip
-    rows = _stations(all_ids, usual, ratio, factors, names or {}, positions, rng)
+    rows = _stations(all_ids, usual, ratio, factors, names or {}, bare, rng)
     forecasts = _forecasts(origin, usual * ratio, all_ids)
     return Publication(forecasts, said | summary, rows, lambda: _day_table(minutes, day, all_ids))
 
@@ -124,7 +129,7 @@ def _stations(
     ratio: Doubles,
     factors: dict[str, Doubles],
     names: dict[int, str],
-    positions: bool,
+    bare: bool,
     rng: np.random.Generator,
 ) -> pa.Table:
     levels, count = LevelSettings(), len(ids)
@@ -152,8 +157,8 @@ def _stations(
                     "name": labels[i],
                     "line": lines[i],
                     "zone": None,
-                    "latitude": 41.88 + away[i] * np.sin(turn[i]) if positions else None,
-                    "longitude": -87.63 + 1.3 * away[i] * np.cos(turn[i]) if positions else None,
+                    "latitude": 41.88 + away[i] * np.sin(turn[i]),
+                    "longitude": -87.63 + 1.3 * away[i] * np.cos(turn[i]),
                     "hour": hour,
                     "low": float(low),
                     "high": float(high),
@@ -169,6 +174,8 @@ def _stations(
                     "why": "",
                 }
             )
+    facts = ("name", "line", "latitude", "longitude")
+    rows = [row | dict.fromkeys(facts) for row in rows] if bare else rows
     return pa.Table.from_pylist(rows, schema=schemas.STATION_LEVELS)
 
 

@@ -35,6 +35,11 @@ FROM_SUMMARY = (
 )  # fmt: skip
 
 
+SAID = ("answered", "staleness")
+"""Checks that `degraded_reason` speaks of."""
+OF_OVERRIDE = ("stations", "target", "factor", "to", "why")
+
+
 @dataclass(frozen=True)
 class Day:
     """The series of a service day as arrays [C, S, B] of people per bin; NaN is not known.
@@ -94,8 +99,8 @@ def overview_document(
         "format": FORMAT,
         **{key: summary.get(key) for key in FROM_SUMMARY},
         "model_version": summary["model_version"],
-        "failed": [v for v in summary.get("verdicts") or () if not v["passed"]],
-        "falls": summary.get("falls") or [],
+        "failed": [v for v in summary.get("verdicts") or () if not v["passed"] and v["name"] not in SAID],
+        "overrides": [{key: each[key] for key in OF_OVERRIDE} for each in summary.get("overrides") or ()],
         "targets": list(targets),
         "chunk": CHUNK,
         "day": day_axis(day.minutes) | {"next_hour": [day.next_hour.start, day.next_hour.stop]},

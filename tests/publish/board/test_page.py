@@ -221,9 +221,25 @@ def test_arrow_keys_go_from_point_to_point_of_the_map(publish: Publish, show: Sh
     page.wait_for_selector("#today-chart canvas")
 
 
-def test_without_positions_there_is_no_map(publish: Publish, show: Show) -> None:
-    page = show(publish(publication(3, positions=False)))
+def test_a_network_of_which_only_ids_are_known_has_no_map_and_no_holes(publish: Publish, show: Show) -> None:
+    address = publish(publication(3, bare=True, minutes_since_seen=None, next_issue_at=None))
+    page = show(address)
     assert page.get_by_role("link", name="Map").count() == 0
+    for view, ready in VIEWS.items():
+        if view != "map":
+            page.evaluate("hash => { location.hash = hash; }", view.replace("3", "2"))
+            page.wait_for_selector(ready)
+            assert not re.search(r"\b(false|null|undefined|NaN)\b|\{\w+\}", page.inner_text("body")), view
+
+
+def test_why_a_person_scaled_a_forecast_is_on_its_page(publish: Publish, show: Show) -> None:
+    page = show(publish(publication(14)) + "#station=5")
+    page.wait_for_selector("#today-chart canvas")
+    said = page.locator(".why .note").inner_text()
+    assert said == "A person scales it ×1.30 until 21:00: concert at the harbour"
+    page.evaluate("() => { location.hash = 'station=4'; }")
+    page.wait_for_selector("h2:has-text('Market Gate')")
+    assert page.locator(".why .note").count() == 0
 
 
 def test_the_wall_turns_its_pages_and_can_be_paused(publish: Publish, show: Show) -> None:

@@ -107,6 +107,12 @@ def test_the_overview_says_of_every_station_what_was_published(tmp_path: Path) -
     assert "zone" not in overview["stations"]
 
 
+def test_who_scaled_a_forecast_is_not_published(tmp_path: Path) -> None:
+    publish(tmp_path, publication(14))
+    assert read_issue(tmp_path)[1]["overrides"][0]["why"] == "concert at the harbour"
+    assert not [path for path in (board(tmp_path) / "data").iterdir() if "A. Person" in path.read_text()]
+
+
 def test_the_same_issue_twice_is_one_and_an_older_one_changes_nothing(tmp_path: Path) -> None:
     publish(tmp_path, publication(3))
     files = {path: path.read_bytes() for path in board(tmp_path).rglob("*") if path.is_file()}

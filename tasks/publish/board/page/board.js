@@ -208,7 +208,7 @@
     const targets = overview.targets.map((name) => [name, format.target(name)]);
     const tab = (view, changes) => h("a", { href: address(changes), class: "tab", "aria-current": now.view === view ? "page" : null }, t(`view_${view}`));
     const none = { station: null, map: null, wall: null };
-    tools.append(
+    const parts = [
       h("label", { class: "field wide" }, h("span", {}, t("search")), search),
       select("target", t("target"), targets, now.target, (value) => go({ target: value === overview.targets[0] ? null : value })),
       select("sort", t("sort"), sorts, now.sort, (value) => {
@@ -218,7 +218,8 @@
       lines.length > 1 && select("line", t("line"), [["", t("all_lines")], ...lines.map((line) => [line, line])], now.line ?? "", (value) => go({ line: value || null })),
       h("nav", { class: "tabs", "aria-label": t("target") }, tab("list", none), map.isPossible(overview) && tab("map", { ...none, map: "" }), tab("wall", { ...none, wall: "" })),
       count,
-    );
+    ];
+    tools.append(...parts.filter(Boolean));
   }
 
   function drawStation(now, fresh) {

@@ -5,6 +5,7 @@ nexthour.data = (() => {
   const FORMAT = 1;
   const WAIT_MS = 20000;
   const UNKNOWN_SCHEDULE_MS = 15 * 60000;
+  const GRACE_MS = 5 * 60000;
   const HOUR_MS = 3600000;
   const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
   const VALUE = new Map([...DIGITS].map((digit, value) => [digit, value]));
@@ -85,7 +86,7 @@ nexthour.data = (() => {
   function freshness(now, at) {
     const issued = Date.parse(now.issued_at);
     const due = now.next_issue_at ? Date.parse(now.next_issue_at) : null;
-    const patience = due === null ? UNKNOWN_SCHEDULE_MS : due - issued + Math.max(due - issued, 120000);
+    const patience = due === null ? UNKNOWN_SCHEDULE_MS : due - issued + Math.max(due - issued, GRACE_MS);
     const end = Date.parse(now.origin_utc) + HOUR_MS;
     return { issued, due, end, old: at > issued + patience, over: at > end, ahead: issued > at + 120000 };
   }

@@ -73,11 +73,15 @@ nexthour.station = (() => {
   }
 
   /** The sentence of the reasons, and each part with the people that it adds or takes. */
-  function whySection({ figures, overview }) {
+  function whySection({ station, figures, overview, target }) {
     const weekday = format.weekday(Date.parse(overview.origin_utc));
     const title = h("h3", { id: "why-title" }, format.t("why"));
     const attributes = { class: "panel why", "aria-labelledby": "why-title" };
     if (figures.usual === null || figures.level_factor === null) return h("section", attributes, title, h("p", {}, format.t("why_unknown")));
+    const touching = overview.overrides.filter((each) => each.stations.includes(station.id) && (each.target ?? target) === target);
+    const overrides = touching.map(({ factor, to, why }) =>
+      h("p", { class: "note" }, format.t("scaled_why", { factor: format.factor(factor), time: format.moment(Date.parse(to)), why })),
+    );
     const steps = waterfall(figures);
     const most = Math.max(...steps.flatMap(({ from, to }) => [from, to]), 1);
     const rows = steps.map(({ name, factor, from, to }) => {
@@ -94,7 +98,7 @@ nexthour.station = (() => {
       );
     });
     const heads = ["part", null, "factor", "people"].map((name) => (name ? h("th", { scope: "col" }, format.t(`why_${name}`)) : h("td", { "aria-hidden": "true" })));
-    return h("section", attributes, title, h("p", {}, sentence(figures, weekday, overview.channels)), h("table", {}, h("thead", { class: "unseen" }, h("tr", {}, heads)), h("tbody", {}, rows)));
+    return h("section", attributes, title, h("p", {}, sentence(figures, weekday, overview.channels)), h("table", {}, h("thead", { class: "unseen" }, h("tr", {}, heads)), h("tbody", {}, rows)), overrides);
   }
 
   const capital = (text) => text.charAt(0).toLocaleUpperCase(format.language()) + text.slice(1);

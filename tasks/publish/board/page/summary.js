@@ -16,7 +16,7 @@ nexthour.summary = (() => {
     else if (fresh.old) found.push(["bad", t("notice_old", { time, due: format.moment(fresh.due) })]);
     if (unreachable) found.push(["bad", t("notice_unreachable", { time: format.moment(unreachable) })]);
     if (overview.degraded_reason) found.push(["bad", t("notice_degraded", { reason: overview.degraded_reason })]);
-    for (const verdict of overview.failed) found.push(["watch", t("notice_failed", { detail: `${verdict.name}: ${verdict.detail}` })]);
+    for (const verdict of overview.failed.slice(0, NAMED)) found.push(["watch", t("notice_failed", { detail: `${verdict.name}: ${verdict.detail}` })]);
     const silent = overview.list.filter((station) => station.silent_since !== null);
     if (silent.length > 0) found.push(["watch", plural("notice_silent", silent.length, { names: names(silent) })]);
     const scaled = overview.list.filter((station) => list.isScaled(nexthour.data.figuresOf(overview, target, station.index)));

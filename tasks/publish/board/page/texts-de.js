@@ -98,6 +98,7 @@ nexthour.texts.de = {
   say_model_down: "das Modell nimmt {percent} weg",
   say_override_up: "ein Mensch hat {percent} hinzugefügt",
   say_override_down: "ein Mensch hat {percent} weggenommen",
+  scaled_why: "Von Hand skaliert ×{factor} bis {time}: {why}",
   short_level: "Niveau heute",
   short_channels: "{channels}",
   channels: "Kanäle",
