@@ -13,7 +13,7 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 bad usage or configuration."""
     if any(name in WITHOUT_PANDAS for name in sys.argv[1:2]):
         start_arrow_without_pandas()
-    from flows.cli import deploy, init, loop, machine, override, tune  # noqa: F401  (they register their commands)
+    from flows.cli import deploy, init, loop, machine, override, serve, tune  # noqa: F401  (they register commands)
     from flows.cli.app import app
     from flows.cli.output import say_error
     from tasks.errors import NexthourError

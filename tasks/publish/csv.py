@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from tasks.contracts import Publication
+from tasks.publish._issue_columns import with_issue
 from tasks.publish._newest import replace_newest
-from tasks.publish._stations import stations_with_issue
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.csv_text import csv_bytes
@@ -28,7 +28,7 @@ class Csv:
         """
         files = {
             FORECASTS: csv_bytes(publication.forecasts),
-            STATIONS: csv_bytes(stations_with_issue(publication)),
+            STATIONS: csv_bytes(with_issue(publication, publication.stations)),
         }
         return replace_newest(self._store, self.name, files, publication.summary)
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from tasks.contracts import Publication
 from tasks.database import database_url, describe, describe_error, missing_driver
 from tasks.errors import ConfigError, TargetError
+from tasks.publish._issue_columns import with_issue
 from tasks.publish._missed_issues import missed_rows
 from tasks.publish._sql_tables import Tables
-from tasks.publish._stations import stations_with_issue
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -69,7 +69,7 @@ class Sql:
             for missed in missed_rows(store, after=newest[1], issued_at=issued_at, origin=origin):
                 tables.upsert(connection, tables.forecasts, missed)
         tables.upsert(connection, tables.forecasts, publication.forecasts)
-        tables.upsert(connection, tables.stations, stations_with_issue(publication))
+        tables.upsert(connection, tables.stations, with_issue(publication, publication.stations))
         tables.add_issue(connection, (origin, issued_at), publication.summary)
         tables.remove_old(connection, origin, issued_at, timedelta(days=self._config.keep_days))
         return None

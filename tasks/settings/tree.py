@@ -25,6 +25,7 @@ from tasks.settings.notify import NotifySettings
 from tasks.settings.presets import fill_preset
 from tasks.settings.quality import QualitySettings
 from tasks.settings.section import Section
+from tasks.settings.serve import ServeSettings
 from tasks.settings.servers import LogSettings, MlflowSettings, PrefectSettings
 from tasks.settings.sources import SourceSettings, check_source
 from tasks.settings.sources.rows import RESERVED, Name
@@ -186,6 +187,7 @@ class Settings(BaseSettings):
     notify: NotifySettings = NotifySettings()
     mlflow: MlflowSettings = MlflowSettings()
     prefect: PrefectSettings = PrefectSettings()
+    serve: ServeSettings = Field(ServeSettings(), exclude_if=lambda section: section == ServeSettings())
     log: LogSettings = LogSettings()
 
     @classmethod

@@ -11,15 +11,14 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from support import postgres_server
+from support.published_root import keep
 from support.small_publications import publication
 
-from tasks.contracts import Publication
 from tasks.database import database_url
 from tasks.errors import ConfigError, TargetError
 from tasks.publish.sql import begin
 from tasks.publish.steps import publish
 from tasks.settings.tree import Settings
-from tasks.storage.store import Store
 
 BINARIES = postgres_server.binaries()
 BACKENDS = [
@@ -60,13 +59,6 @@ def select(url: str, query: str) -> list[tuple[object, ...]]:
     engine = sa.create_engine(url, poolclass=sa.NullPool)
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(sa.text(query))]
-
-
-def keep(settings: Settings, issue: Publication) -> None:
-    """Put an issue into the forecasts table, as the forecast flow does."""
-    stamp = str(issue.summary["issued_at"]).replace("-", "").replace(":", "")
-    path = f"forecasts/service_date={issue.summary['origin_local'][:10]}/{stamp}-01234567.parquet"
-    Store(settings.data_root).write_table(path, issue.forecasts)
 
 
 def test_the_same_issue_twice_is_one_and_the_next_replaces_it_by_key(tmp_path: Path, url: str) -> None:
