@@ -41,6 +41,7 @@ def serve(settings: Settings, host: str, port: int, now: Callable[[], np.datetim
         loop="uvloop",
         http="httptools",
         ws="none",
+        log_config=None,
         log_level="warning",
         access_log=False,
         server_header=False,

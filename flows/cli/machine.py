@@ -55,13 +55,19 @@ def up(
         int, typer.Option("--prefect-port", min=1, max=65535, help="Port of the Prefect server.")
     ] = 4200,
     mlflow_port: Annotated[int, typer.Option("--mlflow-port", min=1, max=65535, help="Port of the MLflow UI.")] = 5000,
+    api_port: Annotated[
+        int | None,
+        typer.Option(
+            "--api-port", min=1, max=65535, help="Port of the reading interface and the board; default: [serve] port."
+        ),
+    ] = None,
     simulate: Annotated[
         bool, typer.Option("--simulate", help="Feed it from a simulated city: a first look, without data of your own.")
     ] = False,
     config: Config = None,
     data_root: DataRoot = None,
 ) -> None:
-    """Start the Prefect server, the MLflow UI and all scheduled flows on this machine; Ctrl-C stops them."""
+    """Start the Prefect server, the MLflow UI, the reading interface and all scheduled flows; Ctrl-C stops them."""
     from flows.machine.simulated import simulated_city
     from flows.machine.up import make_plan, run
     from tasks.settings.toml_file import config_path
@@ -71,7 +77,7 @@ def up(
     if simulate:
         config, data_root = simulated_city(data_root or ".nexthour")
     settings, path = read_settings(config, data_root), config_path(config, data_root)
-    plan = make_plan(settings, path, host, prefect_port, mlflow_port)
+    plan = make_plan(settings, path, host, prefect_port, mlflow_port, api_port)
     for line in plan.addresses():
         output.say(line)
     run(plan)

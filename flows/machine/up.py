@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from flows.machine.environment import DATABASE_VARIABLE, flow_environment, server_environment, state_folder
-from flows.machine.exposure import check_exposure, hook_environment, mlflow_access, prefect_access
+from flows.machine.exposure import LOOPBACK, check_exposure, hook_environment, mlflow_access, prefect_access
 from flows.machine.lock import only_one
 from flows.machine.plan import Child, Plan, check_free
 from flows.machine.prefect_database import check_database
@@ -19,8 +19,18 @@ from tasks.storage.store import Store
 from tasks.tracking.uri import UI_VARIABLE, tracking_uri
 
 
-def make_plan(settings: Settings, config: str | None, host: str, prefect_port: int, mlflow_port: int) -> Plan:
+def make_plan(
+    settings: Settings, config: str | None, host: str, prefect_port: int, mlflow_port: int, api_port: int | None = None
+) -> Plan:
     """The processes of one machine, checked; nothing is started yet.
+
+    Args:
+        settings: of the network.
+        config: file that they came from, None where there is none.
+        host: address that the servers listen on.
+        prefect_port: of the Prefect server.
+        mlflow_port: of the MLflow server.
+        api_port: of the reading interface; `[serve] port` without it.
 
     Raises:
         ConfigError: if another `up` runs on the data root, a port is taken, Prefect's database cannot be used, or the
@@ -53,6 +63,11 @@ def make_plan(settings: Settings, config: str | None, host: str, prefect_port: i
             "MLFLOW_BACKEND_STORE_URI": uri,
             UI_VARIABLE: os.environ.get(UI_VARIABLE) or f"http://{access.host}:{mlflow_port}",
         }
+    if settings.serve.enabled:
+        # Without keys it answers this machine alone, whatever the others do.
+        reached = host if settings.serve.api_keys else LOOPBACK
+        check_free(reached, api_port or settings.serve.port, "--api-port")
+        children.append(_api(reached, api_port or settings.serve.port))
     return Plan(tuple(children), environment, folder, api)
 
 
@@ -67,6 +82,10 @@ def run(plan: Plan) -> None:
 def _prefect(host: str, port: int) -> Child:
     command = [str(Path(sys.executable).parent / "prefect"), "server", "start", "--host", host, "--port", str(port)]
     return Child("prefect", command, f"http://{host}:{port}/api/health")
+
+
+def _api(host: str, port: int) -> Child:
+    return Child("api", [sys.executable, "-m", "flows.api", host, str(port)], f"http://{host}:{port}/health")
 
 
 def _mlflow(host: str, port: int, options: Sequence[str]) -> Child:

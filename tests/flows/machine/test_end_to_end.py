@@ -45,6 +45,7 @@ class Machine:
     port: int
     process: subprocess.Popen[bytes]
     command: list[str]
+    api: int
 
     def until(self, what: str, found: Callable[[], Any], seconds: float = 240) -> Any:
         """Wait for something; on time-out the logs say why it did not come."""
@@ -91,12 +92,13 @@ class Machine:
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     root = tmp_path_factory.mktemp("machine")
     (root / "nexthour.toml").write_text(SETTINGS)
-    port, mlflow = free_port(), free_port()
+    port, mlflow, api = free_port(), free_port(), free_port()
     command = [*NEXTHOUR, "up", "--data-root", str(root), "--prefect-port", str(port), "--mlflow-port", str(mlflow)]
+    command += ["--api-port", str(api)]
     with (root / "up.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stderr=log, env=os.environ)
     try:
-        yield Machine(root, port, process, command)
+        yield Machine(root, port, process, command, api)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -112,6 +114,13 @@ def test_a_forecast_is_published_by_a_baseline_first_and_by_a_trained_champion_l
         lambda: (found := machine.read("publications/latest.json"))["degraded_reason"] is None and found,
     )
     assert latest["model_version"] not in ("weekday_level", "weekday_mean", "linear_level")
+
+
+def test_the_reading_interface_answers_what_is_published(machine: Machine) -> None:
+    address = f"http://127.0.0.1:{machine.api}"
+    machine.until("health", lambda: httpx.get(f"{address}/health").json()["status"] == "ok")
+    station = httpx.get(f"{address}/stations").json()["rows"][0]["station_id"]
+    assert httpx.get(f"{address}/stations/{station}/next-hour").json()["issued_at"]
 
 
 def test_a_second_up_names_the_first_and_exits_with_2(machine: Machine) -> None:

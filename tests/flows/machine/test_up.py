@@ -28,8 +28,11 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+API_PORT = free_port()
+
+
 def plan_of(settings: Settings, prefect: int, mlflow: int) -> Plan:
-    return make_plan(settings, None, "127.0.0.1", prefect, mlflow)
+    return make_plan(settings, None, "127.0.0.1", prefect, mlflow, API_PORT)
 
 
 def test_up_starts_prefect_and_the_deployments_which_talk_to_it_and_then_mlflow(tmp_path: Path) -> None:
@@ -39,12 +42,14 @@ def test_up_starts_prefect_and_the_deployments_which_talk_to_it_and_then_mlflow(
         ("prefect", None),
         ("deployments", None),
         ("mlflow", "prefect"),
+        ("api", None),
     ]
     assert plan.environment["PREFECT_API_URL"] == f"http://127.0.0.1:{prefect}/api"
     assert plan.environment["NEXTHOUR_DATA_ROOT"] == str(tmp_path)
     assert plan.addresses() == [
         f"prefect  http://127.0.0.1:{prefect}/",
         f"mlflow   http://127.0.0.1:{mlflow}/",
+        f"api      http://127.0.0.1:{API_PORT}/",
         f"logs     {tmp_path}/logs",
     ]
 
@@ -64,10 +69,25 @@ def test_a_plan_survives_being_handed_on(tmp_path: Path) -> None:
     assert (again.children, again.folder, again.api) == (plan.children, plan.folder, plan.api)
 
 
+def test_the_reading_interface_stays_on_this_machine_until_it_asks_for_keys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.machine.up.check_exposure", lambda settings, host: None)
+    monkeypatch.setenv("READ_KEYS", "planted-key-of-the-tests")
+    for serve, health in (
+        ({}, [f"http://127.0.0.1:{API_PORT}/health"]),
+        ({"api_keys": "env:READ_KEYS"}, [f"http://0.0.0.0:{API_PORT}/health"]),
+        ({"enabled": False}, []),
+    ):
+        settings = Settings.model_validate({"data_root": str(tmp_path), "serve": serve})
+        plan = make_plan(settings, None, "0.0.0.0", free_port(), free_port(), API_PORT)
+        assert [child.health for child in plan.children if child.name == "api"] == health
+
+
 def test_a_tracking_server_elsewhere_is_neither_started_nor_named(tmp_path: Path) -> None:
     settings = Settings(data_root=str(tmp_path), mlflow={"tracking_uri": "http://mlflow.example:5000"})
     plan = plan_of(settings, free_port(), 1)
-    assert [child.name for child in plan.children] == ["prefect", "deployments"]
+    assert [child.name for child in plan.children] == ["prefect", "deployments", "api"]
     assert not any("mlflow" in line for line in plan.addresses())
 
 
@@ -123,10 +143,10 @@ def test_a_database_url_with_a_password_does_not_belong_into_the_file() -> None:
         Settings(prefect={"database": "mysql://127.0.0.1/runs"})
 
 
-@pytest.mark.parametrize("taken", ["--prefect-port", "--mlflow-port"])
+@pytest.mark.parametrize("taken", ["--prefect-port", "--mlflow-port", "--api-port"])
 def test_a_port_in_use_is_named_by_its_option_before_anything_starts(tmp_path: Path, taken: str) -> None:
-    ports = {"--prefect-port": free_port(), "--mlflow-port": free_port()}
-    prefect, mlflow = ports.values()
+    ports = {"--prefect-port": free_port(), "--mlflow-port": free_port(), "--api-port": API_PORT}
+    prefect, mlflow, _ = ports.values()
     with socket.socket() as held:
         held.bind(("127.0.0.1", ports[taken]))
         held.listen()
@@ -137,15 +157,16 @@ def test_a_port_in_use_is_named_by_its_option_before_anything_starts(tmp_path: P
 def test_the_command_prints_one_address_per_line_and_an_interrupt_while_it_starts_ends_it_well(tmp_path: Path) -> None:
     prefect, mlflow = free_port(), free_port()
     command = [sys.executable, "-c", "from flows.cli.main import main; main()", "up", "--data-root", str(tmp_path)]
-    command += ["--prefect-port", str(prefect), "--mlflow-port", str(mlflow)]
+    command += ["--prefect-port", str(prefect), "--mlflow-port", str(mlflow), "--api-port", str(API_PORT)]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stderr
-        lines = [process.stderr.readline() for _ in range(3)]
+        lines = [process.stderr.readline() for _ in range(4)]
         process.send_signal(signal.SIGINT)
         rest = process.stderr.read()
     assert lines == [
         f"prefect  http://127.0.0.1:{prefect}/\n",
         f"mlflow   http://127.0.0.1:{mlflow}/\n",
+        f"api      http://127.0.0.1:{API_PORT}/\n",
         f"logs     {tmp_path}/logs\n",
     ]
     assert process.returncode in (0, 130), rest
