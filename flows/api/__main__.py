@@ -10,6 +10,7 @@ import numpy as np
 
 from flows import logs
 from flows.api.server import check_address, serve
+from tasks.arrow_start import start_arrow_without_pandas
 from tasks.errors import NexthourError
 from tasks.settings.toml_file import load_settings
 
@@ -21,6 +22,7 @@ def now() -> np.datetime64:
 
 def main(host: str, port: int) -> None:
     """Serve until the process is asked to end; an address that cannot be used is one line and an exit code."""
+    start_arrow_without_pandas()
     logs.start(verbose=False)
     try:
         settings = load_settings()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from importlib.machinery import ModuleSpec
 
-WITHOUT_PANDAS = ("ingest", "backfill")
+from tasks.arrow_start import start_arrow_without_pandas
+
+WITHOUT_PANDAS = ("ingest", "backfill", "serve")
 """Commands of which nothing hands pyarrow a frame or a series of pandas."""
 
 
@@ -26,25 +27,3 @@ def main() -> None:
     except KeyboardInterrupt:
         say_error("nexthour: interrupted; what was written stays, run it again to go on")
         sys.exit(130)
-
-
-class _NoPandas:
-    """A finder to which pandas is not installed."""
-
-    @staticmethod
-    def find_spec(name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        """None, as other finders are to look."""
-        if name == "pandas":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-        return None
-
-
-def start_arrow_without_pandas() -> None:
-    """Make pyarrow's first array while pandas cannot be found: it would import it, which takes 0.3 s and 30 MB."""
-    import pyarrow as pa
-
-    sys.meta_path.insert(0, _NoPandas)
-    try:
-        pa.array([0])
-    finally:
-        sys.meta_path.remove(_NoPandas)

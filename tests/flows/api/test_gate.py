@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import base64
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from support.published_root import KEY, NOW, settings_of
+from support.published_root import KEY, NOW, fill, settings_of
 from support.small_publications import publication
 
 from flows.api import gate
@@ -16,6 +19,8 @@ from flows.api.server import check_address
 from tasks.errors import ConfigError
 from tasks.publish.steps import publish
 
+ROOT = Path(__file__).parents[3]
+PATHS = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 QUICK, SLOW = "/stations/s1/next-hour", "/stations"
 OTHER_KEY = "another-key-of-the-tests"
 
@@ -99,3 +104,29 @@ def test_beyond_this_machine_keys_are_needed(tmp_path: Path, monkeypatch: pytest
 def test_answers_are_not_sniffed(tmp_path: Path) -> None:
     client = client_of(tmp_path)
     assert {client.get(path).headers["x-content-type-options"] for path in (QUICK, SLOW)} == {"nosniff"}
+
+
+@pytest.mark.slow
+def test_the_process_that_serves_never_loads_pandas_nor_prefect(tmp_path: Path) -> None:
+    fill(settings_of(tmp_path))
+    code = f"""
+import sys
+from tasks.arrow_start import start_arrow_without_pandas
+start_arrow_without_pandas()
+import numpy as np
+from fastapi.testclient import TestClient
+from flows.api import __main__, app
+from support.published_root import NOW, settings_of
+with TestClient(app.make_app(settings_of({str(tmp_path)!r}), lambda: NOW), base_url="http://127.0.0.1") as client:
+    for path in ("/stations", "/stations/s1/day?format=csv", "/stations/s1/history?format=parquet", "/forecasts", "/scores"):
+        assert client.get(path).status_code == 200, path
+print(sorted(sys.modules.keys() & {{"pandas", "prefect", "sqlalchemy", "tensorflow", "mlflow"}}))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": PATHS},
+    )
+    assert done.stdout == "[]\n", done.stdout + done.stderr
