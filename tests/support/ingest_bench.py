@@ -109,7 +109,7 @@ class Bench:
             as_of,
             setup_of(config, network),
             backfill,
-            weeks=self.settings.features.weeks,
+            lags=self.settings.features,
         )
         return run(context, source or make_source(config, network))
 
