@@ -36,7 +36,12 @@ def begin(as_of: datetime | None) -> tuple[Settings, np.datetime64]:
     send_logs_to_prefect()
     settings = load_settings()
     check_format(Store(settings.data_root))
-    return settings, to_utc(as_of, settings) if as_of else np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
+    return settings, to_utc(as_of, settings) if as_of else now()
+
+
+def now() -> np.datetime64:
+    """The clock, UTC."""
+    return np.datetime64(datetime.now(UTC).replace(tzinfo=None), "us")
 
 
 def send_logs_to_prefect() -> None:

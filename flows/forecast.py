@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from prefect import get_run_logger
 
-from flows.common import begin
+from flows.common import begin, now
 from flows.model_parameters import PublishingModel
 from flows.outcomes import emit_forecast_events
 from flows.parameters import Moment, Version
@@ -43,7 +43,7 @@ def forecast(
         as_of: forecast as of this moment with what was known then; now by default.
     """
     settings, moment = begin(as_of)
-    report = loop.forecast(settings, moment, version or model)
+    report = loop.forecast(settings, moment, version or model, now())
     emit_forecast_events(settings, report, live=as_of is None)
     document = forecast_document(report, station_table(settings), _picture(settings, report))
     publish_artifact(document, "forecast", "The next hour")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows import events, incidents
-from flows.pipelines.loop import ForecastReport, IngestReport, select_sources
+from flows.pipelines.loop import FORECASTS, ForecastReport, IngestReport, select_sources
 from tasks.errors import StoreError
 from tasks.forecast.steps import CHECKS
 from tasks.quality.steps import QualityResult
@@ -42,10 +42,10 @@ def emit_ingest_events(settings: Settings, report: IngestReport, source: str | N
 def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool) -> None:
     """The publication, whether it is degraded, the checks and the targets that failed."""
     announce_champion(settings)
-    if not live:
+    if not live or report.withheld:
         return
     failed = {name: {"target": name, "reason": reason} for name, reason in report.failed_targets.items()}
-    incidents.follow(settings, incidents.TARGET_FAILED, failed, set(report.published))
+    incidents.follow(settings, incidents.TARGET_FAILED, failed, {*report.published, FORECASTS} - set(failed))
     if failed and not report.published:
         return
     _emit_alerts(settings, report.issue.summary["alerts"] or ())

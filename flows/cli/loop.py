@@ -187,7 +187,8 @@ def forecast(
         check_export(settings, out, layout)
     elif layout != "minutes":
         raise ConfigError(f"--format goes with --out: nexthour forecast --out hour.csv --format {layout}")
-    report = loop.forecast(settings, moment(as_of, settings) or now(), model)
+    clock = now()
+    report = loop.forecast(settings, moment(as_of, settings) or clock, model, clock)
     output.emit(report, json, forecast_document(report, station_table(settings)))
     if out is not None:
         output.say(f"{export_forecast(settings, report.issue.table, out, layout):,} minutes written to {out}")

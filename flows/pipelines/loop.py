@@ -8,23 +8,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.deployments import next_run
+from flows.pipelines.publication import find_overrides, publish_issue
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
-from tasks.errors import NexthourError, SourceError, StoreError, nearest_key
-from tasks.overrides.entry import Override
-from tasks.overrides.ledger import overrides_in_force
+from tasks.errors import SourceError, StoreError, nearest_key
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.format import state_format
 
 if TYPE_CHECKING:
     from tasks.channels import Channel
-    from tasks.contracts import History
     from tasks.features.steps import LagReport
     from tasks.forecast.steps import Issue
     from tasks.ingest.steps import SourceReport
@@ -35,6 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FORECASTS = "forecasts"
+"""The table of forecasts, where it fails as a target does."""
 LADDER = ("champion", "previous", "linear_level", "weekday_level", "weekday_mean", "last_known")
 DAY = np.timedelta64(1, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
@@ -64,11 +63,15 @@ class NothingRead(SourceError):
 
 @dataclass(frozen=True)
 class ForecastReport:
-    """What was published and where: place per target, and the error per target that failed."""
+    """What was published and where: place per target, and the error per target that failed, `FORECASTS` among them.
+
+    `withheld` says why it was published nowhere, where that is meant.
+    """
 
     issue: Issue
     published: dict[str, str]
     failed_targets: dict[str, str] = field(default_factory=dict)
+    withheld: str | None = None
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -175,13 +178,17 @@ def retrain(
     return replace(report, warnings=(followed, *report.warnings)) if followed else report
 
 
-def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") -> ForecastReport:
-    """Forecast the hour from `as_of` with the first model of the ladder that works, and publish to every target."""
+def forecast(
+    settings: Settings, as_of: np.datetime64, model: str = "champion", clock: np.datetime64 | None = None
+) -> ForecastReport:
+    """Forecast the hour from `as_of` with the first model of the ladder that works, and publish to every target.
+
+    Nothing holds up the publication: the table of forecasts is written after it. A moment ahead of the `clock`, where
+    that is given, is published nowhere, as no forecast after it would be until the clock is there.
+    """
     from tasks.features.steps import load_features
-    from tasks.forecast.steps import issue
-    from tasks.levels.steps import make_publication
+    from tasks.forecast.steps import issue, store_issue
     from tasks.model.steps import load_forecaster
-    from tasks.publish.steps import publish
 
     origin = floor(settings, as_of)
     table = load_features(settings, origin, origin, as_of, channels(settings, forgiving=True))
@@ -189,45 +196,17 @@ def forecast(settings: Settings, as_of: np.datetime64, model: str = "champion") 
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
     overrides = find_overrides(settings, as_of, origin)
     issued = issue(settings, table, ladder, as_of, origin, overrides)
-    issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
-    issued.summary["alerts"] = _find_alerts(settings, table, issued, origin)
-    publication = make_publication(settings, table, issued.table, issued.summary, overrides)
-    published, failed = {}, {}
-    for target in settings.publish.targets:
-        try:
-            published[target] = publish(settings, target, publication)
-        except (NexthourError, OSError) as error:
-            log.error("publishing to %s failed: %s", target, error)
-            failed[target] = str(error)
-    return ForecastReport(issued, published, failed)
-
-
-def find_overrides(settings: Settings, as_of: np.datetime64, origin: np.datetime64) -> tuple[Override, ...]:
-    """Overrides known by then of the day from an origin; none where the ledger cannot be read, which stops nothing."""
+    if clock is not None and origin > clock:
+        ahead = f"{as_of.astype('datetime64[s]')}Z is ahead of the clock: this forecast is shown, not published or kept"
+        log.warning("%s", ahead)
+        return ForecastReport(issued, {}, withheld=ahead)
+    published, failed = publish_issue(settings, table, issued, overrides, as_of, origin)
     try:
-        return overrides_in_force(Store(settings.data_root), as_of, origin, origin + 2 * DAY)
+        store_issue(settings, issued)
     except StoreError as error:
-        log.error("forecast without overrides: %s", error)
-        return ()
-
-
-def _find_alerts(
-    settings: Settings, history: History, issued: Issue, origin: np.datetime64
-) -> list[dict[str, Any]] | None:
-    """Alerts at the origin; None where they are not known, which stops no forecast."""
-    from tasks.alerts.steps import find_alerts
-
-    try:
-        return find_alerts(settings, history, issued.table, origin)
-    except (NexthourError, OSError, LookupError, ValueError) as error:
-        log.error("alerts are not known: %s", error)
-        return None
-
-
-def next_issue_at(moment: np.datetime64, timezone: str) -> str | None:
-    """When the schedule issues the next forecast after a moment, as UTC text; None without a schedule."""
-    due = next_run("forecast", moment, timezone)
-    return None if due is None else f"{due.astype('datetime64[s]')}Z"
+        log.error("%s", error)
+        failed[FORECASTS] = str(error)
+    return ForecastReport(issued, published, failed)
 
 
 def channels(settings: Settings, *, forgiving: bool = False) -> tuple[Channel, ...]:

@@ -106,6 +106,7 @@ def forecast_document(
     blocks += [f"{len(s['verdicts']) - len(failed)} of {len(s['verdicts'])} checks passed"]
     blocks += [Table(("failed check", "of", "what it found"), failed)] if failed else []
     blocks += [f"published to {target}: {where}" for target, where in report.published.items()]
+    blocks += [Alert("WARNING", report.withheld)] if report.withheld else []
     blocks += [Alert("WARNING", stations.problem)] if stations.problem else []
     blocks += [Alert("FAILED", failure) for failure in report.failures]
     title = f"{s['network']}, {s['origin_local'][:16].replace('T', ' ')} to {s['end_local'][11:16]}"

@@ -12,6 +12,7 @@ from tasks.forecast.checks import CHECKS as CHECKS
 from tasks.forecast.guard import Ladder
 from tasks.forecast.issue import Issue as Issue
 from tasks.forecast.issue import make_issue
+from tasks.forecast.spool import add_to_table
 from tasks.overrides.entry import Override
 from tasks.settings.tree import Settings
 from tasks.stepping import step
@@ -20,7 +21,7 @@ from tasks.storage.store import Store
 log = logging.getLogger(__name__)
 
 
-@step("issue forecast", retries=2)
+@step("issue forecast")
 def issue(
     settings: Settings,
     features: Features,
@@ -29,7 +30,7 @@ def issue(
     origin: np.datetime64,
     overrides: Sequence[Override] = (),
 ) -> Issue:
-    """Forecast the hour from `origin` and add it to the forecasts table. The same forecast twice is one file.
+    """Forecast the hour from `origin`; writes nothing, so that no table holds up the publication.
 
     Args:
         settings: the network and its data root.
@@ -42,14 +43,20 @@ def issue(
     Raises:
         HistoryError: if no station is known, or the origin is off the grid.
         ModelError: if no rung answers.
-        StoreError: if the table cannot be written.
     """
     issued = make_issue(settings.network, features, ladder, issued_at, origin, settings.guard, overrides)
-    store = Store(settings.data_root)
-    if not store.exists(issued.path):
-        store.write_table(issued.path, issued.table)
     log.info("forecast of %s by %s%s", issued.summary["origin_local"], issued.model_version, _reason(issued))
     return issued
+
+
+@step("store forecast")
+def store_issue(settings: Settings, issued: Issue) -> None:
+    """Add an issue to the forecasts table, and those that wait in the spool; the same forecast twice is one file.
+
+    Raises:
+        StoreError: if the table cannot be written; the rows then wait in the spool, where that can be.
+    """
+    add_to_table(Store(settings.data_root), issued.path, issued.table)
 
 
 def _reason(issued: Issue) -> str:

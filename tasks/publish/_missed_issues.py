@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -9,8 +10,11 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.errors import StoreError
 from tasks.storage.store import Store
 from tasks.tables.schemas import FORECASTS
+
+log = logging.getLogger(__name__)
 
 MOST_ROWS = 1_000_000
 _DAY = timedelta(days=1)
@@ -30,7 +34,12 @@ def missed_rows(store: Store, after: datetime, issued_at: datetime, origin: date
         Rows of `tables.FORECASTS`, issue by issue, until there are `MOST_ROWS`.
     """
     until, rows = origin, 0
-    for path in _issued_between(store, after, issued_at):
+    try:
+        paths = _issued_between(store, after, issued_at)
+    except StoreError as error:
+        log.error("what the target missed is not known: %s", error)
+        return
+    for path in paths:
         table = store.read_tables([path], FORECASTS)
         earlier = table.filter(pc.less(table["minute_utc"], pa.scalar(until, FORECASTS.field("minute_utc").type)))
         if earlier.num_rows:

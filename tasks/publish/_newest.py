@@ -20,6 +20,12 @@ def moment_of(summary: Mapping[str, Any]) -> Moment:
     return str(summary["origin_utc"]), str(summary["issued_at"])
 
 
+def holds_later(published: Moment, summary: Mapping[str, Any]) -> bool:
+    """Whether a target holds a later forecast than this issue; not where a clock that ran ahead made it."""
+    until = summary.get("trusted_until")
+    return published > moment_of(summary) and (until is None or published[0] <= until)
+
+
 def state_path(target: str) -> str:
     """The file below the data root that says what a target published last."""
     return f"publications/state/{target}.json"
@@ -45,15 +51,29 @@ def replace_newest(store: Store, target: str, files: Mapping[str, bytes], summar
     Raises:
         StoreError: if one cannot be written.
     """
-    first, moment = next(iter(files)), moment_of(summary)
+    first = next(iter(files))
     with store.lock(f"publish-{target}"):
         published = published_moment(store, target)
-        if published > moment:
+        if holds_later(published, summary):
             kept = f"{store.url(first)} stays as it is: it holds a later forecast, of {published[0]}"
             log.warning("%s", kept)
             return kept
         # Before the files: a run that ends between the two leaves nothing behind that an older forecast could replace.
-        store.write_json(state_path(target), dict(zip(("origin_utc", "issued_at"), moment, strict=True)))
+        store.write_json(state_path(target), _state(summary))
         for path, content in files.items():
             store.write_bytes(path, content)
     return store.url(first)
+
+
+def remember(store: Store, target: str, summary: Mapping[str, Any]) -> None:
+    """Remember an issue as the newest that a target published, unless it holds a later one.
+
+    Raises:
+        StoreError: if the data root cannot be written.
+    """
+    if not holds_later(published_moment(store, target), summary):
+        store.write_json(state_path(target), _state(summary))
+
+
+def _state(summary: Mapping[str, Any]) -> dict[str, str]:
+    return dict(zip(("origin_utc", "issued_at"), moment_of(summary), strict=True))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from tasks.errors import StoreError
-from tasks.publish._newest import Moment, published_moment, state_path
+from tasks.publish._newest import holds_later, moment_of, published_moment, state_path
 from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
@@ -36,16 +37,16 @@ class Outbox:
     def __init__(self, store: Store, target: str, keep: int) -> None:
         self._store, self._target, self._keep = store, target, keep
 
-    def add(self, moment: Moment, make_body: Callable[[], bytes]) -> bool:
+    def add(self, summary: Mapping[str, Any], make_body: Callable[[], bytes]) -> bool:
         """Let the document of an issue wait, once however often it is added; False where a later one was added before.
 
         Raises:
             StoreError: if the data root cannot be written.
         """
-        published = published_moment(self._store, self._target)
-        if published > moment:
+        published, moment = published_moment(self._store, self._target), moment_of(summary)
+        if holds_later(published, summary):
             return False
-        if published < moment:
+        if published != moment:
             body = make_body()
             origin, issued = (text.replace("-", "").replace(":", "") for text in moment)
             name = f"{origin}-{issued}-{hashlib.sha256(body).hexdigest()[:8]}"

@@ -83,6 +83,12 @@ class Tables:
         connection.execute(sa.delete(self.issues).where(*(self.issues.c[name] == value for name, value in key.items())))
         connection.execute(sa.insert(self.issues), {**key, **known, "summary": json.dumps(summary, default=str)})
 
+    def remove_after(self, connection: sa.Connection, origin: datetime) -> None:
+        """Remove later issues and what they forecast, which a clock that ran ahead made."""
+        wrong = sa.select(self.issues.c.issued_at).where(self.issues.c.origin_utc > origin)
+        connection.execute(sa.delete(self.forecasts).where(self.forecasts.c.issued_at.in_(wrong)))
+        connection.execute(sa.delete(self.issues).where(self.issues.c.origin_utc > origin))
+
     def remove_old(self, connection: sa.Connection, origin: datetime, issued_at: datetime, keep: timedelta) -> None:
         """Remove minutes and issues of longer ago, and stations that the newest issue does not have."""
         connection.execute(sa.delete(self.forecasts).where(self.forecasts.c.minute_utc < origin - keep))

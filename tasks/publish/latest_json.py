@@ -13,6 +13,7 @@ import pyarrow as pa
 from tasks.arrays import QUANTILE_COLUMNS
 from tasks.contracts import Publication
 from tasks.errors import StoreError
+from tasks.publish._newest import holds_later
 from tasks.settings.levels import LevelSettings
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
@@ -79,7 +80,7 @@ class LatestJson:
         text = json.dumps(document, separators=(",", ":"), allow_nan=False)
         with self._store.lock("latest-json"):
             published = self._published_origin()
-            if published > (summary["origin_utc"], summary["issued_at"]):
+            if holds_later(published, summary):
                 kept = f"{self._store.url(PATH)} stays as it is: it holds a later forecast, of {published[0]}"
                 log.warning("%s", kept)
                 return kept

@@ -61,6 +61,8 @@ class Sql:
         tables = Tables(self._config.table_prefix)
         tables.create(connection)
         origin, issued_at = (datetime.fromisoformat(publication.summary[key]) for key in ("origin_utc", "issued_at"))
+        if until := publication.summary.get("trusted_until"):
+            tables.remove_after(connection, datetime.fromisoformat(until))
         newest = tables.newest_issue(connection)
         if newest is not None and newest > (origin, issued_at):
             return newest[0].isoformat()

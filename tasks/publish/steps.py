@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
 from tasks.contracts import Publication
 from tasks.publish import make_target
+from tasks.publish._clock import remember_publication, trusted_until
 from tasks.settings.tree import Settings
 from tasks.stepping import step
+from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
+
+
+def find_wrong_publication(settings: Settings, summary: Mapping[str, Any]) -> str | None:
+    """Origin after which what was published is not trusted, as a clock ran ahead; None where all is; see `_clock`."""
+    return trusted_until(Store(settings.data_root), settings.network.targets, summary)
+
+
+def remember_published(settings: Settings, summary: Mapping[str, Any]) -> None:
+    """Remember that an issue was published to at least one target."""
+    remember_publication(Store(settings.data_root), summary)
 
 
 @step("publish", retries=2)

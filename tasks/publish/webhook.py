@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 
 from tasks.contracts import Publication
 from tasks.errors import ConfigError, TargetError, about
-from tasks.publish._newest import moment_of
 from tasks.publish._outbox import Letter, Outbox
 from tasks.publish.latest_json import latest_document
 from tasks.settings.secrets import mask_url, read_variable
@@ -62,7 +61,7 @@ class Webhook:
         store = Store(self._settings.data_root)
         with store.lock("publish-webhook"):
             outbox = Outbox(store, self.name, self._config.keep)
-            if not outbox.add(moment_of(publication.summary), lambda: self._body(publication)):
+            if not outbox.add(publication.summary, lambda: self._body(publication)):
                 return f"{mask_url(url)} was sent a later forecast already: this one is not sent"
             sender = Sender(url, key, self._config, datetime.fromisoformat(publication.summary["issued_at"]))
             # In a thread of its own, as the caller's may run an event loop.

@@ -42,6 +42,7 @@ def names(told: Told) -> list[str]:
 
 def issued(reason: str | None = None, verdicts: Any = (), **failed: str) -> ForecastReport:
     summary = {
+        "alerts": [],
         "verdicts": verdicts,
         "origin_utc": "2024-03-05T12:00:00Z",
         "issued_at": "2024-03-05T12:00:02Z",

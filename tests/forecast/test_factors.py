@@ -50,14 +50,15 @@ class Corrected:
 
 
 def difficult_city(total: str | None) -> MinuteFeatures:
-    """The tiny city with a station nobody uses, one that opened a few days ago, and a quiet one."""
+    """The tiny city with a station nobody uses, one that opened a few days ago, a quiet one and one never observed."""
     grid, weeks = tiny_city.grid(), tiny_city.WEEKS * 7
-    values = np.concatenate([grid.values, np.repeat(grid.values[:, :1], 3, axis=1)], axis=1)
+    values = np.concatenate([grid.values, np.repeat(grid.values[:, :1], 4, axis=1)], axis=1)
     values[:, 3] = 0
     values[:, 4, : (weeks - 5) * tiny_city.DAY] = np.nan
     values[:, 5] = np.random.default_rng(3).poisson(0.01, values[:, 5].shape)
     values[:, 5, -3 * tiny_city.DAY :] = 0
-    wide = replace(grid, values=values, stations=(*grid.stations, "unused", "opened", "quiet"))
+    values[:, 6] = np.nan
+    wide = replace(grid, values=values, stations=(*grid.stations, "unused", "opened", "quiet", "unseen"))
     return MinuteFeatures(with_total(wide, total), "UTC", FeatureSettings(weeks=4))
 
 
@@ -82,9 +83,9 @@ def test_the_factors_of_every_row_of_a_day_multiply_back_to_the_mean(
     for name in schemas.FACTORS:
         np.testing.assert_array_equal(np.isfinite(parts[name]), known)
     np.testing.assert_allclose(product(parts)[known], parts["mean"][known], rtol=1e-5, atol=1e-9)
-    opened = np.array(pa.concat_tables(tables)["station_id"].to_pylist()) == "opened"
-    assert not known[opened].any()
-    assert known[~opened].all()
+    stations = np.array(pa.concat_tables(tables)["station_id"].to_pylist())
+    assert not known[stations == "unseen"].any()
+    assert known[(stations != "unseen") & (stations != "opened")].all()
 
 
 def test_the_level_of_the_day_and_the_correction_of_the_model_are_told_apart() -> None:

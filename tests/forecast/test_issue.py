@@ -13,7 +13,7 @@ from tasks.channels import ALWAYS, Channel
 from tasks.contracts import Grid
 from tasks.errors import HistoryError
 from tasks.forecast.issue import local_text, make_issue
-from tasks.forecast.steps import issue
+from tasks.forecast.steps import issue, store_issue
 from tasks.settings.tree import Network, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
@@ -58,10 +58,11 @@ def test_the_same_issue_twice_is_one_file_under_the_service_day_of_the_origin(tm
     night = np.datetime64("2024-03-05T03:00", "m")  # still 4 March in Chicago
     settings, store = config(tmp_path), Store(str(tmp_path))
     first = issue(settings, features(), LADDER, night, night)
-    issue(settings, features(), LADDER, night, night)
+    store_issue(settings, first)
+    store_issue(settings, issue(settings, features(), LADDER, night, night))
     assert store.files("forecasts") == [first.path]
     assert first.path.startswith("forecasts/service_date=2024-03-04/20240305T030000Z-")
-    issue(settings, features(), LADDER[1:], night, night)
+    store_issue(settings, issue(settings, features(), LADDER[1:], night, night))
     assert len(store.files("forecasts")) == 2
     back = store.read_tables([first.path], schemas.FORECASTS)
     assert back.equals(first.table)

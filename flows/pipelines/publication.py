@@ -1,0 +1,80 @@
+"""What the forecast pipeline does around an issue: overrides before it; alerts, levels and targets after it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from flows.deployments import next_run
+from tasks.contracts import History
+from tasks.errors import NexthourError, StoreError
+from tasks.overrides.entry import Override
+from tasks.overrides.ledger import overrides_in_force
+from tasks.settings.tree import Settings
+from tasks.storage.store import Store
+
+if TYPE_CHECKING:
+    from tasks.forecast.steps import Issue
+
+log = logging.getLogger(__name__)
+
+TWO_DAYS = np.timedelta64(2, "D")
+
+
+def publish_issue(
+    settings: Settings,
+    history: History,
+    issued: Issue,
+    overrides: tuple[Override, ...],
+    as_of: np.datetime64,
+    origin: np.datetime64,
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Publish an issue to every target; place per target, and the error per target that failed."""
+    from tasks.levels.steps import make_publication
+    from tasks.publish.steps import find_wrong_publication, publish, remember_published
+
+    issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
+    issued.summary["alerts"] = _find_alerts(settings, history, issued, origin)
+    wrong = find_wrong_publication(settings, issued.summary)
+    issued.summary.update({"trusted_until": wrong} if wrong else {})
+    publication = make_publication(settings, history, issued.table, issued.summary, overrides)
+    published, failed = {}, {}
+    for target in settings.publish.targets:
+        try:
+            published[target] = publish(settings, target, publication)
+        except (NexthourError, OSError) as error:
+            log.error("publishing to %s failed: %s", target, error)
+            failed[target] = str(error)
+    if published:
+        remember_published(settings, issued.summary)
+    return published, failed
+
+
+def find_overrides(settings: Settings, as_of: np.datetime64, origin: np.datetime64) -> tuple[Override, ...]:
+    """Overrides known by then of the day from an origin; none where the ledger cannot be read, which stops nothing."""
+    try:
+        return overrides_in_force(Store(settings.data_root), as_of, origin, origin + TWO_DAYS)
+    except StoreError as error:
+        log.error("forecast without overrides: %s", error)
+        return ()
+
+
+def _find_alerts(
+    settings: Settings, history: History, issued: Issue, origin: np.datetime64
+) -> list[dict[str, Any]] | None:
+    """Alerts at the origin; None where they are not known, which stops no forecast."""
+    from tasks.alerts.steps import find_alerts
+
+    try:
+        return find_alerts(settings, history, issued.table, origin)
+    except (NexthourError, OSError, LookupError, ValueError) as error:
+        log.error("alerts are not known: %s", error)
+        return None
+
+
+def next_issue_at(moment: np.datetime64, timezone: str) -> str | None:
+    """When the schedule issues the next forecast after a moment, as UTC text; None without a schedule."""
+    due = next_run("forecast", moment, timezone)
+    return None if due is None else f"{due.astype('datetime64[s]')}Z"
