@@ -27,6 +27,7 @@ WAITING = "nexthour.retrain.waiting"
 NOTHING_LANDED, LANDED = "nexthour.ingest.nothing_landed", "nexthour.ingest.landed"
 SILENT, BACK = "nexthour.source.silent", "nexthour.source.back"
 OUT_OF_CONTROL, IN_CONTROL = "nexthour.error.out_of_control", "nexthour.error.in_control"
+DRIFTED, SETTLED = "nexthour.inputs.drifted", "nexthour.inputs.settled"
 ALERT_OPENED, ALERT_CLOSED = "nexthour.alert.opened", "nexthour.alert.closed"
 WATCHED = "nexthour.watch.started"
 QUALITY = "nexthour.quality."
@@ -114,6 +115,14 @@ EVENTS = {
     IN_CONTROL: Text(
         "The error of the live forecasts of `tier` is within its control limits again.",
         "{network}: the error of the forecasts of {tier} is in control again (out of it since {since})",
+    ),
+    DRIFTED: Text(
+        "The counts of the last week at the stations of `tier` are unlike those of the weeks before.",
+        "{network}: the counts of {tier} have changed: {reason}",
+    ),
+    SETTLED: Text(
+        "The counts of the last week at the stations of `tier` are like those of the weeks before again.",
+        "{network}: the counts of {tier} are like those of the weeks before again (unlike since {since})",
     ),
     ALERT_OPENED: Text(
         "`signal` limit: the next hour of a station may go above its limit; crowding: many more people came than were "

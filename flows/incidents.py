@@ -47,6 +47,7 @@ CHECK_FAILED = Incident("failed_check", events.CHECK_FAILED, events.CHECK_PASSED
 TARGET_FAILED = Incident("failed_target", events.TARGET_FAILED, events.TARGET_RECOVERED)
 NOTHING_LANDED = Incident("nothing_landed", events.NOTHING_LANDED, events.LANDED)
 SILENT = Incident("silent_source", events.SILENT, events.BACK)
+DRIFTED = Incident("input_drift", events.DRIFTED, events.SETTLED)
 OUT_OF_CONTROL = Incident("error_out_of_control", events.OUT_OF_CONTROL, events.IN_CONTROL)
 
 

@@ -48,7 +48,7 @@ def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool)
     incidents.follow(settings, incidents.TARGET_FAILED, failed, {*report.published, FORECASTS} - set(failed))
     if failed and not report.published:
         return
-    _emit_alerts(settings, report.issue.summary["alerts"] or ())
+    _emit_alerts(settings, report.issue.summary.get("alerts") or ())
     summary, network = report.issue.summary, settings.network.name
     forecast = {key: summary[key] for key in ("origin_utc", "issued_at", "model_version", "degraded_reason")}
     events.emit(settings, events.PUBLISHED, {**forecast, "targets": sorted(report.published)})
@@ -86,7 +86,7 @@ def emit_waiting(settings: Settings, reason: str) -> None:
 
 
 def emit_score_events(settings: Settings, report: ScoreReport, live: bool) -> None:
-    """Which tiers of stations have an error out of control; a tier without limits keeps its state."""
+    """Tiers of stations whose error is out of control, or whose counts changed; one without limits keeps its state."""
     announce_champion(settings)
     if not live:
         return
@@ -102,6 +102,8 @@ def emit_score_events(settings: Settings, report: ScoreReport, live: bool) -> No
         if control.out
     }
     incidents.follow(settings, incidents.OUT_OF_CONTROL, out, set(known) - set(out))
+    drifted = {d.tier: {"tier": f"the {d.tier}", "reason": d.sentence} for d in report.drift if d.drifted}
+    incidents.follow(settings, incidents.DRIFTED, drifted, {d.tier for d in report.drift} - set(drifted))
 
 
 def announce_champion(settings: Settings) -> None:

@@ -226,10 +226,11 @@ def score(
 ) -> ScoreReport:
     """Score the forecasts whose hour is over against the observed counts, and log the errors."""
     from tasks.alerts.steps import choose_thresholds
-    from tasks.score.steps import control_error, log_live, score_forecasts
+    from tasks.score.steps import control_error, find_drift, log_live, score_forecasts
 
     report = score_forecasts(settings, as_of, start, end)
     report = replace(report, control=control_error(settings, as_of), alerts=choose_thresholds(settings, as_of))
+    report = replace(report, drift=find_drift(settings, as_of))
     if report.origins:
         log_live(settings, report, as_of)
     return report

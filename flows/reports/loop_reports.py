@@ -158,6 +158,12 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks.append(legend(scopes, report.by_model))
     blocks += [_control_table(report.control)] if report.control else []
     blocks += _alert_blocks(report)
+    blocks += [Alert("CHANGED", f"the counts of the {d.tier}: {d.sentence}") for d in report.drift if d.drifted]
+    if report.drift:
+        names = ("index", "level", "missing", "missing_before", "appeared", "vanished")
+        heads = ("stations", "index of the day's hours", "level", "missing", "missing before", "appeared", "vanished")
+        rows: list[Row] = [(d.tier, *(_number(d.figures.get(name)) for name in names)) for d in report.drift]
+        blocks.append(Table(heads, rows, title="Counts of the last week against the weeks before", lines=()))
     blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
     return Document(f"Scores of {len(report.days):,} service days", [*blocks, *([followed] if followed else [])])
 

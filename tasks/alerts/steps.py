@@ -34,7 +34,7 @@ def find_alerts(
 ) -> list[dict[str, Any]]:
     """Alerts at the moment of a forecast: those that opened, go on and closed; changes are added to the table `alerts`.
 
-    The same forecast twice changes nothing, and one of the past says nothing: alerts are about the present.
+    A second forecast of the same moment finds no change, and one of the past says nothing: alerts are of the present.
 
     Args:
         settings: the network, its limits, its data root.
@@ -51,10 +51,10 @@ def find_alerts(
     store = Store(settings.data_root)
     chosen = _thresholds(store)
     with store.lock("alerts"):
-        held = store.read_json(OPEN) or {"moment": "", "alerts": {}, "told": []}
+        held = store.read_json(OPEN) or {"moment": "", "alerts": {}}
         now = f"{moment.astype('datetime64[s]')}Z"
         if held["moment"] >= now:
-            return list(held["told"]) if held["moment"] == now else []
+            return _ongoing(held["alerts"]) if held["moment"] == now else []
         factors = {name: each["factor"] for name, each in chosen.items()}
         readings = read_signals(settings, store, history, forecasts, moment, factors)
         thresholds = {name: each["threshold"] for name, each in chosen.items()}
@@ -64,7 +64,7 @@ def find_alerts(
             day = service_dates(moment.astype("datetime64[m]").reshape(1), settings.network.timezone)[0]
             name = str(moment.astype("datetime64[s]")).replace("-", "").replace(":", "")
             store.write_table(f"{schemas.day_folder('alerts', day)}/{name}Z.parquet", _table(changes, moment))
-        store.write_json(OPEN, {"moment": now, "alerts": alerts, "told": told})
+        store.write_json(OPEN, {"moment": now, "alerts": alerts})
     for alert in changes:
         log.info("alert %s: %s, %s at %s", alert["state"], alert["signal"], alert["target"], alert["station_id"])
     return told
@@ -121,6 +121,10 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     events = outcome.right + outcome.missed
     recall = outcome.right / events if events else None
     return {**asdict(outcome), "precision": outcome.precision, "recall": recall}
+
+
+def _ongoing(alerts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{**alert, "state": "ongoing"} for alert in alerts.values()]
 
 
 def _thresholds(store: Store) -> dict[str, dict[str, float]]:

@@ -9,26 +9,19 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from tasks.busy_hours import HISTORY_DAYS, busy_limits, hour_sums
-from tasks.clock import day_bounds
+from tasks.busy_hours import HISTORY_DAYS, busy_limits
 from tasks.metrics import Double
+from tasks.score.day_hours import HOURS, HoursByDay
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.minutes import to_grid
-from tasks.total import with_total
-
-DAY = np.timedelta64(1, "D")
-HOURS = 25
-"""Most clock hours of a service day."""
 
 
 class BusyDays:
-    """Reads or makes the limits of service days; hours of a day are added up once per scoring."""
+    """Reads or makes the limits of service days."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._network, self._store = settings.network, Store(settings.data_root)
-        self._hours: dict[np.datetime64, tuple[tuple[str, ...], Double]] = {}
+    def __init__(self, settings: Settings, hours: HoursByDay) -> None:
+        self._network, self._store, self._hours = settings.network, Store(settings.data_root), hours
 
     def limits(self, day: np.datetime64, stations: tuple[str, ...]) -> Double:
         """People per hour above which an hour of a service day is busy, float64 [C, S]; NaN where that is not known.
@@ -46,28 +39,16 @@ class BusyDays:
 
     def _learn(self, day: np.datetime64) -> pa.Table:
         """The limits of a service day from the minutes of the days before it."""
-        there = set(self._store.partitions("minutes"))
-        days = [day - n * DAY for n in range(1, HISTORY_DAYS + 1) if str(day - n * DAY) in there]
-        hours = [self._of_day(each) for each in days]
+        hours = [(each.stations, each.sums) for each in self._hours.before(day, HISTORY_DAYS)]
         names = tuple(sorted({name for stations, _ in hours for name in stations}))
         place = {name: s for s, name in enumerate(names)}
-        history = np.full((len(self._network.targets), len(names), len(days) * HOURS), np.nan)
+        history = np.full((len(self._network.targets), len(names), len(hours) * HOURS), np.nan)
         for n, (stations, sums) in enumerate(hours):
             history[:, [place[name] for name in stations], n * HOURS : n * HOURS + sums.shape[2]] = sums
         limits = busy_limits(history)
         c, s = np.nonzero(np.isfinite(limits))
         columns = [schemas.name_array(s, names), schemas.name_array(c, self._network.targets), pa.array(limits[c, s])]
         return pa.Table.from_arrays(columns, schema=schemas.BUSY_HOURS)
-
-    def _of_day(self, day: np.datetime64) -> tuple[tuple[str, ...], Double]:
-        """Stations and clock hours of one service day."""
-        if day not in self._hours:
-            network = self._network
-            rows = self._store.read_tables([schemas.minutes_file(day)], schemas.minutes(network.targets))
-            grid = to_grid(rows, *day_bounds(day, network.timezone), network.interval_minutes, network.targets)
-            grid = with_total(grid, network.total)
-            self._hours[day] = grid.stations, hour_sums(grid)[1][:, :, :HOURS]
-        return self._hours[day]
 
 
 def _spread(table: pa.Table, targets: tuple[str, ...], stations: tuple[str, ...]) -> Double:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.score.drift import Drift
 from tasks.score.live_error import TierControl
 
 Figures = dict[str, float]
@@ -34,6 +35,7 @@ class ScoreReport:
         late: those of `days` that late data had marked.
         control: where the hourly error of each tier of stations stands; empty where it was not looked at.
         total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
+        drift: how far the counts of the last week are from those before, per tier; empty where it was not looked at.
         alerts: by signal, its threshold and what that brought in the last weeks; see `tasks.alerts.steps`.
     """
 
@@ -53,4 +55,5 @@ class ScoreReport:
     late: list[str] = field(default_factory=list)
     total: Figures = field(default_factory=dict)
     control: tuple[TierControl, ...] = ()
+    drift: tuple[Drift, ...] = ()
     alerts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,9 @@ from tasks.clock import day_bounds, service_dates
 from tasks.contracts import Grid
 from tasks.errors import ConfigError, NexthourError
 from tasks.score.busy_days import BusyDays
+from tasks.score.day_hours import HoursByDay
+from tasks.score.drift import Drift as Drift
+from tasks.score.drift import measure_drift
 from tasks.score.live_error import TierControl as TierControl
 from tasks.score.live_error import tier_controls
 from tasks.score.report import ScoreReport as ScoreReport
@@ -60,7 +63,7 @@ def score_forecasts(
     steps = HORIZON_MINUTES // network.interval_minutes
     spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
     tally = Tally(network.targets, [span.name for span in spans], settings.gate.baselines)
-    busy = BusyDays(settings)
+    busy = BusyDays(settings, HoursByDay(settings))
     mark_older_scores(store, as_of)
     marks = _marks(store, as_of, network.timezone)
     days = _days(settings, store, as_of, start, end, frozenset(marks))
@@ -91,6 +94,26 @@ def control_error(settings: Settings, as_of: np.datetime64) -> tuple[TierControl
     return tier_controls(settings, as_of, hour.name)
 
 
+@step("measure input drift")
+def find_drift(settings: Settings, as_of: np.datetime64) -> tuple[Drift, ...]:
+    """How far the counts of the last week are from those of the weeks before, per tier; measured once per service day.
+
+    Raises:
+        StoreError: if a table cannot be read or written.
+    """
+    store = Store(settings.data_root)
+    today = service_dates(np.array([as_of], dtype="datetime64[m]"), settings.network.timezone)[0]
+    path = f"{schemas.day_folder('drift', today)}/drift.json"
+    held = store.read_json(path)
+    if held is not None:
+        return tuple(Drift(**each) for each in held["tiers"])
+    found = measure_drift(HoursByDay(settings), today, settings)
+    store.write_json(path, {"tiers": [asdict(each) for each in found]})
+    for each in found:
+        log.info("counts of the %s: %s", each.tier, each.sentence)
+    return found
+
+
 @step("log live metrics", timeout_seconds=300)
 def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> str | None:
     """Add the figures of a scoring to the long-lived MLflow run and to the versions that made the forecasts.
@@ -106,6 +129,7 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
         for tier, of in report.by_tier.items()
         for name, value in of.items()
     }
+    figures |= {f"drift_{each.tier.replace(' ', '_')}/{k}": v for each in report.drift for k, v in each.figures.items()}
     hour = int(as_of.astype("datetime64[h]").astype(np.int64))
     try:
         return log_live_metrics(settings, metrics.finite(figures), hour, as_of, report.by_model)

@@ -17,7 +17,7 @@ from tasks.clock import QUARTER, WEEKEND, Weekday, usual_offsets, zone
 from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.alerts import AlertSettings
 from tasks.settings.channels import ChannelSettings, check_channels
-from tasks.settings.control import ControlSettings
+from tasks.settings.control import ControlSettings, DriftSettings
 from tasks.settings.guard import GuardSettings
 from tasks.settings.levels import LevelSettings
 from tasks.settings.maintain import MaintainSettings
@@ -148,6 +148,7 @@ class ScoreSettings(Section):
     bands: tuple[int, ...] = Field((5, 15, 30, 60), description="Last horizon minute of each band.")
     back_days: int = Field(3, ge=1, description="How far back a scheduled run looks for late truth.")
     control: ControlSettings = ControlSettings()
+    drift: DriftSettings = DriftSettings()
 
     @model_validator(mode="after")
     def _ascending(self) -> ScoreSettings:

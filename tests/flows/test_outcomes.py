@@ -14,7 +14,7 @@ from flows.pipelines.loop import ForecastReport, IngestReport
 from tasks.ingest.steps import SourceReport
 from tasks.quality.steps import QualityResult
 from tasks.score.control_chart import Control
-from tasks.score.steps import TierControl
+from tasks.score.steps import Drift, TierControl
 from tasks.settings.tree import Settings
 
 Told = list[tuple[str, dict[str, Any]]]
@@ -189,7 +189,8 @@ def test_a_tier_whose_error_leaves_its_limits_is_told_once_and_when_it_is_back(s
     def report(*ratios: float | None) -> Any:
         controls = [None if ratio is None else Control(ratio, 1.5, ratio > 1.5, 400) for ratio in ratios]
         tiers = ("busiest third", "middle third")
-        return SimpleNamespace(control=[TierControl(t, 5, c) for t, c in zip(tiers, controls, strict=True)])
+        control = [TierControl(t, 5, c) for t, c in zip(tiers, controls, strict=True)]
+        return SimpleNamespace(control=control, drift=())
 
     for ratios in ((1.0, 1.1), (2.04, 1.1), (2.1, None), (None, 1.0), (1.2, 1.0)):
         outcomes.emit_score_events(settings, report(*ratios), live=True)
@@ -207,3 +208,32 @@ def test_a_damaged_file_of_incidents_stops_no_run(settings: Settings, told: Told
         (Path(settings.data_root) / path).write_text("{")
     outcomes.emit_forecast_events(settings, issued("no champion: used weekday_level"), live=True)
     assert names(told) == [events.PUBLISHED]
+
+
+def test_counts_that_change_are_told_once_per_tier_and_when_they_are_as_before(settings: Settings, told: Told) -> None:
+    def report(*drifted: bool) -> Any:
+        tiers = ("busiest third", "middle third")
+        return SimpleNamespace(control=(), drift=[Drift(t, d, "2 times") for t, d in zip(tiers, drifted, strict=True)])
+
+    for drifted in ((False, False), (True, False), (True, False), (False, False)):
+        outcomes.emit_score_events(settings, report(*drifted), live=True)
+    outcomes.emit_score_events(settings, SimpleNamespace(control=(), drift=()), live=True)  # type: ignore[arg-type]
+    assert [(name, payload["tier"], payload["reason"]) for name, payload in told] == [
+        (events.DRIFTED, "the busiest third", "2 times"),
+        (events.SETTLED, "the busiest third", "2 times"),
+    ]
+
+
+def test_an_alert_is_told_when_it_opens_and_when_it_closes_and_not_while_it_goes_on(
+    settings: Settings, told: Told
+) -> None:
+    for state in ("opened", "ongoing", "closed"):
+        report = issued()
+        alert = {"state": state, "station_id": "a", "sentence": "entries at a may go above 9", "strong_at": "12:00"}
+        report.issue.summary["alerts"] = [alert]
+        outcomes.emit_forecast_events(settings, report, live=True)
+    found = [(name, payload["sentence"]) for name, payload in told if name != events.PUBLISHED]
+    assert found == [
+        (events.ALERT_OPENED, "entries at a may go above 9"),
+        (events.ALERT_CLOSED, "entries at a may go above 9"),
+    ]
