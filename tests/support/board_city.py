@@ -69,7 +69,7 @@ def publication(
     said = {
         "network": "Made-up Metro", "timezone": TIMEZONE, "interval_minutes": 1, "issued_at": f"{origin}:20Z",
         "origin_utc": f"{origin}:00Z", "next_issue_at": f"{origin + 5}:00Z", "model_version": "14", "rung": "champion",
-        "degraded_reason": None, "minutes_since_seen": 2, "verdicts": [], "overrides": [OVERRIDE],
+        "degraded_reason": None, "minutes_since_seen": 2, "verdicts": [], "overrides": [OVERRIDE], "alerts": [],
         "totals": {t: round(float((usual * ratio)[c].sum()), 1) for c, t in enumerate(TARGETS)},
     }  # fmt: skip
     rows = _stations(all_ids, usual, ratio, factors, names or {}, bare, rng)

@@ -37,6 +37,7 @@ FROM_SUMMARY = (
 
 SAID = ("answered", "staleness")
 """Checks that `degraded_reason` speaks of."""
+OF_ALERT = ("signal", "station_id", "target", "strength", "forecast", "value")
 OF_OVERRIDE = ("stations", "target", "factor", "to", "why")
 
 
@@ -101,6 +102,7 @@ def overview_document(
         "model_version": summary["model_version"],
         "failed": [v for v in summary.get("verdicts") or () if not v["passed"] and v["name"] not in SAID],
         "overrides": [{key: each[key] for key in OF_OVERRIDE} for each in summary.get("overrides") or ()],
+        "alerts": [{key: a[key] for key in OF_ALERT} for a in summary.get("alerts") or () if a["state"] != "closed"],
         "targets": list(targets),
         "chunk": CHUNK,
         "day": day_axis(day.minutes) | {"next_hour": [day.next_hour.start, day.next_hour.stop]},

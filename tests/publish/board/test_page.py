@@ -36,7 +36,9 @@ def test_no_view_has_a_barrier_that_axe_finds(
     publish: Publish, show: Show, scheme: str, size: tuple[int, int], rules: dict[str, Any]
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    address = publish(publication(13, degraded_reason="no champion: used weekday_level"))
+    alert = {"signal": "limit", "station_id": "2", "target": "entries", "state": "opened", "strength": 0.9}
+    alert |= {"forecast": 410.0, "value": 300.0}
+    address = publish(publication(13, degraded_reason="no champion: used weekday_level", alerts=[alert]))
     page = show(address, scheme=scheme, size=size)
     for view, ready in VIEWS.items():
         page.evaluate("hash => { location.hash = hash; }", view)
@@ -151,6 +153,30 @@ def test_trouble_is_said_loudly(publish: Publish, show: Show) -> None:
     assert "1 forecast was scaled by a person: King Lane." in said
     assert "no counts since 14:00" in page.locator("tbody tr.silent").inner_text()
     assert page.locator("#notices").get_attribute("role") == "status"
+
+
+def test_alerts_come_first(publish: Publish, show: Show) -> None:
+    limit = {"signal": "limit", "station_id": "9", "target": "entries", "state": "opened", "strength": 0.85}
+    limit |= {
+        "forecast": 310.0,
+        "value": 300.0,
+        "threshold": 0.5,
+        "opened_at": f"{ORIGIN}:20Z",
+        "sentence": "",
+        "strong_at": "",
+    }
+    crowding = limit | {"signal": "crowding", "station_id": "2", "target": "exits", "state": "ongoing", "value": 220.0}
+    closed = limit | {"station_id": "1", "state": "closed"}
+    address = publish(publication(14, alerts=[limit, crowding, closed]))
+    page = show(address + "#sort=surprise")
+    assert names(page)[0] == "Garden Court"
+    assert "may go above 300" in page.locator("tbody tr").first.inner_text()
+    assert page.locator("tbody tr.alert").count() == 1
+    assert page.locator(".notice.alarm").all_inner_texts() == [
+        "!\nEntries at Garden Court may go above 300: 310 expected, probability 85%.",
+        "!\nCrowding, Exits at Harbour Park: 220 people in the last minutes, 310 expected.",
+    ]
+    assert show(address + "#wall").locator(".card").first.inner_text().startswith("Garden Court")
 
 
 def test_data_that_cannot_be_had_is_said(publish: Publish, show: Show, faults: list[str]) -> None:

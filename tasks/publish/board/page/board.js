@@ -71,7 +71,7 @@
     const weight = {
       people: ({ figures }) => figures.hour ?? -1,
       level: ({ figures }) => (figures.level ?? 0) * 1e9 + (figures.hour ?? 0),
-      surprise: ({ figures }) => figures.surprise,
+      surprise: ({ figures }) => (figures.alert ? 1e9 : 0) + figures.surprise,
       name: () => 0,
     }[sort];
     return wanted.sort((a, b) => weight(b) - weight(a) || byName(a.station.label, b.station.label));
@@ -294,7 +294,7 @@
     const text = JSON.stringify(found);
     if (at.notices.dataset.text === text) return;
     at.notices.dataset.text = text;
-    at.notices.replaceChildren(...found.map(([kind, sentence]) => h("p", { class: `notice ${kind}` }, h("span", { class: "sign", "aria-hidden": "true" }, kind === "bad" ? "!" : "i"), sentence)));
+    at.notices.replaceChildren(...found.map(([kind, sentence]) => h("p", { class: `notice ${kind}` }, h("span", { class: "sign", "aria-hidden": "true" }, kind === "watch" ? "i" : "!"), sentence)));
     wall.showPage();
   }
 

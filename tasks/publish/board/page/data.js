@@ -75,6 +75,7 @@ nexthour.data = (() => {
     const figures = {};
     for (const [name, values] of Object.entries(overview.values[target])) figures[name] = values[index];
     figures.level_name = figures.level === null ? null : overview.level_names[figures.level - 1];
+    figures.alert = overview.alerts.find((each) => each.target === target && each.station_id === overview.stations.id[index]) ?? null;
     const known = figures.hour !== null && figures.usual !== null;
     figures.difference = known ? figures.hour - figures.usual : null;
     figures.share = known && figures.usual > 0 ? figures.difference / figures.usual : null;

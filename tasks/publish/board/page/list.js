@@ -69,11 +69,11 @@ nexthour.list = (() => {
     row.bar.replaceChildren(pictures.differenceBar(figures.share));
     row.today.replaceChildren(pictures.spark(figures.today, day));
     write(row.why, mainReason(figures, channels));
-    setClass(row.element, station.silent_since === null ? `level-${level}` : `level-${level} silent`);
+    setClass(row.element, `level-${level}${station.silent_since === null ? "" : " silent"}${figures.alert ? " alert" : ""}`);
   }
 
   function noteOf(station, figures) {
-    const notes = [];
+    const notes = figures.alert ? [format.t(`note_${figures.alert.signal}`, { value: format.number(figures.alert.value) })] : [];
     if (station.silent_since === 0) notes.push(format.t("silent_today"));
     else if (station.silent_since !== null) notes.push(format.t("silent_at", { time: format.time(station.silent_since * 60000) }));
     if (isScaled(figures)) notes.push(format.t("scaled", { factor: format.factor(figures.override_factor) }));

@@ -47,7 +47,7 @@ nexthour.station = (() => {
     const shares = [["usual", figures.percent_of_usual], ["record", figures.percent_of_record], ["capacity", figures.percent_of_capacity]];
     return h(
       "section",
-      { class: "panel headline", "aria-label": format.t("next_hour") },
+      { class: `panel headline${figures.alert ? " alert" : ""}`, "aria-label": format.t("next_hour") },
       h("p", { class: "when" }, `${format.target(target)}, ${format.time(end)} – ${format.time(end + 3600000)}`),
       h("p", { class: "big" }, h("strong", {}, format.number(figures.hour)), h("span", { class: "band" }, format.t("band", { low: format.number(figures.low), high: format.number(figures.high) }))),
       h("p", { class: `level level-${figures.level ?? 0}` }, pictures.levelIcon(figures.level), h("span", {}, list.levelName(figures))),

@@ -4,7 +4,7 @@ nexthour.summary = (() => {
   const { h, format, pictures, list } = nexthour;
   const NAMED = 4;
 
-  /** Sentences that a reader must see, the worst first: [kind, text]; kind is "bad" or "watch". */
+  /** Sentences that a reader must see, the worst first: [kind, text]; kind is "alarm", "bad" or "watch". */
   function notices({ now, overview, target, unreachable }) {
     const { t, plural } = format;
     const fresh = nexthour.data.freshness(now, Date.now());
@@ -15,6 +15,8 @@ nexthour.summary = (() => {
     else if (fresh.old && fresh.due === null) found.push(["bad", t("notice_old_unknown", { time })]);
     else if (fresh.old) found.push(["bad", t("notice_old", { time, due: format.moment(fresh.due) })]);
     if (unreachable) found.push(["bad", t("notice_unreachable", { time: format.moment(unreachable) })]);
+    for (const alert of overview.alerts.slice(0, NAMED)) found.push(["alarm", alertText(alert, overview)]);
+    if (overview.alerts.length > NAMED) found.push(["alarm", plural("alerts_more", overview.alerts.length - NAMED)]);
     if (overview.degraded_reason) found.push(["bad", t("notice_degraded", { reason: overview.degraded_reason })]);
     for (const verdict of overview.failed.slice(0, NAMED)) found.push(["watch", t("notice_failed", { detail: `${verdict.name}: ${verdict.detail}` })]);
     const silent = overview.list.filter((station) => station.silent_since !== null);
@@ -22,6 +24,13 @@ nexthour.summary = (() => {
     const scaled = overview.list.filter((station) => list.isScaled(nexthour.data.figuresOf(overview, target, station.index)));
     if (scaled.length > 0) found.push(["watch", plural("notice_override", scaled.length, { names: names(scaled) })]);
     return { found, fresh };
+  }
+
+  function alertText(alert, overview) {
+    const station = overview.list.find((each) => each.id === alert.station_id)?.label ?? alert.station_id;
+    return format.t(`alert_${alert.signal}`, {
+      station, target: format.target(alert.target), forecast: format.number(alert.forecast), value: format.number(alert.value), probability: format.percent(alert.strength),
+    });
   }
 
   function names(stations) {

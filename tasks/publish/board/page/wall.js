@@ -64,7 +64,7 @@ nexthour.wall = (() => {
     const note = list.noteOf(station, figures);
     return h(
       "li",
-      { class: `card level-${figures.level ?? 0}${station.silent_since === null ? "" : " silent"}` },
+      { class: `card level-${figures.level ?? 0}${station.silent_since === null ? "" : " silent"}${figures.alert ? " alert" : ""}` },
       h(
         "div",
         { class: "card-top" },
