@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.pipelines.publication import find_overrides, publish_issue
+from flows.pipelines.publication import find_overrides, forecast_shadows, publish_issue
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
 from tasks.errors import SourceError, StoreError, nearest_key
@@ -65,13 +65,14 @@ class NothingRead(SourceError):
 class ForecastReport:
     """What was published and where: place per target, and the error per target that failed, `FORECASTS` among them.
 
-    `withheld` says why it was published nowhere, where that is meant.
+    `withheld` says why it was published nowhere, where that is meant; `failed_shadows` why shadow models failed.
     """
 
     issue: Issue
     published: dict[str, str]
     failed_targets: dict[str, str] = field(default_factory=dict)
     withheld: str | None = None
+    failed_shadows: dict[str, str] = field(default_factory=dict)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -206,7 +207,8 @@ def forecast(
     except StoreError as error:
         log.error("%s", error)
         failed[FORECASTS] = str(error)
-    return ForecastReport(issued, published, failed)
+    shadows = forecast_shadows(settings, table, as_of, origin)
+    return ForecastReport(issued, published, failed, failed_shadows=shadows)
 
 
 def channels(settings: Settings, *, forgiving: bool = False) -> tuple[Channel, ...]:

@@ -1,17 +1,19 @@
-"""What the forecast pipeline does around an issue: overrides before it; alerts, levels and targets after it."""
+"""What the forecast pipeline does around an issue: overrides before it; alerts, targets and shadow models after it."""
 
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from flows.deployments import next_run
-from tasks.contracts import History
+from tasks.contracts import Features, History
 from tasks.errors import NexthourError, StoreError
 from tasks.overrides.entry import Override
 from tasks.overrides.ledger import overrides_in_force
+from tasks.settings.forecast import model_of
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -59,6 +61,27 @@ def find_overrides(settings: Settings, as_of: np.datetime64, origin: np.datetime
     except StoreError as error:
         log.error("forecast without overrides: %s", error)
         return ()
+
+
+def forecast_shadows(
+    settings: Settings, features: Features, as_of: np.datetime64, origin: np.datetime64
+) -> dict[str, str]:
+    """Forecast with every shadow model, after the publication; returns why those failed that did."""
+    if not settings.forecast.shadows:
+        return {}
+    from tasks.forecast.steps import issue_shadow
+    from tasks.model.steps import load_forecaster
+
+    failed = {}
+    for name in settings.forecast.shadows:
+        load = partial(load_forecaster, settings, model_of(name))
+        try:
+            issue_shadow(settings, features, name, load, as_of, origin)
+        # The hour is published. Whatever a rival does wrong, its bugs among it, must not fail the run of the champion.
+        except Exception as error:
+            log.warning("shadow %s did not forecast: %s", name, error)
+            failed[name] = str(error)
+    return failed
 
 
 def _find_alerts(

@@ -101,6 +101,10 @@ def forecast_document(
     busiest = [(stations.label(each["station_id"]), *(each[target] for target in s["totals"])) for each in s["busiest"]]
     blocks: list[Block] = [f"{totals} expected in the hour at {s['stations']:,} stations, by {who}."]
     blocks += [Alert("DEGRADED", s["degraded_reason"])] if s["degraded_reason"] else []
+    blocks += [
+        f"{each['who']} multiplies {each['scope']} by {each['factor']:g} until {each['to']}: {each['why']}"
+        for each in s.get("overrides", [])
+    ]
     failed = [(v["name"], v["rung"], v["detail"]) for v in s["verdicts"] if not v["passed"]]
     blocks += [Table(columns, busiest), *([picture] if picture else [])]
     blocks += [f"{len(s['verdicts']) - len(failed)} of {len(s['verdicts'])} checks passed"]
@@ -109,6 +113,7 @@ def forecast_document(
     blocks += [Alert("WARNING", report.withheld)] if report.withheld else []
     blocks += [Alert("WARNING", stations.problem)] if stations.problem else []
     blocks += [Alert("FAILED", failure) for failure in report.failures]
+    blocks += [Alert("WARNING", f"shadow {name}: {why}") for name, why in report.failed_shadows.items()]
     title = f"{s['network']}, {s['origin_local'][:16].replace('T', ' ')} to {s['end_local'][11:16]}"
     return Document(title, blocks)
 
@@ -153,6 +158,7 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks.append(figures_table("scope", {scope: of for scope, of in scopes.items() if of}))
         blocks += [figures_table("target", report.by_target)] if report.by_target else []
         blocks += [figures_table("model version", report.by_model)] if report.by_model else []
+        blocks += [figures_table("shadow", report.shadows)] if report.shadows else []
         blocks += [figures_table("tier", report.by_tier)] if report.by_tier else []
         blocks += _score_details(report)
         blocks.append(legend(scopes, report.by_model))

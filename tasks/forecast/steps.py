@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tasks.contracts import Features
+from tasks.contracts import Features, Forecaster
 from tasks.forecast.checks import CHECKS as CHECKS
 from tasks.forecast.guard import Ladder
 from tasks.forecast.issue import Issue as Issue
@@ -17,6 +17,7 @@ from tasks.overrides.entry import Override
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,39 @@ def store_issue(settings: Settings, issued: Issue) -> None:
         StoreError: if the table cannot be written; the rows then wait in the spool, where that can be.
     """
     add_to_table(Store(settings.data_root), issued.path, issued.table)
+
+
+@step("issue shadow")
+def issue_shadow(
+    settings: Settings,
+    features: Features,
+    name: str,
+    load: Callable[[], Forecaster],
+    issued_at: np.datetime64,
+    origin: np.datetime64,
+) -> None:
+    """Forecast the hour with a model that does not publish, and add it to the shadows table, without overrides.
+
+    Args:
+        settings: the network and its data root.
+        features: minutes known at `issued_at`.
+        name: in `[forecast] shadows`; the table's `model_version`.
+        load: raises ModelError where there is no such model.
+        issued_at: the moment of the forecast, UTC.
+        origin: first minute forecast, UTC, on the grid.
+
+    Raises:
+        ModelError: if it does not answer, or not plausibly.
+        StoreError: if the table cannot be written.
+    """
+    made = make_issue(settings.network, features, [(name, load)], issued_at, origin, settings.guard)
+    rows = made.table.select(schemas.SHADOWS.names)
+    version = schemas.name_array(np.zeros(rows.num_rows, np.int32), [name])
+    rows = rows.set_column(
+        rows.schema.get_field_index("model_version"), schemas.SHADOWS.field("model_version"), version
+    )
+    path = made.path.removesuffix(".parquet").replace("forecasts", "shadows", 1)
+    Store(settings.data_root).write_table(f"{path}-{name.replace(':', '-')}.parquet", rows)
 
 
 def _reason(issued: Issue) -> str:

@@ -21,6 +21,7 @@ NAMES = {
     "observations": r"(all-)?[0-9a-f]{24}\.parquet",
     "minutes": r"part\.parquet",
     "forecasts": r"\d{8}T\d{6}Z-[0-9a-f]{8}\.parquet",
+    "shadows": r"\d{8}T\d{6}Z-[0-9a-f]{8}-[0-9A-Za-z_-]+\.parquet",
     "scores": r"part\.parquet",
     "rejects": r"[0-9a-f]{24}\.parquet",
     "bundles": r".+",

@@ -15,7 +15,7 @@ from tasks.storage.store import Store, row_count
 
 KEYS = {"rejects": "received_date"}
 """Partition keys other than service_date."""
-BY_ITSELF = ("rejects", "forecasts", "scores", "lag_table")
+BY_ITSELF = ("rejects", "forecasts", "shadows", "scores", "lag_table")
 """Tables whose days go by their own setting alone."""
 
 

@@ -135,14 +135,14 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
 
     Args:
         settings: the tree.
-        name: "champion", "previous", a registry version ("3"), an architecture that needs no fit, or `FALLBACK` as the
-            last night fitted it.
+        name: "champion", "previous", "challenger", a registry version ("3"), an architecture that needs no fit, or
+            `FALLBACK` as the last night fitted it.
 
     Raises:
         ModelError: if there is no such model yet, or its bundle is damaged; states what to run.
         ConfigError: if the name means nothing.
     """
-    if name in ("champion", "previous") or is_version(name):
+    if name in ("champion", "previous", "challenger") or is_version(name):
         return load_version(settings, name)
     if name not in architectures.names():
         raise _unknown(name)
@@ -301,6 +301,8 @@ def _place(store: Store, name: str) -> tuple[str, str]:
     pointer = store.read_json(POINTER) or {}
     if is_version(name):
         version = name
+    elif name == "challenger":
+        version = _newest_challenger(store, pointer)
     elif not pointer:
         raise ModelError(f"there is no {name} yet in {store.url('bundles')}: run nexthour retrain")
     else:
@@ -311,6 +313,16 @@ def _place(store: Store, name: str) -> tuple[str, str]:
     if not store.exists(f"{folder}/bundle.json"):
         raise ModelError(f"version {version} has no bundle in {store.url(folder)}: run nexthour retrain")
     return str(version), folder
+
+
+def _newest_challenger(store: Store, pointer: dict[str, Any]) -> str:
+    """The newest version with a bundle that neither publishes nor did so last."""
+    versions = {path.split("/")[1] for path in store.files("bundles", "/bundle.json")}
+    numbers = [int(version) for version in versions if version.isdecimal()]
+    others = [n for n in numbers if str(n) not in (pointer.get("version"), pointer.get("previous"))]
+    if not others:
+        raise ModelError(f"there is no challenger in {store.url('bundles')}: every version published")
+    return str(max(others))
 
 
 def _fetch(store: Store, folder: str, version: str) -> BundledForecaster:

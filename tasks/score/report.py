@@ -32,6 +32,7 @@ class ScoreReport:
         calibration: a row per quantile: `quantile`, and the shares of minutes `below` it and `at_or_below` it. The
             level of a quantile that is right lies between the two, as counts are whole numbers.
         overrides: hours that a person changed: `hours`, `mae_hour` as published, `mae_hour_without` the change.
+        shadows: figures of the stations by shadow model, and of what was published at the same origins as `published`.
         late: those of `days` that late data had marked.
         control: where the hourly error of each tier of stations stands; empty where it was not looked at.
         total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
@@ -52,6 +53,7 @@ class ScoreReport:
     by_group: list[dict[str, Any]] = field(default_factory=list)
     calibration: list[Figures] = field(default_factory=list)
     overrides: Figures = field(default_factory=dict)
+    shadows: dict[str, Figures] = field(default_factory=dict)
     late: list[str] = field(default_factory=list)
     total: Figures = field(default_factory=dict)
     control: tuple[TierControl, ...] = ()

@@ -22,14 +22,14 @@ from tasks.score.drift import measure_drift
 from tasks.score.live_error import TierControl as TierControl
 from tasks.score.live_error import tier_controls
 from tasks.score.report import ScoreReport as ScoreReport
-from tasks.score.scoring import HOUR, WEEK, hours, score, week_before
+from tasks.score.scoring import HOUR, WEEK, Scored, hours, score, week_before
 from tasks.score.signal_rows import SignalDay
 from tasks.score.tally import Tally
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.issues import COLUMNS, unpack
+from tasks.tables.issues import COLUMNS, Issues, unpack
 from tasks.tables.minutes import read_minutes, to_grid
 from tasks.tables.staleness import Mark, clear, due, is_settled, mark_older_scores, mark_unsettled
 from tasks.total import with_total
@@ -38,6 +38,8 @@ from tasks.tracking.live_scores import log_live_metrics
 log = logging.getLogger(__name__)
 
 ROWS_AT_ONCE = 1_000_000
+PUBLISHED = "published"
+"""What was published at the origins of shadows, among their figures."""
 CLOCK_CHANGE = np.timedelta64(3, "h")
 MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 
@@ -62,7 +64,7 @@ def score_forecasts(
     network, store = settings.network, Store(settings.data_root)
     steps = HORIZON_MINUTES // network.interval_minutes
     spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
-    tally = Tally(network.targets, [span.name for span in spans], settings.gate.baselines)
+    tally, shadows = (Tally(network.targets, [span.name for span in spans], settings.gate.baselines) for _ in range(2))
     busy = BusyDays(settings, HoursByDay(settings))
     mark_older_scores(store, as_of)
     marks = _marks(store, as_of, network.timezone)
@@ -71,12 +73,14 @@ def score_forecasts(
         settled = is_settled(day, as_of, network.timezone)
         if not settled:
             mark_unsettled(store, day)
-        _score_day(settings, day, as_of, spans, tally, busy)
+        scorer = DayScorer(settings, day, as_of, spans, busy)
+        _score_day(scorer, tally, shadows)
         clear(store, [marks[day]] if settled and day in marks else [])
     if start is None:
         issued = set(store.partitions("forecasts"))
         clear(store, (mark for day, mark in marks.items() if day not in issued))
-    report = replace(tally.report(days), late=[day for day in days if day in marks and marks[day].late])
+    late = [day for day in days if day in marks and marks[day].late]
+    report = replace(tally.report(days), late=late, shadows=shadows.report(days).by_model)
     log.info("scored %d issues of %d days, %d pending", report.origins, len(days), report.pending)
     return report
 
@@ -130,6 +134,11 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
         for name, value in of.items()
     }
     figures |= {f"drift_{each.tier.replace(' ', '_')}/{k}": v for each in report.drift for k, v in each.figures.items()}
+    figures |= {
+        f"shadow_{shadow.replace(':', '_')}/{name}": value
+        for shadow, of in report.shadows.items()
+        for name, value in of.items()
+    }
     hour = int(as_of.astype("datetime64[h]").astype(np.int64))
     try:
         return log_live_metrics(settings, metrics.finite(figures), hour, as_of, report.by_model)
@@ -138,31 +147,57 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
         return None
 
 
-def _score_day(
-    settings: Settings, day: str, as_of: np.datetime64, spans: list[metrics.Span], tally: Tally, busy: BusyDays
-) -> None:
+class DayScorer:
+    """Scores the issues of one service day against its truth, which is read once."""
+
+    def __init__(
+        self, settings: Settings, day: str, as_of: np.datetime64, spans: list[metrics.Span], busy: BusyDays
+    ) -> None:
+        self.settings, self.day, self.store = settings, day, Store(settings.data_root)
+        self._as_of, self._spans, self._busy = as_of, spans, busy
+        self._truth, self._baseline = _truth(settings, self.store, np.datetime64(day, "D"), as_of)
+
+    def issues(self, table: str, tally: Tally | None = None) -> Iterator[Issues]:
+        """Issues of a table whose hour is over, each once; those whose hour is not are counted as pending."""
+        network = self.settings.network
+        known: set[tuple[int, int, str]] = set()
+        for piece in _pieces(self.store, self.day, table):
+            issues = unpack(piece, network.targets, network.interval_minutes)
+            issues = issues.take(np.array([issue not in known for issue in issues.identities()], dtype=bool))
+            known.update(issues.identities())
+            over = issues.origins + HOUR <= self._as_of
+            if tally is not None:
+                tally.pending += int((~over).sum())
+            if over.any():
+                yield issues.take(over)
+
+    def add(self, issues: Issues, tally: Tally) -> Scored:
+        """Add some issues to a tally; returns their errors."""
+        actual, week = (hours(grid, issues.origins, issues.stations) for grid in (self._truth, self._baseline))
+        scored = score(issues, actual, week, self._spans, self.settings.network.total)
+        tally.add(issues, scored, self._busy.limits(np.datetime64(self.day, "D"), issues.stations))
+        return scored
+
+
+def _score_day(scorer: DayScorer, tally: Tally, shadows: Tally) -> None:
     """Score the issues of one day and replace its file; a day whose hours are all to come has none."""
-    network, store = settings.network, Store(settings.data_root)
-    truth, baseline = _truth(settings, store, np.datetime64(day, "D"), as_of)
-    known: set[tuple[int, int, str]] = set()
-    rows, signals = [], SignalDay(settings)
-    for table in _pieces(store, day):
-        issues = unpack(table, network.targets, network.interval_minutes)
-        issues = issues.take(np.array([issue not in known for issue in issues.identities()], dtype=bool))
-        known.update(issues.identities())
-        over = issues.origins + HOUR <= as_of
-        tally.pending += int((~over).sum())
-        issues = issues.take(over)
-        if len(issues.origins):
-            actual, week = (hours(grid, issues.origins, issues.stations) for grid in (truth, baseline))
-            scored = score(issues, actual, week, spans, network.total)
-            tally.add(issues, scored, busy.limits(np.datetime64(day, "D"), issues.stations))
-            signals.add(issues, scored.truth, scored.parts)
-            rows.append(scored.rows)
+    beside: set[np.datetime64] = set()
+    for issues in scorer.issues("shadows"):
+        scorer.add(issues, shadows)
+        beside.update(issues.origins)
+    rows, signals = [], SignalDay(scorer.settings)
+    for issues in scorer.issues("forecasts", tally):
+        scored = scorer.add(issues, tally)
+        signals.add(issues, scored.truth, scored.parts)
+        rows.append(scored.rows)
+        same = np.isin(issues.origins, np.array(list(beside), dtype="datetime64[m]"))
+        if same.any():
+            published = replace(issues, model_versions=np.full(len(same), PUBLISHED, dtype=object))
+            scorer.add(published.take(same), shadows)
     if rows:
-        signals.save(store, day)
+        signals.save(scorer.store, scorer.day)
         whole = pa.concat_tables(rows).unify_dictionaries()
-        store.write_table(f"{schemas.day_folder('scores', day)}/part.parquet", whole)
+        scorer.store.write_table(f"{schemas.day_folder('scores', scorer.day)}/part.parquet", whole)
 
 
 def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datetime64) -> tuple[Grid, Grid]:
@@ -183,10 +218,10 @@ def _truth(settings: Settings, store: Store, day: np.datetime64, as_of: np.datet
     return grids[0], week_before(grids[0], grids[1], network.timezone)
 
 
-def _pieces(store: Store, day: str, rows_at_once: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
+def _pieces(store: Store, day: str, table: str = "forecasts", rows_at_once: int = ROWS_AT_ONCE) -> Iterator[pa.Table]:
     """Forecast rows of a day in pieces of whole issues, about so many rows each."""
     small: list[pa.Table] = []
-    for path in store.files(schemas.day_folder("forecasts", day), ".parquet"):
+    for path in store.files(schemas.day_folder(table, day), ".parquet"):
         issued = schemas.numpy_times(store.read_tables([path], pa.schema([("issued_at", schemas.TIME)]))["issued_at"])
         for rows in _issue_ranges(issued, rows_at_once):
             small.append(store.read_tables([path], COLUMNS, rows))

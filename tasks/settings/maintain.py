@@ -19,6 +19,7 @@ class Retention(Section):
     minutes: int | None = Field(None, ge=1, description="Days of minutes, and of the observations behind them.")
     rejects: int | None = Field(None, ge=1, description="Days of receipt of rejected rows.")
     forecasts: int | None = Field(None, ge=1, description="Days of published forecasts.")
+    shadows: int | None = Field(None, ge=1, description="Days of forecasts of shadow models.")
     scores: int | None = Field(None, ge=1, description="Days of scores; at least those of forecasts.")
     lag_table: int | None = Field(None, ge=1, description="Days of the lag table.")
 

@@ -18,6 +18,7 @@ from tasks.errors import ConfigError, about, nearest_key
 from tasks.settings.alerts import AlertSettings
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.control import ControlSettings, DriftSettings
+from tasks.settings.forecast import ForecastSettings
 from tasks.settings.guard import GuardSettings
 from tasks.settings.levels import LevelSettings
 from tasks.settings.maintain import MaintainSettings
@@ -179,6 +180,7 @@ class Settings(BaseSettings):
     )
     gate: GateSettings = GateSettings()
     guard: GuardSettings = GuardSettings()
+    forecast: ForecastSettings = ForecastSettings()
     publish: PublishSettings = PublishSettings()
     levels: LevelSettings = LevelSettings()
     score: ScoreSettings = ScoreSettings()

@@ -66,6 +66,9 @@ PREDICTIONS = pa.schema(
 )
 """What was predicted, by whom: the forecasts table without `FACTORS`, which scores and replays do not read."""
 
+SHADOWS = PREDICTIONS
+"""What models beside the champion predicted, unpublished; `model_version` is the name in `[forecast] shadows`."""
+
 FACTORS = ("usual", "level_factor", "channels_factor", "model_factor", "override_factor")
 """Columns whose product is the mean. All are null where there is no usual, and in files of earlier releases."""
 

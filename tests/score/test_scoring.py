@@ -70,12 +70,12 @@ def forecast(
     )
 
 
-def keep(root: Path, table: pa.Table, name: str = "f") -> None:
+def keep(root: Path, table: pa.Table, name: str = "f", folder: str = "forecasts") -> None:
     """Put each row under the service day of its origin."""
     days = to_local(schemas.numpy_times(table["origin_utc"]).astype("datetime64[m]"), ZONE).astype("datetime64[D]")
     for day in np.unique(days):
         part = table.filter(pa.array(days == day))
-        Store(str(root)).write_table(f"{schemas.day_folder('forecasts', day)}/{name}.parquet", part)
+        Store(str(root)).write_table(f"{schemas.day_folder(folder, day)}/{name}.parquet", part)
 
 
 def scores(root: Path) -> pd.DataFrame:
@@ -300,7 +300,7 @@ def test_the_same_issue_in_two_files_counts_once_and_two_models_count_twice(root
 def test_a_compacted_file_is_read_in_pieces_of_whole_issues(tmp_path: Path, grid: Grid) -> None:
     origins = ORIGINS[1] + np.arange(7) * np.timedelta64(15, "m")
     keep(tmp_path, forecast(grid, origins))
-    pieces = list(_pieces(Store(str(tmp_path)), "2024-03-10", 2 * 240))
+    pieces = list(_pieces(Store(str(tmp_path)), "2024-03-10", rows_at_once=2 * 240))
     assert sum(piece.num_rows for piece in pieces) == 7 * 240
     assert max(piece.num_rows for piece in pieces) <= 3 * 240
     assert len(pieces) > 2
@@ -432,3 +432,25 @@ def test_busy_hours_of_a_day_are_learnt_once_from_the_days_before(root: Path, gr
     table.assign(limit=0.0).to_parquet(path)
     again = score_forecasts(config(root), LATE)
     assert again.metrics["peak_precision"] != report.metrics.get("peak_precision")
+
+
+def test_shadows_are_scored_beside_what_was_published_at_their_origins_and_kept_out_of_the_scores(
+    root: Path, grid: Grid
+) -> None:
+    before = score_forecasts(config(root), LATE)
+    assert before.shadows == {}
+    rival = forecast(grid, ORIGINS[:2], "linear_level", seed=9).select(schemas.SHADOWS.names)
+    keep(root, rival, folder="shadows")
+    report = score_forecasts(config(root), LATE)
+    assert (report.metrics, report.by_model, report.rows) == (before.metrics, before.by_model, before.rows)
+    assert set(report.shadows) == {"linear_level", "published"}
+    assert set(scores(root)["model_version"]) == {"3"}
+    hour = scores(root).query("band == '1-60'")
+    same = hour[hour["origin_utc"].dt.tz_localize(None).isin(ORIGINS[:2])]
+    assert report.shadows["published"]["mae_hour"] == pytest.approx(same["absolute_error"].mean())
+    shutil.rmtree(root / "forecasts")
+    keep(root, forecast(grid, ORIGINS[:2], "linear_level", seed=9))
+    alone = score_forecasts(config(root), LATE).by_model["linear_level"]
+    assert {name: report.shadows["linear_level"][name] for name in ("mae_hour", "pinball", "crps")} == {
+        name: alone[name] for name in ("mae_hour", "pinball", "crps")
+    }
