@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import read_minutes, to_grid
 
+_NAME = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ-[0-9a-f]{8}\.parquet")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
 COLUMNS = pa.schema([schemas.FORECASTS.field(name) for name in ("origin_utc", "station_id", "target", "mean")])
 
@@ -63,8 +65,9 @@ def _first_issues(store: Store, day: np.datetime64, hours: Minutes) -> dict[int,
     """Place of an hour -> path of the first forecast that was issued in it; its name begins with that moment."""
     found: dict[int, str] = {}
     for path in store.files(schemas.day_folder("forecasts", day), ".parquet"):
-        name = path.rsplit("/", 1)[1]
-        issued = np.datetime64(f"{name[:4]}-{name[4:6]}-{name[6:11]}:{name[11:13]}", "m")
+        if (name := _NAME.fullmatch(path.rsplit("/", 1)[1])) is None:
+            continue
+        issued = np.datetime64("{}-{}-{}T{}:{}".format(*name.groups()), "m")
         place = int((issued - hours[0]) // HOUR)
         if 0 <= place < len(hours):
             found.setdefault(place, path)

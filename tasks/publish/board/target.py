@@ -18,7 +18,7 @@ import numpy as np
 from tasks.clock import service_dates
 from tasks.contracts import Publication
 from tasks.errors import StoreError
-from tasks.publish._newest import moment_of
+from tasks.publish._newest import holds_later, moment_of
 from tasks.publish.board.document import CHUNK, FORMAT, day_document, overview_document, read_day
 from tasks.publish.board.model_age import trained_until
 from tasks.publish.board.past import past_document, past_series
@@ -53,7 +53,7 @@ class Board:
         with self._store.lock("board"):
             held, summary = self._held(), publication.summary
             shown = moment_of({"origin_utc": "", "issued_at": "", **held})
-            if shown > moment_of(summary):
+            if holds_later(shown, summary):
                 kept = f"{self._store.url(FOLDER)}/index.html stays as it is: it shows a later forecast, of {shown[0]}"
                 log.warning("%s", kept)
                 return kept
@@ -81,6 +81,8 @@ class Board:
         assets = {item.name: item.read_bytes() for item in PAGE.iterdir() if item.is_file()}
         page = _digest(b"\0".join(name.encode() + b"\0" + assets[name] for name in sorted(assets)))
         if page != held:
+            for ending in (b'.js"', b'.css"'):  # a name of their own, so that no cache mixes two versions
+                assets["index.html"] = assets["index.html"].replace(ending, ending[:-1] + f'?{page}"'.encode())
             for name in sorted(assets, key=lambda name: (name == "index.html", name)):
                 self._store.write_bytes(f"{FOLDER}/{name}", assets[name])
         return page

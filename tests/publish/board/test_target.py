@@ -79,7 +79,7 @@ def test_the_board_is_a_target_and_returns_where_its_page_is(tmp_path: Path) -> 
     assert made.publish(publication(3)) == str(board(tmp_path) / "index.html")
     page = (board(tmp_path) / "index.html").read_text()
     for name in page.split('src="')[1:] + page.split('href="')[1:]:
-        asset = name.split('"')[0]
+        asset = name.split('"')[0].split("?")[0]
         assert asset == "#main" or (board(tmp_path) / asset).is_file()
     assert "MIT License" in (board(tmp_path) / "uPlot.LICENSE.txt").read_text()
 
@@ -122,6 +122,12 @@ def test_the_same_issue_twice_is_one_and_an_older_one_changes_nothing(tmp_path: 
     assert {path: path.read_bytes() for path in board(tmp_path).rglob("*") if path.is_file()} == files
 
 
+def test_what_a_clock_that_ran_ahead_published_is_replaced(tmp_path: Path) -> None:
+    publish(tmp_path, publication(3, origin=ORIGIN + 3000))
+    publish(tmp_path, publication(3, trusted_until=f"{ORIGIN}:00Z"))
+    assert read_issue(tmp_path)[1]["origin_utc"] == f"{ORIGIN}:00Z"
+
+
 def test_the_issue_before_stays_for_its_readers_and_older_ones_go(tmp_path: Path) -> None:
     issues = []
     for minute in range(4):
@@ -154,6 +160,7 @@ def test_a_reader_never_meets_half_an_issue(tmp_path: Path) -> None:
 
 def test_yesterday_has_the_first_forecast_of_each_hour_and_what_came(tmp_path: Path) -> None:
     forecast, truth = write_yesterday(tmp_path, 3)
+    (tmp_path / "forecasts/service_date=2026-03-09/notes.parquet").write_bytes(b"of somebody")
     publish(tmp_path, publication(3))
     _, overview = read_issue(tmp_path)
     past = read_script(board(tmp_path) / "data" / f"{overview['past']}.past-0.js")
