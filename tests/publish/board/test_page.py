@@ -245,6 +245,8 @@ def test_arrow_keys_go_from_point_to_point_of_the_map(publish: Publish, show: Sh
     assert page.locator(".map a[tabindex='0']").count() == 1
     page.keyboard.press("Enter")
     page.wait_for_selector("#today-chart canvas")
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".map a:focus")
 
 
 def test_a_network_of_which_only_ids_are_known_has_no_map_and_no_holes(publish: Publish, show: Show) -> None:

@@ -2,48 +2,13 @@
 /* The page as a whole: what the address asks for, the header, the tools, and the clock that fetches new issues. */
 (() => {
   const { h, write, format, data, list, map, station, summary, charts, wall } = nexthour;
+  const { stored, wishes, asked, address, stationLink, homeLink } = nexthour.address;
   const SORTS = ["people", "level", "surprise", "name"];
   const REFRESH_SECONDS = 15;
   const WALL_SECONDS = 12;
   const MOST_ROWS = 500; // more would make a phone slow; the search finds the others
   const at = Object.fromEntries(["skip", "head", "notices", "main", "foot"].map((id) => [id, document.getElementById(id)]));
   const state = { now: null, overview: null, unreachable: null, query: "", level: null, drawn: "", page: null };
-  const stored = memory();
-
-  /** Choices of the reader, kept where the browser allows it. */
-  function memory() {
-    const key = "nexthour.board";
-    let held = {};
-    try {
-      held = JSON.parse(localStorage.getItem(key)) ?? {};
-    } catch {
-      held = {}; // no storage, or not ours
-    }
-    const set = (name, value) => {
-      held[name] = value;
-      try {
-        localStorage.setItem(key, JSON.stringify(held));
-      } catch {
-        // it lasts as long as the page
-      }
-    };
-    return { get: (name) => held[name], set };
-  }
-
-  const wishes = () => new URLSearchParams(location.hash.slice(1));
-  const inAddress = (name) => wishes().get(name) ?? new URLSearchParams(location.search).get(name);
-
-  function address(changes) {
-    const params = wishes();
-    for (const [name, value] of Object.entries(changes)) {
-      if (value === null) params.delete(name);
-      else params.set(name, value);
-    }
-    return `#${params.toString().replace(/=(?=&|$)/g, "")}`;
-  }
-
-  const stationLink = (id) => address({ station: id, map: null, wall: null });
-  const homeLink = () => address({ station: null, wall: null });
 
   function route() {
     const params = wishes();
@@ -80,7 +45,7 @@
   /** Draw the view, whole where it is another one, else only what changed. */
   function draw() {
     const { overview } = state;
-    format.use(format.choose(inAddress("lang"), stored.get("lang"), overview?.language === "browser" ? null : overview?.language, ...navigator.languages), overview?.timezone ?? "UTC");
+    format.use(format.choose(asked("lang"), stored.get("lang"), overview?.language === "browser" ? null : overview?.language, ...navigator.languages), overview?.timezone ?? "UTC");
     applyTheme();
     document.documentElement.lang = format.language();
     write(at.skip, format.t("skip"));
@@ -161,7 +126,7 @@
     );
   }
 
-  const theme = () => inAddress("theme") ?? stored.get("theme") ?? "auto";
+  const theme = () => asked("theme") ?? stored.get("theme") ?? "auto";
 
   function drawStations(now, fresh) {
     const { overview } = state;
@@ -265,7 +230,7 @@
     if (fresh) at.main.replaceChildren(wall.render({ leave: () => go({ wall: null }) }));
     wall.tick();
     wall.update({
-      overview, target: now.target, shown: chosen(now), link: stationLink, seconds: Number(inAddress("seconds")) || WALL_SECONDS,
+      overview, target: now.target, shown: chosen(now), link: stationLink, seconds: Number(asked("seconds")) || WALL_SECONDS,
       state: summary.state(state).join(" · "),
       totals: () => [summary.total(overview, now.target), summary.levels(overview, now.target, null, null)],
     });
@@ -332,7 +297,7 @@
       state.drawn = "";
       draw();
     });
-    setInterval(refresh, (Number(inAddress("refresh")) || REFRESH_SECONDS) * 1000);
+    setInterval(refresh, (Number(asked("refresh")) || REFRESH_SECONDS) * 1000);
     setInterval(() => {
       wall.tick();
       check();
