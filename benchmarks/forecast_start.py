@@ -13,7 +13,7 @@ from pathlib import Path
 
 from common import NEXTHOUR, measure, medians, report
 
-HEAVY = ("tensorflow", "keras", "mlflow", "prefect", "matplotlib")
+HEAVY = ("tensorflow", "keras", "mlflow", "prefect", "matplotlib", "pandas")
 
 
 def loaded(words: list[str]) -> list[str]:

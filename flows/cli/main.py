@@ -6,7 +6,7 @@ import sys
 
 from tasks.arrow_start import start_arrow_without_pandas
 
-WITHOUT_PANDAS = ("ingest", "backfill", "serve")
+WITHOUT_PANDAS = ("ingest", "backfill", "forecast", "serve")
 """Commands of which nothing hands pyarrow a frame or a series of pandas."""
 
 

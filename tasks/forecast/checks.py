@@ -22,6 +22,8 @@ NEGATIVE_SLACK = 1e-3
 """Rounding below zero that is clipped and not rejected, people."""
 FEW_IN_HOUR, FEW_IN_INTERVAL, FEW_IN_JUMP = 60.0, 10.0, 30.0
 """People whom any station may be forecast, whatever its history."""
+CHANCE = 3.0
+"""Standard deviations of a Poisson count by which the network may fall short of its least."""
 INTERVAL_FACTOR = 20.0
 """One interval may be so many times the largest of the history."""
 CROSSED, CROSSED_PEOPLE, CROSSED_PART = 0.1, 0.5, 0.05
@@ -150,7 +152,8 @@ def _network(answered: Answered, judged: Stations) -> str | None:
     known = counted & ((expected.usual > 0) | np.isfinite(expected.today))
     low, high, people = (np.where(known, x, 0).sum(axis=-1) for x in (*answered.bounds, answered.hours))
     factor = answered.limits.network
-    fault = (people > factor * high + FEW_IN_HOUR) | (people < low / factor - FEW_IN_HOUR)
+    least = low / factor
+    fault = (people > factor * high + FEW_IN_HOUR) | (people < least - CHANCE * np.sqrt(least) - 1)
     if not fault.any():
         return None
     at = tuple(np.argwhere(fault)[0])

@@ -242,13 +242,13 @@ def test_a_forecast_before_any_model_exists_falls_to_a_baseline_and_says_so(next
     assert latest["degraded_reason"] == issue["degraded_reason"]
 
 
-def test_help_and_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect(network: Path) -> None:
+def test_a_backfill_and_a_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect_nor_pandas(network: Path) -> None:
     script = (
         "import sys\nfrom flows.cli.main import main\n"
         "for words in (['backfill'], ['forecast', '--as-of', '2024-03-05T09:00']):\n"
         f"    sys.argv = ['nexthour', *words, '--config', {str(network)!r}]\n"
         "    try: main()\n    except SystemExit as end: assert not end.code, end.code\n"
-        "    found = {'tensorflow', 'keras', 'mlflow', 'prefect', 'matplotlib'} & set(sys.modules)\n"
+        "    found = {'tensorflow', 'keras', 'mlflow', 'prefect', 'matplotlib', 'pandas'} & set(sys.modules)\n"
         "    assert not found, found\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=False)
