@@ -83,7 +83,8 @@ def issue_shadow(
         ModelError: if it does not answer, or not plausibly.
         StoreError: if the table cannot be written.
     """
-    made = make_issue(settings.network, features, [(name, load)], issued_at, origin, settings.guard)
+    forecaster = load()
+    made = make_issue(settings.network, features, [(name, lambda: forecaster)], issued_at, origin, settings.guard)
     rows = made.table.select(schemas.SHADOWS.names)
     version = schemas.name_array(np.zeros(rows.num_rows, np.int32), [name])
     rows = rows.set_column(

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.arrays import HORIZON_MINUTES, Minutes
+from tasks.arrays import HORIZON_MINUTES, Float, Minutes
 from tasks.clock import day_bounds, service_dates
 from tasks.contracts import History
 from tasks.levels.hour import Double, Hour
@@ -21,6 +21,8 @@ from tasks.tables import schemas
 
 STATIONS_AT_ONCE = 100
 """Stations whose minutes of past weeks are in memory together: 15 MB per target."""
+HOURS_BEFORE = 4
+"""Hours before the forecast hour from which its spread is learnt, too."""
 KINDS = ("observed", "next_hour", "rest_of_day")
 
 
@@ -89,16 +91,33 @@ def _places(history: History, hour: Hour) -> tuple[list[int], list[int]]:
     return [place[name] for name in hour.stations], [history.grid.targets.index(name) for name in hour.targets]
 
 
-def _learn(history: History, hour: Hour, minutes: Minutes, width: int, recency: float) -> Persistence:
-    """What the same weekday of past weeks says of the hours to come; some stations at a time, for their minutes."""
+def hour_spread(history: History, hour: Hour, recency: float) -> Double:
+    """Standard deviation of truth over the forecast hour beside that of chance, [S, C], as past weeks show it.
+
+    It is learnt from whole hours, the same one and the ones before it: an hour ahead, given how the last one ran.
+    """
+    steps = hour.mean.shape[-1]
+    first = hour.origin - np.timedelta64(HOURS_BEFORE * HORIZON_MINUTES, "m")
+    minutes = first + np.arange((HOURS_BEFORE + 1) * steps) * np.timedelta64(history.grid.interval, "m")
+    lasting = learn_persistence(_past_weeks(history, hour, minutes, steps), 1, HOURS_BEFORE, recency)
+    return np.asarray(lasting.spread(np.ones(1))[..., 0].T)
+
+
+def _past_weeks(history: History, hour: Hour, minutes: Minutes, width: int) -> Float:
+    """People per bin one week before, two weeks before and so on, [K, C, S, B]; some stations at a time."""
     rows, targets = _places(history, hour)
     parts = [
         _bins(history.lag_tensor(minutes, rows[first : first + STATIONS_AT_ONCE])[:, targets], width)
         for first in range(0, len(rows), STATIONS_AT_ONCE)
     ]
+    return np.concatenate(parts, axis=2)
+
+
+def _learn(history: History, hour: Hour, minutes: Minutes, width: int, recency: float) -> Persistence:
+    """What the same weekday of past weeks says of the hours to come."""
     per_hour = max(HORIZON_MINUTES // (width * history.grid.interval), 1)
     now = int((hour.origin - minutes[0]).astype(np.int64)) // (per_hour * width * history.grid.interval)
-    return learn_persistence(np.concatenate(parts, axis=2), per_hour, now, recency)
+    return learn_persistence(_past_weeks(history, hour, minutes, width), per_hour, now, recency)
 
 
 def day_minutes(origin: np.datetime64, timezone: str, interval: int, bin_minutes: int) -> tuple[Minutes, int]:

@@ -39,13 +39,14 @@ class Wording:
 
 
 def station_levels(
-    hour: Hour, record: Float, stations: StationTable, settings: LevelSettings, wording: Wording
+    hour: Hour, record: Float, spread: Double, stations: StationTable, settings: LevelSettings, wording: Wording
 ) -> pa.Table:
     """Rows of `tables.STATION_LEVELS`, by station and target.
 
     Args:
         hour: the forecasts.
         record: largest hour per station and target, [S, C]; NaN where nothing was observed.
+        spread: standard deviation of truth over forecast beside that of chance, [S, C].
         stations: names, places and capacities.
         settings: what a level compares with, and its thresholds.
         wording: of the sentences.
@@ -60,7 +61,7 @@ def station_levels(
     }
     level = find_levels(hour, per_cent[settings.by], settings)
     count = len(hour.targets)
-    low, high = band(hour.people)
+    low, high = band(hour.people, spread)
     facts = {
         name: [each.get(name) for each in known for _ in range(count)]
         for name in ("name", "line", "zone", "latitude", "longitude", "capacity")

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tasks.clock import service_dates
 from tasks.contracts import History, Publication
-from tasks.levels.day import day_series
+from tasks.levels.day import day_series, hour_spread
 from tasks.levels.hour import read_hour
 from tasks.levels.record import largest_hours
 from tasks.levels.sentence import name_day, name_span
@@ -54,7 +54,8 @@ def make_publication(
         " and ".join(channel.name for channel in settings.channels),
         _reasons(summary.get("overrides", []), hour.targets),
     )
-    stations = station_levels(hour, record, station_table(settings), settings.levels, wording)
+    spread = hour_spread(history, hour, settings.features.recency)
+    stations = station_levels(hour, record, spread, station_table(settings), settings.levels, wording)
     width, recency = settings.publish.day_minutes, settings.features.recency
     return Publication(
         forecasts,

@@ -219,6 +219,7 @@ def test_a_backtest_that_is_cancelled_keeps_its_parts_and_the_same_run_goes_on(
         ("tune", {"first_day": "2024-03-01", "last_day": "2024-03-02", "metric": "r2"}, "metric"),
         ("promote", {"version": "the last"}, "version"),
         ("maintain", {"sample_days": -1}, "sample_days"),
+        ("override", {"who": "Ann", "why": "concert", "factor": 21}, "factor"),
     ],
 )
 def test_what_is_wrong_is_refused_before_a_run_exists(flow: str, wrong: dict[str, Any], said: str) -> None:
@@ -226,6 +227,20 @@ def test_what_is_wrong_is_refused_before_a_run_exists(flow: str, wrong: dict[str
 
     with pytest.raises(PrefectHTTPStatusError, match=f"Validation failed for field '{said}"):
         submit(flow, **wrong)
+
+
+def test_a_station_s_next_hours_are_scaled_in_the_form_and_that_is_ended_again(town: Path) -> None:
+    assert execute(submit("ingest")).is_completed()
+    assert execute(submit("override", who="Ann", why="concert", station="A", factor=1.5, hours=2)).is_completed()
+    said = artifact("override")
+    assert said.startswith("# Overrides: 1, 0 of 0 that are scored helped")
+    (entry,) = (town / "root/overrides").iterdir()
+    name = entry.stem[-8:]
+    assert f"| {name} | A | concert | Ann |" in said
+    assert execute(submit("override", action="remove", who="Bob", why="off", override_id=name)).is_completed()
+    assert "removed by Bob at " in artifact("override")
+    failed = execute(submit("override", who="Ann", why="concert", station="Q", factor=1.5, hours=2))
+    assert "station 'Q' is unknown" in failed.message
 
 
 def test_days_in_the_wrong_order_fail_the_run_in_one_line_that_its_artifact_repeats() -> None:

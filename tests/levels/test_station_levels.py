@@ -14,6 +14,7 @@ from tasks.levels.hour import Hour, read_hour
 from tasks.levels.record import largest_hours
 from tasks.levels.sentence import explain, name_day, phrase_parts
 from tasks.levels.station_levels import Wording, station_levels
+from tasks.rest_of_day import HOUR_SPREAD
 from tasks.settings.levels import LevelSettings
 from tasks.stations.table import NO_STATIONS, Station, StationTable
 from tasks.tables import schemas
@@ -32,7 +33,14 @@ def hour(people: list[float], usual: list[float], **factors: float) -> Hour:
 
 def rows(of: Hour, table: StationTable = NO_STATIONS, record: float = 400, **settings: Any) -> pa.Table:
     largest = np.full(of.people.shape, record, np.float32)
-    return station_levels(of, largest, table, LevelSettings(**settings), Wording("Tuesday", "the last hour", "rain"))
+    return station_levels(
+        of,
+        largest,
+        np.full(of.people.shape, HOUR_SPREAD),
+        table,
+        LevelSettings(**settings),
+        Wording("Tuesday", "the last hour", "rain"),
+    )
 
 
 def test_levels_step_up_at_their_thresholds_of_the_usual_hour() -> None:
