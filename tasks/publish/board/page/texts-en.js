@@ -91,7 +91,7 @@ nexthour.texts.en = {
   // reasons
   why: "Why this number",
   why_usual: "A usual {weekday}",
-  why_level: "Today's level",
+  why_level: "Today so far",
   why_channels: "{channels}",
   why_model: "Correction of the model",
   why_override: "Scaled by a person",
@@ -113,7 +113,7 @@ nexthour.texts.en = {
   say_override_up: "a person added {percent}",
   say_override_down: "a person took {percent} off",
   scaled_why: "A person scales it ×{factor} until {time}: {why}",
-  short_level: "today's level",
+  short_level: "today so far",
   short_channels: "{channels}",
   channels: "channels",
   short_model: "model",
