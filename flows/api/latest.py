@@ -21,7 +21,7 @@ LOOK_SECONDS = 0.2
 """Between two looks at whether the file was replaced, where it is on this machine."""
 LOOK_AWAY_SECONDS = 5.0
 """The same for a bucket, where every look is a request."""
-OF_ALL = ("stations", "levels", "station_information", "totals")
+OF_ALL = ("stations", "levels", "station_information", "totals", "alerts")
 """Fields of the document that are about all stations; the others go with every station."""
 
 
@@ -80,6 +80,7 @@ class Latest:
             **self.document.get("station_information", {}).get(station_id, {}),
             "targets": self.document["stations"][station_id],
             "levels": self.document.get("levels", {}).get(station_id, {}),
+            "alerts": [alert for alert in self.document.get("alerts", ()) if alert["station_id"] == station_id],
         }
 
     def body(self, station_id: str) -> Body:

@@ -16,7 +16,7 @@ from support.published_root import NOW, fill, settings_of
 from support.small_publications import publication
 
 from flows.api.app import make_app
-from flows.api.latest import Published
+from flows.api.latest import Latest, Published
 from tasks.publish.steps import publish
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -50,6 +50,13 @@ def test_the_next_hour_of_a_station_is_what_latest_json_says_of_it(client: TestC
     assert (answer["station_id"], answer["issued_at"]) == ("s1", "2024-03-05T09:05:20Z")
     assert "stations" not in answer
     assert client.get("/next-hour").json() == latest
+
+
+def test_a_station_has_its_own_alerts_alone() -> None:
+    alerts = [{"station_id": "s0", "target": "exits"}, {"station_id": "s1", "target": "exits"}]
+    document = {"stations": {"s0": {}, "s1": {}, "s2": {}}, "alerts": alerts, "quantiles": []}
+    latest = Latest(json.dumps(document).encode())
+    assert [latest.station(f"s{i}")["alerts"] for i in range(3)] == [alerts[:1], alerts[1:], []]
 
 
 def test_the_quick_way_and_the_slow_one_answer_the_same(client: TestClient) -> None:
