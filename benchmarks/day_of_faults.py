@@ -272,6 +272,8 @@ def run_cycle(town: Town, fault: Fault, row: Row, last: bool) -> None:
     clock = town.minute + fault.clock
     with suppress(NexthourError):
         loop.ingest(town.settings, clock)
+    if fault.as_of is not None:  # the schedule goes on beside what somebody asks for
+        loop.forecast(town.settings, clock, clock=clock)
     before = published_moments(town)
     asked = clock if fault.as_of is None else clock + fault.as_of
     made = loop.forecast(town.settings, asked, clock=clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.arrays import Float
 from tasks.contracts import Tensors
@@ -39,29 +40,30 @@ def expect(tensors: Tensors) -> Expectation:
     """What history and today let one expect; from the third week on a single absurd count does not change it."""
     steps = tensors.horizon
     usual = np.nan_to_num(tensors.profile[..., -steps:], nan=0.0).sum(axis=-1)
-    weeks = np.isfinite(tensors.lags).any(axis=-1).sum(axis=0)
-    hours = np.stack([_largest_hour(week, steps) for week in tensors.lags])
+    hours, intervals, observed = (
+        np.stack(part) for part in zip(*(_outline(w, steps) for w in tensors.lags), strict=True)
+    )
     surge = _median_hour(tensors)
     largest = np.maximum(_second_largest(hours), _second_largest(np.moveaxis(tensors.hours[0], -1, 0)))
-    interval = _second_largest(np.nan_to_num(tensors.lags, nan=0.0).max(axis=-1))
-    anything = historical_maximum(tensors)[:, None]
-    known = weeks >= ROBUST_WEEKS
+    seen_at_all = [np.fmax.reduce(x, axis=-1, initial=1) for x in (tensors.profile, tensors.recent)]
+    anything = np.maximum.reduce([intervals.max(axis=0), *seen_at_all])
+    known = observed.sum(axis=0) >= ROBUST_WEEKS
     return Expectation(
         usual=usual,
         today=_today(tensors, usual),
         largest=np.where(known, np.maximum(largest, surge), anything * np.float32(steps)),
-        largest_interval=np.where(known, np.maximum(interval, surge / np.float32(steps)), anything),
+        largest_interval=np.where(known, np.maximum(_second_largest(intervals), surge / np.float32(steps)), anything),
         steps=steps,
     )
 
 
-def historical_maximum(tensors: Tensors) -> Float:
-    """Largest count in lags, profile and recent intervals per target and station, at least 1; float32 [C, S]."""
-    each = [
-        np.nan_to_num(array, nan=0.0).max(axis=axes, initial=1.0)
-        for array, axes in ((tensors.lags, (0, 2, 4)), (tensors.profile, (1, 3)), (tensors.recent, (1, 3)))
-    ]
-    return np.asarray(np.maximum.reduce(each), dtype=np.float32)
+def _outline(week: Float, steps: int) -> tuple[Float, Float, npt.NDArray[np.bool_]]:
+    """Largest hour that ends where the window or an hour before it does, largest interval, and whether there is any."""
+    seen = np.isfinite(week)
+    people = np.where(seen, week, np.float32(0))
+    whole = week.shape[-1] // steps * steps
+    hours = people[..., -whole:].reshape(*week.shape[:-1], -1, steps).sum(axis=-1)
+    return hours.max(axis=-1), people.max(axis=-1), np.asarray(seen.any(axis=-1))
 
 
 def _today(tensors: Tensors, usual: Float) -> Float:
@@ -78,13 +80,6 @@ def _today(tensors: Tensors, usual: Float) -> Float:
     people, profile = (np.divide(x, share, out=np.full_like(usual, np.nan), where=share > 0) for x in sums)
     change = (usual + PRIOR) / (profile + PRIOR)
     return np.asarray(people * np.where(unknown, np.float32(1), change), np.float32)
-
-
-def _largest_hour(week: Float, steps: int) -> Float:
-    """Largest sum of whole hours that end where the window does, [C, O, S]."""
-    whole = week.shape[-1] // steps * steps
-    hours = np.nan_to_num(week[..., -whole:], nan=0.0).reshape(*week.shape[:-1], -1, steps)
-    return np.asarray(hours.sum(axis=-1).max(axis=-1), np.float32)
 
 
 def _second_largest(values: Float) -> Float:
