@@ -47,7 +47,7 @@ def follow(
 
     Args:
         held: open alerts by key.
-        readings: what the signals say, of every series that is known; one that is not keeps its alert until it is calm.
+        readings: what the signals say, of every series where they are not weak; others keep their alerts until calm.
         thresholds: by signal.
         moment: UTC.
 

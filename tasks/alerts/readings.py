@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.alert_signals import Signal, crowding_signal, crowding_steps, find_limits, limit_signal
+from tasks.alerts.episodes import CLOSE_SHARE
 from tasks.alerts.live import Reading
+from tasks.alerts.thresholds import GRIDS
 from tasks.arrays import HORIZON_MINUTES, Int
 from tasks.clock import service_dates
 from tasks.contracts import History
@@ -33,7 +35,7 @@ def read_signals(
     moment: np.datetime64,
     factors: dict[str, float],
 ) -> list[Reading]:
-    """A reading per signal, station and target where it is known, the network's total left out."""
+    """A reading per signal, station and target where it is not weak, the network's total left out."""
     readings: list[Reading] = []
     wanted, network = settings.alerts.signals, settings.network
     if "limit" in wanted:
@@ -100,7 +102,7 @@ def _without_total(issue: Issues, total: str | None) -> Issues:
 
 
 def _readings(name: str, signal: Signal, issue: Issues, factor: float) -> list[Reading]:
-    """Readings of the first issue, where the signal is known."""
+    """Readings of the first issue, where the signal is strong enough to keep an alert open."""
     strength = signal.strength(name, factor)
     return [
         Reading(
@@ -111,5 +113,5 @@ def _readings(name: str, signal: Signal, issue: Issues, factor: float) -> list[R
             float(signal.forecast[c, 0, s]),
             float(signal.value[c, 0, s]),
         )
-        for c, s in np.argwhere(np.isfinite(strength[:, 0])).tolist()
+        for c, s in np.argwhere(strength[:, 0] >= CLOSE_SHARE * GRIDS[name][0]).tolist()
     ]

@@ -27,7 +27,7 @@ from tasks.score.signal_rows import SignalDay
 from tasks.score.tally import Tally
 from tasks.settings.tree import Settings
 from tasks.stepping import step
-from tasks.storage.store import Store
+from tasks.storage.store import Store, row_count
 from tasks.tables import schemas
 from tasks.tables.issues import COLUMNS, Issues, unpack
 from tasks.tables.minutes import read_minutes, to_grid
@@ -37,7 +37,7 @@ from tasks.tracking.live_scores import log_live_metrics
 
 log = logging.getLogger(__name__)
 
-ROWS_AT_ONCE = 1_000_000
+ROWS_AT_ONCE = 500_000
 PUBLISHED = "published"
 """What was published at the origins of shadows, among their figures."""
 CLOCK_CHANGE = np.timedelta64(3, "h")
@@ -222,8 +222,7 @@ def _pieces(store: Store, day: str, table: str = "forecasts", rows_at_once: int 
     """Forecast rows of a day in pieces of whole issues, about so many rows each."""
     small: list[pa.Table] = []
     for path in store.files(schemas.day_folder(table, day), ".parquet"):
-        issued = schemas.numpy_times(store.read_tables([path], pa.schema([("issued_at", schemas.TIME)]))["issued_at"])
-        for rows in _issue_ranges(issued, rows_at_once):
+        for rows in _issue_ranges(store, path, rows_at_once):
             small.append(store.read_tables([path], COLUMNS, rows))
             if sum(table.num_rows for table in small) >= rows_at_once:
                 yield pa.concat_tables(small)
@@ -232,11 +231,12 @@ def _pieces(store: Store, day: str, table: str = "forecasts", rows_at_once: int 
         yield pa.concat_tables(small)
 
 
-def _issue_ranges(issued: np.ndarray, rows_at_once: int) -> Iterator[pc.Expression | None]:  # type: ignore[type-arg]
+def _issue_ranges(store: Store, path: str, rows_at_once: int) -> Iterator[pc.Expression | None]:
     """Filters that cut a file between issues into about so many rows each; None takes the whole file."""
-    if len(issued) <= rows_at_once:
+    if row_count(store, path) <= rows_at_once:
         yield None
         return
+    issued = schemas.numpy_times(store.read_tables([path], pa.schema([("issued_at", schemas.TIME)]))["issued_at"])
     moments, rows = np.unique(issued, return_counts=True)
     group = (np.cumsum(rows) - 1) // rows_at_once
     for number in np.unique(group):
