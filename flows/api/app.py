@@ -10,8 +10,8 @@ from importlib import metadata
 
 import numpy as np
 from anyio import to_thread
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 
 from flows.api.documents import DESCRIPTION
@@ -71,9 +71,18 @@ def make_inner_app(settings: Settings, published: Published, now: Callable[[], n
     app.state.context = Context(settings, published, StoredDay(store), Tables(settings), now)
     app.include_router(router)
     app.add_exception_handler(NexthourError, _unreadable)
+    app.add_route("/", _first_page)
     if store.local:
         app.mount("/board", StaticFiles(directory=store.local / BOARD, html=True, check_dir=False))
     return app
+
+
+async def _first_page(request: Request) -> Response:
+    """The board where it is published, for people who open the address; else the description of the routes."""
+    context: Context = request.app.state.context
+    store = Store(context.settings.data_root)
+    shown = store.local is not None and (store.local / BOARD / "index.html").exists()
+    return RedirectResponse("/board/" if shown else "/openapi.json")
 
 
 async def _unreadable(_: Request, error: Exception) -> JSONResponse:

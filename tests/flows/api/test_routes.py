@@ -206,8 +206,10 @@ def test_nothing_but_reading_is_allowed(client: TestClient) -> None:
 
 def test_the_board_is_served_beside_the_routes_and_nothing_above_it(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
-    Store(settings.data_root).write_bytes("publications/board/index.html", b"<title>board</title>")
     with client_of(settings) as client:
+        assert client.get("/").json()["openapi"]
+        Store(settings.data_root).write_bytes("publications/board/index.html", b"<title>board</title>")
+        assert client.get("/").text == "<title>board</title>"
         assert client.get("/board/").text == "<title>board</title>"
         assert client.get("/board/../latest.json").status_code == 404
         assert client.get("/board/%2e%2e/latest.json").status_code == 404
