@@ -15,26 +15,25 @@ FEW_STATIONS = 16
 
 
 def largest_hours(grid: Grid) -> Float:
-    """Most people in an hour that begins at a quarter, float32 [C, S]; NaN where nothing was observed.
+    """Most people in an hour that begins at a quarter, float32 [C, S]; NaN where nobody was counted.
 
     Minutes that were not observed count as nobody, so that an hour with a gap sets no record that was none. Days that
     were not loaded are skipped.
     """
     hop = QUARTER // grid.interval if QUARTER % grid.interval == 0 else 1
     window = HORIZON_MINUTES // (hop * grid.interval)
-    record = np.full(grid.values.shape[:2], np.nan, np.float32)
+    record, ones = np.zeros(grid.values.shape[:2], np.float32), np.ones(hop, np.float32)
     for first, stop in loaded_spans(grid):
         bins = (stop - first) // hop
         for start in range(0, len(grid.stations) if bins >= window else 0, STATIONS_AT_ONCE):
             rows = slice(start, start + STATIONS_AT_ONCE)
             values = grid.values[:, rows, first : first + bins * hop]
-            seen = values >= 0
-            filled = np.where(seen, values, np.float32(0))
-            people = filled.reshape(*filled.shape[:2], bins, hop) @ np.ones(hop, np.float32)
+            people = values.reshape(*values.shape[:2], bins, hop) @ ones
+            if np.isnan(people).any():  # fmax makes NaN 0, and takes thrice the time of the sums
+                people = np.fmax(values, np.float32(0)).reshape(*values.shape[:2], bins, hop) @ ones
             hours = sum(people[..., i : bins - window + 1 + i] for i in range(window))
-            here = np.where(seen.any(axis=-1), np.max(hours, axis=-1), np.float32(np.nan))
-            record[:, rows] = np.fmax(record[:, rows], here)
-    return record
+            record[:, rows] = np.maximum(record[:, rows], np.max(hours, axis=-1))
+    return np.where(record > 0, record, np.float32(np.nan))
 
 
 def loaded_spans(grid: Grid) -> list[tuple[int, int]]:
