@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows import events, incidents
-from flows.pipelines.loop import FORECASTS, ForecastReport, IngestReport, select_sources
+from flows.pipelines.loop import ForecastReport, IngestReport, select_sources
+from flows.pipelines.publication import FORECASTS
 from tasks.errors import StoreError
 from tasks.forecast.steps import CHECKS
 from tasks.quality.steps import QualityResult

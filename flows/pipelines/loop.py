@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from flows.pipelines.publication import find_overrides, forecast_shadows, publish_issue
+from flows.pipelines.publication import find_overrides, forecast_shadows, publish_issue, store_issue
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
-from tasks.errors import SourceError, StoreError, nearest_key
+from tasks.errors import SourceError, nearest_key
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.format import state_format
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FORECASTS = "forecasts"
-"""The table of forecasts, where it fails as a target does."""
 LADDER = ("champion", "previous", "linear_level", "weekday_level", "weekday_mean", "last_known")
 DAY = np.timedelta64(1, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
@@ -63,9 +61,10 @@ class NothingRead(SourceError):
 
 @dataclass(frozen=True)
 class ForecastReport:
-    """What was published and where: place per target, and the error per target that failed, `FORECASTS` among them.
+    """What was published and where: place per target, and the error per target that failed.
 
-    `withheld` says why it was published nowhere, where that is meant; `failed_shadows` why shadow models failed.
+    The table `forecasts` counts as a target where it fails. `withheld` says why it was published nowhere, where that is
+    meant; `failed_shadows` why shadow models failed.
     """
 
     issue: Issue
@@ -188,7 +187,7 @@ def forecast(
     that is given, is published nowhere, as no forecast after it would be until the clock is there.
     """
     from tasks.features.steps import load_features
-    from tasks.forecast.steps import issue, store_issue
+    from tasks.forecast.steps import issue
     from tasks.model.steps import load_forecaster
 
     origin = floor(settings, as_of)
@@ -202,11 +201,7 @@ def forecast(
         log.warning("%s", ahead)
         return ForecastReport(issued, {}, withheld=ahead)
     published, failed = publish_issue(settings, table, issued, overrides, as_of, origin)
-    try:
-        store_issue(settings, issued)
-    except StoreError as error:
-        log.error("%s", error)
-        failed[FORECASTS] = str(error)
+    failed |= store_issue(settings, issued)
     shadows = forecast_shadows(settings, table, as_of, origin)
     return ForecastReport(issued, published, failed, failed_shadows=shadows)
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+FORECASTS = "forecasts"
+"""The table of forecasts among the targets that fail."""
 TWO_DAYS = np.timedelta64(2, "D")
 
 
@@ -52,6 +54,18 @@ def publish_issue(
     if published:
         remember_published(settings, issued.summary)
     return published, failed
+
+
+def store_issue(settings: Settings, issued: Issue) -> dict[str, str]:
+    """Add an issue to the table of forecasts; the error under `FORECASTS` where that fails, as where a target does."""
+    from tasks.forecast.steps import store_issue as store
+
+    try:
+        store(settings, issued)
+    except StoreError as error:
+        log.error("%s", error)
+        return {FORECASTS: str(error)}
+    return {}
 
 
 def find_overrides(settings: Settings, as_of: np.datetime64, origin: np.datetime64) -> tuple[Override, ...]:
