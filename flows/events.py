@@ -29,6 +29,7 @@ SILENT, BACK = "nexthour.source.silent", "nexthour.source.back"
 OUT_OF_CONTROL, IN_CONTROL = "nexthour.error.out_of_control", "nexthour.error.in_control"
 DRIFTED, SETTLED = "nexthour.inputs.drifted", "nexthour.inputs.settled"
 ALERT_OPENED, ALERT_CLOSED = "nexthour.alert.opened", "nexthour.alert.closed"
+OVERRIDE_BEGAN, OVERRIDE_ENDED = "nexthour.override.began", "nexthour.override.ended"
 WATCHED = "nexthour.watch.started"
 QUALITY = "nexthour.quality."
 """A quality check follows: `nexthour.quality.<check>`, once per warning, when it is new."""
@@ -132,6 +133,14 @@ EVENTS = {
     ALERT_CLOSED: Text(
         "An alert is over: its signal was weak for half an hour.",
         "{network}: over since {until}: {sentence}",
+    ),
+    OVERRIDE_BEGAN: Text(
+        "The first forecast of which a person scales hours at `scope`; `who` and `why` say more.",
+        "{network}: {who} multiplies the forecast of {scope} by {factor} until {to}: {why}",
+    ),
+    OVERRIDE_ENDED: Text(
+        "The first forecast that an override does not touch any more.",
+        "{network}: the forecast of {scope} is as the model has it again ({who}: {why})",
     ),
     WATCHED: Text(
         "The automations were registered: from now on forecasts and runs are waited for.",

@@ -48,6 +48,7 @@ TARGET_FAILED = Incident("failed_target", events.TARGET_FAILED, events.TARGET_RE
 NOTHING_LANDED = Incident("nothing_landed", events.NOTHING_LANDED, events.LANDED)
 SILENT = Incident("silent_source", events.SILENT, events.BACK)
 DRIFTED = Incident("input_drift", events.DRIFTED, events.SETTLED)
+OVERRIDDEN = Incident("override", events.OVERRIDE_BEGAN, events.OVERRIDE_ENDED)
 OUT_OF_CONTROL = Incident("error_out_of_control", events.OUT_OF_CONTROL, events.IN_CONTROL)
 
 
@@ -72,6 +73,15 @@ def follow(settings: Settings, incident: Incident, wrong: Mapping[str, Payload],
         return {**{subject: payload for subject, payload in held.items() if subject not in over}, **begun}
 
     _update(store, incident.path, step)
+
+
+def open_subjects(settings: Settings, incident: Incident) -> set[str]:
+    """Subjects that are wrong as far as was reported; none where that cannot be read."""
+    try:
+        return set(Store(settings.data_root).read_json(incident.path) or ())
+    except StoreError as error:
+        log.error("incidents are not followed: %s", error)
+        return set()
 
 
 def announce_champion(settings: Settings, pointer: Mapping[str, Any] | None) -> None:

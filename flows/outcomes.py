@@ -62,6 +62,15 @@ def emit_forecast_events(settings: Settings, report: ForecastReport, live: bool)
     reason = report.issue.degraded_reason
     degraded = {network: {"reason": reason, "model_version": report.issue.model_version}} if reason else {}
     incidents.follow(settings, incidents.DEGRADED, degraded, {network} - set(degraded))
+    _emit_overrides(settings, summary.get("overrides") or ())
+
+
+def _emit_overrides(settings: Settings, overrides: Sequence[Mapping[str, Any]]) -> None:
+    """Overrides that touch this forecast first, and those that do not any more."""
+    kept = ("id", "scope", "target", "factor", "from", "to", "who", "why")
+    touching = {each["id"]: {name: each[name] for name in kept} for each in overrides}
+    over = incidents.open_subjects(settings, incidents.OVERRIDDEN) - set(touching)
+    incidents.follow(settings, incidents.OVERRIDDEN, touching, over)
 
 
 def _emit_alerts(settings: Settings, alerts: Sequence[Mapping[str, Any]]) -> None:

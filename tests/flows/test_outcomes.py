@@ -106,6 +106,20 @@ def test_a_check_that_fails_is_told_once_with_the_uppermost_rung_and_once_when_i
     assert (over[0], over[1]["check"]) == (events.CHECK_PASSED, "jump")
 
 
+def test_an_override_is_told_with_the_first_forecast_that_it_touches_and_the_first_that_it_does_not(
+    settings: Settings, told: Told
+) -> None:
+    concert = {"id": "c19a678a", "scope": "Z00", "stations": ["Z00"], "target": None, "factor": 1.5}
+    concert |= {"from": "2024-03-05T09:00:00Z", "to": "2024-03-05T11:00:00Z", "who": "Ann", "why": "concert"}
+    for overrides in ([], [concert], [concert], [], []):
+        report = issued()
+        report.issue.summary["overrides"] = overrides
+        outcomes.emit_forecast_events(settings, report, live=True)
+    begun, over = [(name, payload) for name, payload in told if name != events.PUBLISHED]
+    assert (begun[0], begun[1]["who"], begun[1]["factor"]) == (events.OVERRIDE_BEGAN, "Ann", 1.5)
+    assert (over[0], over[1]["scope"], over[1]["since"]) == (events.OVERRIDE_ENDED, "Z00", begun[1]["since"])
+
+
 def test_a_target_that_fails_is_told_once_and_the_rest_counts_as_published(settings: Settings, told: Told) -> None:
     for _ in range(2):
         outcomes.emit_forecast_events(settings, issued(board="disk full"), live=True)
