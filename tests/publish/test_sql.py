@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,15 @@ def test_a_reader_in_a_loop_never_sees_half_an_issue(tmp_path: Path, url: str) -
     reader.join()
     assert len(reads) > 5
     assert not torn
+
+
+def test_two_runs_at_once_wait_for_one_another(tmp_path: Path, url: str) -> None:
+    settings = tree(tmp_path)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        issues = [publication(after) for after in range(0, 120, 15) for _ in range(2)]
+        places = list(pool.map(lambda issue: publish(settings, "sql", issue), issues))
+    assert len(places) == 16
+    assert select(url, "SELECT max(mean), count(*) FROM nexthour_stations, nexthour_forecasts") == [(106, 6 * 6 * 11)]
 
 
 def test_a_database_that_is_away_is_one_line_without_the_password(

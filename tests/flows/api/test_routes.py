@@ -123,6 +123,16 @@ def test_of_each_minute_the_newest_forecast_is_the_known_one(tmp_path: Path) -> 
     assert means == [1, 16, 31, 31, 31, 31]
 
 
+def test_what_was_known_is_found_in_a_file_of_many_issues_as_well(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    publish(settings, "latest_json", publication())
+    whole = pa.concat_tables([publication(after).forecasts for after in (0, 15)])
+    Store(settings.data_root).write_table("forecasts/service_date=2024-03-05/part.parquet", whole)
+    with client_of(settings) as client:
+        rows = client.get("/forecasts?start=2024-03-05T09:00Z&as_of=2024-03-05T09:15:19Z&station_id=s0").json()["rows"]
+    assert {row["mean"] for row in rows} == {1}
+
+
 def test_scores_are_selected_by_name(client: TestClient) -> None:
     assert client.get("/scores?station_id=s1&target=exits&band=1-15").json()["rows"][0]["absolute_error"] == 1.5
     assert client.get("/scores?station_id=s2").json()["rows"] == []
