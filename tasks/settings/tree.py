@@ -104,7 +104,7 @@ class RetrainSettings(Section):
     train_days: int = Field(70, ge=1, description="Days that the weights are fitted on.")
     validation_days: int = Field(7, ge=1, description="Days after these that say when to stop.")
     holdout_days: int = Field(7, ge=1, description="Newest days, which only the gate sees.")
-    minimum_days: int = Field(21, ge=2, description="Days of history without which nothing is trained.")
+    minimum_days: int = Field(8, ge=2, description="Days of history without which nothing is trained.")
     origin_minutes: int = Field(15, ge=1, le=1440, description="Distance of the training origins.")
     mode: Literal["alternate", "fine_tune", "scratch"] = Field(
         "alternate",

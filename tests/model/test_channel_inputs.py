@@ -21,7 +21,7 @@ from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.samples import Augment, draw
 from tasks.model.architectures.gradient_boosting import BoostingConfig, GradientBoosting, training_sizes
-from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
+from tasks.model.architectures.next_hour_lstm import Given, NextHourConfig, NextHourLstm
 from tasks.model.channel_inputs import channel_features, learn_scales, mask_channels
 from tasks.model.serving.bundle import load_bundle, save_bundle
 from tasks.model.serving.pyfunc import ServedBundle, to_arrays
@@ -128,9 +128,10 @@ def test_a_served_bundle_answers_from_the_channels_that_it_is_given(tmp_path: Pa
 
 def test_a_fit_with_other_channels_does_not_go_on_from_these_weights() -> None:
     made = NextHourLstm(NextHourConfig(**TINY))
-    likes = (made._forecaster(None, features, learn_scales(features, HELD)) for features in (RAINY, PLAIN))
     fitted = network()
     assert isinstance(fitted, NextHourForecaster)
+    given = {each: Given(learn_scales(each, HELD), fitted.start) for each in (RAINY, PLAIN)}
+    likes = (made._forecaster(None, features, given[features]) for features in (RAINY, PLAIN))
     start = fitted.layout
     differing = [[name for name, value in like.layout.items() if start[name] != value] for like in likes]
     assert differing == [[], ["channels"]]

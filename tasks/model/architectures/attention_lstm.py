@@ -17,7 +17,7 @@ import numpy as np
 from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, FitLog, Forecaster, Split, Tensors
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
-from tasks.model.architectures._next_hour.inputs import prepare, seen_columns
+from tasks.model.architectures._next_hour.inputs import seen_columns
 from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
 from tasks.model.networks.onnx import SHOWN
 from tasks.model.origin_chunks import chunks
@@ -56,7 +56,7 @@ class AttentionForecaster(NextHourForecaster):
             ModelError: if the tensors have other targets, weeks or steps than it was trained on, or lack a channel.
         """
         self._check(tensors)
-        windows = prepare(tensors, self.stations, self.inputs, self.scales)
+        windows = self.prepare(tensors)
         shape = (len(tensors.origins), len(tensors.stations), self.weeks)
         return self.network(windows.inputs(), output=1).reshape(shape)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -13,6 +13,9 @@ from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Range, Space, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
+from tasks.model.architectures._linear.fit import LinearConfig, fit_linear
+from tasks.model.architectures._linear.forecaster import LinearForecaster
+from tasks.model.architectures._next_hour.blend import blend, learn_weights
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
 from tasks.model.architectures._next_hour.row_weights import Age, shared_dispersion, station_weights, weighted_rows
@@ -29,7 +32,7 @@ from tasks.model.networks.fit import (
     seed_everything,
 )
 from tasks.model.networks.onnx import OnnxNetwork, export_network
-from tasks.model.uncertainty.conformal import Calibration, calibrate_network
+from tasks.model.uncertainty.conformal import Calibration, calibrate_rows
 
 if TYPE_CHECKING:
     from tasks.model.architectures._next_hour.network import Shape
@@ -59,8 +62,19 @@ class NextHourConfig(ModelConfig):
     max_samples: int = Field(60_000, ge=1, description="Training rows (an origin at a station), at most.")
     max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
+    base: Literal["linear_level", "profile_times_level"] = Field(
+        "linear_level", description="Forecast that the network starts from and corrects."
+    )
+    blend: bool = Field(True, description="Blend the network with its start, by weights learnt on the validation days.")
     inputs: InputSettings = InputSettings()
     augment: Augment = Augment()
+
+
+class Given(NamedTuple):
+    """What rows are made with beside the settings: scales of the extra channels, and the forecast they start from."""
+
+    scales: ChannelScales
+    start: LinearForecaster | None
 
 
 class NextHourLstm(BaseArchitecture):
@@ -84,7 +98,7 @@ class NextHourLstm(BaseArchitecture):
 
     def __init__(self, config: NextHourConfig | None = None, progress: Progress | None = None) -> None:
         super().__init__(config, progress)
-        self.start: Forecaster | None = None
+        self.start: Forecaster | None = None  # of an earlier night, to go on from
 
     def fit(self, features: Features, split: Split, seed: int, log: FitLog) -> Forecaster:
         """Fit on at most `max_samples` rows of the training origins; keep the epoch that validates best.
@@ -98,13 +112,15 @@ class NextHourLstm(BaseArchitecture):
 
         config, known = self.config, features.grid.stations
         rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
-        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, scales)
-        held = self._draw(features, split.validation, config.max_validation, "validation", rng, None, scales)
+        linear = fit_linear(features, split, LinearConfig()) if config.base == "linear_level" else None
+        given = Given(scales, linear.judged if linear else None)
+        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, given)
+        held = self._draw(features, split.validation, config.max_validation, "validation", rng, None, given)
         weights = station_weights(train, len(known), config.fairness, features.grid.total is not None)
         seed_everything(seed)
         shape = networks.Shape.of(train.windows.inputs(), len(known), features.grid.interval, config.inputs.bin_minutes)
         model = self._network(shape, features)
-        log.notes["fine_tuned"] = self._adopt(model, features, scales)
+        log.notes["fine_tuned"] = self._adopt(model, features, given)
         if log.notes["fine_tuned"]:
             tuned = {"epochs": config.fine_tune_epochs, "learning_rate": config.fine_tune_rate}
             config = config.model_copy(update=tuned)
@@ -117,28 +133,36 @@ class NextHourLstm(BaseArchitecture):
         del train  # its arrays are those of the rows, which later give way to longer ones
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
-        calibrated = self._calibrate(model, watched, held, features.grid)
+        given = given._replace(start=linear.fitted if linear else None)
+        settled = self._settle(model, watched, held, features.grid, log)
         if config.refit and log.notes["best_epoch"]:
-            rows = join_rows(rows, self._fresh(features, split, weights, age, rng, scales))
+            rows = join_rows(rows, self._fresh(features, split, weights, age, rng, given))
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
             refit_network(model, start, rows, watched, again, log, self.progress)
-        fitted = self._forecaster(export_network(model), features, scales)
-        fitted.calibration, fitted.total_calibration = calibrated
-        fitted.weights = Weights.of(model)
-        return fitted
+        fitted = self._forecaster(export_network(model), features, given)
+        return replace(fitted, **settled, weights=Weights.of(model))
 
-    def _calibrate(
-        self, model: Any, watched: FitRows, held: Samples, grid: Grid
-    ) -> tuple[Calibration | None, Calibration | None]:
-        """Calibrations of the stations and of their total, None where they are not asked for or there is no total."""
-        if not self.config.calibrate:
-            return None, None
-        own = None if grid.total is None else held.place == len(grid.stations) - 1
-        return calibrate_network(model, watched, grid.interval, own)
+    def _settle(self, model: Any, watched: FitRows, held: Samples, grid: Grid, log: FitLog) -> dict[str, Any]:
+        """Blend weights and calibrations of the forecaster, from held-out rows."""
+        from tasks.model.networks.fit import VALIDATION_BATCH
 
-    def _adopt(self, model: Any, features: Features, scales: ChannelScales) -> bool:
+        output = np.asarray(model.predict(watched.inputs, batch_size=VALIDATION_BATCH, verbose=0))
+        settled: dict[str, Any] = {}
+        if self.config.blend and self.config.base == "linear_level":
+            start = held.windows.base
+            settled["blend_weights"] = learn_weights(output, start, held.truth, watched.weight, held.origin)
+            output = blend(output, start, settled["blend_weights"])
+            for target, weight in zip(grid.targets, settled["blend_weights"], strict=True):
+                log.notes[f"network_weight_{target}"] = weight
+        if self.config.calibrate:
+            own = None if grid.total is None else held.place == len(grid.stations) - 1
+            both = calibrate_rows(output, held.truth, grid.interval, own)
+            settled["calibration"], settled["total_calibration"] = both
+        return settled
+
+    def _adopt(self, model: Any, features: Features, given: Given) -> bool:
         """Give the network the weights of `start`, if that is one of the same layout."""
-        start, like = self.start, self._forecaster(None, features, scales)
+        start, like = self.start, self._forecaster(None, features, given)
         if not isinstance(start, NextHourForecaster) or start.weights is None:
             return False
         return start.layout == like.layout and adopt(model, start.weights, start.stations, like.stations)
@@ -155,12 +179,12 @@ class NextHourLstm(BaseArchitecture):
         weights: Float,
         age: Age,
         rng: np.random.Generator,
-        scales: ChannelScales,
+        given: Given,
     ) -> FitRows:
         """Training rows of the validation origins, as many to the origin as the others have."""
         share = len(split.validation) / len(split.train)
         most = max(round(self.config.max_samples * share), 1)
-        drawn = self._draw(features, split.validation, most, "validation", rng, self.config.augment, scales)
+        drawn = self._draw(features, split.validation, most, "validation", rng, self.config.augment, given)
         return weighted_rows(drawn, weights, age)
 
     def _draw(
@@ -171,16 +195,17 @@ class NextHourLstm(BaseArchitecture):
         what: str,
         rng: np.random.Generator,
         augment: Augment | None,
-        scales: ChannelScales,
+        given: Given,
     ) -> Samples:
         if len(origins):
             known, inputs = features.grid.stations, self.config.inputs
-            samples = draw(features, origins, most, known, inputs, rng, augment, self.progress, scales)
+            start = given.start.mean if given.start else None
+            samples = draw(features, origins, most, known, inputs, rng, augment, self.progress, given.scales, start)
             if len(samples.truth):
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")
 
-    def _forecaster(self, network: Any, features: Features, scales: ChannelScales) -> NextHourForecaster:
+    def _forecaster(self, network: Any, features: Features, given: Given) -> NextHourForecaster:
         grid = features.grid
         tensors = features.tensors(grid.minutes[-1:])
         return NextHourForecaster(
@@ -192,7 +217,8 @@ class NextHourLstm(BaseArchitecture):
             len(tensors.lags),
             tensors.recent.shape[-1],
             trail=tensors.hours.shape[-1] if self.config.inputs.windows else 0,
-            scales=scales,
+            scales=given.scales,
+            start=given.start,
         )
 
     @classmethod
@@ -216,6 +242,8 @@ class NextHourLstm(BaseArchitecture):
                 trail=int(config.get("trail", 0)),
                 total_calibration=Calibration(**own) if (own := config.get("total_calibration")) else None,
                 scales={name: (float(m), float(d)) for name, (m, d) in config.get("channels", {}).items()},
+                start=LinearForecaster.load(folder, start) if (start := config.get("start")) else None,
+                blend_weights=tuple(float(weight) for weight in config.get("blend_weights", ())),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of {cls.name} ({error!r}): retrain it") from None

@@ -13,8 +13,10 @@ from tasks.settings.tree import RetrainSettings
 
 DAY = np.timedelta64(1440, "m")
 LAG_DAYS = 7
-"""History before the first origin, without which it has no weekly lag."""
-USABLE_DAYS = 4
+"""History before the first origin, without which it has no weekly lag; of short histories `LAG_SHARE` at most."""
+LAG_SHARE = 3
+LEAST_DAYS = 6
+"""History without which no part of the split would have a day."""
 HELD_SHARE = 4
 """Of short histories, validation and hold-out take at most one in so many days each."""
 
@@ -45,7 +47,8 @@ def time_split(
     _require(as_of, first_minute, settings)
     step = np.timedelta64(interval, "m")
     end = _whole(as_of.astype("datetime64[m]"), interval) - np.timedelta64(HORIZON_MINUTES, "m") + step
-    begin = _whole(first_minute.astype("datetime64[m]"), interval) + LAG_DAYS * DAY
+    first = _whole(first_minute.astype("datetime64[m]"), interval)
+    begin = first + min(LAG_DAYS, math.floor((end - first) / DAY / LAG_SHARE)) * DAY
     usable = (end - begin) / DAY
     held = max(math.floor(usable / HELD_SHARE), 1)
     gap = -(-max(gap_minutes, HORIZON_MINUTES) // interval) * step - step
@@ -61,7 +64,7 @@ def time_split(
 
 def _require(as_of: np.datetime64, first_minute: np.datetime64, settings: RetrainSettings) -> None:
     days = float((as_of.astype("datetime64[m]") - first_minute.astype("datetime64[m]")) / DAY)
-    needed = max(settings.minimum_days, LAG_DAYS + USABLE_DAYS)
+    needed = max(settings.minimum_days, LEAST_DAYS)
     if days < needed:
         raise HistoryError(
             f"training needs {needed} days of history and there are {max(days, 0):.1f} "

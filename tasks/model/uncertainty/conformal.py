@@ -10,17 +10,12 @@ nearest to one that does not belong is published a hundredth short of it, where 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from tasks.arrays import QUANTILES, Float
-from tasks.model.networks.fit import VALIDATION_BATCH, FitRows
-
-if TYPE_CHECKING:
-    import keras
 
 SIZES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Edges of the classes of forecasts, expected people per interval."""
@@ -94,20 +89,24 @@ def calibrate(mean: Float, quantiles: Float, truth: Float, interval: int) -> Cal
     return Calibration.model_validate({"interval": interval, "reach": reach})
 
 
-def calibrate_network(
-    model: keras.Model, held: FitRows, interval: int, own: Cell | None = None
+def calibrate_rows(
+    output: Float, truth: Float, interval: int, own: Cell | None = None
 ) -> tuple[Calibration, Calibration | None]:
-    """Learn from the rows that a network was not fitted on; its output is [row, 1 + quantile, target, step].
+    """Learn from rows that a network was not fitted on.
+
+    Args:
+        output: float32 [row, 1 + quantile, target, step], the mean first.
+        truth: float32 [row, target, step], negative or NaN where not observed.
+        interval: minutes per step.
+        own: bool [row], rows whose counts spread otherwise than others of their size.
 
     Returns:
-        One of all rows; and one of the rows `own`, bool [row], whose counts spread otherwise than others of their size,
-        which is that of all rows where these are too few.
+        One of all other rows; and one of the rows `own`, which is that of the others where these are too few.
     """
-    output = np.asarray(model.predict(held.inputs, batch_size=VALIDATION_BATCH, verbose=0))
 
     def of(rows: Cell | slice) -> Calibration:
         quantiles = np.ascontiguousarray(output[rows, 1:].swapaxes(0, 1))
-        return calibrate(output[rows, 0], quantiles, held.truth[rows, 0], interval)
+        return calibrate(output[rows, 0], quantiles, truth[rows], interval)
 
     if own is None:
         return of(slice(None)), None

@@ -13,9 +13,9 @@ from support import tiny_city
 from tasks.contracts import FitLog, Grid
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture, initial_forecaster, load
+from tasks.model.architectures._linear.fit import RUN, UNTOLD, batches, choose_penalties
 from tasks.model.architectures._linear.inputs import linear_rows
 from tasks.model.architectures._linear.ridge import Rows, StationFit, fit_pooled
-from tasks.model.architectures.linear_level import RUN, UNTOLD, batches, choose_penalties
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
@@ -185,3 +185,20 @@ def test_quantiles_hold_what_they_promise() -> None:
     truth, quantiles = FEATURES.truth(town.SPLIT.holdout), fitted.predict(TENSORS).quantiles
     inside = (truth >= quantiles[1]) & (truth <= quantiles[5])
     assert inside[:, :, [0, 3]][~np.isnan(truth[:, :, [0, 3]])].mean() == pytest.approx(0.8, abs=0.08)
+
+
+def test_a_weekday_of_its_own_is_learnt_beside_the_profile_that_pools_days() -> None:
+    """Fridays bring twice the people of other working days in half of the hours: the profile alone says less."""
+    grid = town.grid()
+    days = (grid.minutes - np.timedelta64(5, "h")).astype("datetime64[D]")
+    late = (grid.minutes.astype(np.int64) // 60) % 2 == 0
+    friday = ((days.astype(np.int64) + 3) % 7 == 4) & late
+    values = np.random.default_rng(5).poisson(np.where(friday, 40.0, 20.0), grid.values.shape).astype(np.float32)
+    features = town.SmallFeatures(replace(grid, values=values))
+    fitted = architecture("linear_level").fit(features, town.SPLIT, 7, FitLog())
+    base = initial_forecaster("weekday_level")
+    tensors, truth = features.tensors(town.SPLIT.holdout), features.truth(town.SPLIT.holdout).sum(axis=-1)
+    own, simple = (
+        np.sqrt(np.nanmean((each.predict(tensors).mean.sum(axis=-1) - truth) ** 2)) for each in (fitted, base)
+    )
+    assert own < 0.95 * simple

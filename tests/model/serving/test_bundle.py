@@ -57,7 +57,7 @@ def test_another_process_forecasts_the_same_without_keras_or_mlflow(tiny_champio
 
 
 def test_it_holds_json_onnx_and_plain_arrays_alone(bundle: Path) -> None:
-    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "network.onnx", "weights.npz"]
+    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "network.onnx", "ridge.npz", "weights.npz"]
     head = read_head(bundle)
     assert head["architecture"] == "next_hour_lstm"
     assert head["meta"] == {"as_of": "2024-02-12T00:00:00Z", "note": "tüchtig"}

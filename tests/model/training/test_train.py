@@ -48,7 +48,7 @@ def test_parts_follow_one_another_and_no_hour_reaches_into_the_next(
     try:
         split = time_split(as_of, start, retrain, interval, gap)
     except HistoryError:
-        assert history < 1440 * max(retrain.minimum_days, 11)
+        assert history < 1440 * max(retrain.minimum_days, 6)
         return
     parts = [split.train, split.validation, split.holdout]
     assert all(len(part) for part in parts)
@@ -56,7 +56,8 @@ def test_parts_follow_one_another_and_no_hour_reaches_into_the_next(
         assert (np.diff(origins) == np.diff(origins)[:1]).all()
         assert (origins.astype(np.int64) % interval == 0).all()
         assert origins[-1] - origins[0] <= 90 * DAY
-    assert split.train[0] >= start + 7 * DAY - np.timedelta64(interval, "m")
+    lag = min(history // 3 // 1440 - 1, 7)
+    assert split.train[0] >= start + lag * DAY - np.timedelta64(interval, "m")
     assert split.train[-1] + max(gap, 60) * np.timedelta64(1, "m") <= split.validation[0]
     assert split.validation[-1] + max(gap, 60) * np.timedelta64(1, "m") <= split.holdout[0]
     assert as_of - np.timedelta64(interval, "m") < split.holdout[-1] + HOUR <= as_of
@@ -67,7 +68,7 @@ def test_too_little_history_is_told_in_days(days: int, minimum: int) -> None:
     assume(minimum >= 2)
     start = np.datetime64("2024-03-01T00:00", "m")
     retrain = RetrainSettings(minimum_days=minimum)
-    needed = max(minimum, 11)
+    needed = max(minimum, 6)
     if days >= needed:
         assert len(time_split(start + days * DAY, start, retrain, 5).train)
         return

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from tasks.arrays import QUANTILES
 from tasks.metrics import coverage, pinball
-from tasks.model.networks.fit import FitRows
-from tasks.model.uncertainty.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate, calibrate_network
+from tasks.model.uncertainty.conformal import BANDS, FEWEST, PAIRS, SIZES, Calibration, calibrate, calibrate_rows
 from tasks.model.uncertainty.counts import count_quantiles
 
 STEPS = 12
@@ -118,22 +117,13 @@ def test_calibrated_poisson_quantiles_stay_those_of_the_counts() -> None:
     assert pinball(found, counts) <= 1.01 * pinball(exact, counts)
 
 
-class Fixed:
-    """A network that answers what it is given, means first."""
-
-    def predict(self, inputs: dict[str, np.ndarray], **options: object) -> np.ndarray:
-        return inputs["answer"]
-
-
 def test_rows_that_spread_otherwise_have_a_calibration_of_their_own() -> None:
     """The network's total is as large as a busy station and spreads more; cells that it has too few of are theirs."""
     calm, wild = hours(5.0, 1, phi=1.2, rows=4000), hours(5.0, 2, phi=6.0, rows=1500)
     mean, quantiles, counts = (np.concatenate(pair, axis=-3) for pair in zip(calm, wild, strict=True))
     answer = np.concatenate([mean[:, None], quantiles.swapaxes(0, 1)], axis=1)
     own = np.arange(len(mean)) >= 4000
-    others, its = calibrate_network(
-        Fixed(), FitRows({"answer": answer}, counts[:, None], np.ones(len(mean), np.float32)), INTERVAL, own
-    )  # type: ignore[arg-type]
+    others, its = calibrate_rows(answer, counts, INTERVAL, own)
     assert its is not None
     assert its == calibrate(*wild, INTERVAL).over(calibrate(*calm, INTERVAL))
     low, high = PAIRS[1]

@@ -11,7 +11,9 @@ import numpy as np
 from tasks.arrays import QUANTILES
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ModelError
-from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
+from tasks.model.architectures._linear.forecaster import LinearForecaster
+from tasks.model.architectures._next_hour.blend import blend
+from tasks.model.architectures._next_hour.inputs import InputRows, InputSettings, prepare
 from tasks.model.architectures._next_hour.weights import Weights
 from tasks.model.channel_inputs import ChannelScales
 from tasks.model.networks.onnx import OnnxNetwork
@@ -32,6 +34,8 @@ class NextHourForecaster:
         calibration: of its quantiles; without one they are rounded.
         total_calibration: of those of the network's total, where it was fitted on one.
         scales: of the extra channels that it takes; the tensors may have others.
+        start: what the network corrects; profile times level without one.
+        blend_weights: of the network beside its start, by target; none for the network alone.
     """
 
     network: OnnxNetwork
@@ -47,6 +51,8 @@ class NextHourForecaster:
     trail: int = 0
     total_calibration: Calibration | None = None
     scales: ChannelScales = field(default_factory=dict)
+    start: LinearForecaster | None = None
+    blend_weights: tuple[float, ...] = ()
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -64,6 +70,7 @@ class NextHourForecaster:
             "recent": self.recent,
             "trail": self.trail,
             "channels": self.channels,
+            "start": self.start.name if self.start else None,
         }
 
     def predict(self, tensors: Tensors) -> Prediction:
@@ -75,8 +82,10 @@ class NextHourForecaster:
             ModelError: if the tensors have other targets, weeks or steps than it was trained on, or lack a channel.
         """
         self._check(tensors)
-        windows = prepare(tensors, self.stations, self.inputs, self.scales)
+        windows = self.prepare(tensors)
         output = self.network(windows.inputs())
+        if self.blend_weights:
+            output = blend(output, windows.base, self.blend_weights)
         shape = (len(tensors.origins), len(tensors.stations), 1 + len(QUANTILES), len(tensors.targets), tensors.horizon)
         answer = np.clip(output.reshape(shape), 0, HIGHEST).transpose(2, 3, 0, 1, 4)
         mean, quantiles = np.ascontiguousarray(answer[0]), np.ascontiguousarray(answer[1:])
@@ -85,6 +94,10 @@ class NextHourForecaster:
             own = mean[:, :, -1], np.ascontiguousarray(quantiles[:, :, :, -1])
             calibrated[:, :, :, -1] = self.total_calibration.apply(*own)
         return Prediction(mean, calibrated)
+
+    def prepare(self, tensors: Tensors) -> InputRows:
+        """What the network is given."""
+        return prepare(tensors, self.stations, self.inputs, self.scales, self.start.mean if self.start else None)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write `network.onnx` and `weights.npz`; return the rest."""
@@ -102,6 +115,7 @@ class NextHourForecaster:
             "calibration": self.calibration.model_dump() if self.calibration else None,
             **({"total_calibration": self.total_calibration.model_dump()} if self.total_calibration else {}),
             **({"channels": self.scales} if self.scales else {}),
+            **({"start": self.start.export(folder), "blend_weights": self.blend_weights} if self.start else {}),
         }
 
     def _check(self, tensors: Tensors) -> None:

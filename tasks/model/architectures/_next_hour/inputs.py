@@ -6,6 +6,7 @@ looks the same in May and in December. The same function feeds training and serv
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ class InputRows:
     Attributes:
         weeks: float32 [row, day, feature]: the weekly lags, oldest first, and today last.
         context: float32 [row, feature]: log size of each target (times `SIZE`) first; levels, calendar, shape of hour;
-            extra channels.
+            extra channels; what the start changes, where there is one.
         station: int32 [row, 1]: 1 + position in the stations that were trained on, 0 for others.
         base: float32 [row, target, step]: the forecast that the network corrects.
     """
@@ -67,8 +68,16 @@ class InputRows:
         return {"weeks": self.weeks, "context": self.context, "station": self.station, "base": self.base}
 
 
+Start = Callable[[Tensors], Float]
+"""A forecast from which a network starts: expected counts, float32 [target, origin, station, step]."""
+
+
 def prepare(
-    tensors: Tensors, known: tuple[str, ...], settings: InputSettings, scales: ChannelScales | None = None
+    tensors: Tensors,
+    known: tuple[str, ...],
+    settings: InputSettings,
+    scales: ChannelScales | None = None,
+    start: Start | None = None,
 ) -> InputRows:
     """Inputs for every origin and station of the tensors.
 
@@ -77,6 +86,7 @@ def prepare(
         known: stations that were trained on, in the order of their embeddings.
         settings: bins and priors.
         scales: of the extra channels that are taken; none by default.
+        start: forecast that the network corrects, and sees against profile times level; that itself by default.
 
     Raises:
         ModelError: if the tensors lack one of these channels.
@@ -88,9 +98,12 @@ def prepare(
     rows = origins * stations
     at = {name: i + 1 for i, name in enumerate(known)}
     ids = np.array([at.get(name, UNKNOWN) for name in tensors.stations], np.int32)
-    base = profile_times_level(tensors)
+    simple = profile_times_level(tensors)
+    base = simple if start is None else start(tensors)
     weeks = days.features(coarse, settings)
     context = _context(tensors, base, days, size, settings, scales or {})
+    if start is not None:
+        context = np.concatenate([context, _hour_ratio(base, simple, settings)], axis=-1)
     return InputRows(
         weeks=weeks.reshape(rows, *weeks.shape[2:]),
         context=context.reshape(rows, context.shape[-1]),
@@ -182,6 +195,12 @@ class _Days:
 
 def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
     return np.log((people + np.float32(prior)) / (expected + np.float32(prior)))
+
+
+def _hour_ratio(base: Float, simple: Float, settings: InputSettings) -> Float:
+    """How the start differs from profile times level in the hour, log, [O, S, C]."""
+    ratio = _log_ratio(base.sum(axis=-1), simple.sum(axis=-1), settings.count_prior)
+    return np.clip(ratio, -CLIP, CLIP).transpose(1, 2, 0)
 
 
 def _context(

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, Progress, Tensors
-from tasks.model.architectures._next_hour.inputs import SIZE, UNKNOWN, InputRows, InputSettings, Station, prepare
+from tasks.model.architectures._next_hour.inputs import SIZE, UNKNOWN, InputRows, InputSettings, Start, Station, prepare
 from tasks.model.channel_inputs import ChannelScales, mask_channels
 from tasks.model.origin_chunks import chunks
 
@@ -36,10 +36,10 @@ class Augment(BaseModel):
 
     late_minutes: int = Field(20, ge=0, description="The last minutes masked, at most, in half of the rows.")
     silent: float = Field(0.02, ge=0, le=1, description="Share of rows whose whole present day is masked.")
-    weeks: float = Field(0.1, ge=0, lt=1, description="Share of weeks masked.")
-    size: float = Field(1.0, ge=0, description="Log error of the size of a station, standard deviation.")
-    drift: float = Field(0.1, ge=0, description="Log change of past demand per week, standard deviation.")
-    shift: float = Field(0.2, ge=0, description="Log error of the profile as a whole, standard deviation.")
+    weeks: float = Field(0.0, ge=0, lt=1, description="Share of weeks masked.")
+    size: float = Field(0.3, ge=0, description="Log error of the size of a station, standard deviation.")
+    drift: float = Field(0.0, ge=0, description="Log change of past demand per week, standard deviation.")
+    shift: float = Field(0.0, ge=0, description="Log error of the profile as a whole, standard deviation.")
     unknown: float = Field(0.05, ge=0, lt=1, description="Share of rows whose station is replaced by the unknown one.")
     channels: float = Field(0.1, ge=0, lt=1, description="Share of origins at which an extra channel is masked.")
 
@@ -71,6 +71,7 @@ def draw(
     augment: Augment | None = None,
     progress: Progress | None = None,
     scales: ChannelScales | None = None,
+    start: Start | None = None,
 ) -> Samples:
     """At most `most` rows at these origins, in the order of time; rows without any truth are left out.
 
@@ -84,6 +85,7 @@ def draw(
         augment: how rows are augmented; not at all without it.
         progress: called with the number of origins done.
         scales: see `prepare`.
+        start: see `prepare`.
     """
     stations = len(features.grid.stations)
     looked = min(len(origins), max(SPREAD * most // stations, 1), most)
@@ -93,7 +95,7 @@ def draw(
     for part in chunks(origins[chosen], features):
         tensors = features.tensors(part)
         tensors = augment_tensors(tensors, augment, settings, rng) if augment else tensors
-        windows, truth = prepare(tensors, known, settings, scales), features.truth(part).transpose(1, 2, 0, 3)
+        windows, truth = prepare(tensors, known, settings, scales, start), features.truth(part).transpose(1, 2, 0, 3)
         pick = np.argsort(rng.random((len(part), stations)), axis=1) < each
         pick &= np.isfinite(truth).any(axis=(2, 3))
         rows.add(windows, truth.reshape(len(windows), *truth.shape[2:]), part, np.flatnonzero(pick))

@@ -130,7 +130,9 @@ def test_what_training_hides_is_what_a_late_feed_would_have_hidden() -> None:
 
 def test_a_drift_bends_the_past_and_leaves_today_and_a_busy_station_s_forecast() -> None:
     tensors = crowded(FEATURES.tensors(ORIGINS), 1.0)
-    bent = augment_tensors(tensors, Augment(late_minutes=0, silent=0, weeks=0), INPUTS, np.random.default_rng(2))
+    bent = augment_tensors(
+        tensors, Augment(late_minutes=0, silent=0, drift=0.1, shift=0.2), INPUTS, np.random.default_rng(2)
+    )
     np.testing.assert_array_equal(bent.recent, tensors.recent)
     with np.errstate(invalid="ignore"):
         rate = np.diff(np.log(bent.lags / tensors.lags), axis=0)

@@ -16,7 +16,7 @@ from tasks.errors import ModelError
 from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.weights import Weights, adopt
-from tasks.model.architectures.next_hour_lstm import NextHourConfig, NextHourLstm
+from tasks.model.architectures.next_hour_lstm import Given, NextHourConfig, NextHourLstm
 from tasks.model.serving.bundle import load_bundle, save_bundle
 from tasks.model.training.fine_tuning import is_warm
 from tasks.model.training.train import Trained, split_of
@@ -66,7 +66,7 @@ def test_weights_of_another_layout_are_not_taken(tiny_champion: Trained) -> None
     architecture = NextHourLstm(NextHourConfig(**CONFIG))
     for other in (None, replace(start, weeks=5), replace(start, targets=("exits",)), replace(start, weights=None)):
         architecture.start = other
-        assert not architecture._adopt(None, features, {})
+        assert not architecture._adopt(None, features, Given({}, None))
     fewer = Weights(arrays=start.weights.arrays[:-1])
     narrow = Weights(arrays=[a[..., :-1] for a in start.weights.arrays])
     network: Any = SimpleNamespace(weights=[Variable(a.shape) for a in start.weights.arrays])
