@@ -67,7 +67,8 @@ def remove(
     """End an override before its time; it stays in the ledger."""
     settings = read_settings(config, data_root)
     ended = pipeline.remove(settings, now(), override_id, who or getpass.getuser(), why)
-    output.emit({"id": override_id}, json, [f"override {override_id} of {ended.scope} ends with the next forecast"])
+    what = name_scope(ended, station_table(settings))
+    output.emit({"id": override_id}, json, [f"override {override_id} of {what} ends with the next forecast"])
 
 
 @override_app.command("list")

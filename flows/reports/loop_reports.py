@@ -102,7 +102,8 @@ def forecast_document(
     blocks: list[Block] = [f"{totals} expected in the hour at {s['stations']:,} stations, by {who}."]
     blocks += [Alert("DEGRADED", s["degraded_reason"])] if s["degraded_reason"] else []
     blocks += [
-        f"{each['who']} multiplies {each['scope']} by {each['factor']:g} until {each['to']}: {each['why']}"
+        f"{each['who']} multiplies {stations.label(each['scope'])} by {each['factor']:g} until {each['to']}: "
+        f"{each['why']}"
         for each in s.get("overrides", [])
     ]
     failed = [(v["name"], v["rung"], v["detail"]) for v in s["verdicts"] if not v["passed"]]

@@ -105,11 +105,13 @@ def test_a_station_file_that_cannot_be_used_stops_no_publication(tmp_path: Path)
 
 
 def test_the_forecast_s_report_names_stations_and_shows_names_as_text(capsys: pytest.CaptureFixture[str]) -> None:
-    report = ForecastReport(cast(Any, SimpleNamespace(summary=SUMMARY)), {})
+    concert = {"who": "Ann", "scope": "99", "factor": 1.5, "to": "2024-03-05T11:00:00Z", "why": "concert"}
+    report = ForecastReport(cast(Any, SimpleNamespace(summary={**SUMMARY, "overrides": [concert]})), {})
     text = markdown(forecast_document(report, TABLE, embed_picture(one_pixel(), f"entries at {NASTY}")))
     assert "<img" not in text
     assert "&lt;img src=x onerror=alert(1)&gt; $\\\\frac$ \\`\\[b\\](c)\\` (72) | 2.00 |" in text
     assert "| 73 | 1.00 |" in text
+    assert "Ann multiplies Elsewhere (99) by 1.5 until 2024-03-05T11:00:00Z: concert" in text
     show(forecast_document(report, StationTable({"72": Station("72", "[red]Lake[/red]")}, problem="the file is gone")))
     terminal = capsys.readouterr().err
     assert "[red]Lake[/red] (72)" in terminal
