@@ -62,7 +62,7 @@ def chance_above(limit: Double, mean: Double, variance: Double) -> Double:
     few = np.isfinite(limit) & (np.maximum(mean, limit) < EXACT)
     phi = np.maximum(variance / np.maximum(mean, FEWEST), 1.0)
     answer[few] = _sum_tail(whole[few], np.maximum(mean, FEWEST)[few], phi[few])
-    return np.where(limit < 0, 1.0, answer)
+    return np.where(np.isnan(limit + mean + variance), np.nan, np.where(limit < 0, 1.0, answer))
 
 
 def surprise(actual: Double, mean: Double, variance: Double) -> Double:
