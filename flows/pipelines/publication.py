@@ -34,14 +34,19 @@ def publish_issue(
     overrides: tuple[Override, ...],
     as_of: np.datetime64,
     origin: np.datetime64,
+    *,
+    live: bool = True,
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Publish an issue to every target; place per target, and the error per target that failed."""
+    """Publish an issue to every target; place per target, and the error per target that failed.
+
+    Only the clock may prove a later publication wrong: where the issue is not `live`, targets keep what they hold.
+    """
     from tasks.levels.steps import make_publication
     from tasks.publish.steps import find_wrong_publication, publish, remember_published
 
     issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
     issued.summary["alerts"] = _find_alerts(settings, history, issued, origin)
-    wrong = find_wrong_publication(settings, issued.summary)
+    wrong = find_wrong_publication(settings, issued.summary) if live else None
     issued.summary.update({"trusted_until": wrong} if wrong else {})
     publication = make_publication(settings, history, issued.table, issued.summary, overrides)
     published, failed = {}, {}

@@ -104,7 +104,7 @@ def marks(bench: Bench) -> dict[str, list[str]]:
 def test_late_data_lands_in_its_own_day_and_says_what_it_touched(town: Town) -> None:
     report = town.ingest(NOW)
     assert report.days == report.late.days == [str(LATE)]
-    assert report.late.lag_days == [str(LATE), str(LATE + 7)]
+    assert report.late.lag_days == [str(LATE), str(LATE + 6), str(LATE + 7)]
     assert report.late.forecast_days == [str(day) for day in (LATE, LATE + 1, LATE + 7)]
     assert report.late.score_days == [str(day) for day in (LATE - 1, LATE, LATE + 7)]
     assert marks(town) == {"lags": report.late.lag_days, "scores": report.late.score_days}
@@ -209,7 +209,7 @@ def test_a_crash_at_any_write_loses_no_mark(town: Town) -> None:
             town.ingest_into(Failing(str(root), survived), NOW)
         assert town.ingest(NOW + np.timedelta64(60, "s")).days == [str(LATE)]
         assert marks(town) == {
-            "lags": [str(LATE), str(LATE + 7)],
+            "lags": [str(LATE), str(LATE + 6), str(LATE + 7)],
             "scores": [str(day) for day in (LATE - 1, LATE, LATE + 7)],
         }
         score_forecasts(town.settings, NOW + np.timedelta64(120, "s"))

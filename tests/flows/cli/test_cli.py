@@ -226,7 +226,7 @@ def test_too_little_history_says_how_much_there_is_and_how_much_is_needed(
     code, _, err = nexthour("retrain", "--config", network, "--as-of", "2024-03-05T09:00")
     line = err.strip().splitlines()[-1]
     assert code == 1
-    assert "21" in line
+    assert "needs 8 days" in line
     assert "day" in line
 
 
