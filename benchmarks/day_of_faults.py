@@ -273,10 +273,10 @@ def run_cycle(town: Town, fault: Fault, row: Row, last: bool) -> None:
     with suppress(NexthourError):
         loop.ingest(town.settings, clock)
     if fault.as_of is not None:  # the schedule goes on beside what somebody asks for
-        loop.forecast(town.settings, clock, clock=clock)
+        loop.forecast(town.settings, clock)
     before = published_moments(town)
     asked = clock if fault.as_of is None else clock + fault.as_of
-    made = loop.forecast(town.settings, asked, clock=clock)
+    made = loop.forecast(town.settings, asked, clock=None if fault.as_of is None else clock)
     after, row.cycles = published_moments(town), row.cycles + 1
     new = [name for name in after if after[name] != before.get(name)]
     row.published += bool(new)

@@ -43,7 +43,7 @@ def forecast(
         as_of: forecast as of this moment with what was known then; now by default.
     """
     settings, moment = begin(as_of)
-    report = loop.forecast(settings, moment, version or model, now())
+    report = loop.forecast(settings, moment, version or model, now() if as_of else None)
     emit_forecast_events(settings, report, live=as_of is None)
     document = forecast_document(report, station_table(settings), _picture(settings, report))
     publish_artifact(document, "forecast", "The next hour")

@@ -187,8 +187,8 @@ def forecast(
         check_export(settings, out, layout)
     elif layout != "minutes":
         raise ConfigError(f"--format goes with --out: nexthour forecast --out hour.csv --format {layout}")
-    clock = now()
-    report = loop.forecast(settings, moment(as_of, settings) or clock, model, clock)
+    asked = moment(as_of, settings)
+    report = loop.forecast(settings, now() if asked is None else asked, model, None if asked is None else now())
     output.emit(report, json, forecast_document(report, station_table(settings)))
     if out is not None:
         output.say(f"{export_forecast(settings, report.issue.table, out, layout):,} minutes written to {out}")

@@ -35,8 +35,6 @@ log = logging.getLogger(__name__)
 LADDER = ("champion", "previous", "linear_level", "weekday_level", "weekday_mean", "last_known")
 DAY = np.timedelta64(1, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
-LIVE = np.timedelta64(300, "s")
-"""How far behind the clock the moment of a forecast may lie that nobody asked for."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +183,15 @@ def forecast(
 ) -> ForecastReport:
     """Forecast the hour from `as_of` with the first model of the ladder that works, and publish to every target.
 
-    Nothing holds up the publication: the table of forecasts is written after it. A moment ahead of the `clock`, where
-    that is given, is published nowhere, as no forecast after it would be until the clock is there; one that lies behind
-    it was asked for, and replaces no later forecast.
+    Nothing holds up the publication: the table of forecasts is written after it.
+
+    Args:
+        settings: the network, its models and targets.
+        as_of: UTC; what was known then counts.
+        model: who forecasts.
+        clock: now, where a person asked for another moment; None where `as_of` is now. A moment ahead of it is
+            published nowhere, as no forecast after it would be until the clock is there; one behind it replaces no
+            later forecast.
     """
     from tasks.features.steps import load_features
     from tasks.forecast.steps import issue
@@ -203,8 +207,7 @@ def forecast(
         ahead = f"{as_of.astype('datetime64[s]')}Z is ahead of the clock: this forecast is shown, not published or kept"
         log.warning("%s", ahead)
         return ForecastReport(issued, {}, withheld=ahead)
-    live = clock is None or bool(clock - as_of < LIVE)
-    published, failed = publish_issue(settings, table, issued, overrides, as_of, origin, live=live)
+    published, failed = publish_issue(settings, table, issued, overrides, as_of, origin, live=clock is None)
     failed |= store_issue(settings, issued)
     shadows = forecast_shadows(settings, table, as_of, origin)
     return ForecastReport(issued, published, failed, failed_shadows=shadows)
