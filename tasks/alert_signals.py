@@ -89,7 +89,7 @@ def crowding_signal(
         truth: [C, O, S, H], NaN where not observed.
         interval: minutes per step.
         window_minutes: length of the window; at least one step is looked at.
-        factor: spread factor of the hour, by which it is told whether the whole hour was unusual.
+        factor: spread factor of the hour, which decides whether the whole hour was unusual.
     """
     steps = crowding_steps(interval, window_minutes)
     variance = interval_variance(mean, quantiles)

@@ -86,6 +86,6 @@ async def _first_page(request: Request) -> Response:
 
 
 async def _unreadable(_: Request, error: Exception) -> JSONResponse:
-    """What is wrong with the data root is for the log: clients are told nothing of this machine."""
+    """What is wrong with the data root is for the log: clients learn nothing of this machine."""
     log.error("%s", error)
     return JSONResponse({"detail": "the tables cannot be read now; the log says why"}, 503, {"Retry-After": "60"})

@@ -58,23 +58,23 @@ def follow(
     """
     now, known = f"{moment.astype('datetime64[s]')}Z", {reading.key: reading for reading in readings}
     after: dict[str, dict[str, Any]] = {}
-    told = []
+    alerts = []
     for key, alert in held.items():
         reading = known.get(key)
         strong = reading is not None and reading.strength >= CLOSE_SHARE * alert["threshold"]
         seen = now if strong else alert["strong_at"]
         current = {**alert, **(_numbers(reading) if reading else {}), "strong_at": seen}
         if moment - np.datetime64(seen.removesuffix("Z"), "s") >= CALM:
-            told.append({**current, "state": "closed"})
+            alerts.append({**current, "state": "closed"})
         else:
             after[key] = current
-            told.append({**current, "state": "ongoing"})
+            alerts.append({**current, "state": "ongoing"})
     for key, reading in known.items():
         if key not in held and reading.strength >= thresholds[reading.signal]:
             fresh = {**asdict(reading), **_numbers(reading), "threshold": thresholds[reading.signal]}
             after[key] = {**fresh, "opened_at": now, "strong_at": now, "sentence": describe(reading)}
-            told.append({**after[key], "state": "opened"})
-    return after, sorted(told, key=lambda alert: (alert["signal"], -alert["strength"], alert["station_id"]))
+            alerts.append({**after[key], "state": "opened"})
+    return after, sorted(alerts, key=lambda alert: (alert["signal"], -alert["strength"], alert["station_id"]))
 
 
 def describe(reading: Reading) -> str:

@@ -8,16 +8,14 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import headless_chromium
 
 from flows.deployments import DEPLOYMENTS
 from flows.machine.forms import fill_form
 from tasks.settings.tree import Settings
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 def schema_of(flow: str) -> dict[str, Any]:
@@ -78,13 +76,8 @@ def pages(prefect_harness: None) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """A headless Chromium."""
-    if not CHROMIUM.exists():
-        pytest.skip("no /usr/bin/chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    with headless_chromium() as made:
         yield made
-        made.close()
 
 
 def test_the_page_of_every_form_has_drop_downs_for_closed_sets_and_no_field_for_config_or_data_root(

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser import headless_chromium
 
 from tasks.contracts import Publication
 from tasks.publish import make_target
 from tasks.settings.tree import Settings
 
-CHROMIUM = Path("/usr/bin/chromium")
 AT = "2026-03-10T21:32:10Z"
 """Two minutes after the made-up issue."""
 
@@ -23,13 +23,8 @@ AT = "2026-03-10T21:32:10Z"
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Any]:
     """A headless Chromium."""
-    if not CHROMIUM.exists():
-        pytest.skip("no /usr/bin/chromium")
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as driver:
-        made = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+    with headless_chromium() as made:
         yield made
-        made.close()
 
 
 @pytest.fixture
