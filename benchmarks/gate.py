@@ -3,7 +3,8 @@
 python benchmarks/gate.py [--trials 4000]
 
 A day's relative gain of the challenger is normal with the given mean, spread 1, and AR(1) correlation from day to day;
-heavy: a t distribution of three degrees. False: promoted at no gain. Missed: not promoted at a gain of one spread.
+heavy: a t distribution of three degrees. Four and eight rows are also the quarters of one or two days. False: promoted at
+no gain. Missed: not promoted at a gain of one spread.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def main() -> None:
     asked = parser.parse_args()
     found = []
     print(f"{'days':>4} {'rho':>4} {'tails':>6} {'test':>16} {'false':>7} {'missed':>7}")
-    for days in (3, 7, 14):
+    for days in (3, 4, 7, 8, 14):
         for rho, heavy in ((0.0, False), (0.4, False), (0.4, True)):
             for name, test in TESTS.items():
                 rng = np.random.default_rng(7)

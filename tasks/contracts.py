@@ -149,6 +149,13 @@ class Features(Protocol):
         """Counts of the hour after each origin, float32 [C, O, S, H]; NaN where not observed."""
 
 
+class HistoryFeatures(Features, Protocol):
+    """Features whose history can be cut, to see what it brings."""
+
+    def since(self, moment: np.datetime64) -> Features:
+        """The features as if nothing had been observed before `moment` (UTC), with counts of today and no channels."""
+
+
 class History(Protocol):
     """Counts and profile of any minute, from which the series of a day is made.
 

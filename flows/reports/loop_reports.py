@@ -134,6 +134,7 @@ def retrain_document(report: RetrainReport, picture: MarkdownOnly | None = None)
             legend(figures),
             *([picture] if picture else []),
             MarkdownOnly(report.decision.partition("\n\n")[2]),  # without the reason, which stands above
+            *([MarkdownOnly(report.history)] if report.history else []),
             *(Alert("WARNING", warning) for warning in report.warnings),
             *([MarkdownOnly(f"[The run in MLflow]({report.url})")] if report.url else []),
             f"MLflow: {run} at {report.tracking_uri}; bundle in {report.bundle}",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -63,6 +64,13 @@ class MinuteFeatures:
         other = copy.copy(self)
         other.known = known
         return other
+
+    def since(self, moment: np.datetime64) -> MinuteFeatures:
+        """The features as if nothing had been observed before `moment` (UTC), with counts of today and no channels."""
+        grid, first = self.grid, int(np.clip(self.grid.index(moment.astype("datetime64[m]")), 0, self.grid.steps))
+        start = grid.start + first * np.timedelta64(grid.interval, "m")
+        later = replace(grid, values=grid.values[:, :, first:], start=start)
+        return MinuteFeatures(later, self.clock.timezone, self.settings, self.holidays, self.delay_steps)
 
     def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
         """Tensors at these origins (UTC), each seeing only what lies before it.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tasks.contracts import Features, FitLog, Forecaster, Progress, Space
+from tasks.contracts import Features, FitLog, Forecaster, HistoryFeatures, Progress, Space
 from tasks.errors import ConfigError, ModelError, nearest_key
 from tasks.model import architectures
 from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, bundle_folder, promote, sync_champion
@@ -27,6 +27,7 @@ from tasks.model.review.training_run import follow_training as follow
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
 from tasks.model.serving.bundle import load_bundle, load_with_meta, save_bundle
 from tasks.model.training.fine_tuning import FineTuning, is_warm
+from tasks.model.training.holdout import PARTS
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
 from tasks.settings.tree import Settings
 from tasks.stepping import step
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BUNDLE = "bundle"
+FEW_DAYS = 3
+"""Held-out days with fewer of which their quarters are compared."""
 Before = Callable[[np.datetime64], Features]
 Maker = Callable[[np.datetime64, Path | None, Path], Forecaster]
 
@@ -51,7 +54,7 @@ def is_version(name: str) -> bool:
 @step("train model")
 def train_model(
     settings: Settings,
-    features: Features,
+    features: HistoryFeatures,
     as_of: np.datetime64,
     model: str | None = None,
     *,
@@ -77,12 +80,25 @@ def follow_training(
 
 @step("judge")
 def judge(settings: Settings, trained: Trained, champion: BundledForecaster | None) -> Decision:
-    """Hold the challenger's losses of each held-out day against those of champion and baselines; see `gate.decide`."""
-    losses = {name: scores.daily for name, scores in trained.scores.items()}
+    """Hold the challenger's losses against those of champion and baselines; see `gate.decide`.
+
+    Days are compared, or their quarters where few days are held out, as with the first weeks of history.
+    """
+    few = len(trained.days) < FEW_DAYS
+    losses = {name: scores.by_part if few else scores.daily for name, scores in trained.scores.items()}
     name = f"champion {champion.version}" if champion is not None else CHAMPION
     challenger, present = losses.pop(CHALLENGER), losses.pop(CHAMPION, None)
     total = trained.features.grid.total is not None
-    decision = decide(challenger, present, losses, trained.volume, settings.gate, champion_name=name, total=total)
+    decision = decide(
+        challenger,
+        present,
+        losses,
+        trained.volume,
+        settings.gate,
+        champion_name=name,
+        total=total,
+        parts=PARTS if few else 1,
+    )
     return decision.wait_for_person() if settings.gate.approval else decision
 
 

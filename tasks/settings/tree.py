@@ -119,7 +119,7 @@ class GateSettings(Section):
 
     confidence: float = Field(0.8, gt=0.5, lt=1, description="How sure the gate is that the challenger is better.")
     margin: float = Field(0.03, ge=0, description="How much worse any station tier may get.")
-    minimum_days: int = Field(3, ge=1, description="Held-out days without which nothing is promoted.")
+    minimum_days: int = Field(1, ge=1, description="Held-out days without which nothing is promoted.")
     baselines: tuple[Name, ...] = Field(
         ("weekday_mean", "weekday_level", "linear_level"),
         min_length=1,

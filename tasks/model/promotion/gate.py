@@ -2,7 +2,8 @@
 
 Losses are paired by service day. A day counts by its relative difference, so that a quiet Sunday weighs as much as a
 busy Friday; a one-sided paired t-test over the days gives the confidence that the challenger is better. It is
-calibrated at few days, where bootstraps over days promote too much: benchmarks/gate.py.
+calibrated at few days, where bootstraps over days promote too much: benchmarks/gate.py. Of one or two days the quarters
+are compared in the same way, and a first champion must then be better outright.
 """
 
 from __future__ import annotations
@@ -29,21 +30,25 @@ def decide(
     *,
     champion_name: str = "champion",
     total: bool = False,
+    parts: int = 1,
 ) -> Decision:
     """Judge a challenger on held-out days.
 
     Args:
-        challenger: float64 [day, station], loss on days that it never saw; NaN where there was no truth.
+        challenger: float64 [day, station], loss on days that it never saw; NaN where there was no truth. Or
+            [part of a day, station].
         champion: the same of the present champion on the same days; None while there is none.
         baselines: the same of every baseline, by name.
         volume: float64 [station], people per day, by which the tiers are cut.
         settings: confidence, margin, minimum of days.
         champion_name: what to call the champion.
         total: the last station is the sum of the others: a tier of its own, and no part of anything else.
+        parts: rows of the losses per day.
 
     Returns:
         With a champion, promoted if better than it and every baseline with `confidence` and no tier is worse by more
-        than `margin`, with `confidence`. Without one, promoted unless worse than a baseline, or in a tier, likewise.
+        than `margin`, with `confidence`. Without one, promoted unless worse than a baseline, or in a tier, likewise;
+        by parts of days only if it is better than every baseline outright.
 
     Raises:
         ValueError: if there is nothing to compare with.
@@ -52,23 +57,24 @@ def decide(
     if not rivals:
         raise ValueError("the gate needs a champion or a baseline to compare with")
     seen = np.logical_and.reduce([np.isfinite(loss) for loss in rivals.values()])
-    parts = slice(0, challenger.shape[1] - total)
-    days = np.flatnonzero(seen[:, parts].any(axis=1))
-    if not len(days):
+    among = slice(0, challenger.shape[1] - total)
+    rows = np.flatnonzero(seen[:, among].any(axis=1))
+    days = -(-len(rows) // parts)
+    if not days:
         return Decision(False, "No held-out day could be compared: there is no truth for any.", 0, (), ())
     if not np.isfinite(challenger[seen]).all():
-        return Decision(False, "The challenger's forecasts are not finite everywhere.", len(days), (), ())
-    ours = np.where(seen, challenger, np.nan)[days]
-    theirs = {name: np.where(seen, loss, np.nan)[days] for name, loss in rivals.items()}
+        return Decision(False, "The challenger's forecasts are not finite everywhere.", days, (), ())
+    ours = np.where(seen, challenger, np.nan)[rows]
+    theirs = {name: np.where(seen, loss, np.nan)[rows] for name, loss in rivals.items()}
     sure = settings.confidence
     table = tuple(
-        _row(name, "baseline" if champion is None or i else "champion", ours[:, parts], loss[:, parts], sure)
+        _row(name, "baseline" if champion is None or i else "champion", ours[:, among], loss[:, among], sure)
         for i, (name, loss) in enumerate(theirs.items())
     )
     reference = table[0] if champion is not None else min(table, key=lambda row: row.loss)
-    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings, parts)
-    promoted, reason = _verdict(table, tiers, reference, len(days), settings)
-    return Decision(promoted, reason, len(days), table, tiers)
+    tiers = _tiers(reference.rival, ours, theirs[reference.rival], volume, settings, among)
+    promoted, reason = _verdict(table, tiers, reference, days, settings, outright=parts > 1)
+    return Decision(promoted, reason, days, table, tiers)
 
 
 def better_confidence(challenger: Losses, rival: Losses) -> float:
@@ -105,12 +111,12 @@ def _row(name: str, role: str, challenger: Losses, loss: Losses, confidence: flo
 
 
 def _tiers(
-    rival: str, challenger: Losses, loss: Losses, volume: Losses, settings: GateSettings, parts: slice
+    rival: str, challenger: Losses, loss: Losses, volume: Losses, settings: GateSettings, among: slice
 ) -> tuple[TierRow, ...]:
     """A tier is hurt where it is worse by more than the margin and its days bear that out: one burst is no proof."""
-    rows, groups = [], [*zip(TIERS, station_tiers(volume[parts]), strict=False)]
-    if parts.stop < len(volume):
-        groups.append((TOTAL, np.array([parts.stop])))
+    rows, groups = [], [*zip(TIERS, station_tiers(volume[among]), strict=False)]
+    if among.stop < len(volume):
+        groups.append((TOTAL, np.array([among.stop])))
     for name, group in groups:
         if np.isnan(loss[:, group]).all():
             continue
@@ -125,7 +131,13 @@ def _tiers(
 
 
 def _verdict(
-    table: Sequence[RivalRow], tiers: Sequence[TierRow], reference: RivalRow, days: int, settings: GateSettings
+    table: Sequence[RivalRow],
+    tiers: Sequence[TierRow],
+    reference: RivalRow,
+    days: int,
+    settings: GateSettings,
+    *,
+    outright: bool,
 ) -> tuple[bool, str]:
     """Whether to promote, and why."""
     if days < settings.minimum_days:
@@ -134,10 +146,11 @@ def _verdict(
     failed = [r for r in table if (r.verdict == "worse" if first else r.verdict != "better")]
     if failed:
         row = min(failed, key=lambda r: r.confidence)
-        return False, (
-            f"The challenger is {_comparison(row)} (confidence {row.confidence:.2f} of being better over {days} days, "
-            + (f"below {1 - settings.confidence:.2f})." if first else f"{settings.confidence:.2f} asked for).")
-        )
+        asked = f"below {1 - settings.confidence:.2f}" if first else f"{settings.confidence:.2f} asked for"
+        sure = f"confidence {row.confidence:.2f} of being better over {_days(days)}, {asked}"
+        return False, f"The challenger is {_comparison(row)} ({sure})."
+    if first and outright and not reference.challenger < reference.loss:
+        return False, f"The challenger is {_comparison(reference)} over {_days(days)}, too few to give it the doubt."
     hurt = [t for t in tiers if t.verdict == "worse"]
     if hurt:
         return False, (
@@ -145,12 +158,16 @@ def _verdict(
             f"the margin is {100 * settings.margin:.1f} %."
         )
     if first:
-        best = f"{_comparison(reference)}, the best baseline, over {days} days"
+        best = f"{_comparison(reference)}, the best baseline, over {_days(days)}"
         return True, f"There was no champion to compare with; the challenger is {best}."
     return True, (
-        f"The challenger is {_comparison(reference)} with confidence {reference.confidence:.2f} over {days} days, "
+        f"The challenger is {_comparison(reference)} with confidence {reference.confidence:.2f} over {_days(days)}, "
         "and better than every baseline."
     )
+
+
+def _days(number: int) -> str:
+    return f"{number} day{'s' * (number != 1)}"
 
 
 def _tier_name(tier: TierRow) -> str:

@@ -86,13 +86,14 @@ def join(sections: Sequence[str]) -> str:
 
 
 def _about_data(trained: Trained, meta: Mapping[str, Any]) -> list[str]:
-    """Which data, in a sentence."""
+    """Which data, in a sentence; and what more of it would bring."""
     grid, split = trained.features.grid, trained.split
     parts = (("training", split.train), ("validation", split.validation), ("held out", split.holdout))
     spans = "; ".join(f"{name} {str(o[0])[:10]} to {str(o[-1])[:10]}" for name, o in parts if len(o))
     seen = float(np.isfinite(grid.values).mean())
     size = f"{len(grid.stations):,} stations, {seen:.1%} of the minutes observed"
-    return [f"**Data** `{meta['data']}`: {size}; {spans} (UTC)."]
+    history = [trained.history.to_markdown()] if trained.history else []
+    return [f"**Data** `{meta['data']}`: {size}; {spans} (UTC).", *history]
 
 
 def _format_figure(figure: str, value: float) -> str:

@@ -1,8 +1,9 @@
 """The figures of one training as MLflow shows them. Metric names are a contract: `<section>/<model>.<figure>`.
 
 Sections: `loss` by epoch; `fit`, its time; `holdout` (all stations) and `network` (their total) on the held-out days;
-`horizon` by minute ahead; `hour` by local hour of the origin; `gate`. The model is "challenger", "champion" or a
-baseline's name. `tier/<model>.<figure>` holds those of the busiest, middle and quietest third, steps 0, 1 and 2.
+`horizon` by minute ahead; `hour` by local hour of the origin; `gate`; `history`, what the oldest third of a short
+history has brought. The model is "challenger", "champion" or a baseline's name. `tier/<model>.<figure>` holds those of
+the busiest, middle and quietest third, steps 0, 1 and 2.
 """
 
 from __future__ import annotations
@@ -74,6 +75,8 @@ def log_figures(
     gate = {f"gate/{name}.confidence": row.confidence for name, row in rivals.items()}
     gate |= {f"gate/{name}.difference_percent": row.difference for name, row in rivals.items()}
     run.metrics({f"fit/{name}": float(trained.log.notes[name]) for name in CLOCKED if name in trained.log.notes}, as_of)
+    if trained.history:
+        run.metrics({"history/days": trained.history.days, "history/gain_percent": trained.history.percent}, as_of)
     run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of, model_id=model_id)
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
     run.text("tables/targets.csv", as_csv(target_rows(trained)))

@@ -58,6 +58,7 @@ class RetrainReport:
         waits: whether the gate would promote it, and a person decides.
         by_horizon: model -> mean absolute error of a station's step, in people, per step ahead on held-out days.
         warnings: sentences for the person who reads it.
+        history: what more history would bring, markdown; empty where that is not measured.
     """
 
     run_id: str | None
@@ -73,6 +74,7 @@ class RetrainReport:
     waits: bool = False
     by_horizon: dict[str, list[float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    history: str = ""
 
 
 def register_challenger(
@@ -124,6 +126,7 @@ def register_challenger(
         waits=decision.waits,
         by_horizon=horizon_errors(trained),
         warnings=warnings,
+        history=trained.history.to_markdown() if trained.history else "",
     )
 
 

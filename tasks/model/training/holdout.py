@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 ROWS = 60_000
 """Rows (an origin at a station) that are scored, at most; with more, origins are left out evenly."""
 DAY = np.timedelta64(1440, "m")
+PARTS = 4
+"""Parts of a held-out day that have a loss of their own."""
 FLOOR = 0.1
 """Least forecast of an hour, people, in the deviance of the hour."""
 
@@ -42,6 +44,7 @@ class Scores:
         daily: float64 [day, station], Poisson deviance of the hour, mean over targets and origins; NaN without truth.
             The total is the last station, where there is one. Days are 24 hours each, counted back from the last
             origin. The gate judges by it.
+        by_part: float64 [part of a day, station], the same for each quarter of these days, by which it judges few days.
         calibration: share of observed minutes at or below each quantile of `QUANTILES`.
         by_tier: by third of the stations, busiest first. There and in `overall` are, besides, `noise_floor`, the RMSE
             of the true rate of Poisson counts; `peak_precision` and `peak_recall`, see `busy_hours`; and, where
@@ -55,16 +58,22 @@ class Scores:
     by_horizon: list[dict[str, float]]
     by_hour: list[dict[str, float]]
     daily: Double
+    by_part: Double
     calibration: list[float]
     by_tier: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def held_out_day(origins: Minutes) -> npt.NDArray[np.int64]:
-    """Held-out day of each origin, 0 the earliest; days are 24 hours, counted back from the last origin."""
+def held_out_day(origins: Minutes, parts: int = 1) -> npt.NDArray[np.int64]:
+    """Held-out day of each origin, 0 the earliest; days are 24 hours, counted back from the last origin.
+
+    Args:
+        origins: ascending.
+        parts: into which each day is cut; the number is then that of the part.
+    """
     if not len(origins):
         return np.zeros(0, np.int64)
-    back = (origins[-1] - origins) // DAY
-    return np.asarray(back.max() - back, np.int64)
+    back = (origins[-1] - origins) // (DAY // parts)
+    return np.asarray((back.max() // parts + 1) * parts - 1 - back, np.int64)
 
 
 def limit_origins(origins: Minutes, stations: int) -> Minutes:
@@ -91,9 +100,9 @@ def score(
         progress: called with the number of origins done.
         baselines: names of the models whose best is what others are held against, see `headroom_taken`.
     """
-    grid, day = features.grid, held_out_day(origins)
+    grid, part_of_day = features.grid, held_out_day(origins, PARTS)
     hour = ((to_local(origins, timezone).astype(np.int64) // 60) % 24).astype(np.int64)
-    sums, busy = {name: _Sums(features, day, hour) for name in models}, BusyHours(grid)
+    sums, busy = {name: _Sums(features, part_of_day, hour) for name in models}, BusyHours(grid)
     done = 0
     for part in chunks(origins, features):
         tensors, truth, limits = features.tensors(part), features.truth(part), busy.limits(part)
@@ -121,14 +130,14 @@ def _add_headroom(scores: Mapping[str, Scores], baselines: Collection[str]) -> N
 class _Sums:
     """Sums of one model while the origins go by; spans are the steps of the hour, then the hour."""
 
-    def __init__(self, features: Features, day: npt.NDArray[np.int64], hour: npt.NDArray[np.int64]) -> None:
+    def __init__(self, features: Features, part: npt.NDArray[np.int64], hour: npt.NDArray[np.int64]) -> None:
         stations, steps = len(features.grid.stations), 60 // features.grid.interval
         self.spans = [Span(str(i), slice(i, i + 1)) for i in range(steps)] + [Span("hour", slice(0, steps))]
-        self.day, self.hour = day, hour
+        self.part, self.hour = part, hour
         self.cells: Any = 0
         self.total: Any = 0
         self.by_hour: Any = 0
-        self.loss, self.hours = (np.zeros((int(day.max(initial=-1)) + 1, stations)) for _ in range(2))
+        self.loss, self.hours = (np.zeros((int(part.max(initial=-1)) + 1, stations)) for _ in range(2))
         self.below, self.minutes, self.peaks = np.zeros(7), 0, np.zeros((1, stations, len(PEAK_SUMS)))
         self.parts = features.grid.parts
 
@@ -143,8 +152,8 @@ class _Sums:
         self.by_hour = self.by_hour + hours
         whole = scored.complete[..., -1]
         loss = hour_deviance(scored.forecast[..., -1], scored.actual[..., -1])
-        np.add.at(self.loss, self.day[at], np.where(whole, loss, 0).sum(axis=0))
-        np.add.at(self.hours, self.day[at], whole.sum(axis=0))
+        np.add.at(self.loss, self.part[at], np.where(whole, loss, 0).sum(axis=0))
+        np.add.at(self.hours, self.part[at], whole.sum(axis=0))
         self.peaks = self.peaks + peak_counts(mean, truth, limits)
         truth, quantiles = truth[:, :, parts], quantiles[:, :, :, parts]
         seen = np.isfinite(truth)
@@ -165,7 +174,8 @@ class _Sums:
             by_station={name: figures(hour[:, s].sum(axis=0)) for s, name in enumerate(stations)},
             by_horizon=[figures(step, "step") for step in steps[:-1]],
             by_hour=[figures(row) for row in self.by_hour],
-            daily=np.divide(self.loss, self.hours, out=np.full_like(self.loss, np.nan), where=self.hours > 0),
+            daily=_mean(*(x.reshape(-1, PARTS, len(stations)).sum(axis=1) for x in (self.loss, self.hours))),
+            by_part=_mean(self.loss, self.hours),
             calibration=(self.below / max(self.minutes, 1)).tolist(),
             by_tier={
                 name: {"stations": float(len(of)), **_all_figures(among[:, of], peaks[:, of])}
@@ -179,6 +189,11 @@ def _all_figures(sums: Double, peaks: Double) -> dict[str, float]:
     total = sums.sum(axis=(0, 1))
     floor = noise_floor(total[SUMS.index("actual")], total[SUMS.index("spans")])
     return figures(total) | peak_figures(peaks.sum(axis=(0, 1))) | {"noise_floor": floor}
+
+
+def _mean(sums: Double, counts: Double) -> Double:
+    """Means; NaN where nothing counts."""
+    return np.divide(sums, counts, out=np.full_like(sums, np.nan), where=counts > 0)
 
 
 def hour_deviance(forecast: Double, actual: Double) -> Double:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES
-from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Split
+from tasks.contracts import Features, FitLog, Forecaster, Grid, HistoryFeatures, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.metrics import Double
 from tasks.model.serving.bundle import BundledForecaster
+from tasks.model.training import history_gain
 from tasks.model.training.fine_tuning import is_warm
 from tasks.model.training.fit import fit_forecaster, make_architecture
 from tasks.model.training.holdout import Scores, held_out_day, limit_origins, score
@@ -43,6 +44,7 @@ class Trained:
         volume: float64 [station], people per held-out day; that of their total last, where there is one.
         champion: metadata of the present champion's bundle, with its `version`; empty without one.
         baselines: of the gate, fitted on the same days, by name.
+        history: what the oldest third of a short history has brought.
     """
 
     model: str
@@ -58,10 +60,11 @@ class Trained:
     volume: Double = field(default_factory=lambda: np.zeros(0))
     champion: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, Forecaster] = field(default_factory=dict)
+    history: history_gain.HistoryGain | None = None
 
 
 def train(
-    features: Features,
+    features: HistoryFeatures,
     settings: Settings,
     as_of: np.datetime64,
     model: str | None = None,
@@ -99,6 +102,10 @@ def train(
     if champion is not None and _can_forecast(champion, features, origins):
         models[CHAMPION] = champion
     scores = score(features, origins, models, settings.network.timezone, progress, baselines)
+    history = None
+    if history_gain.MODEL in baselines:
+        observed = observed_span(features.grid, as_of.astype("datetime64[m]"))[0]
+        history = history_gain.measure_gain(features, split, scores[history_gain.MODEL], settings, observed)
     first = origins[np.unique(held_out_day(origins), return_index=True)[1]]
     return Trained(
         model=name,
@@ -114,6 +121,7 @@ def train(
         volume=_volume(features.grid, split),
         champion={} if champion is None else {**champion.meta, "version": champion.version},
         baselines=baselines,
+        history=history,
     )
 
 

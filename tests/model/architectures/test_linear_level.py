@@ -13,7 +13,7 @@ from support import tiny_city
 from tasks.contracts import FitLog, Grid
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture, initial_forecaster, load
-from tasks.model.architectures._linear.fit import RUN, UNTOLD, batches, choose_penalties
+from tasks.model.architectures._linear.fit import RUN, UNTOLD, LinearConfig, batches, choose_penalties, fit_linear
 from tasks.model.architectures._linear.inputs import linear_rows
 from tasks.model.architectures._linear.ridge import Rows, StationFit, fit_pooled
 
@@ -155,6 +155,15 @@ def test_training_without_a_count_is_rejected_with_the_remedy() -> None:
     features = town.SmallFeatures(replace(grid, values=np.full_like(grid.values, np.nan)))
     with pytest.raises(HistoryError, match="linear_level: no training hour with a count: ingest more"):
         architecture("linear_level").fit(features, town.SPLIT, 1, FitLog())
+
+
+def test_gate_and_network_of_a_night_share_one_fit() -> None:
+    features = town.SmallFeatures(town.grid())
+    first = fit_linear(features, town.SPLIT, LinearConfig())
+    assert fit_linear(features, town.SPLIT, LinearConfig()) is first
+    assert fit_linear(features, town.SPLIT, LinearConfig(fairness=1)) is not first
+    assert fit_linear(features, replace(town.SPLIT), LinearConfig()) is not first
+    assert fit_linear(town.SmallFeatures(town.grid()), town.SPLIT, LinearConfig()) is not first
 
 
 def test_it_does_not_forecast_before_it_was_fitted() -> None:

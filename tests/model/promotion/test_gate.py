@@ -68,6 +68,32 @@ def test_too_few_days_promote_nothing() -> None:
     assert "Only 2 held-out days" in decision.reason
 
 
+def quarters(challenger: np.ndarray, champion: np.ndarray | None, baseline: np.ndarray) -> Decision:
+    """Rows are quarters of days."""
+    settings = GATE.model_copy(update={"minimum_days": 1})
+    return decide(
+        challenger, champion, {"weekday_level": baseline}, VOLUME, settings, champion_name="version 4", parts=4
+    )
+
+
+def test_quarters_of_one_day_make_a_first_champion_that_is_better_outright() -> None:
+    baseline = losses(1.0, 2, days=4)
+    decision = quarters(0.99 * baseline, None, baseline)
+    assert decision.promoted
+    assert decision.days == 1
+    assert decision.reason.endswith("the best baseline, over 1 day.")
+    level = quarters(baseline.copy(), None, baseline)
+    assert not level.promoted
+    assert "level with weekday_level over 1 day" in level.reason
+
+
+def test_a_present_champion_yields_to_one_day_only_where_its_quarters_agree() -> None:
+    champion = losses(1.0, 2, days=4)
+    agree, differ = 0.95 * champion, champion * np.array([0.5, 1.2, 1.2, 1.0])[:, None]
+    assert quarters(agree, champion, 2 * champion).promoted
+    assert not quarters(differ, champion, 2 * champion).promoted
+
+
 def test_days_without_truth_count_for_nothing() -> None:
     gap = [losses(0.5, 1), losses(1.0, 2), losses(1.0, 3)]
     for table in gap:

@@ -13,13 +13,14 @@ from support import tiny_city
 
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ConfigError, HistoryError, ModelError
+from tasks.features.tensors import MinuteFeatures
 from tasks.metrics import hour_metrics, network_total
 from tasks.model.architectures import initial_forecaster
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.holdout import held_out_day, limit_origins, score
 from tasks.model.training.split import time_split
 from tasks.model.training.train import Trained, fit_before, observed_span, train
-from tasks.settings.tree import GateSettings, RetrainSettings
+from tasks.settings.tree import FeatureSettings, GateSettings, RetrainSettings
 
 HOUR = np.timedelta64(60, "m")
 DAY = np.timedelta64(1440, "m")
@@ -158,6 +159,17 @@ def test_the_gate_s_losses_are_the_hours_poisson_deviance_by_day_and_station(tin
             assert daily[day, station] == pytest.approx(np.mean(losses), rel=1e-4)
 
 
+def test_quarters_of_a_day_have_losses_of_which_its_loss_is_the_mean(tiny_champion: Trained) -> None:
+    origins = tiny_champion.split.holdout
+    parts = held_out_day(origins, 4)
+    np.testing.assert_array_equal(parts // 4, held_out_day(origins))
+    scores = tiny_champion.scores["weekday_mean"]
+    assert scores.by_part.shape == (4 * len(scores.daily), 3)
+    counts = np.bincount(parts, minlength=len(scores.by_part)).reshape(-1, 4, 1)
+    mean = (scores.by_part.reshape(-1, 4, 3) * counts).sum(axis=1) / counts.sum(axis=1)
+    np.testing.assert_allclose(mean, scores.daily)
+
+
 def test_all_models_are_scored_on_the_same_days(tiny_champion: Trained) -> None:
     assert set(tiny_champion.scores) == {"challenger", "weekday_mean", "weekday_level", "linear_level"}
     assert len({scores.overall["spans"] for scores in tiny_champion.scores.values()}) == 1
@@ -216,6 +228,31 @@ def _weights(network: bytes) -> list[bytes]:
 
     arrays = [numpy_helper.to_array(w) for w in onnx.load_from_string(network).graph.initializer]
     return sorted(array.tobytes() for array in arrays if array.size > 8)
+
+
+def with_all_weeks(values: np.ndarray | None = None) -> Trained:
+    """A training whose profile looks back further than the city's six weeks."""
+    settings, features = tiny_city.settings(), tiny_city.features(values)
+    wide = settings.model_copy(update={"features": FeatureSettings()})
+    return train(MinuteFeatures(features.grid, "UTC"), wide, tiny_city.AS_OF, "weekday_level")
+
+
+def test_what_the_oldest_third_of_a_short_history_brings_is_measured() -> None:
+    plain = with_all_weeks().history
+    values = tiny_city.grid().values.copy()
+    third = values[..., : values.shape[-1] // 3]
+    third[...] = np.random.default_rng(0).poisson(np.nanmean(third), third.shape)
+    misled = with_all_weeks(values).history
+    assert plain is not None
+    assert misled is not None
+    assert plain.days == 42
+    assert misled.percent < min(plain.percent, -5)
+    assert "may bring little" in misled.to_markdown()
+    assert misled.confidence < 0.5
+
+
+def test_a_history_as_long_as_the_weeks_of_the_profile_is_not_measured() -> None:
+    assert quick(None).history is None
 
 
 def test_a_fit_before_a_moment_does_not_see_it_or_after() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from pydantic import Field
@@ -67,12 +68,22 @@ class LinearFit:
     notes: dict[str, Any]
 
 
+_last_fits: WeakKeyDictionary[Features, tuple[Split, LinearConfig, LinearFit]] = WeakKeyDictionary()
+
+
 def fit_linear(features: Features, split: Split, config: LinearConfig) -> LinearFit:
-    """See the file's head.
+    """See the file's head. A night asks twice, for the gate and as the start of the network: the last fit is kept.
 
     Raises:
         HistoryError: if there are no training or no validation origins, or no training hour has a count.
     """
+    last = _last_fits.get(features)
+    if last is None or last[0] is not split or last[1] != config:
+        last = _last_fits[features] = split, config, _fit(features, split, config)
+    return last[2]
+
+
+def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
     grid = features.grid
     if not len(split.train) or not len(split.validation):
         raise HistoryError("linear_level: no training or no validation origins: ingest more history")
