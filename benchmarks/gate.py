@@ -3,8 +3,8 @@
 python benchmarks/gate.py [--trials 4000]
 
 A day's relative gain of the challenger is normal with the given mean, spread 1, and AR(1) correlation from day to day;
-heavy: a t distribution of three degrees. Four and eight rows are also the quarters of one or two days. False: promoted at
-no gain. Missed: not promoted at a gain of one spread.
+heavy: a t distribution of three degrees. Four and eight rows are also the quarters of one or two days. False: promoted
+at no gain. Missed: not promoted at a gain of one spread.
 """
 
 from __future__ import annotations
