@@ -34,7 +34,7 @@ from made_up import START, city
 WEEK = np.timedelta64(7 * 1440, "m")
 NETWORK = '[network]\ntimezone = "America/Chicago"\n[[sources]]\nname = "gates"\nkind = "counts"\npath = "{feed}"\n'
 STATIONS, WEEKS = (30, 100, 300), (17, 21, 26)
-BAR_MINUTES, BAR_GIB = 20, 6
+BAR_MINUTES, BAR_GIB = 4, 3.5
 SAID = "night.json"
 MODEL, STEPS = "tasks.model", "tasks.model.steps"
 PHASES = (
@@ -47,7 +47,7 @@ PHASES = (
     (f"{MODEL}.architectures.next_hour_lstm", "calibrate_rows", "training"),
     (f"{MODEL}.architectures.next_hour_lstm", "export_network", "training"),
     (f"{MODEL}.architectures.next_hour_lstm", "seed_everything", "imports"),
-    (f"{MODEL}.train", "score", "hold-out"),
+    (f"{MODEL}.training.train", "score", "hold-out"),
     (STEPS, "judge", "gate"),
     (STEPS, "register", "logging"),
 )
@@ -165,7 +165,7 @@ def plot(found: Sequence[dict[str, Any]], path: Path) -> None:
     from tasks.plot_style import BLUE, GREEN, ORANGE, QUIET, add_legend, new_figure
 
     most = {name: max(one[name] for one in found) for name in ("stations", "weeks")}
-    bar = f"the bar: {BAR_MINUTES} minutes and {BAR_GIB} GB on two cores"
+    bar = f"the bar: {BAR_MINUTES} minutes and {BAR_GIB} GiB on two cores"
     figure, panels = new_figure("What a night costs", f"Minutes, and GiB at the peak; {bar}", panels=2, legend=True)
     for axes, name, other in zip(panels, ("stations", "weeks"), ("weeks", "stations"), strict=True):
         line = sorted((one for one in found if one[other] == most[other]), key=lambda one: one[name])
