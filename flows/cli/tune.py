@@ -22,32 +22,36 @@ from flows.cli.app import (
 )
 from flows.reports.replay_reports import tune_document
 
+Out = Annotated[Path, typer.Option("--out", help="Folder for best.toml.")]
+Model = Annotated[str | None, typer.Option("--model", help="Architecture; default: the configured one.")]
+Trials = Annotated[
+    int, typer.Option("--trials", min=1, help="Number of configs to try, those of earlier commands included.")
+]
+Every = Annotated[str, typer.Option("--every", help="Time between origins, such as 1h.")]
+RetrainEvery = Annotated[
+    str,
+    typer.Option("--retrain-every", help="Time between retrainings, such as 7d; bad configs are dropped after each."),
+]
+Metric = Annotated[
+    str,
+    typer.Option("--metric", help="Error to minimise: rmsse, mase, rmse_hour, mae_hour, poisson_deviance or pinball."),
+]
+TimeLimit = Annotated[
+    str | None, typer.Option("--time-limit", help="Time after which no config is tried any more, such as 1h.")
+]
+
 
 @app.command()
 def tune(
     start: FirstOrigin,
     end: LastOrigin,
-    out: Annotated[Path, typer.Option("--out", help="Folder for best.toml.")],
-    model: Annotated[str | None, typer.Option("--model", help="Architecture; default: the configured one.")] = None,
-    trials: Annotated[
-        int, typer.Option("--trials", min=1, help="Number of configs to try, those of earlier commands included.")
-    ] = 30,
-    every: Annotated[str, typer.Option("--every", help="Time between origins, such as 1h.")] = "1h",
-    retrain_every: Annotated[
-        str,
-        typer.Option(
-            "--retrain-every", help="Time between retrainings, such as 7d; bad configs are dropped after each."
-        ),
-    ] = "7d",
-    metric: Annotated[
-        str,
-        typer.Option(
-            "--metric", help="Error to minimise: rmsse, mase, rmse_hour, mae_hour, poisson_deviance or pinball."
-        ),
-    ] = "rmsse",
-    time_limit: Annotated[
-        str | None, typer.Option("--time-limit", help="Time after which no config is tried any more, such as 1h.")
-    ] = None,
+    out: Out,
+    model: Model = None,
+    trials: Trials = 30,
+    every: Every = "1h",
+    retrain_every: RetrainEvery = "7d",
+    metric: Metric = "rmsse",
+    time_limit: TimeLimit = None,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,

@@ -188,11 +188,10 @@ def forecast_against_actual(
     from matplotlib.dates import date2num
 
     known, later = (times < origin) & np.isfinite(actual), (times >= origin) & np.isfinite(actual)
+    subtitle = f"forecast made {minute(origin)}" + (", against what then happened" if later.any() else "")
     figure, (axes,) = new_figure(
         f"The next hour, {where}",
-        f"forecast made {minute(origin)}"
-        + (", against what then happened" if later.any() else "")
-        + (f"; {note}" if note else ""),
+        f"{subtitle}; {note}" if note else subtitle,
         size=(10, 4.8),
         ends=0.97,
         legend=True,
@@ -203,9 +202,7 @@ def forecast_against_actual(
     if known.any():
         axes.plot(times[times < origin], actual[times < origin], color=INK, linewidth=1.3, label="counted before")
     if later.any():
-        axes.plot(
-            times[later], actual[later], color=RED, linewidth=0, marker="o", markersize=3.2, label="counted after"
-        )
+        axes.plot(times[later], actual[later], "o", color=RED, markersize=3.2, label="counted after")
     axes.plot(ahead, mean, color=BLUE, linewidth=2.6, label="forecast")
     axes.axvline(float(date2num(origin)), color=QUIET, linewidth=1, linestyle=":")
     clock_axis(axes, times)
