@@ -118,8 +118,8 @@ def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -
     """
     from prefect.client.orchestration import get_client
 
-    from flows.machine.automations import register
     from flows.machine.prefect_deployments import make_deployments
+    from flows.machine.register_automations import register
 
     target.check()
     with _errors_in_one_line() as api, get_client(sync_client=True) as client:

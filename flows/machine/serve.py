@@ -23,10 +23,10 @@ from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 
 from flows.deployments import DEPLOYMENTS
-from flows.machine.automations import register_when_deployed
 from flows.machine.fork_server import leave, serve_forks
 from flows.machine.prefect_deployments import keep_pauses, make_deployments
 from flows.machine.recover import catch_up, settle
+from flows.machine.register_automations import register_when_deployed
 from flows.machine.registry_hook import follow_by_hook
 from flows.machine.runner import ISOLATED, WarmRunner
 from tasks.clock import holiday_dates

@@ -22,7 +22,9 @@ from prefect.settings import get_current_settings
 from prefect.states import Completed, Crashed, Failed, Pending, Running
 
 from flows import events
-from flows.machine.automations import ON_EVENTS, PREFIX, TAG, Durations, register
+from flows.deployments import TAG
+from flows.machine.automations import ON_EVENTS, PREFIX, Durations
+from flows.machine.register_automations import register
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 import flows.cli.deploy  # noqa: F401  (it registers its command)
 from flows.cli.app import app
 from flows.deployments import DEPLOYMENTS
-from flows.machine import automations, prefect_deployments
 from flows.machine import deploy as deploying
+from flows.machine import prefect_deployments, register_automations
 from flows.machine.deploy import PoolTarget, deploy
 from flows.machine.environment import HEARTBEAT
 from tasks.errors import ConfigError, NexthourError
@@ -50,7 +50,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> None:
     few = tuple(item for item in DEPLOYMENTS if item.flow in ("ingest", "score"))
     monkeypatch.setattr(deploying, "DEPLOYMENTS", few)
     monkeypatch.setattr(prefect_deployments, "DEPLOYMENTS", few)
-    monkeypatch.setattr(automations, "register", lambda settings: [])
+    monkeypatch.setattr(register_automations, "register", lambda settings: [])
 
 
 def quiet(line: str) -> None:
