@@ -19,7 +19,7 @@ from flows.model_parameters import PublishingModel
 from flows.outcomes import emit_forecast_events
 from flows.parameters import Moment, Version
 from flows.pipelines import loop
-from flows.pipelines.loop import ForecastReport
+from flows.pipelines.run_reports import ForecastReport
 from flows.reports.document import MarkdownOnly, embed_picture
 from flows.reports.loop_reports import forecast_document
 from flows.runs import publish_artifact, reported_flow

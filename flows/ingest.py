@@ -18,6 +18,7 @@ from flows.common import begin, current_progress, day_span
 from flows.outcomes import emit_ingest_events
 from flows.parameters import Day, Moment
 from flows.pipelines import loop
+from flows.pipelines.run_reports import NothingRead
 from flows.reports.loop_reports import ingest_document
 from flows.runs import publish_artifact, reported_flow
 from tasks.errors import SourceError
@@ -56,7 +57,7 @@ def ingest(
             look_back=np.timedelta64(look_back_hours, "h") if look_back_hours else None,
             progress=current_progress(),
         )
-    except loop.NothingRead as error:
+    except NothingRead as error:
         report = error.report
     emit_ingest_events(settings, report, source, live=as_of is None)
     document = ingest_document(report, station_table(settings))

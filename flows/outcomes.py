@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows import events, incidents
-from flows.pipelines.loop import ForecastReport, IngestReport, select_sources
+from flows.pipelines.loop import select_sources
 from flows.pipelines.publication import FORECASTS
+from flows.pipelines.run_reports import ForecastReport, IngestReport
 from tasks.errors import StoreError
 from tasks.forecast.steps import CHECKS
 from tasks.quality.steps import QualityResult

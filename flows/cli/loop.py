@@ -26,6 +26,7 @@ from flows.cli.app import (
     required_moment,
 )
 from flows.pipelines import loop
+from flows.pipelines.run_reports import NothingRead
 from flows.reports.loop_reports import (
     forecast_document,
     ingest_document,
@@ -128,7 +129,7 @@ def _ingest(
                 backfill=backfill,
                 progress=progress,
             )
-    except loop.NothingRead as error:
+    except NothingRead as error:
         output.emit(error.report, json, ingest_document(error.report, station_table(settings)))
         raise SourceError(str(error)) from None
     output.emit(report, json, ingest_document(report, station_table(settings)))

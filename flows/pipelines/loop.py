@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from flows.pipelines.publication import find_overrides, forecast_shadows, publish_issue, store_issue
+from flows.pipelines.run_reports import ForecastReport, IngestReport, NothingRead
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Forecaster, Progress
 from tasks.errors import SourceError, nearest_key
@@ -23,11 +24,8 @@ from tasks.tables.format import state_format
 if TYPE_CHECKING:
     from tasks.channels import Channel
     from tasks.features.steps import LagReport
-    from tasks.forecast.steps import Issue
-    from tasks.ingest.steps import SourceReport
     from tasks.maintain.steps import MaintainReport, Removed
     from tasks.model.steps import BundledForecaster, RetrainReport
-    from tasks.quality.steps import QualityResult
     from tasks.score.steps import ScoreReport
 
 log = logging.getLogger(__name__)
@@ -35,48 +33,6 @@ log = logging.getLogger(__name__)
 LADDER = ("champion", "previous", "linear_level", "weekday_level", "weekday_mean", "last_known")
 DAY = np.timedelta64(1, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
-
-
-@dataclass(frozen=True)
-class IngestReport:
-    """One report per source that was read, one sentence per source that was not, and the data-quality results."""
-
-    sources: tuple[SourceReport, ...]
-    failures: tuple[str, ...]
-    quality: tuple[QualityResult, ...] = ()
-
-    @property
-    def problems(self) -> tuple[str, ...]:
-        """One sentence per source of which nothing landed or most was rejected: what to change."""
-        return tuple(f"{source.source}: {source.problem}" for source in self.sources if source.problem)
-
-
-class NothingRead(SourceError):
-    """No source could be read; `report` holds the failures and the quality results."""
-
-    def __init__(self, report: IngestReport) -> None:
-        super().__init__("; ".join(report.failures))
-        self.report = report
-
-
-@dataclass(frozen=True)
-class ForecastReport:
-    """What was published and where: place per target, and the error per target that failed.
-
-    The table `forecasts` counts as a target where it fails. `withheld` says why it was published nowhere, where that is
-    meant; `failed_shadows` why shadow models failed.
-    """
-
-    issue: Issue
-    published: dict[str, str]
-    failed_targets: dict[str, str] = field(default_factory=dict)
-    withheld: str | None = None
-    failed_shadows: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def failures(self) -> tuple[str, ...]:
-        """One sentence per target that failed."""
-        return tuple(f"{target}: {error}" for target, error in self.failed_targets.items())
 
 
 def ingest(

@@ -10,7 +10,7 @@ from flows.reports.figures import figures_table, legend
 from tasks.stations.table import NO_STATIONS, StationTable
 
 if TYPE_CHECKING:
-    from flows.pipelines.loop import ForecastReport, IngestReport
+    from flows.pipelines.run_reports import ForecastReport, IngestReport
     from tasks.features.steps import LagReport
     from tasks.maintain.steps import Compacted, MaintainReport
     from tasks.model.steps import RetrainReport

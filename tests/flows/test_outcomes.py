@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from flows import events, incidents, outcomes
-from flows.pipelines.loop import ForecastReport, IngestReport
+from flows.pipelines.run_reports import ForecastReport, IngestReport
 from tasks.ingest.steps import SourceReport
 from tasks.quality.steps import QualityResult
 from tasks.score.control_chart import Control

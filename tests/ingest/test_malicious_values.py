@@ -14,7 +14,7 @@ import pytest
 from support.ingest_bench import NOW, Bench, at
 
 from flows.cli import output
-from flows.pipelines.loop import IngestReport
+from flows.pipelines.run_reports import IngestReport
 from flows.reports.document import Table, code, markdown_table
 from flows.reports.loop_reports import ingest_document
 from tasks.errors import NexthourError, SourceError, visible

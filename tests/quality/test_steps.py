@@ -14,6 +14,7 @@ from support.ingest_bench import Bench
 from flows.cli import output
 from flows.machine.doctor import examine
 from flows.pipelines import loop
+from flows.pipelines.run_reports import IngestReport, NothingRead
 from flows.reports.document import markdown
 from flows.reports.loop_reports import ingest_document, late_lines, quality_table
 from tasks.ingest.steps import last_minutes
@@ -38,7 +39,7 @@ class Town(Bench):
     def settings(self) -> Settings:
         return super().settings.model_copy(update={"quality": Settings(quality=self.quality).quality})
 
-    def turn(self, now: np.datetime64 = NOW, **more: Any) -> loop.IngestReport:
+    def turn(self, now: np.datetime64 = NOW, **more: Any) -> IngestReport:
         return loop.ingest(self.settings, now, **more)
 
 
@@ -57,7 +58,7 @@ def later(bench: Bench, minute: str, stations: str = "AB") -> None:
     bench.put_rows(f"{minute[-5:]}.csv".replace(":", ""), HEADER, [(name, f"{minute}Z", 3) for name in stations])
 
 
-def of(report: loop.IngestReport, check: str) -> list[QualityResult]:
+def of(report: IngestReport, check: str) -> list[QualityResult]:
     return [r for r in report.quality if r.check == check]
 
 
@@ -108,7 +109,7 @@ def test_when_nothing_can_be_read_at_all_the_silence_is_reported_with_the_failur
     town.turn()
     for path in (town.folder / "feed").iterdir():
         path.unlink()
-    with pytest.raises(loop.NothingRead, match="gates") as caught:
+    with pytest.raises(NothingRead, match="gates") as caught:
         town.turn(NOW + np.timedelta64(3, "h"))
     assert "185 minutes" in of(caught.value.report, "quiet_source")[0].sentence
     assert caught.value.report.failures

@@ -20,7 +20,7 @@ from support.quality_bench import TODAY, Town
 import tasks.publish
 from flows.cli.output import show
 from flows.machine.doctor import Check, examine
-from flows.pipelines.loop import ForecastReport
+from flows.pipelines.run_reports import ForecastReport
 from flows.reports.document import embed_picture, markdown
 from flows.reports.loop_reports import forecast_document
 from tasks.contracts import Prediction
