@@ -118,6 +118,15 @@ def _rows(features: np.ndarray, truth: np.ndarray, start: int, stop: int) -> tup
     return x[seen], y[seen]
 
 
+def fill_gaps(counts: np.ndarray, week: int) -> np.ndarray:
+    """Counts per station and step, a gap filled with what stood a week before."""
+    known = counts.copy()
+    for step in range(week, known.shape[1]):
+        gap = np.isnan(known[:, step])
+        known[gap, step] = known[gap, step - week]
+    return known
+
+
 def neural(task: Task, seed: int, kind: str) -> np.ndarray:
     """One fit on what lies before the first origin, then a forecast at every step, as neuralforecast does it.
 
@@ -128,11 +137,7 @@ def neural(task: Task, seed: int, kind: str) -> np.ndarray:
     from neuralforecast.models import LSTM, NHITS
 
     table = task.table()
-    known = task.counts.copy()
-    for step in range(task.week, known.shape[1]):
-        gap = np.isnan(known[:, step])
-        known[gap, step] = known[gap, step - task.week]
-    table["y"] = np.nan_to_num(known).ravel()
+    table["y"] = np.nan_to_num(fill_gaps(task.counts, task.week)).ravel()
     calendar = [name for name in table.columns if name.startswith("calendar")]
     common = {
         "h": task.horizon,
@@ -148,17 +153,12 @@ def neural(task: Task, seed: int, kind: str) -> np.ndarray:
         "logger": False,
         "enable_checkpointing": False,
     }
-    window = min(task.week, known.shape[1] // 4)
+    window = min(task.week, task.counts.shape[1] // 4)
     if kind == "nhits":
         model = NHITS(input_size=window, windows_batch_size=512, learning_rate=1e-3, **common)
     else:
-        model = LSTM(
-            input_size=min(2 * task.day, window),
-            encoder_hidden_size=64,
-            encoder_n_layers=2,
-            learning_rate=1e-3,
-            **common,
-        )
+        size = min(2 * task.day, window)
+        model = LSTM(input_size=size, encoder_hidden_size=64, encoder_n_layers=2, learning_rate=1e-3, **common)
     first, last = int(task.origins[0]), int(task.origins[-1])
     forecaster = NeuralForecast(models=[model], freq=1)
     cut = table[table["ds"] < last + task.horizon]

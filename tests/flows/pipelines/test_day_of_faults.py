@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[3]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import day_of_faults  # noqa: E402
-from day_of_faults import FAULTS, STATIONS, Fault, Row, Town, run_fault  # noqa: E402
+from day_of_faults import FAULTS, Fault, Row, run_fault  # noqa: E402
+from fault_town import STATIONS, Town  # noqa: E402
 
 CYCLES, STALE_MINUTES = 2, 10
 
