@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tasks.arrays import Float
+from tasks.arrays import Float, Int
 from tasks.contracts import Grid, Prediction, Tensors
 from tasks.errors import ConfigError
 
@@ -39,11 +39,11 @@ def with_total(grid: Grid, name: str | None) -> Grid:
         raise ConfigError(
             f"[network] total = {name!r} is the name of a station that was ingested: give the total another name"
         )
-    values = np.concatenate([grid.values, total_of(grid.values, grid.interval)[:, None]], axis=1)
+    values = np.concatenate([grid.values, total_of(grid.values, grid.interval, grid.held_steps)[:, None]], axis=1)
     return replace(grid, values=values, stations=(*grid.stations, name), total=name)
 
 
-def total_of(values: Float, interval: int) -> Float:
+def total_of(values: Float, interval: int, steps: Int | None = None) -> Float:
     """Sum over the stations, float32 [target, minute]; NaN where an open station was not observed, or none was.
 
     A station is open while it was observed within `OPEN_MINUTES`, so that one that closed stands in the way for a day,
@@ -53,11 +53,12 @@ def total_of(values: Float, interval: int) -> Float:
     Args:
         values: float32 [target, station, minute], NaN where not observed.
         interval: minutes per step.
+        steps: of each minute, ascending; one after the other without.
 
     >>> total_of(np.array([[[1, 2, np.nan], [3, 4, 5]]]), interval=1)
     array([[ 4.,  6., nan]], dtype=float32)
     """
-    steps = np.arange(values.shape[2])
+    steps = np.arange(values.shape[2]) if steps is None else steps
     total, some, held_up = np.zeros((len(values), len(steps))), *np.zeros((2, len(values), len(steps)), bool)
     for station in range(values.shape[1]):
         counts = values[:, station]

@@ -152,9 +152,11 @@ def forecast(
     from tasks.features.steps import load_features
     from tasks.forecast.steps import issue
     from tasks.model.steps import load_forecaster
+    from tasks.publish.steps import uses_day
 
     origin = floor(settings, as_of)
-    table = load_features(settings, origin, origin, as_of, channels(settings, forgiving=True))
+    given = channels(settings, forgiving=True)
+    table = load_features(settings, origin, origin, as_of, given, whole_day=uses_day(settings))
     rungs = LADDER if model == "champion" else tuple(dict.fromkeys((model, *LADDER[2:])))
     ladder = [(name, _loader(load_forecaster, settings, name)) for name in rungs]
     overrides = find_overrides(settings, as_of, origin)

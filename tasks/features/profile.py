@@ -9,18 +9,22 @@ import numpy.typing as npt
 
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import MISSING, Steps, WallClock, other_days
-from tasks.features.lags import StationIndex, WallMinutes, count_rows, gather
+from tasks.features.lags import StationIndex, WallMinutes, as_rows, count_rows, gather
 from tasks.settings.tree import FeatureSettings
 
 BLOCK = 256
 CHUNK = 2**18
+EXACT = 2**24
+"""Whole numbers below it are exact in float32."""
+FEW_STATIONS = 32
+"""Stations whose smoothed series of a few origins' lags stay in the processor's cache."""
 
 
 class Smoothed:
     """Centred moving means of a grid's series over the observed steps, computed on first use.
 
     A mean needs half of its window observed (steps beyond the grid count as not observed), else it is NaN. Counts
-    are whole numbers, so running sums in float64 are exact and the blocks make no difference.
+    are whole numbers, so their sums are exact and the blocks make no difference.
 
     Args:
         values: float32 [target, station, step], whole numbers or NaN.
@@ -46,17 +50,34 @@ class Smoothed:
 def moving_mean(values: Float, start: int, stop: int, half: int) -> Float:
     """See `Smoothed`; float32 [target, station, stop - start]."""
     a, b = max(start - half, 0), min(stop + half, values.shape[2])
-    width = 2 * half + 1
-    padded = np.zeros((*values.shape[:2], stop - start + width), np.float64)
-    seen = np.zeros(padded.shape, np.int32)
-    at = slice(a - start + half + 1, b - start + half + 1)
-    seen[..., at] = ~np.isnan(values[..., a:b])
-    padded[..., at] = np.where(seen[..., at], values[..., a:b], 0)
-    total, count = np.cumsum(padded, axis=-1), np.cumsum(seen, axis=-1)
-    total, count = total[..., width:] - total[..., :-width], count[..., width:] - count[..., :-width]
-    enough = 2 * count >= width
-    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=enough)
+    width, steps = 2 * half + 1, stop - start
+    padded = np.full((*values.shape[:2], steps + width - 1), np.nan, np.float32)
+    padded[..., a - start + half : b - start + half] = values[..., a:b]
+    seen = ~np.isnan(padded)
+    if seen.all():
+        return np.asarray(_sums(_exact(padded, width), width, steps) / np.float32(width), np.float32)
+    people = _sums(_exact(np.where(seen, padded, np.float32(0)), width), width, steps)
+    count = _sums(seen.astype(np.float32), width, steps)
+    means = np.divide(people, count, out=np.full(people.shape, np.nan, people.dtype), where=2 * count >= width)
     return np.asarray(means, dtype=np.float32)
+
+
+def _exact(counts: Float, width: int) -> npt.NDArray[np.floating]:
+    """The counts with enough digits that sums of `width` of them are exact; so is a mean, to its last bit."""
+    return counts if counts.max(initial=0) * width < EXACT else counts.astype(np.float64)
+
+
+def _sums(values: npt.NDArray[np.floating], width: int, steps: int) -> npt.NDArray[np.floating]:
+    """Sums of the `width` values from each of the first `steps` on, by doubling."""
+    total, done, power, span = np.zeros((*values.shape[:-1], steps), values.dtype), 0, values, 1
+    while span <= width:
+        if width & span:
+            total += power[..., done : done + steps]
+            done += span
+        if 2 * span <= width:
+            power = power[..., :-span] + power[..., span:]
+        span *= 2
+    return total
 
 
 class ProfileLags(NamedTuple):
@@ -116,6 +137,31 @@ def pooled_profile(smoothed: Smoothed, lags: ProfileLags, rows: StationIndex = s
     return out
 
 
+def profile_in_parts(values: Float, half: int, lags: ProfileLags, rows: StationIndex = slice(None)) -> Float:
+    """The same from the counts, a few stations at a time, so that no second copy of all series is in memory.
+
+    Args:
+        values: float32 [target, station, step].
+        half: of `Smoothed`.
+        lags: of the steps wanted.
+        rows: stations wanted.
+
+    Returns:
+        float32 [target, row, step].
+    """
+    stations = np.arange(values.shape[1])[rows]
+    out = np.empty((len(values), len(stations), lags.source.shape[1]), np.float32)
+    for first in range(0, len(stations), FEW_STATIONS):
+        part = stations[first : first + FEW_STATIONS]
+        out[:, first : first + FEW_STATIONS] = pooled_profile(Smoothed(values[:, as_rows(part)], half), lags)
+    return out
+
+
+def half_window(settings: FeatureSettings, interval: int) -> int:
+    """Steps on either side of one that its smoothed count takes in."""
+    return settings.smooth_minutes // (2 * interval)
+
+
 def _weighted_mean(means: Float, lags: ProfileLags, rows: StationIndex) -> Float:
     shape = (len(means), count_rows(means, rows), lags.source.shape[1])
     total, weights, lag = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty(shape, np.float32)
@@ -124,8 +170,12 @@ def _weighted_mean(means: Float, lags: ProfileLags, rows: StationIndex) -> Float
             continue
         gather(means, steps, lag, rows)
         seen = ~np.isnan(lag)
-        weights += seen * weight
         lag *= weight
+        if seen.all():
+            weights += weight
+            total += lag
+            continue
+        weights += seen * weight
         np.add(total, lag, out=total, where=seen)
     return np.divide(total, weights, out=np.full(shape, np.nan, np.float32), where=weights > 0)
 

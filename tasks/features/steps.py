@@ -12,26 +12,32 @@ import pyarrow as pa
 
 from tasks.arrays import HORIZON_MINUTES
 from tasks.channels import Channel
-from tasks.clock import day_bounds, feeding_days, holiday_dates, service_dates
+from tasks.clock import WallClock, day_bounds, holiday_dates, service_dates
+from tasks.contracts import Grid
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.availability import load_availability
 from tasks.features.channel_tensors import Channels
 from tasks.features.lag_table import lag_rows, valid_rows
+from tasks.features.needed import load_needed, needed_steps
 from tasks.features.past import PastFeatures as PastFeatures
 from tasks.features.past import SharedPast as SharedPast
+from tasks.features.profile import half_window
 from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.minutes import read_minutes, to_grid
+from tasks.tables.day_grids import DayGrids
+from tasks.tables.minutes import days_of, read_minutes, to_grid
 from tasks.tables.staleness import clear, due
 from tasks.total import with_total
 
 log = logging.getLogger(__name__)
 
 FEW_ORIGINS = np.timedelta64(6, "h")
-"""Origins that lie closer together are served from the days that they can see, not from the whole span."""
+"""Origins that lie closer together are served from the minutes that they can see, not from the whole span."""
+LEAST_BEFORE = np.timedelta64(6, "h")
+"""Time before an origin that levels and alerts look at, and at its lags, whatever the settings of features."""
 SPAN_DAYS = 28
 """Stale days of the lag table that lie closer together are made from one read of the minutes."""
 
@@ -64,6 +70,8 @@ def load_features(
     end: np.datetime64,
     as_of: np.datetime64 | None = None,
     channels: Sequence[Channel] = (),
+    *,
+    whole_day: bool = False,
 ) -> MinuteFeatures:
     """Features for the origins from `start` to `end` (UTC, both included).
 
@@ -75,6 +83,7 @@ def load_features(
         end: last origin.
         as_of: what was known then; today's truth without it.
         channels: what else is known of minutes; each origin sees the rows that were available by it.
+        whole_day: whether the profile and the lags of the first origin's whole service day are wanted, too.
 
     Raises:
         HistoryError: if there are no minutes at all in that span.
@@ -83,16 +92,47 @@ def load_features(
     network, store = settings.network, Store(settings.data_root)
     begin, stop = _span(settings, start), end.astype("datetime64[m]") + np.timedelta64(HORIZON_MINUTES, "m")
     holidays = holiday_dates(network.country, network.subdivision, begin, stop + np.timedelta64(1, "D"))
-    only = _serving_days(settings, start, stop, holidays) if end - start < FEW_ORIGINS else None
-    table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of, only)
-    if not table.num_rows:
+    if end - start < FEW_ORIGINS:
+        grid = _load_needed(settings, begin, start, end, stop, as_of, holidays, whole_day)
+    else:
+        table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of)
+        grid = to_grid(table, begin, stop, network.interval_minutes, network.targets)
+        del table
+    if not grid.stations:
         raise HistoryError(_nothing(store, begin, stop, as_of))
-    grid = with_total(to_grid(table, begin, stop, network.interval_minutes, network.targets), network.total)
-    del table
+    grid = with_total(grid, network.total)
     pa.default_memory_pool().release_unused()  # Arrow would keep what reading took: 2 GiB of 300 stations' 26 weeks
     log.info("features: %d stations, %d steps from %s to %s UTC", len(grid.stations), grid.steps, begin, stop)
     extra = Channels(channels, grid)
     return MinuteFeatures(grid, network.timezone, settings.features, holidays, channels=extra)
+
+
+def _load_needed(
+    settings: Settings,
+    begin: np.datetime64,
+    start: np.datetime64,
+    end: np.datetime64,
+    stop: np.datetime64,
+    as_of: np.datetime64 | None,
+    holidays: frozenset[date],
+    whole_day: bool,
+) -> Grid:
+    """A grid of what the origins from `start` to `end` need of the minutes from `begin` to `stop`."""
+    network, store, minute = settings.network, Store(settings.data_root), np.timedelta64(1, "m")
+    interval = network.interval_minutes * minute
+    steps = int((stop - begin) // interval)
+    clock = WallClock(begin, steps, network.interval_minutes, network.timezone, holidays)
+    first, last = start - np.maximum(_before(settings), LEAST_BEFORE), stop
+    if whole_day:
+        edges = day_bounds(service_dates(np.array([start]), network.timezone)[0], network.timezone)
+        first, last = min(first, edges[0] - interval), max(last, edges[1] + settings.publish.day_minutes * minute)
+    first = begin + (first - begin) // interval * interval
+    needed = needed_steps(clock, np.arange(first, last, interval), settings.features, total=network.total is not None)
+    table = "minutes" if as_of is None else "observations"
+    until = stop if as_of is None else min(stop, as_of.astype("datetime64[m]"))
+    reader = DayGrids(store, network.targets, network.interval_minutes, network.timezone, until, start, as_of)
+    days = days_of(store, table, begin, until, network.timezone)
+    return load_needed(reader, days, clock, needed, half_window(settings.features, network.interval_minutes))
 
 
 @step("load the past", retries=2)
@@ -172,29 +212,6 @@ def _write_day(store: Store, features: MinuteFeatures, day: np.datetime64) -> pa
     table = lag_rows(features, day)
     store.write_table(f"{schemas.day_folder('lag_table', day)}/part.parquet", table)
     return table
-
-
-def _serving_days(
-    settings: Settings, start: np.datetime64, stop: np.datetime64, holidays: frozenset[date]
-) -> frozenset[str]:
-    """Service days that the tensors of a few origins can see: two or three dozen in place of a hundred.
-
-    Those of the windows around the origins, the days that serve as their lags, and the neighbours of these where an
-    hour around the windows, and so any smoothing or clock change, reaches into them. A total looks a day further back.
-    """
-    hour, zone = np.timedelta64(60, "m"), settings.network.timezone
-    first = start.astype("datetime64[m]") - _before(settings) - np.timedelta64(settings.features.smooth_minutes, "m")
-    edges = service_dates(np.array([first - hour, first, stop, stop + hour]), zone)
-    here = np.arange(edges[1], edges[2] + np.timedelta64(1, "D"))
-    lags = settings.features
-    days = feeding_days(here, lags.weeks, lags.reach_of_other_days, holidays, lags.weekend)
-    days = np.concatenate([here[None], days])
-    one, inner = np.timedelta64(1, "D"), slice(None if edges[0] < edges[1] else 1, None if edges[3] > edges[2] else -1)
-    earlier, later = days[:, inner.start :] - one, days[:, : inner.stop] + one
-    wanted = np.unique(np.concatenate([days, earlier, later], axis=None))
-    if settings.network.total is not None:
-        wanted = np.union1d(wanted, wanted - one)
-    return frozenset(str(day) for day in wanted[~np.isnat(wanted)])
 
 
 def _before(settings: Settings) -> np.timedelta64:

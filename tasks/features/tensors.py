@@ -17,7 +17,15 @@ from tasks.features.availability import Availability, unavailable_cells
 from tasks.features.calendar import calendar_features
 from tasks.features.channel_tensors import NEVER, Channels
 from tasks.features.lags import StationIndex, as_rows, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
-from tasks.features.profile import Smoothed, damped_level, hourly, pooled_profile, profile_lags
+from tasks.features.profile import (
+    Smoothed,
+    damped_level,
+    half_window,
+    hourly,
+    pooled_profile,
+    profile_in_parts,
+    profile_lags,
+)
 from tasks.features.total import total_then
 from tasks.settings.tree import FeatureSettings
 
@@ -29,7 +37,8 @@ class MinuteFeatures:
     `truth` alone looks ahead.
 
     Args:
-        grid: minutes with enough history before the first origin; it may end at the last one.
+        grid: minutes with enough history before the first origin; it may end at the last one. Where it holds some
+            steps only, those around them that smoothing reads are held, too; see `features.needed`.
         timezone: the network's.
         settings: weeks, windows, smoothing.
         holidays: dates that count as their own kind of day.
@@ -57,7 +66,8 @@ class MinuteFeatures:
         self.recent_steps = max(self.settings.recent_minutes // grid.interval, 1)
         self._level_steps = max(self.settings.level_minutes // grid.interval, 1)
         self._trail_steps = self.settings.trail_hours * self.horizon
-        self._smoothed = Smoothed(grid.values, self.settings.smooth_minutes // (2 * grid.interval))
+        self._half = half_window(self.settings, grid.interval)
+        self._smoothed = Smoothed(grid.values, self._half) if grid.held is None else None
 
     def with_availability(self, known: Availability | None) -> MinuteFeatures:
         """The same features with other availability of the counts; shares all arrays."""
@@ -67,6 +77,7 @@ class MinuteFeatures:
 
     def since(self, moment: np.datetime64) -> MinuteFeatures:
         """The features as if nothing had been observed before `moment` (UTC), with counts of today and no channels."""
+        assert self.grid.held is None, "only a whole history can be cut"
         grid, first = self.grid, int(np.clip(self.grid.index(moment.astype("datetime64[m]")), 0, self.grid.steps))
         start = grid.start + first * np.timedelta64(grid.interval, "m")
         later = replace(grid, values=grid.values[:, :, first:], start=start)
@@ -91,6 +102,7 @@ class MinuteFeatures:
         steps, begin = window_steps(at - far, far + self.horizon)
         first = begin + far - before
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
+        columns = self.grid.columns(index)
         dense = self._profile(self._minutes(steps), index, rows)
         profile = windows(dense, first, before + self.horizon)
         recent = self._recent(at, before)[:, :, rows]
@@ -98,7 +110,7 @@ class MinuteFeatures:
         hour = slice(before - self._level_steps, before)
         return Tensors(
             origins=origins,
-            lags=lag_windows(self.grid.values, index, first + skip, self.recent_steps + self.horizon, rows),
+            lags=lag_windows(self.grid.values, columns, first + skip, self.recent_steps + self.horizon, rows),
             recent=recent[..., skip:],
             profile=profile[..., skip:],
             level=damped_level(recent[..., hour], profile[..., hour], self.settings.level_prior),
@@ -118,29 +130,42 @@ class MinuteFeatures:
         Raises:
             HistoryError: if an origin is not on the grid.
         """
-        return windows(self.grid.values, self._positions(np.asarray(origins, dtype="datetime64[m]")), self.horizon)
+        return self._windows(self._positions(np.asarray(origins, dtype="datetime64[m]")), self.horizon)
 
     def counts(self, minutes: Minutes) -> Float:
         """Observed counts of ascending UTC minutes, float32 [target, station, minute]; NaN where there are none."""
-        at = self.grid.index(minutes)
-        index = np.where((at >= 0) & (at < self.grid.steps), at, MISSING).astype(np.int32)
-        return gather(self.grid.values, index, np.empty((*self.grid.values.shape[:2], len(at)), np.float32))
+        columns = self.grid.columns(self.grid.index(minutes))
+        return gather(self.grid.values, columns, np.empty((*self.grid.values.shape[:2], len(columns)), np.float32))
 
     def lag_tensor(self, minutes: Minutes, stations: Sequence[int] | None = None, out: Float | None = None) -> Float:
         """Every weekly lag of ascending UTC minutes, float32 [week, target, station, minute]; NaN where none."""
         index = lag_index(self.clock, minutes, self.settings.weeks)
-        return lag_tensor(self.grid.values, index, as_rows(stations), out)
+        return lag_tensor(self.grid.values, self.grid.columns(index), as_rows(stations), out)
 
     def profile(self, minutes: Minutes) -> Float:
         """Profile of ascending UTC minutes, float32 [target, station, minute]; NaN where no week has a value."""
         return self._profile(minutes, lag_index(self.clock, minutes, self.settings.weeks))
 
     def _profile(self, minutes: Minutes, weeks: Steps, rows: StationIndex = slice(None)) -> Float:
-        return pooled_profile(self._smoothed, profile_lags(self.clock, minutes, self.settings, weeks), rows)
+        lags = profile_lags(self.clock, minutes, self.settings, weeks)
+        lags = lags._replace(source=self.grid.columns(lags.source))
+        if self._smoothed is not None:
+            return pooled_profile(self._smoothed, lags, rows)
+        return profile_in_parts(self.grid.values, self._half, lags, rows)
+
+    def _windows(self, first: Int, width: int) -> Float:
+        """Counts of the windows of `width` steps from `first` on, float32 [C, O, S, width]."""
+        if self.grid.held is None:
+            return windows(self.grid.values, first, width)
+        columns, values = self.grid.columns(first[:, None] + np.arange(width)), self.grid.values
+        out = np.empty((len(values), len(first), values.shape[1], width), np.float32)
+        for o, column in enumerate(columns):
+            gather(values, column, out[:, o])
+        return out
 
     def _recent(self, at: Int, before: int) -> Float:
         """Counts of the steps before origins as they stood there, float32 [C, O, S, before]."""
-        recent = windows(self.grid.values, at - before, before)
+        recent = self._windows(at - before, before)
         if self.known is not None:
             station, origin, place = unavailable_cells(self.known, at, before)
             earlier = self.known.values_at(station, at[origin] - before + place, at[origin])
@@ -151,8 +176,7 @@ class MinuteFeatures:
 
     def _trail(self, dense: Float, steps: Int, stop: Int, at: Int, rows: StationIndex) -> Float:
         """See `Tensors.trail`; the hours end at positions `stop` of `steps`, at which `dense` is the profile."""
-        inside = np.where((steps >= 0) & (steps < self.grid.steps), steps, MISSING).astype(np.int32)
-        counts = gather(self.grid.values, inside, np.empty_like(dense), rows)
+        counts = gather(self.grid.values, self.grid.columns(steps), np.empty_like(dense), rows)
         ends = np.arange(self.settings.trail_hours)[::-1] * self.horizon
         trail = _hours(counts, dense, stop[:, None] - ends - self.horizon, self.horizon)
         if self.known is not None:

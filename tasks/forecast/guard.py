@@ -195,6 +195,8 @@ def clip_and_sort(prediction: Prediction) -> Prediction:
 def minutes_since_observation(grid: Grid, origin: np.datetime64) -> int | None:
     """Minutes from the newest observed interval before the origin, anywhere, to the origin; None if there is none."""
     end = min(max(int(grid.index(origin)), 0), grid.steps)
+    if grid.past is not None:
+        return None if grid.past.newest < 0 else (end - grid.past.newest) * grid.interval
     day = 1440 // grid.interval
     for last in range(end, 0, -day):
         first = max(last - day, 0)

@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from tasks.clock import service_dates
 from tasks.contracts import History, Publication
+from tasks.largest_hours import largest_hours
 from tasks.levels.day import day_series, hour_spread
 from tasks.levels.hour import read_hour
-from tasks.levels.record import largest_hours
 from tasks.levels.sentence import name_day, name_span
 from tasks.levels.station_levels import Wording, station_levels
 from tasks.overrides.entry import Override

@@ -9,6 +9,9 @@ from tasks.contracts import Target
 from tasks.errors import ConfigError, nearest_key
 from tasks.settings.tree import Settings
 
+HOUR_ONLY = ("csv", "gtfs_rt_alerts", "latest_json", "sql", "tides", "webhook")
+"""Targets that never ask for `Publication.day`, so that a forecast need not load the minutes of the whole day."""
+
 
 def known_targets() -> tuple[str, ...]:
     """Names that `[publish] targets` may hold: the modules of this package."""

@@ -7,13 +7,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasks.contracts import Publication
-from tasks.publish import make_target
+from tasks.publish import HOUR_ONLY, make_target
 from tasks.publish._clock import remember_publication, trusted_until
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
+
+
+def uses_day(settings: Settings) -> bool:
+    """Whether some target may ask for the whole day of a publication."""
+    return not set(settings.publish.targets) <= set(HOUR_ONLY)
 
 
 def find_wrong_publication(settings: Settings, summary: Mapping[str, Any]) -> str | None:

@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from tasks.clock import service_dates
 from tasks.contracts import Grid
+from tasks.storage.parquet import decode_table
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold
 from tasks.tables.observations import batches, read_observations
-from tasks.tables.rebuild import folded_from
+from tasks.tables.rebuild import digest, read_fold_note
 
 PIECE = 2_000_000
 """Rows that are looked at together."""
@@ -23,10 +24,11 @@ PIECE = 2_000_000
 
 def observed_days(store: Store, start: np.datetime64, end: np.datetime64, timezone: str) -> list[str]:
     """Service days with observations that touch the UTC span."""
-    return _days(store, "observations", start, end, timezone)
+    return days_of(store, "observations", start, end, timezone)
 
 
-def _days(store: Store, table: str, start: np.datetime64, end: np.datetime64, timezone: str) -> list[str]:
+def days_of(store: Store, table: str, start: np.datetime64, end: np.datetime64, timezone: str) -> list[str]:
+    """Service days of a table that touch the UTC span."""
     edges = service_dates(np.array([start, end - np.timedelta64(1, "m")], dtype="datetime64[m]"), timezone)
     first, last = str(edges[0]), str(edges[1])
     return [day for day in store.partitions(table) if first <= day <= last]
@@ -55,15 +57,15 @@ def read_minutes(
     if as_of is not None:
         end = min(end.astype("datetime64[m]"), as_of.astype("datetime64[m]"))
     if as_of is None:
-        days = _days(store, "minutes", start, end, timezone)
+        days = days_of(store, "minutes", start, end, timezone)
         paths = [schemas.minutes_file(day) for day in days if only is None or day in only]
-        return _within(store.read_tables(paths, schemas.minutes(targets)), start, end)
+        return within(store.read_tables(paths, schemas.minutes(targets)), start, end)
     days = observed_days(store, start, end, timezone)
     pieces = [_day_as_of(store, day, targets, as_of) for day in days if only is None or day in only]
-    return _within(pa.concat_tables([schemas.minutes(targets).empty_table(), *pieces]), start, end)
+    return within(pa.concat_tables([schemas.minutes(targets).empty_table(), *pieces]), start, end)
 
 
-def _within(table: pa.Table, start: np.datetime64, end: np.datetime64) -> pa.Table:
+def within(table: pa.Table, start: np.datetime64, end: np.datetime64) -> pa.Table:
     """The rows of a span; what lies in it whole is not copied."""
     kept = [table.slice(0, 0)]
     for piece in _pieces(table):
@@ -80,10 +82,24 @@ def _pieces(table: pa.Table) -> list[pa.Table]:
 
 def _day_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetime64) -> pa.Table:
     """Fold of what was available by then: the minute file itself where that is all, which is much faster."""
+    data = minute_file_as_of(store, day, targets, as_of)
+    if data is not None:
+        return decode_table(data, schemas.minutes(targets))
+    return fold_as_of(store, day, targets, as_of)
+
+
+def minute_file_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetime64) -> bytes | None:
+    """Content of the minute file of a day; None where it is not all that was known at a moment."""
     files = batches(store, day)
-    folded = folded_from(store, day)
-    if folded is not None and folded.batches == set(files) and folded.serves(targets, as_of):
-        return folded.table.select(schemas.minutes(targets).names)
+    note = read_fold_note(store, day)
+    if note is None or note.batches != set(files) or not note.serves(targets, as_of):
+        return None
+    data = store.read_bytes(schemas.minutes_file(day))
+    return data if data is not None and digest(data) == note.minutes else None
+
+
+def fold_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetime64) -> pa.Table:
+    """Fold of the observations of a day that were available at a moment."""
     observed = read_observations(store, day, schemas.observations(targets))
     known = schemas.numpy_times(observed["available_at"]) <= as_of
     return fold(observed.filter(pa.array(known)), targets)

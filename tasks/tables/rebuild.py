@@ -85,10 +85,6 @@ class Folded:
         """Whether it has these targets, and all batches that there are."""
         return self.targets == list(targets) and self.batches == set(batches(store, day))
 
-    def serves(self, targets: Sequence[str], as_of: np.datetime64) -> bool:
-        """Whether it is all that was known at a moment."""
-        return self.known_by is not None and bool(self.known_by <= as_of) and set(targets) <= set(self.targets)
-
     def write(self, store: Store, day: str) -> None:
         """Replace the minute file of a day, then what is noted of it."""
         data = encode_table(self.table)
@@ -99,29 +95,64 @@ class Folded:
         return {
             "batches": sorted(path.rsplit("/", 1)[1] for path in self.batches),
             "known_by": None if self.known_by is None else str(self.known_by),
-            "minutes": _digest(data),
+            "minutes": digest(data),
             "parts": self.parts,
             "targets": self.targets,
             **({"unknown": True} if self.unknown else {}),
         }
 
 
-def folded_from(store: Store, day: str) -> Folded | None:
-    """The minute file of a day; None where it is absent, or is not the one that the note beside it speaks of."""
+@dataclass(frozen=True)
+class FoldNote:
+    """What is noted beside the minute file of a day.
+
+    Attributes:
+        minutes: SHA-256 of the content of the file that it speaks of.
+        targets: counts of that file.
+        batches, known_by, parts, unknown: see `Folded`.
+    """
+
+    minutes: str
+    targets: list[str]
+    batches: frozenset[str]
+    known_by: np.datetime64 | None
+    parts: bool
+    unknown: bool
+
+    def serves(self, targets: Sequence[str], as_of: np.datetime64) -> bool:
+        """Whether the file is all that was known at a moment."""
+        return self.known_by is not None and bool(self.known_by <= as_of) and set(targets) <= set(self.targets)
+
+
+def read_fold_note(store: Store, day: str) -> FoldNote | None:
+    """The note of a day; None where there is none, or one of another version, or damaged."""
     try:
         origin = store.read_json(_origin_file(day))
-        data = store.read_bytes(schemas.minutes_file(day))
-        if not origin or data is None or origin["minutes"] != _digest(data):
+        if not origin:
             return None
         folder, known_by = schemas.day_folder("observations", day), origin["known_by"]
-        return Folded(
-            decode_table(data, schemas.minutes(origin["targets"])),
+        return FoldNote(
+            str(origin["minutes"]),
+            [str(name) for name in origin["targets"]],
             frozenset(f"{folder}/{name}" for name in origin["batches"]),
             None if known_by is None else np.datetime64(known_by, "us"),
             bool(origin["parts"]),
             bool(origin.get("unknown")),
         )
-    except (StoreError, KeyError, TypeError, ValueError):  # a note of another version, or damaged, is as good as none
+    except (StoreError, KeyError, TypeError, ValueError):
+        return None
+
+
+def folded_from(store: Store, day: str) -> Folded | None:
+    """The minute file of a day; None where it is absent, or is not the one that the note beside it speaks of."""
+    note = read_fold_note(store, day)
+    try:
+        data = None if note is None else store.read_bytes(schemas.minutes_file(day))
+        if note is None or data is None or note.minutes != digest(data):
+            return None
+        table = decode_table(data, schemas.minutes(note.targets))
+        return Folded(table, note.batches, note.known_by, note.parts, note.unknown)
+    except (StoreError, KeyError, TypeError, ValueError):  # damaged, it is as good as none
         return None
 
 
@@ -130,7 +161,8 @@ def _origin_file(day: str) -> str:
     return f"{schemas.day_folder('minutes', day)}/_origin.json"
 
 
-def _digest(data: bytes) -> str:
+def digest(data: bytes) -> str:
+    """SHA-256 of some content."""
     return hashlib.sha256(data).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import fields
 from pathlib import Path
 
@@ -15,15 +16,18 @@ from tasks.clock import day_bounds, parse_moment, service_dates
 from tasks.contracts import Tensors
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.steps import load_features, write_lag_table
+from tasks.forecast.guard import minutes_since_observation
+from tasks.largest_hours import largest_hours
 from tasks.settings.sources.simulate import SimulateSource
 from tasks.settings.tree import FeatureSettings, Network, Settings
 from tasks.storage.store import Store
-from tasks.tables import schemas
+from tasks.tables import day_grids, schemas
 from tasks.tables.rebuild import rebuild_day
 
 ZONE = "America/Chicago"
 STATIONS = ("a", "b", "c")
 TARGETS = ("entries", "exits")
+HOUR = np.timedelta64(60, "m")
 FIRST, LAST = np.datetime64("2013-10-07"), np.datetime64("2013-11-12")
 
 
@@ -77,6 +81,43 @@ def test_a_row_loaded_with_others_is_the_row_loaded_live(town: Settings, origin:
     bulk = load_features(town, at("2013-11-03T00:00"), at("2013-11-12T18:00"))
     live = load_features(town, at(origin), at(origin), as_of=at(origin))
     assert bits(bulk.tensors(np.array([at(origin)]))) == bits(live.tensors(np.array([at(origin)])))
+
+
+@pytest.mark.parametrize("origin", ["2013-11-03T04:15", "2013-11-05T06:00", "2013-11-12T12:00"])
+def test_a_row_read_from_copies_of_past_days_is_the_row_read_from_their_minutes(
+    town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: str
+) -> None:
+    shutil.copytree(town.data_root, tmp_path / "root")
+    copied = town.model_copy(update={"data_root": str(tmp_path / "root")})
+    bulk = load_features(town, at("2013-11-03T00:00"), at("2013-11-12T18:00")).tensors(np.array([at(origin)]))
+    monkeypatch.setattr(day_grids, "FEWEST_ROWS", 1)
+    for _ in range(2):
+        live = load_features(copied, at(origin), at(origin), as_of=at(origin))
+        assert bits(live.tensors(np.array([at(origin)]))) == bits(bulk)
+    assert len(Store(copied.data_root).files("minutes", "_grid.arrow")) > 10
+
+
+@pytest.mark.parametrize("origin", ["2013-11-03T12:00", "2013-11-11T23:30", "2013-11-12T05:00"])
+def test_the_whole_day_of_an_origin_is_loaded_where_it_is_asked_for(town: Settings, origin: str) -> None:
+    edges = day_bounds(service_dates(np.array([at(origin)]), ZONE)[0], ZONE)
+    minutes = np.arange(*edges, np.timedelta64(15, "m"))
+    bulk = load_features(town, edges[0], edges[1], as_of=at(origin))
+    whole = load_features(town, at(origin), at(origin), as_of=at(origin), whole_day=True)
+    for of in ("profile", "counts", "lag_tensor"):
+        np.testing.assert_array_equal(getattr(whole, of)(minutes), getattr(bulk, of)(minutes), err_msg=of)
+    part = load_features(town, at(origin), at(origin), as_of=at(origin))
+    with pytest.raises(HistoryError, match=r"were not loaded for this origin"):
+        part.counts(minutes - np.timedelta64(17, "D"))
+
+
+def test_the_record_and_the_age_of_the_data_are_of_whole_days(town: Settings) -> None:
+    origin = at("2013-11-12T12:00")
+    part, bulk = (load_features(town, start, origin, as_of=origin).grid for start in (origin, origin - 12 * HOUR))
+    assert part.values.shape[2] < bulk.values.shape[2]
+    assert minutes_since_observation(part, origin) == minutes_since_observation(bulk, origin)
+    days = largest_hours(part)
+    assert (days <= largest_hours(bulk)).all()
+    assert (days >= np.nanmax(part.values, axis=2)).all()
 
 
 def test_loaded_features_reach_over_all_weeks_and_the_hour_ahead(town: Settings) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from tasks.contracts import Grid
 from tasks.errors import ConfigError
+from tasks.largest_hours import largest_hours
 from tasks.levels.hour import Hour, read_hour
-from tasks.levels.record import largest_hours
 from tasks.levels.sentence import explain, name_day, phrase_parts
 from tasks.levels.station_levels import Wording, station_levels
 from tasks.rest_of_day import HOUR_SPREAD

@@ -6,15 +6,18 @@ import csv
 import io
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from google.transit import gtfs_realtime_pb2
 from support.small_publications import publication
 
 from tasks.contracts import Publication
 from tasks.errors import ConfigError, StoreError
-from tasks.publish.steps import publish
+from tasks.publish import HOUR_ONLY
+from tasks.publish.steps import publish, uses_day
 from tasks.settings.tree import Settings
 
 FILES = {
@@ -48,6 +51,18 @@ def test_the_same_issue_twice_is_one_and_an_older_one_changes_nothing(tmp_path: 
     assert [path.read_bytes() for path in paths] == first
     publish(settings, target, publication(10, levels=[5]))
     assert all(path.read_bytes() != before for path, before in zip(paths, first, strict=True))
+
+
+@pytest.mark.parametrize("target", [*FILES, "latest_json"])
+def test_a_target_of_the_hour_alone_never_asks_for_the_day(tmp_path: Path, target: str) -> None:
+    assert target in HOUR_ONLY
+    assert not uses_day(tree(tmp_path, targets=[target]))
+    assert uses_day(tree(tmp_path, targets=[target, "day"]))
+
+    def make_day() -> pa.Table:
+        raise AssertionError("asked for the day")
+
+    publish(tree(tmp_path), target, replace(publication(levels=[5]), make_day=make_day))
 
 
 @pytest.mark.parametrize("target", FILES)

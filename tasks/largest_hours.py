@@ -1,0 +1,129 @@
+"""The largest hour of every station in the minutes that a forecast has loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from tasks.arrays import HORIZON_MINUTES, Float
+from tasks.contracts import Grid
+
+QUARTER = 15
+DAY_MINUTES = 1440
+STATIONS_AT_ONCE = 64
+"""Stations whose counts of some days stay in the processor's cache."""
+FEW_STATIONS = 16
+
+
+@dataclass(frozen=True)
+class HourSums:
+    """What the largest hour of several days is found from, one of them at a time.
+
+    Attributes:
+        largest: most people in an hour within the day, float32 [target, station]; 0 for nobody.
+        first, last: people of the quarters at its two ends that hours over midnight may have, float32
+            [target, station, quarter]; 0 for nobody.
+    """
+
+    largest: Float
+    first: Float
+    last: Float
+
+    def to_array(self) -> Float:
+        """All three side by side, float32 [target, station, 1 + 2 quarters]."""
+        return np.concatenate([self.largest[..., None], self.first, self.last], axis=-1)
+
+    @classmethod
+    def from_array(cls, values: Float) -> HourSums:
+        """The reverse of `to_array`."""
+        edge = values.shape[-1] // 2
+        return cls(values[..., 0], values[..., 1 : 1 + edge], values[..., 1 + edge :])
+
+
+def sum_hours(values: Float, interval: int) -> HourSums:
+    """The sums of one day, float32 [target, station, step] from a quarter on; NaN counts as nobody."""
+    hop, window = _bins(interval)
+    shape = (*values.shape[:2], window - 1)
+    largest, first, last = np.zeros(shape[:2], np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for start in range(0, values.shape[1], STATIONS_AT_ONCE):
+        rows = slice(start, start + STATIONS_AT_ONCE)
+        people = _sum_bins(values[:, rows], hop)
+        edge = min(people.shape[-1], window - 1)
+        first[:, rows, :edge] = people[..., :edge]
+        last[:, rows, window - 1 - edge :] = people[..., people.shape[-1] - edge :]
+        largest[:, rows] = _largest(people, window)
+    return HourSums(largest, first, last)
+
+
+def largest_of_days(days: dict[int, HourSums], next_to: int) -> Float:
+    """Most people in an hour of several days, float32 [target, station]; NaN where nobody was counted.
+
+    Args:
+        days: first step of a day -> its sums, of the same stations.
+        next_to: steps between two days of which the second follows the first, at most; a day of 25 hours.
+    """
+    largest = np.maximum.reduce([day.largest for day in days.values()])
+    for (before, day), (after, later) in pairwise(sorted(days.items())):
+        if after - before <= next_to:
+            window = day.last.shape[-1] + 1
+            largest = np.maximum(largest, _largest(np.concatenate([day.last, later.first], axis=-1), window))
+    return np.where(largest > 0, largest, np.float32(np.nan))
+
+
+def largest_hours(grid: Grid) -> Float:
+    """Most people in an hour that begins at a quarter, float32 [C, S]; NaN where nobody was counted.
+
+    Minutes that were not observed count as nobody, so that an hour with a gap sets no record that was none. Days that
+    were not loaded are skipped.
+    """
+    if grid.past is not None:
+        return grid.past.largest
+    hop, window = _bins(grid.interval)
+    record = np.zeros(grid.values.shape[:2], np.float32)
+    for first, stop in loaded_spans(grid):
+        stop -= (stop - first) % hop
+        for start in range(0, len(grid.stations), STATIONS_AT_ONCE):
+            rows = slice(start, start + STATIONS_AT_ONCE)
+            hours = _largest(_sum_bins(grid.values[:, rows, first:stop], hop), window)
+            record[:, rows] = np.maximum(record[:, rows], hours)
+    return np.where(record > 0, record, np.float32(np.nan))
+
+
+def _bins(interval: int) -> tuple[int, int]:
+    """Steps from one hour's start to the next one's, and how many such bins an hour has."""
+    hop = QUARTER // interval if QUARTER % interval == 0 else 1
+    return hop, HORIZON_MINUTES // (hop * interval)
+
+
+def _sum_bins(values: Float, hop: int) -> Float:
+    """People of every `hop` steps, [..., bin]; steps that fill no bin are left out."""
+    bins = values.shape[-1] // hop
+    parted = values[..., : bins * hop].reshape(*values.shape[:-1], bins, hop)
+    people = parted @ np.ones(hop, np.float32)
+    if np.isnan(people).any():  # fmax makes NaN 0, and takes thrice the time of the sums
+        people = np.fmax(parted, np.float32(0)) @ np.ones(hop, np.float32)
+    return np.asarray(people)
+
+
+def _largest(people: Float, window: int) -> Float:
+    """Largest sum of `window` bins, [...]; 0 where there are fewer."""
+    hours = people.shape[-1] - window + 1
+    if hours < 1:
+        return np.zeros(people.shape[:-1], np.float32)
+    return np.asarray(np.max(sum(people[..., i : hours + i] for i in range(window)), axis=-1))
+
+
+def loaded_spans(grid: Grid) -> list[tuple[int, int]]:
+    """First step, and step after the last, of each run of days from the grid's start that were loaded.
+
+    Whole service days are loaded for all stations at once, so some stations at every full hour show which.
+    """
+    hour = max(HORIZON_MINUTES // grid.interval, 1)
+    some = grid.values[:, :: max(len(grid.stations) // FEW_STATIONS, 1), ::hour]
+    hourly = np.asarray(np.isfinite(some).any(axis=(0, 1)))
+    day = DAY_MINUTES // grid.interval
+    days = [hourly[first : first + day // hour].any() for first in range(0, len(hourly), day // hour)]
+    edges = np.flatnonzero(np.diff(np.array([False, *days, False], dtype=np.int8)))
+    return [(int(a) * day, min(int(b) * day, grid.steps)) for a, b in edges.reshape(-1, 2)]
