@@ -63,7 +63,9 @@ def read_history(store: Store, before: str, weeks: int) -> History:
         StoreError: if a table cannot be read.
     """
     first = str(np.datetime64(before, "D") - 7 * weeks)
-    days = [day for day in store.partitions("alert_signals") if first <= day < before]
+    table = "alert_signals"
+    days = [day for day in store.partitions(table) if first <= day < before]
+    days = [day for day in days if not store.is_empty(schemas.day_folder(table, day))]
     sizes = [store.read_json(f"{schemas.day_folder('alert_signals', day)}/spread.json") or {} for day in days]
     station_weeks = sum(size.get("stations", 0) for size in sizes) / 7
     return History(tuple(days), station_weeks, {name: _factor(name, sizes) for name in SIGNALS}, store)

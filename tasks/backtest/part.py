@@ -25,6 +25,7 @@ from tasks.backtest.sums import Sums, join_sums, sums_of
 from tasks.busy_hours import BusyHours
 from tasks.contracts import Features, Forecaster, Prediction, Tensors
 from tasks.errors import ModelError, StoreError
+from tasks.storage.roots import sync, sync_tree
 from tasks.tables.forecasts import forecast_table, replay_writer
 from tasks.total import coherent
 
@@ -116,7 +117,9 @@ def replay_part(
             job, past, forecaster, options, folder, on_progress
         )
         (folder / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        sync_tree(folder)
         folder.rename(final)
+        sync(options.parts)
     except OSError as error:
         if not final.is_dir():
             raise StoreError(f"{folder} cannot be written: {error.strerror or error}") from None

@@ -19,6 +19,7 @@ from tasks.clock import service_dates, to_local
 from tasks.contracts import Grid
 from tasks.errors import StoreError
 from tasks.metrics import Double, figures, finite
+from tasks.storage.roots import replace_file
 from tasks.tiers import headroom_taken
 
 SCHEMA_VERSION = 2
@@ -213,10 +214,8 @@ def write_report(path: Path, report: dict[str, Any]) -> None:
     Raises:
         StoreError: if the folder cannot be written.
     """
-    temporary = path.parent / f".{path.name}.new"
     try:
-        temporary.write_text(json.dumps(report, indent=1, allow_nan=False), encoding="utf-8")
-        temporary.replace(path)
+        replace_file(path, json.dumps(report, indent=1, allow_nan=False).encode())
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}") from None
 

@@ -11,6 +11,7 @@ from tasks.settings.tree import Settings
 from tasks.stations.table import StationTable
 from tasks.storage.store import Store
 from tasks.tables import schemas
+from tasks.tables.minutes import minute_files
 
 FOLDER = "overrides"
 IDS = pa.schema([("station_id", schemas.NAME)])
@@ -113,10 +114,8 @@ def find_stations(settings: Settings, table: StationTable, station: str | None, 
 
 def _counted(store: Store) -> list[str]:
     """Stations of the newest day of the minute table."""
-    days = store.partitions("minutes")
-    if not days:
-        return []
-    return schemas.name_codes(store.read_tables([schemas.minutes_file(days[-1])], IDS)["station_id"])[1]
+    files = minute_files(store, store.partitions("minutes"))[-1:]
+    return schemas.name_codes(store.read_tables(files, IDS)["station_id"])[1]
 
 
 def _write(store: Store, entry: Override | Removal, name: str) -> None:

@@ -13,7 +13,7 @@ from tasks.metrics import Double
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.minutes import to_grid
+from tasks.tables.minutes import minute_files, to_grid
 from tasks.total import with_total
 
 HOURS = 25
@@ -57,7 +57,7 @@ class HoursByDay:
     def _of_day(self, day: np.datetime64) -> DayHours:
         if day not in self._read:
             network = self._network
-            rows = self._store.read_tables([schemas.minutes_file(day)], schemas.minutes(network.targets))
+            rows = self._store.read_tables(minute_files(self._store, [str(day)]), schemas.minutes(network.targets))
             grid = to_grid(rows, *day_bounds(day, network.timezone), network.interval_minutes, network.targets)
             missing = np.isnan(grid.values).mean(axis=(0, 2))
             grid = with_total(grid, network.total)

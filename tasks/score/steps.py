@@ -262,7 +262,8 @@ def _days(
     first, last = str(edges[0]), str(edges[1])
     days = store.partitions("forecasts")
     earlier = [day for day in days if day < first] if start is None else []
-    unscored = set(earlier).difference(store.partitions("scores"))
+    scored = set(store.partitions("scores"))
+    unscored = {day for day in earlier if day not in scored or store.is_empty(schemas.day_folder("scores", day))}
     return sorted({*unscored, *marked.intersection(earlier), *(d for d in days if first <= d <= last)})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock, Thread
 from urllib.parse import unquote, urlsplit
@@ -90,12 +91,12 @@ def local_files(folder: Path, suffix: str = "") -> list[str]:
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its place, under a name that starts with a dot, flush it and rename it.
+    """Write a file beside its place, under a name that starts with a dot, sync it, rename it, and sync its folder.
 
     Raises:
         OSError: if that fails; the old file is there then, and nothing else.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
     try:
         with temporary.open("wb") as out:
@@ -105,11 +106,52 @@ def replace_file(path: Path, data: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, and sync their names, which a power cut would else take with all in them.
+
+    Nothing is put into a folder before its name is synced. So one that is there and empty may have been left by a
+    process that did not live to sync it; one that holds something costs a look.
+
+    Raises:
+        OSError: if that fails.
+    """
     try:
-        os.fsync(folder)
+        with os.scandir(folder) as entries:
+            if next(entries, None) is not None:
+                return
+    except FileNotFoundError:
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+    except NotADirectoryError:
+        folder.mkdir(exist_ok=True)  # raises what is in the way: a file of that name, or one above it
+    with suppress(PermissionError):  # above a data root, which then stood there before anything of ours
+        sync(folder.parent)
+
+
+def sync_tree(folder: Path) -> None:
+    """Sync all files and folders below a folder, and itself.
+
+    Raises:
+        OSError: if that fails.
+    """
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """Wait until the content of a file, or the names in a folder, would outlast a power cut.
+
+    Raises:
+        OSError: if that fails.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:

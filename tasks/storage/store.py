@@ -17,7 +17,17 @@ import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
 from tasks.storage.parquet import decode_table, encode_table, is_widely_readable, texts
-from tasks.storage.roots import local_files, local_folder, mask_root, one_line, remote, replace_file, replace_object
+from tasks.storage.roots import (
+    local_files,
+    local_folder,
+    make_folder,
+    mask_root,
+    one_line,
+    remote,
+    replace_file,
+    replace_object,
+    sync,
+)
 
 
 class Store:
@@ -159,6 +169,13 @@ class Store:
         names = [info.base_name for info in self._infos(table, recursive=False, kind=pafs.FileType.Directory)]
         return sorted(name.split("=", 1)[1] for name in names if "=" in name)
 
+    def is_empty(self, folder: str) -> bool:
+        """Whether a folder holds no file, temporary ones aside; a crash may leave one so, object stores have none."""
+        if self.local is None:
+            return False
+        with self._reading(self.url(folder)), os.scandir(self.local / folder) as entries:
+            return all(entry.name.startswith(".") for entry in entries)
+
     def _infos(self, folder: str, recursive: bool, kind: pafs.FileType) -> list[pafs.FileInfo]:
         selector = pafs.FileSelector(self.at(folder), recursive=recursive, allow_not_found=True)
         with self._reading(self.url(folder)):
@@ -208,7 +225,7 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
     temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}"
     discrete = [f.name for f in schema if not pa.types.is_floating(f.type)]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             with pq.ParquetWriter(
                 temporary,
@@ -218,9 +235,11 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
                 write_statistics=discrete,
             ) as writer:
                 yield writer.write_table
+            sync(temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+        sync(path.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {one_line(error)}") from None
 

@@ -101,7 +101,8 @@ class DayGrids:
         """
         data = self._minute_file(day)
         if data is None:
-            assert self.as_of is not None
+            if self.as_of is None:
+                return None
             return self._make(day, fold_as_of(self.store, day, self.targets, self.as_of))
         if self.span(day)[1] > min(self.end, self.origin):
             return self._make(day, decode_table(data, schemas.minutes(self.targets)))
@@ -122,12 +123,12 @@ class DayGrids:
         return made
 
     def _minute_file(self, day: str) -> bytes | None:
-        """Content of the minute file of a day; None where it is not what was known."""
+        """Content of the minute file of a day; None where it is not what was known, or is still to be made."""
         if self.as_of is not None:
             return minute_file_as_of(self.store, day, self.targets, self.as_of)
         path = schemas.minutes_file(day)
         data = self.store.read_bytes(path)
-        if data is None:
+        if data is None and not self.store.is_empty(schemas.day_folder("minutes", day)):
             raise StoreError(f"{self.store.url(path)} cannot be read: it is gone")
         return data
 

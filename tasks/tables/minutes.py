@@ -58,11 +58,16 @@ def read_minutes(
         end = min(end.astype("datetime64[m]"), as_of.astype("datetime64[m]"))
     if as_of is None:
         days = days_of(store, "minutes", start, end, timezone)
-        paths = [schemas.minutes_file(day) for day in days if only is None or day in only]
+        paths = minute_files(store, [day for day in days if only is None or day in only])
         return within(store.read_tables(paths, schemas.minutes(targets)), start, end)
     days = observed_days(store, start, end, timezone)
     pieces = [_day_as_of(store, day, targets, as_of) for day in days if only is None or day in only]
     return within(pa.concat_tables([schemas.minutes(targets).empty_table(), *pieces]), start, end)
+
+
+def minute_files(store: Store, days: Iterable[str]) -> list[str]:
+    """Minute files of service days that have a folder; where a crash left it empty, nothing was folded yet."""
+    return [schemas.minutes_file(day) for day in days if not store.is_empty(schemas.day_folder("minutes", day))]
 
 
 def within(table: pa.Table, start: np.datetime64, end: np.datetime64) -> pa.Table:
@@ -108,7 +113,7 @@ def fold_as_of(store: Store, day: str, targets: Sequence[str], as_of: np.datetim
 def last_minute(store: Store, targets: Sequence[str], as_of: np.datetime64 | None = None) -> np.datetime64 | None:
     """Latest minute of the minute table (before `as_of`) in which any target was observed, None where there is none."""
     for day in reversed(store.partitions("minutes")):
-        table = store.read_tables([schemas.minutes_file(day)], schemas.minutes(targets))
+        table = store.read_tables(minute_files(store, [day]), schemas.minutes(targets))
         observed = reduce(or_, (table[target].is_valid().to_numpy() for target in targets))
         times = schemas.numpy_times(table["minute_utc"])[observed]
         times = times if as_of is None else times[times < as_of]

@@ -243,6 +243,15 @@ def test_a_file_written_piece_by_piece_appears_whole_at_the_end(store: Store, tm
     assert store.read_tables(["new/t.parquet"], SCHEMA).to_pylist() == TABLE.to_pylist() + TABLE.slice(1).to_pylist()
 
 
+def test_a_folder_that_a_crash_left_empty_is_empty_until_a_file_is_in_it(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "t" / "day=1").mkdir(parents=True)
+    (tmp_path / "t" / "day=1" / ".f.parquet.12-ab").touch()
+    assert store.is_empty("t/day=1")
+    store.write_bytes("t/day=1/f.parquet", b"")
+    assert not store.is_empty("t/day=1")
+    assert not Store("memory://empty").is_empty("t/day=1")
+
+
 def test_a_file_whose_pieces_end_early_is_as_it_was(store: Store, tmp_path: Path) -> None:
     store.write_bytes("t.parquet", b"old")
 

@@ -111,6 +111,19 @@ def test_nothing_ingested_is_an_empty_table(store: Store) -> None:
     assert last_minute(store, TARGETS) is None
 
 
+def test_a_day_of_which_a_crash_left_an_empty_folder_has_no_minutes_and_one_whose_file_is_lost_is_an_error(
+    tmp_path: Path,
+) -> None:
+    store, folder = Store(str(tmp_path)), tmp_path / "minutes" / "service_date=2013-10-11"
+    ingest(store, "batch", [Said("a", "2013-10-09T05:00")])
+    folder.mkdir()
+    assert seen(store) == [("a", "2013-10-09T05:00", 1, 0)]
+    assert last_minute(store, TARGETS) == at("2013-10-09T05:00")
+    (folder / "_origin.json").write_text("{}")
+    with pytest.raises(StoreError, match=r"2013-10-11/part.parquet cannot be read: it is gone"):
+        seen(store)
+
+
 def test_only_the_days_that_touch_the_span_are_read(store: Store) -> None:
     for day in range(1, 5):
         ingest(store, "batch", [Said("a", f"2013-10-0{day}T12:00")])
