@@ -73,6 +73,7 @@ bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an enviro
 	$(BIN)/python benchmarks/published.py
 	$(BIN)/python benchmarks/alerts.py
 	$(BIN)/python benchmarks/coverage.py
+	$(BIN)/python benchmarks/hourly_score.py
 	$(BIN)/python benchmarks/training.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/night.py --scaling --plot docs/night.png
 	$(BIN)/python benchmarks/report.py

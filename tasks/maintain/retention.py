@@ -17,6 +17,8 @@ KEYS = {"rejects": "received_date"}
 """Partition keys other than service_date."""
 BY_ITSELF = ("rejects", "forecasts", "shadows", "scores", "lag_table")
 """Tables whose days go by their own setting alone."""
+SCORED_HOURS = "scored_hours"
+"""What scoring keeps of the days that every run looks at; of older days it is of no use."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +69,24 @@ def cutoff_day(settings: Settings, store: Store, as_of: np.datetime64, table: st
 def retain(settings: Settings, store: Store, as_of: np.datetime64) -> list[Removed]:
     """Remove the days that the settings no longer keep; days of observations before their minutes.
 
+    What scoring keeps for itself goes, too, once no run asks for it.
+
     Raises:
         StoreError: if a file cannot be read or removed.
     """
-    removed = []
+    removed = _remove(store, SCORED_HOURS, _first_day_scored(settings, as_of))
     minutes = cutoff_day(settings, store, as_of, "minutes")
     wanted = [(table, cutoff_day(settings, store, as_of, table)) for table in BY_ITSELF]
     for table, first in [*wanted, ("observations", minutes), ("minutes", minutes)]:
         if first is not None:
             removed += _remove(store, table, first)
     return removed
+
+
+def _first_day_scored(settings: Settings, as_of: np.datetime64) -> str:
+    """First service day that each scoring looks at, and one to spare."""
+    days = np.timedelta64(settings.score.back_days + 1, "D")
+    return str(service_dates(np.array([as_of - days], dtype="datetime64[m]"), settings.network.timezone)[0])
 
 
 def _remove(store: Store, table: str, first: str) -> list[Removed]:

@@ -6,6 +6,8 @@ known when D was scored first, so that a score changes with its truth and not wi
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pyarrow as pa
 
@@ -13,6 +15,7 @@ from tasks.busy_hours import HISTORY_DAYS, busy_limits
 from tasks.metrics import Double
 from tasks.score.day_hours import HOURS, HoursByDay
 from tasks.settings.tree import Settings
+from tasks.storage.parquet import decode_table, encode_table
 from tasks.storage.store import Store
 from tasks.tables import schemas
 
@@ -29,13 +32,24 @@ class BusyDays:
         Raises:
             StoreError: if a table cannot be read or written.
         """
+        return _spread(decode_table(self._content(day), schemas.BUSY_HOURS), self._network.targets, stations)
+
+    def digest(self, day: np.datetime64) -> str:
+        """Digest of the limits of a service day.
+
+        Raises:
+            StoreError: if a table cannot be read or written.
+        """
+        return hashlib.sha256(self._content(day)).hexdigest()
+
+    def _content(self, day: np.datetime64) -> bytes:
+        """The file of a service day, which is made where there is none."""
         path = f"{schemas.day_folder('busy_hours', day)}/part.parquet"
-        if self._store.exists(path):
-            table = self._store.read_tables([path], schemas.BUSY_HOURS)
-        else:
-            table = self._learn(day)
-            self._store.write_table(path, table)
-        return _spread(table, self._network.targets, stations)
+        data = self._store.read_bytes(path)
+        if data is None:
+            data = encode_table(self._learn(day))
+            self._store.write_bytes(path, data)
+        return data
 
     def _learn(self, day: np.datetime64) -> pa.Table:
         """The limits of a service day from the minutes of the days before it."""

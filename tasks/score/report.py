@@ -17,7 +17,7 @@ class ScoreReport:
     """How the forecasts of some days did. Figures that nothing supports are absent.
 
     Attributes:
-        days: service days scored, each file replaced whole.
+        days: service days whose scores are up to date.
         origins: issues of which something was scored.
         rows: of the scores table.
         pending: issues whose hour is not over.
@@ -33,6 +33,7 @@ class ScoreReport:
             level of a quantile that is right lies between the two, as counts are whole numbers.
         overrides: hours that a person changed: `hours`, `mae_hour` as published, `mae_hour_without` the change.
         shadows: figures of the stations by shadow model, and of what was published at the same origins as `published`.
+        hours: clock hours of origins whose scores were computed by this run; of the others they are as they were.
         late: those of `days` that late data had marked.
         control: where the hourly error of each tier of stations stands; empty where it was not looked at.
         total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
@@ -54,6 +55,7 @@ class ScoreReport:
     calibration: list[Figures] = field(default_factory=list)
     overrides: Figures = field(default_factory=dict)
     shadows: dict[str, Figures] = field(default_factory=dict)
+    hours: int = 0
     late: list[str] = field(default_factory=list)
     total: Figures = field(default_factory=dict)
     control: tuple[TierControl, ...] = ()

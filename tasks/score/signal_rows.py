@@ -7,7 +7,7 @@ sums of counts lay from their forecasts.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from tasks.alert_signals import SIGNALS, Signal, crowding_signal, find_limits, l
 from tasks.arrays import Float, Int
 from tasks.count_sums import DEFAULT_FACTOR, standard_error
 from tasks.settings.tree import Settings
+from tasks.storage.parquet import decode_table, encode_table
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.issues import Issues
@@ -57,6 +58,34 @@ class SignalDay:
             self.rows.append(_rows(name, signal, issues, np.timedelta64(delay[name], "m")))
             self._add_errors(name, signal)
 
+    def include(self, other: SignalDay) -> None:
+        """Add what another part of the day has."""
+        self.rows += other.rows
+        self.origins += other.origins
+        self.stations |= other.stations
+        for name, parts in other.errors.items():
+            if sum(map(len, self.errors[name])) < MOST_ERRORS:
+                self.errors[name] += parts
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """All that was added, as arrays for a file; `restore` is the reverse."""
+        return {
+            "origins": np.array(self.origins),
+            "stations": np.array(sorted(self.stations), np.str_),
+            "rows": np.frombuffer(encode_table(self._table()), np.uint8),
+            **{name: np.concatenate([np.zeros(0, np.float32), *parts]) for name, parts in self.errors.items()},
+        }
+
+    def restore(self, held: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Take over what `arrays` of another part of the day gave.
+
+        Raises:
+            StoreError: if the rows are damaged.
+        """
+        self.origins, self.stations = int(held["origins"]), set(held["stations"].tolist())
+        self.rows = [decode_table(held["rows"].tobytes(), schemas.ALERT_SIGNALS)]
+        self.errors = {name: [held[name]] for name in SIGNALS}
+
     def save(self, store: Store, day: str) -> None:
         """Replace the files of the day.
 
@@ -64,9 +93,11 @@ class SignalDay:
             StoreError: if they cannot be written.
         """
         folder = schemas.day_folder("alert_signals", day)
-        rows = pa.concat_tables([schemas.ALERT_SIGNALS.empty_table(), *self.rows]).unify_dictionaries()
-        store.write_table(f"{folder}/part.parquet", rows)
+        store.write_table(f"{folder}/part.parquet", self._table())
         store.write_json(f"{folder}/spread.json", self._spread())
+
+    def _table(self) -> pa.Table:
+        return pa.concat_tables([schemas.ALERT_SIGNALS.empty_table(), *self.rows]).unify_dictionaries()
 
     def _add_errors(self, name: str, signal: Signal) -> None:
         """Keep errors of sums, in standard deviations; a bounded number of them."""

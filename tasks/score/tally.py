@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.arrays import QUANTILES, Int
 from tasks.busy_hours import PEAK_SUMS, peak_counts, peak_figures
@@ -15,6 +16,8 @@ from tasks.score.report import Figures, ScoreReport
 from tasks.score.scoring import PAIRED, Scored
 from tasks.tables.issues import Issues
 from tasks.tiers import TIERS, headroom_taken, noise_floor, station_tiers
+
+Array = npt.NDArray[Any]
 
 COVERAGES = ("coverage_50", "coverage_80", "coverage_90")
 OVERRIDDEN = ("hours", "absolute", "absolute_without")
@@ -35,6 +38,9 @@ class StationSums:
     figures: Double
     peaks: Double
     paired: Double
+
+    def __add__(self, other: StationSums) -> StationSums:
+        return StationSums(self.figures + other.figures, self.peaks + other.peaks, self.paired + other.paired)
 
 
 @dataclass
@@ -87,6 +93,43 @@ class Tally:
         self._below[:, -1] += seen.sum()
         self._overridden += _overridden(issues, scored)
 
+    def include(self, other: Tally) -> None:
+        """Count what another tally of the same targets and bands has counted."""
+        self.origins, self.rows = self.origins + other.origins, self.rows + other.rows
+        self.pending, self.unobserved = self.pending + other.pending, self.unobserved + other.unobserved
+        for version, of in other._stations.items():
+            mine = self._stations.setdefault(version, {})
+            for name, sums in of.items():
+                mine[name] = mine[name] + sums if name in mine else sums
+        self._network, self._total = self._network + other._network, self._total + other._total
+        self._below, self._overridden = self._below + other._below, self._overridden + other._overridden
+
+    def arrays(self) -> dict[str, Array]:
+        """All that was counted, as arrays for a file; `restore` is the reverse."""
+        rows = [(version, name, sums) for version, of in self._stations.items() for name, sums in of.items()]
+        return {
+            "counts": np.array([self.origins, self.rows, self.pending, self.unobserved], np.int64),
+            "versions": np.array([version for version, _, _ in rows], np.str_),
+            "stations": np.array([name for _, name, _ in rows], np.str_),
+            "figures": np.stack([sums.figures for _, _, sums in rows]) if rows else np.zeros(0),
+            "peaks": np.stack([sums.peaks for _, _, sums in rows]) if rows else np.zeros(0),
+            "paired": np.stack([sums.paired for _, _, sums in rows]) if rows else np.zeros(0),
+            "network": self._network,
+            "total": self._total,
+            "below": self._below,
+            "overridden": self._overridden,
+        }
+
+    def restore(self, held: Mapping[str, Array]) -> None:
+        """Take over what `arrays` of another tally of the same targets and bands gave."""
+        self.origins, self.rows, self.pending, self.unobserved = held["counts"].tolist()
+        names = zip(held["versions"].tolist(), held["stations"].tolist(), strict=True)
+        figures, peaks, paired = held["figures"], held["peaks"], held["paired"]
+        for row, (version, name) in enumerate(names):
+            self._stations.setdefault(version, {})[name] = StationSums(figures[row], peaks[row], paired[row])
+        self._network, self._total = held["network"], held["total"]
+        self._below, self._overridden = held["below"], held["overridden"]
+
     def report(self, days: Sequence[str]) -> ScoreReport:
         """The figures of all that was added."""
         everything = [sums for of in self._stations.values() for sums in of.values()]
@@ -123,9 +166,7 @@ class Tally:
         paired = scored.paired[:, mine][:, :, parts].sum(axis=(0, 1))
         for s, name in enumerate(issues.stations[i] for i in parts.tolist()):
             new = StationSums(sums[:, s], peaks[s], paired[s])
-            if (old := of_station.get(name)) is not None:
-                new = StationSums(old.figures + new.figures, old.peaks + new.peaks, old.paired + new.paired)
-            of_station[name] = new
+            of_station[name] = of_station[name] + new if name in of_station else new
 
     def _hour(self, stations: Sequence[StationSums]) -> Figures:
         """Figures of the whole hour of some stations, all targets."""

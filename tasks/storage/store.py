@@ -146,6 +146,15 @@ class Store:
         below = [info.path[prefix:] for info in infos if info.path.endswith(suffix)]
         return sorted(f"{folder}/{p}" if folder else p for p in below if "/." not in f"/{p}")
 
+    def sizes(self, folder: str, suffix: str = "") -> dict[str, int]:
+        """Bytes of the files below a folder, by path, sorted; see `files`."""
+        if self.local is not None:
+            with self._reading(self.url(folder)):
+                return {path: (self.local / path).stat().st_size for path in self.files(folder, suffix)}
+        infos = self._infos(folder, recursive=True, kind=pafs.FileType.File)
+        size = {f"{folder}/{info.path[len(self.at(folder)) + 1 :]}": info.size for info in infos}
+        return {path: size[path] for path in sorted(size) if path.endswith(suffix) and "/." not in path}
+
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
         with self._reading(self.url(path)):

@@ -73,7 +73,7 @@ class Issues:
 
 def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
     """Rows of `tables.FORECASTS` as arrays; rows of other targets or off the interval are left out."""
-    issue, first = _issue_of_row(table)
+    issue, first = issue_of_row(table)
     station, stations = schemas.name_codes(table["station_id"])
     target, names = schemas.name_codes(table["target"])
     place = np.array([targets.index(n) if n in targets else -1 for n in names], dtype=np.int64)
@@ -101,7 +101,7 @@ def unpack(table: pa.Table, targets: Sequence[str], interval: int) -> Issues:
     )
 
 
-def _issue_of_row(table: pa.Table) -> tuple[Int, Int]:
+def issue_of_row(table: pa.Table) -> tuple[Int, Int]:
     """Number of each row's issue, and the first row of each issue; rows of an issue mostly lie together."""
     keys = np.stack(
         [

@@ -106,6 +106,15 @@ def test_nothing_goes_unless_it_is_said(root: str) -> None:
     assert store.files("") == before
 
 
+def test_what_scoring_keeps_for_itself_goes_once_no_run_looks_at_its_day(root: str) -> None:
+    store = Store(root)
+    for day in DAYS[-20:]:
+        store.write_json(f"scored_hours/service_date={day}/files.json", {})
+    (gone,) = retain(Settings(data_root=root, score={"back_days": 3}), store, NOON)  # type: ignore[arg-type]
+    assert (gone.table, gone.before, gone.days) == ("scored_hours", "2024-07-14", 15)
+    assert [path.split("=")[1][:10] for path in store.files("scored_hours")] == DAYS[-5:]
+
+
 def test_each_table_goes_by_its_own_setting_and_what_went_is_told(root: str) -> None:
     store = filled(root)
     size = len(store.read_bytes(f"rejects/received_date={DAYS[0]}/part.parquet") or b"")

@@ -14,8 +14,9 @@ from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.clock import to_local
 from tasks.contracts import Grid, Prediction
 from tasks.errors import ConfigError, StoreError
+from tasks.score.issue_files import IssueFiles
 from tasks.score.scoring import hours, week_before
-from tasks.score.steps import _pieces, score_forecasts
+from tasks.score.steps import score_forecasts
 from tasks.settings.tree import FeatureSettings, Network, ScoreSettings, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
@@ -297,15 +298,22 @@ def test_the_same_issue_in_two_files_counts_once_and_two_models_count_twice(root
     assert report.by_model["3"]["spans"] == 16
 
 
-def test_a_compacted_file_is_read_in_pieces_of_whole_issues(tmp_path: Path, grid: Grid) -> None:
+def test_a_file_of_several_hours_is_read_hour_by_hour_and_files_of_one_hour_in_pieces(
+    tmp_path: Path, grid: Grid
+) -> None:
     origins = ORIGINS[1] + np.arange(7) * np.timedelta64(15, "m")
     keep(tmp_path, forecast(grid, origins))
-    pieces = list(_pieces(Store(str(tmp_path)), "2024-03-10", rows_at_once=2 * 240))
-    assert sum(piece.num_rows for piece in pieces) == 7 * 240
-    assert max(piece.num_rows for piece in pieces) <= 3 * 240
-    assert len(pieces) > 2
-    moments = [set(piece["issued_at"].to_pylist()) for piece in pieces]
-    assert sum(map(len, moments)) == len(set().union(*moments)) == 7
+    for origin in origins[:3] + np.timedelta64(1, "m"):
+        keep(tmp_path, forecast(grid, origin.reshape(1)), str(origin).replace(":", ""))
+    files = IssueFiles(Store(str(tmp_path)), "2024-03-10", "note.json")
+    noon, one = np.datetime64("2024-03-10T12"), np.datetime64("2024-03-10T13")
+    assert files.hours() == [noon, one]
+    pieces = list(files.issues(noon, "forecasts", grid.targets, 1, rows_at_once=2 * 240))
+    assert [len(piece.origins) for piece in pieces] == [2, 5]
+    expected = [*origins[:4], *(origins[:3] + np.timedelta64(1, "m"))]
+    assert sorted(origin for piece in pieces for origin in piece.origins) == sorted(expected)
+    assert [len(each.origins) for each in files.issues(one, "forecasts", grid.targets, 1)] == [3]
+    assert (files.count(noon, "forecasts"), files.count(one, "forecasts"), files.count(noon, "shadows")) == (7, 3, 0)
 
 
 def test_forecasts_come_back_as_the_arrays_that_they_were_in_any_order_of_rows(grid: Grid) -> None:

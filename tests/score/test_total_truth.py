@@ -8,8 +8,7 @@ import numpy as np
 from score.test_scoring import config, observe
 from support.forecast_fakes import random_grid
 
-from tasks.score.steps import _truth
-from tasks.storage.store import Store
+from tasks.score.truth import Truth
 
 MIDNIGHT = np.datetime64("2024-03-09T06:00", "m")  # in Chicago
 HOUR = np.timedelta64(60, "m")
@@ -22,9 +21,8 @@ def test_the_total_of_a_day_knows_which_stations_were_open_the_evening_before(tm
     observe(tmp_path, grid)
     plain = config(tmp_path, interval=10)
     settings = plain.model_copy(update={"network": plain.network.model_copy(update={"total": "ALL"})})
-    truth, before = _truth(
-        settings, Store(str(tmp_path)), np.datetime64("2024-03-09"), np.datetime64("2024-03-20", "s")
-    )
+    counts = Truth(settings, np.datetime64("2024-03-09"), np.datetime64("2024-03-20", "s"))
+    truth, before = counts.actual, counts.baseline
     assert truth.stations == ("s0", "s1", "ALL")
     assert before.total is None or before.stations[-1] == "ALL"
     at = int(truth.index(MIDNIGHT))
