@@ -58,7 +58,7 @@ VARIANTS = {
     ),
     "calibration": Variant("quantiles not calibrated", _model("calibrate = false")),
     "likelihood": Variant("negative binomial in place of Poisson", _model('likelihood = "negative_binomial"')),
-    "units": Variant("32 units in place of 64", _model("units = 32")),
+    "units": Variant("64 units in place of 32", _model("units = 64")),
     "attention": Variant("attention over the weeks in place of the last state", "", "attention_lstm"),
 }
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from flows.pipelines.executors import available_cores
 from flows.pipelines.loop import DAY, channels, floor
-from flows.pipelines.workers import WorkerContext, available_cores, run_in_workers
+from flows.pipelines.workers import WorkerContext, run_in_workers
 from tasks.backtest.steps import (
     PARTS,
     BacktestReport,
@@ -77,7 +78,7 @@ def run_backtest(
         settings: the tree.
         span: what is replayed.
         out: folder for the forecasts, the report and the parts.
-        jobs: number of worker processes, by default that of the cores; 1 works in this process.
+        jobs: number of workers, `[runner] workers` by default; 1 without a cluster works in this process.
         track: whether to log it in MLflow.
         progress: called with the number of origins that are done.
 
@@ -88,8 +89,9 @@ def run_backtest(
     past = load_history(settings, span)
     plan = plan_replay(settings, span, past)
     context = WorkerContext(settings, past, ReplayOptions(out / PARTS, plan.bands))
-    count = available_cores() if jobs is None else jobs
-    run = run_in_workers(context, count) if count > 1 else run_in_turn(past, context.maker, context.options)
+    count = jobs or settings.runner.workers or available_cores()
+    alone = count == 1 and settings.runner.kind == "threads"
+    run = run_in_turn(past, context.maker, context.options) if alone else run_in_workers(context, count)
     with lock_parts(context.options.parts):
         report = replay_origins(plan, past.today.grid, out, run, progress)
     return dataclasses.replace(report, run_id=log_backtest(settings, report) if track else None)

@@ -221,11 +221,13 @@ def rollback(settings: Settings, as_of: np.datetime64) -> str:
 
 def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: bool = False) -> MaintainReport:
     """Remove old days, compact days that are over, check files and folds, mend, sweep; one run at a time."""
+    from flows.pipelines.executors import open_spread
     from tasks.maintain import steps
 
     with Store(settings.data_root).lock("maintain"):
         removed = steps.remove_old(settings, as_of)
-        compacted = steps.compact_days(settings, as_of, None if full else steps.DAYS_AT_ONCE)
+        with open_spread(settings.runner) as spread:
+            compacted = steps.compact_days(settings, as_of, None if full else steps.DAYS_AT_ONCE, spread)
         files = steps.check_tables(settings, as_of, full)
         folds = steps.check_folds(settings, as_of, files, sample_days, full)
         swept = steps.sweep_up(settings, as_of)

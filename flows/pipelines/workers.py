@@ -1,23 +1,20 @@
-"""Replay the parts of a backtest in worker processes, each with its own TensorFlow.
+"""Replay the parts of a backtest side by side, each worker with its own TensorFlow.
 
-Workers are spawned, never forked, share the minutes through a file, and are kept for the next part.
+Workers share the minutes through a file. A part that is lost with its worker is done again.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import sys
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+import logging
+from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from flows.pipelines.executors import open_workers
 from tasks.backtest.steps import Job, Maker, OnJobProgress, ReplayOptions, RunJobs, replay_part
 from tasks.errors import ModelError
 from tasks.settings.tree import Settings
@@ -25,9 +22,12 @@ from tasks.settings.tree import Settings
 if TYPE_CHECKING:
     from tasks.features.steps import PastFeatures, SharedPast
 
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.2
-"""Seconds between two readings of the progress that workers report."""
+"""Seconds between two looks at the progress that workers report."""
+TRIES = 3
+"""How often parts are tried whose worker is killed."""
 
 
 @dataclass(frozen=True)
@@ -45,89 +45,91 @@ class WorkerContext:
         return model_maker(self.settings, job.model, self.past.before, job.seed)
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+@dataclass(frozen=True)
+class SharedContext:
+    """The same as it is sent to a worker, small.
+
+    Attributes:
+        settings, options: of the context.
+        past: its minutes, in a file.
+        folder: in which workers report how many origins they have forecast: a file per part, a byte per origin.
+    """
+
+    settings: Settings
+    options: ReplayOptions
+    past: SharedPast
+    folder: Path
 
 
 def run_in_workers(context: WorkerContext, count: int) -> RunJobs:
-    """A function that replays parts in `count` worker processes; a part that starts from another waits for it."""
+    """A function that replays parts in `count` workers; a part that starts from another waits for it."""
 
     def run(jobs: Sequence[Job], on_progress: OnJobProgress) -> None:
-        with _worker_pool(context, min(count, len(jobs))) as (pool, queue):
-            _dispatch(pool, jobs, queue, on_progress)
+        parts = context.options.parts
+        with TemporaryDirectory(dir=parts, prefix=".minutes-") as name:
+            folder = Path(name)
+            past = context.past.share(folder / "values.npy")
+            shared = SharedContext(context.settings, context.options, past, folder)
+            progress = _Progress(folder, on_progress)
+            for _ in range(TRIES):
+                left = [job for job in jobs if not (parts / job.key).is_dir()]
+                with open_workers(context.settings.runner, min(count, len(left))) as workers:
+                    try:
+                        return _dispatch(workers.executor, left, shared, progress)
+                    except workers.lost as error:
+                        log.warning("a worker of the backtest was killed (%s); its part is replayed again", error)
+        raise ModelError("workers of the backtest were killed again and again, likely for memory: give fewer --jobs")
 
     return run
 
 
-@contextmanager
-def _worker_pool(context: WorkerContext, count: int) -> Iterator[tuple[ProcessPoolExecutor, Any]]:
-    """A pool of processes that share the minutes, and the queue on which they report progress."""
-    spawn = multiprocessing.get_context("spawn")
-    with TemporaryDirectory(dir=context.options.parts, prefix=".minutes-") as folder:
-        shared = context.past.share(Path(folder) / "values.npy")
-        queue: Any = spawn.SimpleQueue()
-        threads = max(available_cores() // count, 1)
-        pool = ProcessPoolExecutor(
-            count, spawn, _start_worker, (context.settings, context.options, shared, queue, threads)
-        )
-        try:
-            yield pool, queue
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-        pool.shutdown()
-
-
-def _dispatch(pool: ProcessPoolExecutor, jobs: Sequence[Job], queue: Any, on_progress: OnJobProgress) -> None:
+def _dispatch(executor: Executor, jobs: Sequence[Job], shared: SharedContext, progress: _Progress) -> None:
     """Submit every part as soon as the one that it starts from is there; the first failure ends all."""
-    by_key, waiting = {job.key: job for job in jobs}, list(jobs)
-    running: dict[Future[str], str] = {}
+    waiting, running = list(jobs), dict[Future[None], Job]()
     while waiting or running:
-        unfinished = {job.key for job in waiting} | set(running.values())
+        unfinished = {job.key for job in (*waiting, *running.values())}
         ready = [job for job in waiting if job.after not in unfinished]
         waiting = [job for job in waiting if job.after in unfinished]
-        running |= {pool.submit(_replay_in_worker, job): job.key for job in ready}
+        running |= {executor.submit(_replay, shared, job): job for job in ready}
         finished, _ = wait(running, POLL_SECONDS, FIRST_COMPLETED)
-        _pass_on_progress(queue, by_key, on_progress)
+        for job in running.values():
+            progress.look(job)
         for future in finished:
-            running.pop(future)
-            _check_result(future)
-    _pass_on_progress(queue, by_key, on_progress)
+            del running[future]
+            future.result()
 
 
-def _check_result(future: Future[str]) -> None:
-    try:
-        future.result()
-    except BrokenProcessPool:
-        raise ModelError("a worker of the backtest was killed, likely for memory: give fewer --jobs") from None
+class _Progress:
+    """Passes on what workers report."""
+
+    def __init__(self, folder: Path, on_progress: OnJobProgress) -> None:
+        self._folder, self._on_progress, self._seen = folder, on_progress, dict[str, int]()
+
+    def look(self, job: Job) -> None:
+        """Pass on what was forecast of a job since the last look."""
+        try:
+            done = (self._folder / job.key).stat().st_size
+        except FileNotFoundError:
+            return
+        if (more := done - self._seen.get(job.key, 0)) > 0:
+            self._seen[job.key] = done
+            self._on_progress(job, more)
 
 
-def _pass_on_progress(queue: Any, by_key: dict[str, Job], on_progress: OnJobProgress) -> None:
-    while not queue.empty():
-        key, origins = queue.get()
-        on_progress(by_key[key], origins)
+_opened: tuple[Path, WorkerContext] | None = None
 
 
-_CONTEXT: WorkerContext
-_QUEUE: Any
+def _replay(shared: SharedContext, job: Job) -> None:
+    """Replay a part in a worker, which keeps the minutes mapped for the next one."""
+    global _opened
+    if _opened is None or _opened[0] != shared.folder:
+        _opened = shared.folder, WorkerContext(shared.settings, shared.past.open(), shared.options)
+    context = _opened[1]
+    said = shared.folder / job.key
+    said.write_bytes(b"")
+    replay_part(job, context.past, context.maker(job), context.options, partial(_say, said))
 
 
-def _start_worker(settings: Settings, options: ReplayOptions, shared: SharedPast, queue: Any, threads: int) -> None:
-    """Initialise a worker: limit its threads before any library reads the limit, and map the minutes."""
-    global _CONTEXT, _QUEUE
-    Thread(target=_end_with_parent, daemon=True).start()
-    os.environ |= dict.fromkeys(THREADS, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    _CONTEXT, _QUEUE = WorkerContext(settings, shared.open(), options), queue
-
-
-def _end_with_parent() -> None:
-    """End this worker when its parent has ended, in whatever way: nobody would take its results."""
-    if parent := multiprocessing.parent_process():
-        parent.join()
-        os._exit(1)
-
-
-def _replay_in_worker(job: Job) -> str:
-    replay_part(job, _CONTEXT.past, _CONTEXT.maker(job), _CONTEXT.options, lambda done: _QUEUE.put((job.key, done)))
-    return job.key
+def _say(said: Path, origins: int) -> None:
+    with said.open("ab") as file:
+        file.write(b"." * origins)

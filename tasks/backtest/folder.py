@@ -15,7 +15,7 @@ LOCK = ".lock"
 
 @contextmanager
 def lock_parts(parts: Path) -> Iterator[None]:
-    """Lock the folder for one backtest or study; unfinished parts of a killed process are removed first.
+    """Lock the folder for one backtest or study; unfinished parts of killed processes are removed before and after.
 
     Raises:
         ConfigError: if another process holds it.
@@ -34,9 +34,14 @@ def lock_parts(parts: Path) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{parts} cannot be written: {one_line(error)}") from None
     try:
-        for left in parts.glob(".*"):
-            if left.name != LOCK:
-                shutil.rmtree(left, ignore_errors=True)
+        _sweep(parts)
         yield
     finally:
+        _sweep(parts)
         lock.release()
+
+
+def _sweep(parts: Path) -> None:
+    for left in parts.glob(".*"):
+        if left.name != LOCK:
+            shutil.rmtree(left, ignore_errors=True)

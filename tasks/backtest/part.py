@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Protocol
+from uuid import uuid4
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def replay_part(
         ModelError: if the model cannot be fitted, or its answer is malformed.
         StoreError: if the folder cannot be written.
     """
-    final, folder = options.parts / job.key, options.parts / f".{job.key}.{os.getpid()}"
+    final, folder = options.parts / job.key, options.parts / f".{job.key}.{uuid4().hex}"
     if final.is_dir():
         return
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +37,16 @@ class Availability:
     cells: Int
     since: Int
     values: Float
+
+    def save(self, file: Path) -> None:
+        """Write the arrays as a NumPy archive."""
+        np.savez(file, delay=self.delay, cells=self.cells, since=self.since, values=self.values)
+
+    @classmethod
+    def load(cls, file: Path) -> Availability:
+        """What `save` wrote."""
+        with np.load(file, allow_pickle=False) as held:
+            return cls(**{name: held[name] for name in ("delay", "cells", "since", "values")})
 
     def values_at(self, station: Int, step: Int, at: Int) -> Float:
         """Values at origins `at` of cells not yet known as today: float32 [cell, target], NaN where there was none."""

@@ -34,11 +34,16 @@ class PastFeatures:
     known: Availability | None = None
 
     def share(self, file: Path) -> SharedPast:
-        """Write the counts to a file that other processes can map; the rest is small enough to be sent."""
+        """Write the counts, and when they were known, to files beside one another that other processes can open.
+
+        The rest is small enough to be sent.
+        """
         t = self.today
         np.save(file, t.grid.values)
+        if self.known is not None:
+            self.known.save(file.with_suffix(".npz"))
         empty = replace(t.grid, values=t.grid.values[:, :, :0])
-        return SharedPast(file, empty, t.clock.timezone, t.settings, t.holidays, t.channels, self.known)
+        return SharedPast(file, empty, t.clock.timezone, t.settings, t.holidays, t.channels)
 
     def before(self, moment: np.datetime64) -> MinuteFeatures:
         """Features for a fit at a moment: minutes before it as they were known then; nothing at or after it."""
@@ -93,7 +98,6 @@ class SharedPast:
         file: the counts, an array that NumPy can map.
         grid: the grid of the counts, without a minute.
         timezone, settings, holidays, channels: of the features; see `MinuteFeatures`.
-        known: see `PastFeatures`.
     """
 
     file: Path
@@ -102,10 +106,10 @@ class SharedPast:
     settings: FeatureSettings
     holidays: frozenset[date]
     channels: Channels
-    known: Availability | None
 
     def open(self) -> PastFeatures:
         """The past, its counts mapped and not read."""
         grid = replace(self.grid, values=np.load(self.file, mmap_mode="r"))
         today = MinuteFeatures(grid, self.timezone, self.settings, self.holidays, channels=self.channels)
-        return PastFeatures(today, self.known)
+        known = self.file.with_suffix(".npz")
+        return PastFeatures(today, Availability.load(known) if known.exists() else None)

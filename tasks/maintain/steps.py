@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 import numpy as np
 
@@ -17,7 +19,7 @@ from tasks.maintain.fold_checks import day_of, mend, remedies, sample, sweep
 from tasks.maintain.retention import Removed as Removed
 from tasks.maintain.retention import cutoff_day, retain
 from tasks.settings.tree import Settings
-from tasks.stepping import step
+from tasks.stepping import Spread, step
 from tasks.storage.store import Store
 from tasks.tables.observations import batches
 from tasks.tables.staleness import mark_late
@@ -66,33 +68,46 @@ def remove_old(settings: Settings, as_of: np.datetime64) -> tuple[Removed, ...]:
 
 @step("compact observations", timeout_seconds=3600)
 def compact_days(
-    settings: Settings, as_of: np.datetime64, at_once: int | None = DAYS_AT_ONCE
+    settings: Settings, as_of: np.datetime64, at_once: int | None = DAYS_AT_ONCE, spread: Spread = map
 ) -> tuple[tuple[Compacted, ...], list[str]]:
     """Make one file of each service day that is over, or has many; newest first, and so many days per run.
+
+    Args:
+        settings: the tree.
+        as_of: now, UTC.
+        at_once: days, at most; None for all.
+        spread: applies a function to many days, as `map` does, in whatever processes.
 
     Returns:
         What was compacted, by day; and one line per day that cannot be.
     """
-    store, plan = Store(settings.data_root), settings.maintain
-    today = _today(settings, as_of)
+    store, today, done, failures = Store(settings.data_root), _today(settings, as_of), list[Compacted](), list[str]()
+    due = (
+        day
+        for day in reversed(store.partitions("observations"))
+        if day < today or len(batches(store, day)) > settings.maintain.running_files
+    )
     first_exact = cutoff_day(settings, store, as_of, "observations")
-    mark, done = _marker(settings, store, as_of), list[Compacted]()
-    failures: list[str] = []
-    for day in reversed(store.partitions("observations")):
-        if len(done) == at_once:
-            break
-        if day >= today and len(batches(store, day)) <= plan.running_files:
-            continue
-        cutoff = None
-        if first_exact is not None and day < first_exact:
-            cutoff = day_bounds(np.datetime64(first_exact, "D"), settings.network.timezone)[0]
-        try:
-            if compacted := compact_day(store, day, settings.network.targets, mark, cutoff):
-                done.append(compacted)
-        except StoreError as error:
-            log.error("%s was not compacted: %s", day, error)
-            failures.append(f"{day} was not compacted: {error}")
+    compact = partial(_compact, settings, as_of, first_exact)
+    while part := [*islice(due, None if at_once is None else at_once - len(done))]:
+        for outcome in spread(compact, part):
+            if isinstance(outcome, str):
+                log.error("%s", outcome)
+                failures.append(outcome)
+            elif outcome:
+                done.append(outcome)
     return tuple(reversed(done)), failures
+
+
+def _compact(settings: Settings, as_of: np.datetime64, first_exact: str | None, day: str) -> Compacted | str | None:
+    """What became of a day; None where there was nothing to do, a line where it cannot be done."""
+    store, cutoff = Store(settings.data_root), None
+    if first_exact is not None and day < first_exact:
+        cutoff = day_bounds(np.datetime64(first_exact, "D"), settings.network.timezone)[0]
+    try:
+        return compact_day(store, day, settings.network.targets, _marker(settings, store, as_of), cutoff)
+    except StoreError as error:
+        return f"{day} was not compacted: {error}"
 
 
 @step("check files", timeout_seconds=3600)

@@ -114,6 +114,26 @@ class RetrainSettings(Section):
     members: int = Field(1, ge=1, le=20, description="Networks of the seeds from `seed` on that forecast as one.")
 
 
+class RunnerSettings(Section):
+    """Where wide work runs: the parts of a backtest, compaction by day."""
+
+    kind: Literal["threads", "dask", "ray"] = Field(
+        "threads", description="This machine alone, or the workers of a Dask or Ray cluster (nexthour[dask], [ray])."
+    )
+    address: str | None = Field(
+        None,
+        description="Of a running cluster, such as tcp://host:8786 or ray://host:10001, whose workers see the same "
+        "folders; without one, Dask and Ray start workers of this machine.",
+    )
+    workers: int | None = Field(None, ge=1, description="Workers of this machine; one per core by default.")
+
+    @model_validator(mode="after")
+    def _address_of_a_cluster(self) -> RunnerSettings:
+        if self.address and self.kind == "threads":
+            raise ConfigError(f'[runner] address {self.address!r} needs kind = "dask" or "ray"')
+        return self
+
+
 class GateSettings(Section):
     """When a challenger becomes champion."""
 
@@ -175,6 +195,7 @@ class Settings(BaseSettings):
     channels: tuple[ChannelSettings, ...] = Field((), description="What else is known of minutes.")
     features: FeatureSettings = FeatureSettings()
     retrain: RetrainSettings = RetrainSettings()
+    runner: RunnerSettings = Field(RunnerSettings(), exclude_if=lambda section: section == RunnerSettings())
     models: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="[models.NAME]: config of an architecture; see its file."
     )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 class NextHourConfig(ModelConfig):
     """Table `[models.next_hour_lstm]`."""
 
-    units: int = Field(64, ge=2, le=1024, description="Cells of the LSTM, and width of the layers around it.")
+    units: int = Field(32, ge=2, le=1024, description="Cells of the LSTM, and width of the layers around it.")
     embedding: int = Field(8, ge=1, le=64, description="Numbers that stand for a station.")
     dropout: float = Field(0.1, ge=0, lt=1)
     epochs: int = Field(6, ge=1, le=1000)
@@ -84,7 +84,7 @@ class NextHourLstm(BaseArchitecture):
     config: NextHourConfig
     config_type: type[NextHourConfig] = NextHourConfig
     space: ClassVar[Space] = {
-        "units": Range(24, 128, log=True),
+        "units": Range(16, 128, log=True),
         "embedding": Range(2, 16, log=True),
         "dropout": Range(0.0, 0.4),
         "epochs": Range(4, 12),

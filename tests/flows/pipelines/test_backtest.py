@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -11,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from support.late_town import SPAN, START, late_town
 
 from flows.pipelines.backtest import TASKS, ReplaySpan, replayed_modules, run_backtest
 from tasks.backtest.replay import BacktestReport
 from tasks.errors import ConfigError
-from tasks.settings.tree import Settings
+from tasks.settings.tree import RunnerSettings, Settings
 
 TESTS = Path(__file__).parents[2]
 PATHS = os.pathsep.join(map(str, (TESTS, TESTS.parent)))
@@ -44,6 +48,55 @@ def test_worker_processes_leave_the_bytes_that_one_process_leaves(town: Settings
     assert told[-1] == ("replaying", 64, 64)
     assert sorted(p.name for p in (tmp_path / "2").iterdir()) == ["forecasts.parquet", "parts", "report.json"]
     assert [p.name for p in (tmp_path / "2" / "parts").glob(".*")] == [".lock"]
+
+
+@pytest.mark.parametrize("kind", ["dask", "ray"])
+def test_clusters_leave_the_bytes_that_one_process_leaves_though_a_worker_is_killed(
+    kind: str, town: Settings, tmp_path: Path
+) -> None:
+    pytest.importorskip({"dask": "distributed"}.get(kind, kind))
+    killed: list[int] = []
+
+    def kill_one(what: str, done: int, total: int) -> None:
+        if done and not killed:
+            killed.append(kill_a_worker(kind))
+
+    clustered = town.model_copy(update={"runner": RunnerSettings(kind=kind, workers=2)})
+    alone = run_backtest(town, SPAN, tmp_path / "alone", jobs=1, track=False)
+    spread = run_backtest(clustered, SPAN, tmp_path / kind, track=False, progress=kill_one)
+    assert killed
+    assert Path(alone.forecasts).read_bytes() == Path(spread.forecasts).read_bytes()
+    assert said(alone) == said(spread)
+    assert [p.name for p in (tmp_path / kind / "parts").glob(".*")] == [".lock"]
+
+
+WORKER = {"dask": "spawn_main", "ray": "^ray::_outcome"}
+"""What the command line of a worker at work says."""
+
+
+def kill_a_worker(kind: str) -> int:
+    """Kill a worker of this process's cluster; returns its id."""
+    children = psutil.Process().children(recursive=True)
+    told: dict[int, str] = {child.pid: " ".join(child.cmdline()) for child in children}
+    pid = next((pid for pid, command in told.items() if re.search(WORKER[kind], command)), None)
+    assert pid, told
+    os.kill(pid, signal.SIGKILL)
+    return pid
+
+
+def test_a_process_that_is_killed_is_replaced(town: Settings, tmp_path: Path) -> None:
+    killed: list[int] = []
+
+    def kill_one(what: str, done: int, total: int) -> None:
+        if done and not killed:
+            [*_, worker] = multiprocessing.active_children()
+            worker.kill()
+            killed.append(done)
+
+    alone = run_backtest(town, SPAN, tmp_path / "alone", jobs=1, track=False)
+    again = run_backtest(town, SPAN, tmp_path / "again", jobs=2, track=False, progress=kill_one)
+    assert killed
+    assert Path(alone.forecasts).read_bytes() == Path(again.forecasts).read_bytes()
 
 
 HANGS = """

@@ -1,0 +1,76 @@
+"""Wide work in the workers of a cluster: the same results, in order, and clear errors."""
+
+from __future__ import annotations
+
+import math
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.batch_days import Said, path_of, rows_of
+
+from flows.pipelines import loop
+from flows.pipelines.executors import open_spread
+from tasks.errors import ConfigError
+from tasks.settings.tree import RunnerSettings, Settings
+from tasks.storage.store import Store
+
+NOW = np.datetime64("2024-05-12T12:00", "us")
+TWO = {"kind": "dask", "workers": 2}
+
+
+def test_without_a_cluster_work_is_done_in_this_process() -> None:
+    with open_spread(RunnerSettings()) as spread:
+        assert spread is map
+
+
+def test_a_cluster_compacts_days_to_the_bytes_that_this_process_leaves(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "one"))
+    for day in range(6, 11):
+        for name in ("a" * 24, "b" * 24):
+            said = rows_of([Said(name[:1], (day - 10) * 1440)])
+            store.write_table(path_of(name, f"2024-05-{day:02}"), said)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    one, two = (
+        loop.maintain(Settings(data_root=str(tmp_path / name), runner=runner), NOW, 7)
+        for name, runner in (("one", {}), ("two", TWO))
+    )
+    assert [day.day for day in one.compacted] == [day.day for day in two.compacted]
+    assert len(one.compacted) == 5
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    tables = ("observations", "minutes")
+    return {
+        str(file.relative_to(root)): file.read_bytes() for name in tables for file in root.glob(f"{name}/**/*.parquet")
+    }
+
+
+def test_an_error_in_a_cluster_is_the_error_that_was_raised_there() -> None:
+    with open_spread(RunnerSettings(**TWO)) as spread, pytest.raises(ValueError, match="math domain error"):
+        list(spread(math.sqrt, [4.0, -1.0]))
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"address": "tcp://127.0.0.1:9"}, 'needs kind = "dask" or "ray"'),
+        ({"kind": "dask", "address": "tcp://127.0.0.1:9"}, "no Dask scheduler answers"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_one_line(
+    keys: dict[str, Any], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.pipelines.executors.CONNECT_SECONDS", 0.5)
+    with pytest.raises(ConfigError, match=said), open_spread(RunnerSettings(**keys)):
+        pass
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"install nexthour\[ray\]"), open_spread(RunnerSettings(kind="ray")):
+        pass
