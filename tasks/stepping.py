@@ -15,7 +15,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Spread = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-"""Applies a function to many items, as `map` does, results in their order: in this process, or in those of a cluster."""
+"""Applies a function to many items, as `map` does, in this process or in those of a cluster; results in their order."""
 
 
 def in_flow_run() -> bool:
