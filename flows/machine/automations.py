@@ -53,11 +53,12 @@ class Durations:
 
 @dataclass(frozen=True)
 class _Event:
-    """An automation on events of the flows, which begin with a change and end with another."""
+    """An automation on events of the flows, which begin with a change and end with another; `about` is their kind."""
 
     name: str
     expects: tuple[str, ...]
     description: str
+    about: str = "network"
 
 
 ON_EVENTS = (
@@ -66,6 +67,7 @@ ON_EVENTS = (
     _Event("silent source", (events.SILENT, events.BACK), "A source states nothing."),
     _Event("nothing landed", (events.NOTHING_LANDED, events.LANDED), "A source cannot be read, or is rejected."),
     _Event("error out of control", (events.OUT_OF_CONTROL, events.IN_CONTROL), "The live error left its limits."),
+    _Event("alert", (events.ALERT_OPENED, events.ALERT_CLOSED), "Many people are likely, or far more came.", "station"),
     _Event("champion changed", (events.CHAMPION_CHANGED,), "Another version publishes."),
     _Event("promotion waits", (events.APPROVAL_ASKED,), "A person decides on a promotion."),
 )
@@ -82,13 +84,22 @@ class AutomationMaker:
     def on_events(self) -> Iterator[AutomationCore]:
         """Those on events of the flows: the flows emit each incident once, and its end."""
         notification = self.notifier.action("{{ event.payload.message }}")
+        matches = {"network": _match(self.network), "station": self._any_station()}
         for each in ON_EVENTS:
-            yield _automation(each.name, each.description, self._event(each.expects), notification)
+            trigger = EventTrigger(
+                expect=set(each.expects), match=matches[each.about], posture=Posture.Reactive, within=timedelta(0)
+            )
+            yield _automation(each.name, each.description, trigger, notification)
 
     def retraining(self) -> Iterator[AutomationCore]:
         """The one that starts a retraining, where there is a deployment of it."""
         if self.retrain is not None:
-            trigger = self._event((events.OUT_OF_CONTROL,), within=self.durations.retrain)
+            trigger = EventTrigger(
+                expect={events.OUT_OF_CONTROL},
+                match=_match(self.network),
+                posture=Posture.Reactive,
+                within=self.durations.retrain,
+            )
             start = RunDeployment(source="selected", deployment_id=self.retrain)
             yield _automation("retrain", "The live error left its limits: start a retraining.", trigger, start)
 
@@ -144,9 +155,10 @@ class AutomationMaker:
             yield _automation(name, f"A run of {', '.join(flows)} failed.", begun, self.notifier.action(notification))
             yield _automation(f"{name} is over", "The first one that is done.", ended, self.notifier.action(over))
 
-    def _event(self, expects: tuple[str, ...], within: timedelta = timedelta(0)) -> EventTrigger:
-        match = _match(self.network)
-        return EventTrigger(expect=set(expects), match=match, posture=Posture.Reactive, within=within)
+    def _any_station(self) -> ResourceSpecification:
+        """Events about a station of this network; another network on the server may have one of the same name."""
+        name = self.network.removeprefix("nexthour.network.")
+        return ResourceSpecification({"prefect.resource.id": ["nexthour.station.*"], "nexthour.network": [name]})
 
     def _run(self, after: tuple[str, ...], expect: tuple[str, ...], flows: tuple[str, ...]) -> EventTrigger:
         """Fires with the first event expected, per flow, and again only after another of those before."""

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from flows.machine import forecast_checks as forecasts
 from flows.machine import server_checks as servers
+from flows.machine.forecast_checks import STALE_MINUTES, age_days
 from flows.pipelines.loop import channels
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
@@ -24,13 +26,12 @@ from tasks.storage.store import Store
 from tasks.tables.format import BUNDLE_FORMAT, check_format
 from tasks.tables.minutes import last_minute
 
-STALE_MINUTES = 60
 AHEAD_MINUTES = 5
 OLD_MODEL_DAYS = 3
 SMALLEST_FREE_BYTES = 2 * 10**9
 MONTH_DAYS, GROWTH_DAYS = 30, 7
 FINDINGS = 3
-TABLES = ("observations", "minutes", "rejects", "forecasts", "scores", "lag_table")
+TABLES = ("observations", "minutes", "rejects", "forecasts", "shadows", "scores", "lag_table", "alert_signals")
 """Tables that grow by a folder per day."""
 
 
@@ -70,7 +71,9 @@ def examine(settings: Settings, now: np.datetime64) -> list[Check]:
         ("stations", _stations, "correct [stations] file"),
         ("champion", _champion, "run nexthour retrain (until then a baseline publishes)"),
         ("retraining", _retraining, "look at the runs of retrain, or run nexthour retrain"),
-        ("latest forecast", _latest, "run nexthour forecast to see why"),
+        ("latest forecast", forecasts.latest, "run nexthour forecast to see why"),
+        ("spool", forecasts.spool, "let this user write forecasts/; the next forecast adds what waits"),
+        ("overrides", forecasts.overrides, "nexthour override remove ID, unless it is still meant"),
         ("MLflow", servers.mlflow, "start nexthour up, or correct [mlflow] tracking_uri"),
         ("Prefect", servers.prefect, "start nexthour up, or set PREFECT_API_URL; resume what is paused"),
         ("schedules", servers.schedules, "look at the run; cancel one that hangs, and restart nexthour up"),
@@ -217,7 +220,7 @@ def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     pointer = champion_pointer(settings)
     if pointer is None:
         return False, "none yet"
-    age = _age_days(pointer.get("set_at"), now)
+    age = age_days(pointer.get("set_at"), now)
     return True, f"version {pointer.get('version')}" + (f", set {age:.1f} days ago" if age is not None else "")
 
 
@@ -227,7 +230,7 @@ def _retraining(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     trained = [
         text for path in _manifests(store) if (text := (store.read_json(path) or {}).get("meta", {}).get("as_of"))
     ]
-    age = _age_days(max(trained, default=None), now)
+    age = age_days(max(trained, default=None), now)
     if age is None:
         return False, "no retraining yet"
     finding = f"last one {age:.1f} days ago"
@@ -236,20 +239,3 @@ def _retraining(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 
 def _manifests(store: Store) -> list[str]:
     return [path for path in store.files("bundles", "bundle.json") if path.endswith("/bundle.json")]
-
-
-def _latest(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
-    latest = Store(settings.data_root).read_json("publications/latest.json")
-    if latest is None:
-        return False, "nothing published yet"
-    age = _age_days(latest.get("issued_at"), now)
-    why = latest.get("degraded_reason")
-    fresh = age is not None and age * 1440 <= STALE_MINUTES
-    return fresh and not why, f"issued {latest.get('issued_at')}" + (f"; degraded: {why}" if why else "")
-
-
-def _age_days(text: str | None, now: np.datetime64) -> float | None:
-    if not text:
-        return None
-    then = np.datetime64(text.replace("Z", "").split("+")[0], "s")
-    return float((now.astype("datetime64[s]") - then).astype(np.int64) / 86_400)

@@ -15,7 +15,12 @@ from tasks.storage.store import Store, row_count
 
 KEYS = {"rejects": "received_date"}
 """Partition keys other than service_date."""
-BY_ITSELF = ("rejects", "forecasts", "shadows", "scores", "lag_table")
+SPOOL = "spool"
+FOLDERS = {SPOOL: "spool/forecasts"}
+"""Where the days of a table lie that has no folder of its name."""
+BY_ITSELF = (
+    "rejects", "forecasts", "shadows", "scores", "lag_table", "alert_signals", "busy_hours", "drift", SPOOL
+)  # fmt: skip
 """Tables whose days go by their own setting alone."""
 SCORED_HOURS = "scored_hours"
 """What scoring keeps of the days that every run looks at; of older days it is of no use."""
@@ -69,7 +74,8 @@ def cutoff_day(settings: Settings, store: Store, as_of: np.datetime64, table: st
 def retain(settings: Settings, store: Store, as_of: np.datetime64) -> list[Removed]:
     """Remove the days that the settings no longer keep; days of observations before their minutes.
 
-    What scoring keeps for itself goes, too, once no run asks for it.
+    What scoring keeps for itself goes, too, once no run asks for it. Forecasts in the spool are in no table yet, so
+    that they are lost; `lost_forecasts` says so.
 
     Raises:
         StoreError: if a file cannot be read or removed.
@@ -83,6 +89,16 @@ def retain(settings: Settings, store: Store, as_of: np.datetime64) -> list[Remov
     return removed
 
 
+def lost_forecasts(removed: Sequence[Removed]) -> list[str]:
+    """A line about forecasts that waited for their table and were removed; none where there were none."""
+    return [
+        f"{each.files} forecasts ({each.rows} rows, {each.days} days before {each.before}) could not be added to their "
+        "table in time and were removed from spool/: they will not be scored; nexthour doctor says what waits"
+        for each in removed
+        if each.table == SPOOL
+    ]
+
+
 def _first_day_scored(settings: Settings, as_of: np.datetime64) -> str:
     """First service day that each scoring looks at, and one to spare."""
     days = np.timedelta64(settings.score.back_days + 1, "D")
@@ -91,8 +107,9 @@ def _first_day_scored(settings: Settings, as_of: np.datetime64) -> str:
 
 def _remove(store: Store, table: str, first: str) -> list[Removed]:
     days = files = rows = size = 0
-    for day in store.partitions(table):
-        folder = f"{table}/{KEYS.get(table, 'service_date')}={day}"
+    place = FOLDERS.get(table, table)
+    for day in store.partitions(place):
+        folder = f"{place}/{KEYS.get(table, 'service_date')}={day}"
         paths = store.files(folder) if day < first else []
         if not paths:
             continue

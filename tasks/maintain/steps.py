@@ -17,7 +17,7 @@ from tasks.maintain.compaction import compact_day
 from tasks.maintain.file_checks import Files, check_files
 from tasks.maintain.fold_checks import day_of, mend, remedies, sample, sweep
 from tasks.maintain.retention import Removed as Removed
-from tasks.maintain.retention import cutoff_day, retain
+from tasks.maintain.retention import cutoff_day, lost_forecasts, retain
 from tasks.settings.tree import Settings
 from tasks.stepping import Spread, step
 from tasks.storage.store import Store
@@ -160,7 +160,9 @@ def report(
     lines += [
         f"{path}: not a file of ours, though readers may take it for one: move it away" for path in files.unexpected
     ]
-    return MaintainReport(removed, done, files, checked, mended, swept, lines, [*failures, *unfolded])
+    return MaintainReport(
+        removed, done, files, checked, mended, swept, lines, [*lost_forecasts(removed), *failures, *unfolded]
+    )
 
 
 def _marker(settings: Settings, store: Store, as_of: np.datetime64) -> Callable[[str], object]:

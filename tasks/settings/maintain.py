@@ -22,6 +22,14 @@ class Retention(Section):
     shadows: int | None = Field(None, ge=1, description="Days of forecasts of shadow models.")
     scores: int | None = Field(None, ge=1, description="Days of scores; at least those of forecasts.")
     lag_table: int | None = Field(None, ge=1, description="Days of the lag table.")
+    alert_signals: int | None = Field(None, ge=1, description="Days of what alerts would have said, for thresholds.")
+    busy_hours: int | None = Field(None, ge=1, description="Days of the limits above which an hour is busy.")
+    drift: int | None = Field(None, ge=1, description="Days of what was found of the drift of the counts.")
+    spool: int | None = Field(
+        None,
+        ge=1,
+        description="Days of forecasts that could not be added to their table; those that go are reported.",
+    )
 
 
 class MaintainSettings(Section):

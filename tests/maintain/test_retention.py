@@ -18,7 +18,7 @@ from tasks.errors import ConfigError, StoreError
 from tasks.maintain import compaction
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.distinct_rows import thin_rows, unite
-from tasks.maintain.retention import Removed, first_day_to_keep, retain
+from tasks.maintain.retention import Removed, first_day_to_keep, lost_forecasts, retain
 from tasks.maintain.steps import compact_days
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -113,6 +113,31 @@ def test_what_scoring_keeps_for_itself_goes_once_no_run_looks_at_its_day(root: s
     (gone,) = retain(Settings(data_root=root, score={"back_days": 3}), store, NOON)  # type: ignore[arg-type]
     assert (gone.table, gone.before, gone.days) == ("scored_hours", "2024-07-14", 15)
     assert [path.split("=")[1][:10] for path in store.files("scored_hours")] == DAYS[-5:]
+
+
+@pytest.mark.parametrize("table", ["alert_signals", "busy_hours", "drift"])
+def test_what_scoring_leaves_per_day_goes_by_a_setting_of_its_own(root: str, table: str) -> None:
+    store = filled(root, DAYS[-20:])
+    for day in DAYS[-20:]:
+        store.write_json(f"{table}/service_date={day}/any.json", {})
+    assert retain(configured(root), store, NOON) == []
+    (gone,) = retain(configured(root, **{table: 6}), store, NOON)
+    assert (gone.table, gone.before, gone.days, gone.files) == (table, "2024-07-12", 13, 13)
+    assert [path.split("=")[1][:10] for path in store.files(table)] == DAYS[-7:]
+
+
+def test_forecasts_that_go_before_they_came_into_their_table_are_counted_and_reported_as_lost(root: str) -> None:
+    store, data = filled(root, DAYS[-20:]), rows_of([Said("a", 1), Said("b", 1)])
+    for day in DAYS[-20:]:
+        for name in ("x", "y"):
+            store.write_table(f"spool/forecasts/service_date={day}/{name}.parquet", data)
+    assert lost_forecasts(retain(configured(root), store, NOON)) == []
+    gone = retain(configured(root, spool=6), store, NOON)
+    assert [(each.table, each.days, each.files, each.rows) for each in gone] == [("spool", 13, 26, 52)]
+    (line,) = lost_forecasts(gone)
+    assert "26 forecasts (52 rows, 13 days before 2024-07-12)" in line
+    assert len(store.files("spool")) == 14
+    assert lost_forecasts(retain(configured(root, spool=6), store, NOON)) == []
 
 
 def test_each_table_goes_by_its_own_setting_and_what_went_is_told(root: str) -> None:

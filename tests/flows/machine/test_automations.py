@@ -30,6 +30,7 @@ from tasks.settings.tree import Settings
 
 SHORT = Durations(heartbeat=timedelta(seconds=10), forecast=timedelta(seconds=10), retrain=timedelta(hours=1))
 NETWORK = '{{ 7 * 7 }} "town" d\'été'
+STATIONS = {"network": None, "station": "72"}
 TOKEN = "a-very-secret-token"
 PATIENCE_SECONDS = 90
 PAYLOAD = {
@@ -42,6 +43,8 @@ PAYLOAD = {
     "previous": "3",
     "by": "gate",
     "origin_utc": "2024-03-05T12:00:00Z",
+    "until": "2024-03-05T12:30:00Z",
+    "sentence": "more than 1,200 people are likely at Cermak (72)",
 }
 
 
@@ -170,9 +173,12 @@ def test_a_missed_forecast_and_a_dead_process_are_told_once_and_when_they_are_ov
 
 @pytest.mark.parametrize("automation", ON_EVENTS, ids=lambda each: each.name)
 def test_what_the_flows_tell_is_sent_as_it_stands(automation: Any, receiver: Receiver, settings: Settings) -> None:
+    elsewhere = settings.model_copy(update={"network": settings.network.model_copy(update={"name": "another town"})})
     for name in automation.expects:
-        events.emit(settings, name, PAYLOAD)
+        events.emit(elsewhere, name, PAYLOAD, kind=automation.about, subject="72")
+        events.emit(settings, name, PAYLOAD, kind=automation.about, subject=STATIONS[automation.about])
         receiver.wait(events.EVENTS[name].message.format_map({"network": NETWORK, **PAYLOAD}))
+    assert receiver.count("another town") == 0
 
 
 def test_a_night_that_fails_is_told_once_until_one_is_done(client: SyncPrefectClient, receiver: Receiver) -> None:

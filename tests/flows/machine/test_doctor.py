@@ -8,9 +8,12 @@ from types import SimpleNamespace
 
 import httpx
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from flows.machine.doctor import examine
+from tasks.overrides.entry import Override
+from tasks.overrides.ledger import add_override
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 
@@ -58,6 +61,40 @@ def test_every_check_that_needs_a_person_says_what_to_do_and_no_other_does(setti
     found = examine(settings, NOW)
     assert [check for check in found if not check.ok]
     assert all(bool(check.remedy) is not check.ok for check in found)
+
+
+def test_forecasts_that_wait_for_their_table_are_counted_with_their_rows_and_their_first(settings: Settings) -> None:
+    store = Store(settings.data_root)
+    assert checks(settings)["spool"] == (True, "every forecast is in its table")
+    for name in ("20240509T220000Z-0a", "20240510T030000Z-0b"):
+        store.write_table(f"spool/forecasts/service_date=2024-05-09/{name}.parquet", pa.table({"mean": [1.0, 2.0]}))
+    ok, finding = checks(settings)["spool"]
+    assert not ok
+    assert finding.startswith("2 forecasts (4 rows) wait in ")
+    assert finding.endswith("spool, the first since 20240509T220000Z")
+
+
+def test_the_newest_publication_is_too_old_after_an_hour(settings: Settings) -> None:
+    store = Store(settings.data_root)
+    store.write_json("publications/latest.json", {"issued_at": "2024-05-10T03:55:00Z"})
+    assert checks(settings)["latest forecast"] == (True, "issued 2024-05-10T03:55:00Z, 5 minutes ago")
+    store.write_json("publications/latest.json", {"issued_at": "2024-05-10T02:55:00Z"})
+    assert checks(settings)["latest forecast"] == (False, "issued 2024-05-10T02:55:00Z, 65 minutes ago")
+
+
+def test_an_override_that_goes_on_for_more_than_a_week_is_named_with_who_and_why(settings: Settings) -> None:
+    start = NOW.astype("datetime64[m]") - np.timedelta64(8, "D")
+    added, end = start.astype("datetime64[s]"), start + np.timedelta64(20, "D")
+    forgotten = Override(added, "ann", "works at the bridge", 0.5, start, end, ("72",), "line 4")
+    new = Override(added, "bob", "concert", 2.0, NOW.astype("datetime64[m]"), end, ("72",), "72")
+    add_override(Store(settings.data_root), new)
+    assert checks(settings)["overrides"] == (True, "1 in force, none for more than 7 days")
+    name = add_override(Store(settings.data_root), forgotten)
+    ok, finding = checks(settings)["overrides"]
+    assert not ok
+    assert finding == (
+        f"{name} scales line 4 by 0.5 since 2024-05-02T04:00Z until 2024-05-22T04:00Z (ann: works at the bridge)"
+    )
 
 
 def test_a_disk_that_the_newest_days_would_fill_within_a_month_is_found(
