@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from support.ingest_bench import at, naive
+from support.ingest_bench import at, naive, whole_span
 from tasks.ingest.inspect.answers import Answers
 from tasks.ingest.inspect.inspection import Inspection, inspect_files
 from tasks.ingest.inspect.toml_text import toml_text
@@ -41,8 +41,8 @@ def landed(folder: Path, found: Inspection) -> Truth:
     settings = load_settings(out)
     report = ingest_source(settings, "feed", NOW)
     network = settings.network
-    ends = np.datetime64("1990-01-01", "m"), np.datetime64("2100-01-01", "m")
-    table = read_minutes(Store(settings.data_root), *ends, network.timezone, network.targets, None)
+    store = Store(settings.data_root)
+    table = read_minutes(store, *whole_span(store), network.timezone, network.targets, None)
     rows = {(row["station_id"], naive(row["minute_utc"])): tuple(row[t] for t in network.targets) for row in table.to_pylist()}  # fmt: skip
     made = found.promise
     assert made is not None

@@ -81,16 +81,12 @@ def course(scenario: Scenario, folder: Path) -> Course:
 def _measure(course: Course, number: int) -> Measure:
     stage, folder = course.scenario.stages[number], course.folder / "measured"
 
-    def seconds() -> float:
-        bench, start = course.start(number, folder), time.monotonic()
-        ingest(bench, stage)
-        return time.monotonic() - start
-
-    def calls() -> int:
+    def calls_and_seconds() -> tuple[int, float]:
         bench, countdown = course.start(number, folder), Countdown(None)
         at_calls(bench.data_root, countdown)
+        start = time.monotonic()
         ingest(bench, stage)
-        return countdown.count
+        return countdown.count, time.monotonic() - start
 
     def instructions() -> int:
         bench, countdown = course.start(number, folder), Countdown(None)
@@ -104,4 +100,5 @@ def _measure(course: Course, number: int) -> Measure:
         bench.ingest_into(store, stage.as_of, stage.backfill)
         return store.count
 
-    return Measure(asked(calls), asked(instructions), asked(writes), asked(seconds))
+    calls, seconds = asked(calls_and_seconds)
+    return Measure(calls, asked(instructions), asked(writes), seconds)

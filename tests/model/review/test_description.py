@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ def say(made: Trained, decision: Decision, meta: dict[str, Any]) -> str:
     return join(describe_training(made, decision, meta))
 
 
+@cache
 def trained() -> Trained:
-    """A baseline as challenger, so that it takes no time."""
+    """A baseline as challenger, trained once."""
     return train(tiny_city.features(), tiny_city.settings(), tiny_city.AS_OF, "weekday_level")
 
 
