@@ -63,7 +63,7 @@ coverage: setup  ## the whole test suite, and the share of lines and branches th
 bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an environment with benchmarks/requirements.txt)
 	$(BIN)/python benchmarks/table_size.py
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
-	$(BIN)/python benchmarks/forecast_start.py --data-root .nexthour
+	$(BIN)/python benchmarks/forecast_start.py --stations 300,3000
 	$(BIN)/python benchmarks/schedule_cost.py --minutes 10
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/compaction.py

@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays import Minutes
-from tasks.clock import day_bounds
+from tasks.clock import day_bounds, feeding_days
 from tasks.contracts import FitLog, Grid, Split
 from tasks.features.tensors import MinuteFeatures
+from tasks.settings.tree import FeatureSettings
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.observations import batch_path
@@ -30,23 +31,38 @@ path = "feed/*.csv"
 """
 
 
-def make_root(folder: Path, stations: int, days: int, last_minutes: int, seed: int = 1) -> np.datetime64:
-    """Write settings and `days` service days of counts, the last of them up to `last_minutes` after midnight.
+def make_root(folder: Path, stations: int, last_minutes: int) -> None:
+    """Write settings, and of 14 weeks the days that forecasts of the last one read, the same with one over.
 
-    Returns:
-        The minute after the last one, UTC.
+    The last day has `last_minutes` from midnight on. The other days would lie beside these, and are never opened.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "nexthour.toml").write_text(SETTINGS, encoding="utf-8")
-    store, rng = Store(str(folder)), np.random.default_rng(seed)
-    sizes, shift = rng.lognormal(0, 1, stations), rng.integers(0, 240, stations)
-    end = LAST_DAY
-    for day in np.arange(LAST_DAY - days + 1, LAST_DAY + 1):
-        first, end = day_bounds(day, TIMEZONE)
-        if day == LAST_DAY:
-            end = first + np.timedelta64(last_minutes, "m")
-        write_day(store, str(day), np.arange(first, end), sizes * rng.lognormal(0, 0.2) * _weekday(day), shift, rng)
-    return end
+    settings = FeatureSettings()
+    here = np.arange(LAST_DAY - 2, LAST_DAY)
+    past = feeding_days(
+        np.append(here, LAST_DAY), settings.weeks, settings.other_days_reach, frozenset(), settings.weekend
+    ).ravel()
+    for day in np.unique(np.concatenate([here, past[~np.isnat(past)]])):
+        _write_day(folder, stations, day, 1440)
+    live_minute(folder, stations, last_minutes)
+
+
+def live_minute(folder: Path, stations: int, last_minutes: int) -> np.datetime64:
+    """Replace the last day by one with `last_minutes` from midnight on; returns the minute after them, UTC."""
+    store = Store(str(folder))
+    store.delete(schemas.minutes_file(LAST_DAY))
+    return _write_day(folder, stations, LAST_DAY, last_minutes)
+
+
+def _write_day(folder: Path, stations: int, day: np.datetime64, most: int) -> np.datetime64:
+    """One service day of at most so many minutes; every station has a size and a rush hour of its own."""
+    rng, own = np.random.default_rng(int(day.astype(np.int64))), np.random.default_rng(1)
+    sizes, shift = own.lognormal(0, 1, stations), own.integers(0, 240, stations)
+    first, end = day_bounds(day, TIMEZONE)
+    minutes = np.arange(first, min(end, first + np.timedelta64(most, "m")))
+    write_day(Store(str(folder)), str(day), minutes, sizes * rng.lognormal(0, 0.2) * _weekday(day), shift, rng)
+    return np.datetime64(minutes[-1] + np.timedelta64(1, "m"), "m")
 
 
 def _weekday(day: np.datetime64) -> float:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
-from tasks.arrays import HORIZON_MINUTES, Float
+from tasks.arrays import HORIZON_MINUTES, Float, Int
 from tasks.contracts import Grid
 
 QUARTER = 15
@@ -57,19 +56,44 @@ def sum_hours(values: Float, interval: int) -> HourSums:
     return HourSums(largest, first, last)
 
 
-def largest_of_days(days: dict[int, HourSums], next_to: int) -> Float:
-    """Most people in an hour of several days, float32 [target, station]; NaN where nobody was counted.
+class LargestHours:
+    """The largest hours of several days, which are added newest first; stations may be added with each.
 
     Args:
-        days: first step of a day -> its sums, of the same stations.
-        next_to: steps between two days of which the second follows the first, at most; a day of 25 hours.
+        longest: steps from the start of a day to that of the next one, at most.
     """
-    largest = np.maximum.reduce([day.largest for day in days.values()])
-    for (before, day), (after, later) in pairwise(sorted(days.items())):
-        if after - before <= next_to:
-            window = day.last.shape[-1] + 1
-            largest = np.maximum(largest, _largest(np.concatenate([day.last, later.first], axis=-1), window))
-    return np.where(largest > 0, largest, np.float32(np.nan))
+
+    def __init__(self, longest: int) -> None:
+        self._longest, self._largest = longest, np.zeros((0, 0), np.float32)
+        self._next: tuple[int, Float] | None = None
+
+    def add(self, first: int, day: HourSums, rows: slice | Int) -> None:
+        """Take in a day that begins at step `first`, at the places `rows` of its stations."""
+        stations = rows.stop if isinstance(rows, slice) else int(rows.max(initial=-1)) + 1
+        self._largest = _with_rows(self._largest, len(day.largest), stations)
+        hours = day.largest
+        if self._next is not None and self._next[0] - first <= self._longest:
+            later = _with_rows(self._next[1], len(hours), self._largest.shape[1])[:, rows]
+            both = np.concatenate([day.last, later], axis=-1)
+            hours = np.maximum(hours, _largest(both, day.last.shape[-1] + 1))
+        self._largest[:, rows] = np.maximum(self._largest[:, rows], hours)
+        edge = np.zeros((*self._largest.shape, day.first.shape[-1]), np.float32)
+        edge[:, rows] = day.first
+        self._next = first, edge
+
+    def of(self, targets: int, stations: int) -> Float:
+        """Most people in an hour, float32 [target, station]; NaN where nobody was counted."""
+        largest = _with_rows(self._largest, targets, stations)
+        return np.where(largest > 0, largest, np.float32(np.nan))
+
+
+def _with_rows(values: Float, targets: int, stations: int) -> Float:
+    """The values [target, station, ...] with zeros for stations that are new."""
+    new = max(stations - values.shape[1], 0)
+    if not new and len(values) == targets:
+        return values
+    more = np.zeros((targets, new, *values.shape[2:]), np.float32)
+    return np.concatenate([values, more], axis=1) if len(values) else more
 
 
 def largest_hours(grid: Grid) -> Float:

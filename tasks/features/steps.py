@@ -12,23 +12,20 @@ import pyarrow as pa
 
 from tasks.arrays import HORIZON_MINUTES
 from tasks.channels import Channel
-from tasks.clock import WallClock, day_bounds, holiday_dates, service_dates
-from tasks.contracts import Grid
+from tasks.clock import day_bounds, holiday_dates, service_dates
 from tasks.errors import ConfigError, HistoryError
 from tasks.features.availability import load_availability
 from tasks.features.channel_tensors import Channels
+from tasks.features.few_origins import Asked, load_few
 from tasks.features.lag_table import lag_rows, valid_rows
-from tasks.features.needed import load_needed, needed_steps
 from tasks.features.past import PastFeatures as PastFeatures
 from tasks.features.past import SharedPast as SharedPast
-from tasks.features.profile import half_window
 from tasks.features.tensors import MinuteFeatures
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.day_grids import DayGrids
-from tasks.tables.minutes import days_of, read_minutes, to_grid
+from tasks.tables.minutes import read_minutes, to_grid
 from tasks.tables.staleness import clear, due
 from tasks.total import with_total
 
@@ -36,8 +33,6 @@ log = logging.getLogger(__name__)
 
 FEW_ORIGINS = np.timedelta64(6, "h")
 """Origins that lie closer together are served from the minutes that they can see, not from the whole span."""
-LEAST_BEFORE = np.timedelta64(6, "h")
-"""Time before an origin that levels and alerts look at, and at its lags, whatever the settings of features."""
 SPAN_DAYS = 28
 """Stale days of the lag table that lie closer together are made from one read of the minutes."""
 
@@ -93,46 +88,34 @@ def load_features(
     begin, stop = _span(settings, start), end.astype("datetime64[m]") + np.timedelta64(HORIZON_MINUTES, "m")
     holidays = holiday_dates(network.country, network.subdivision, begin, stop + np.timedelta64(1, "D"))
     if end - start < FEW_ORIGINS:
-        grid = _load_needed(settings, begin, start, end, stop, as_of, holidays, whole_day)
+        asked = Asked(start, end, begin, stop, _before(settings), as_of, whole_day)
+        features = load_few(settings, asked, holidays, channels)
     else:
-        table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of)
-        grid = to_grid(table, begin, stop, network.interval_minutes, network.targets)
-        del table
-    if not grid.stations:
+        features = _load_span(settings, begin, stop, as_of, holidays, channels)
+    if features is None:
         raise HistoryError(_nothing(store, begin, stop, as_of))
-    grid = with_total(grid, network.total)
     pa.default_memory_pool().release_unused()  # Arrow would keep what reading took: 2 GiB of 300 stations' 26 weeks
-    log.info("features: %d stations, %d steps from %s to %s UTC", len(grid.stations), grid.steps, begin, stop)
-    extra = Channels(channels, grid)
-    return MinuteFeatures(grid, network.timezone, settings.features, holidays, channels=extra)
+    stations, steps = len(features.grid.stations), features.grid.steps
+    log.info("features: %d stations, %d steps from %s to %s UTC", stations, steps, begin, stop)
+    return features
 
 
-def _load_needed(
+def _load_span(
     settings: Settings,
     begin: np.datetime64,
-    start: np.datetime64,
-    end: np.datetime64,
     stop: np.datetime64,
     as_of: np.datetime64 | None,
     holidays: frozenset[date],
-    whole_day: bool,
-) -> Grid:
-    """A grid of what the origins from `start` to `end` need of the minutes from `begin` to `stop`."""
-    network, store, minute = settings.network, Store(settings.data_root), np.timedelta64(1, "m")
-    interval = network.interval_minutes * minute
-    steps = int((stop - begin) // interval)
-    clock = WallClock(begin, steps, network.interval_minutes, network.timezone, holidays)
-    first, last = start - np.maximum(_before(settings), LEAST_BEFORE), stop
-    if whole_day:
-        edges = day_bounds(service_dates(np.array([start]), network.timezone)[0], network.timezone)
-        first, last = min(first, edges[0] - interval), max(last, edges[1] + settings.publish.day_minutes * minute)
-    first = begin + (first - begin) // interval * interval
-    needed = needed_steps(clock, np.arange(first, last, interval), settings.features, total=network.total is not None)
-    table = "minutes" if as_of is None else "observations"
-    until = stop if as_of is None else min(stop, as_of.astype("datetime64[m]"))
-    reader = DayGrids(store, network.targets, network.interval_minutes, network.timezone, until, start, as_of)
-    days = days_of(store, table, begin, until, network.timezone)
-    return load_needed(reader, days, clock, needed, half_window(settings.features, network.interval_minutes))
+    channels: Sequence[Channel],
+) -> MinuteFeatures | None:
+    """Features of every minute from `begin` to `stop`; None where there is none."""
+    network, store = settings.network, Store(settings.data_root)
+    table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of)
+    if not table.num_rows:
+        return None
+    grid = with_total(to_grid(table, begin, stop, network.interval_minutes, network.targets), network.total)
+    extra = Channels(channels, grid)
+    return MinuteFeatures(grid, network.timezone, settings.features, holidays, channels=extra)
 
 
 @step("load the past", retries=2)

@@ -16,6 +16,7 @@ from tasks.errors import HistoryError
 from tasks.features.availability import Availability, unavailable_cells
 from tasks.features.calendar import calendar_features
 from tasks.features.channel_tensors import NEVER, Channels
+from tasks.features.kept_profile import KeptProfile
 from tasks.features.lags import StationIndex, as_rows, gather, lag_index, lag_tensor, lag_windows, window_steps, windows
 from tasks.features.profile import (
     Smoothed,
@@ -45,6 +46,7 @@ class MinuteFeatures:
         delay_steps: how many steps before the origin have not arrived yet.
         known: when each count was known; the recent steps are then those known at the origin. None for at once.
         channels: what else is known of minutes; nothing by default.
+        kept: profile of some minutes of the same grid, which is not made again.
     """
 
     def __init__(
@@ -56,9 +58,10 @@ class MinuteFeatures:
         delay_steps: int = 0,
         known: Availability | None = None,
         channels: Channels | None = None,
+        kept: KeptProfile | None = None,
     ) -> None:
         self.grid, self.settings, self.delay_steps = grid, settings or FeatureSettings(), delay_steps
-        self.known, self.holidays = known, holidays
+        self.known, self.holidays, self.kept = known, holidays, kept
         self.channels = channels or Channels((), grid)
         self.extra = self.channels.given
         self.clock = WallClock(grid.start, grid.steps, grid.interval, timezone, holidays)
@@ -102,7 +105,7 @@ class MinuteFeatures:
         steps, begin = window_steps(at - far, far + self.horizon)
         first = begin + far - before
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
-        columns = self.grid.columns(index)
+        width = self.recent_steps + self.horizon
         dense = self._profile(self._minutes(steps), index, rows)
         profile = windows(dense, first, before + self.horizon)
         recent = self._recent(at, before)[:, :, rows]
@@ -110,7 +113,7 @@ class MinuteFeatures:
         hour = slice(before - self._level_steps, before)
         return Tensors(
             origins=origins,
-            lags=lag_windows(self.grid.values, columns, first + skip, self.recent_steps + self.horizon, rows),
+            lags=lag_windows(self.grid.values, self._columns(index, first + skip, width), first + skip, width, rows),
             recent=recent[..., skip:],
             profile=profile[..., skip:],
             level=damped_level(recent[..., hour], profile[..., hour], self.settings.level_prior),
@@ -147,11 +150,32 @@ class MinuteFeatures:
         return self._profile(minutes, lag_index(self.clock, minutes, self.settings.weeks))
 
     def _profile(self, minutes: Minutes, weeks: Steps, rows: StationIndex = slice(None)) -> Float:
+        if self.kept is None:
+            return self._make_profile(minutes, weeks, rows)
+        at, values = self.kept.positions(minutes), self.kept.values[:, rows]
+        new = at < 0
+        if not new.any():
+            return np.take(values, at, axis=2)
+        out = np.empty((*values.shape[:2], len(minutes)), np.float32)
+        out[..., ~new] = values[..., at[~new]]
+        out[..., new] = self._make_profile(minutes[new], weeks[:, new], rows)
+        return out
+
+    def _make_profile(self, minutes: Minutes, weeks: Steps, rows: StationIndex) -> Float:
         lags = profile_lags(self.clock, minutes, self.settings, weeks)
         lags = lags._replace(source=self.grid.columns(lags.source))
         if self._smoothed is not None:
             return pooled_profile(self._smoothed, lags, rows)
         return profile_in_parts(self.grid.values, self._half, lags, rows)
+
+    def _columns(self, index: Steps, first: Int, width: int) -> Steps:
+        """Columns of the windows that begin at `first` of `index` [week, step]; `MISSING` elsewhere."""
+        if self.grid.held is None:
+            return index
+        columns = np.full_like(index, MISSING)
+        inside = np.unique(first[:, None] + np.arange(width))
+        columns[:, inside] = self.grid.columns(index[:, inside])
+        return columns
 
     def _windows(self, first: Int, width: int) -> Float:
         """Counts of the windows of `width` steps from `first` on, float32 [C, O, S, width]."""

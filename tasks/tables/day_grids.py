@@ -8,13 +8,12 @@ without.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -25,10 +24,12 @@ from tasks.clock import day_bounds
 from tasks.errors import StoreError
 from tasks.largest_hours import HourSums, sum_hours
 from tasks.storage.parquet import decode_table
+from tasks.storage.sealed import read_sealed, write_sealed
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import fold_as_of, minute_file_as_of, to_grid, within
-from tasks.tables.rebuild import digest
+from tasks.tables.observations import batches
+from tasks.tables.rebuild import digest, read_fold_note
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,6 @@ FEWEST_ROWS = 50_000
 CODEC = "zstd"
 KINDS: tuple[type[np.unsignedinteger[Any]], ...] = (np.uint8, np.uint16, np.uint32)
 """Types of counts in a copy, of which the first is taken that has room; its largest value stands for not observed."""
-_SUM = 32
 
 
 @dataclass(frozen=True)
@@ -122,6 +122,17 @@ class DayGrids:
             _write_copy(self.store, day, made, wanted)
         return made
 
+    def contents(self, days: Sequence[str]) -> dict[str, str] | None:
+        """SHA-256 of the minute file of each day; None where one is not, or not surely, what was known."""
+        found = {}
+        for day in days:
+            note = read_fold_note(self.store, day)
+            known = note is not None and self.as_of is not None and note.serves(self.targets, self.as_of)
+            if note is None or not known or note.batches != set(batches(self.store, day)):
+                return None
+            found[day] = note.minutes
+        return found
+
     def _minute_file(self, day: str) -> bytes | None:
         """Content of the minute file of a day; None where it is not what was known, or is still to be made."""
         if self.as_of is not None:
@@ -164,27 +175,34 @@ def copy_path(day: str) -> str:
 def _read_copy(store: Store, day: str, wanted: dict[str, object]) -> DayGrid | None:
     """The copy of a day; None where there is none of this content, or a damaged one."""
     try:
-        data = store.read_bytes(copy_path(day))
-        if data is None or hashlib.sha256(memoryview(data)[:-_SUM]).digest() != data[-_SUM:]:
+        data = read_sealed(store, copy_path(day))
+        if data is None:
             return None
-        reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(data).slice(0, len(data) - _SUM)))
+        reader = pa.ipc.open_file(pa.BufferReader(data))
         head = json.loads(reader.schema.metadata[b"nexthour"])
+        names = _names(reader.schema.metadata[b"stations"])
     except (StoreError, OSError, pa.ArrowException, KeyError, TypeError, ValueError):
         return None
     if any(head.get(key) != value for key, value in wanted.items()):
         return None
-    stations = len(head["stations"])
+    stations = len(names)
     sums = reader.get_batch(reader.num_record_batches - 1).columns
     hours = np.stack([column.to_numpy().view(np.float32).reshape(stations, -1) for column in sums])
     return DayGrid(
         np.datetime64(head["start"], "m"),
         head["steps"],
-        tuple(head["stations"]),
+        names,
         HourSums.from_array(hours),
         head["newest"],
         partial(_batch, reader, stations),
         head["width"],
     )
+
+
+@lru_cache(maxsize=4)
+def _names(text: bytes) -> tuple[str, ...]:
+    """Stations; those of one day are most often those of the next, and thousands take long to read."""
+    return tuple(json.loads(text))
 
 
 def _batch(reader: pa.ipc.RecordBatchFileReader, stations: int, number: int) -> list[Float]:
@@ -205,7 +223,6 @@ def _write_copy(store: Store, day: str, grid: DayGrid, wanted: dict[str, object]
         **wanted,
         "start": str(grid.start),
         "steps": grid.steps,
-        "stations": grid.stations,
         "newest": grid.newest,
         "width": grid.width,
     }
@@ -214,14 +231,14 @@ def _write_copy(store: Store, day: str, grid: DayGrid, wanted: dict[str, object]
     kind = next(kind for kind in KINDS if most < np.iinfo(kind).max)
     hours = np.ascontiguousarray(grid.hours.to_array()).view(kind)
     columns = [(f"target_{number}", pa.from_numpy_dtype(kind)) for number in range(len(hours))]
-    schema, buffer = pa.schema(columns, metadata={"nexthour": json.dumps(head)}), io.BytesIO()
+    texts = {"nexthour": json.dumps(head), "stations": json.dumps(grid.stations)}
+    schema, buffer = pa.schema(columns, metadata=texts), io.BytesIO()
     with pa.ipc.new_file(buffer, schema, options=pa.ipc.IpcWriteOptions(compression=CODEC)) as writer:
         for block in blocks:
             writer.write_batch(pa.record_batch([_encode(values, kind) for values in block], schema=schema))
         writer.write_batch(pa.record_batch([pa.array(each.ravel()) for each in hours], schema=schema))
-    data = buffer.getvalue()
     try:
-        store.write_bytes(copy_path(day), data + hashlib.sha256(data).digest())
+        write_sealed(store, copy_path(day), buffer.getvalue())
     except StoreError as error:
         log.debug("no copy of the counts of %s: %s", day, error)
 

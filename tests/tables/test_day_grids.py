@@ -10,7 +10,7 @@ import pytest
 
 from tasks.clock import day_bounds
 from tasks.contracts import Grid
-from tasks.largest_hours import largest_hours, largest_of_days, sum_hours
+from tasks.largest_hours import LargestHours, largest_hours, sum_hours
 from tasks.storage.store import Store
 from tasks.tables import day_grids, schemas
 from tasks.tables.day_grids import DayGrid, DayGrids, copy_path
@@ -134,6 +134,10 @@ def test_the_largest_hour_of_days_one_by_one_is_that_of_all(interval: int) -> No
     values[:, 0, 3 * steps - 2 : 3 * steps + 2] = 500  # over midnight
     values[:, 1, 2 * steps : 2 * steps + 1] = 400  # after a day without counts
     grid = Grid(values, np.datetime64("2024-03-01T00:00"), interval, ("A", "B", "C"), TARGETS)
-    days = {first: sum_hours(values[..., first : first + steps], interval) for first in range(0, 5 * steps, steps)}
-    days.pop(steps)
-    np.testing.assert_array_equal(largest_of_days(days, 1500 // interval), largest_hours(grid))
+    days = LargestHours(1500 // interval)
+    for first in (4 * steps, 3 * steps, 2 * steps, 0):
+        rows = np.array([0, 1]) if first > 2 * steps else slice(0, 3)  # the third station comes later
+        day = values[:, rows, first : first + steps]
+        days.add(first, sum_hours(day, interval), rows)
+    values[:, 2, 3 * steps :] = np.nan
+    np.testing.assert_array_equal(days.of(2, 3), largest_hours(grid))
