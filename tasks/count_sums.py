@@ -65,6 +65,18 @@ def chance_above(limit: Double, mean: Double, variance: Double) -> Double:
     return np.where(np.isnan(limit + mean + variance), np.nan, np.where(limit < 0, 1.0, answer))
 
 
+def band_of_sum(mean: Double, variance: Double) -> tuple[Double, Double]:
+    """Whole numbers of people, from and to, between which a count of that mean and variance lies nine times of ten.
+
+    NaN where one of them is; less variance than the mean counts as the mean (Poisson).
+    """
+    people = np.maximum(mean, FEWEST)
+    phi = np.maximum(variance / people, 1.0)
+    middle, reach = np.sqrt(people + phi / 4), _WIDTH / 4 * np.sqrt(phi)
+    low, high = (np.ceil(np.maximum(np.maximum(middle + z, 0) ** 2 - phi / 4 - 0.5, 0)) for z in (-reach, reach))
+    return low, high
+
+
 def surprise(actual: Double, mean: Double, variance: Double) -> Double:
     """How unlikely so many people or more were: minus the decimal logarithm of the probability; 2 is one in a hundred.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tasks.arrays import QUANTILES
-from tasks.count_sums import chance_above, interval_variance, standard_error, surprise
+from tasks.count_sums import band_of_sum, chance_above, interval_variance, standard_error, surprise
 
 
 def slow_negative_binomial_tail(limit: float, mean: float, phi: float) -> float:
@@ -28,6 +28,15 @@ def slow_negative_binomial_tail(limit: float, mean: float, phi: float) -> float:
 def test_the_chance_of_few_people_is_the_sum_of_the_negative_binomial(mean: float, limit: float, phi: float) -> None:
     got = chance_above(np.array([limit]), np.array([mean]), np.array([phi * mean]))
     assert got[0] == pytest.approx(slow_negative_binomial_tail(limit, mean, phi), abs=1e-9)
+
+
+@pytest.mark.parametrize(("mean", "phi"), [(4.0, 1.0), (30.0, 1.0), (30.0, 3.0), (600.0, 6.0)])
+def test_nine_of_ten_sums_lie_in_their_band(mean: float, phi: float) -> None:
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(rng.gamma(mean / (phi - 1), phi - 1, 20_000) if phi > 1 else mean, 20_000)
+    low, high = band_of_sum(np.array(mean), np.array(phi * mean))
+    assert 0.87 < ((counts >= low) & (counts <= high)).mean() < 0.97
+    assert np.isnan(band_of_sum(np.array(np.nan), np.array(1.0))).all()
 
 
 @pytest.mark.parametrize("phi", [1.0, 2.0, 6.0])

@@ -155,6 +155,31 @@ def test_trouble_is_said_loudly(publish: Publish, show: Show) -> None:
     assert page.locator("#notices").get_attribute("role") == "status"
 
 
+@pytest.mark.parametrize(
+    ("reason", "german"),
+    [
+        (
+            "no champion, previous implausible: used linear_level; stale_data: last observation 45 min ago",
+            "champion fehlt, previous ist unplausibel, stattdessen antwortet linear_level; "
+            "die letzte Zählung ist 45 Minuten alt",
+        ),
+        (
+            "champion implausible at 3 of 14 stations: used linear_level, 1 of 14 stations: cut to their history; "
+            "missing_channel: rain, events",
+            "champion ist unplausibel an 3 von 14 Stationen, dort antwortet linear_level, 1 von 14 Stationen, "
+            "dort auf frühere Zählungen begrenzt; es fehlen Werte von rain, events",
+        ),
+        ("stale_data: nothing was observed; of a later release", "nichts wurde gezählt; of a later release"),
+    ],
+)
+def test_why_a_forecast_is_degraded_is_said_in_the_language_of_the_page(
+    publish: Publish, show: Show, reason: str, german: str
+) -> None:
+    page = show(publish(publication(3, degraded_reason=reason)) + "#lang=de")
+    said = page.locator(".notice.bad").all_inner_texts()
+    assert f"Die Prognose ist eingeschränkt: {german}." in " ".join(said).replace("\xa0", " ")
+
+
 def test_alerts_come_first(publish: Publish, show: Show) -> None:
     limit = {"signal": "limit", "station_id": "9", "target": "entries", "state": "opened", "strength": 0.85}
     limit |= {

@@ -15,6 +15,7 @@ from support.board_city import ORIGIN, publication
 from tasks.contracts import Publication, Target
 from tasks.publish import make_target
 from tasks.publish.board.document import read_day, silent_since
+from tasks.publish.board.past import past_series
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
@@ -171,6 +172,29 @@ def test_yesterday_has_the_first_forecast_of_each_hour_and_what_came(tmp_path: P
             np.testing.assert_allclose(unpack(series, name, 24), expected, atol=series["top"] / 4000)
         low, high = unpack(series, "low", 24), unpack(series, "high", 24)
         assert ((low <= forecast[:, s, 1] + 1) & (forecast[:, s, 1] <= high + 1)).all()
+
+
+def test_the_band_of_yesterday_comes_from_the_quantiles_that_were_published_and_the_learnt_factor(
+    tmp_path: Path,
+) -> None:
+    write_yesterday(tmp_path, 3)
+
+    def width() -> Any:
+        store, day = Store(str(tmp_path)), np.datetime64("2026-03-09")
+        series = past_series(store, settings(tmp_path), day, [str(i) for i in range(3)])[1]
+        return np.nanmean(series["high"] - series["low"])
+
+    before = width()
+    (tmp_path / "alerts").mkdir()
+    (tmp_path / "alerts/thresholds.json").write_text(json.dumps({"signals": {"limit": {"factor": 2.6}}}))
+    assert 1.6 * before < width() < 2.4 * before  # twice the default factor
+    (tmp_path / "alerts/thresholds.json").unlink()
+    for path in Store(str(tmp_path)).files("forecasts", ".parquet"):
+        rows = Store(str(tmp_path)).read_tables([path], schemas.FORECASTS)
+        narrow = rows.set_column(rows.schema.get_field_index("q95"), "q95", rows["q50"])
+        narrow = narrow.set_column(narrow.schema.get_field_index("q05"), "q05", rows["q50"])
+        Store(str(tmp_path)).write_table(path, narrow)
+    assert width() < before
 
 
 def test_yesterday_is_computed_once_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

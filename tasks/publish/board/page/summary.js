@@ -17,7 +17,7 @@ nexthour.summary = (() => {
     if (unreachable) found.push(["bad", t("notice_unreachable", { time: format.moment(unreachable) })]);
     for (const alert of overview.alerts.slice(0, NAMED)) found.push(["alarm", alertText(alert, overview)]);
     if (overview.alerts.length > NAMED) found.push(["alarm", plural("alerts_more", overview.alerts.length - NAMED)]);
-    if (overview.degraded_reason) found.push(["bad", t("notice_degraded", { reason: overview.degraded_reason })]);
+    if (overview.degraded_reason) found.push(["bad", t("notice_degraded", { reason: reasonText(overview.degraded_reason) })]);
     for (const verdict of overview.failed.slice(0, NAMED)) found.push(["watch", t("notice_failed", { detail: `${verdict.name}: ${verdict.detail}` })]);
     const silent = overview.list.filter((station) => station.silent_since !== null);
     if (silent.length > 0) found.push(["watch", plural("notice_silent", silent.length, { names: names(silent) })]);
@@ -25,6 +25,29 @@ nexthour.summary = (() => {
     if (scaled.length > 0) found.push(["watch", plural("notice_override", scaled.length, { names: names(scaled) })]);
     return { found, fresh };
   }
+
+  /** How the parts of a reason begin or read, and how each is said; a part that none describes stays as it is. */
+  const REASONS = [
+    [/^stale_data: last observation (\d+) min ago$/, (minutes) => format.t("reason_stale", { minutes: format.minutes(Number(minutes)) })],
+    [/^stale_data: nothing was observed$/, () => format.t("reason_nothing")],
+    [/^missing_channel: (.+)$/, (names) => format.t("reason_channel", { names })],
+    [/^(\S+) implausible at (.+)$/, (rung, places) => format.t("reason_at", { rung, places: inParts(places, ", ") })],
+    [/^(\d+) of (\d+) stations: used (\S+)$/, (count, all, rung) => format.t("reason_at_used", { count, all, rung })],
+    [/^(\d+) of (\d+) stations: cut to their history$/, (count, all) => format.t("reason_at_cut", { count, all })],
+    [/^(.+): used (\S+)$/, (rungs, rung) => format.t("reason_used", { rungs: inParts(rungs, ", "), rung })],
+    [/^no (\S+)$/, (rung) => format.t("reason_no", { rung })],
+    [/^(\S+) implausible$/, (rung) => format.t("reason_implausible", { rung })],
+  ];
+
+  function inParts(reason, between) {
+    return reason.split(between).map((part) => {
+      const [pattern, say] = REASONS.find(([each]) => each.test(part)) ?? [];
+      return pattern ? say(...pattern.exec(part).slice(1)) : part;
+    }).join(between);
+  }
+
+  /** Why a forecast is degraded, in the reader's language. */
+  const reasonText = (reason) => inParts(reason, "; ");
 
   function alertText(alert, overview) {
     const station = overview.list.find((each) => each.id === alert.station_id)?.label ?? alert.station_id;
