@@ -16,13 +16,18 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from common import Cost, measure, medians, save
 from simulated_root import LAST_DAY, TARGETS, live_minute, make_champion, make_root
 
 HEAVY = ("tensorflow", "keras", "mlflow", "prefect", "matplotlib", "pandas")
 START_MINUTES = 8 * 60
+T = TypeVar("T")
 COMMAND = "from flows.cli.main import main; main()"
 WARM = """
 import sys, time, numpy as np
@@ -44,7 +49,7 @@ def run(words: list[str], tree: Path | None = None) -> Cost:
     if tree is not None:
         os.environ["PYTHONPATH"] = str(tree)
     try:
-        return measure([sys.executable, "-c", COMMAND, *words])
+        return measure([sys.executable, "-P", "-c", COMMAND, *words])
     finally:
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
 
@@ -67,20 +72,26 @@ def forget(root: Path) -> None:
         path.unlink()
 
 
+def in_child(work: Callable[..., T], *given: object) -> T:
+    """What some work returns, done in a process of its own: a child's peak is never below its parent's size."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(work, *given).result()
+
+
 def measure_stations(root: Path, stations: int, runs: int, before: Path | None) -> dict[str, object]:
     """Figures of one size of a network."""
     if not (root / "bundles").exists():
-        make_root(root, stations, START_MINUTES)
-        make_champion(root, stations)
+        in_child(make_root, root, stations, START_MINUTES)
+        in_child(make_champion, root, stations)
     forget(root)
-    now, later, earlier = live_minute(root, stations, START_MINUTES), list[Cost](), list[Cost]()
+    now, later, earlier = in_child(live_minute, root, stations, START_MINUTES), list[Cost](), list[Cost]()
 
     def words() -> list[str]:
         return ["forecast", "--data-root", str(root), "--config", str(root / "nexthour.toml"), "--as-of", f"{now}Z"]
 
     first = run(words())
     for number in range(runs):
-        now = live_minute(root, stations, START_MINUTES + 5 * (number + 1))
+        now = in_child(live_minute, root, stations, START_MINUTES + 5 * (number + 1))
         later.append(run(words()))
         if before is not None:
             earlier.append(run(words(), before))

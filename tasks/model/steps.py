@@ -19,11 +19,7 @@ from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, b
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
-from tasks.model.review import retention as review_retention
-from tasks.model.review.register import RetrainReport as RetrainReport
-from tasks.model.review.register import register_challenger
-from tasks.model.review.training_run import FlowRun
-from tasks.model.review.training_run import follow_training as follow
+from tasks.model.review.retrain_report import RetrainReport as RetrainReport
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
 from tasks.model.serving.bundle import load_bundle, load_with_meta, save_bundle
 from tasks.model.training.fine_tuning import FineTuning, is_warm
@@ -36,6 +32,8 @@ from tasks.tracking.retention import RemovedNights
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from tasks.model.review.training_run import FlowRun
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +73,8 @@ def follow_training(
     champion: BundledForecaster | None = None,
 ) -> AbstractContextManager[FitLog]:
     """Open the run of a training in MLflow and log its epochs as they come; see `training_run.follow_training`."""
+    from tasks.model.review.training_run import follow_training as follow
+
     return follow(settings, features, as_of, model, champion, _flow_run())
 
 
@@ -105,6 +105,8 @@ def judge(settings: Settings, trained: Trained, champion: BundledForecaster | No
 @step("register", retries=1)
 def register(settings: Settings, trained: Trained, decision: Decision) -> RetrainReport:
     """Log, register and store the challenger; it publishes if it was promoted; see `register.register_challenger`."""
+    from tasks.model.review.register import register_challenger
+
     return register_challenger(settings, trained, decision, _flow_run())
 
 
@@ -137,7 +139,9 @@ def rollback(settings: Settings, as_of: np.datetime64) -> str:
 @step("remove old nights", timeout_seconds=3600)
 def remove_nights(settings: Settings) -> RemovedNights | None:
     """Remove the retrainings that `[mlflow] keep_nights` no longer keeps; see `review.retention.remove_nights`."""
-    return review_retention.remove_nights(settings)
+    from tasks.model.review.retention import remove_nights as remove
+
+    return remove(settings)
 
 
 def champion_pointer(settings: Settings) -> dict[str, Any] | None:
@@ -307,6 +311,8 @@ def _flow_run() -> FlowRun | None:
     if "prefect.context" not in sys.modules:
         return None
     from prefect.runtime import flow_run
+
+    from tasks.model.review.training_run import FlowRun
 
     found = flow_run.get_id()
     return None if found is None else FlowRun(found, flow_run.get_flow_run_ui_url())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tasks.model.review.description import describe_training, shorten
 from tasks.model.review.log_figures import fit_params, log_figures, settings_params
 from tasks.model.review.night import log_night
 from tasks.model.review.pictures import horizon_errors
+from tasks.model.review.retrain_report import RetrainReport
 from tasks.model.review.tables import metric_rows
 from tasks.model.review.training_run import PROJECT, FlowRun, Identity, compact, start_run
 from tasks.model.serving.bundle import save_bundle
@@ -38,43 +39,6 @@ DESCRIPTION = (
     "The alias **champion** publishes; moving it by hand is a legitimate promotion, followed within seconds "
     "by `nexthour up`, else within the hour. Every version's description holds the gate's decision and its figures."
 )
-
-
-@dataclass(frozen=True)
-class RetrainReport:
-    """What a retraining brought.
-
-    Attributes:
-        run_id: of MLflow; None where it did not answer.
-        version: registry number, or `local-…` where MLflow did not answer.
-        promoted: whether it publishes from now on.
-        reason: the gate's sentence.
-        metrics: one row per model on the same held-out days: `model`, and figures by the name of `metrics.figures`.
-        decision: the gate's tables, markdown.
-        tracking_uri: where MLflow is, without credentials.
-        url: page of the run, where a server has one.
-        bundle: path or URL of the bundle.
-        fit_seconds: how long the fit took; None where the architecture does not say.
-        waits: whether the gate would promote it, and a person decides.
-        by_horizon: model -> mean absolute error of a station's step, in people, per step ahead on held-out days.
-        warnings: sentences for the person who reads it.
-        history: what more history would bring, markdown; empty where that is not measured.
-    """
-
-    run_id: str | None
-    version: str
-    promoted: bool
-    reason: str
-    metrics: tuple[dict[str, Any], ...]
-    decision: str
-    tracking_uri: str
-    url: str | None
-    bundle: str
-    fit_seconds: float | None
-    waits: bool = False
-    by_horizon: dict[str, list[float]] = field(default_factory=dict)
-    warnings: tuple[str, ...] = ()
-    history: str = ""
 
 
 def register_challenger(

@@ -20,7 +20,8 @@ from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision
 from tasks.model.review import pictures
 from tasks.model.review.held_out import HOUR
-from tasks.model.review.register import RetrainReport, register_challenger
+from tasks.model.review.register import register_challenger
+from tasks.model.review.retrain_report import RetrainReport
 from tasks.model.review.training_run import FlowRun
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.serving.pyfunc import to_arrays
