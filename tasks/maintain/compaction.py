@@ -103,8 +103,7 @@ def compact_day(
     gone = [file for file in files if file != path]
     names = {file.rsplit("/", 1)[1] for file in gone}
     manifest.with_changes({path.rsplit("/", 1)[1]: added}, names).write(store)
-    for file in gone:
-        store.delete(file)
+    store.delete_for_good(gone)
     mended = refold_day(store, day, targets, mark)
     return Compacted(
         day, len(files), 1, sum(held.sizes.values()), added.size, held.rows_before, held.rows.num_rows, mended

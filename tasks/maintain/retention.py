@@ -117,9 +117,8 @@ def _remove(store: Store, table: str, first: str) -> list[Removed]:
         for path in paths:
             size += store.fs.get_file_info(store.at(path)).size or 0
             rows += _rows(store, path)
-        store.delete(manifest_path(folder))  # before the files, so that none of them is missed
-        for path in paths:
-            store.delete(path)
+        store.delete_for_good([manifest_path(folder)])  # before the files, so that none of them is missed
+        store.delete_for_good(paths)
         _drop_folder(store, folder)
     return [Removed(table, first, days, files, rows, size)] if days else []
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,25 @@ class Store:
             return
         except OSError as error:
             raise StoreError(f"{self.url(path)} cannot be removed: {one_line(error)}") from None
+
+    def delete_for_good(self, paths: Iterable[str]) -> None:
+        """Remove files so that no power cut brings one of them back.
+
+        Raises:
+            StoreError: if one is there and cannot be removed.
+        """
+        gone = list(paths)
+        for path in gone:
+            self.delete(path)
+        if self.local is None:
+            return
+        for folder in sorted({(self.local / path).parent for path in gone}):
+            try:
+                sync(folder)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreError(f"what was removed from {folder} may come back: {one_line(error)}") from None
 
     def partitions(self, table: str) -> list[str]:
         """Values of the first partition key that has a folder, ascending: dates as YYYY-MM-DD."""

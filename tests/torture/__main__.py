@@ -20,6 +20,7 @@ from torture.children import all_asked, asked, warm_up
 from torture.course import Course, course
 from torture.disks import can_mount
 from torture.faults import FAULTS, NEEDS_A_MOUNT, Try
+from torture.power.rows import power_cuts
 from torture.scenarios import SCENARIOS
 from torture.verdict import difference
 
@@ -84,6 +85,22 @@ def torture(tries: int, seed: int, folder: Path, workers: int, only: str) -> lis
     return list(rows.values())
 
 
+def power(tries: int, seed: int, folder: Path, workers: int, only: str) -> list[Row]:
+    """The rows of power cuts, every one of which strikes."""
+    if not tries or only not in "power cut":
+        return []
+
+    def share(worker: int) -> list[Row]:
+        found = power_cuts(folder, tries, seed, worker, workers)
+        return [Row(fault, 1, 1, each.lost, each.doubled, each.notes) for fault, each in found]
+
+    rows: dict[str, Row] = {}
+    for part in all_asked([partial(share, worker) for worker in range(workers)]):
+        for row in part:
+            rows.setdefault(row.fault, Row(row.fault)).add(row)
+    return list(rows.values())
+
+
 def markdown(rows: list[Row]) -> str:
     """The table as the README shows it."""
     lines = ["| fault | tries | lost | doubled |", "|---|---:|---:|---:|"]
@@ -94,6 +111,7 @@ def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("--tries", type=int, default=int(os.environ.get("TORTURE_TRIES", "3000")))
+    parser.add_argument("--power", type=int, help="power cuts; as many as the other tries without it")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("TORTURE_SEED", "1")))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="faults that have this in their name")
@@ -105,6 +123,8 @@ def main() -> int:
     start = time.monotonic()
     try:
         rows = torture(given.tries, given.seed, folder, given.workers, given.only)
+        cuts = given.tries if given.power is None else given.power
+        rows += power(cuts, given.seed, folder, given.workers, given.only)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     failures = [line for row in rows for line in row.failures]
