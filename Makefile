@@ -78,7 +78,7 @@ bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an enviro
 	$(BIN)/python benchmarks/night.py --scaling --plot docs/night.png
 	$(BIN)/python benchmarks/report.py
 
-torture: setup   ## thousands of disturbed ingests, and what was lost or doubled by them (TORTURE_TRIES=3000)
+torture: setup   ## thousands of disturbed ingests and power cuts, and what was lost or doubled by them (TORTURE_TRIES=3000)
 	PYTHONPATH=.:tests OMP_NUM_THREADS=1 $(BIN)/python -m torture $(if $(TORTURE_TRIES),--tries $(TORTURE_TRIES))
 
 clean:           ## remove what the targets above made
