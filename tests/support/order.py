@@ -12,25 +12,34 @@ TESTS = Path(__file__).parents[1]
 TOGETHER = {
     "flows/test_flows.py": "Prefect",
     "flows/test_ingest_flow.py": "Prefect",
+    "flows/test_errands.py": "Prefect",
+    "flows/test_secrets.py": "Prefect",
+    "flows/machine/test_automations.py": "Prefect",
+    "flows/machine/test_deploy.py": "Prefect",
+    "flows/machine/test_forms.py": "Prefect",
+    "flows/machine/test_recover.py": "Prefect",
     "test_stepping.py": "Prefect",
     "model/architectures/_next_hour/test_weights.py": "the tiny champion",
     "model/architectures/test_next_hour_lstm.py": "the tiny champion",
     "model/serving/test_bundle.py": "the tiny champion",
     "model/serving/test_pyfunc.py": "the tiny champion",
     "model/training/test_train.py": "the tiny champion",
+    "ingest/sources/sql/test_sql_errors.py": "PostgreSQL",
+    "ingest/sources/sql/test_sql_postgres.py": "PostgreSQL",
 }
 """Path below `tests/` -> what its tests share, which one worker starts for all of them."""
 LONGEST = (
     "torture/test_torture.py",
     "model/architectures/test_conformance.py",
     *TOGETHER,
+    "flows/machine/test_end_to_end.py",
     "flows/pipelines/test_intervals.py",
-    "torture/test_mishaps.py",
+    "ingest/inspect/test_mutations.py",
     "model/architectures/_recursive/test_recursion.py",
-    "ingest/test_malicious_drop.py",
     "ingest/sources/test_conformance.py",
-    "flows/test_total.py",
+    "torture/test_mishaps.py",
     "model/test_channel_inputs.py",
+    "ingest/test_malicious_drop.py",
 )
 """Begun first, so that no worker is left alone with one of them at the end."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import tomllib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +24,8 @@ SPACE = {"x": tuple(float(v) for v in range(100))}
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return late_town(tmp_path_factory.mktemp("town"))
+def town(tmp_path_factory: pytest.TempPathFactory, with_mlflow: Callable[[Path], Path]) -> Settings:
+    return late_town(with_mlflow(tmp_path_factory.mktemp("town")))
 
 
 def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town: Settings, tmp_path: Path) -> None:
