@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -211,7 +212,7 @@ def fitting_formats(values: Sequence[str], formats: Sequence[str]) -> list[str]:
     if not distinct:
         return []
     texts = pa.array(distinct, pa.string())
-    likely = [text for text in formats if re.match(format_regex(text), distinct[0]) is not None]
+    likely = [text for text in formats if _pattern(text).match(distinct[0]) is not None]
     return [text for text in likely if bool(_parse_format(texts, text).found.all())]
 
 
@@ -254,12 +255,19 @@ def _minute_of_day(hour: str, minute: str | None, half: str | None) -> int:
 def _whole_formats(sample: str, clocks: Sequence[str]) -> Iterator[str]:
     """Formats of date and time by the shape of one value: a date first, so that few of the many are compiled."""
     for date in DATES:
-        if not (start := re.match(format_regex(date).rstrip("$"), sample)):
+        if not (start := _pattern(date, whole=False).match(sample)):
             continue
         rest = sample[start.end() :]
         for clock, between, zone in product(clocks, _BETWEEN, _ZONES if clocks == CLOCKS else ("",)):
-            if (between or clock in _TOUCHING) and re.match(format_regex(between + clock + zone), rest):
+            if (between or clock in _TOUCHING) and _pattern(between + clock + zone).match(rest):
                 yield date + between + clock + zone
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str, whole: bool = True) -> re.Pattern[str]:
+    """What a format reads, or what begins as it; there are more of them than `re` keeps compiled."""
+    pattern = format_regex(text)
+    return re.compile(pattern if whole else pattern.rstrip("$"))
 
 
 def read_both_ways(formats: Sequence[str]) -> bool:
