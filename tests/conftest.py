@@ -24,7 +24,7 @@ settings.load_profile("nexthour")
 for name, value in {
     "DO_NOT_TRACK": "1",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "OMP_NUM_THREADS": "2",
+    "OMP_NUM_THREADS": "1",  # threads that wait for one another spin: a fit of trees took three times as long
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT1S",
@@ -32,6 +32,8 @@ for name, value in {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "50",
     "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
 }.items():
     os.environ.setdefault(name, value)
 for name in [n for n in os.environ if n.upper().startswith("NEXTHOUR_") and n not in _DATA]:
