@@ -37,6 +37,7 @@ LONGEST = (
     "ingest/inspect/test_mutations.py",
     "model/architectures/_recursive/test_recursion.py",
     "ingest/sources/test_conformance.py",
+    "torture/test_power.py",
     "torture/test_mishaps.py",
     "model/test_channel_inputs.py",
     "ingest/test_malicious_drop.py",
