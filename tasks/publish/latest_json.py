@@ -137,8 +137,7 @@ def latest_document(
             for c, t in enumerate(targets)
         },
         "stations": {
-            names[s]: {t: {key: rounded[key][s][c] for key in columns} for c, t in enumerate(targets)}
-            for s in parts
+            names[s]: {t: {key: rounded[key][s][c] for key in columns} for c, t in enumerate(targets)} for s in parts
         },
         **({"station_information": known} if known else {}),
         "next_issue_at": summary["next_issue_at"],
