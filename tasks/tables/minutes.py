@@ -162,6 +162,8 @@ def _fill(grid: Grid, rows: pa.Table, place: dict[str, int]) -> None:
     since = schemas.numpy_times(rows["minute_utc"]).view(np.int64) - start
     step = since // width
     inside = (station >= 0) & (step >= 0) & (step < grid.steps) & (since == step * width)
-    for c, target in enumerate(grid.targets):
+    at, all_inside = station * grid.steps + step, bool(inside.all())
+    at = at if all_inside else at[inside]
+    for side, target in zip(grid.values, grid.targets, strict=True):
         column = rows[target].cast(pa.float32(), safe=False).combine_chunks().to_numpy(zero_copy_only=False)
-        grid.values[c, station[inside], step[inside]] = column[inside]
+        side.reshape(-1)[at] = column if all_inside else column[inside]
