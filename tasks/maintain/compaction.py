@@ -181,7 +181,9 @@ def _check_fold(
 
 def _write_and_verify(store: Store, path: str, held: _Day, there: bool) -> Known:
     """Write the file unless it is there, read it back, and hold its content against its name."""
-    if not there:
+    if there:
+        store.sync_names([path])
+    else:
         store.write_bytes(path, encode_groups(held.rows, held.footer))
     data = store.read_bytes(path)
     if data is None or compacted_name(data) != batch_name(path):

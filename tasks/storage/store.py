@@ -182,15 +182,23 @@ class Store:
         gone = list(paths)
         for path in gone:
             self.delete(path)
+        self.sync_names(gone)
+
+    def sync_names(self, paths: Iterable[str]) -> None:
+        """Sync the folders of files that were removed, or that a process may have left which did not live to do so.
+
+        Raises:
+            StoreError: if that fails.
+        """
         if self.local is None:
             return
-        for folder in sorted({(self.local / path).parent for path in gone}):
+        for folder in sorted({(self.local / path).parent for path in paths}):
             try:
                 sync(folder)
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise StoreError(f"what was removed from {folder} may come back: {one_line(error)}") from None
+                raise StoreError(f"{folder} cannot be synced: {one_line(error)}") from None
 
     def partitions(self, table: str) -> list[str]:
         """Values of the first partition key that has a folder, ascending: dates as YYYY-MM-DD."""

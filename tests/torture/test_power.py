@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+from support.ingest_bench import Bench
 
+from tasks.storage.roots import sync
 from torture.power.benches import settings_made_once
+from torture.power.disk import Disk
+from torture.power.recorder import Recorder
 from torture.power.scenes import SCENES
 from torture.power.syncs import SYNCS
-from torture.power.tries import Recording, Sync, cut, record
+from torture.power.tries import ROOT, Recording, Sync, cut, record
+from torture.scenarios import COUNTS, NETWORK, counts_rows
+from torture.verdict import difference, held
 
 CUTS = int(os.environ.get("TORTURE_TRIES", "220")) // len(SCENES)
 ENOUGH = 300
@@ -44,3 +53,32 @@ def test_a_sync_that_is_left_out_is_found(recordings: Callable[[str], Recording[
     recording = recordings(name)
     events = sync.without(recording.recorder.events)
     assert any(cut(recording, events, seed) for seed in range(ENOUGH))
+
+
+@pytest.mark.parametrize("table", ["observations", "rejects"])
+def test_what_an_ingest_left_that_was_killed_before_it_synced_is_synced_by_the_next_one(
+    tmp_path: Path, table: str
+) -> None:
+    bench = Bench.counts(tmp_path, NETWORK)
+    bench.put_rows("a.csv", COUNTS, [*counts_rows("A", "2024-05-09T20:00", 5, 1), ("A", "never", 1, 1)])
+    recorder = Recorder(tmp_path / ROOT)
+
+    def die(folder: Path) -> None:
+        if folder.parent.name == table:
+            raise KeyboardInterrupt
+        sync(folder)
+
+    with recorder.recording():
+        with patch("tasks.storage.roots.sync", die), pytest.raises(KeyboardInterrupt):
+            bench.ingest()
+        assert list((tmp_path / ROOT / table).rglob("*.parquet"))
+        bench.ingest()
+        recorder.end()
+    wanted, disk = held(bench, []), Disk(recorder.top)
+    for event in recorder.events:
+        disk.apply(event)
+    shutil.rmtree(tmp_path / ROOT)
+    disk.lay_out(tmp_path / ROOT, Random(1), "everything")
+    assert not difference(wanted, held(bench, []))
+    assert wanted.files
+    assert wanted.rejects

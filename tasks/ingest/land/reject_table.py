@@ -36,7 +36,9 @@ def write_rejects(
     if not len(fresh):
         return held
     path = _place(store, _name(fresh), str(received_at.astype("datetime64[D]")))
-    if not store.exists(path):
+    if store.exists(path):
+        store.sync_names([path])
+    else:
         store.write_table(path, _as_table(fresh, received_at))
     return [*held, path] if path not in held else held
 

@@ -110,7 +110,9 @@ class Writer:
             name = self._name(new, batch, state)
             # rows received after the entry are of a run that crashed: the day may not have been folded since
             is_changed = bool(len(new)) or before is None or bool(last_receipt > _received_at(before))
-        if len(new) and not holds(self.context.store, day, name):
+        if len(new) and holds(self.context.store, day, name):
+            self.context.store.sync_names([batch_path(day, name)])
+        elif len(new):
             table = new.to_table(self.context.source.name, received_at, self.context.network.targets)
             self.context.store.write_table(batch_path(day, name), table)
             if before is None and len(table) >= FOLDED_AT_ONCE:
