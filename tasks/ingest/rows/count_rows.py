@@ -167,6 +167,59 @@ def read_rows(
     Raises:
         PiecesProblem: if a piece alone does not tell which hour is meant.
     """
+    at = _read_places(file, columns, rejections, earlier)
+    in_utc = "minute_utc" in columns
+    times = columns["minute_utc" if in_utc else "minute"]
+    zone = "UTC" if in_utc else file.timezone
+
+    def place() -> Int:
+        return earlier.place_of(earlier.stations.of(at.station, at.stations), earlier.parts.of(at.part, at.parts))
+
+    if floor:
+        moments = _moments_of_parts(file, times, zone, place, rejections, earlier)
+    else:
+        moments = file.moments(times, zone, place, earlier=earlier)
+    at.reject_names(file, rejections)
+    minute = check_times(rejections, moments, file.grid, pull, floor=floor)
+    available = _availability(file, columns.get("available_at"), rejections, pull)
+    counts = _read_targets(file, columns, asked, rejections)
+    return CountRows(
+        at.station,
+        at.stations,
+        at.part,
+        at.parts,
+        minute,
+        available,
+        counts,
+        repeated=int(moments.repeated.sum()),
+        excluded=at.excluded,
+    )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Whose rows are, [row] each; fields as of `CountRows`."""
+
+    station: npt.NDArray[np.int32]
+    stations: list[str]
+    part: npt.NDArray[np.int32]
+    parts: list[str]
+    excluded: int
+
+    def reject_names(self, file: InputColumns, rejections: Rejections) -> None:
+        """Reject rows of which a name cannot be used."""
+        rejections.reject((self.station == UNSAFE) | (self.part < 0), "unsafe_name")
+        rejections.reject(holds_secret(self.station, self.stations, file.secrets), "unsafe_name")
+        rejections.reject(holds_secret(self.part, self.parts, file.secrets), "unsafe_name")
+        rejections.reject(self.station == AMBIGUOUS, "ambiguous_station")
+        rejections.reject(self.station < 0, "missing_station")
+        rejections.reject(self.station == code_of(self.stations, file.network.total), "name_of_total")
+
+
+def _read_places(
+    file: InputColumns, columns: Mapping[str, tuple[str, ...]], rejections: Rejections, earlier: EarlierRows
+) -> _Places:
+    """Stations and parts of rows; those of excluded stations are set aside."""
     column = file.rows.column(columns["station_id"][0])
     station, stations = read_station_ids(column, file.network.aliases, earlier.spellings, file.network.excluded)
     excluded = (station == EXCLUDED) & rejections.good
@@ -175,25 +228,13 @@ def read_rows(
     if "part" in columns:
         codes, names = read_joined_names([file.rows.column(name) for name in columns["part"]])
         part, parts = codes + np.int32(1), ["", *names]
-    in_utc = "minute_utc" in columns
-    times = columns["minute_utc" if in_utc else "minute"]
-    zone = "UTC" if in_utc else file.timezone
+    return _Places(station, stations, part, parts, int(excluded.sum()))
 
-    def place() -> Int:
-        return earlier.place_of(earlier.stations.of(station, stations), earlier.parts.of(part, parts))
 
-    if floor:
-        moments = _moments_of_parts(file, times, zone, place, rejections, earlier)
-    else:
-        moments = file.moments(times, zone, place, earlier=earlier)
-    rejections.reject((station == UNSAFE) | (part < 0), "unsafe_name")
-    rejections.reject(holds_secret(station, stations, file.secrets), "unsafe_name")
-    rejections.reject(holds_secret(part, parts, file.secrets), "unsafe_name")
-    rejections.reject(station == AMBIGUOUS, "ambiguous_station")
-    rejections.reject(station < 0, "missing_station")
-    rejections.reject(station == code_of(stations, file.network.total), "name_of_total")
-    minute = check_times(rejections, moments, file.grid, pull, floor=floor)
-    available = _availability(file, columns.get("available_at"), rejections, pull)
+def _read_targets(
+    file: InputColumns, columns: Mapping[str, tuple[str, ...]], asked: Mapping[str, Flags], rejections: Rejections
+) -> dict[str, Counted]:
+    """Counts by target, after rejecting the rows that give none."""
     counts = {}
     for target in (name for name in columns if name in file.network.targets):
         rows = asked.get(target)
@@ -205,9 +246,7 @@ def read_rows(
     if withheld:  # it says that somebody was counted, and not how many
         rejections.set_aside(blank & np.logical_or.reduce(withheld) & rejections.good)
     rejections.reject(blank, "missing_count")
-    return CountRows(
-        station, stations, part, parts, minute, available, counts, int(moments.repeated.sum()), int(excluded.sum())
-    )
+    return counts
 
 
 def _asked_counts(read: CountValues, rows: Flags | None) -> Counted:

@@ -11,10 +11,10 @@ from tasks.arrays import Int
 from tasks.ingest.batch import CounterReadings
 from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import defer_future_rows, next_due, repeated_hour
-from tasks.ingest.rows.count_rows import filter_rows, find_columns, read_rows
+from tasks.ingest.rows.count_rows import CountRows, filter_rows, find_columns, read_rows
 from tasks.ingest.rows.counters import check_counters
 from tasks.ingest.rows.earlier_rows import EarlierRows
-from tasks.ingest.rows.merge import last_of_each, sum_of_each
+from tasks.ingest.rows.merge import Merged, last_of_each, sum_of_each
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.row_checks import Replacements, check_spacing
 from tasks.ingest.rows.rows_in import InputColumns
@@ -72,6 +72,29 @@ class RowRules:
     spaced: bool = True
 
 
+@dataclass(frozen=True)
+class _ReadRows:
+    """Rows as they were read, each judged by itself.
+
+    Attributes:
+        columns: our name -> the file's.
+        rows: what they say.
+        rejections: of them.
+        unmatched: warnings of filters that nothing passes.
+        left_out: rows that filters leave out.
+        recheck_at, waiting, settled_at: as of `ValidatedCounts`.
+    """
+
+    columns: dict[str, tuple[str, ...]]
+    rows: CountRows
+    rejections: Rejections
+    unmatched: dict[str, str]
+    left_out: int
+    recheck_at: np.datetime64 | None
+    waiting: Int
+    settled_at: np.datetime64 | None
+
+
 def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> ValidatedCounts:
     """Judge rows of counts: of several about one station, minute, part and availability the last lands, or the sum.
 
@@ -79,51 +102,75 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
         FileProblem: if a column is missing, most rows are parts though nobody said so, coarser than the grid, or
             readings of counters.
     """
-    targets, said = file.network.targets, rules.columns
-    columns = find_columns(file, said, targets)
-    chosen, asked, unmatched = filter_rows(file, said, columns)
+    targets, adds_up = file.network.targets, rules.rows == "sum"
+    read = _read(file, rules, pull)
+    rows, rejections, shown = read.rows, read.rejections, [*shown_columns(file, read.columns, rules.columns)]
+    rejected = len(rejections.rejected)
+    merged, repeated = _merge(file, rules, read, shown)
+    statements = merged.rows.statements(merged.kept, targets)
+    if rules.spaced and 2 * rejected <= merged.accepted:  # the few left of many tell nothing of distances
+        check_spacing(file, statements)
+    if statements.parts == [""]:
+        statements = replace(statements, parts=[rules.share])
+    if (adds_up or "part" in read.columns) and not file.has_readings:
+        judged_rows = rows, rejections, merged, pull, file.network.interval_minutes, targets
+        if len(unknown := find_unknown_parts(*judged_rows, rules.unknown_part)):
+            statements = concatenate(statements, unknown)
+    repeated_hours = repeated_hour(rows.repeated, file.timezone, "in the order of the file")
+    return ValidatedCounts(
+        Statements.empty(len(targets)) if file.has_readings else statements,
+        merged.accepted,
+        file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles_of(file, read.columns))),
+        (*repeated, *read.unmatched.values(), *repeated_hours),
+        read.recheck_at,
+        read.waiting,
+        read.settled_at,
+        read.left_out + rows.excluded,
+        CounterReadings(statements, complete=rules.file) if file.has_readings else None,
+    )
+
+
+def _read(file: InputColumns, rules: RowRules, pull: Pull) -> _ReadRows:
+    """Read the rows of a file; those of the near future are set aside.
+
+    Raises:
+        FileProblem: if a column is missing.
+    """
+    columns = find_columns(file, rules.columns, file.network.targets)
+    chosen, asked, unmatched = filter_rows(file, rules.columns, columns)
     rejections = Rejections(file.rows.rows)
-    shown = [*shown_columns(file, columns, said)]
-    rejections.reject(file.rows.unreadable(shown), "not_utf8")
+    rejections.reject(file.rows.unreadable([*shown_columns(file, columns, rules.columns)]), "not_utf8")
     rejections.set_aside(~chosen)
-    left_out, adds_up = int(rejections.aside.sum()), rules.rows == "sum"
-    rows = read_rows(file, columns, asked, rejections, pull, adds_up, EarlierRows())
+    left_out = int(rejections.aside.sum())
+    rows = read_rows(file, columns, asked, rejections, pull, rules.rows == "sum", EarlierRows())
     available = None if "available_at" not in columns else rows.available // 1_000_000
     judged = rejections, rows.minute, file.grid, available
     recheck_at = next_due(*judged)
     waiting, settled_at = defer_future_rows(*judged, pull.as_of + rules.patience)
-    most, rejected, good = file.config.maximum, len(rejections.rejected), np.flatnonzero(rejections.good)
-    merged = sum_of_each(rows, rejections, most) if adds_up else last_of_each(rows, rejections, file.grid)
+    return _ReadRows(columns, rows, rejections, unmatched, left_out, recheck_at, waiting, settled_at)
+
+
+def _merge(file: InputColumns, rules: RowRules, read: _ReadRows, shown: list[str]) -> tuple[Merged, tuple[str, ...]]:
+    """What lands of the rows, and a warning where rows replaced others though nobody said which one counts.
+
+    Raises:
+        FileProblem: if rows are readings of counters, or most are parts.
+    """
+    rows, rejections, good = read.rows, read.rejections, np.flatnonzero(read.rejections.good)
+    if rules.rows == "sum":
+        merged = sum_of_each(rows, rejections, file.config.maximum)
+    else:
+        merged = last_of_each(rows, rejections, file.grid)
     if not file.has_readings:
         if len(good) > len(merged.kept):  # several counters of one station are rows of their own
-            check_counters(file, columns, rows, good)
-        check_counters(file, columns, merged.rows, merged.kept)
+            check_counters(file, read.columns, rows, good)
+        check_counters(file, read.columns, merged.rows, merged.kept)
+    if rules.rows:
+        return merged, ()
     replaced = Replacements()
-    replaced.add(merged, lambda rows: rows)
+    replaced.add(merged, lambda numbers: numbers)
     replaced.compare(file.rows, 0, shown)
-    repeated = () if rules.rows else replaced.check(file.origin, file.has_readings)
-    statements = merged.rows.statements(merged.kept, targets)
-    if (
-        rules.spaced and 2 * rejected <= merged.accepted
-    ):  # the few that are left of many would tell nothing of distances
-        check_spacing(file, statements)
-    if statements.parts == [""]:
-        statements = replace(statements, parts=[rules.share])
-    if (adds_up or "part" in columns) and not file.has_readings:
-        judged_rows = rows, rejections, merged, pull, file.network.interval_minutes, targets
-        if len(unknown := find_unknown_parts(*judged_rows, rules.unknown_part)):
-            statements = concatenate(statements, unknown)
-    return ValidatedCounts(
-        Statements.empty(len(targets)) if file.has_readings else statements,
-        merged.accepted,
-        file.rejects(rejections, shown, sample_rejects(file.rows, rejections, roles_of(file, columns))),
-        (*repeated, *unmatched.values(), *repeated_hour(rows.repeated, file.timezone, "in the order of the file")),
-        recheck_at,
-        waiting,
-        settled_at,
-        left_out + rows.excluded,
-        CounterReadings(statements, complete=rules.file) if file.has_readings else None,
-    )
+    return merged, replaced.check(file.origin, file.has_readings)
 
 
 def shown_columns(
