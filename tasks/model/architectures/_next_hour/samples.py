@@ -131,14 +131,18 @@ def mask_history(tensors: Tensors, augment: Augment, rng: np.random.Generator) -
     silent = rng.random((origins, stations)) < augment.silent
     masked[silent] = steps
     recent = np.where(np.arange(steps)[::-1] < masked[:, :, None], np.float32(np.nan), tensors.recent)
-    lags = tensors.lags.copy()
-    lags.swapaxes(1, 2)[rng.random((weeks, origins)) < augment.weeks] = np.nan
+    lags = tensors.lags
+    if augment.weeks:
+        lags = lags.copy()
+        lags.swapaxes(1, 2)[rng.random((weeks, origins)) < augment.weeks] = np.nan
     trail = np.where(silent[:, :, None], np.float32(0), tensors.hours)
     return replace(tensors, lags=lags, recent=recent, trail=trail)
 
 
 def drift(tensors: Tensors, augment: Augment, rng: np.random.Generator) -> Tensors:
     """Scale past demand by a constant rate per week; the profile follows the middle weeks."""
+    if not augment.drift and not augment.shift:
+        return tensors
     weeks, _, origins = tensors.lags.shape[:3]
     rate, error = rng.normal(0, augment.drift, origins), rng.normal(0, augment.shift, origins)
     factor = np.exp(np.arange(1, weeks + 1)[:, None] * rate).astype(np.float32)
