@@ -81,10 +81,11 @@ def test_a_correction_of_a_past_day_is_seen_at_once(town: Settings, monkeypatch:
 def test_counts_of_today_that_come_late_are_seen_where_the_hour_reaches_over_midnight(
     town: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for origin in np.arange(at("2013-11-08T03:00"), at("2013-11-08T07:00"), STEP):  # local midnight is 06:00
+    origins = np.arange(at("2013-11-08T04:45"), at("2013-11-08T06:45"), STEP)  # local midnight is 06:00
+    for number, origin in enumerate(origins):
         live(town, origin)
         early = np.arange(at("2013-11-07T06:00"), at("2013-11-07T07:00"), STEP)
-        write_observations(Path(town.data_root), early, np.repeat(origin, len(early)), 9, f"{origin}", ZONE)
+        write_observations(Path(town.data_root), early, np.repeat(origin, len(early)), number, f"{origin}", ZONE)
         assert bits(live(town, origin)) == bits(made_anew(town, origin, monkeypatch)), origin
 
 
