@@ -49,6 +49,18 @@ def decode_table(data: bytes, schema: pa.Schema) -> pa.Table:
         raise StoreError(f"this is no Parquet file, or a damaged one: {one_line(error)}") from None
 
 
+def count_rows(data: bytes) -> int:
+    """Rows of the content of a Parquet file, as its footer says.
+
+    Raises:
+        StoreError: if it is none.
+    """
+    try:
+        return int(pq.ParquetFile(pa.BufferReader(data)).metadata.num_rows)
+    except (OSError, pa.ArrowException) as error:
+        raise StoreError(f"this is no Parquet file: {one_line(error)}") from None
+
+
 def footer_of(data: bytes) -> dict[str, str]:
     """Key-value metadata of the content of a Parquet file.
 

@@ -43,7 +43,7 @@ def batch_path(day: str, name: str) -> str:
 
 def is_compacted(path: str) -> bool:
     """Whether a file stands for other batches."""
-    return batch_name(path).startswith(COMPACTED)
+    return path.rsplit("/", 1)[-1].startswith(COMPACTED)
 
 
 def absorbed_names(store: Store, path: str) -> frozenset[str]:

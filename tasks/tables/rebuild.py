@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from tasks.arrays import Int
 from tasks.errors import StoreError
-from tasks.storage.parquet import decode_table, encode_table
+from tasks.storage.parquet import count_rows, decode_table, encode_table
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold, has_unknown
@@ -30,9 +30,9 @@ def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
     """
     with store.lock(f"minutes-{day}"):
         while True:
+            if (rows := _rows_if_current(store, day, targets)) is not None:
+                return rows
             before = folded_from(store, day)
-            if before is not None and before.is_all(store, day, targets):
-                return int(before.table.num_rows)
             folded = _extend(store, day, targets, before) or _fold_all(store, day, targets)
             folded.write(store, day)
             if folded.batches == set(batches(store, day)):
@@ -80,10 +80,6 @@ class Folded:
     def targets(self) -> list[str]:
         """Its counts."""
         return [str(name) for name in self.table.column_names[2:]]
-
-    def is_all(self, store: Store, day: str, targets: Sequence[str]) -> bool:
-        """Whether it has these targets, and all batches that there are."""
-        return self.targets == list(targets) and self.batches == set(batches(store, day))
 
     def write(self, store: Store, day: str) -> None:
         """Replace the minute file of a day, then what is noted of it."""
@@ -153,6 +149,18 @@ def folded_from(store: Store, day: str) -> Folded | None:
         table = decode_table(data, schemas.minutes(note.targets))
         return Folded(table, note.batches, note.known_by, note.parts, note.unknown)
     except (StoreError, KeyError, TypeError, ValueError):  # damaged, it is as good as none
+        return None
+
+
+def _rows_if_current(store: Store, day: str, targets: Sequence[str]) -> int | None:
+    """Rows of the minute file of a day where it has these targets and all batches that there are; else None."""
+    note = read_fold_note(store, day)
+    if note is None or note.targets != list(targets) or note.batches != set(batches(store, day)):
+        return None
+    try:
+        data = store.read_bytes(schemas.minutes_file(day))
+        return None if data is None or note.minutes != digest(data) else count_rows(data)
+    except StoreError:  # damaged, it is as good as none
         return None
 
 

@@ -223,7 +223,8 @@ def name_codes(column: pa.ChunkedArray | pa.Array) -> tuple[npt.NDArray[np.int32
     if not pa.types.is_dictionary(whole.type):
         whole = whole.dictionary_encode()
     held = np.asarray(whole.dictionary.to_pylist(), dtype=object)
-    codes = whole.indices.cast(pa.int32()).fill_null(-1).to_numpy(zero_copy_only=False)
+    indices = whole.indices.cast(pa.int32())
+    codes = (indices.fill_null(-1) if indices.null_count else indices).to_numpy(zero_copy_only=False)
     used = np.zeros(len(held) + 1, dtype=bool)
     used[run_heads(codes)] = True  # null marks the place after the last name
     used[-1] = False

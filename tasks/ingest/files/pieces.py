@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,7 +13,7 @@ from tasks.ingest.files.read import ContentPieces, is_packed
 from tasks.ingest.files.reshape import reshape
 from tasks.ingest.formats.binary_kinds import check_kind, is_binary, is_json
 from tasks.ingest.formats.columns import Columns, NoRows, check_columns
-from tasks.ingest.formats.csv_layout import Layout, find_layout
+from tasks.ingest.formats.csv_layout import FIRST_LINES, Layout, find_layout
 from tasks.ingest.formats.csv_pieces import CsvPiece, PlainColumns, pieces_of
 from tasks.ingest.formats.encodings import is_marked, to_utf8
 from tasks.ingest.limits import LONGEST_LINE, MAX_BYTES
@@ -23,8 +23,8 @@ from tasks.settings.sources.files import FileSource
 
 SMALL = 4 << 20
 """Bytes up to which a file is read whole."""
-_HEADER = LONGEST_LINE + 4
-"""Bytes that a header may take at the most, with a byte order mark."""
+_HEADERS = (1 << 16, LONGEST_LINE + 4)
+"""Bytes that a header takes as a rule, and at the most with a byte order mark."""
 _UNPACKED, _LARGEST_RATIO = 16, 100
 """How many times as large a gzip file is inside, as a rule and at the most."""
 
@@ -112,7 +112,7 @@ def open_pieces(file: SourceFile, config: FileSource, rests_at: np.datetime64 | 
     if file.size <= (SMALL // _UNPACKED if zipped else SMALL):
         return None
     content = ContentPieces(file, _limit(file, config, zipped))
-    begin = _begin(content.read(_HEADER))
+    begin = _begin(content, config.skip_rows + config.header_rows + FIRST_LINES)
     if is_binary(begin) or is_json(begin) or is_marked(begin) or begin.isspace() or b"\n" not in begin:
         return None
     check_kind(file.origin, begin)
@@ -131,11 +131,21 @@ def _limit(file: SourceFile, config: FileSource, zipped: bool) -> int | None:
     return max(MAX_BYTES, _LARGEST_RATIO * file.size) if zipped else None
 
 
-def _begin(content: Iterable[bytes]) -> bytes:
-    """The first lines of a file, as much as its header may take."""
+def _begin(content: ContentPieces, lines: int) -> bytes:
+    """The first lines of a file: so many, or as much as a header may take."""
     begin = b""
-    for piece in content:
-        begin += piece
-        if len(begin) >= _HEADER:
+    for size in _HEADERS:
+        begin = _read(content, size)
+        if begin.count(b"\n") > lines:
             break
     return begin[: begin.rfind(b"\n") + 1] or begin
+
+
+def _read(content: ContentPieces, size: int) -> bytes:
+    """The first bytes of a file."""
+    begin = b""
+    for piece in content.read(size):
+        begin += piece
+        if len(begin) >= size:
+            break
+    return begin

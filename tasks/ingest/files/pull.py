@@ -154,7 +154,9 @@ def _stamped_members(pull: Pull, file: SourceFile, members: Sequence[SourceFile]
 def _add_stamps(files: Sequence[SourceFile], pull: Pull) -> list[SourceFile]:
     """With stamps that tell their repairs, too; without one where a file changed just now."""
     settled = settled_before(pull.as_of)
-    return [replace(file, stamp=None if file.changed >= settled else _stamp(file, pull)) for file in files]
+    stamps = [None if file.changed >= settled else _stamp(file, pull) for file in files]
+    pairs = zip(files, stamps, strict=True)
+    return [file if stamp == file.stamp else replace(file, stamp=stamp) for file, stamp in pairs]
 
 
 def _stamp(file: SourceFile, pull: Pull) -> str | None:

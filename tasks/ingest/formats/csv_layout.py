@@ -15,7 +15,7 @@ from tasks.settings.shapes import DELIMITERS, FileShape
 
 _BOM = "\N{ZERO WIDTH NO-BREAK SPACE}"
 _USUAL = ",;\t|"
-_TRIED = 10
+FIRST_LINES = 10
 _PIECE = 1 << 16
 
 
@@ -105,7 +105,7 @@ def _first_lines(origin: str, content: bytes, skipped: int) -> list[str]:
     ended = text.find(b"\n", start)
     if ended < 0 and len(content) > LONGEST_LINE:
         raise line_too_long(origin, skipped + 1)
-    lines = text[start:].decode("utf-8", "ignore").removeprefix(_BOM).split("\n", _TRIED)[:_TRIED]
+    lines = text[start:].decode("utf-8", "ignore").removeprefix(_BOM).split("\n", FIRST_LINES)[:FIRST_LINES]
     if "\x00" in lines[0]:
         raise FileProblem(
             "not_utf8",

@@ -23,7 +23,7 @@ from tasks.tables.schemas import one_array
 PIECE = 8 << 20
 """Bytes of a piece, about."""
 _OFFSET = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
-_DAY, _FIRST = 86_400_000_000, 1000
+_DAY, _FIRST = 86_400, 1000
 _QUOTE, _LINE_ENDS = ord('"'), (ord("\n"), ord("\r"))
 _BLOCK, _AROUND = 1 << 17, 3  # bytes looked at together, which stay in the processor's cache; and those on either side
 
@@ -138,7 +138,8 @@ class CsvPiece(Columns):
             return None
         kinds = dict.fromkeys(plain.texts, pa.dictionary(pa.int32(), pa.string()))
         kinds |= dict.fromkeys(plain.counts, pa.int32())
-        kinds[plain.time] = pa.timestamp("us", "UTC" if _has_offset(self, plain.time) else None)
+        first = _first_time(self, plain.time)
+        kinds[plain.time] = pa.timestamp("us" if "." in first else "s", "UTC" if _OFFSET.search(first[10:]) else None)
         kinds = {name: kind for name, kind in kinds.items() if name in names}
         if not is_utf8(self.content) or _has_bare_hours(self.content):
             return None
@@ -209,12 +210,12 @@ class CsvPiece(Columns):
         return Malformed(torn.lines + self.before, torn.reasons, torn.texts, torn.beyond)
 
 
-def _has_offset(piece: CsvPiece, time: str) -> bool:
-    """Whether the first time of a piece has an offset."""
+def _first_time(piece: CsvPiece, time: str) -> str:
+    """The first time of a piece; blank where its row has none."""
     begin = piece.content[: 1 << 16].decode("utf-8", "replace").splitlines()
     row = next(csv.reader(begin[piece.layout.above :][:1], delimiter=piece.layout.delimiter), [])
     place = list(piece.names).index(time)
-    return place < len(row) and _OFFSET.search(row[place][10:]) is not None
+    return row[place] if place < len(row) else ""
 
 
 def _rows_start(content: bytes, above: int) -> int:
@@ -234,13 +235,13 @@ def _has_bare_hours(content: bytes) -> bool:
     """Whether there is a date with an hour and no minutes, which pyarrow reads: 2024-05-10 05-06 may be an interval."""
     data = np.frombuffer(content if content.endswith(b"\n") else content + b"\n", dtype=np.uint8)
     starts = range(0, max(len(data) - _AROUND, 0), _BLOCK)
-    return any(_has_bare_hour(data[max(start - _AROUND, 0) : start + _BLOCK + _AROUND]) for start in starts)
+    blocks = [data[max(start - _AROUND, 0) : start + _BLOCK + _AROUND] for start in starts]
+    return any(_has_bare_hour(block, ord(mark)) for mark in (b"T", b" ") if mark in content for block in blocks)
 
 
-def _has_bare_hour(data: npt.NDArray[np.uint8]) -> bool:
-    """The same of a few bytes, but for the first `_AROUND`."""
-    marks = data[:-_AROUND] == ord("T")
-    marks |= data[:-_AROUND] == ord(" ")
+def _has_bare_hour(data: npt.NDArray[np.uint8], mark: int) -> bool:
+    """The same of a few bytes, but for the first `_AROUND`; a `mark` stands between date and hour."""
+    marks = data[:-_AROUND] == mark
     marks &= data[_AROUND:] != ord(":")
     if not marks.any():
         return False
@@ -254,8 +255,8 @@ def _has_hours(times: pa.ChunkedArray) -> bool:
     """Whether every time is given, and not all of them are midnight, which may be dates without an hour."""
     if times.null_count:
         return False
-    first = times[:_FIRST].cast(pa.int64()).to_numpy()
-    return bool((first % _DAY).any() or (times.cast(pa.int64()).to_numpy() % _DAY).any())
+    day = _DAY if times.type.unit == "s" else _DAY * 1_000_000
+    return any((some.cast(pa.int64()).to_numpy() % day).any() for some in (times[:_FIRST], times))
 
 
 def pieces_of(origin: str, content: Iterable[bytes], layout: Layout, plain: PlainColumns) -> Iterator[CsvPiece]:

@@ -159,6 +159,7 @@ _SCHEMA = pa.schema(
 _REQUIRED = ("key", "digest", "state", "received_at", "rejects", "reasons")
 _PENDING = "owed"  # folder of the notes; the name stays, since data roots hold notes under it
 Part = TypeVar("Part", Input, Outcome, Position)
+_FIELDS = {kind: [each.name for each in fields(kind)] for kind in (Input, Outcome, Position)}
 
 
 class SourceLedger:
@@ -212,7 +213,9 @@ class SourceLedger:
         with self._store.lock(self._path.replace("/", "-")):
             old = self._read()
             kept = old.filter(pc.invert(pc.is_in(old["key"], new["key"])))
-            self._store.write_table(self._path, pa.concat_tables([kept, new]).sort_by("key"))
+            whole = pa.concat_tables([kept, new])
+            # `sort_by` would import what no ingest else needs
+            self._store.write_table(self._path, whole.take(pc.sort_indices(whole["key"])))
         self._written |= {entry.key: entry for entry in entries}
 
     def pending_days(self) -> dict[str, list[str]]:
@@ -245,7 +248,7 @@ class SourceLedger:
         return Entry(key, self._part(Input, row), self._part(Outcome, row), self._part(Position, row))
 
     def _part(self, kind: type[Part], row: int) -> Part:
-        return kind(**{each.name: self._columns[each.name][row] for each in fields(kind)})
+        return kind(*(self._columns[name][row] for name in _FIELDS[kind]))
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class Writer:
         Running it again after a crash, or beside another run, ends in the same minutes.
         """
         result, parts = WriteResult(), sorted({batch.part, *batch.statements.used_parts()})
-        for day, rows in batch.statements.sort_rows().by_day(self.context.network.timezone):
+        for day, rows in batch.statements.by_day(self.context.network.timezone):
             result += self._write_day(day, rows, parts, batch, before, received_at)
         return result
 

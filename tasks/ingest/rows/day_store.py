@@ -1,10 +1,11 @@
-"""Rows by service day while an input is read: narrow arrays in memory, and in a scratch file beyond a bound."""
+"""Rows by service day while an input is read: arrays in memory; beyond a bound narrow ones, then a scratch file."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import IO, Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import numpy.typing as npt
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 HELD_BYTES = 64 << 20
-"""Bytes of rows in memory, all stores of an input together, beyond which they go to the scratch file."""
+"""Bytes of rows in memory, all stores of an input together, beyond which they are made narrow, and then written to the
+scratch file."""
 _NARROW = (np.uint8, np.uint16, np.uint32)
 
 
@@ -51,13 +53,43 @@ class Scratch:
 
 @dataclass
 class _Segment:
-    """Rows that came together: per column its lowest value and the type of what is above that; "" for nothing."""
+    """Rows that came together.
+
+    Attributes:
+        rows: how many.
+        arrays: the columns as they came; None once they are narrow.
+        columns: of narrow rows, per column its lowest value and the type of what is above that; "" for nothing.
+        data: what is above; None once it lies in the scratch file.
+        start: where it lies there.
+        size: bytes of what is in memory, or there.
+    """
 
     rows: int
-    columns: list[tuple[int, str]]
-    data: bytes | None
+    arrays: list[npt.NDArray[Any]] | None
+    columns: list[tuple[int, str]] = field(default_factory=list)
+    data: bytes | None = None
     start: int = 0
     size: int = 0
+
+    @classmethod
+    def of(cls, arrays: list[npt.NDArray[Any]]) -> _Segment:
+        """Rows as they came."""
+        return cls(len(arrays[0]), arrays, size=sum(array.nbytes for array in arrays))
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether it lies in no file."""
+        return self.arrays is not None or self.data is not None
+
+    def narrow(self) -> None:
+        """Hold the columns in as few bytes as they take."""
+        pieces = []
+        for array in self.arrays or ():
+            base, above = _narrowed(array)
+            self.columns.append((base, "" if above is None else above.dtype.str))
+            pieces.append(b"" if above is None else above.tobytes())
+        self.arrays, self.data = None, b"".join(pieces)
+        self.size = len(self.data)
 
 
 @dataclass
@@ -80,15 +112,11 @@ class DayStore:
 
     def add(self, day: str, arrays: Arrays) -> None:
         """Add rows, arrays of equal length by column."""
-        columns, pieces = [], []
-        for name in self.types:
-            base, narrow = _narrowed(arrays[name])
-            columns.append((base, "" if narrow is None else narrow.dtype.str))
-            pieces.append(b"" if narrow is None else narrow.tobytes())
-        data = b"".join(pieces)
-        rows = len(arrays[next(iter(self.types))])
-        self._days.setdefault(day, []).append(_Segment(rows, columns, data, size=len(data)))
-        self.scratch.held += len(data)
+        segment = _Segment.of([arrays[name].astype(kind, copy=False) for name, kind in self.types.items()])
+        self._days.setdefault(day, []).append(segment)
+        self.scratch.held += segment.size
+        if self.scratch.held > HELD_BYTES:
+            self._narrow()
         if self.scratch.held > HELD_BYTES:
             self._spill()
 
@@ -99,14 +127,21 @@ class DayStore:
 
     def _loaded(self, segments: Sequence[_Segment]) -> Iterable[tuple[_Segment, bytes]]:
         for segment in segments:
-            if segment.data is None:
-                yield segment, self.scratch.read(segment.start, segment.size)
-            else:
+            if segment.in_memory:
                 self.scratch.held -= segment.size
-                yield segment, segment.data
+                yield segment, segment.data or b""
+            else:
+                yield segment, self.scratch.read(segment.start, segment.size)
+
+    def _narrow(self) -> None:
+        for segment in chain.from_iterable(self._days.values()):
+            if segment.arrays is not None:
+                self.scratch.held -= segment.size
+                segment.narrow()
+                self.scratch.held += segment.size
 
     def _spill(self) -> None:
-        for segment in (segment for segments in self._days.values() for segment in segments):
+        for segment in chain.from_iterable(self._days.values()):
             if segment.data is not None:
                 segment.start, segment.data = self.scratch.write(segment.data), None
                 self.scratch.held -= segment.size
@@ -130,12 +165,16 @@ def _narrowed(array: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | None]:
 def _joined(segments: Iterable[tuple[_Segment, bytes]], types: Sequence[npt.DTypeLike]) -> list[npt.NDArray[Any]]:
     """Columns of all segments, one after the other."""
     loaded = list(segments)
+    if len(loaded) == 1 and (only := loaded[0][0].arrays) is not None:
+        return only
     rows = sum(segment.rows for segment, _ in loaded)
     columns = [np.empty(rows, dtype=kind) for kind in types]
     first = 0
     for segment, data in loaded:
         place, last = 0, first + segment.rows
-        for column, (base, kind) in zip(columns, segment.columns, strict=True):
+        for column, array in zip(columns, segment.arrays or (), strict=False):
+            column[first:last] = array
+        for column, (base, kind) in zip(columns, segment.columns, strict=False):
             if not kind:
                 column[first:last] = base
                 continue
