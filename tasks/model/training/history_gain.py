@@ -11,13 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.arrays import Minutes
 from tasks.contracts import FitLog, HistoryFeatures, Split
 from tasks.errors import HistoryError
 from tasks.model.promotion.gate import better_confidence
 from tasks.model.training.fit import make_architecture
 from tasks.model.training.holdout import Scores, limit_origins, score
-from tasks.model.training.split import DAY, LAG_DAYS, LAG_SHARE
+from tasks.model.training.split import DAY, lag_days
 from tasks.settings.tree import Settings
 
 MODEL = "linear_level"
@@ -70,19 +69,15 @@ def measure_gain(
     if days > 7 * settings.features.weeks:
         return None
     cut = first + np.timedelta64(round(days / 3 * 1440), "m")
-    lag = min(LAG_DAYS, int(days * 2 / 3 / LAG_SHARE))
-    fewer = replace(split, train=_since(split.train, cut + lag * DAY))
+    later = split.train[split.train >= cut + lag_days(days * 2 / 3) * DAY]
+    shorter = features.since(cut)
     try:
-        model = make_architecture(settings, MODEL, None).fit(features.since(cut), fewer, 0, FitLog())
+        model = make_architecture(settings, MODEL, None).fit(shorter, replace(split, train=later), 0, FitLog())
     except HistoryError:
         return None
-    without = score(features.since(cut), origins, {MODEL: model}, settings.network.timezone)[MODEL]
+    without = score(shorter, origins, {MODEL: model}, settings.network.timezone)[MODEL]
     with np.errstate(invalid="ignore"):
         whole, less = (np.nanmean(x.by_part, axis=1) for x in (scores, without))
     seen = np.isfinite(whole) & np.isfinite(less)
     percent = 100 * (float(less[seen].mean()) / float(whole[seen].mean()) - 1) if whole[seen].any() else 0.0
     return HistoryGain(round(float(days)), percent, better_confidence(whole[seen], less[seen]))
-
-
-def _since(origins: Minutes, moment: np.datetime64) -> Minutes:
-    return origins[origins >= moment]

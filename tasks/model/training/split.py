@@ -48,7 +48,7 @@ def time_split(
     step = np.timedelta64(interval, "m")
     end = _whole(as_of.astype("datetime64[m]"), interval) - np.timedelta64(HORIZON_MINUTES, "m") + step
     first = _whole(first_minute.astype("datetime64[m]"), interval)
-    begin = first + min(LAG_DAYS, math.floor((end - first) / DAY / LAG_SHARE)) * DAY
+    begin = first + lag_days((end - first) / DAY) * DAY
     usable = (end - begin) / DAY
     held = max(math.floor(usable / HELD_SHARE), 1)
     gap = -(-max(gap_minutes, HORIZON_MINUTES) // interval) * step - step
@@ -60,6 +60,11 @@ def time_split(
     every = -(-settings.origin_minutes // interval) * step
     parts = ((train, train_end), (validation, validation_end), (holdout, end))
     return Split(*(_origins(a, b, step, every) for a, b in parts))
+
+
+def lag_days(days: float) -> int:
+    """Whole days at the start of a history of so many, in which no origin trains."""
+    return min(LAG_DAYS, math.floor(days / LAG_SHARE))
 
 
 def _require(as_of: np.datetime64, first_minute: np.datetime64, settings: RetrainSettings) -> None:

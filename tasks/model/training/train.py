@@ -102,10 +102,6 @@ def train(
     if champion is not None and _can_forecast(champion, features, origins):
         models[CHAMPION] = champion
     scores = score(features, origins, models, settings.network.timezone, progress, baselines)
-    history = None
-    if history_gain.MODEL in baselines:
-        observed = observed_span(features.grid, as_of.astype("datetime64[m]"))[0]
-        history = history_gain.measure_gain(features, split, scores[history_gain.MODEL], settings, observed)
     first = origins[np.unique(held_out_day(origins), return_index=True)[1]]
     return Trained(
         model=name,
@@ -121,7 +117,7 @@ def train(
         volume=_volume(features.grid, split),
         champion={} if champion is None else {**champion.meta, "version": champion.version},
         baselines=baselines,
-        history=history,
+        history=_history_gain(features, split, scores, settings, as_of),
     )
 
 
@@ -195,6 +191,16 @@ def _baselines(features: Features, settings: Settings, split: Split) -> dict[str
         except HistoryError as error:
             log.warning("the gate does without the baseline %s: %s", name, error)
     return fitted
+
+
+def _history_gain(
+    features: HistoryFeatures, split: Split, scores: dict[str, Scores], settings: Settings, as_of: np.datetime64
+) -> history_gain.HistoryGain | None:
+    """What the oldest third of the history has brought; None where the gate does without the model that shows it."""
+    if history_gain.MODEL not in scores:
+        return None
+    first, _ = observed_span(features.grid, as_of.astype("datetime64[m]"))
+    return history_gain.measure_gain(features, split, scores[history_gain.MODEL], settings, first)
 
 
 def _can_forecast(champion: Forecaster, features: Features, origins: Any) -> bool:
