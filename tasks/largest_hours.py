@@ -10,10 +10,8 @@ from tasks.arrays import HORIZON_MINUTES, Float, Int
 from tasks.contracts import Grid
 
 QUARTER = 15
-DAY_MINUTES = 1440
 STATIONS_AT_ONCE = 64
 """Stations whose counts of some days stay in the processor's cache."""
-FEW_STATIONS = 16
 
 
 @dataclass(frozen=True)
@@ -99,19 +97,15 @@ def _with_rows(values: Float, targets: int, stations: int) -> Float:
 def largest_hours(grid: Grid) -> Float:
     """Most people in an hour that begins at a quarter, float32 [C, S]; NaN where nobody was counted.
 
-    Minutes that were not observed count as nobody, so that an hour with a gap sets no record that was none. Days that
-    were not loaded are skipped.
+    Minutes that were not observed count as nobody, so that an hour with a gap sets no record that was none.
     """
     if grid.past is not None:
         return grid.past.largest
     hop, window = _bins(grid.interval)
     record = np.zeros(grid.values.shape[:2], np.float32)
-    for first, stop in loaded_spans(grid):
-        stop -= (stop - first) % hop
-        for start in range(0, len(grid.stations), STATIONS_AT_ONCE):
-            rows = slice(start, start + STATIONS_AT_ONCE)
-            hours = _largest(_sum_bins(grid.values[:, rows, first:stop], hop), window)
-            record[:, rows] = np.maximum(record[:, rows], hours)
+    for start in range(0, len(grid.stations), STATIONS_AT_ONCE):
+        rows = slice(start, start + STATIONS_AT_ONCE)
+        record[:, rows] = _largest(_sum_bins(grid.values[:, rows], hop), window)
     return np.where(record > 0, record, np.float32(np.nan))
 
 
@@ -137,17 +131,3 @@ def _largest(people: Float, window: int) -> Float:
     if hours < 1:
         return np.zeros(people.shape[:-1], np.float32)
     return np.asarray(np.max(sum(people[..., i : hours + i] for i in range(window)), axis=-1))
-
-
-def loaded_spans(grid: Grid) -> list[tuple[int, int]]:
-    """First step, and step after the last, of each run of days from the grid's start that were loaded.
-
-    Whole service days are loaded for all stations at once, so some stations at every full hour show which.
-    """
-    hour = max(HORIZON_MINUTES // grid.interval, 1)
-    some = grid.values[:, :: max(len(grid.stations) // FEW_STATIONS, 1), ::hour]
-    hourly = np.asarray(np.isfinite(some).any(axis=(0, 1)))
-    day = DAY_MINUTES // grid.interval
-    days = [hourly[first : first + day // hour].any() for first in range(0, len(hourly), day // hour)]
-    edges = np.flatnonzero(np.diff(np.array([False, *days, False], dtype=np.int8)))
-    return [(int(a) * day, min(int(b) * day, grid.steps)) for a, b in edges.reshape(-1, 2)]
