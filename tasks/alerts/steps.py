@@ -58,8 +58,8 @@ def find_alerts(
         factors = {name: each["factor"] for name, each in chosen.items()}
         readings = read_signals(settings, store, history, forecasts, moment, factors)
         thresholds = {name: each["threshold"] for name, each in chosen.items()}
-        alerts, told = follow(held["alerts"], readings, thresholds, moment)
-        changes = [alert for alert in told if alert["state"] != "ongoing"]
+        alerts, current = follow(held["alerts"], readings, thresholds, moment)
+        changes = [alert for alert in current if alert["state"] != "ongoing"]
         if changes:
             day = service_dates(moment.astype("datetime64[m]").reshape(1), settings.network.timezone)[0]
             name = str(moment.astype("datetime64[s]")).replace("-", "").replace(":", "")
@@ -67,7 +67,7 @@ def find_alerts(
         store.write_json(OPEN, {"moment": now, "alerts": alerts})
     for alert in changes:
         log.info("alert %s: %s, %s at %s", alert["state"], alert["signal"], alert["target"], alert["station_id"])
-    return told
+    return current
 
 
 @step("choose alert thresholds", retries=2)
