@@ -52,6 +52,9 @@ class InitOptions:
     where: Annotated[
         Texts, typer.Option("--where", help="COLUMN=VALUE of the rows that count, or COLUMN=all; repeatable.")
     ] = None
+    where_not: Annotated[
+        Texts, typer.Option("--where-not", help="COLUMN=VALUE of rows that do not count; repeatable.")
+    ] = None
     targets: Annotated[Text, typer.Option("--targets", help="What the columns of --count are called.")] = None
     interval: Annotated[int | None, typer.Option("--interval", help="Minutes that a row counts.")] = None
     rows: Annotated[
@@ -111,6 +114,7 @@ class InitOptions:
             entries=self.entries,
             exits=self.exits,
             where=_pairs("--where", self.where),
+            where_not=_pairs("--where-not", self.where_not),
             interval=self.interval,
             rows=self.rows,
             numbers=self.numbers,

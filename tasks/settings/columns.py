@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -35,11 +37,55 @@ Where = dict[str, Values]
 """Column -> values that it may have: a row is read where every column has one of its values."""
 
 
+@dataclass(frozen=True)
+class RowFilter:
+    """Which rows are read, by the values of their columns.
+
+    Attributes:
+        where: a row is read where every column has one of its values.
+        where_not: a row is left out where a column has one of its values.
+    """
+
+    where: Where = field(default_factory=dict)
+    where_not: Where = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.where or self.where_not)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns that decide."""
+        return (*self.where, *self.where_not)
+
+    @property
+    def distinct(self) -> tuple[object, ...]:
+        """What tells it apart from another filter, whatever the order in which columns and values are given."""
+        return tuple(
+            frozenset((name, frozenset(values)) for name, values in rules.items())
+            for rules in (self.where, self.where_not)
+        )
+
+
+def columns_of(filters: Iterable[RowFilter]) -> tuple[str, ...]:
+    """Columns that any of some filters decides by."""
+    return tuple(name for each in filters for name in each.columns)
+
+
 class TargetColumn(Section):
     """Column of a target's counts, and the rows in which it counts them."""
 
     column: ColumnName = Field(description="Name of the column, or alternatives.")
     where: Where = Field(default_factory=dict, description="Column -> values: rows that count for the target.")
+    where_not: Where = Field(
+        default_factory=dict,
+        exclude_if=lambda where: not where,
+        description="Column -> values: rows that do not count for the target.",
+    )
+
+    @property
+    def row_filter(self) -> RowFilter:
+        """Rows that count for the target."""
+        return RowFilter(self.where, self.where_not)
 
 
 ColumnSetting = TimeColumns | TargetColumn
@@ -62,7 +108,7 @@ def time_alternatives(columns: TimeColumns) -> tuple[tuple[str, ...], ...]:
 def names_of(columns: ColumnSetting) -> tuple[str, ...]:
     """Every column that is named, in any alternative or filter."""
     if isinstance(columns, TargetColumn):
-        return (*alternatives(columns.column), *columns.where)
+        return (*alternatives(columns.column), *columns.row_filter.columns)
     return tuple(name for group in time_alternatives(columns) for name in group)
 
 
@@ -90,12 +136,11 @@ def one_name(columns: ColumnSetting) -> ColumnName:
     return columns if isinstance(columns, str) else tuple(name for name in columns if isinstance(name, str))
 
 
-def where_of(columns: ColumnSetting) -> Where:
+def filter_of(columns: ColumnSetting) -> RowFilter:
     """Filter of a target; empty where it counts every row."""
-    return columns.where if isinstance(columns, TargetColumn) else {}
+    return columns.row_filter if isinstance(columns, TargetColumn) else RowFilter()
 
 
 def same_rows(columns: ColumnSetting) -> tuple[object, ...]:
     """What tells whether two targets count the very same rows: their columns, and their filters in any order."""
-    where = where_of(columns)
-    return one_name(columns), frozenset((name, frozenset(values)) for name, values in where.items())
+    return one_name(columns), *filter_of(columns).distinct

@@ -25,11 +25,12 @@ def reshape(rows: Columns, config: FileSource, origin: str) -> Columns:
 
 def _configured_columns(config: FileSource) -> set[str]:
     """Columns that the source names, which stay as they are."""
-    named = {*_OURS, *config.where}
+    named = {*_OURS, *config.row_filter.columns}
     if isinstance(config, CountColumns):
         for column in config.columns.values():
             named |= {*names_of(column)}
     if isinstance(config, EventsSource):
         for side in config.events.values():
-            named |= {*names_of(side.time), *names_of(side.station_id), *names_of(side.count or ()), *side.where}
+            named |= {*names_of(side.time), *names_of(side.station_id), *names_of(side.count or ())}
+            named |= {*side.row_filter.columns}
     return named

@@ -23,6 +23,7 @@ class Answers:
         count: columns with numbers of people; ("none",) where each row is one person.
         entries, exits: a column, or COLUMN=VALUE of the rows that count.
         where: columns, each with a value of the rows that count, or "all".
+        where_not: columns, each with a value of rows that do not.
         interval: minutes.
         rows: "sum" or "last".
         numbers: "people" or "readings", where counts only grow.
@@ -45,6 +46,7 @@ class Answers:
     entries: str | None = None
     exits: str | None = None
     where: tuple[tuple[str, str], ...] = ()
+    where_not: tuple[tuple[str, str], ...] = ()
     interval: int | None = None
     rows: str | None = None
     numbers: str | None = None

@@ -76,13 +76,11 @@ def check_repeats(table: Table, columns: Collection[Column]) -> None:
     if len(table.samples) < 2:
         return
     every = np.unique(np.stack([column.codes for column in columns]), axis=1, return_inverse=True)[1].reshape(-1)
-    ends = np.cumsum([sample.rows.rows for sample in table.samples])
-    file = np.searchsorted(ends, np.arange(len(every)), side="right")
-    pairs = np.unique(np.stack([every, file]), axis=1)
+    pairs = np.unique(np.stack([every, table.files]), axis=1)
     many = np.bincount(pairs[0])
     shared = int(many[every][many[every] > 1].size)
     if shared >= _FEWEST_SHARED and shared > _SHARED * len(every):
-        twice = np.unique(file[many[every] > 1])[:2]
+        twice = np.unique(table.files[many[every] > 1])[:2]
         names = " and ".join(table.samples[place].file.origin for place in twice)
         raise SourceError(
             f"{shared:,} rows are in several files, such as {names}: they would count twice: give each file once, or "

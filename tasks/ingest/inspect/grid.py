@@ -198,30 +198,32 @@ def choose_rows(
     parts = [c for c in rest.values() if 2 <= len(c.texts) <= _MOST_CATEGORIES and not c.time_formats]
     explained = [c for c in parts if _count_repeats(np.stack([*cells, c.codes])) < again]
     whole = explained and not _count_repeats(np.stack([*cells, *(c.codes for c in explained)]))
-    totals = [c.name for c in explained if _has_total(cells, c, numbers) or _is_mixed(c)]
-    if whole and not totals and within == again and all(c.hints_at("share") for c in explained):
+    totals = [(c.name, total) for c in explained if (total := _find_total(cells, c, numbers)) is not None]
+    mixed = totals or any(map(_is_mixed, explained))
+    if whole and not mixed and within == again and all(c.hints_at("share") for c in explained):
         by = " and ".join(c.name for c in explained[:4])
         return Choice(Repeats("sum"), (), {"rows": f"add up: one per {by} ({share})"})
     why = f"they differ in {', '.join(c.name for c in explained[:4])}" if explained else "no column tells them apart"
     finer = "" if within == again else "; their times differ within the interval"
     shown = [("sum", f"{why}{finer}"), ("last", "the last row corrects the ones before")]
+    shown += [(f"--where-not '{name}={total}'", "it is the sum of the others") for name, total in totals]
     return Choice(None, [Question("--rows", f"{share}: do they add up, or does the last one count?", shown)])
 
 
-def _has_total(cells: Int, column: Column, numbers: Sequence[Numbers]) -> bool:
-    """Whether the rows of one value of a column are totals of the others, by its name or by their sums."""
-    if any(is_value_of(value, "total value") for value in column.texts):
-        return True
+def _find_total(cells: Int, column: Column, numbers: Sequence[Numbers]) -> str | None:
+    """Value of a column whose rows are totals of the others, by its name or by their sums; None without one."""
+    if named := [value for value in column.texts if is_value_of(value, "total value")]:
+        return named[0]
     _, cell = np.unique(cells, axis=1, return_inverse=True)
     cell = cell.reshape(-1)
-    for values, code in product(numbers, np.unique(column.codes)[:_MOST_VALUES]):
+    for values, code in product(numbers, np.unique(column.codes[column.codes >= 0])[:_MOST_VALUES]):
         known, own = np.nan_to_num(values), column.codes == code
         mine, others = (np.bincount(cell, weights=known * rows) for rows in (own, ~own))
         both = (np.bincount(cell, weights=own) > 0) & (np.bincount(cell, weights=~own) > 0) & (mine > 0)
         differ = len(np.unique(mine[both])) > 1
         if differ and both.sum() >= _FEWEST_SUMS and (mine == others)[both].all():
-            return True
-    return False
+            return column.texts[code]
+    return None
 
 
 def _is_mixed(column: Column) -> bool:

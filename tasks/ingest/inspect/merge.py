@@ -69,7 +69,7 @@ def _alternatives(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
 def _either(key: str, one: Any, other: Any) -> Any:
     if one is None or other is None or one == other:
         return other if one is None else one
-    if isinstance(one, Mapping) and isinstance(other, Mapping) and key != "where":
+    if isinstance(one, Mapping) and isinstance(other, Mapping) and key not in ("where", "where_not"):
         return _alternatives(one, other)
     if key in _TIMES:
         return [*_groups(one), *(group for group in _groups(other) if group not in _groups(one))]

@@ -10,7 +10,7 @@ import numpy as np
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days
-from tasks.ingest.inspect.filters import choose_filter
+from tasks.ingest.inspect.filters import answered_filter, choose_filter, chosen_rows
 from tasks.ingest.inspect.people import choose_people
 from tasks.ingest.inspect.places import choose_stations
 from tasks.ingest.inspect.profile import Column
@@ -35,6 +35,9 @@ def propose(table: Table, answers: Answers) -> Proposal:
         return Proposal(questions=[*turned.questions, *dated.questions])
     table = dated.value
     columns = {name: table.profile(name) for name in table.names}
+    if answered := answered_filter(columns, answers):
+        table = table.only(chosen_rows(columns, answered))
+        columns = {name: table.profile(name) for name in table.names}
     if table.shape.get("delimiter") == "blanks":
         _check_fixed_width(columns)
     times = choose_times(table, columns, answers)
@@ -53,13 +56,13 @@ def propose(table: Table, answers: Answers) -> Proposal:
         return Proposal(questions=questions, said=said)
     directed = [target.where[0] for target in people.value.targets.values() if target.where]
     named = [target.column for target in people.value.targets.values() if target.column]
-    chosen = choose_filter(columns, [*taken, *directed, *named], answers)
+    chosen = choose_filter(columns, [*taken, *directed, *named], answers, answered)
     written = choose_writing([columns[name] for name in named], answers)
     found = Understood(table, columns, when, where, people.value, written.value or {}, answers)
     rest = found.as_trips() if found.is_events else found.as_counts()
     counted = ~np.isnat(when.start.utc(table, "UTC"))
     excluded = choose_excluded(columns[where.start], counted, answers)
-    source = {**rest.source, "where": chosen.value} if chosen.value else rest.source
+    source = {**rest.source, **(chosen.value or {})}
     asked = [*questions, *chosen.questions, *written.questions, *excluded.questions, *rest.questions]
     stations = {"exclude": excluded.value} if excluded.value else {}
     summary = {**said, **chosen.said, **written.said, **excluded.said, **rest.said}

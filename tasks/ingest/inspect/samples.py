@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
+from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.files.archive import archive_of, may_be_archive, open_members
 from tasks.ingest.files.find import SourceFile, find_files
@@ -62,11 +64,13 @@ class Table:
         names: columns.
         samples: the files.
         shape: keys of the source that say how they are laid out.
+        kept: positions of the rows that count; None where all do.
     """
 
     names: tuple[str, ...]
     samples: Sequence[Sample]
     shape: Mapping[str, Any]
+    kept: Int | None = None
 
     @cached_property
     def rows(self) -> int:
@@ -77,8 +81,19 @@ class Table:
         """One column as text by its distinct values, trimmed; "" for what is blank."""
         if name not in self._columns:
             pieces = [_texts(sample.rows.column(name)) for sample in self.samples]
-            self._columns[name] = pa.chunked_array(pieces).cast(pa.string()).combine_chunks().dictionary_encode()
+            whole = pa.chunked_array(pieces).cast(pa.string()).combine_chunks()
+            self._columns[name] = (whole if self.kept is None else whole.take(pa.array(self.kept))).dictionary_encode()
         return self._columns[name]
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Table:
+        """The table of some of its rows."""
+        return self if chosen.all() else replace(self, kept=np.flatnonzero(chosen))
+
+    @cached_property
+    def files(self) -> Int:
+        """Which of the samples each row is of."""
+        rows = np.repeat(np.arange(len(self.samples)), [sample.rows.rows for sample in self.samples])
+        return rows if self.kept is None else rows[self.kept]
 
     def profile(self, name: str) -> Column:
         """What the values of one column are."""

@@ -30,7 +30,7 @@ from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import UNKNOWN, Statements
-from tasks.settings.columns import ColumnSetting, one_name, time_columns, where_of
+from tasks.settings.columns import ColumnSetting, filter_of, one_name, time_columns
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,11 @@ def filter_rows(
     Raises:
         FileProblem: if a column of a filter is missing.
     """
-    chosen, warnings = matching(file, file.config.where, "where")
+    chosen, warnings = matching(file, file.config.row_filter)
     own, asked = [target for target in found if target in file.network.targets], dict[str, Flags]()
     for target in own:
-        if where := where_of(said.get(target, target)):
-            asked[target], more = matching(file, where, f"columns.{target}.where")
+        if own_filter := filter_of(said.get(target, target)):
+            asked[target], more = matching(file, own_filter, f"columns.{target}.")
             warnings |= more
     if len(asked) == len(own):
         chosen = chosen & np.logical_or.reduce([*asked.values()])

@@ -22,7 +22,7 @@ from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.rows.unknown_parts import find_unknown_parts
 from tasks.ingest.source import Pull
 from tasks.ingest.statements import Statements, concatenate
-from tasks.settings.columns import ColumnSetting, where_of
+from tasks.settings.columns import ColumnSetting, columns_of, filter_of
 
 _NO_PATIENCE = np.timedelta64(0, "s")
 
@@ -177,8 +177,8 @@ def shown_columns(
     file: InputColumns, columns: Mapping[str, tuple[str, ...]], said: Mapping[str, ColumnSetting]
 ) -> dict[str, None]:
     """Columns that decide over a row, of those that were read."""
-    filters = [file.config.where, *(where_of(said.get(target, target)) for target in file.network.targets)]
-    return dict.fromkeys([name for names in (*columns.values(), *filters) for name in names])
+    filters = [file.config.row_filter, *(filter_of(said.get(target, target)) for target in file.network.targets)]
+    return dict.fromkeys([*(name for names in columns.values() for name in names), *columns_of(filters)])
 
 
 def roles_of(file: InputColumns, columns: Mapping[str, tuple[str, ...]]) -> Roles:

@@ -22,7 +22,7 @@ from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.ingest.rows.samples import sample_rejects
 from tasks.ingest.source import Pull
-from tasks.settings.columns import where_of
+from tasks.settings.columns import filter_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Judge:
     @property
     def filtered(self) -> tuple[str, ...]:
         """Those of them that count some of the rows only."""
-        return tuple(target for target in self.targets if where_of(self.rules.columns.get(target, target)))
+        return tuple(target for target in self.targets if filter_of(self.rules.columns.get(target, target)))
 
     @property
     def shown(self) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from tasks.clock import parse_moment
 from tasks.errors import ConfigError, about, nearest_key
-from tasks.settings.columns import TargetColumn, same_rows
+from tasks.settings.columns import same_rows
 from tasks.settings.sources.files import CountsSource, EventColumns, EventsSource
 from tasks.settings.sources.gbfs import GbfsSource
 from tasks.settings.sources.http import HttpSource
@@ -69,8 +69,7 @@ def _check_flows(source: GbfsSource, targets: tuple[str, ...]) -> None:
 
 
 def _rows_of(where: EventColumns) -> tuple[object, ...]:
-    station = TargetColumn(column=where.station_id, where=where.where)
-    return where.time, where.count, *same_rows(station)
+    return where.time, where.count, where.station_id, *where.row_filter.distinct
 
 
 def _check_distinct(source: BaseSource, prefix: str, rows: dict[str, tuple[object, ...]]) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from tasks.errors import ConfigError
 from tasks.settings.columns import (
     ColumnName,
+    RowFilter,
     TimeColumns,
     Where,
 )
@@ -40,6 +41,16 @@ class EventColumns(Section):
         exclude_if=lambda where: not where,
         description='Column -> values: only rows with one of them count here. { status = ["1"] }',
     )
+    where_not: Where = Field(
+        default_factory=dict,
+        exclude_if=lambda where: not where,
+        description='Column -> values: rows with one of them do not count here. { status = ["cancelled"] }',
+    )
+
+    @property
+    def row_filter(self) -> RowFilter:
+        """Rows that count here."""
+        return RowFilter(self.where, self.where_not)
 
 
 class EventsSource(FileSource):

@@ -10,6 +10,7 @@ from tasks.clock import zone
 from tasks.errors import ConfigError, about
 from tasks.settings.columns import (
     ColumnSetting,
+    RowFilter,
     TargetColumn,
     Where,
     one_name,
@@ -90,6 +91,12 @@ class RowSource(BaseSource):
         description='Column -> values: rows with another value there are left out. { fare_action = ["Enter"] }; '
         "a target may have its own.",
     )
+    where_not: Where = Field(
+        default_factory=dict,
+        exclude_if=lambda where: not where,
+        description='Column -> values: rows with one of them there are left out. { STATION = ["Total"] }; a target may '
+        "have its own.",
+    )
     missing: Words = Field(
         (),
         exclude_if=lambda words: not words,
@@ -111,6 +118,11 @@ class RowSource(BaseSource):
         gt=0,
         description="A larger file, stored or unpacked, is rejected; local CSV of counts only if this is set.",
     )
+
+    @property
+    def row_filter(self) -> RowFilter:
+        """Rows that are read."""
+        return RowFilter(self.where, self.where_not)
 
     @model_validator(mode="after")
     def _known_zone(self) -> RowSource:

@@ -48,7 +48,7 @@ class SqlSource(CountColumns):
             raise ConfigError(f"{where}: give either table or query")
         if self.overlap is not None and self.watermark is None:
             raise ConfigError(f"{where}: overlap needs a watermark")
-        if self.time_format or self.where or not all(isinstance(name, str) for name in self.columns.values()):
+        if self.time_format or self.row_filter or not all(isinstance(name, str) for name in self.columns.values()):
             raise ConfigError(
                 f"{where}: a query filters rows, makes one column of several, and times of text: write it in query"
             )

@@ -396,3 +396,24 @@ def test_rows_that_were_denied_are_asked_about_and_left_out(tmp_path: Path) -> N
     assert "where" not in look(tmp_path, Answers(timezone="UTC", where=(("result", "all"),)), a__csv=text).source
     with pytest.raises(ConfigError, match="no such value but denied, ok"):
         look(tmp_path, Answers(where=(("result", "fine"),)), a__csv=text)
+
+
+def test_rows_that_are_the_sum_of_others_are_left_out_by_the_answer_that_the_question_names(tmp_path: Path) -> None:
+    kinds = (("adult", 3), ("child", 1), ("every rider", 4))
+    rows = (
+        f"A,2024-03-04T0{h}:{m:02}Z,{kind},{n * (h + m)}\n" for h in (7, 8) for m in (0, 15, 30) for kind, n in kinds
+    )
+    text = "gate,when,category,people\n" + "".join(rows)
+    asked = look(tmp_path, a__csv=text)
+    assert options(asked) == ["--rows"]
+    assert "--where-not 'category=every rider': it is the sum of the others" in asked.questions[0].line()
+    found = look(tmp_path, Answers(timezone="UTC", where_not=(("category", "every rider"),)), a__csv=text)
+    assert found.source["where_not"] == {"category": ["every rider"]}
+    assert landed(tmp_path, found)["A", at("2024-03-04T08:15")] == (4 * 23,)
+
+
+def test_a_value_to_leave_out_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="column 'gate' has no such value but 1, 2"):
+        look(tmp_path, Answers(timezone="UTC", where_not=(("gate", "3"),)), a__csv=COUNTS)
+    with pytest.raises(ConfigError, match="leave no row: gate is not 1 or 2"):
+        look(tmp_path, Answers(timezone="UTC", where_not=(("gate", "1"), ("gate", "2"))), a__csv=COUNTS)

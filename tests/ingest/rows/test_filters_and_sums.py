@@ -50,6 +50,26 @@ def test_a_filter_of_a_source_leaves_stations_of_other_rows_out(tmp_path: Path) 
     assert bench.truth() == {("A", at("2024-05-09T10:00")): (1, 1)}
 
 
+def test_rows_of_some_values_are_left_out_of_a_source_and_of_a_target(tmp_path: Path) -> None:
+    entries = {"column": "n", "where_not": {"way": ["out", "staff"]}}
+    columns = {"entries": entries, "exits": {"column": "n", "where": {"way": ["out"]}}}
+    bench = Bench.counts(tmp_path, columns=columns, rows="sum", where_not={"fare": ["Total", 9]})
+    rows = ("in,full,3", "in,half,2", "child,full,1", "out,full,4", "staff,full,50", "in,Total,5", "in,9.0,70")
+    lines = (f"A,2024-05-09T10:00Z,{row}" for row in rows)
+    report = _lines(bench, "station_id,minute_utc,way,fare,n", *lines).ingest()
+    assert bench.truth() == {("A", at("2024-05-09T10:00")): (6, 4)}
+    assert (report.rows, report.left_out, report.rejected) == (4, 3, 0)
+
+
+def test_values_that_are_left_out_and_differ_in_capitals_alone_are_named(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, where_not={"fare": ["Total"], "mode": ["bus"]})
+    report = _lines(bench, "station_id,minute_utc,entries,fare,mode", "A,2024-05-09T10:00Z,1,TOTAL,rail").ingest()
+    assert [each for each in report.warnings if "none of" in each] == [
+        each for each in report.warnings if "column 'fare' has none of ['Total']: its values are 'TOTAL'" in each
+    ]
+    assert len([each for each in report.warnings if "none of" in each]) == 1
+
+
 def test_a_filter_that_nothing_passes_names_the_values_that_there_are(tmp_path: Path) -> None:
     report = _lines(_taps(tmp_path, (["Entry"], 0)), "time,stop,status", "2024-05-09T10:00Z,A,0").ingest()
     assert (
@@ -77,6 +97,13 @@ def test_a_filter_by_a_column_that_is_not_there_is_rejected_by_name(tmp_path: Pa
         {"kind": "events", "events": {t: {"time": "t", "station_id": "s"} for t in ("entries", "exits")}},
         {"kind": "counts", "columns": {"entries": "n", "exits": "n"}},
         {"kind": "counts", "columns": {"entries": "exits"}},
+        {
+            "kind": "counts",
+            "columns": {
+                "entries": {"column": "n", "where_not": {"way": ["x", "y"]}},
+                "exits": {"column": "n", "where_not": {"way": ["y", "x"]}},
+            },
+        },
         {"kind": "counts", "columns": {**BOTH, "exits": {"column": "n", "where": {"way": "in"}}}},
     ],
 )

@@ -26,7 +26,7 @@ from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
 from tasks.ingest.statements import Statements
-from tasks.settings.columns import Where
+from tasks.settings.columns import RowFilter
 from tasks.settings.sources.files import EventColumns, EventsSource
 from tasks.settings.tree import Network
 from tasks.tables.schemas import NOT_KNOWN
@@ -59,9 +59,10 @@ class Events:
     def _parse(self, file: OpenFile, pull: Pull) -> Iterator[SourceBatch]:
         again = Rejections(file.rows.rows)
         found = _columns(file, self._config.events)
-        columns = list(dict.fromkeys([*(n for side in found.values() for n in side.names), *self._config.where]))
-        chosen, unmatched = matching(file, self._config.where, "where")
-        again.reject(file.rows.unreadable([*self._config.where]), "not_utf8")
+        filtered = self._config.row_filter.columns
+        columns = list(dict.fromkeys([*(n for side in found.values() for n in side.names), *filtered]))
+        chosen, unmatched = matching(file, self._config.row_filter)
+        again.reject(file.rows.unreadable([*filtered]), "not_utf8")
         again.set_aside(~chosen)
         if self._config.duplicates == "drop":
             again.reject(file.rows.repeats(columns), "duplicate_row")
@@ -148,12 +149,12 @@ class SideColumns:
     time: tuple[str, ...]
     station: str
     count: str | None
-    where: Where
+    row_filter: RowFilter
 
     @property
     def names(self) -> tuple[str, ...]:
         """All of them."""
-        return (*self.time, self.station, *(() if self.count is None else (self.count,)), *self.where)
+        return (*self.time, self.station, *(() if self.count is None else (self.count,)), *self.row_filter.columns)
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,7 @@ def _columns(file: OpenFile, events: Mapping[str, EventColumns]) -> dict[str, Si
             file.find_times(where.time, toml("time")),
             file.find(where.station_id, toml("station_id")),
             None if where.count is None else file.find(where.count, toml("count")),
-            where.where,
+            where.row_filter,
         )
     targets = list(found)
     for place, target in enumerate(targets):
@@ -235,7 +236,7 @@ def _read(
     rejections = Rejections(file.rows.rows)
     rejections.set_aside(~again.good)
     rejections.reject(file.rows.unreadable(columns.names), "not_utf8")
-    own, unmatched = matching(file, columns.where, f"events.{target}.where")
+    own, unmatched = matching(file, columns.row_filter, f"events.{target}.")
     column, network = file.rows.column(columns.station), file.network
     station, names = read_station_ids(column, network.aliases, excluded=network.excluded)
     chosen = chosen & own & (station != EXCLUDED)

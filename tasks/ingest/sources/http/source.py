@@ -88,7 +88,7 @@ class HttpFeed:
         timed = [name for name in ("minute_utc", "minute") if name in said] or ["minute_utc", "minute"]
         places = ["station_id", *timed, *targets]
         wanted = [name for place in places for name in names_of(said.get(place, place))]
-        wanted += self._config.where
+        wanted += self._config.row_filter.columns
         extra = [name for place in ("part", "available_at") if place in said for name in names_of(said[place])]
         spare = [name for name in ("part", "available_at") if name not in said]
         if (self._config.next or "").startswith("column:"):
