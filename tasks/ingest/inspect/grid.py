@@ -222,7 +222,7 @@ def _find_total(cells: Int, column: Column, numbers: Sequence[Numbers]) -> str |
         both = (np.bincount(cell, weights=own) > 0) & (np.bincount(cell, weights=~own) > 0) & (mine > 0)
         differ = len(np.unique(mine[both])) > 1
         if differ and both.sum() >= _FEWEST_SUMS and (mine == others)[both].all():
-            return column.texts[code]
+            return str(column.texts[code])
     return None
 
 
