@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tasks.contracts import Features, FitLog, Forecaster, HistoryFeatures, Progress, Space
-from tasks.errors import ConfigError, ModelError, nearest_key
+from tasks.errors import ConfigError, nearest_key
 from tasks.model import architectures
-from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, bundle_folder, promote, sync_champion
+from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, promote, sync_champion
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
 from tasks.model.review.retrain_report import RetrainReport as RetrainReport
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
-from tasks.model.serving.bundle import load_bundle, load_with_meta, save_bundle
+from tasks.model.serving.bundle import load_bundle, save_bundle
+from tasks.model.serving.stored import find_stored, is_version, read_stored
 from tasks.model.training.fine_tuning import FineTuning, is_warm
 from tasks.model.training.holdout import PARTS
 from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
@@ -42,11 +42,6 @@ FEW_DAYS = 3
 """Held-out days with fewer of which their quarters are compared."""
 Before = Callable[[np.datetime64], Features]
 Maker = Callable[[np.datetime64, Path | None, Path], Forecaster]
-
-
-def is_version(name: str) -> bool:
-    """Whether a model's name is that of a bundle: a registry number, or one kept while the registry was away."""
-    return name.isdecimal() or name.startswith("local-")
 
 
 @step("train model")
@@ -168,7 +163,7 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         raise _unknown(name)
     store = Store(settings.data_root)
     if name == FALLBACK and store.exists(f"{FALLBACK_FOLDER}/bundle.json"):
-        return _fetch(store, FALLBACK_FOLDER, name).forecaster
+        return read_stored(store, FALLBACK_FOLDER, name).forecaster
     return architectures.initial_forecaster(name, settings.models.get(name))
 
 
@@ -183,8 +178,8 @@ def load_version(settings: Settings, name: str) -> BundledForecaster:
         ModelError: if there is no such bundle, or it is damaged; states what to run.
     """
     store = Store(settings.data_root)
-    version, folder = _place(store, name)
-    return _fetch(store, folder, version)
+    version, folder = find_stored(store, name)
+    return read_stored(store, folder, version)
 
 
 def model_maker(settings: Settings, name: str, before: Before, seed: int | None = None) -> Maker:
@@ -281,7 +276,7 @@ def model_identity(settings: Settings, name: str) -> Any:
     if name in architectures.names():
         return settings.models.get(name, {})
     store = Store(settings.data_root)
-    return store.read_json(f"{_place(store, name)[1]}/bundle.json")
+    return store.read_json(f"{find_stored(store, name)[1]}/bundle.json")
 
 
 def _bundle_maker(settings: Settings, name: str) -> Maker:
@@ -316,49 +311,3 @@ def _flow_run() -> FlowRun | None:
 
     found = flow_run.get_id()
     return None if found is None else FlowRun(found, flow_run.get_flow_run_ui_url())
-
-
-def _place(store: Store, name: str) -> tuple[str, str]:
-    """Version and folder of a bundle; `name` as in `load_forecaster`."""
-    pointer = store.read_json(POINTER) or {}
-    if is_version(name):
-        version = name
-    elif name == "challenger":
-        version = _newest_challenger(store, pointer)
-    elif not pointer:
-        raise ModelError(f"there is no {name} yet in {store.url('bundles')}: run nexthour retrain")
-    else:
-        version = pointer["version"] if name == "champion" else pointer["previous"]
-        if version is None:
-            raise ModelError(f"there is no {name} yet in {store.url('bundles')}: one champion was made so far")
-    folder = pointer["folder"] if version == pointer.get("version") else bundle_folder(version)
-    if not store.exists(f"{folder}/bundle.json"):
-        raise ModelError(f"version {version} has no bundle in {store.url(folder)}: run nexthour retrain")
-    return str(version), folder
-
-
-def _newest_challenger(store: Store, pointer: dict[str, Any]) -> str:
-    """The newest version with a bundle that neither publishes nor did so last."""
-    versions = {path.split("/")[1] for path in store.files("bundles", "/bundle.json")}
-    numbers = [int(version) for version in versions if version.isdecimal()]
-    others = [n for n in numbers if str(n) not in (pointer.get("version"), pointer.get("previous"))]
-    if not others:
-        raise ModelError(f"there is no challenger in {store.url('bundles')}: every version published")
-    return str(max(others))
-
-
-def _fetch(store: Store, folder: str, version: str) -> BundledForecaster:
-    """The forecaster of the bundle in a folder of the data root."""
-    if store.local is not None:
-        return _load(store.local / folder, version)
-    with tempfile.TemporaryDirectory() as local:
-        for path in store.files(folder):
-            copy = Path(local) / path.removeprefix(f"{folder}/")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(store.read_bytes(path) or b"")
-        return _load(Path(local), version)
-
-
-def _load(folder: Path, version: str) -> BundledForecaster:
-    forecaster, meta = load_with_meta(folder)
-    return BundledForecaster(forecaster, version, meta)

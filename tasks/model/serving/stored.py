@@ -1,0 +1,75 @@
+"""Bundles of the data root, by the names that people give them: an alias, or a version."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import ModelError
+from tasks.model.promotion.champion import POINTER, bundle_folder
+from tasks.model.serving.bundle import BundledForecaster, load_with_meta
+from tasks.storage.store import Store
+
+
+def is_version(name: str) -> bool:
+    """Whether a model's name is that of a bundle: a registry number, or one kept while the registry was away."""
+    return name.isdecimal() or name.startswith("local-")
+
+
+def find_stored(store: Store, name: str) -> tuple[str, str]:
+    """Version and folder of a bundle.
+
+    Args:
+        store: the data root.
+        name: "champion", "previous", "challenger" or a version.
+
+    Raises:
+        ModelError: if there is no such bundle; says what to run.
+    """
+    pointer = store.read_json(POINTER) or {}
+    if is_version(name):
+        version = name
+    elif name == "challenger":
+        version = _newest_challenger(store, pointer)
+    elif not pointer:
+        raise ModelError(f"there is no {name} yet in {store.url('bundles')}: run nexthour retrain")
+    else:
+        version = pointer["version"] if name == "champion" else pointer["previous"]
+        if version is None:
+            raise ModelError(f"there is no {name} yet in {store.url('bundles')}: one champion was made so far")
+    folder = pointer["folder"] if version == pointer.get("version") else bundle_folder(version)
+    if not store.exists(f"{folder}/bundle.json"):
+        raise ModelError(f"version {version} has no bundle in {store.url(folder)}: run nexthour retrain")
+    return str(version), folder
+
+
+def read_stored(store: Store, folder: str, version: str) -> BundledForecaster:
+    """The forecaster of the bundle in a folder of the data root, which an object store's is copied out of first.
+
+    Raises:
+        ModelError: if it is damaged.
+    """
+    if store.local is not None:
+        return _load(store.local / folder, version)
+    with tempfile.TemporaryDirectory() as local:
+        for path in store.files(folder):
+            copy = Path(local) / path.removeprefix(f"{folder}/")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(store.read_bytes(path) or b"")
+        return _load(Path(local), version)
+
+
+def _newest_challenger(store: Store, pointer: dict[str, Any]) -> str:
+    """The newest version with a bundle that neither publishes nor did so last."""
+    versions = {path.split("/")[1] for path in store.files("bundles", "/bundle.json")}
+    numbers = [int(version) for version in versions if version.isdecimal()]
+    others = [n for n in numbers if str(n) not in (pointer.get("version"), pointer.get("previous"))]
+    if not others:
+        raise ModelError(f"there is no challenger in {store.url('bundles')}: every version published")
+    return str(max(others))
+
+
+def _load(folder: Path, version: str) -> BundledForecaster:
+    forecaster, meta = load_with_meta(folder)
+    return BundledForecaster(forecaster, version, meta)
