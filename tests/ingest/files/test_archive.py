@@ -140,9 +140,9 @@ HARMFUL: dict[str, tuple[Any, str]] = {
     "two alike": (two_alike, "two members called 'a.csv'"),
     "damaged": (damaged, "a.csv is a damaged member"),
     "cut off": (zipped(a_csv=row("A"))[:-9], "damaged zip archive"),
-    "bomb": (zipped(a_csv=HEADER + "," * (80 << 20)), "holds 80 MiB in"),
+    "bomb": (lambda: zipped(a_csv=HEADER + "," * (80 << 20)), "holds 80 MiB in"),
     "large member": (zipped(zipfile.ZIP_STORED, a_csv="x" * (2 << 20)), "holds more than 1 MiB"),
-    "too many members": (zipped(**{f"{i}.csv": "" for i in range(10_001)}), "10,001 members"),
+    "too many members": (lambda: zipped(**{f"{i}.csv": "" for i in range(10_001)}), "10,001 members"),
     "nothing": (zipped(a_md="x", b_md="y"), "holds no data file"),
 }
 

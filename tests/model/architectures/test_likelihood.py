@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from scipy import stats
 from support import tiny_city
 
 from tasks.arrays import Float
@@ -26,6 +25,8 @@ def deviance(truth: Float, mean: Float, spread: Float | None) -> npt.NDArray[np.
 
 def log_likelihood(truth: Float, mean: Float) -> float:
     """Of one row [target, step]: the hour's sum is negative binomial, its steps given the sum multinomial."""
+    from scipy import stats
+
     found = 0.0
     for count, expected, spread in zip(truth, mean, SPREAD.astype(float), strict=True):
         seen = count >= 0

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import ttest_1samp
 
 from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import better_confidence, decide
@@ -156,6 +155,8 @@ def test_the_unit_of_the_loss_does_not_matter(seed: int, scale: float) -> None:
 
 @given(seed=st.integers(0, 10_000), days=st.integers(2, 30))
 def test_confidence_is_the_paired_t_test_of_relative_differences(seed: int, days: int) -> None:
+    from scipy.stats import ttest_1samp
+
     rng = np.random.default_rng(seed)
     mine, theirs = rng.uniform(0.5, 1.5, days), rng.uniform(0.5, 1.5, days)
     gain = [2 * (b - a) / (a + b) for a, b in zip(mine, theirs, strict=True)]
