@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from flows.reports.document import Alert, Block, Document, Example, Table
-from tasks.ingest.steps import Inspection
+
+if TYPE_CHECKING:
+    from tasks.ingest.steps import Inspection
 
 
 def inspection_document(found: Inspection) -> Document:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +18,6 @@ from tasks.ingest.channel_files import read_channel
 from tasks.ingest.context import IngestContext
 from tasks.ingest.files.sniff import peek
 from tasks.ingest.inspect.answers import Answers
-from tasks.ingest.inspect.inspection import Inspection, inspect_files
-from tasks.ingest.inspect.toml_text import toml_text
 from tasks.ingest.land.ledger import SourceLedger
 from tasks.ingest.mask import Mask
 from tasks.ingest.reasons import BLANK_REASONS, FILE_REASONS, ROW_REASONS, Reason
@@ -30,6 +29,9 @@ from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+
+if TYPE_CHECKING:  # no ingest needs them, and they take long to import
+    from tasks.ingest.inspect.inspection import Inspection
 
 __all__ = [
     "Answers",
@@ -187,6 +189,22 @@ def list_rejects(settings: Settings, sources: Sequence[str]) -> OpenRejectsRepor
     configs = [named_source(settings, name) for name in sources]
     files = tuple(each for name in sources for each in open_rejects(store, name))
     return OpenRejectsReport(files, tuple(line for config in configs for line in open_failures(store, config)))
+
+
+def inspect_files(
+    paths: Sequence[str], answers: Answers, keys: Mapping[str, Any], preset: str | None, as_of: np.datetime64
+) -> Inspection:
+    """Understand files, or say what must be asked; see `tasks.ingest.inspect.inspection.inspect_files`."""
+    from tasks.ingest.inspect import inspection
+
+    return inspection.inspect_files(paths, answers, keys, preset, as_of)
+
+
+def toml_text(found: Inspection, paths: Sequence[str], out: Path) -> str:
+    """TOML of a network that reads the files; see `tasks.ingest.inspect.toml_text.toml_text`."""
+    from tasks.ingest.inspect import toml_text as toml
+
+    return toml.toml_text(found, paths, out)
 
 
 def explain_reasons(codes: Collection[str] = ()) -> dict[str, Reason]:

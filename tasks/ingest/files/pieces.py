@@ -17,7 +17,6 @@ from tasks.ingest.formats.csv_layout import FIRST_LINES, Layout, find_layout
 from tasks.ingest.formats.csv_pieces import CsvPiece, PlainColumns, pieces_of
 from tasks.ingest.formats.encodings import is_marked, to_utf8
 from tasks.ingest.limits import LONGEST_LINE, MAX_BYTES
-from tasks.ingest.prefetch import map_ahead
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.sources.files import FileSource
 
@@ -69,7 +68,7 @@ class FilePieces:
             PiecesProblem: if it cannot be read in pieces.
         """
         before = self.digest
-        for piece in map_ahead(_parsed, self._pieces()):
+        for piece in self._pieces():
             yield reshape(piece, self.config, self.file.origin)
         if before not in ("", self.digest):
             raise FileProblem("unreadable_file", f"{self.file.origin} changed while it was read: it is read again")
@@ -87,11 +86,6 @@ class FilePieces:
             yield tail[:end]
             tail = tail[end:]
         self.look = self.rests_at if tail else None
-
-
-def _parsed(piece: CsvPiece) -> CsvPiece:
-    piece.parse()
-    return piece
 
 
 def open_pieces(file: SourceFile, config: FileSource, rests_at: np.datetime64 | None) -> FilePieces | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -17,10 +17,11 @@ from tasks.ingest.formats.columns import Columns, Malformed
 from tasks.ingest.formats.csv_file import count_byte, parse_records, read_typed
 from tasks.ingest.formats.csv_layout import Layout
 from tasks.ingest.formats.encodings import is_utf8, to_utf8
+from tasks.ingest.prefetch import map_ahead
 from tasks.ingest.rejects import FileProblem, PiecesProblem
 from tasks.tables.schemas import one_array
 
-PIECE = 8 << 20
+PIECE = 16 << 20
 """Bytes of a piece, about."""
 _OFFSET = re.compile(r"(?:Z|[+-]\d{2}(?::?\d{2})?)$", re.IGNORECASE)
 _DAY, _FIRST = 86_400, 1000
@@ -67,7 +68,7 @@ def cut_records(content: Iterable[bytes], layout: Layout) -> Iterator[bytes]:
         held = [part[end:]]
         size, quoted = len(held[0]), b'"' in held[0]
     if rest := b"".join(held):
-        if _last_record(rest + b"\n", layout.delimiter) <= len(rest):
+        if b'"' in rest and _last_record(rest + b"\n", layout.delimiter) <= len(rest):
             raise PiecesProblem("it has a quote that is never closed")
         yield rest
 
@@ -96,45 +97,59 @@ def _last_record(content: bytes, delimiter: str) -> int:
 
 
 @dataclass(frozen=True)
-class CsvPiece(Columns):
-    """Records of a file that follow one another; see `Columns`.
+class CsvRecords:
+    """Records of a file that follow one another, not parsed yet.
 
     Attributes:
         origin: the file.
         content: the records, and in the first piece what stands above them.
         layout: of the piece.
-        before: lines of the file before it.
         plain: columns that may be parsed at once.
     """
 
     origin: str
     content: bytes
     layout: Layout
-    before: int
     plain: PlainColumns
 
-    @property
-    def names(self) -> Sequence[str]:  # type: ignore[override]
-        """Columns of the file."""
-        return self.layout.names
+    def parse(self) -> CsvPiece:
+        """Parse them, in whatever way their values need."""
+        typed = self._parse_typed()
+        return CsvPiece(self, typed, self.parse_text() if typed is None else None)
 
-    @property
-    def line_count(self) -> int:
-        """Lines of the piece."""
+    def parse_text(self) -> Columns:
+        """All columns as text.
+
+        Raises:
+            PiecesProblem: if they cannot be read without the rest of the file.
+        """
+        try:
+            text, sound = to_utf8(self.origin, self.content, None, 4 * len(self.content))
+            return parse_records(self.origin, text, self.layout, sound)
+        except FileProblem as problem:
+            raise PiecesProblem(str(problem)) from None
+
+    def count_lines(self, typed: pa.Table | None) -> int:
+        """Lines, of which `typed` has one per row where none has a quote."""
+        if typed is not None and not self._has_quotes():
+            return int(typed.num_rows) + self.layout.above
         bare = self.content.count(b"\r") - self.content.count(b"\r\n") if b"\r" in self.content else 0
         return count_byte(self.content, b"\n") + bare
 
-    def parse(self) -> None:
-        """Parse it now, in whatever way its values need."""
-        if self._typed is None:
-            self._text.rows  # noqa: B018 that it is there is what is wanted
+    def _has_quotes(self) -> bool:
+        """Whether there is a quote below the header."""
+        return self.content.find(b'"', _rows_start(self.content, self.layout.above)) >= 0
 
-    @cached_property
-    def _typed(self) -> pa.Table | None:
+    def _parse_typed(self) -> pa.Table | None:
         """The columns that are read by their types; None where a value needs a closer look."""
-        plain, names = self.plain, list(self.names)
+        plain, names = self.plain, self.layout.names
         start = _rows_start(self.content, self.layout.above)
-        if plain.time not in names or len(set(names)) < len(names) or _has_hexadecimals(self.content, start):
+        if (
+            plain.time is None
+            or plain.time not in names
+            or len(set(names)) < len(names)
+            or _has_hexadecimals(self.content, start)
+        ):
             return None
         kinds = dict.fromkeys(plain.texts, pa.dictionary(pa.int32(), pa.string()))
         kinds |= dict.fromkeys(plain.counts, pa.int32())
@@ -143,36 +158,55 @@ class CsvPiece(Columns):
         kinds = {name: kind for name, kind in kinds.items() if name in names}
         if not is_utf8(self.content) or _has_bare_hours(self.content):
             return None
-        table = read_typed(self.content, self.layout, kinds, quoted=self.content.find(b'"', start) >= 0)
+        table = read_typed(self.content, self.layout, kinds, quoted=self._has_quotes())
         return table if table is not None and table.num_rows and _has_hours(table[plain.time]) else None
+
+
+@dataclass(frozen=True)
+class CsvPiece(Columns):
+    """Records of a file that follow one another; see `Columns`.
+
+    Attributes:
+        records: as they are in the file.
+        typed: columns that are read by their types; None where all are text.
+        text: all columns as text; None where that was not needed yet.
+        before: lines of the file before them.
+    """
+
+    records: CsvRecords
+    typed: pa.Table | None
+    text: Columns | None
+    before: int = 0
+
+    @property
+    def names(self) -> Sequence[str]:  # type: ignore[override]
+        """Columns of the file."""
+        return self.records.layout.names
+
+    @cached_property
+    def line_count(self) -> int:
+        """Lines of the piece."""
+        return self.records.count_lines(self.typed)
 
     @cached_property
     def _text(self) -> Columns:
         """All columns as text."""
-        try:
-            text, sound = to_utf8(self.origin, self.content, None, 4 * len(self.content))
-            return parse_records(self.origin, text, self.layout, sound)
-        except FileProblem as problem:
-            raise PiecesProblem(str(problem)) from None
+        return self.records.parse_text() if self.text is None else self.text
 
     @property
     def rows(self) -> int:
         """How many there are."""
-        return self._text.rows if self._typed is None else int(self._typed.num_rows)
+        return self._text.rows if self.typed is None else int(self.typed.num_rows)
 
     def column(self, name: str) -> pa.Array:
         """One column."""
-        if self._typed is None or name not in self._typed.column_names:
+        if self.typed is None or name not in self.typed.column_names:
             return self._text.column(name)
-        return one_array(self._typed[name])
+        return one_array(self.typed[name])
 
     def as_written(self) -> Columns:
         """The piece as text."""
-        return (
-            self
-            if self._typed is None
-            else CsvPiece(self.origin, self.content, self.layout, self.before, PlainColumns())
-        )
+        return replace(self, typed=None, text=self._text)
 
     def frame(self, columns: Sequence[str]) -> pa.Table:
         """All columns as text."""
@@ -196,7 +230,7 @@ class CsvPiece(Columns):
 
     def unreadable(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows in which a value is no text."""
-        return np.zeros(self.rows, dtype=bool) if self._typed is not None else self._text.unreadable(columns)
+        return np.zeros(self.rows, dtype=bool) if self.typed is not None else self._text.unreadable(columns)
 
     def repeats(self, columns: Sequence[str]) -> npt.NDArray[np.bool_]:
         """Rows equal to one before them in the piece."""
@@ -204,17 +238,17 @@ class CsvPiece(Columns):
 
     def malformed_lines(self) -> Malformed:
         """What is no row."""
-        if self._typed is not None:
+        if self.typed is not None:
             return Malformed()
         torn = self._text.malformed_lines()
         return Malformed(torn.lines + self.before, torn.reasons, torn.texts, torn.beyond)
 
 
-def _first_time(piece: CsvPiece, time: str) -> str:
+def _first_time(piece: CsvRecords, time: str) -> str:
     """The first time of a piece; blank where its row has none."""
     begin = piece.content[: 1 << 16].decode("utf-8", "replace").splitlines()
     row = next(csv.reader(begin[piece.layout.above :][:1], delimiter=piece.layout.delimiter), [])
-    place = list(piece.names).index(time)
+    place = list(piece.layout.names).index(time)
     return row[place] if place < len(row) else ""
 
 
@@ -260,7 +294,7 @@ def _has_hours(times: pa.ChunkedArray) -> bool:
 
 
 def pieces_of(origin: str, content: Iterable[bytes], layout: Layout, plain: PlainColumns) -> Iterator[CsvPiece]:
-    """Pieces of a file.
+    """Pieces of a file, the next ones parsed while one is used.
 
     Args:
         origin: what to call it.
@@ -271,8 +305,12 @@ def pieces_of(origin: str, content: Iterable[bytes], layout: Layout, plain: Plai
     Raises:
         PiecesProblem: if it cannot be read in pieces.
     """
-    before, here = 0, layout
-    for records in cut_records(content, layout):
-        piece = CsvPiece(origin, records, here, before, plain)
-        yield piece
-        before, here = before + piece.line_count, layout.without_header()
+    below = layout.without_header()
+    cut = (
+        CsvRecords(origin, records, below if number else layout, plain)
+        for number, records in enumerate(cut_records(content, layout))
+    )
+    before = 0
+    for piece in map_ahead(CsvRecords.parse, cut):
+        yield replace(piece, before=before)
+        before += piece.line_count

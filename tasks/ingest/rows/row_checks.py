@@ -109,13 +109,13 @@ class SpacingCheck:
             return
         starts = np.append(0, np.flatnonzero(station[1:] != station[:-1]) + 1)
         own, ends = station[starts], np.append(starts[1:], len(minute)) - 1
+        second = np.minimum(starts + 1, ends)
+        self._close[own] |= minute[second] - minute[starts] == self._grid
         if not self._close[own].all():
             self._add_gaps(own, starts, minute)
         self._last[own] = minute[ends]
-        first = int(minute.min())
-        seen = np.zeros(int(minute.max()) - first + 1, dtype=bool)
-        seen[minute - first] = True
-        self._minutes.append(np.flatnonzero(seen) + first)
+        if not self._close.any():  # else two times of the file are as close as the grid
+            self._minutes.append(np.unique(minute))
 
     def _add_gaps(self, own: npt.NDArray[np.int32], starts: Int, minute: Int) -> None:
         """Add how far rows are apart; those of each of the stations `own` begin at `starts`."""
@@ -157,7 +157,9 @@ class SpacingCheck:
         steps = np.maximum(self._regular / self._grid, 1)
         surprise = np.where(apart, self._gaps * np.log10(steps), -1)
         worst = int(surprise.argmax())
-        if surprise[worst] < OF_STATION and not _is_file_coarser(np.concatenate(self._minutes), self._grid):
+        if surprise[worst] < OF_STATION and (
+            self._close.any() or not _is_file_coarser(np.concatenate(self._minutes), self._grid)
+        ):
             return None
         return worst
 

@@ -44,7 +44,9 @@ def make_source(config: BaseSource, network: Network) -> Source:
         ConfigError: if it cannot serve this network.
     """
     kind = str(getattr(config, "kind", ""))
-    if kind not in kinds():
+    if kind not in _KINDS and any(module.name == kind for module in pkgutil.iter_modules(__path__)):
+        importlib.import_module(f"{__name__}.{kind}")  # as a rule it has the name of its kind: others are not needed
+    if kind not in _KINDS and kind not in kinds():
         raise ConfigError(f"source {config.name!r}: kind {kind!r} is unknown{nearest_key(kind, kinds())}")
     return _KINDS[kind](config, network)
 
