@@ -15,6 +15,11 @@ SERIAL = "excel"
 """Name of the format of a spreadsheet's numbers: days since 30 December 1899, on the wall clock."""
 MINUTE_OF_DAY, SECOND_OF_DAY = "minute_of_day", "second_of_day"
 """Words that stand in a format for a time of day as one number: 555 or 33300 for 09:15."""
+SLOT = re.compile(r"slot_(\d{1,4})min_from_([01])")
+"""Word that stands in a format for the number of a slot of the day, or of the hour if the format has one: its minutes,
+and whether the first one is 0 or 1. 38 is 09:15 as slot_15min_from_1."""
+ERAS = {"buddhist": -543, "roc": 1911, "reiwa": 2018, "heisei": 1988}
+"""Eras whose years stand in a format as buddhist_year, and the years between theirs and ours."""
 NUMBERS = (*EPOCHS, SERIAL)
 """Names of formats that are for numbers."""
 ISO = "iso"
@@ -29,7 +34,34 @@ _COMPOUND = {
     "%X": "%H:%M:%S",
     MINUTE_OF_DAY: "%1",
     SECOND_OF_DAY: "%2",
+    "buddhist_year": "%5",
+    "roc_year": "%6",
+    "reiwa_year": "%7",
+    "heisei_year": "%8",
 }
+_MORNING = (
+    "\u4e0a\u5348",
+    "\u5348\u524d",
+    "\uc624\uc804",
+    "\u03c0.\u03bc.",
+    "\u03c0\u03bc",
+    "\u0635",
+    "\xf6\xf6",
+    "de.",
+    "fm",
+)
+AFTERNOON = (
+    "\u4e0b\u5348",
+    "\u5348\u5f8c",
+    "\uc624\ud6c4",
+    "\u03bc.\u03bc.",
+    "\u03bc\u03bc",
+    "\u0645",
+    "\xf6s",
+    "du.",
+    "em",
+)
+"""Words for PM, lower case: Chinese, Japanese, Korean, Greek twice, Arabic, Turkish, Hungarian, Swedish."""
 _DIGITS = {"m": "month", "d": "day", "H": "hour", "I": "hour12", "M": "minute", "S": "second"}
 _LETTER = "[a-z\u00e0-\u00ff]"
 _TEXTS = {
@@ -39,7 +71,7 @@ _TEXTS = {
     "f": r"(?P<fraction>\d{1,9})",
     "b": rf"(?P<name>{_LETTER}{{3,10}})\.?",
     "B": rf"(?P<name>{_LETTER}{{3,10}})\.?",
-    "p": r"(?P<half>[ap])\.? ?m\.?",
+    "p": rf"(?P<half>[ap](?:\.? ?m\.?)|{'|'.join(map(re.escape, (*_MORNING, *AFTERNOON)))})",
     "z": r"(?P<offset>z|[+-]\d{2}:?\d{2}|[+-]\d{2})",
     "Z": r"(?P<zone>utc|gmt|z)",
     "a": rf"{_LETTER}{{2,10}}\.?",
@@ -51,9 +83,16 @@ _TEXTS = {
     "2": r"(?P<daysecond>\d{1,6})(?:\.0+)?",
     "3": r"(?P<hour>\d{0,2}?)(?P<minute>\d{1,2})(?:\.0+)?",
     "4": r"(?P<hour>\d{0,2}?)(?P<minute>\d{0,2}?)(?P<second>\d{1,2})(?:\.0+)?",
+    "5": r"(?P<buddhist>2[45]\d{2})",
+    "6": r"(?P<roc>\d{2,3})",
+    "7": "(?P<reiwa>[0-9]{1,2}|\u5143)",
+    "8": "(?P<heisei>[0-9]{1,2}|\u5143)",
 }
+_PIECES = re.compile(rf"%.|\s+|{SLOT.pattern}|(?:(?!{SLOT.pattern})[^%\s])+|%$")
 _SHORT_CLOCKS = {"%H%M%S": "%4", "%H%M": "%3"}
 """Clocks of digits alone, and the directives by which they are read where a tool cut the zeros in front."""
+_NUMERIC = {*_DIGITS, "Y", "y", "j", "f", "w", "u", "5", "6", "7", "8"}
+_HOUR = re.compile("%[HI]")
 _WEEKS = frozenset("UWGV")
 _REST = "*"
 """At the end of a format: what follows is passed over, such as the end of a period (07:00 - 07:15)."""
@@ -63,12 +102,14 @@ DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y %m %d"),
     *(f"{a}{sep}{b}{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")) for a, b in (("%d", "%m"), ("%m", "%d"))),
     *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
+    *("%Y\u5e74%m\u6708%d\u65e5", "%Y\ub144 %m\uc6d4 %d\uc77c"),
     *("%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),
 )
 """Formats of a date that are suggested."""
 CLOCKS = (
     *("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%I %p", "%I%p"),
-    *("%H.%M", "%Hh%M", "%H%M", "%H%M%S", "%H"),
+    *("%p %I:%M:%S", "%p %I:%M", "%p%I:%M:%S", "%p%I:%M", "%H.%M", "%Hh%M", "%Hh", "%H%M", "%H%M%S", "%H"),
+    *("%H\u6642%M\u5206", "%H\u65f6%M\u5206", "%H\uc2dc %M\ubd84", "%H\u6642", "%H\u65f6", "%H\uc2dc"),
 )
 """Formats of a time of day that are suggested."""
 PERIODS = tuple(
@@ -78,6 +119,23 @@ PERIODS = tuple(
     )
 )
 """Formats of a period by its start that are suggested: 07:00 - 07:15."""
+
+
+_BUDDHIST = re.compile(r"(?<!\d)2[45]\d\d(\d{4})?(?!\d)")
+_ROC = re.compile(r"1[0-2]\d([/.-]\d|\u5e74)")
+_REIGN = re.compile(r"(r|\u4ee4\u548c|h|\u5e73\u6210) ?(\d|\u5143)", re.IGNORECASE)
+
+
+def dates_like(sample: str) -> tuple[str, ...]:
+    """Formats of a date that may read one value: of the era that its year can only be of, else of ours."""
+    if _BUDDHIST.search(sample):
+        return tuple(text.replace("%Y", "buddhist_year") for text in DATES if "%Y" in text)
+    if _ROC.match(sample):
+        return tuple("roc_year" + rest for rest in ("/%m/%d", "-%m-%d", ".%m.%d", "\u5e74%m\u6708%d\u65e5"))
+    if found := _REIGN.match(sample.upper()):
+        era = "reiwa" if found[1].lower() in ("r", "\u4ee4\u548c") else "heisei"
+        return tuple(f"{found[1]}{era}_year{rest}" for rest in ("/%m/%d", "-%m-%d", ".%m.%d", "\u5e74%m\u6708%d\u65e5"))
+    return DATES
 
 
 @lru_cache(maxsize=4096)
@@ -90,13 +148,15 @@ def format_regex(text: str) -> str:
     for short, long in _COMPOUND.items():
         text = text.replace(short, long)
     rest = text.endswith(_REST)
-    pieces = re.findall(r"%.|\s+|[^%\s]+|%$", text.removesuffix(_REST))
+    pieces = [found[0] for found in _PIECES.finditer(text.removesuffix(_REST))]
     pattern = []
     for place, piece in enumerate(pieces):
-        if not piece.startswith("%"):
+        if slot := SLOT.fullmatch(piece):
+            pattern.append(_slot(text, int(slot[1]), slot[2]))
+        elif not piece.startswith("%"):
             pattern.append(r"\s+" if piece.isspace() else re.escape(piece.lower()))
-            continue
-        pattern.append(_directive(text, piece[1:], _has_digit_beside(pieces, place)))
+        else:
+            pattern.append(_directive(text, piece[1:], _has_digit_beside(pieces, place)))
     joined = "".join(pattern)
     if twice := {name for name in re.findall(r"\?P<(\w+)>", joined) if joined.count(f"?P<{name}>") > 1}:
         raise ConfigError(f"time format {text!r} gives the {min(twice)} twice: leave one out")
@@ -119,6 +179,12 @@ def _with_short_clock(text: str, formats: Sequence[str]) -> str:
     return text
 
 
+def _slot(text: str, minutes: int, first: str) -> str:
+    if not minutes or (60 if _HOUR.search(text) else 1440) % minutes:
+        raise ConfigError(f"time format {text!r}: {minutes} minutes do not divide the day, or the hour that it has")
+    return rf"(?P<slot{minutes}_{first}>\d{{1,4}})(?:\.0+)?"
+
+
 def _directive(text: str, letter: str, fixed: bool) -> str:
     if letter in _DIGITS:
         return rf"(?P<{_DIGITS[letter]}>\d{{2}})" if fixed else rf"(?P<{_DIGITS[letter]}>\d{{1,2}})"
@@ -132,7 +198,7 @@ def _directive(text: str, letter: str, fixed: bool) -> str:
 def _has_digit_beside(pieces: Sequence[str], place: int) -> bool:
     """Whether a number touches another one, so that its digits must be two."""
     beside = [pieces[i] for i in (place - 1, place + 1) if 0 <= i < len(pieces)]
-    return any(piece.startswith("%") and piece[1:] in {*_DIGITS, "Y", "y", "j", "f", "w", "u"} for piece in beside)
+    return any(piece.startswith("%") and piece[1:] in _NUMERIC for piece in beside)
 
 
 def check_format(text: str) -> None:
@@ -146,7 +212,8 @@ def check_format(text: str) -> None:
     if own := re.search(r"%\d", text.replace("%%", "")):
         raise ConfigError(f"time format {text!r}: {own[0]} is no directive of strptime")
     pattern = format_regex(text)
-    dated = ("<year>" in pattern or "<year2>" in pattern) and (
+    years = ("year", "year2", *ERAS)
+    dated = any(f"<{year}>" in pattern for year in years) and (
         "<yearday>" in pattern or (("<month>" in pattern or "<name>" in pattern) and "<day>" in pattern)
     )
     if not dated:
@@ -154,7 +221,10 @@ def check_format(text: str) -> None:
             f"time format {text!r} has no whole date: give year, month and day, as in %d/%m/%Y %H:%M "
             f"(numbers since 1970 are {', '.join(EPOCHS)}; days of a spreadsheet are {SERIAL})"
         )
-    if not any(f"<{name}>" in pattern for name in ("hour", "hour12", "dayminute", "daysecond")):
+    if (
+        not any(f"<{name}>" in pattern for name in ("hour", "hour12", "dayminute", "daysecond"))
+        and "<slot" not in pattern
+    ):
         raise ConfigError(f"time format {text!r} has no hour, and would put everyone at midnight: add %H:%M")
     if ("<hour12>" in pattern) != ("<half>" in pattern):
         raise ConfigError(f"time format {text!r}: %I and %p need one another (05:00 PM), %H stands alone (17:00)")

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
+from tasks.digits import plain_numeral
 from tasks.errors import ConfigError
 from tasks.settings.section import Section
 
@@ -20,8 +21,8 @@ _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
 def canonical(value: object) -> str:
-    """A value as filters compare it: trimmed text; 1, 1.0 and "1" are alike."""
-    text = str(value).lower() if isinstance(value, bool) else str(value).strip()
+    """A value as filters compare it: trimmed text; 1, 1.0 and "1" are alike, in the digits of any script."""
+    text = str(value).lower() if isinstance(value, bool) else plain_numeral(str(value).strip())
     whole = _WHOLE.fullmatch(text)
     return whole[1] if whole else text
 

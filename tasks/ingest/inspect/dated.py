@@ -13,7 +13,7 @@ from tasks.ingest.formats.added import add_columns
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Sample, Table
-from tasks.ingest.inspect.times import calendar_parts
+from tasks.ingest.inspect.time_columns import calendar_parts
 from tasks.ingest.inspect.words import is_value_of
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
@@ -37,6 +37,7 @@ _OTHER_DAY = re.compile(
     r"[.\u5e74/-]\s*\d{1,2}[.\u6708/-]\s*\d{1,2}\u65e5?"
     rf"|{_YEAR}\u5e74\s*\d{{1,2}}\u6708\s*\d{{1,2}}\u65e5"
 )
+_OTHER_CALENDAR = re.compile(r"1[34]\d\d(?P<sign>[/.-])\d{1,2}(?P=sign)\d{1,2}([T ].*)?")
 _FORMS = tuple((rf"(?<!\d){_YEAR}{sep}{_MONTH}{sep}{_DAY}(?!\d)", f"%Y{sep}%m{sep}%d") for sep in ("-", "_", "", "."))
 
 
@@ -57,7 +58,8 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     if question := _ask_ways([sample.file.origin for sample in table.samples]):
         return Choice(None, [question])
     columns = {name: table.profile(name) for name in table.names}
-    clocks = [column for column in columns.values() if column.is_clock]
+    clocks = [c for c in columns.values() if c.is_clock]
+    clocks = clocks or [c for c in columns.values() if c.number_clocks and c.hints_at("time of day")]
     dated = any(column.time_formats or column.is_date for column in columns.values()) or calendar_parts(columns)
     if not clocks or dated:
         return Choice(table)
@@ -67,6 +69,20 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     if pattern and len(days) == len(table.samples) > 1:
         return Choice(_added(table, {"path_pattern": pattern}), (), {"day": f"from the names of the files: {pattern}"})
     return Choice(None, [_ask_day(table, clocks[0], pattern, sorted(days))])
+
+
+def check_calendars(columns: Mapping[str, Column]) -> None:
+    """Whether no column has dates of a calendar that is not read.
+
+    Raises:
+        SourceError: if one does.
+    """
+    for column in columns.values():
+        if column.texts and all(map(_OTHER_CALENDAR.fullmatch, column.texts)):
+            raise SourceError(
+                f"column {column.name!r} has {column.texts[0]!r}, a date of the Persian or Islamic calendar: export "
+                "those of the Gregorian one, such as 2024-03-05"
+            )
 
 
 def _check_days(columns: Mapping[str, Column]) -> None:

@@ -206,23 +206,23 @@ def choose_rows(
     why = f"they differ in {', '.join(c.name for c in explained[:4])}" if explained else "no column tells them apart"
     finer = "" if within == again else "; their times differ within the interval"
     shown = [("sum", f"{why}{finer}"), ("last", "the last row corrects the ones before")]
-    shown += [(f"--where-not '{name}={total}'", "it is the sum of the others") for name, total in totals]
+    shown += [(f"--where-not '{name}={total}'", "it is the sum of the others") for name, total in totals if total]
     return Choice(None, [Question("--rows", f"{share}: do they add up, or does the last one count?", shown)])
 
 
 def _find_total(cells: Int, column: Column, numbers: Sequence[Numbers]) -> str | None:
-    """Value of a column whose rows are totals of the others, by its name or by their sums; None without one."""
+    """Value, or blank, of a column whose rows are totals of the others, by its name or by their sums; None without."""
     if named := [value for value in column.texts if is_value_of(value, "total value")]:
         return named[0]
     _, cell = np.unique(cells, axis=1, return_inverse=True)
     cell = cell.reshape(-1)
-    for values, code in product(numbers, np.unique(column.codes[column.codes >= 0])[:_MOST_VALUES]):
+    for values, code in product(numbers, np.unique(column.codes)[:_MOST_VALUES]):
         known, own = np.nan_to_num(values), column.codes == code
         mine, others = (np.bincount(cell, weights=known * rows) for rows in (own, ~own))
         both = (np.bincount(cell, weights=own) > 0) & (np.bincount(cell, weights=~own) > 0) & (mine > 0)
         differ = len(np.unique(mine[both])) > 1
         if differ and both.sum() >= _FEWEST_SUMS and (mine == others)[both].all():
-            return str(column.texts[code])
+            return str(column.texts[code]) if code >= 0 else ""
     return None
 
 

@@ -12,23 +12,21 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays import Int
-from tasks.ingest.inspect.words import hints_at, words_of
+from tasks.digits import plain_numeral
+from tasks.ingest.inspect.number_clocks import find_number_clocks
+from tasks.ingest.inspect.words import hints_at
 from tasks.ingest.rows.format_times import are_periods, fitting_formats, suggest_formats
 from tasks.ingest.rows.parse_times import read_times
-from tasks.time_formats import CLOCKS, DATES, EPOCHS, ISO, MINUTE_OF_DAY, PERIODS, SECOND_OF_DAY, SERIAL
+from tasks.time_formats import CLOCKS, EPOCHS, ISO, PERIODS, SERIAL, dates_like
 
 LOOKED_AT = 4000
 """Distinct values that are tried; the rest of a column is held to what they showed when the files are read."""
 NEARLY = 0.98
 """Share of values that must be of a kind; the others are rejected one by one when the files are read."""
 _SHAPES = 12
-_FEWEST_HOURS = 3
-_MINUTES = frozenset({"minute", "minutes", "min", "mins"})
-_COUNTED = _MINUTES | {"second", "seconds", "sec", "secs"}
-"""Words of a name that say that a time of day is counted from midnight."""
-_LEAST = {MINUTE_OF_DAY: 100, SECOND_OF_DAY: 2401}
-"""What the latest of some times of day is at the least, so that they are no hours or numbers of intervals."""
-_NUMBERED = 20
+_DIGITS_ALONE = ("%H%M", "%H%M%S", "%H.%M", "%H")
+"""Clocks that may be other numbers."""
+_NUMBERED, _LATEST_HOUR = 20, 31
 _EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15), ("epoch_ns", 9e17, 3e18))
 _HOURLY = "%Y%m%d%H"
 _TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
@@ -55,7 +53,9 @@ class Column:
     @classmethod
     def of(cls, name: str, coded: pa.DictionaryArray) -> Column:
         """The column of that name and those texts; a header that comes again among the rows is no value."""
-        values = ["" if value == name else value for value in coded.dictionary.to_pylist()]  # a header within the rows
+        values = [
+            "" if value == name else plain_numeral(value) for value in coded.dictionary.to_pylist()
+        ]  # a header within the rows
         place = np.cumsum([value != "" for value in values]) - 1
         place = np.where([value != "" for value in values], place, -1) if values else np.zeros(0, dtype=np.int64)
         codes = coded.indices.to_numpy(zero_copy_only=False)
@@ -98,7 +98,9 @@ class Column:
     def date_formats(self) -> tuple[str, ...]:
         """Formats of a date alone that read every value; one that carries midnight along is a date."""
         bare = sorted({_MIDNIGHT.sub("", value) for value in self.sample})
-        return () if not bare or _all_whole_below(bare, 10_000_000) else tuple(fitting_formats(bare, DATES))
+        return (
+            () if not bare or _all_whole_below(bare, 10_000_000) else tuple(fitting_formats(bare, dates_like(bare[0])))
+        )
 
     @cached_property
     def is_date(self) -> bool:
@@ -110,13 +112,18 @@ class Column:
         """Whether the values are times of day, or the hour where the name says so."""
         if not self.sample or self.is_date:
             return False
-        clocks = [text for text in CLOCKS if "%M" in text and text not in ("%H%M", "%H%M%S", "%H.%M")]
+        clocks = [text for text in CLOCKS if text not in _DIGITS_ALONE]
         if are_periods(self.sample) and fitting_formats(self.sample, PERIODS):
             return True
-        if any(len(fitting_formats(self.sample, [text])) for text in (*clocks, "%I %p", "%I%p")):
+        if any(fitting_formats(self.sample, [text]) for text in clocks):
             return True
-        named = self.hints_at("hour") and "interval" not in words_of(self.name)
+        named = self.hints_at("hour") and not re.search("interval", self.name, re.IGNORECASE)
         return named and bool(fitting_formats(self.sample, ["%H"]))
+
+    @cached_property
+    def is_hour(self) -> bool:
+        """Whether the values are hours alone."""
+        return _all_whole_below(self.sample, _LATEST_HOUR) and not self.is_date
 
     @cached_property
     def number_clocks(self) -> tuple[str, ...]:
@@ -124,14 +131,7 @@ class Column:
 
         Several where both fit, as the values span too little of a day.
         """
-        whole = [re.sub(r"\.0+$", "", value) for value in self.sample]
-        if not whole or not all(re.fullmatch(r"\d{1,6}", value) for value in whole):
-            return ()
-        numbers = np.array([int(value) for value in whole])
-        found = _number_clocks(numbers, padded=len({*map(len, whole)}) == 1)
-        counted = MINUTE_OF_DAY if _MINUTES & {*words_of(self.name)} else SECOND_OF_DAY
-        fits = found and numbers.max() <= (1440 if counted == MINUTE_OF_DAY else 86_400)
-        return (found[0], counted) if fits and _COUNTED & {*words_of(self.name)} and counted not in found else found
+        return find_number_clocks(self.name, self.sample)
 
     @cached_property
     def has_offset(self) -> bool:
@@ -191,28 +191,6 @@ class Column:
         """Value of each row as a number, NaN where it is none."""
         known = np.array([*map(_number, self.texts), np.nan])
         return known[self.codes]
-
-
-def _number_clocks(numbers: Int, *, padded: bool) -> tuple[str, ...]:
-    """Clocks that show all of some whole numbers; one alone where the other would show 99 minutes in an hour.
-
-    Args:
-        numbers: distinct ones.
-        padded: whether all have the same number of digits.
-    """
-    most = int(numbers.max())
-    for digits, word, last in (("%H%M", MINUTE_OF_DAY, 1440), ("%H%M%S", SECOND_OF_DAY, 86_400)):
-        long = word == SECOND_OF_DAY
-        grouped = most <= (240_000 if long else 2400) and bool((numbers % 100 < 60).all())
-        grouped = grouped and (not long or bool((numbers // 100 % 100 < 60).all()))
-        if most < _LEAST[word] or not (grouped or most <= last):
-            continue
-        sure = most > last or (padded and numbers.min() < 10 ** (5 if long else 3))
-        if grouped:
-            hours = len(np.unique(numbers // (10_000 if long else 100)))
-            return (digits,) if sure or hours >= _FEWEST_HOURS else (digits, word)
-        return (word,) if not long or (numbers % 60 == 0).all() else ()
-    return ()
 
 
 def _number(text: str) -> float:

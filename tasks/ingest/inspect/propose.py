@@ -9,13 +9,14 @@ import numpy as np
 
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
-from tasks.ingest.inspect.dated import add_days
+from tasks.ingest.inspect.dated import add_days, check_calendars
 from tasks.ingest.inspect.filters import answered_filter, choose_filter, chosen_rows
 from tasks.ingest.inspect.people import choose_people
 from tasks.ingest.inspect.places import choose_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
-from tasks.ingest.inspect.times import When, choose_times
+from tasks.ingest.inspect.time_columns import When
+from tasks.ingest.inspect.times import choose_times
 from tasks.ingest.inspect.totals import choose_excluded
 from tasks.ingest.inspect.understood import Proposal, Understood
 from tasks.ingest.inspect.wide import turn_columns
@@ -29,6 +30,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
         ConfigError: if an answer does not fit the files.
         SourceError: if they cannot be read into minutes at all.
     """
+    check_calendars({name: table.profile(name) for name in table.names})
     turned = turn_columns(table, answers.unpivot, answers.unpivot_exclude)
     dated = Choice[Table]() if turned.value is None else add_days(turned.value, answers)
     if dated.value is None:

@@ -2,79 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
-import pyarrow as pa
 
-from tasks.arrays import Int
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
-from tasks.ingest.inspect.profile import NEARLY, Column, formats_of
+from tasks.ingest.inspect.profile import NEARLY, Column
 from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.time_columns import (
+    OFFSET,
+    TimeColumns,
+    When,
+    calendar_parts,
+    examples,
+    examples_of,
+    part_of_hour,
+    time_of,
+)
 from tasks.ingest.inspect.words import words_of
-from tasks.ingest.rows.format_times import are_periods, read_both_ways
-from tasks.ingest.rows.join_times import join_times
-from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
-from tasks.time_formats import ISO, MINUTE_OF_DAY, NUMBERS, SECOND_OF_DAY, with_short_clocks
+from tasks.ingest.rows.format_times import read_both_ways
+from tasks.time_formats import ISO, MINUTE_OF_DAY, SECOND_OF_DAY, SLOT
 
-_UTC = frozenset({"utc", "gmt", "zulu"})
-_OFFSET = re.compile(r"[+-]\d{2}:?\d{2}|[+-]\d{2}|Z|UTC|GMT", re.IGNORECASE)
 _ZONE_NAMES = frozenset({"tz", "timezone", "tzname", "zeitzone", "fuseau"})
 _OF_TIME = frozenset({"date", "time", "datum", "uhrzeit", "hour", "local", "fecha", "hora", "heure", "jour"})
-
-
-@dataclass(frozen=True)
-class TimeColumns:
-    """Columns that make a time.
-
-    Attributes:
-        names: one, or those that are joined.
-        formats: that read every value; several where it stays open which is meant.
-        offset: whether every value says its offset from UTC.
-    """
-
-    names: tuple[str, ...]
-    formats: tuple[str, ...]
-    offset: bool
-
-    @property
-    def in_utc(self) -> bool:
-        """Whether the name says that the clock is that of UTC, and the values say nothing else."""
-        words = {word for name in self.names for word in words_of(name)}
-        shifted = any(re.search(r"[+-]\s*\d", name) for name in self.names)
-        return bool(words & _UTC) and not shifted and not self.offset and self.formats[0] not in NUMBERS
-
-    def utc(self, table: Table, zone: str, place: Int | None = None) -> Times:
-        """Time of each row of a table; `place` codes what must not have one time twice, for hours that come again."""
-        zone = "UTC" if self.in_utc else zone
-        column = _time_values(table, self.names)
-        formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
-        if formats[0] in NUMBERS:
-            return read_times(column.cast(pa.string()), zone, formats=formats).utc
-        formats = () if formats == (ISO,) else with_short_clocks(formats)
-        return read_times(column, zone, None if place is None else lambda: place, formats=formats).utc
-
-    @property
-    def label(self) -> str:
-        """As a person types it."""
-        return ",".join(self.names)
-
-
-@dataclass(frozen=True)
-class When:
-    """The time of a row, and of its other end where a row is a trip."""
-
-    start: TimeColumns
-    end: TimeColumns | None = None
-
-    @property
-    def formats(self) -> tuple[str, ...]:
-        """Of both."""
-        return tuple(dict.fromkeys([*self.start.formats, *(self.end.formats if self.end else ())]))
 
 
 def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choice[When]:
@@ -101,23 +52,16 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
     return Choice(when, questions, said)
 
 
-def calendar_parts(columns: Mapping[str, Column]) -> tuple[str, ...]:
-    """Columns named year, month, day and hour, and minute if there is one; none where they are not all there."""
-    named = {word: name for name, column in columns.items() if column.is_whole for word in words_of(name)}
-    parts = [named.get(word) for word in ("year", "month", "day", "hour")]
-    return () if None in parts else tuple(name for name in (*parts, named.get("minute")) if name)
-
-
 def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choice[When]:
     if answers.time:
         groups = [tuple(known_column(name, columns, "--time") for name in group) for group in answers.time]
-        found = [_time_of(table, columns, group, bool(answers.time_format)) for group in groups]
+        found = [time_of(table, columns, group, bool(answers.time_format)) for group in groups]
         return Choice(When(found[0], found[1] if len(found) > 1 else None))
     candidates = _candidates(table, columns)
     if not candidates:
         if any(column.is_date for column in columns.values()):
             raise SourceError(_only_dates(columns))
-        shown = [(name, _examples(column)) for name, column in list(columns.items())[:12]]
+        shown = [(name, examples(column)) for name, column in list(columns.items())[:12]]
         return Choice(None, [Question("--time COLUMN", "No column was recognised as a time: which one is it?", shown)])
     if one := candidates if len(candidates) == 1 else _same_moments(table, candidates, answers):
         return Choice(When(one[0]))
@@ -148,10 +92,10 @@ def _with_offsets(table: Table, columns: Mapping[str, Column], when: When) -> Wh
     """
     if when.start.offset:
         return when
-    offsets = [c for c in columns.values() if c.texts and all(map(_OFFSET.fullmatch, c.texts))]
+    offsets = [c for c in columns.values() if c.texts and all(map(OFFSET.fullmatch, c.texts))]
     if len(offsets) == 1:
         names = [each.names for each in (when.start, when.end) if each]
-        ends = [_time_of(table, columns, (*each, offsets[0].name), True) for each in names]
+        ends = [time_of(table, columns, (*each, offsets[0].name), True) for each in names]
         if all(each.formats for each in ends):
             return When(ends[0], ends[1] if len(ends) > 1 else None)
     for column in columns.values():
@@ -172,11 +116,15 @@ def _candidates(table: Table, columns: Mapping[str, Column]) -> list[TimeColumns
     ]
     dates = [column for column in columns.values() if column.is_date]
     clocks = [column for column in columns.values() if column.is_clock]
-    if parts := calendar_parts(columns):
-        return [*whole, _time_of(table, columns, parts, True)]
+    if calendar := calendar_parts(columns):
+        return [*whole, time_of(table, columns, calendar, True)]
     clocks = clocks or [c for c in columns.values() if c.number_clocks and c.hints_at("time of day")]
     pairs = [(d, c) for d in dates for c in clocks if len(dates) == 1 or _subject(d) == _subject(c)]
-    joined = [_time_of(table, columns, (d.name, c.name), True) for d, c in pairs]
+    parts = [c.name for c in columns.values() if part_of_hour(c) and c not in clocks]
+    joined = [
+        time_of(table, columns, (d.name, c.name, *(parts if len(parts) == 1 and c.is_hour else ())), True)
+        for d, c in pairs
+    ]
     joined = [each for each in joined if each.formats]
     counted = [each for each in whole if not columns[each.names[0]].hints_at("known at")] or whole
     return counted + [pair for pair in joined if not any(_same(table, pair, each) for each in counted)]
@@ -194,39 +142,10 @@ def _same(table: Table, one: TimeColumns, other: TimeColumns) -> bool:
     return bool((one.utc(table, "UTC") == other.utc(table, "UTC")).all())
 
 
-def _time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...], given: bool) -> TimeColumns:
-    """The time that columns make.
-
-    Raises:
-        ConfigError: if no format reads it, and none is given.
-    """
-    if len(names) == 1:
-        column = columns[names[0]]
-        formats, offset = column.time_formats, column.has_offset
-    else:
-        texts = [text for text in _time_values(table, names).dictionary.to_pylist() if text]
-        read = read_times(pa.array(texts, pa.string()), "UTC", formats=YEAR_FIRST).utc
-        iso = bool(texts) and not are_periods(texts) and float((~np.isnat(read)).mean()) >= NEARLY
-        formats = _with_number_clock(columns, names) or ((ISO,) if iso else formats_of(texts))
-        offset = bool(texts) and bool(formats) and all(_OFFSET.search(text.split(" ")[-1]) for text in texts)
-    if not formats and not given:
-        raise ConfigError(
-            f"--time {','.join(names)!r}: no format reads it ({_examples(columns[names[0]])}): give --time-format"
-        )
-    return TimeColumns(names, formats, offset)
-
-
-def _with_number_clock(columns: Mapping[str, Column], names: Sequence[str]) -> tuple[str, ...]:
-    """Formats of a date and a time of day that is one number, such as 915 or 33300; none where it is no such."""
-    date, *rest = (columns[name] for name in names)
-    clocks = rest[0].number_clocks if len(rest) == 1 else ()
-    return tuple(f"{day} {clock}" for day, clock in product(date.date_formats, clocks))
-
-
 def _digit_clocks(formats: Sequence[str]) -> set[str]:
     """What formats take a time of day for that is one number."""
     words = {text.split(" ")[-1] for text in formats}
-    return words if words & {MINUTE_OF_DAY, SECOND_OF_DAY} else set()
+    return words if words & {MINUTE_OF_DAY, SECOND_OF_DAY} or any(map(SLOT.fullmatch, words)) else set()
 
 
 def _ask_clock(table: Table, time: TimeColumns) -> Question:
@@ -235,7 +154,7 @@ def _ask_clock(table: Table, time: TimeColumns) -> Question:
         utc = TimeColumns(time.names, (text,), True).utc(table, "UTC")
         first, last = (str(edge(utc[~np.isnat(utc)]))[11:16] for edge in (np.min, np.max))
         shown.append((f'"{text}"', f"{first} to {last}"))
-    text = f"Are the numbers of {time.label} hours and minutes, or a count since midnight?"
+    text = f"Are the numbers of {time.label} hours and minutes, a count since midnight, or numbers of slots?"
     return Question("--time-format", text, shown)
 
 
@@ -260,36 +179,22 @@ def _both_ways(table: Table, when: When) -> Question:
         days = np.unique(utc[~np.isnat(utc)].astype("datetime64[D]"))
         if len(days):
             shown.append((f'"{text}"', f"{len(days)} days, {days[0]} to {days[-1]}" if len(days) > 1 else str(days[0])))
-    text = f"Is {_examples_of(table, when.start)} day/month or month/day? Every value can be read both ways."
+    text = f"Is {examples_of(table, when.start)} day/month or month/day? Every value can be read both ways."
     return Question("--time-format", text, shown)
-
-
-def _time_values(table: Table, names: Sequence[str]) -> pa.DictionaryArray:
-    columns = [table.column(name) for name in names]
-    return columns[0] if len(columns) == 1 else join_times(columns)
 
 
 def _says(columns: Mapping[str, Column], time: TimeColumns, *roles: str) -> bool:
     return any(columns[name].hints_at(*roles) for name in time.names)
 
 
-def _examples_of(table: Table, time: TimeColumns) -> str:
-    texts = [text for text in _time_values(table, time.names).dictionary.to_pylist() if text]
-    return repr(texts[0][:40]) if texts else "nothing"
-
-
 def _describe(table: Table, time: TimeColumns) -> str:
     formats = " or ".join("ISO 8601" if text == ISO else text for text in time.formats)
-    return f"{' + '.join(time.names)}: {formats}, such as {_examples_of(table, time)}"
-
-
-def _examples(column: Column) -> str:
-    return ", ".join(value[:30] for value in column.texts[:2]) or "blank"
+    return f"{' + '.join(time.names)}: {formats}, such as {examples_of(table, time)}"
 
 
 def _only_dates(columns: Mapping[str, Column]) -> str:
     dates = next(column for column in columns.values() if column.is_date)
     return (
-        f"column {dates.name!r} has dates without an hour ({_examples(dates)}), and no column looks like the hour: "
+        f"column {dates.name!r} has dates without an hour ({examples(dates)}), and no column looks like the hour: "
         "name both, --time DATE,HOUR; counts by the day are no minutes"
     )

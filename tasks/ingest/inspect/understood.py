@@ -25,7 +25,7 @@ from tasks.ingest.inspect.people import People, Target, which_count
 from tasks.ingest.inspect.places import Where
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
-from tasks.ingest.inspect.times import When
+from tasks.ingest.inspect.time_columns import When
 from tasks.ingest.rows.parse_times import Times
 from tasks.time_formats import ISO
 
@@ -146,7 +146,7 @@ class Understood:
         interval = choose_interval(self._station, times, self.answers, events=False)
         if interval.value is None:
             return Proposal(questions=interval.questions)
-        named = [self.columns[name] for name in self.when.start.names]
+        named = [] if self.when.start.has_slots else [self.columns[name] for name in self.when.start.names]
         moment = choose_moment(times, wall, interval.value, named, self.answers)
         rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, numbers, self.answers)
         layout = {**self.table.shape, **self.written, **self._formats}

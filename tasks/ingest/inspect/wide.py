@@ -12,6 +12,7 @@ from tasks.ingest.formats.unpivot import fitting_columns, unpivot_columns
 from tasks.ingest.inspect.answers import Choice, Question
 from tasks.ingest.inspect.grid import INTERVALS
 from tasks.ingest.inspect.groups import directed_stations
+from tasks.ingest.inspect.number_clocks import find_number_clocks
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import hints_at, is_value_of, words_of
@@ -19,9 +20,10 @@ from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.rows.format_times import read_both_ways
 from tasks.settings.shapes import Unpivot
+from tasks.time_formats import SLOT
 
 VALUE = "people"
-_FEWEST, _FEWEST_HOURS = 3, 12
+_FEWEST, _FEWEST_HOURS, _HOURS_OF_DAY = 3, 12, 24
 _MOST_SHOWN = 6
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%H.%M", "%Hh%M", "%H%M", "%I:%M %p", "%I:%M%p", "%I %p", "%I%p", "%I:%M:%S %p")
 _HOURS = ("%H", "%Hh", "%H h", "%H Uhr")
@@ -62,6 +64,11 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
         return Choice(_turn(table, pattern, exclude))
     columns = {name: table.profile(name) for name in table.names}
     numbers = [name for name, column in columns.items() if _holds_numbers(column)]
+    if slots := _slot_columns(numbers):
+        pattern, named = slots
+        stay = [name for name in table.names if name not in named and fitting_columns([name], pattern)]
+        said = {"a row per": f"column {pattern}: {_quote_names(named)}"}
+        return Choice(_turn(table, pattern, stay), (), said)
     found = _readings(numbers)
     if read_both_ways([reading.pattern for reading in found]):
         return Choice(None, [_ask_day(found)])
@@ -94,6 +101,26 @@ def _readings(numbers: Sequence[str]) -> list[_Reading]:
     best = [each for each in sure if len(each.columns) == most]
     ways = [each for each in best if read_both_ways([best[0].pattern, each.pattern])]
     return [best[0], *ways[:1]] if best else []
+
+
+def _slot_columns(numbers: Sequence[str]) -> tuple[str, list[str]] | None:
+    """Pattern of columns that are numbered as the slots of a day, T1 to T96 or 0 to 47, and those; None without any.
+
+    Those of 24 are hours, as `_readings` finds them.
+    """
+    named: dict[str, list[int]] = {}
+    for name in numbers:
+        if digits := re.fullmatch(r"(\D*)(\d{1,3})", name):
+            named.setdefault(digits[1], []).append(int(digits[2]))
+    found = [prefix for prefix, each in named.items() if _are_slots(each)]
+    if len(found) != 1:
+        return None
+    return _escape(found[0]) + "{slot}", [name for name in numbers if re.fullmatch(rf"{re.escape(found[0])}\d+", name)]
+
+
+def _are_slots(numbers: Sequence[int]) -> bool:
+    clocks = find_number_clocks("", [str(number) for number in numbers])
+    return len(numbers) > _HOURS_OF_DAY and len(clocks) == 1 and SLOT.fullmatch(clocks[0]) is not None
 
 
 def _prefix(numbers: Sequence[str]) -> str:

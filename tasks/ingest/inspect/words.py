@@ -66,7 +66,9 @@ _ROLES = {
     "时间|時間|日期",
     "hour": "hour|hr|hh|time|uhr|stunde|heure|hora|ora|时|時|时段|時段|시간",
     "time of day": "time|hour|hhmm|hhmmss|tod|uhrzeit|uhr|zeit|stunde|heure|hora|hora minuto|horario|orario|ora|minute|"
-    "minutes|min|second|seconds|sec|secs|start|begin|from|interval|slot|period|clock|时间|時間|时段|時段",
+    "minutes|min|second|seconds|sec|secs|start|begin|from|interval|slot|timeslot|period|clock|quarter|qtr|viertelstunde|intervall|tranche|"
+    "franja|tramo|faixa|fascia|block|bin|时间|時間|时段|時段",
+    "part of hour": "minute|minutes|min|mins|minuto|quarter|qtr|qhr|half|viertelstunde|quart|cuarto|fraction|slot|分",
     "entry value": "entry|entries|enter|entered|in|board|boarding|boarded|on|check in|checkin|tap in|einstieg|ein|"
     "montee|entree|entrada|subida|passenger boarded|ingresso|进站|進站|入站|승차",
     "exit value": "exit|exits|exited|out|alight|alighting|alighted|off|check out|checkout|tap out|ausstieg|aus|"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
+from tasks.digits import plain_numeral
 from tasks.ingest.rows.parse_values import distinct_texts
 from tasks.ingest.rows.rows_in import InputColumns
 from tasks.settings.columns import RowFilter
@@ -52,6 +53,8 @@ def matching(file: InputColumns, rows: RowFilter, prefix: str = "") -> tuple[Fla
 def _values_of(file: InputColumns, column: str, key: str) -> tuple[pa.Array, Int]:
     name = file.require(column, f'{key} = {{ "..." = [...] }}')
     texts, which = distinct_texts(file.rows.column(name))
+    if not pc.all(pc.string_is_ascii(texts)).as_py():
+        texts = pa.array(map(plain_numeral, texts.to_pylist()), pa.string())
     return pc.replace_substring_regex(texts, r"^([+-]?\d+)\.0+$", r"\1"), which
 
 

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.digits import plain_digits
+
 _MARKS = {",": ",", ".": r"\.", " ": r"[\p{Zs}\t]", "'": r"['\x{2019}]"}
 """Regular expression of each mark: a blank stands for every blank, an apostrophe for a typeset one, too."""
 
@@ -37,6 +39,13 @@ def plain_numbers(text: pa.Array, thousands: Collection[str], decimal: Collectio
     if "." not in decimal:
         plain = pc.if_else(pc.match_substring(plain, "."), None, plain)
     return pc.replace_substring(plain, ",", ".") if "," in decimal else plain
+
+
+def with_plain_digits(texts: pa.Array) -> pa.Array:
+    """Texts of numbers or times with the digits 0 to 9, see `plain_digits`; distinct values of a column."""
+    if pc.all(pc.string_is_ascii(texts)).as_py() is not False:
+        return texts
+    return pa.array([None if text is None else plain_digits(text) for text in texts.to_pylist()], texts.type)
 
 
 def is_missing(text: pa.Array, words: Collection[str]) -> npt.NDArray[np.bool_]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
-from tasks.time_formats import CLOCKS, DATES, EPOCHS, NUMBERS, PERIODS, SERIAL, format_regex
+from tasks.time_formats import AFTERNOON, CLOCKS, EPOCHS, ERAS, NUMBERS, PERIODS, SERIAL, dates_like, format_regex
 
 Times = npt.NDArray[np.datetime64]
 
@@ -43,6 +43,7 @@ _WIDE_BLANKS = "[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}]"
 _CLOCK = r"(\d{1,2})(?:[:h.]?(\d{2}))?(?::\d{2})?h?(?: ?([ap])\.? ?m\.?)?"
 _BETWEEN_CLOCKS = "-|\N{EN DASH}|to|a|\N{LATIN SMALL LETTER A WITH GRAVE}|bis"
 _PERIOD = re.compile(rf"(?<![\d:]){_CLOCK} ?(?:{_BETWEEN_CLOCKS}) ?{_CLOCK}$")
+_FIRST_YEAR = "\N{CJK UNIFIED IDEOGRAPH-5143}"
 _COARSE = 5
 """Seconds by which four digits of a day may miss."""
 
@@ -155,18 +156,28 @@ def _seconds(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[n
     hour, minute, second = (_whole(fields.get(name), rows) for name in ("hour", "minute", "second"))
     if "hour12" in fields:
         twelve = _whole(fields["hour12"], rows)
-        afternoon = np.asarray(pc.equal(fields["half"], "p").to_numpy(zero_copy_only=False), dtype=bool)
+        late = pc.or_(pc.starts_with(fields["half"], "p"), pc.is_in(fields["half"], pa.array(AFTERNOON)))
+        afternoon = np.asarray(late.to_numpy(zero_copy_only=False), dtype=bool)
         valid &= (twelve >= 1) & (twelve <= 12)
         hour = twelve % 12 + 12 * afternoon
     if "dayminute" in fields or "daysecond" in fields:
         second = _whole(fields.get("daysecond"), rows) + 60 * _whole(fields.get("dayminute"), rows)
         hour, minute, second = second // 3600, second // 60 % 60, second % 60
+    for name in fields:
+        if name.startswith("slot"):
+            length, first = map(int, name.removeprefix("slot").split("_"))
+            passed = (_whole(fields[name], rows) - first) * length
+            valid &= (passed >= 0) & (passed < (60 if {"hour", "hour12"} & {*fields} else 24 * 60))
+            hour, minute = hour + passed // 60, minute + passed % 60
     valid &= (hour <= LAST_HOUR) & (minute < 60) & (second <= 60)  # 60: a leap second, counted with the one before
     return ((days * 24 + hour) * 60 + minute) * 60 + np.minimum(second, 59), valid
 
 
 def _days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.bool_]]:
-    if "year2" in fields:
+    if era := {*ERAS} & {*fields}:
+        name = era.pop()
+        year = _whole(pc.replace_substring(fields[name], _FIRST_YEAR, "1"), rows) + ERAS[name]
+    elif "year2" in fields:
         year = _whole(fields["year2"], rows)
         year = year + np.where(year < 69, 2000, 1900)  # as POSIX reads %y
     else:
@@ -254,7 +265,7 @@ def _minute_of_day(hour: str, minute: str | None, half: str | None) -> int:
 
 def _whole_formats(sample: str, clocks: Sequence[str]) -> Iterator[str]:
     """Formats of date and time by the shape of one value: a date first, so that few of the many are compiled."""
-    for date in DATES:
+    for date in dates_like(sample):
         if not (start := _pattern(date, whole=False).match(sample)):
             continue
         rest = sample[start.end() :]

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.ingest.formats.columns import as_text, cut_texts
+from tasks.ingest.rows.format_numbers import with_plain_digits
 from tasks.ingest.rows.parse_values import distinct_texts
 
 _DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.](\d{4}|\d{2}))$"
@@ -47,7 +48,7 @@ def join_times(columns: Sequence[pa.Array], readable: bool = True) -> pa.Diction
     for part in parts[1:]:
         blank = pc.or_(blank, pc.equal(part, ""))
     joined = pc.if_else(blank, "", pc.binary_join_element_wise(*reversed(parts), " "))
-    return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), joined)
+    return pa.DictionaryArray.from_arrays(pa.array(which.astype(np.int32)), with_plain_digits(joined))
 
 
 def clock_digits(joined: pa.DictionaryArray) -> frozenset[int]:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from tasks.arrays import Int
 from tasks.clock import to_utc
+from tasks.ingest.rows.format_numbers import with_plain_digits
 from tasks.ingest.rows.format_times import ParsedTimes, are_periods, parse_times
 from tasks.ingest.rows.parse_values import distinct_values
 from tasks.time_formats import CLOCKS, ISO
@@ -105,6 +106,8 @@ def read_times(
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         return _read_instants(column, shift)
     values, which = distinct_values(column)
+    if pa.types.is_string(values.type):
+        values = with_plain_digits(values)
     aware, naive, blank = _by_kind(values, formats or (ISO,))
     if not dates and pa.types.is_string(values.type):
         naive[_are_bare(values)] = np.datetime64("NaT")

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tasks.arrays import Int
 from tasks.ingest.formats.columns import as_text
-from tasks.ingest.rows.format_numbers import is_missing, may_be_thousands, plain_numbers
+from tasks.ingest.rows.format_numbers import is_missing, may_be_thousands, plain_numbers, with_plain_digits
 from tasks.ingest.rows.rejections import Rejections
 from tasks.settings.sources.rows import RowSource
 from tasks.stations.ids import IdMap, is_excluded, plain_id
@@ -180,6 +180,7 @@ def _numbers(
         nothing = np.asarray(values.is_null().to_numpy(zero_copy_only=False), dtype=bool)
         return np.full(len(values), np.nan), nothing, np.zeros(len(values), dtype=bool)
     text = pc.utf8_lower(pc.utf8_trim_whitespace(pc.fill_null(values.cast(pa.string()), "")))
+    text = with_plain_digits(text)
     blank, withheld = is_missing(text, _BLANK), is_missing(text, words)
     if config is not None and (config.thousands or config.decimal):
         text = plain_numbers(text, config.thousands, config.decimal)

@@ -78,7 +78,7 @@ class RowSource(BaseSource):
         exclude_if=lambda formats: not formats,
         description='Format of times as strptime writes it, or several that are tried in order: "%d/%m/%Y %H:%M", '
         '"%m/%d/%Y %I:%M:%S %p", "%H:%M - *" (a period by its start), "%Y-%m-%d minute_of_day", '
-        '"epoch", "epoch_ms", "excel" (days of a spreadsheet); ISO 8601 without it.',
+        '"%Y-%m-%d slot_15min_from_1", "epoch", "epoch_ms", "excel" (days of a spreadsheet); ISO 8601 without it.',
     )
     time_is: Literal["start", "end", "last_minute"] = Field(
         "start",

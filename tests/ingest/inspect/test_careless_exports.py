@@ -99,9 +99,9 @@ REJECTED = {
         "station,day,time,passengers\n" + per_quarter("A,2024-W10-1,{t},{n}\nA,2024-W10-2,{t},{i}"),
         "not recognised",
     ),
-    "days of an era": (
-        "station,day,time,passengers\n" + per_quarter("A,令和6年3月4日,{t},{n}\nA,令和6年3月5日,{t},{i}"),
-        "--time DAY,HOUR --time-format",
+    "days of another calendar": (
+        "station,day,time,passengers\n" + per_quarter("A,1402/12/14,{t},{n}\nA,1402/12/15,{t},{i}"),
+        "Persian or Islamic calendar",
     ),
     "sums of days at midnight": (
         PLAIN + "".join(f"A,2024-03-{d} 00:00,36\n" + per_quarter(f"A,2024-03-{d} {{t}},{{n}}") for d in (13, 14, 15)),

@@ -53,6 +53,53 @@ def test_numbers_of_an_hour_that_may_be_either_are_asked_about(tmp_path: Path) -
     assert landed(tmp_path, told)["A", at("2024-03-14T10:15")] == (7,)
 
 
-def test_numbers_of_quarters_are_no_times_of_day(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("minutes", "first", "word"),
+    [
+        (15, 1, "slot_15min_from_1"),
+        (15, 0, "slot_15min_from_0"),
+        (10, 1, "slot_10min_from_1"),
+        (60, 1, "slot_60min_from_1"),
+    ],
+)
+def test_slots_of_a_whole_day_are_recognised_by_their_number(
+    tmp_path: Path, minutes: int, first: int, word: str
+) -> None:
+    text = _day(lambda m: m // minutes + first, range(0, 1440, minutes), "PERIOD")
+    found = look(tmp_path, a__csv=text)
+    assert options(found) == []
+    assert found.source["time_format"] == f"%Y-%m-%d {word}"
+    assert found.network["interval_minutes"] == minutes
+    assert landed(tmp_path, found)["A", at("2024-03-14T09:00")] == (540 // 15 % 7 + 1,)
+
+
+def test_slots_of_a_part_of_the_day_are_asked_about(tmp_path: Path) -> None:
+    text = _day(lambda m: m // 15 + 1, range(300, 1410, 15), "slot")
+    asked = look(tmp_path, a__csv=text)
+    assert options(asked) == ["--time-format"]
+    assert '"%Y-%m-%d slot_15min_from_1": 05:00 to 23:15' in asked.questions[0].line()
+    assert '"%Y-%m-%d slot_15min_from_0": 05:15 to 23:30' in asked.questions[0].line()
+    found = look(tmp_path, Answers(timezone="UTC", time_format=("%Y-%m-%d slot_15min_from_1",)), a__csv=text)
+    assert landed(tmp_path, found)["A", NINE] == (555 // 15 % 7 + 1,)
+
+
+def test_numbers_that_go_on_past_the_day_are_no_times_of_day(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no column looks like the hour"):
-        look(tmp_path, a__csv=_day(lambda m: m // 15 + 1, range(0, 1440, 15), "TIME"))
+        look(tmp_path, a__csv=_day(lambda m: m // 15 + 1, range(0, 1500, 15), "interval"))
+
+
+@pytest.mark.parametrize(("first", "prefix"), [(1, "T"), (0, ""), (1, "Q")])
+def test_columns_that_are_numbered_as_slots_become_rows(tmp_path: Path, first: int, prefix: str) -> None:
+    names = ",".join(f"{prefix}{number + first}" for number in range(48))
+    counts = ",".join(str(number % 9 + 1) for number in range(48))
+    found = look(tmp_path, a__csv=f"station,date,{names}\nA,2024-03-14,{counts}\nB,2024-03-14,{counts}\n")
+    assert options(found) == []
+    assert landed(tmp_path, found)["A", at("2024-03-14T09:30")] == (19 % 9 + 1,)
+
+
+@pytest.mark.parametrize(("name", "part"), [("minute", lambda q: 15 * q), ("quarter", lambda q: q + 1)])
+def test_an_hour_and_its_part_in_two_columns_are_a_time(tmp_path: Path, name: str, part: Callable[[int], int]) -> None:
+    rows = (f"A,2024-03-14,{h},{part(q)},{(h * 4 + q) % 7 + 1}\n" for h in range(5, 20) for q in range(4))
+    found = look(tmp_path, a__csv=f"station,date,hour,{name},boardings\n" + "".join(rows))
+    assert options(found) == []
+    assert landed(tmp_path, found)["A", NINE] == (37 % 7 + 1,)

@@ -417,3 +417,23 @@ def test_a_value_to_leave_out_that_is_not_there_is_named(tmp_path: Path) -> None
         look(tmp_path, Answers(timezone="UTC", where_not=(("gate", "3"),)), a__csv=COUNTS)
     with pytest.raises(ConfigError, match="leave no row: gate is not 1 or 2"):
         look(tmp_path, Answers(timezone="UTC", where_not=(("gate", "1"), ("gate", "2"))), a__csv=COUNTS)
+
+
+@pytest.mark.parametrize(
+    ("day", "word"),
+    [
+        ("14/03/2567", "%d/%m/buddhist_year"),
+        ("2567-03-14", "buddhist_year-%m-%d"),
+        ("113/03/14", "roc_year/%m/%d"),
+        ("\u4ee4\u548c6\u5e743\u670814\u65e5", "\u4ee4\u548creiwa_year\u5e74%m\u6708%d\u65e5"),
+        ("R6.3.14", "Rreiwa_year.%m.%d"),
+        ("\u0662\u0660\u0662\u0664-\u0660\u0663-\u0661\u0664", "%Y-%m-%d"),
+        ("\uff12\uff10\uff12\uff14\u5e74\uff13\u6708\uff11\uff14\u65e5", "%Y\u5e74%m\u6708%d\u65e5"),
+    ],
+)
+def test_days_of_other_eras_and_scripts_are_read_where_their_year_says_so(tmp_path: Path, day: str, word: str) -> None:
+    rows = (f"{gate},{day},{h}:{m:02},{h + m}\n" for h in (7, 8) for m in (0, 15, 30, 45) for gate in "AB")
+    found = look(tmp_path, a__csv="station,day,time,passengers\n" + "".join(rows))
+    assert options(found) == []
+    assert found.source.get("time_format", "%Y-%m-%d %H:%M").startswith(word)
+    assert landed(tmp_path, found)["B", at("2024-03-14T08:15")] == (23,)

@@ -30,6 +30,35 @@ def _bench(folder: Path, clocks: list[str], **source: object) -> Bench:
         ("%Y-%m-%d %H%M%S", ["1500", "91500", "101500", "094500", "0", "133000"]),
         ("%Y-%m-%d minute_of_day", ["15", "555", "615", "0585", "0", "810"]),
         ("%Y-%m-%d second_of_day", ["900", "33300", "36900", "035100", "0", "48600"]),
+        ("%Y-%m-%d slot_15min_from_1", ["2", "38", "42", "040", "1", "55.0"]),
+        ("%Y-%m-%d slot_5min_from_0", ["3", "111", "123", "117", "0", "162"]),
+        ("%Y-%m-%d %H slot_15min_from_1", ["0 2", "9 2", "10 2", "9 4", "00 1", "13 3"]),
+        (
+            "%Y-%m-%d %p %I:%M",
+            [
+                "\u4e0a\u5348 12:15",
+                "\u5348\u524d 9:15",
+                "am 10:15",
+                "\uc624\uc804 9:45",
+                "\u0635 12:00",
+                "\u4e0b\u5348 1:30",
+            ],
+        ),
+        (
+            "%Y-%m-%d %I:%M %p",
+            ["12:15 \u03c0.\u03bc.", "9:15 FM", "10:15 a. m.", "9:45 \xd6\xd6", "12:00 de.", "1:30 \u03bc.\u03bc."],
+        ),
+        (
+            "iso",
+            [
+                "\u0660\u0660:\u0661\u0665",
+                "\u06f0\u06f9:\u06f1\u06f5",
+                "\uff11\uff10\uff1a\uff11\uff15",
+                "09:45",
+                "\u200f00:00",
+                "13:30",
+            ],
+        ),
     ],
 )
 def test_a_format_reads_times_of_day_that_are_one_number(tmp_path: Path, time_format: str, clocks: list[str]) -> None:
@@ -46,6 +75,51 @@ def test_whole_numbers_of_a_typed_file_are_read_alike(tmp_path: Path) -> None:
     bench.put("f.parquet", pa.table({"station_id": ["A"] * 3, "DAY": [DAY] * 3, "CLOCK": clocks, "entries": [1] * 3}))
     bench.ingest()
     assert {minute for _, minute in bench.truth()} == {at(f"{DAY}T{t}") for t in ("00:15", "09:15", "10:15")}
+
+
+@pytest.mark.parametrize(
+    ("time_format", "times"),
+    [
+        ("%d/%m/buddhist_year %H:%M", ["29/02/2567 09:15"]),
+        ("roc_year%m%d %H%M", ["1130229 0915"]),
+        ("roc_year/%m/%d %H:%M", ["113/2/29 09:15"]),
+        ("Rreiwa_year.%m.%d %H:%M", ["R6.2.29 09:15"]),
+        (
+            "\u4ee4\u548creiwa_year\u5e74%m\u6708%d\u65e5 %H:%M",
+            [
+                "\u4ee4\u548c6\u5e742\u670829\u65e5 09:15",
+                "\u4ee4\u548c\uff16\u5e74\uff12\u6708\uff12\uff19\u65e5 09:15",
+            ],
+        ),
+    ],
+)
+def test_years_of_other_eras_are_read_by_the_format_that_names_them(
+    tmp_path: Path, time_format: str, times: list[str]
+) -> None:
+    bench = Bench.counts(tmp_path, NETWORK, columns={"minute": "at"}, time_format=time_format)
+    bench.put("f.csv", "".join(["station_id,at,entries\n", *(f"{at_},{at_},3\n" for at_ in times)]))
+    bench.ingest()
+    assert {minute for _, minute in bench.truth()} == {at("2024-02-29T09:15")}
+    assert not bench.rejects()
+
+
+def test_counts_are_read_in_the_digits_of_other_scripts_and_footnotes_are_none(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, NETWORK, thousands=",")
+    counts = ("\u0661\u0662\u066c\u0663\u0664\u0665", "\u06f7", "\uff14\uff12", "12\xb2", "\xbd")
+    rows = (
+        f'A,2024-05-09T09:{15 * (i % 4):02}Z,"{n}"\n' if i < 4 else f'A,2024-05-09T10:00Z,"{n}"\n'
+        for i, n in enumerate(counts)
+    )
+    bench.put("f.csv", "station_id,minute_utc,entries\n" + "".join(rows))
+    bench.ingest()
+    assert [count for (count,) in bench.truth().values() if count] == [12345, 7, 42]
+    assert [reason for _, reason, _ in bench.rejects()] == ["not_a_number"] * 2
+
+
+@pytest.mark.parametrize("time_format", ["%Y-%m-%d slot_7min_from_1", "%Y-%m-%d %H slot_45min_from_1"])
+def test_slots_divide_the_day_or_the_hour(time_format: str) -> None:
+    with pytest.raises(ConfigError, match="do not divide the day"):
+        check_format(time_format)
 
 
 @pytest.mark.parametrize("clock", ["975", "2860", "12345", "4815"])

@@ -1,0 +1,91 @@
+"""Times of day that are one number: hours and minutes, counts since midnight, numbers of slots."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from tasks.arrays import Int
+from tasks.ingest.inspect.words import words_of
+from tasks.time_formats import MINUTE_OF_DAY, SECOND_OF_DAY
+
+_FEWEST_HOURS = 3
+_MINUTES = frozenset({"minute", "minutes", "min", "mins"})
+_COUNTED = _MINUTES | {"second", "seconds", "sec", "secs"}
+"""Words of a name that say that a time of day is counted from midnight."""
+_LEAST = {MINUTE_OF_DAY: 100, SECOND_OF_DAY: 2401}
+"""What the latest of some times of day is at the least, so that they are no hours or numbers of intervals."""
+_LENGTHS = (60, 30, 20, 15, 10, 5)
+"""Minutes of the slots into which days are cut."""
+_FEWEST_SLOTS = 8
+
+
+def find_number_clocks(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """What values may be as times of day without signs (915, 555 or 33300 for 09:15, or 38); none where they cannot.
+
+    Several where all of them fit, as the values span too little of a day.
+
+    Args:
+        name: of the column.
+        values: distinct ones.
+    """
+    whole = [re.sub(r"\.0+$", "", value) for value in values]
+    if not whole or not all(re.fullmatch(r"\d{1,6}", value) for value in whole):
+        return ()
+    numbers, words = np.unique([int(value) for value in whole]), {*words_of(name)}
+    slots = _find_slots(numbers)
+    if slots is None:
+        return ()
+    found = _find_clocks(numbers, padded=len({*map(len, whole)}) == 1)
+    counted = MINUTE_OF_DAY if _MINUTES & words else SECOND_OF_DAY
+    if not _COUNTED & words:
+        return slots if len(slots) == 1 else (*found, *slots)
+    fits = numbers.max() <= (1440 if counted == MINUTE_OF_DAY else 86_400)
+    both = (found[0], counted) if found and fits and counted not in found else found
+    return (*both, *slots) if both else ()
+
+
+def _find_clocks(numbers: Int, *, padded: bool) -> tuple[str, ...]:
+    """Clocks that show all of some whole numbers; one alone where the other would show 99 minutes in an hour.
+
+    Args:
+        numbers: distinct ones.
+        padded: whether all have the same number of digits.
+    """
+    most = int(numbers.max())
+    for digits, word, last in (("%H%M", MINUTE_OF_DAY, 1440), ("%H%M%S", SECOND_OF_DAY, 86_400)):
+        long = word == SECOND_OF_DAY
+        grouped = most <= (240_000 if long else 2400) and bool((numbers % 100 < 60).all())
+        grouped = grouped and (not long or bool((numbers // 100 % 100 < 60).all()))
+        if most < _LEAST[word] or not (grouped or most <= last):
+            continue
+        sure = most > last or (padded and numbers.min() < 10 ** (5 if long else 3))
+        if grouped:
+            hours = len(np.unique(numbers // (10_000 if long else 100)))
+            return (digits,) if sure or hours >= _FEWEST_HOURS else (digits, word)
+        return (word,) if not long or (numbers % 60 == 0).all() else ()
+    return ()
+
+
+def _find_slots(numbers: Int) -> tuple[str, ...] | None:
+    """Words for slots that numbers in a row may be: one where they are those of a whole day, else all that fit.
+
+    Not known where they are those of a day on which the clocks were put back, which has an hour twice.
+    """
+    first, last = int(numbers[0]), int(numbers[-1])
+    if (first, last, len(numbers)) == (1, 12, 12):
+        return None  # hours of half a day
+    if len(numbers) < _FEWEST_SLOTS or len(numbers) < (last - first + 1) * 0.8:
+        return ()
+    for length in _LENGTHS:
+        slots = 24 * 60 // length
+        if first in (0, 1) and len(numbers) in (slots, slots + 60 // length) and last == first + len(numbers) - 1:
+            return (f"slot_{length}min_from_{first}",) if len(numbers) == slots else None
+    return tuple(
+        f"slot_{length}min_from_{begin}"
+        for length in _LENGTHS
+        for begin in (1, 0)
+        if begin <= first and last - begin < 24 * 60 // length <= 2 * (last + 1)
+    )
