@@ -77,7 +77,9 @@ _TEXTS = {
     "a": rf"{_LETTER}{{2,10}}\.?",
     "A": rf"{_LETTER}{{2,10}}\.?",
     "w": r"\d",
-    "u": r"\d",
+    "u": r"(?P<isoday>[1-7])",
+    "G": r"(?P<isoyear>\d{4})",
+    "V": r"(?P<isoweek>\d{2})",
     "%": "%",
     "1": r"(?P<dayminute>\d{1,4})(?:\.0+)?",
     "2": r"(?P<daysecond>\d{1,6})(?:\.0+)?",
@@ -91,9 +93,9 @@ _TEXTS = {
 _PIECES = re.compile(rf"%.|\s+|{SLOT.pattern}|(?:(?!{SLOT.pattern})[^%\s])+|%$")
 _SHORT_CLOCKS = {"%H%M%S": "%4", "%H%M": "%3"}
 """Clocks of digits alone, and the directives by which they are read where a tool cut the zeros in front."""
-_NUMERIC = {*_DIGITS, "Y", "y", "j", "f", "w", "u", "5", "6", "7", "8"}
+_NUMERIC = {*_DIGITS, "Y", "y", "j", "f", "w", "u", "G", "V", "5", "6", "7", "8"}
 _HOUR = re.compile("%[HI]")
-_WEEKS = frozenset("UWGV")
+_WEEKS = frozenset("UW")
 _REST = "*"
 """At the end of a format: what follows is passed over, such as the end of a period (07:00 - 07:15)."""
 _DASHES = (" - ", "-", " \N{EN DASH} ", "\N{EN DASH}", " to ", " a ")
@@ -103,6 +105,7 @@ DATES = (
     *(f"{a}{sep}{b}{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")) for a, b in (("%d", "%m"), ("%m", "%d"))),
     *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
     *("%Y\u5e74%m\u6708%d\u65e5", "%Y\ub144 %m\uc6d4 %d\uc77c"),
+    *("%G-W%V-%u", "%GW%V%u"),
     *("%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),
 )
 """Formats of a date that are suggested."""
@@ -216,6 +219,7 @@ def check_format(text: str) -> None:
     dated = any(f"<{year}>" in pattern for year in years) and (
         "<yearday>" in pattern or (("<month>" in pattern or "<name>" in pattern) and "<day>" in pattern)
     )
+    dated = dated or all(f"<{name}>" in pattern for name in ("isoyear", "isoweek", "isoday"))
     if not dated:
         raise ConfigError(
             f"time format {text!r} has no whole date: give year, month and day, as in %d/%m/%Y %H:%M "

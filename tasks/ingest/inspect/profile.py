@@ -14,7 +14,7 @@ import pyarrow as pa
 from tasks.arrays import Int
 from tasks.digits import plain_numeral
 from tasks.ingest.inspect.number_clocks import find_number_clocks
-from tasks.ingest.inspect.words import hints_at
+from tasks.ingest.inspect.words import hints_at, is_value_of
 from tasks.ingest.rows.format_times import are_periods, fitting_formats, suggest_formats
 from tasks.ingest.rows.parse_times import read_times
 from tasks.time_formats import CLOCKS, EPOCHS, ISO, PERIODS, SERIAL, dates_like
@@ -97,7 +97,7 @@ class Column:
     @cached_property
     def date_formats(self) -> tuple[str, ...]:
         """Formats of a date alone that read every value; one that carries midnight along is a date."""
-        bare = sorted({_MIDNIGHT.sub("", value) for value in self.sample})
+        bare = sorted({_MIDNIGHT.sub("", value) for value in self.sample if not is_value_of(value, "total value")})
         return (
             () if not bare or _all_whole_below(bare, 10_000_000) else tuple(fitting_formats(bare, dates_like(bare[0])))
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from tasks.ingest.inspect.time_columns import When
 from tasks.ingest.inspect.times import choose_times
 from tasks.ingest.inspect.totals import choose_excluded
 from tasks.ingest.inspect.understood import Proposal, Understood
-from tasks.ingest.inspect.wide import turn_columns
+from tasks.ingest.inspect.wide import VALUE, turn_columns
 from tasks.ingest.inspect.written import choose_writing
 
 
@@ -36,6 +36,8 @@ def propose(table: Table, answers: Answers) -> Proposal:
     if dated.value is None:
         return Proposal(questions=[*turned.questions, *dated.questions])
     table = dated.value
+    if "unpivot" in table.shape and not (answers.count or answers.entries or answers.exits):
+        answers = replace(answers, count=(VALUE,))  # a total that stands beside them would count everybody again
     columns = {name: table.profile(name) for name in table.names}
     if answered := answered_filter(columns, answers):
         table = table.only(chosen_rows(columns, answered))
@@ -58,6 +60,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
         return Proposal(questions=questions, said=said)
     directed = [target.where[0] for target in people.value.targets.values() if target.where]
     named = [target.column for target in people.value.targets.values() if target.column]
+    _check_names(table, [*taken, *directed, *named])
     chosen = choose_filter(columns, [*taken, *directed, *named], answers, answered)
     written = choose_writing([columns[name] for name in named], answers)
     found = Understood(table, columns, when, where, people.value, written.value or {}, answers)
@@ -69,6 +72,22 @@ def propose(table: Table, answers: Answers) -> Proposal:
     stations = {"exclude": excluded.value} if excluded.value else {}
     summary = {**said, **chosen.said, **written.said, **excluded.said, **rest.said}
     return replace(rest, source=source, questions=asked, said=summary, stations=stations)
+
+
+def _check_names(table: Table, used: Sequence[str]) -> None:
+    """Whether no two columns are called as one that is used.
+
+    Raises:
+        SourceError: if two are.
+    """
+    twice = [name for name in used if table.names.count(name) > 1]
+    if twice:
+        names = ",".join(name if table.names.count(name) == 1 else f"NAME{i}" for i, name in enumerate(table.names, 1))
+        skipped = table.shape.get("skip_rows", 0) + 1
+        raise SourceError(
+            f"{table.names.count(twice[0])} columns are called {twice[0]!r}: give each its own name, "
+            f"--header '{names}' --skip-rows {skipped}"
+        )
 
 
 def _check_fixed_width(columns: Mapping[str, Column]) -> None:

@@ -7,8 +7,10 @@ import unicodedata
 from functools import cache
 
 _ROLES = {
-    "station": "station|stations|stop|stops|standort|haltestelle|bahnhof|gare|arret|estacion|estacao|parada|stazione|"
-    "fermata|kiosk|dock|terminal|halte|zastavka|stanice|przystanek|station complex|stationid|stopid|车站|"
+    "station": "station|stations|stn|stop|stops|standort|haltestelle|bahnhof|gare|arret|estacion|estacao|parada|"
+    "stazione|fermata|kiosk|dock|terminal|halte|zastavka|stanice|megallo|allomas|stacja|durak|istasyon|stasiun|stasjon|asema|pysakki|"
+    "hallplats|สถานี|ایستگاه|"
+    "przystanek|station complex|stationid|stopid|车站|"
     "車站|站点|站點|站名|站|駅|場站|역|역명",
     "place": "site|zone|location|lieu|ort|gate|gates|counter|sensor|detector|zahlstelle|punkt|point|unit|platform|"
     "entrance|place",
@@ -17,10 +19,12 @@ _ROLES = {
     "name": "name|nom|libelle|bezeichnung|nombre|label|title|description|desc|名称|名稱",
     "coordinate": "lat|lon|lng|long|latitude|longitude|coord|coordinate|x|y|ost|nord|easting|northing|geom|wkt|"
     "georeference",
-    "entry": "entries|entry|entered|enter|in|ins|boarding|boardings|boarded|board|on|ons|einstieg|einstiege|einsteiger|"
+    "entry": "nastup|nastupy|felszallo|felszallok|wsiadajacy|binis|pastigande|pastigende|nousijat|naik|"
+    "entries|entry|entered|enter|in|ins|boarding|boardings|boarded|board|on|ons|einstieg|einstiege|einsteiger|"
     "ein|montees|montants|montant|entree|entrees|entradas|entrada|subidas|suben|ingressi|entrate|进站|進站|入站|"
     "进|進|乗車|승차",
-    "exit": "exits|exit|exited|out|outs|"
+    "exit": "vystup|vystupy|leszallo|leszallok|wysiadajacy|inis|avstigande|avstigende|poistujat|turun|"
+    "exits|exit|exited|out|outs|"
     "alighting|alightings|alighted|alight|off|offs|ausstieg|ausstiege|aussteiger|aus|"
     "descentes|descendants|descendant|sortie|sorties|salidas|salida|saidas|bajadas|bajan|uscite|出站|出|降車|하차",
     "count": "count|counts|riders|rider|ridership|passengers|passenger|pax|people|persons|volume|trips|total|anzahl|"

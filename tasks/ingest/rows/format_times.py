@@ -174,6 +174,8 @@ def _seconds(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[n
 
 
 def _days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.bool_]]:
+    if "isoweek" in fields:
+        return _iso_days(fields, rows)
     if era := {*ERAS} & {*fields}:
         name = era.pop()
         year = _whole(pc.replace_substring(fields[name], _FIRST_YEAR, "1"), rows) + ERAS[name]
@@ -195,6 +197,15 @@ def _days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.b
     first = start.astype("datetime64[D]")
     length = (end.astype("datetime64[D]") - first).astype(np.int64)
     return (first.astype(np.int64) + day - 1), (day >= 1) & (day <= length)
+
+
+def _iso_days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.bool_]]:
+    """Days of weeks of ISO 8601, and which of them the calendar has: a year has 52 or 53 weeks."""
+    year, week, weekday = (_whole(fields.get(name), rows) for name in ("isoyear", "isoweek", "isoday"))
+    fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64) + 3  # is in the first week
+    monday = fourth - (fourth + 3) % 7 + 7 * (week - 1)  # 1970 began on a Thursday
+    own = (monday + 3).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
+    return monday + weekday - 1, (week >= 1) & (own == year)
 
 
 def _month(names: pa.Array) -> Int:

@@ -49,7 +49,6 @@ ASKED = {
         "--time-is",
     ),
     "weekdays without a date": ("station,weekday,time,passengers\n" + per_quarter("A,Mon,{t},{n}"), "--constant"),
-    "dates of weeks": (PLAIN + per_quarter("A,2024-W10-1 {t},{n}"), "--time"),
     "a day that ends the intervals": (
         PLAIN
         + "".join(f"A,2024-03-13 {i // 4:02d}:{i % 4 * 15:02d},{i % 7}\n" for i in range(1, 96))

@@ -90,8 +90,8 @@ def test_numbers_that_go_on_past_the_day_are_no_times_of_day(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(("first", "prefix"), [(1, "T"), (0, ""), (1, "Q")])
 def test_columns_that_are_numbered_as_slots_become_rows(tmp_path: Path, first: int, prefix: str) -> None:
-    names = ",".join(f"{prefix}{number + first}" for number in range(48))
-    counts = ",".join(str(number % 9 + 1) for number in range(48))
+    names = ",".join([*(f"{prefix}{number + first}" for number in range(48)), "Total"])
+    counts = ",".join([*(str(number % 9 + 1) for number in range(48)), "237"])
     found = look(tmp_path, a__csv=f"station,date,{names}\nA,2024-03-14,{counts}\nB,2024-03-14,{counts}\n")
     assert options(found) == []
     assert landed(tmp_path, found)["A", at("2024-03-14T09:30")] == (19 % 9 + 1,)

@@ -422,6 +422,7 @@ def test_a_value_to_leave_out_that_is_not_there_is_named(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("day", "word"),
     [
+        ("2024-W11-4", "%G-W%V-%u"),
         ("14/03/2567", "%d/%m/buddhist_year"),
         ("2567-03-14", "buddhist_year-%m-%d"),
         ("113/03/14", "roc_year/%m/%d"),
@@ -437,3 +438,20 @@ def test_days_of_other_eras_and_scripts_are_read_where_their_year_says_so(tmp_pa
     assert options(found) == []
     assert found.source.get("time_format", "%Y-%m-%d %H:%M").startswith(word)
     assert landed(tmp_path, found)["B", at("2024-03-14T08:15")] == (23,)
+
+
+def test_columns_that_are_called_the_same_are_named_apart_by_the_option_that_is_shown(tmp_path: Path) -> None:
+    text = COUNTS.replace("boardings,alightings", "count,count")
+    with pytest.raises(
+        SourceError, match=r"2 columns are called 'count'.*--header 'gate,when,NAME3,NAME4' --skip-rows 1"
+    ):
+        look(tmp_path, a__csv=text)
+    keys = {"header": ["gate", "when", "in", "out"], "skip_rows": 1}
+    assert landed(tmp_path, look(tmp_path, UTC, keys, a__csv=text))["2", at("2024-03-04T07:30")] == (31, 2)
+
+
+def test_a_total_below_the_dates_is_one_rejected_row(tmp_path: Path) -> None:
+    rows = "".join(f"03/1{d}/2024,{h}:00,A,{h + d}\n" for d in (3, 4) for h in range(6, 12))
+    found = look(tmp_path, a__csv="Date,Hour,Station,Entries\n" + rows + "Total,,,150\n")
+    assert options(found) == []
+    assert landed(tmp_path, found)["A", at("2024-03-14T09:00")] == (13,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from support.ingest_bench import Bench, at
 from tasks.errors import ConfigError
 from tasks.ingest.rejects import PiecesProblem
 from tasks.ingest.rows.earlier_rows import EarlierRows
+from tasks.ingest.rows.format_times import parse_times
 from tasks.time_formats import check_format
 
 NETWORK = {"timezone": "UTC", "interval_minutes": 15, "targets": ["entries"]}
@@ -75,6 +77,13 @@ def test_whole_numbers_of_a_typed_file_are_read_alike(tmp_path: Path) -> None:
     bench.put("f.parquet", pa.table({"station_id": ["A"] * 3, "DAY": [DAY] * 3, "CLOCK": clocks, "entries": [1] * 3}))
     bench.ingest()
     assert {minute for _, minute in bench.truth()} == {at(f"{DAY}T{t}") for t in ("00:15", "09:15", "10:15")}
+
+
+def test_days_of_iso_weeks_are_those_of_the_calendar_and_a_week_that_a_year_lacks_is_none() -> None:
+    days = [date(1998, 1, 1) + timedelta(37 * i) for i in range(300)]
+    texts = [f"{year}-W{week:02}-{day} 07:00" for year, week, day in (each.isocalendar() for each in days)]
+    read = parse_times(pa.array([*texts, "2023-W53-1 07:00", "2020-W00-1 07:00"]), ["%G-W%V-%u %H:%M"]).wall
+    assert [str(each) for each in read] == [*(f"{each}T07:00:00" for each in days), "NaT", "NaT"]
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def test_it_stays_open_which_number_is_the_day() -> None:
         ("%H:%M", "no whole date"),
         ("%Y-%m-%d %I:%M", "%I and %p need one another"),
         ("%Y-%m-%d %Q:%M", "%Q is no directive"),
-        ("%G-W%V-%u %H:%M", "weeks"),
+        ("%Y-W%W-%w %H:%M", "weeks"),
         ("%Y-%m-%d %H:%M %H", "twice"),
         ("%Y-%m-%d %H:%", "is no directive"),
     ],
