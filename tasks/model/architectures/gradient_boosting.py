@@ -19,10 +19,10 @@ from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Ten
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._boosting.inputs import BoostingRows, RowSettings, boosting_rows
-from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
 from tasks.model.bins import bin_sums
 from tasks.model.channel_inputs import mask_channels, names_of
 from tasks.model.networks.onnx import OnnxNetwork
+from tasks.model.networks.onnx_trees import Bins, export_trees
 from tasks.model.origin_chunks import chunks
 from tasks.model.uncertainty.counts import HIGHEST
 from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles

@@ -13,14 +13,13 @@ from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Range, Space, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
-from tasks.model.architectures._linear.fit import LinearConfig, fit_linear
-from tasks.model.architectures._linear.forecaster import LinearForecaster
-from tasks.model.architectures._next_hour.blend import blend, learn_weights
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
 from tasks.model.architectures._next_hour.row_weights import Age, shared_dispersion, station_weights, weighted_rows
 from tasks.model.architectures._next_hour.samples import Augment, Samples, draw
+from tasks.model.architectures._next_hour.start import Base, StartForecaster, fit_start, load_start
 from tasks.model.architectures._next_hour.weights import Weights, adopt
+from tasks.model.blend import blend, learn_weights
 from tasks.model.channel_inputs import ChannelScales, learn_scales
 from tasks.model.networks.fit import (
     FitRows,
@@ -62,9 +61,7 @@ class NextHourConfig(ModelConfig):
     max_samples: int = Field(60_000, ge=1, description="Training rows (an origin at a station), at most.")
     max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
-    base: Literal["linear_level", "profile_times_level"] = Field(
-        "linear_level", description="Forecast that the network starts from and corrects."
-    )
+    base: Base = Field("boosted_level", description="Forecast that the network starts from and corrects.")
     blend: bool = Field(True, description="Blend the network with its start, by weights learnt on the validation days.")
     inputs: InputSettings = InputSettings()
     augment: Augment = Augment()
@@ -74,7 +71,7 @@ class Given(NamedTuple):
     """What rows are made with beside the settings: scales of the extra channels, and the forecast they start from."""
 
     scales: ChannelScales
-    start: LinearForecaster | None
+    start: StartForecaster | None
 
 
 class NextHourLstm(BaseArchitecture):
@@ -112,8 +109,9 @@ class NextHourLstm(BaseArchitecture):
 
         config, known = self.config, features.grid.stations
         rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
-        linear = fit_linear(features, split, LinearConfig()) if config.base == "linear_level" else None
-        given = Given(scales, linear.judged if linear else None)
+        base = fit_start(config.base, features, split, seed)
+        given = Given(scales, base.judged if base else None)
+        log.notes |= base.notes if base else {}
         train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, given)
         held = self._draw(features, split.validation, config.max_validation, "validation", rng, None, given)
         weights = station_weights(train, len(known), config.fairness, features.grid.total is not None)
@@ -133,7 +131,7 @@ class NextHourLstm(BaseArchitecture):
         del train  # its arrays are those of the rows, which later give way to longer ones
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
-        given = given._replace(start=linear.fitted if linear else None)
+        given = given._replace(start=base.fitted if base else None)
         settled = self._settle(model, watched, held, features.grid, log)
         if config.refit and log.notes["best_epoch"]:
             rows = join_rows(rows, self._fresh(features, split, weights, age, rng, given))
@@ -148,7 +146,7 @@ class NextHourLstm(BaseArchitecture):
 
         output = np.asarray(model.predict(watched.inputs, batch_size=VALIDATION_BATCH, verbose=0))
         settled: dict[str, Any] = {}
-        if self.config.blend and self.config.base == "linear_level":
+        if self.config.blend and self.config.base != "profile_times_level":
             start = held.windows.base
             settled["blend_weights"] = learn_weights(output, start, held.truth, watched.weight, held.origin)
             output = blend(output, start, settled["blend_weights"])
@@ -242,7 +240,7 @@ class NextHourLstm(BaseArchitecture):
                 trail=int(config.get("trail", 0)),
                 total_calibration=Calibration(**own) if (own := config.get("total_calibration")) else None,
                 scales={name: (float(m), float(d)) for name, (m, d) in config.get("channels", {}).items()},
-                start=LinearForecaster.load(folder, start) if (start := config.get("start")) else None,
+                start=load_start(folder, config.get("start")),
                 blend_weights=tuple(float(weight) for weight in config.get("blend_weights", ())),
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -13,8 +13,8 @@ from tasks.contracts import FitLog
 from tasks.errors import ModelError
 from tasks.model.architectures import architecture, initial_forecaster
 from tasks.model.architectures._boosting.inputs import RowSettings, boosting_rows
-from tasks.model.architectures._boosting.onnx_trees import Bins, export_trees
 from tasks.model.architectures.gradient_boosting import mask_last, training_sizes
+from tasks.model.networks.onnx_trees import Bins, export_trees
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)

@@ -155,13 +155,13 @@ def test_training_beats_the_baseline_that_it_starts_as(tiny_champion: Trained) -
     assert figures["challenger"]["rmse_hour"] < 1.1 * figures["weekday_level"]["rmse_hour"]
 
 
-def test_a_fit_that_goes_astray_ends_as_the_linear_rival(tiny_champion: Trained) -> None:
+def test_a_fit_that_goes_astray_ends_as_what_it_started_from(tiny_champion: Trained) -> None:
     config = {**tiny_city.CONFIG, "epochs": 2, "max_samples": 300, "learning_rate": 1e4, "dropout": 0.0}
     log, tensors = FitLog(), FEATURES.tensors(ORIGINS)
     astray = architecture("next_hour_lstm", config).fit(FEATURES, tiny_champion.split, 1, log)
     assert log.notes["best_epoch"] == 0
-    linear = architecture("linear_level").fit(FEATURES, tiny_champion.split, 1, FitLog())
-    np.testing.assert_allclose(astray.predict(tensors).mean, linear.predict(tensors).mean, rtol=1e-4)
+    start = architecture("boosted_level").fit(FEATURES, tiny_champion.split, 1, FitLog())
+    np.testing.assert_allclose(astray.predict(tensors).mean, start.predict(tensors).mean, rtol=1e-4)
 
 
 def test_a_network_may_start_from_profile_times_level(tiny_champion: Trained) -> None:

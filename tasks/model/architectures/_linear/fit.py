@@ -60,11 +60,13 @@ class LinearFit:
     Attributes:
         judged: fitted on the training origins alone, without a spread: what others may compare with on validation days.
         fitted: the forecaster, fitted on the validation origins, too.
+        drawn: what it was fitted on: training and validation origins.
         notes: the penalties that were chosen, and how many rows there were.
     """
 
     judged: LinearForecaster
     fitted: LinearForecaster
+    drawn: tuple[Drawn, Drawn]
     notes: dict[str, Any]
 
 
@@ -88,11 +90,11 @@ def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
     if not len(split.train) or not len(split.validation):
         raise HistoryError("linear_level: no training or no validation origins: ingest more history")
     most = max(config.max_rows // max(len(grid.stations), 1), FEWEST * min(grid.interval, MORE))
-    drawn = [
-        draw(features, batches(origins, enough, features))
-        for origins, enough in ((split.train, most), (split.validation, max(most // HELD, RUN)))
-    ]
-    train, held = (_rows(part, split, config) for part in drawn)
+    drawn = (
+        draw(features, batches(split.train, most, features)),
+        draw(features, batches(split.validation, max(most // HELD, RUN), features)),
+    )
+    train, held = (weighted_rows(part, split, config) for part in drawn)
     if not any(np.isfinite(rows.truth).any() for rows in train):
         raise HistoryError("linear_level: no training hour with a count: ingest more history")
     days = (split.train[-1] - split.train[0]) / np.timedelta64(1, "D")
@@ -105,10 +107,10 @@ def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
     notes: dict[str, Any] = {"training_rows": both[0].weight.size}
     for target, (strength, own) in zip(grid.targets, chosen, strict=True):
         notes |= {f"penalty_{target}": strength, f"station_penalty_{target}": min(own, 1e9)}
-    return LinearFit(judged, replace(fitted, phi=_spread(features, drawn, judged, config)), notes)
+    return LinearFit(judged, replace(fitted, phi=_spread(features, drawn, judged, config)), drawn, notes)
 
 
-def _spread(features: Features, drawn: list[Drawn], judged: LinearForecaster, config: LinearConfig) -> Spread:
+def _spread(features: Features, drawn: Sequence[Drawn], judged: LinearForecaster, config: LinearConfig) -> Spread:
     """Spread around the means, by target and station."""
     truth, mean = (
         np.concatenate(side, axis=1)
@@ -119,7 +121,7 @@ def _spread(features: Features, drawn: list[Drawn], judged: LinearForecaster, co
     return {t: dict(zip(stations, row, strict=True)) for t, row in zip(features.grid.targets, phi, strict=True)}
 
 
-def _rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:
+def weighted_rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:
     """Weighted rows of the bins, of each target."""
     rows = drawn.rows
     base, truth = bin_sums(rows.base, rows.size), bin_sums(drawn.truth, rows.size)
@@ -149,8 +151,8 @@ def draw(features: Features, origins: list[Minutes]) -> Drawn:
     """Rows of batches of origins."""
     parts = [linear_rows(features.tensors(part)) for part in origins]
     inputs, base = (np.concatenate(side, axis=1) for side in zip(*((p.features, p.base) for p in parts), strict=True))
-    every = np.concatenate(origins)
-    return Drawn(every, LinearRows(inputs, base, parts[0].size), features.truth(every))
+    every, days = np.concatenate(origins), np.concatenate([p.days for p in parts])
+    return Drawn(every, LinearRows(inputs, base, parts[0].size, days), features.truth(every))
 
 
 def batches(origins: Minutes, most: int, features: Features) -> list[Minutes]:

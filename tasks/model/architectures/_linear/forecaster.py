@@ -47,6 +47,10 @@ class LinearForecaster:
 
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]; see `predict`."""
+        return self.rows_and_mean(tensors)[1]
+
+    def rows_and_mean(self, tensors: Tensors) -> tuple[LinearRows, Float]:
+        """The rows that the numbers correct, and the mean; for what goes on from there."""
         rows = linear_rows(tensors)
         held = tensors.horizon // rows.size, rows.features.shape[-1]
         if tensors.targets != self.targets or self.pooled.shape[1:] != held:
@@ -54,7 +58,7 @@ class LinearForecaster:
                 f"{self.name} was trained on {self.pooled.shape[1:]} bins and inputs of targets {self.targets}, the "
                 f"configuration gives {held} of {tensors.targets}: run nexthour retrain"
             )
-        return correct(rows, self._numbers(tensors.stations))
+        return rows, correct(rows, self._numbers(tensors.stations))
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write the numbers as plain arrays; return the rest."""

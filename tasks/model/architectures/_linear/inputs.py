@@ -42,11 +42,13 @@ class LinearRows:
         features: float32 [target, origin, station, feature].
         base: float32 [target, origin, station, step], >= 0: the forecast that the ridge multiplies.
         size: steps per bin.
+        days: float32 [origin, day], 1 for the weekday of the hour, and for a holiday; the ridge does without.
     """
 
     features: Float
     base: Float
     size: int
+    days: Float
 
 
 def linear_rows(tensors: Tensors) -> LinearRows:
@@ -61,7 +63,8 @@ def linear_rows(tensors: Tensors) -> LinearRows:
     shape = tensors.level.shape
     base = profile_times_level(replace(tensors, level=np.exp(level)))
     out = np.stack([np.broadcast_to(x, shape) for x in columns], axis=-1).astype(np.float32)
-    return LinearRows(out, base, divisor(tensors.horizon, max(BIN_MINUTES // tensors.interval, 1)))
+    size = divisor(tensors.horizon, max(BIN_MINUTES // tensors.interval, 1))
+    return LinearRows(out, base, size, tensors.calendar[:, 0, WAVES:])
 
 
 def _levels(tensors: Tensors) -> tuple[list[Float], list[Float]]:

@@ -11,10 +11,10 @@ import numpy as np
 from tasks.arrays import QUANTILES
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ModelError
-from tasks.model.architectures._linear.forecaster import LinearForecaster
-from tasks.model.architectures._next_hour.blend import blend
 from tasks.model.architectures._next_hour.inputs import InputRows, InputSettings, prepare
+from tasks.model.architectures._next_hour.start import StartForecaster
 from tasks.model.architectures._next_hour.weights import Weights
+from tasks.model.blend import blend
 from tasks.model.channel_inputs import ChannelScales
 from tasks.model.networks.onnx import OnnxNetwork
 from tasks.model.uncertainty.conformal import Calibration
@@ -51,7 +51,7 @@ class NextHourForecaster:
     trail: int = 0
     total_calibration: Calibration | None = None
     scales: ChannelScales = field(default_factory=dict)
-    start: LinearForecaster | None = None
+    start: StartForecaster | None = None
     blend_weights: tuple[float, ...] = ()
 
     @property

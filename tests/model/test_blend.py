@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tasks.model.architectures._next_hour.blend import PRIOR, blend, learn_weights
+from tasks.model.blend import PRIOR, blend, learn_weights
 
 ROWS, STEPS = 400, 4
 ORIGINS = np.datetime64("2024-03-01T00:00") + np.arange(ROWS) * np.timedelta64(60, "m")

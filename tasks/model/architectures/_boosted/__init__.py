@@ -1,0 +1,1 @@
+"""What `boosted_level` needs, and the networks that start from it."""

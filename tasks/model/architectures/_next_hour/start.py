@@ -1,0 +1,59 @@
+"""What a network starts from: a simple forecast that is fitted before it, corrected by it, and kept in its bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.contracts import Features, Split
+from tasks.model.architectures._boosted.fit import fit_boosted
+from tasks.model.architectures._boosted.forecaster import BoostedForecaster
+from tasks.model.architectures._boosted.trees import BoostedConfig
+from tasks.model.architectures._linear.fit import LinearConfig, fit_linear
+from tasks.model.architectures._linear.forecaster import LinearForecaster
+
+Base = Literal["boosted_level", "linear_level", "profile_times_level"]
+StartForecaster = LinearForecaster | BoostedForecaster
+
+
+@dataclass(frozen=True)
+class FittedStart:
+    """A start, twice.
+
+    Attributes:
+        judged: fitted on the training origins alone, so that the validation days may weigh the network beside it.
+        fitted: on the validation origins, too.
+        notes: how far its trees correct it, where it has some.
+    """
+
+    judged: StartForecaster
+    fitted: StartForecaster
+    notes: dict[str, Any]
+
+
+def fit_start(base: Base, features: Features, split: Split, seed: int) -> FittedStart | None:
+    """The start of that name; None for profile times level, which needs no fit.
+
+    Raises:
+        HistoryError: if there are no training or no validation origins, or no training hour has a count.
+    """
+    if base == "boosted_level":
+        boosted = fit_boosted(features, split, BoostedConfig(), seed)
+        return FittedStart(boosted.judged, boosted.fitted, boosted.notes)
+    if base == "linear_level":
+        linear = fit_linear(features, split, LinearConfig())
+        return FittedStart(linear.judged, linear.fitted, {})
+    return None
+
+
+def load_start(folder: Path, config: dict[str, Any] | None) -> StartForecaster | None:
+    """The start whose `export(folder)` returned `config`; None without one.
+
+    Raises:
+        ModelError: if the folder does not hold it.
+    """
+    if not config:
+        return None
+    kind = BoostedForecaster if "ridge" in config else LinearForecaster
+    return kind.load(folder, config)

@@ -1,0 +1,32 @@
+"""What networks start from: each kind is fitted, kept in a bundle and read again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import support.small_network as town
+
+from tasks.model.architectures._boosted.forecaster import BoostedForecaster
+from tasks.model.architectures._linear.forecaster import LinearForecaster
+from tasks.model.architectures._next_hour.start import Base, fit_start, load_start
+
+FEATURES = town.SmallFeatures(town.grid())
+
+
+@pytest.mark.parametrize(("base", "kind"), [("linear_level", LinearForecaster), ("boosted_level", BoostedForecaster)])
+def test_a_start_is_read_from_a_bundle_as_it_was_fitted(base: Base, kind: type, tmp_path: Path) -> None:
+    start = fit_start(base, FEATURES, town.SPLIT, 7)
+    assert start is not None
+    again = load_start(tmp_path, start.fitted.export(tmp_path))
+    assert again is not None
+    assert isinstance(again, kind)
+    tensors = FEATURES.tensors(town.SPLIT.holdout)
+    np.testing.assert_array_equal(again.mean(tensors), start.fitted.mean(tensors))
+    assert np.abs(start.judged.mean(tensors) / np.maximum(again.mean(tensors), 1e-6) - 1).max() > 1e-4
+
+
+def test_profile_times_level_needs_no_start() -> None:
+    assert fit_start("profile_times_level", FEATURES, town.SPLIT, 7) is None
+    assert load_start(Path("nowhere"), None) is None
