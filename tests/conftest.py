@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings
 from support import order, quick
+from support.prefect_server import PrefectServer
 
 if TYPE_CHECKING:
     from tasks.model.training.train import Trained
     from tasks.settings.tree import Settings
 
 _DATA = ("NEXTHOUR_REAL_DATA", "NEXTHOUR_CASES")
+_NEXT = pytest.StashKey[pytest.Item | None]()
 settings.register_profile("nexthour", derandomize=True, deadline=None)
 settings.load_profile("nexthour")
 for name, value in {
@@ -77,13 +79,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> order.ByShar
     return order.ByShare(config, log)
 
 
-@pytest.fixture(scope="session")
-def prefect_harness() -> Iterator[None]:
-    """A Prefect server with an empty database, for tests that run flows; takes some 15 s once a session."""
-    from prefect.testing.utilities import prefect_test_harness
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Note which test follows, for what lasts as long as it is shared."""
+    item.config.stash[_NEXT] = nextitem
 
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[PrefectServer]:
+    """The server of `prefect_harness`, which does not run yet."""
+    server = PrefectServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def prefect_harness(prefect_server: PrefectServer, pytestconfig: pytest.Config) -> Iterator[None]:
+    """A Prefect server, for tests that run flows; it ends before the next test of a file that does not share it."""
+    prefect_server.start()
+    yield
+    following = pytestconfig.stash[_NEXT]
+    if following is None or not order.needs_prefect(following):
+        prefect_server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,23 +18,31 @@ PIPELINES = re.compile(
 )
 
 
+@cache
+def pipeline_nodes() -> tuple[ast.AST, ...]:
+    """Every node of every pipeline."""
+    modules = sorted((ROOT / "flows/pipelines").glob("*.py"))
+    return tuple(node for path in modules for node in ast.walk(ast.parse(path.read_text())))
+
+
 def called(module: Path, function: str) -> list[str]:
-    """Names that a pipeline uses, in order, with those that its helpers in any pipeline use."""
-    others = sorted((ROOT / "flows/pipelines").glob("*.py"))
-    nodes = [node for path in (*others, module) for node in ast.walk(ast.parse(path.read_text()))]
+    """Names that a pipeline uses, in the order of their first use, with those that its helpers in any pipeline use."""
+    nodes = (*pipeline_nodes(), *ast.walk(ast.parse(module.read_text())))
     bodies = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     names: list[str] = []
+    seen = {function}
 
-    def visit(node: ast.AST, seen: tuple[str, ...]) -> None:
+    def visit(node: ast.AST) -> None:
         name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
-        if name in bodies and name not in seen:
-            visit(bodies[name], (*seen, name))
-        elif name:
+        if name and name not in bodies:
             names.append(name)
+        elif name and name not in seen:
+            seen.add(name)
+            visit(bodies[name])
         for child in ast.iter_child_nodes(node):
-            visit(child, seen)
+            visit(child)
 
-    visit(bodies[function], (function,))
+    visit(bodies[function])
     return names
 
 

@@ -46,6 +46,7 @@ class Machine:
     process: subprocess.Popen[bytes]
     command: list[str]
     api: int
+    client: httpx.Client
 
     def until(self, what: str, found: Callable[[], Any], seconds: float = 240) -> Any:
         """Wait for something; on time-out the logs say why it did not come."""
@@ -62,7 +63,7 @@ class Machine:
 
     def ask(self, path: str, **body: Any) -> Any:
         """What Prefect's API answers to a POST."""
-        return httpx.post(f"http://127.0.0.1:{self.port}/api/{path}", json=body, timeout=30).raise_for_status().json()
+        return self.client.post(f"http://127.0.0.1:{self.port}/api/{path}", json=body).raise_for_status().json()
 
     def read(self, path: str) -> Any:
         """A JSON file of the data root."""
@@ -75,7 +76,7 @@ class Machine:
 
     def run(self, flow: str, **parameters: Any) -> None:
         """Start a run as the form of the UI would, and wait until it has completed."""
-        named = httpx.get(f"http://127.0.0.1:{self.port}/api/deployments/name/{flow}/{flow}").raise_for_status()
+        named = self.client.get(f"http://127.0.0.1:{self.port}/api/deployments/name/{flow}/{flow}").raise_for_status()
         made = self.ask(f"deployments/{named.json()['id']}/create_flow_run", parameters=parameters)
         one = {"flow_runs": {"id": {"any_": [made["id"]]}}}
         self.until(f"a run of {flow}", lambda: self.ask("flow_runs/filter", **one)[0]["state_type"] == "COMPLETED")
@@ -98,7 +99,8 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     with (root / "up.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, stderr=log, env=os.environ)
     try:
-        yield Machine(root, port, process, command, api)
+        with httpx.Client(timeout=30, verify=False) as client:  # certificates take longer to read than an answer
+            yield Machine(root, port, process, command, api, client)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -118,9 +120,9 @@ def test_a_forecast_is_published_by_a_baseline_first_and_by_a_trained_champion_l
 
 def test_the_reading_interface_answers_what_is_published(machine: Machine) -> None:
     address = f"http://127.0.0.1:{machine.api}"
-    machine.until("health", lambda: httpx.get(f"{address}/health").json()["status"] == "ok")
-    station = httpx.get(f"{address}/stations").json()["rows"][0]["station_id"]
-    assert httpx.get(f"{address}/stations/{station}/next-hour").json()["issued_at"]
+    machine.until("health", lambda: machine.client.get(f"{address}/health").json()["status"] == "ok")
+    station = machine.client.get(f"{address}/stations").json()["rows"][0]["station_id"]
+    assert machine.client.get(f"{address}/stations/{station}/next-hour").json()["issued_at"]
 
 
 def test_a_second_up_names_the_first_and_exits_with_2(machine: Machine) -> None:
@@ -141,7 +143,7 @@ def test_a_server_that_is_killed_comes_back_and_schedules_go_on(machine: Machine
     killed = machine.child("prefect server start")
     os.kill(killed, signal.SIGKILL)
     machine.until("another server", lambda: machine.child("prefect server start") not in (0, killed))
-    machine.until("its answer", lambda: httpx.get(f"http://127.0.0.1:{machine.port}/api/health").is_success)
+    machine.until("its answer", lambda: machine.client.get(f"http://127.0.0.1:{machine.port}/api/health").is_success)
     before = machine.states().get("Completed", 0)
     machine.until("a minutely run", lambda: machine.states().get("Completed", 0) > before)
 
