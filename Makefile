@@ -25,7 +25,7 @@ LOCK := $(UV) pip compile --universal --python-version 3.11 --generate-hashes --
 lock:      ## resolve pyproject.toml again into requirements.lock, and the part of it that the image installs
 	$(LOCK) --group dev pyproject.toml -o requirements.lock
 	$(LOCK) --group build --extra auth --extra docker --extra gtfs-realtime --extra kubernetes --extra postgresql --extra redis \
-	  --extra tune \
+	  --extra s3 --extra tune \
 	  --constraint requirements.lock pyproject.toml -o deployments/requirements.lock
 
 demo: setup      ## the whole loop once, on a simulated city

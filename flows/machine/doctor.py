@@ -106,7 +106,7 @@ def _packages(settings: Settings) -> list[str]:
     given = [os.environ.get(url.removeprefix("env:"), "") if url.startswith("env:") else url for url in urls]
     needs = {
         "psycopg": any(url.startswith("postgres") for url in given),
-        "s3fs": settings.data_root.startswith("s3://"),
+        "botocore": settings.data_root.startswith("s3://"),
         "flask_wtf": settings.mlflow.auth is not None,
     }
     return [package for package, needed in needs.items() if needed]

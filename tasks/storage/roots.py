@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import uuid
+from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock, Thread
 from urllib.parse import unquote, urlsplit
@@ -39,8 +41,9 @@ def folder_here(root: str) -> Path:
     return local_folder(root) or Path(".nexthour").absolute()
 
 
+@lru_cache(maxsize=16)
 def remote(root: str) -> tuple[pafs.FileSystem, str]:
-    """File system and base path of a URL: Arrow's own where it has one, else that of `fsspec`.
+    """File system and base path of a URL: Arrow's own where it has one, else that of `fsspec`; made once per process.
 
     Raises:
         StoreError: if neither can open it.
@@ -88,6 +91,19 @@ def local_files(folder: Path, suffix: str = "") -> list[str]:
         before = f"{here[len(top) + 1 :]}/" if len(here) > len(top) else ""
         found += [before + name for name in names if f"/{before}{name}".endswith(suffix)]
     return found
+
+
+def local_folders(folder: Path) -> set[str]:
+    """Names of the folders in a folder; none where it is not there.
+
+    Raises:
+        OSError: if it cannot be listed.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_dir()}
+    except (FileNotFoundError, NotADirectoryError):
+        return set()
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -154,8 +170,8 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
-    """Write an object, in a thread of its own: what a stream holds becomes the object however the stream is left.
+def uninterrupted(put: Callable[[], None]) -> None:
+    """Write an object in a thread of its own, to its end: what a stream holds becomes the object however it is left.
 
     An exception that a signal raises here would else put an empty object in the place of a whole one.
 
@@ -166,11 +182,11 @@ def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
     over, outcome = Lock(), list[BaseException | None]()
     over.acquire()
 
-    def put() -> None:
+    def work() -> None:
         error: BaseException | None = None
         try:
             if claim.acquire(blocking=False):
-                _put(fs, path, data)
+                put()
         except BaseException as caught:  # whatever it is, the thread that waits raises it
             error = caught
         outcome.append(error)
@@ -181,7 +197,7 @@ def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
             over.acquire(timeout=0.1)
 
     try:
-        Thread(target=put, daemon=True).start()
+        Thread(target=work, daemon=True).start()
         wait()
     finally:
         if not claim.acquire(blocking=False):
@@ -190,6 +206,11 @@ def replace_object(fs: pafs.FileSystem, path: str, data: bytes) -> None:
         raise outcome[0]
 
 
-def _put(fs: pafs.FileSystem, path: str, data: bytes) -> None:
+def write_stream(fs: pafs.FileSystem, path: str, data: bytes) -> None:
+    """Write an object through Arrow.
+
+    Raises:
+        OSError: if that fails.
+    """
     with fs.open_output_stream(path, compression=None) as out:
         out.write(data)

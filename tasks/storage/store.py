@@ -16,16 +16,16 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
+from tasks.storage.bucket import Bucket
 from tasks.storage.parquet import decode_table, encode_table, is_widely_readable, texts
 from tasks.storage.roots import (
     local_files,
     local_folder,
+    local_folders,
     make_folder,
     mask_root,
     one_line,
-    remote,
     replace_file,
-    replace_object,
     sync,
 )
 
@@ -45,14 +45,12 @@ class Store:
     def __init__(self, root: str) -> None:
         self.root = root
         self.local = local_folder(root)
-        if self.local is None:
-            self.fs, self._base = remote(root)
-        else:
-            self.fs, self._base = pafs.LocalFileSystem(), str(self.local)
+        self._bucket = None if self.local else Bucket(root)
+        self.fs = self._bucket.fs if self._bucket else pafs.LocalFileSystem()
 
     def at(self, path: str) -> str:
         """Path as the file system knows it."""
-        return f"{self._base}/{path}" if path else self._base
+        return self._bucket.at(path) if self._bucket else f"{self.local}/{path}".removesuffix("/")
 
     def url(self, path: str = "") -> str:
         """Path as a person may open it."""
@@ -75,10 +73,10 @@ class Store:
             StoreError: if the root cannot be written.
         """
         try:
-            if self.local:
-                replace_file(self.local / path, data)
+            if self._bucket:
+                self._bucket.write(path, data)
             else:
-                replace_object(self.fs, self.at(path), data)
+                replace_file(Path(self.at(path)), data)
         except OSError as error:
             raise StoreError(
                 f"data root {mask_root(self.root)} cannot be written ({path}: {one_line(error)}): "
@@ -137,23 +135,19 @@ class Store:
 
     def files(self, folder: str, suffix: str = "") -> list[str]:
         """Paths of the files below a folder, sorted; what lies under a name that starts with a dot is not there."""
-        if self.local is not None:
-            with self._reading(self.url(folder)):
-                below = local_files(self.local / folder, suffix)
-            return sorted(f"{folder}/{p}" if folder else p for p in below if "/." not in f"/{p}")
-        prefix = len(self.at(folder)) + 1
-        infos = self._infos(folder, recursive=True, kind=pafs.FileType.File)
-        below = [info.path[prefix:] for info in infos if info.path.endswith(suffix)]
+        if self._bucket:
+            return [*self.sizes(folder, suffix)]
+        with self._reading(self.url(folder)):
+            below = local_files(Path(self.at(folder)), suffix)
         return sorted(f"{folder}/{p}" if folder else p for p in below if "/." not in f"/{p}")
 
     def sizes(self, folder: str, suffix: str = "") -> dict[str, int]:
         """Bytes of the files below a folder, by path, sorted; see `files`."""
-        if self.local is not None:
-            with self._reading(self.url(folder)):
-                return {path: (self.local / path).stat().st_size for path in self.files(folder, suffix)}
-        infos = self._infos(folder, recursive=True, kind=pafs.FileType.File)
-        size = {f"{folder}/{info.path[len(self.at(folder)) + 1 :]}": info.size for info in infos}
-        return {path: size[path] for path in sorted(size) if path.endswith(suffix) and "/." not in path}
+        with self._reading(self.url(folder)):
+            if not self._bucket:
+                return {path: Path(self.at(path)).stat().st_size for path in self.files(folder, suffix)}
+            sizes = self._bucket.sizes(folder)
+        return {path: size for path, size in sizes.items() if path.endswith(suffix) and "/." not in f"/{path}"}
 
     def exists(self, path: str) -> bool:
         """Whether a file is there."""
@@ -167,7 +161,10 @@ class Store:
             StoreError: if it is there and cannot be removed.
         """
         try:
-            self.fs.delete_file(self.at(path))
+            if self._bucket:
+                self._bucket.delete(path)
+            else:
+                self.fs.delete_file(self.at(path))
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
@@ -202,7 +199,8 @@ class Store:
 
     def partitions(self, table: str) -> list[str]:
         """Values of the first partition key that has a folder, ascending: dates as YYYY-MM-DD."""
-        names = [info.base_name for info in self._infos(table, recursive=False, kind=pafs.FileType.Directory)]
+        with self._reading(self.url(table)):
+            names = self._bucket.folders(table) if self._bucket else local_folders(Path(self.at(table)))
         return sorted(name.split("=", 1)[1] for name in names if "=" in name)
 
     def is_empty(self, folder: str) -> bool:
@@ -211,11 +209,6 @@ class Store:
             return False
         with self._reading(self.url(folder)), os.scandir(self.local / folder) as entries:
             return all(entry.name.startswith(".") for entry in entries)
-
-    def _infos(self, folder: str, recursive: bool, kind: pafs.FileType) -> list[pafs.FileInfo]:
-        selector = pafs.FileSelector(self.at(folder), recursive=recursive, allow_not_found=True)
-        with self._reading(self.url(folder)):
-            return [info for info in self.fs.get_file_info(selector) if info.type == kind]
 
     @contextmanager
     def _reading(self, what: str) -> Iterator[None]:

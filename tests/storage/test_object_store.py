@@ -126,7 +126,12 @@ def interrupt(number: int, frame: FrameType | None) -> None:
 
 # a thread that is cut off between its start and its first line says so by itself
 @pytest.mark.filterwarnings("ignore:Exception ignored in thread started by:pytest.PytestUnraisableExceptionWarning")
-def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(store: Store) -> None:
+@pytest.mark.parametrize("with_botocore", [True, False])
+def test_a_signal_in_the_midst_of_a_write_leaves_the_old_object_or_the_new_one(
+    store: Store, with_botocore: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not with_botocore:
+        monkeypatch.setattr("tasks.storage.bucket.object_writer", lambda root: None)
     store.write_bytes("f", b"old")
     before = signal.signal(signal.SIGALRM, interrupt)
     cut = 0

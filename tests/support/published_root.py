@@ -19,7 +19,7 @@ NOW = np.datetime64("2024-03-05T09:10", "s")
 KEY = "planted-key-of-the-tests"
 
 
-def settings_of(folder: Path, **serve: Any) -> Settings:
+def settings_of(folder: Path | str, **serve: Any) -> Settings:
     """A network of quarter hours in Chicago."""
     network: Any = {"name": "Metro", "timezone": "America/Chicago", "interval_minutes": 15}
     return Settings(data_root=str(folder), network=network, serve=serve)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,8 @@ from torture.children import all_asked, asked, warm_up
 from torture.course import Course, course
 from torture.disks import can_mount
 from torture.faults import FAULTS, NEEDS_A_MOUNT, Try
+from torture.objects.faults import FAULTS as OBJECT_FAULTS
+from torture.objects.rows import object_store_faults
 from torture.power.rows import power_cuts
 from torture.scenarios import SCENARIOS
 from torture.verdict import difference
@@ -85,6 +87,15 @@ def torture(tries: int, seed: int, folder: Path, workers: int, only: str) -> lis
     return list(rows.values())
 
 
+def shared(share: Callable[[int], list[Row]], workers: int) -> list[Row]:
+    """The rows that all workers make together."""
+    rows: dict[str, Row] = {}
+    for part in all_asked([partial(share, worker) for worker in range(workers)]):
+        for row in part:
+            rows.setdefault(row.fault, Row(row.fault)).add(row)
+    return list(rows.values())
+
+
 def power(tries: int, seed: int, folder: Path, workers: int, only: str) -> list[Row]:
     """The rows of power cuts, every one of which strikes."""
     if not tries or only not in "power cut":
@@ -94,11 +105,20 @@ def power(tries: int, seed: int, folder: Path, workers: int, only: str) -> list[
         found = power_cuts(folder, tries, seed, worker, workers)
         return [Row(fault, 1, 1, each.lost, each.doubled, each.notes) for fault, each in found]
 
-    rows: dict[str, Row] = {}
-    for part in all_asked([partial(share, worker) for worker in range(workers)]):
-        for row in part:
-            rows.setdefault(row.fault, Row(row.fault)).add(row)
-    return list(rows.values())
+    return shared(share, workers)
+
+
+def objects(tries: int, seed: int, folder: Path, workers: int, only: str) -> list[Row]:
+    """The rows of faults of an object store."""
+    if not tries or only not in "object store":
+        return []
+
+    def share(worker: int) -> list[Row]:
+        found = object_store_faults(folder, tries, seed, worker, workers)
+        return [Row(fault, 1, int(struck), each.lost, each.doubled, each.notes) for fault, struck, each in found]
+
+    rows = {row.fault: row for row in shared(share, workers)}
+    return [rows[fault] for fault in OBJECT_FAULTS]
 
 
 def markdown(rows: list[Row]) -> str:
@@ -112,6 +132,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="torture", description=__doc__)
     parser.add_argument("--tries", type=int, default=int(os.environ.get("TORTURE_TRIES", "3000")))
     parser.add_argument("--power", type=int, help="power cuts; as many as the other tries without it")
+    parser.add_argument("--objects", type=int, help="faults of an object store; a tenth of the other tries without it")
     parser.add_argument("--seed", type=int, default=int(os.environ.get("TORTURE_SEED", "1")))
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--only", default="", help="faults that have this in their name")
@@ -125,6 +146,8 @@ def main() -> int:
         rows = torture(given.tries, given.seed, folder, given.workers, given.only)
         cuts = given.tries if given.power is None else given.power
         rows += power(cuts, given.seed, folder, given.workers, given.only)
+        faults = given.tries // 10 if given.objects is None else given.objects
+        rows += objects(faults, given.seed, folder, given.workers, given.only)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     failures = [line for row in rows for line in row.failures]

@@ -26,7 +26,7 @@ def table() -> dict[str, dict[str, Any]]:
     tests = Path(__file__).resolve().parent.parent
     path = os.pathsep.join([str(tests.parent), str(tests)])
     run = subprocess.run(
-        [sys.executable, "-m", "torture", "--json", "--tries", str(TRIES), "--power", "0"],
+        [sys.executable, "-m", "torture", "--json", "--tries", str(TRIES), "--power", "0", "--objects", "0"],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         timeout=1200,

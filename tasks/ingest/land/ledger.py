@@ -235,11 +235,18 @@ class SourceLedger:
             self._store.delete(path)
 
     def _read(self) -> pa.Table:
-        """Rows of the file; one that cannot be read, or that another version wrote, counts as never written."""
+        """Rows of the file; one that cannot be read, or that another version wrote, counts as never written.
+
+        Raises:
+            StoreError: if an object store does not answer: it will, and has entries that must not be replaced by none.
+        """
+        data = None
         try:
             data = self._store.read_bytes(self._path)
             table = _SCHEMA.empty_table() if data is None else decode_table(data, _SCHEMA)
         except StoreError as error:
+            if data is None and self._store.local is None:
+                raise
             log.warning("the ledger of %r starts empty, so its files are read again: %s", self._source, error)
             return _SCHEMA.empty_table()
         return _SCHEMA.empty_table() if any(table[name].null_count for name in _REQUIRED) else table

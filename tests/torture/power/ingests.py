@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +13,7 @@ from support.ingest_bench import NOW, Bench
 
 from tasks.ingest.land import transaction
 from tasks.ingest.report import SourceReport
-from torture.power.tries import Scene
+from torture.power.tries import ROOT, Scene
 from torture.scenarios import NETWORK, SCENARIOS, TRIPS, Scenario, history, trips
 from torture.verdict import Difference, Held, difference, held
 
@@ -29,23 +30,26 @@ class Ingests(Scene[Held]):
         self.name = f"ingest of {scenario.name}" + ("" if keys == transaction.KEYS else " with a ledger in pieces")
         self.stages, self._scenario, self._keys = len(scenario.stages), scenario, keys
 
+    def _bench(self, folder: Path) -> Bench:
+        return replace(self._scenario.make(folder), root=self.url or ROOT)
+
     def prepare(self, folder: Path) -> None:
         """An empty data root."""
         (folder / "feed").mkdir()
 
     def put(self, folder: Path, stage: int) -> None:
         """The files of a stage."""
-        self._scenario.stages[stage].put(self._scenario.make(folder))
+        self._scenario.stages[stage].put(self._bench(folder))
 
     def work(self, folder: Path, stage: int) -> int:
         """Ingest; returns the rows that landed."""
         now = self._scenario.stages[stage]
         with patch.object(transaction, "KEYS", self._keys):
-            return self._scenario.make(folder).ingest(now.as_of, backfill=now.backfill).rows
+            return self._bench(folder).ingest(now.as_of, backfill=now.backfill).rows
 
     def held(self, folder: Path) -> Held:
         """Minutes, and rejects."""
-        return held(self._scenario.make(folder), self._scenario.moments)
+        return held(self._bench(folder), self._scenario.moments)
 
     def difference(self, wanted: Held, got: Held) -> Difference:
         """Lost and doubled people and rejects."""
@@ -53,7 +57,7 @@ class Ingests(Scene[Held]):
 
     def check_cut(self, folder: Path, before: Held, after: Held) -> Difference:
         """The minutes can be read."""
-        self._scenario.make(folder).minute_table()
+        self._bench(folder).minute_table()
         return Difference()
 
 

@@ -41,7 +41,7 @@ class Promotions(Scene[Versions]):
 
     def work(self, folder: Path, stage: int) -> int:
         """Store a bundle and promote it, or roll back."""
-        settings, store = Settings(data_root=str(folder / ROOT)), Store(str(folder / ROOT))
+        settings, store = Settings(data_root=self.root(folder)), Store(self.root(folder))
         with patch.object(champion, "connect", side_effect=TrackingError("no registry here")):
             if stage == ROLLED_BACK:
                 if self.held(folder) == ("3", "2"):
@@ -55,7 +55,7 @@ class Promotions(Scene[Versions]):
 
     def held(self, folder: Path) -> Versions:
         """Versions that load, of the pointer's."""
-        settings = Settings(data_root=str(folder / ROOT))
+        settings = Settings(data_root=self.root(folder))
         pointer = Store(settings.data_root).read_json(champion.POINTER) or {}
         names = [name for name, key in (("champion", "version"), ("previous", "previous")) if pointer.get(key)]
         loaded = {name: load_version(settings, name) for name in names}

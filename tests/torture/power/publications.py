@@ -12,7 +12,6 @@ from support.small_publications import publication
 from tasks.contracts import Publication
 from tasks.forecast.spool import add_to_table
 from tasks.publish.steps import publish, remember_published
-from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from torture.power.tries import ROOT, Scene
@@ -42,7 +41,7 @@ class Publications(Scene[Published]):
 
     def work(self, folder: Path, stage: int) -> int:
         """Publish to every target, then add to the table, as the forecast pipeline does."""
-        settings, issue = _settings(folder), with_day(publication(5 * stage))
+        settings, issue = settings_of(self.root(folder)), with_day(publication(5 * stage))
         for target in TARGETS:
             publish(settings, target, issue)
         remember_published(settings, issue.summary)
@@ -51,7 +50,7 @@ class Publications(Scene[Published]):
 
     def held(self, folder: Path) -> Published:
         """What is published, and kept."""
-        store = Store(str(folder / ROOT))
+        store = Store(self.root(folder))
         files = {path: store.read_bytes(path) or b"" for path in store.files("publications")}
         table = store.read_tables(store.files("forecasts", ".parquet"), schemas.FORECASTS)
         held = store.read_json(LATEST)
@@ -71,10 +70,6 @@ class Publications(Scene[Published]):
         if now.latest not in (before.latest, after.latest):
             found.notes.append(f"{LATEST} is of {now.latest}, after {before.latest}")
         return found
-
-
-def _settings(folder: Path) -> Settings:
-    return settings_of(folder / ROOT)
 
 
 def _path(issue: Publication) -> str:

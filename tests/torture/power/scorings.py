@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,7 +32,7 @@ class Scorings(Scene[Counter[str]]):
 
     def prepare(self, folder: Path) -> None:
         """Nine days of counts, and the forecasts of a morning."""
-        bench = _bench(folder)
+        bench = self._bench(folder)
         bench.put_rows("a.csv", COLUMNS, _rows("2024-02-26T06:00", 8 * 96, 1))
         bench.ingest(NOON - DAY, backfill=True)
         bench.put_rows("b.csv", COLUMNS, _rows("2024-03-05T06:00", 96, 2))
@@ -44,11 +45,11 @@ class Scorings(Scene[Counter[str]]):
     def put(self, folder: Path, stage: int) -> None:
         """Corrected counts, before the last scoring."""
         if stage == 2:
-            _bench(folder).put_rows("b.csv", COLUMNS, _rows("2024-03-05T06:00", 96, 3))
+            self._bench(folder).put_rows("b.csv", COLUMNS, _rows("2024-03-05T06:00", 96, 3))
 
     def work(self, folder: Path, stage: int) -> int:
         """Ingest and score; returns the rows that landed."""
-        bench, now = _bench(folder), NOON + (0, 2, 4)[stage] * DAY
+        bench, now = self._bench(folder), NOON + (0, 2, 4)[stage] * DAY
         rows = bench.ingest(now).rows if stage == 2 else 0
         with patch("tasks.score.steps.log_live"):
             score(bench.settings, now)
@@ -56,7 +57,7 @@ class Scorings(Scene[Counter[str]]):
 
     def held(self, folder: Path) -> Counter[str]:
         """Rows of the tables of a scoring, and the marks that are left."""
-        store = Store(str(folder / ROOT))
+        store = Store(self.root(folder))
         tables: dict[str, pa.Table] = {
             name: store.read_tables(store.files(name, ".parquet"), schema) for name, schema in TABLES.items()
         }
@@ -67,9 +68,8 @@ class Scorings(Scene[Counter[str]]):
         """Rows lost and doubled."""
         return Difference((wanted - got).total(), (got - wanted).total())
 
-
-def _bench(folder: Path) -> Bench:
-    return Bench.counts(folder, NETWORK)
+    def _bench(self, folder: Path) -> Bench:
+        return replace(Bench.counts(folder, NETWORK), root=self.url or ROOT)
 
 
 def _rows(start: str, count: int, seed: int) -> list[tuple[object, ...]]:

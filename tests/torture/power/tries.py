@@ -28,10 +28,16 @@ class Scene(ABC, Generic[T]):
     Attributes:
         name: for people.
         stages: how many.
+        url: data root in an object store; None for a folder.
     """
 
     name: str
     stages: int
+    url: str | None = None
+
+    def root(self, folder: Path) -> str:
+        """The data root."""
+        return self.url or str(folder / ROOT)
 
     @abstractmethod
     def prepare(self, folder: Path) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from support.ingest_bench import NOW, Bench
 
 from flows.pipelines.loop import maintain
+from tasks.errors import StoreError
 from tasks.settings.maintain import MaintainSettings, Retention
-from torture.power.tries import Scene
+from torture.power.tries import ROOT, Scene
 from torture.scenarios import HOUR, NETWORK, counts_grown, counts_history, counts_restated
 from torture.verdict import Difference, Held, difference, held
 
@@ -54,7 +55,8 @@ class Upkeep(Scene[Kept]):
             settings = settings.model_copy(update={"maintain": MaintainSettings(retention_days=SHORT)})
         rows = bench.ingest(NOW + 2 * DAY).rows if stage == 1 else 0
         report = maintain(settings, NOW + (2 + stage) * DAY, sample_days=2)
-        assert not report.needs_a_person, report.needs_a_person
+        if report.needs_a_person:
+            raise StoreError("; ".join(report.needs_a_person))
         return rows + len(report.compacted) + len(report.mended) + len(report.removed)
 
     def held(self, folder: Path) -> Kept:
@@ -78,4 +80,4 @@ class Upkeep(Scene[Kept]):
         return found
 
     def _bench(self, folder: Path) -> Bench:
-        return Bench.counts(folder, NETWORK)
+        return replace(Bench.counts(folder, NETWORK), root=self.url or ROOT)

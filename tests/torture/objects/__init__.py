@@ -1,0 +1,1 @@
+"""Faults of an object store amid ingests, upkeep, publications and promotions."""
