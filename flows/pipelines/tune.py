@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import tomli_w
 
 from flows.pipelines.backtest import ReplaySpan, load_history, plan_replay
-from flows.pipelines.workers import WorkerContext
+from flows.pipelines.workers import LaneMaker, WorkerContext, open_lanes
 from tasks.backtest.steps import (
     PARTS,
     ReplayOptions,
@@ -28,7 +28,6 @@ from tasks.backtest.steps import (
     loss_so_far,
     open_study,
     optimize,
-    run_in_turn,
 )
 from tasks.contracts import Progress
 from tasks.errors import ConfigError
@@ -104,9 +103,13 @@ def run_tuning(
         if progress:
             progress("trials", done, trials)
 
-    with lock_parts(context.parts), open_study(settings, context.name, settings.retrain.seed) as study:
-        present = _select(full_config(settings, model), space)
-        optimize(study, space, present, context.loss, trials, on_trial, limit_minutes)
+    with (
+        lock_parts(context.parts),
+        open_study(settings, context.name, settings.retrain.seed) as study,
+        open_lanes(settings.runner, context.past, context.parts) as (at_once, lane),
+    ):
+        present, objective = _select(full_config(settings, model), space), partial(context.loss, lane)
+        optimize(study, space, present, objective, trials, on_trial, limit_minutes, at_once)
         finished, best = tuple(finished_trials(study)), best_trial(study)
     if best is None:
         raise ConfigError(f"no trial of {model} was complete: give more trials or minutes")
@@ -139,24 +142,21 @@ class StudyContext:
         digest = hashlib.sha256(json.dumps([keys, self.metric]).encode()).hexdigest()[:12]
         return f"{self.settings.network.name}: {self.model} {digest}"
 
-    def loss(self, values: Values, report: Report) -> float:
+    def loss(self, lane: LaneMaker, values: Values, report: Report) -> float:
         """Loss of a config over all periods; reported after each, which ends a trial that is pruned."""
         config = _merge(values, self.settings.models.get(self.model, {}))
         settings = self.settings.model_copy(update={"models": {**self.settings.models, self.model: config}})
         plan = plan_replay(settings, self.span, self.past)
-        context = WorkerContext(settings, self.past, ReplayOptions(self.parts, plan.bands))
-        run = run_in_turn(self.past, context.maker, context.options)
-        [lane] = plan.lanes().values()
-        try:
-            for number, job in enumerate(lane):
+        [jobs] = plan.lanes().values()
+        with TemporaryDirectory(dir=self.parts, prefix="trial-") as place:  # another trial may have the same values
+            parts = Path(place)
+            run = lane(WorkerContext(settings, self.past, ReplayOptions(parts, plan.bands)))
+            for number, job in enumerate(jobs):
                 run([job], lambda job, origins: None)
-                loss = loss_so_far(lane[: number + 1], self.parts, self.metric)
-                if number + 1 < len(lane):
+                loss = loss_so_far(jobs[: number + 1], parts, self.metric)
+                if number + 1 < len(jobs):
                     report(number, loss)
             return loss
-        finally:
-            for job in lane:
-                shutil.rmtree(self.parts / job.key, ignore_errors=True)
 
 
 def _select(config: Mapping[str, Any], keys: Iterable[str]) -> Values:

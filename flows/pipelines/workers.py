@@ -6,18 +6,19 @@ Workers share the minutes through a file. A part that is lost with its worker is
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from flows.pipelines.executors import open_workers
-from tasks.backtest.steps import Job, Maker, OnJobProgress, ReplayOptions, RunJobs, replay_part
+from flows.pipelines.executors import available_cores, open_workers
+from tasks.backtest.steps import Job, Maker, OnJobProgress, ReplayOptions, RunJobs, replay_part, run_in_turn
 from tasks.errors import ModelError
-from tasks.settings.tree import Settings
+from tasks.settings.tree import RunnerSettings, Settings
 
 if TYPE_CHECKING:
     from tasks.features.steps import PastFeatures, SharedPast
@@ -43,6 +44,9 @@ class WorkerContext:
         from tasks.model.steps import model_maker
 
         return model_maker(self.settings, job.model, self.past.before, job.seed)
+
+
+LaneMaker = Callable[[WorkerContext], RunJobs]
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,41 @@ def run_in_workers(context: WorkerContext, count: int) -> RunJobs:
     return run
 
 
+@contextmanager
+def open_lanes(runner: RunnerSettings, past: PastFeatures, parts: Path) -> Iterator[tuple[int, LaneMaker]]:
+    """Whole replays side by side, each of whose parts starts from the one before: in a cluster where one is set.
+
+    Args:
+        runner: of the settings.
+        past: what all of them replay.
+        parts: folder that every worker sees.
+
+    Yields:
+        How many may go on at once, and what makes the function that replays the parts of one, in their order.
+    """
+    if runner.kind == "threads":
+        yield 1, lambda context: run_in_turn(past, context.maker, context.options)
+        return
+    count = runner.workers or available_cores()
+    with TemporaryDirectory(dir=parts, prefix=".minutes-") as name, open_workers(runner, count) as workers:
+        folder = Path(name)
+        minutes = past.share(folder / "values.npy")
+
+        def lane(context: WorkerContext) -> RunJobs:
+            shared = SharedContext(context.settings, context.options, minutes, folder)
+
+            def run(jobs: Sequence[Job], on_progress: OnJobProgress) -> None:
+                for job in jobs:
+                    try:
+                        workers.executor.submit(_replay, shared, job).result()
+                    except workers.lost as error:
+                        raise ModelError(f"workers of the cluster were killed again and again: {error}") from None
+
+            return run
+
+        yield count, lane
+
+
 def _dispatch(executor: Executor, jobs: Sequence[Job], shared: SharedContext, progress: _Progress) -> None:
     """Submit every part as soon as the one that it starts from is there; the first failure ends all."""
     waiting, running = list(jobs), dict[Future[None], Job]()
@@ -116,15 +155,15 @@ class _Progress:
             self._on_progress(job, more)
 
 
-_opened: tuple[Path, WorkerContext] | None = None
+_opened: tuple[Path, PastFeatures] | None = None
 
 
 def _replay(shared: SharedContext, job: Job) -> None:
     """Replay a part in a worker, which keeps the minutes mapped for the next one."""
     global _opened
     if _opened is None or _opened[0] != shared.folder:
-        _opened = shared.folder, WorkerContext(shared.settings, shared.past.open(), shared.options)
-    context = _opened[1]
+        _opened = shared.folder, shared.past.open()
+    context = WorkerContext(shared.settings, _opened[1], shared.options)
     said = shared.folder / job.key
     said.write_bytes(b"")
     replay_part(job, context.past, context.maker(job), context.options, partial(_say, said))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -112,6 +113,7 @@ def optimize(
     trials: int,
     on_trial: Callable[[int], None],
     limit_minutes: int | None = None,
+    at_once: int = 1,
 ) -> None:
     """Try configs until the study has `trials` finished ones, the present one first; pruned by the median.
 
@@ -123,6 +125,7 @@ def optimize(
         trials: complete or pruned, in all.
         on_trial: called with the number of finished trials after each.
         limit_minutes: after which no trial starts any more; None for no limit.
+        at_once: trials, each in a thread. Of several at once the sampler chooses without knowing the others' losses.
     """
     import optuna
     from optuna.study import MaxTrialsCallback
@@ -137,16 +140,24 @@ def optimize(
 
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial({key: value for key, value in present.items() if _contains(space[key], value)})
-    if len(finished_trials(study)) < trials:
-        states = [optuna.trial.TrialState[name.upper()] for name in FINISHED]
-        study.optimize(
-            run_trial,
-            timeout=60 * limit_minutes if limit_minutes else None,
-            callbacks=[
-                lambda study, trial: on_trial(len(finished_trials(study))),
-                MaxTrialsCallback(trials, states=states),
-            ],
-        )
+    states = [optuna.trial.TrialState[name.upper()] for name in FINISHED]
+    callbacks = [lambda study, trial: on_trial(len(finished_trials(study))), MaxTrialsCallback(trials, states=states)]
+    start = monotonic()
+    for count, threads in _rounds(study, trials - len(finished_trials(study)), at_once):
+        seconds = 60 * limit_minutes - (monotonic() - start) if limit_minutes else None
+        if count > 0 and (seconds is None or seconds > 0):
+            study.optimize(run_trial, n_trials=count, n_jobs=threads, timeout=seconds, callbacks=callbacks)
+
+
+def _rounds(study: optuna.Study, left: int, at_once: int) -> list[tuple[int, int]]:
+    """Trials, and how many of them at once; two threads may take the same given config, so those come one by one."""
+    import optuna
+
+    if at_once == 1:
+        return [(left, 1)]
+    optuna.storages.fail_stale_trials(study)
+    given = min(left, len(study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))))
+    return [(given, 1), (left - given, at_once)]
 
 
 def finished_trials(study: optuna.Study) -> list[Trial]:

@@ -12,12 +12,13 @@ import pytest
 from support.late_town import SPAN, late_town
 
 from flows.pipelines.backtest import run_backtest
-from flows.pipelines.tune import run_tuning
+from flows.pipelines.tune import StudyContext, run_tuning
+from flows.pipelines.workers import open_lanes
 from flows.reports.document import markdown
 from flows.reports.replay_reports import tune_document
 from tasks.backtest.study import SUFFIX, best_trial, finished_trials, open_study, optimize
 from tasks.errors import ConfigError
-from tasks.settings.tree import Settings
+from tasks.settings.tree import RunnerSettings, Settings
 from tasks.tracking import runs as tracking
 
 SPACE = {"x": tuple(float(v) for v in range(100))}
@@ -52,6 +53,19 @@ def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town
     said = markdown(tune_document(again))
     assert "dispersion_prior" in said
     assert "trial | state | pinball" in said
+
+
+def test_trials_in_a_cluster_have_the_losses_that_they_have_in_this_process(town: Settings, tmp_path: Path) -> None:
+    cluster = town.model_copy(update={"runner": RunnerSettings(kind="dask", workers=2)})
+    report = run_tuning(cluster, "weekday_level", SPAN, 4, "mae_hour", tmp_path)
+    assert [trial.state for trial in report.trials] == ["complete"] * 4
+    assert [path.name for path in (tmp_path / "parts").iterdir()] == [".lock"]
+    span = replace(SPAN, models=("weekday_level",))
+    context = StudyContext(town, "weekday_level", span, "mae_hour", tmp_path / "parts")
+    with open_lanes(town.runner, context.past, context.parts) as (at_once, lane):
+        assert at_once == 1
+        here = [context.loss(lane, trial.values, lambda period, loss: None) for trial in report.trials]
+    assert [trial.loss for trial in report.trials] == here
 
 
 def test_a_trial_worse_than_the_median_is_pruned(town: Settings) -> None:
