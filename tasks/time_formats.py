@@ -71,7 +71,7 @@ _TEXTS = {
     "f": r"(?P<fraction>\d{1,9})",
     "b": rf"(?P<name>{_LETTER}{{3,10}})\.?",
     "B": rf"(?P<name>{_LETTER}{{3,10}})\.?",
-    "p": rf"(?P<half>[ap](?:\.? ?m\.?)|{'|'.join(map(re.escape, (*_MORNING, *AFTERNOON)))})",
+    "p": rf"(?P<half>[ap](?:\.? ?m)?\.?|{'|'.join(map(re.escape, (*_MORNING, *AFTERNOON)))})",
     "z": r"(?P<offset>z|[+-]\d{2}:?\d{2}|[+-]\d{2})",
     "Z": r"(?P<zone>utc|gmt|z)",
     "a": rf"{_LETTER}{{2,10}}\.?",
@@ -125,13 +125,14 @@ PERIODS = tuple(
 
 
 _BUDDHIST = re.compile(r"(?<!\d)2[45]\d\d(\d{4})?(?!\d)")
+_OUR_YEAR = re.compile(r"(?<!\d)(19|20)\d\d")
 _ROC = re.compile(r"1[0-2]\d([/.-]\d|\u5e74)")
 _REIGN = re.compile(r"(r|\u4ee4\u548c|h|\u5e73\u6210) ?(\d|\u5143)", re.IGNORECASE)
 
 
 def dates_like(sample: str) -> tuple[str, ...]:
     """Formats of a date that may read one value: of the era that its year can only be of, else of ours."""
-    if _BUDDHIST.search(sample):
+    if _BUDDHIST.search(sample) and not _OUR_YEAR.search(sample):
         return tuple(text.replace("%Y", "buddhist_year") for text in DATES if "%Y" in text)
     if _ROC.match(sample):
         return tuple("roc_year" + rest for rest in ("/%m/%d", "-%m-%d", ".%m.%d", "\u5e74%m\u6708%d\u65e5"))
@@ -159,7 +160,8 @@ def format_regex(text: str) -> str:
         elif not piece.startswith("%"):
             pattern.append(r"\s+" if piece.isspace() else re.escape(piece.lower()))
         else:
-            pattern.append(_directive(text, piece[1:], _has_digit_beside(pieces, place)))
+            fraction = piece == "%M" and pieces[place - 1 : place] == ["."]  # 7.3 is 7.30 without its zero, and no 7:03
+            pattern.append(_directive(text, piece[1:], fraction or _has_digit_beside(pieces, place)))
     joined = "".join(pattern)
     if twice := {name for name in re.findall(r"\?P<(\w+)>", joined) if joined.count(f"?P<{name}>") > 1}:
         raise ConfigError(f"time format {text!r} gives the {min(twice)} twice: leave one out")

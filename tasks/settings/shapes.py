@@ -86,7 +86,10 @@ class FileShape(BaseModel):
     )
 
     sheet: str | None = Field(
-        None, exclude_if=lambda value: value is None, description="Sheet of a workbook; the first one without it."
+        None,
+        exclude_if=lambda value: value is None,
+        description='Sheet of a workbook, or "*" or "2024*" for all that fit, whose columns must be the same and whose '
+        "titles are the column sheet; the first one without it.",
     )
 
     records: str = Field(

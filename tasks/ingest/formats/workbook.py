@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import IO, Any
@@ -39,16 +40,17 @@ def is_sheet_file(content: bytes) -> bool:
 
 
 def read_workbook(origin: str, content: bytes, limit: int, shape: FileShape) -> Columns:
-    """Rows of the first sheet of a workbook, or of the one that its shape names.
+    """Rows of the first sheet of a workbook, or of those that its shape names.
 
     Raises:
-        FileProblem: if it is damaged or larger inside than `limit`, or has no such sheet or no header.
+        FileProblem: if it is damaged or larger inside than `limit`, or has no such sheet or no header; or if sheets
+            that are read as one have different columns.
     """
     _check_size(origin, content, limit)
     try:
-        rows = _Rows(origin, limit, _cells(origin, content, shape))
-        names = list(shape.header) or rows.header(shape.skip_rows, shape.header_rows)
-        return rows.read(names, shape)
+        sheets = _chosen_sheets(origin, content, shape)
+        read = {title: _read_sheet(origin, sheet, limit, shape) for title, sheet in sheets.items()}
+        return _join_sheets(origin, read) if "*" in (shape.sheet or "") else next(iter(read.values()))
     except FileProblem:
         raise
     except Exception as error:  # what a damaged workbook raises is no closed list
@@ -118,17 +120,52 @@ def _rows_of(sheet: Any, most: int | None = None) -> Iterator[Sequence[Any]]:
     yield from sheet.iter_rows(max_row=most, values_only=True)
 
 
-def _cells(origin: str, content: bytes, shape: FileShape) -> Iterator[Sequence[Any]]:
-    """Rows of the sheet that is read."""
+def _chosen_sheets(origin: str, content: bytes, shape: FileShape) -> dict[str, Any]:
+    """Sheets that are read, by title."""
     sheets = _open_sheets(content)
-    title = shape.sheet or next(iter(sheets), "")
-    if title not in sheets:
+    wanted = shape.sheet or next(iter(sheets), "")
+    chosen = {title: sheet for title, sheet in sheets.items() if title == wanted or fits_sheet(title, wanted)}
+    if not chosen:
         raise FileProblem(
-            "missing_column", f"{origin} has no sheet {title!r} (it has {', '.join(sheets)}): correct sheet"
+            "missing_column", f"{origin} has no sheet {wanted!r} (it has {', '.join(sheets)}): correct sheet"
         )
     if not shape.sheet:
-        _check_alone(origin, sheets, title, shape.skip_rows)
-    return _rows_of(sheets[title])
+        _check_alone(origin, sheets, wanted, shape.skip_rows)
+    return chosen
+
+
+def fits_sheet(title: str, wanted: str) -> bool:
+    """Whether a title is one of those that a pattern with * names."""
+    return "*" in wanted and re.fullmatch(".*".join(map(re.escape, wanted.split("*"))), title, re.DOTALL) is not None
+
+
+def _read_sheet(origin: str, sheet: Any, limit: int, shape: FileShape) -> _Sheet:
+    rows = _Rows(origin, limit, _rows_of(sheet))
+    return rows.read(list(shape.header) or rows.header(shape.skip_rows, shape.header_rows), shape)
+
+
+def _join_sheets(origin: str, read: Mapping[str, _Sheet]) -> _Sheet:
+    """Sheets of the same columns, one below the other, with their titles as column `sheet`; lines count on."""
+    first, *others = read.items()
+    for title, sheet in others:
+        if list(sheet.names) != list(first[1].names):
+            raise FileProblem(
+                "missing_column",
+                f"{origin}: sheets {first[0]!r} and {title!r} have different columns: write sheet so that it names "
+                "those of the same columns, and a source for each of the others",
+            )
+    names = list(first[1].names)
+    columns = [_column([_plain(sheet.columns[i]) for sheet in read.values()]) for i in range(len(names))]
+    ends = np.cumsum([0, *(sheet.last_line for sheet in read.values())])
+    lines = [sheet.numbers + end for sheet, end in zip(read.values(), ends, strict=False)]
+    if "sheet" not in names:
+        titles = [title for title, sheet in read.items() for _ in range(sheet.rows)]
+        names, columns = [*names, "sheet"], [*columns, pa.array(titles, pa.string()).dictionary_encode()]
+    return _Sheet(names, columns, np.concatenate(lines), int(ends[-1]))
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
 
 
 def _check_alone(origin: str, sheets: dict[str, Any], title: str, skipped: int) -> None:
@@ -138,8 +175,8 @@ def _check_alone(origin: str, sheets: dict[str, Any], title: str, skipped: int) 
     if same:
         raise FileProblem(
             "missing_column",
-            f"{origin} has several sheets of the same columns ({', '.join([title, *same])}), and a source reads one: "
-            f'write sheet = "{title}", and a source for each of the others',
+            f"{origin} has several sheets of the same columns ({', '.join([title, *same])}): "
+            f'write sheet = "{title}" to read one, or sheet = "*" to read all of them',
         )
 
 
@@ -160,7 +197,7 @@ class _Rows:
             return rows[0] if count == 1 else join_header(rows)
         raise FileProblem("empty_file", f"{self._origin} has no row below the {skipped:,} of skip_rows: correct sheet")
 
-    def read(self, names: list[str], shape: FileShape) -> Columns:
+    def read(self, names: list[str], shape: FileShape) -> _Sheet:
         """The rest, each row as wide as the header."""
         wide = len(names)
         pieces: list[list[pa.Array]] = [[] for _ in names]
@@ -175,7 +212,7 @@ class _Rows:
         _flush(rows, pieces)
         kept = max(len(lines) - shape.skip_footer, 0)
         columns = [_column(column).slice(0, kept) for column in pieces]
-        return _Sheet(names, columns, np.array(lines[:kept], dtype=np.int64))
+        return _Sheet(names, columns, np.array(lines[:kept], dtype=np.int64), self._line)
 
     def _next(self) -> Sequence[Any] | None:
         row = next(self._cells, None)
@@ -191,11 +228,12 @@ class _Rows:
 
 @dataclass(frozen=True)
 class _Sheet(Columns):
-    """Rows of a sheet; see `Columns`. A line is a row's number in Excel."""
+    """Rows of a sheet; see `Columns`. A line is a row's number in Excel; `last_line` is that of the last one."""
 
     names: Sequence[str]
     columns: Sequence[pa.Array]
     numbers: Int
+    last_line: int
 
     @property
     def rows(self) -> int:

@@ -88,13 +88,14 @@ def check_repeats(table: Table, columns: Collection[Column]) -> None:
         )
 
 
-def check_skipped(wall: Times, utc: Times, timezone: str) -> None:
+def check_skipped(wall: Times, utc: Times, timezone: str, *, slots: bool = False) -> None:
     """Whether times are those of the clocks of a time zone, which go over an hour in spring.
 
     Args:
         wall: time of each row as it was written.
         utc: as it is understood.
         timezone: whose clocks they are said to be.
+        slots: whether they are numbers of slots, which then count the time that passed.
 
     Raises:
         SourceError: if as many rows are of that hour as of others of the day.
@@ -105,6 +106,11 @@ def check_skipped(wall: Times, utc: Times, timezone: str) -> None:
         there, many = np.unique(hours, return_counts=True)
         gone = np.isin(there, wall[skipped].astype("datetime64[h]"))
         if (~gone).any() and many[gone].mean() >= _OF_OTHERS * many[~gone].mean():
+            if slots:
+                raise SourceError(
+                    f"the clocks of {timezone} went over an hour on {day}, and its slots go on without a gap: they "
+                    "count the time that passed, and say no time of day: export times, or UTC"
+                )
             raise SourceError(
                 f"{int(skipped.sum()):,} rows are of an hour that the clocks of {timezone} went over on {day}: they "
                 "show another zone's time, or standard time all year: give --timezone UTC, or such as Etc/GMT-1"

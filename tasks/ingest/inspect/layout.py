@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.ingest.formats.encodings import to_utf8
 from tasks.ingest.formats.fixed_width import rule_of
 from tasks.ingest.formats.json_records import read_json
-from tasks.ingest.formats.workbook import first_rows, is_sheet_file
+from tasks.ingest.formats.workbook import first_rows, fits_sheet, is_sheet_file
 from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.groups import has_groups
 from tasks.ingest.limits import MAX_BYTES
@@ -74,17 +74,27 @@ def _sheet_layout(content: bytes, keys: dict[str, Any]) -> Layout:
     except FileProblem:
         return Layout(dict(keys))  # said when it is read
     tables = {title: start for title, rows in sheets.items() if (start := _table_start(rows)) is not None}
-    title = keys.get("sheet") or (next(iter(tables)) if len(tables) == 1 else None)
-    if title is None:
-        shown = [(repr(each), f"its table begins in line {start + 1}") for each, start in tables.items()]
-        text = f"Which sheet is read? A source reads one ({', '.join(sheets)})."
-        return Layout(dict(keys), None, Question("--sheet", text, shown))
-    known = dict(keys) | ({"sheet": title} if title != next(iter(sheets)) else {})
+    wanted = keys.get("sheet") or (next(iter(tables)) if len(tables) == 1 else None)
+    if wanted is None:
+        return Layout(dict(keys), None, _which_sheet(sheets, tables))
+    title = next((each for each in sheets if fits_sheet(each, wanted)), wanted)
+    known = dict(keys) | ({"sheet": wanted} if wanted != next(iter(sheets)) else {})
     start, rows = tables.get(title, 0), [[str(c or "") for c in row] for row in sheets.get(title, [])]
-    if start and not {"header", "header_rows", "skip_rows"} & {*known} and has_groups(rows[start - 1 : start + 2]):
-        known |= {"header_rows": 2} | ({"skip_rows": start - 1} if start > 1 else {})
-        return Layout(known)
+    for above in (1, 2) if not {"header", "header_rows", "skip_rows"} & {*known} else ():
+        if start >= above and has_groups(
+            rows[start - above : start - above + 3]
+        ):  # names may be blank below merged cells
+            known |= {"header_rows": 2} | ({"skip_rows": start - above} if start > above else {})
+            return Layout(known)
     return Layout(known | ({"skip_rows": start} if start and "skip_rows" not in known else {}))
+
+
+def _which_sheet(sheets: Mapping[str, Sequence[Sequence[Any]]], tables: Mapping[str, int]) -> Question:
+    shown = [(repr(each), f"its table begins in line {start + 1}") for each, start in tables.items()]
+    heads = {tuple(sheets[each][start]) for each, start in tables.items()}
+    if len(heads) == 1 and len({*tables.values()}) == 1:
+        shown = [("'*'", "all of them, which have the same columns; their titles are the column sheet"), *shown]
+    return Question("--sheet", f"Which sheet is read? There are {', '.join(sheets)}.", shown)
 
 
 def _table_start(rows: Sequence[Sequence[Any]]) -> int | None:

@@ -17,6 +17,8 @@ _COUNTED = _MINUTES | {"second", "seconds", "sec", "secs"}
 """Words of a name that say that a time of day is counted from midnight."""
 _LEAST = {MINUTE_OF_DAY: 100, SECOND_OF_DAY: 2401}
 """What the latest of some times of day is at the least, so that they are no hours or numbers of intervals."""
+_LATEST = 28
+"""Hour at which a service day ends at the latest, counted on past 24."""
 _LENGTHS = (60, 30, 20, 15, 10, 5)
 """Minutes of the slots into which days are cut."""
 _FEWEST_SLOTS = 8
@@ -42,7 +44,7 @@ def find_number_clocks(name: str, values: Sequence[str]) -> tuple[str, ...]:
     counted = MINUTE_OF_DAY if _MINUTES & words else SECOND_OF_DAY
     if not _COUNTED & words:
         return slots if len(slots) == 1 else (*found, *slots)
-    fits = numbers.max() <= (1440 if counted == MINUTE_OF_DAY else 86_400)
+    fits = numbers.max() <= _LATEST * (60 if counted == MINUTE_OF_DAY else 3600)
     both = (found[0], counted) if found and fits and counted not in found else found
     return (*both, *slots) if both else ()
 
@@ -55,13 +57,13 @@ def _find_clocks(numbers: Int, *, padded: bool) -> tuple[str, ...]:
         padded: whether all have the same number of digits.
     """
     most = int(numbers.max())
-    for digits, word, last in (("%H%M", MINUTE_OF_DAY, 1440), ("%H%M%S", SECOND_OF_DAY, 86_400)):
+    for digits, word, last in (("%H%M", MINUTE_OF_DAY, _LATEST * 60), ("%H%M%S", SECOND_OF_DAY, _LATEST * 3600)):
         long = word == SECOND_OF_DAY
-        grouped = most <= (240_000 if long else 2400) and bool((numbers % 100 < 60).all())
+        grouped = most <= _LATEST * (10_000 if long else 100) and bool((numbers % 100 < 60).all())
         grouped = grouped and (not long or bool((numbers // 100 % 100 < 60).all()))
         if most < _LEAST[word] or not (grouped or most <= last):
             continue
-        sure = most > last or (padded and numbers.min() < 10 ** (5 if long else 3))
+        sure = most > last // _LATEST * 24 or (padded and numbers.min() < 10 ** (5 if long else 3))
         if grouped:
             hours = len(np.unique(numbers // (10_000 if long else 100)))
             return (digits,) if sure or hours >= _FEWEST_HOURS else (digits, word)

@@ -214,12 +214,12 @@ def _within(value: str, low: float, high: float) -> bool:
 
 def _are_serials(values: list[str]) -> bool:
     """Whether values are days of a spreadsheet, 1990 to 2099, with their time of day."""
-    days = [value for value in values if re.match(r"^\d{5}(\.\d+)?$", value)]
+    days = [value.replace(",", ".") for value in values if re.match(r"^\d{5}([.,]\d+)?$", value)]
     return len(days) == len(values) and all(32_874 <= float(d) < 73_051 for d in days) and any("." in d for d in days)
 
 
 def _all_whole_below(values: list[str], limit: int) -> bool:
-    return all(value.isdigit() and int(value) < limit for value in values)
+    return all(value.isdecimal() and int(value) < limit for value in values)
 
 
 def formats_of(values: Sequence[str]) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
 from tasks.time_formats import ISO, NUMBERS, SLOT, with_short_clocks
 
 _UTC = frozenset({"utc", "gmt", "zulu"})
+_STEPS = (1, 5, 10, 15, 20, 30)
+"""Minutes from one value to the next of a column of minutes."""
 OFFSET = re.compile(r"[+-]\d{2}:?\d{2}|[+-]\d{2}|Z|UTC|GMT", re.IGNORECASE)
 
 
@@ -122,7 +124,7 @@ def part_of_hour(column: Column) -> str | None:
     if not column.is_whole or not column.hints_at("part of hour"):
         return None
     numbers = sorted({int(float(text)) for text in column.sample})
-    if len(numbers) > 1 and numbers[0] == 0 and numbers[-1] < 60 and numbers not in ([0, 1], [0, 1, 2, 3]):
+    if len(numbers) > 1 and any(numbers == [*range(0, 60, step)] for step in _STEPS):
         return "%M"
     slots = {(1, 2): "30min_from_1", (0, 1): "30min_from_0", (1, 2, 3, 4): "15min_from_1", (0, 1, 2, 3): "15min_from_0"}
     return f"slot_{slots[found]}" if (found := tuple(numbers)) in slots else None

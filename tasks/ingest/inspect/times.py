@@ -120,14 +120,21 @@ def _candidates(table: Table, columns: Mapping[str, Column]) -> list[TimeColumns
         return [*whole, time_of(table, columns, calendar, True)]
     clocks = clocks or [c for c in columns.values() if c.number_clocks and c.hints_at("time of day")]
     pairs = [(d, c) for d in dates for c in clocks if len(dates) == 1 or _subject(d) == _subject(c)]
-    parts = [c.name for c in columns.values() if part_of_hour(c) and c not in clocks]
-    joined = [
-        time_of(table, columns, (d.name, c.name, *(parts if len(parts) == 1 and c.is_hour else ())), True)
-        for d, c in pairs
-    ]
+    joined = [time_of(table, columns, (d.name, c.name, *_part(columns, d, c)), True) for d, c in pairs]
     joined = [each for each in joined if each.formats]
     counted = [each for each in whole if not columns[each.names[0]].hints_at("known at")] or whole
     return counted + [pair for pair in joined if not any(_same(table, pair, each) for each in counted)]
+
+
+def _part(columns: Mapping[str, Column], date: Column, hour: Column) -> tuple[str, ...]:
+    """Column of the minute or the quarter of an hour: one that has several values within an hour of a day."""
+    found = []
+    for column in columns.values() if hour.is_hour else ():
+        if column is not hour and part_of_hour(column):
+            hours = np.stack([date.codes, hour.codes])
+            parts = np.unique(np.stack([*hours, column.codes]), axis=1).shape[1]
+            found += [column.name] if parts > np.unique(hours, axis=1).shape[1] else []
+    return tuple(found) if len(found) == 1 else ()
 
 
 def _subject(column: Column) -> frozenset[str]:

@@ -230,7 +230,9 @@ class Understood:
         if not self.when.start.offset:
             check_hours(wall, self.when.start.formats, self.when.start.names)
             check_months(wall)
-            check_skipped(wall, self.when.start.utc(self.table, self._zone), self._zone)
+            check_skipped(
+                wall, self.when.start.utc(self.table, self._zone), self._zone, slots=self.when.start.has_slots
+            )
         return known
 
     @property

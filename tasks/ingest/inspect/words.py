@@ -68,7 +68,7 @@ _ROLES = {
     "entrance|turnstile|channel|lane|destination|dest|scp|reader|validator|tarif|billet|票种|票種|线路|線路",
     "time": "time|timestamp|ts|t|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"
     "时间|時間|日期",
-    "hour": "hour|hr|hh|time|uhr|stunde|heure|hora|ora|时|時|时段|時段|시간",
+    "hour": "hour|hr|hh|time|uhr|stunde|heure|hora|ora|saat|godzina|hodina|ora|小時|小时|시|时|時|时段|時段|시간",
     "time of day": "time|hour|hhmm|hhmmss|tod|uhrzeit|uhr|zeit|stunde|heure|hora|hora minuto|horario|orario|ora|minute|"
     "minutes|min|second|seconds|sec|secs|start|begin|from|interval|slot|timeslot|period|clock|quarter|qtr|viertelstunde|intervall|tranche|"
     "franja|tramo|faixa|fascia|block|bin|时间|時間|时段|時段",

@@ -54,7 +54,7 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
 
 def _nines(many: Mapping[str, int]) -> list[str]:
     """Numbers of nines alone, far above all others and there more than once: 9999 where nothing was counted."""
-    others = [int(text) for text in many if text.isdigit() and not _NINES.fullmatch(text)]
+    others = [int(text) for text in many if text.isdecimal() and not _NINES.fullmatch(text)]
     most = max(others, default=0)
     return [text for text, times in many.items() if _NINES.fullmatch(text) and times > 1 and int(text) > 10 * most]
 

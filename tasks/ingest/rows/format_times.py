@@ -118,7 +118,8 @@ def _parse_serial(values: pa.Array) -> ParsedTimes:
     """Days of a spreadsheet; one with so few digits that its minute is not sure is none unless near a full minute."""
     coarse = np.zeros(len(values), dtype=bool)
     if not pa.types.is_integer(values.type) and not pa.types.is_floating(values.type):
-        values = pc.if_else(pc.match_substring_regex(values, r"^\d{5,6}(\.\d{1,17})?$"), values, None)
+        values = pc.if_else(pc.match_substring_regex(values, r"^\d{5,6}([.,]\d{1,17})?$"), values, None)
+        values = pc.replace_substring(values, ",", ".")
         digits = pc.match_substring_regex(values, r"\.\d{5}")
         coarse = ~np.asarray(pc.fill_null(digits, False).to_numpy(zero_copy_only=False), dtype=bool)
     days = np.array(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -35,6 +35,7 @@ PARTS = "".join(
     for i, quarter in enumerate(QUARTERS)
 )
 ASKED = {
+    "numbers with marks of footnotes": (PLAIN + per_quarter("A,2024-03-04 {t},{n}²"), "--count"),
     "a row of units": (PLAIN + "[-],[local],[people]\n" + per_quarter("A,2024-03-04 {t},{n}"), "--time"),
     "a second header": (PLAIN + "name,,persons\n" + per_quarter("A,2024-03-04 {t},{n}"), "--missing"),
     "per cent": (PLAIN + per_quarter("A,2024-03-04 {t},{n}%"), "--count"),

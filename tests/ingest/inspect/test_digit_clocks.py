@@ -43,6 +43,23 @@ def test_numbers_of_a_whole_day_say_themselves_what_they_are(
     assert landed(tmp_path, found)["A", NINE] == (555 // 15 % 7 + 1,)
 
 
+@pytest.mark.parametrize(
+    ("clock", "name", "word"),
+    [
+        (_hhmm, "HHMM", "%H%M"),
+        (lambda m: m, "MINUTE", "minute_of_day"),
+        (lambda m: m * 60, "SEC", "second_of_day"),
+    ],
+)
+def test_numbers_of_a_service_day_go_on_past_midnight(
+    tmp_path: Path, clock: Callable[[int], object], name: str, word: str
+) -> None:
+    found = look(tmp_path, a__csv=_day(clock, range(300, 1560, 15), name))
+    assert options(found) == []
+    assert found.source["time_format"] == f"%Y-%m-%d {word}"
+    assert landed(tmp_path, found)["A", at("2024-03-15T01:15")] == (1515 // 15 % 7 + 1,)
+
+
 def test_numbers_of_an_hour_that_may_be_either_are_asked_about(tmp_path: Path) -> None:
     text = _day(_hhmm, range(600, 660, 15))
     found = look(tmp_path, a__csv=text)
@@ -103,3 +120,17 @@ def test_an_hour_and_its_part_in_two_columns_are_a_time(tmp_path: Path, name: st
     found = look(tmp_path, a__csv=f"station,date,hour,{name},boardings\n" + "".join(rows))
     assert options(found) == []
     assert landed(tmp_path, found)["A", NINE] == (37 % 7 + 1,)
+
+
+def test_a_quarter_of_the_year_is_no_part_of_an_hour(tmp_path: Path) -> None:
+    days = ("2024-01-09", "2024-04-09", "2024-05-14", "2024-02-13")
+    rows = (f"A,{day},{h},{(int(day[5:7]) + 2) // 3},{h % 7 + 1}\n" for day in days for h in range(24))
+    found = look(tmp_path, a__csv="station,date,hour,quarter,boardings\n" + "".join(rows))
+    assert options(found) == []
+    assert landed(tmp_path, found)["A", at("2024-04-09T09:00")] == (3,)
+
+
+def test_slots_that_count_the_time_that_passed_are_rejected_where_the_clocks_change(tmp_path: Path) -> None:
+    rows = "".join(f"A,2024-03-{d},{n},{n % 7 + 1}\n" for d, last in ((30, 96), (31, 92)) for n in range(1, last + 1))
+    with pytest.raises(SourceError, match="its slots go on without a gap"):
+        look(tmp_path, Answers(timezone="Europe/Berlin"), a__csv="station,date,interval,boardings\n" + rows)

@@ -455,3 +455,46 @@ def test_a_total_below_the_dates_is_one_rejected_row(tmp_path: Path) -> None:
     found = look(tmp_path, a__csv="Date,Hour,Station,Entries\n" + rows + "Total,,,150\n")
     assert options(found) == []
     assert landed(tmp_path, found)["A", at("2024-03-14T09:00")] == (13,)
+
+
+def test_days_of_a_spreadsheet_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    rows = (f"A;{f'{45364 + m / 1440:.6f}'.replace('.', ',')};{m % 7 + 1}\n" for m in range(0, 1440, 15))
+    found = look(tmp_path, a__csv="station;time;people\n" + "".join(rows))
+    assert options(found) == []
+    assert landed(tmp_path, found)["A", at("2024-03-13T09:15")] == (555 % 7 + 1,)
+
+
+def test_sheets_of_the_same_columns_are_offered_as_one(tmp_path: Path) -> None:
+    book = Workbook()
+    for place, title in enumerate(("Central", "North")):
+        sheet = book.active if not place else book.create_sheet()
+        sheet.title = title
+        sheet.append(["time", "entries", "exits"])
+        for minute in (0, 15, 30, 45):
+            sheet.append([f"2024-03-04 07:{minute:02}", minute + place, 2])
+    out = io.BytesIO()
+    book.save(out)
+    asked = look(tmp_path, a__xlsx=out.getvalue())
+    assert options(asked) == ["--sheet"]
+    assert "'*': all of them" in asked.questions[0].line()
+    found = look(tmp_path, Answers(timezone="UTC", station=("sheet",)), {"sheet": "*"}, a__xlsx=out.getvalue())
+    assert landed(tmp_path, found)["North", at("2024-03-04T07:15")] == (16, 2)
+
+
+def test_names_of_a_workbook_may_be_blank_below_merged_cells(tmp_path: Path) -> None:
+    book = Workbook()
+    for row in (
+        ["Gates"],
+        [],
+        ["Date", "Time", "Central", None, "North", None],
+        [None, None, *("Entries", "Exits") * 2],
+    ):
+        book.active.append(row)
+    for minute in (0, 15, 30, 45):
+        book.active.append(["2024-03-04", f"07:{minute:02}", minute, 2, minute + 1, 4])
+    book.active.append(["Subtotal", None, 90, 8, 94, 16])
+    out = io.BytesIO()
+    book.save(out)
+    found = look(tmp_path, a__xlsx=out.getvalue())
+    assert options(found) == []
+    assert landed(tmp_path, found)["North", at("2024-03-04T07:15")] == (16, 4)

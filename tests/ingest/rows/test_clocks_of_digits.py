@@ -171,3 +171,10 @@ def test_pieces_of_a_file_whose_digits_differ_are_read_whole() -> None:
 def test_a_count_since_midnight_needs_its_date(time_format: str) -> None:
     with pytest.raises(ConfigError, match=r"whole date|twice|no directive"):
         check_format(time_format)
+
+
+def test_minutes_behind_a_point_have_two_digits(tmp_path: Path) -> None:
+    bench = _bench(tmp_path, ["7.15", "7.30", "7.3"], time_format="%Y-%m-%d %H.%M")
+    bench.ingest()
+    assert {minute for _, minute in bench.truth()} == {at(f"{DAY}T07:15"), at(f"{DAY}T07:30")}
+    assert [reason for _, reason, _ in bench.rejects()] == ["bad_time"]

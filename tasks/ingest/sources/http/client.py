@@ -205,7 +205,7 @@ class Feed:
         limit = self._config.max_bytes
         packed = Unpacker(self._origin, headers.get("content-encoding", "").strip().lower(), limit)
         length = headers.get("content-length", "")
-        if length.isdigit() and int(length[:18]) > limit:
+        if length.isdecimal() and int(length[:18]) > limit:
             raise too_large(self._origin, limit)
         for chunk in response.iter_raw():
             packed.add(chunk)
