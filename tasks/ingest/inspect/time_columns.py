@@ -113,7 +113,7 @@ def time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...],
 def _with_number_clock(columns: Mapping[str, Column], names: Sequence[str]) -> tuple[str, ...]:
     """Formats of a date and a time of day that is one number, such as 915 or 33300; none where it is no such."""
     date, *rest = (columns[name] for name in names)
-    clocks = rest[0].number_clocks if len(rest) == 1 else ()
+    clocks = rest[0].number_clocks if len(rest) == 1 and not rest[0].is_clock else ()
     if len(rest) == 2 and rest[0].is_hour and (part := part_of_hour(rest[1])):
         clocks = (f"%H {part}",)
     return tuple(f"{day} {clock}" for day, clock in product(date.date_formats, clocks))

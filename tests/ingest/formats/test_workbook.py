@@ -145,7 +145,9 @@ def test_sheets_of_the_same_columns_are_never_read_in_part(tmp_path: Path) -> No
 
 def test_sheets_of_the_same_columns_are_read_as_one_and_their_titles_are_a_column(tmp_path: Path) -> None:
     day = ("minute_utc", "entries", "exits")
-    sheets = {title: [day, (TEN, n, 2), (TEN, "x", 2)] for n, title in ((3, "A 2024"), (4, "B 2024"))}
+    sheets: dict[str, list[tuple[Any, ...]]] = {
+        title: [day, (TEN, n, 2), (TEN, "x", 2)] for n, title in ((3, "A 2024"), (4, "B 2024"))
+    }
     bench = put(tmp_path, book(("cover",), more=sheets), sheet="* 2024", columns={"station_id": "sheet"})
     bench.put("good.csv", "sheet,minute_utc,entries,exits\nG,2024-05-10T10:00Z,1,2\n")
     bench.ingest()
@@ -155,6 +157,9 @@ def test_sheets_of_the_same_columns_are_read_as_one_and_their_titles_are_a_colum
 
 
 def test_sheets_of_other_columns_are_named_where_one_pattern_names_them(tmp_path: Path) -> None:
-    sheets = {"May": [HEADER, ("A", TEN, 1, 2)], "Notes": [("by hand",), ("of the gates",)]}
+    sheets: dict[str, list[tuple[Any, ...]]] = {
+        "May": [HEADER, ("A", TEN, 1, 2)],
+        "Notes": [("by hand",), ("of gates",)],
+    }
     bench = put(tmp_path, book(HEADER, more=sheets), sheet="*")
     assert "sheets 'Sheet' and 'Notes' have different columns: write sheet so that" in bench.ingest().failures[0]

@@ -134,3 +134,11 @@ def test_slots_that_count_the_time_that_passed_are_rejected_where_the_clocks_cha
     rows = "".join(f"A,2024-03-{d},{n},{n % 7 + 1}\n" for d, last in ((30, 96), (31, 92)) for n in range(1, last + 1))
     with pytest.raises(SourceError, match="its slots go on without a gap"):
         look(tmp_path, Answers(timezone="Europe/Berlin"), a__csv="station,date,interval,boardings\n" + rows)
+
+
+@pytest.mark.parametrize(("hours", "asked"), [(range(5, 24), []), (range(24), []), (range(1, 25), ["--time-is"])])
+def test_hours_that_are_called_so_are_no_slots(tmp_path: Path, hours: range, asked: list[str]) -> None:
+    found = look(tmp_path, a__csv=_day(lambda m: m // 60, range(60 * hours[0], 60 * hours[-1] + 1, 60), "HOUR"))
+    assert options(found) == asked
+    if not asked:
+        assert landed(tmp_path, found)["A", at("2024-03-14T09:00")] == (540 // 15 % 7 + 1,)
