@@ -97,10 +97,19 @@ class Column:
     @cached_property
     def date_formats(self) -> tuple[str, ...]:
         """Formats of a date alone that read every value; one that carries midnight along is a date."""
-        bare = sorted({_MIDNIGHT.sub("", value) for value in self.sample if not is_value_of(value, "total value")})
+        bare = sorted({_MIDNIGHT.sub("", value) for value in self.sample if value not in self._notes})
         return (
             () if not bare or _all_whole_below(bare, 10_000_000) else tuple(fitting_formats(bare, dates_like(bare[0])))
         )
+
+    @cached_property
+    def _notes(self) -> frozenset[str]:
+        """Words for totals, and rare texts without a digit, as the footer of a report."""
+        least = min((many for text, many in self.frequencies if re.search(r"\d", text)), default=0)
+        rare = {
+            text for text, many in self.frequencies if (many == 1 or 2 * many <= least) and not re.search(r"\d", text)
+        }
+        return frozenset(rare | {text for text in self.sample if is_value_of(text, "total value")})
 
     @cached_property
     def is_date(self) -> bool:

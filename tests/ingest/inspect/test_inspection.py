@@ -493,6 +493,7 @@ def test_names_of_a_workbook_may_be_blank_below_merged_cells(tmp_path: Path) -> 
     for minute in (0, 15, 30, 45):
         book.active.append(["2024-03-04", f"07:{minute:02}", minute, 2, minute + 1, 4])
     book.active.append(["Subtotal", None, 90, 8, 94, 16])
+    book.active.append(["Source: the gates"])
     out = io.BytesIO()
     book.save(out)
     found = look(tmp_path, a__xlsx=out.getvalue())
