@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 
 from support.ingest_bench import Bench
@@ -17,23 +18,17 @@ from torture.verdict import Held, held
 
 
 @dataclass(frozen=True)
-class Measure:
-    """Where an ingest may be cut off: how many calls, instructions and writes it makes, and how long it takes."""
-
-    calls: int
-    instructions: int
-    writes: int
-    seconds: float
-
-
-@dataclass(frozen=True)
 class Course:
     """A scenario, copies of feed and data root before each ingest, and what is held after each one."""
 
     scenario: Scenario
     folder: Path
-    measures: tuple[Measure, ...]
     ends: tuple[Held, ...]
+
+    @cached_property
+    def measures(self) -> list[Measure]:
+        """Where the ingest of each stage may be cut off."""
+        return [Measure(self, number) for number in range(len(self.ends))]
 
     def start(self, number: int, folder: Path) -> Bench:
         """A fresh try that stands before the ingest of a stage."""
@@ -74,31 +69,58 @@ def course(scenario: Scenario, folder: Path) -> Course:
         shutil.copytree(bench.folder, folder / str(number))
         asked(partial(ingest, bench, stage))
         ends.append(asked(lambda: held(bench, scenario.moments)))
-    made = Course(scenario, folder, (), tuple(ends))
-    return replace(made, measures=tuple(_measure(made, number) for number in range(len(ends))))
+    return Course(scenario, folder, tuple(ends))
 
 
-def _measure(course: Course, number: int) -> Measure:
-    stage, folder = course.scenario.stages[number], course.folder / "measured"
+class Measure:
+    """Where an ingest may be cut off: how many calls, instructions and writes it makes, and how long it takes.
 
-    def calls_and_seconds() -> tuple[int, float]:
-        bench, countdown = course.start(number, folder), Countdown(None)
-        at_calls(bench.data_root, countdown)
-        start = time.monotonic()
-        ingest(bench, stage)
-        return countdown.count, time.monotonic() - start
+    Each is measured when a try asks for it first, since few of them are asked for where there are few tries.
+    """
 
-    def instructions() -> int:
-        bench, countdown = course.start(number, folder), Countdown(None)
-        at_instructions(countdown)
-        ingest(bench, stage)
-        return countdown.count
+    def __init__(self, course: Course, number: int) -> None:
+        self._course, self._number, self._stage = course, number, course.scenario.stages[number]
 
-    def writes() -> int:
-        bench = course.start(number, folder)
-        store = HalfWriting(bench.data_root, None, 0, False)
-        bench.ingest_into(store, stage.as_of, stage.backfill)
-        return store.count
+    @property
+    def calls(self) -> int:
+        return self._calls_and_seconds[0]
 
-    calls, seconds = asked(calls_and_seconds)
-    return Measure(calls, asked(instructions), asked(writes), seconds)
+    @property
+    def seconds(self) -> float:
+        return self._calls_and_seconds[1]
+
+    @cached_property
+    def _calls_and_seconds(self) -> tuple[int, float]:
+        def measured() -> tuple[int, float]:
+            bench, countdown = self._start(), Countdown(None)
+            at_calls(bench.data_root, countdown)
+            start = time.monotonic()
+            ingest(bench, self._stage)
+            return countdown.count, time.monotonic() - start
+
+        calls, seconds = asked(measured)
+        return calls, seconds
+
+    @cached_property
+    def instructions(self) -> int:
+        def measured() -> int:
+            bench, countdown = self._start(), Countdown(None)
+            at_instructions(countdown)
+            ingest(bench, self._stage)
+            return countdown.count
+
+        return int(asked(measured))
+
+    @cached_property
+    def writes(self) -> int:
+        def measured() -> int:
+            bench = self._start()
+            store = HalfWriting(bench.data_root, None, 0, False)
+            bench.ingest_into(store, self._stage.as_of, self._stage.backfill)
+            return store.count
+
+        return int(asked(measured))
+
+    def _start(self) -> Bench:
+        """In a child: a fresh start in a folder of its own, as other workers measure too."""
+        return self._course.start(self._number, self._course.folder / f"measured-{os.getppid()}")
