@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -186,11 +187,17 @@ def score(
     start: np.datetime64 | None = None,
     end: np.datetime64 | None = None,
 ) -> ScoreReport:
-    """Score the forecasts whose hour is over against the observed counts, and log the errors."""
+    """Score the forecasts whose hour is over against the observed counts, and log the errors.
+
+    A span of days is scored in the cluster, where one is set; the few days of every hour are sooner done here.
+    """
+    from flows.pipelines.executors import open_spread
     from tasks.alerts.steps import choose_thresholds
     from tasks.score.steps import control_error, find_drift, log_live, score_forecasts
 
-    report = score_forecasts(settings, as_of, start, end)
+    wide = start is not None and settings.runner.kind != "threads"
+    with open_spread(settings.runner) if wide else nullcontext() as spread:
+        report = score_forecasts(settings, as_of, start, end, spread)
     report = replace(report, control=control_error(settings, as_of), alerts=choose_thresholds(settings, as_of))
     report = replace(report, drift=find_drift(settings, as_of))
     if report.origins:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 
@@ -22,7 +23,7 @@ from tasks.score.report import ScoreReport as ScoreReport
 from tasks.score.scoring import HOUR
 from tasks.score.tally import Tally
 from tasks.settings.tree import Settings
-from tasks.stepping import step
+from tasks.stepping import Spread, step
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.staleness import Mark, clear, due, is_settled, mark_older_scores, mark_unsettled
@@ -39,7 +40,11 @@ MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 
 @step("score forecasts", retries=2)
 def score_forecasts(
-    settings: Settings, as_of: np.datetime64, start: np.datetime64 | None = None, end: np.datetime64 | None = None
+    settings: Settings,
+    as_of: np.datetime64,
+    start: np.datetime64 | None = None,
+    end: np.datetime64 | None = None,
+    spread: Spread | None = None,
 ) -> ScoreReport:
     """Score every forecast whose hour is over against the truth of today, service day by service day.
 
@@ -51,20 +56,21 @@ def score_forecasts(
         start: any moment of the first service day of origins. Without it: `score.back_days` before `as_of`, and any
             earlier day that has a staleness mark, or that was never scored.
         end: after the last origin wanted; `as_of` without it.
+        spread: computes the days in other processes before they are added up in this one; None for this one alone.
 
     Raises:
         ConfigError: if `end` is not after `start`.
         StoreError: if a table cannot be read or written.
     """
     network, store = settings.network, Store(settings.data_root)
-    steps = HORIZON_MINUTES // network.interval_minutes
-    spans = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)
+    spans = _spans(settings)
     bands = [span.name for span in spans]
     tally, shadows = (Tally(network.targets, bands, settings.gate.baselines) for _ in range(2))
     busy = BusyDays(settings, HoursByDay(settings))
     mark_older_scores(store, as_of)
     marks = _marks(store, as_of, network.timezone)
-    days, hours = _days(settings, store, as_of, start, end, frozenset(marks)), 0
+    days = _days(settings, store, as_of, start, end, frozenset(marks))
+    hours = sum(spread(partial(_score_day, settings, as_of), days)) if spread else 0
     for day in days:
         settled = is_settled(day, as_of, network.timezone)
         if not settled:
@@ -85,6 +91,19 @@ def score_forecasts(
     return report
 
 
+def _spans(settings: Settings) -> list[metrics.Span]:
+    """Bands of the horizon, the whole hour last."""
+    minutes = settings.network.interval_minutes
+    return metrics.horizon_spans(settings.score.bands, HORIZON_MINUTES // minutes, minutes)
+
+
+def _score_day(settings: Settings, as_of: np.datetime64, day: str) -> int:
+    """Score a day into its files, whose sums a later scoring reads; returns how many hours were computed."""
+    if not is_settled(day, as_of, settings.network.timezone):
+        mark_unsettled(Store(settings.data_root), day)
+    return DayScorer(settings, day, as_of, _spans(settings), BusyDays(settings, HoursByDay(settings))).score().hours
+
+
 @step("control error")
 def control_error(settings: Settings, as_of: np.datetime64) -> tuple[TierControl, ...]:
     """Hold the hourly live error of each tier against its control limits; see `control_chart`.
@@ -92,10 +111,7 @@ def control_error(settings: Settings, as_of: np.datetime64) -> tuple[TierControl
     Raises:
         StoreError: if the scores table cannot be read.
     """
-    network = settings.network
-    steps = HORIZON_MINUTES // network.interval_minutes
-    hour = metrics.horizon_spans(settings.score.bands, steps, network.interval_minutes)[-1]
-    return tier_controls(settings, as_of, hour.name)
+    return tier_controls(settings, as_of, _spans(settings)[-1].name)
 
 
 @step("measure input drift")

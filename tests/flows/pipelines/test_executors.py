@@ -7,10 +7,12 @@ import shutil
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from support.batch_days import Said, path_of, rows_of
+from torture.power.scorings import DAY, NOON, Scorings
 
 from flows.pipelines import loop
 from flows.pipelines.executors import open_spread
@@ -43,8 +45,25 @@ def test_a_cluster_compacts_days_to_the_bytes_that_this_process_leaves(tmp_path:
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def tree(root: Path) -> dict[str, bytes]:
-    tables = ("observations", "minutes")
+def test_a_cluster_scores_a_span_to_the_bytes_and_the_report_of_this_process(tmp_path: Path) -> None:
+    Scorings().prepare(tmp_path)
+    (tmp_path / "root").rename(tmp_path / "one")
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    network: Any = {"name": "Metro", "timezone": "America/Chicago", "interval_minutes": 15}
+    with patch("tasks.score.steps.log_live"):
+        one, two = (
+            loop.score(
+                Settings(data_root=str(tmp_path / name), network=network, runner=runner), NOON + 2 * DAY, NOON - DAY
+            )
+            for name, runner in (("one", {}), ("two", TWO))
+        )
+    assert one == two
+    assert one.hours > 0
+    kept = [tree(tmp_path / name, ("scores", "alert_signals", "busy_hours")) for name in ("one", "two")]
+    assert kept[0] == kept[1] != {}
+
+
+def tree(root: Path, tables: tuple[str, ...] = ("observations", "minutes")) -> dict[str, bytes]:
     return {
         str(file.relative_to(root)): file.read_bytes() for name in tables for file in root.glob(f"{name}/**/*.parquet")
     }
