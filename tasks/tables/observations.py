@@ -27,8 +27,29 @@ T = TypeVar("T")
 
 
 def batches(store: Store, day: str) -> list[str]:
-    """Paths of the files of a service day, compacted ones among them, sorted."""
-    return store.files(schemas.day_folder("observations", day), ".parquet")
+    """Paths of the files of a service day, compacted ones among them, sorted.
+
+    Listings of an object store may lag behind: those that the last fold of the day had are there unless they are gone.
+    """
+    listed = store.files(schemas.day_folder("observations", day), ".parquet")
+    if store.local is not None:
+        return listed
+    missed = [path for path in _folded(store, day) if path not in listed and store.exists(path)]
+    return sorted([*listed, *missed])
+
+
+def fold_note_file(day: str) -> str:
+    """Beside the minute file, what it was made of; a name that readers of Parquet folders pass over."""
+    return f"{schemas.day_folder('minutes', day)}/_origin.json"
+
+
+def _folded(store: Store, day: str) -> list[str]:
+    """Paths of the files that the last fold of a day had; none where that is not known."""
+    data = store.read_bytes(fold_note_file(day))
+    try:
+        return [batch_path(day, batch_name(name)) for name in json.loads(data or b"")["batches"]]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def batch_name(path: str) -> str:

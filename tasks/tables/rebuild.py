@@ -17,7 +17,7 @@ from tasks.storage.parquet import count_rows, decode_table, encode_table
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold, has_unknown
-from tasks.tables.observations import batches, is_compacted, read_day
+from tasks.tables.observations import batches, fold_note_file, is_compacted, read_day
 
 
 def rebuild_day(store: Store, day: str, targets: Sequence[str]) -> int:
@@ -85,7 +85,7 @@ class Folded:
         """Replace the minute file of a day, then what is noted of it."""
         data = encode_table(self.table)
         store.write_bytes(schemas.minutes_file(day), data)
-        store.write_json(_origin_file(day), self._origin(data))
+        store.write_json(fold_note_file(day), self._origin(data))
 
     def _origin(self, data: bytes) -> dict[str, Any]:
         return {
@@ -123,7 +123,7 @@ class FoldNote:
 def read_fold_note(store: Store, day: str) -> FoldNote | None:
     """The note of a day; None where there is none, or one of another version, or damaged."""
     try:
-        origin = store.read_json(_origin_file(day))
+        origin = store.read_json(fold_note_file(day))
         if not origin:
             return None
         folder, known_by = schemas.day_folder("observations", day), origin["known_by"]
@@ -162,11 +162,6 @@ def _rows_if_current(store: Store, day: str, targets: Sequence[str]) -> int | No
         return None if data is None or note.minutes != digest(data) else count_rows(data)
     except StoreError:  # damaged, it is as good as none
         return None
-
-
-def _origin_file(day: str) -> str:
-    """Beside the minute file, what it was made of; a name that readers of Parquet folders pass over."""
-    return f"{schemas.day_folder('minutes', day)}/_origin.json"
 
 
 def digest(data: bytes) -> str:
@@ -279,7 +274,7 @@ def refold_day(store: Store, day: str, targets: Sequence[str], mark: Callable[[s
             folded = _fold_all(store, day, targets)
             data, held = encode_table(folded.table), store.read_bytes(schemas.minutes_file(day))
             if data == held:
-                store.write_json(_origin_file(day), folded._origin(data))
+                store.write_json(fold_note_file(day), folded._origin(data))
             elif _says(held, folded.table):
                 folded.write(store, day)
             else:

@@ -14,7 +14,10 @@ from torture.objects.tries import impatient_store
 
 from tasks.errors import StoreError
 from tasks.ingest.land.ledger import SourceLedger
+from tasks.storage.recent import recent_names
 from tasks.storage.store import Store
+from tasks.tables.observations import batches
+from tasks.tables.rebuild import refold_day
 
 COLUMNS = ("station_id", "minute_utc", "entries", "exits")
 
@@ -121,6 +124,22 @@ def test_what_another_process_removed_since_is_not_listed_although_this_one_wrot
     server.objects.held.clear()
     assert store.files("t") == []
     assert store.partitions("") == []
+
+
+def test_what_another_process_has_folded_is_folded_again_although_it_is_not_listed(
+    server: Server, tmp_path: Path
+) -> None:
+    bench = Bench.counts(tmp_path)
+    bench.root = server.root
+    bench.put_rows("a.csv", COLUMNS, [("A", "2024-05-10T10:00Z", 3, 1)])
+    bench.ingest()
+    recent_names.cache_clear()
+    server.misbehaviour = Late()
+    assert bench.store.files("observations") == []
+    assert len(batches(bench.store, "2024-05-10")) == 1
+    assert not refold_day(bench.store, "2024-05-10", bench.targets, lambda day: None)
+    server.misbehaviour = Misbehaviour()
+    assert len(bench.truth()) == 1
 
 
 def test_a_folder_whose_files_were_removed_is_gone(server: Server, store: Store) -> None:

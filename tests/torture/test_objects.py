@@ -16,7 +16,7 @@ from torture.objects.tries import Course, course, disturb, impatient_store
 from torture.power.benches import settings_made_once
 from torture.power.scenes import SCENES
 
-TRIES = {"ingest of counts": 2, "upkeep": 1, "publication": 1, "promotion": 4}
+TRIES = {"ingest of counts": 1, "upkeep": 1, "publication": 1, "promotion": 3}
 """Per fault; the more of them, the less a run takes."""
 MORE = int(os.environ.get("TORTURE_TRIES", "80")) // 80
 

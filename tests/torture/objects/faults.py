@@ -122,13 +122,13 @@ class HangingWrites(Fault):
 
 
 class LaggingListings(Fault):
-    """Listings that lack new objects and have removed ones, as they were some changes ago or at the start of the run."""
+    """Listings that lack new objects and have removed ones, as they were some changes ago, in this run or the last."""
 
     kinds = ("list",)
 
     def __init__(self, rng: Random, asked: int) -> None:
         super().__init__(rng, asked)
-        self._left, self._changes = ALWAYS, 0
+        self._left, self._changes = ALWAYS, rng.choice((0, 0, 5, 40))
         self._lag = rng.choice((1, 2, 3, 5, 8, 13, ALWAYS))
 
     def answer(self, objects: Objects, asked: Asked) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,9 +65,8 @@ class Objects:
         history: the names that there were before each change.
     """
 
-    def __init__(self, held: dict[str, bytes]) -> None:
-        self.held = dict(held)
-        self.history: list[frozenset[str]] = []
+    def __init__(self, held: dict[str, bytes], history: Sequence[frozenset[str]] = ()) -> None:
+        self.held, self.history = dict(held), [*history]
         self._uploads: dict[str, dict[int, bytes]] = {}
         self._numbers = count()
 

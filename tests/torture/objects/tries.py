@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import traceback
@@ -38,11 +39,13 @@ class Stage(Generic[T]):
 
     Attributes:
         objects: before it.
+        history: of the names in the bucket until then.
         asked: requests that it makes, by kind.
         end: what is held after it.
     """
 
     objects: dict[str, bytes]
+    history: list[frozenset[str]]
     asked: Counter[str]
     end: T
 
@@ -57,6 +60,7 @@ class Course(Generic[T]):
         folder: with a copy of what was outside, per stage, and the folder of the tries.
         start: what was held before the first stage.
         stages: in their order.
+        known: what is held in a bucket, by the digest of its objects.
     """
 
     scene: Scene[T]
@@ -64,6 +68,7 @@ class Course(Generic[T]):
     folder: Path
     start: T
     stages: list[Stage[T]] = field(default_factory=list)
+    known: dict[bytes, T] = field(default_factory=dict)
 
     @property
     def place(self) -> Path:
@@ -75,6 +80,13 @@ class Course(Generic[T]):
         for path in (self.folder / str(stage)).iterdir():
             shutil.rmtree(self.place / path.name, ignore_errors=True)
             (shutil.copytree if path.is_dir() else shutil.copy2)(path, self.place / path.name)
+
+    def held(self) -> T:
+        """What readers find; the same in the same objects."""
+        bucket = hashlib.sha256(repr(sorted(self.server.objects.held.items())).encode()).digest()
+        if bucket not in self.known:
+            self.known[bucket] = self.scene.held(self.place)
+        return self.known[bucket]
 
     def work(self, stage: int) -> bool:
         """Run a stage; whether it ended well. If not it must have ended with one clear line."""
@@ -134,11 +146,11 @@ def course(scene: Scene[T], server: Server, folder: Path) -> Course[T]:
     for stage in range(scene.stages):
         scene.put(place, stage)
         shutil.copytree(place, folder / str(stage), ignore=shutil.ignore_patterns(ROOT))
-        before, counting = dict(server.objects.held), Counting()
+        before, history, counting = dict(server.objects.held), [*server.objects.history], Counting()
         server.misbehaviour = counting
         scene.work(place, stage)
         server.misbehaviour = Misbehaviour()
-        made.stages.append(Stage(before, counting.asked, scene.held(place)))
+        made.stages.append(Stage(before, history, counting.asked, made.held()))
     return made
 
 
@@ -147,7 +159,7 @@ def disturb(course: Course[T], fault: str, seed: int) -> tuple[bool, Difference]
     rng = Random(seed)
     number = rng.randrange(course.scene.stages)
     recent_names.cache_clear()  # the run is a process of its own
-    course.server.objects = Objects(course.stages[number].objects)
+    course.server.objects = Objects(course.stages[number].objects, course.stages[number].history)
     course.put(number)
     asked, kind = course.stages[number].asked, FAULTS[fault]
     wrong = kind(rng, sum(asked[each] for each in getattr(kind, "kinds", ()) or asked))
@@ -169,11 +181,11 @@ def _go_on(course: Course[T], number: int, wrong: Fault, rng: Random) -> Differe
     server.misbehaviour = wrong
     ended = course.work(number)
     server.misbehaviour = wrong.end_run(server.objects)
-    if found := scene.check_cut(course.place, before, stage.end):
-        found.notes.append("right after the run")
-        return found
-    if ended and (found := scene.difference(stage.end, scene.held(course.place))):
+    if ended and (found := scene.difference(stage.end, course.held())):
         found.notes.append("after a run that ended well")
+        return found
+    if not ended and (found := scene.check_cut(course.place, before, stage.end)):
+        found.notes.append("after a run that ended with an error")
         return found
     last = number if rng.random() < 0.7 else scene.stages - 1
     for each in range(number, last + 1):
@@ -182,4 +194,4 @@ def _go_on(course: Course[T], number: int, wrong: Fault, rng: Random) -> Differe
         assert course.work(each), "the next run does not end well"
     server.misbehaviour = Misbehaviour()
     wrong.settle(server.objects)
-    return scene.difference(course.stages[last].end, scene.held(course.place))
+    return scene.difference(course.stages[last].end, course.held())
