@@ -14,6 +14,7 @@ from tasks.errors import StoreError
 from tasks.maintain.compaction import compacted_name
 from tasks.maintain.manifest import Known, Manifest, digest, known_file, read_manifest
 from tasks.storage.parquet import decode_all
+from tasks.storage.roots import one_line
 from tasks.storage.store import Store
 from tasks.tables.observations import absorbed_names, is_compacted
 
@@ -165,19 +166,22 @@ def _due(manifest: Manifest, today: str, nights: int) -> bool:
 def _stamps(store: Store, folder: str) -> dict[str, Stamp]:
     """Files of a folder by name, notes and temporary ones aside."""
     prefix = len(store.at(folder)) + 1
-    selector = pafs.FileSelector(store.at(folder), recursive=True, allow_not_found=True)
-    try:
-        infos = [info for info in store.fs.get_file_info(selector) if info.type == pafs.FileType.File]
-    except OSError as error:
-        raise StoreError(f"{store.url(folder)} cannot be read: {error}") from None
+    infos = _infos(store, folder, pafs.FileType.File, recursive=True)
     named = sorted((info.path[prefix:], (info.size or 0, info.mtime_ns)) for info in infos)
     return {name: stamp for name, stamp in named if not re.search(r"(^|/)[._]", name)}
 
 
+def _infos(store: Store, folder: str, kind: pafs.FileType, recursive: bool = False) -> list[pafs.FileInfo]:
+    selector = pafs.FileSelector(store.at(folder), recursive=recursive, allow_not_found=True)
+    try:
+        return [info for info in store.fs.get_file_info(selector) if info.type == kind]
+    except OSError as error:
+        raise StoreError(f"{store.url(folder)} cannot be read: {one_line(error)}") from None
+
+
 def _partitions(store: Store, table: str) -> Iterator[str]:
     """Folders of a table, those that are gone and left their manifest among them."""
-    selector = pafs.FileSelector(store.at(table), allow_not_found=True)
     prefix = len(store.at(""))
-    there = {i.path[prefix:].strip("/") for i in store.fs.get_file_info(selector) if i.type == pafs.FileType.Directory}
+    there = {info.path[prefix:].strip("/") for info in _infos(store, table, pafs.FileType.Directory)}
     known = {path.removeprefix("integrity/").removesuffix(".json") for path in store.files(f"integrity/{table}")}
     yield from sorted(there | known)

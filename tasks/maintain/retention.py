@@ -110,13 +110,12 @@ def _remove(store: Store, table: str, first: str) -> list[Removed]:
     place = FOLDERS.get(table, table)
     for day in store.partitions(place):
         folder = f"{place}/{KEYS.get(table, 'service_date')}={day}"
-        paths = store.files(folder) if day < first else []
-        if not paths:
+        sizes = store.sizes(folder) if day < first else {}
+        if not sizes:
             continue
-        days, files = days + 1, files + len(paths)
-        for path in paths:
-            size += store.fs.get_file_info(store.at(path)).size or 0
-            rows += _rows(store, path)
+        paths = [*sizes]
+        days, files, size = days + 1, files + len(paths), size + sum(sizes.values())
+        rows += sum(_rows(store, path) for path in paths)
         store.delete_for_good([manifest_path(folder)])  # before the files, so that none of them is missed
         store.delete_for_good(paths)
         _drop_folder(store, folder)

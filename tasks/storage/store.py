@@ -48,6 +48,11 @@ class Store:
         self._bucket = None if self.local else Bucket(root)
         self.fs = self._bucket.fs if self._bucket else pafs.LocalFileSystem()
 
+    @property
+    def listings_may_lag(self) -> bool:
+        """Whether a listing may be older than what was written: in object stores, not in folders or in memory."""
+        return self.local is None and not self.root.startswith("memory:")
+
     def at(self, path: str) -> str:
         """Path as the file system knows it."""
         return self._bucket.at(path) if self._bucket else f"{self.local}/{path}".removesuffix("/")

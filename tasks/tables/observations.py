@@ -31,11 +31,15 @@ def batches(store: Store, day: str) -> list[str]:
 
     Listings of an object store may lag behind: those that the last fold of the day had are there unless they are gone.
     """
-    listed = store.files(schemas.day_folder("observations", day), ".parquet")
-    if store.local is not None:
+    listed = _listed(store, day)
+    if not store.listings_may_lag:
         return listed
     missed = [path for path in _folded(store, day) if path not in listed and store.exists(path)]
     return sorted([*listed, *missed])
+
+
+def _listed(store: Store, day: str) -> list[str]:
+    return store.files(schemas.day_folder("observations", day), ".parquet")
 
 
 def fold_note_file(day: str) -> str:
@@ -88,7 +92,7 @@ def holds(store: Store, day: str, name: str) -> bool:
     def is_absorbed(paths: list[str]) -> bool:
         return any(name in absorbed_names(store, path) for path in paths if is_compacted(path))
 
-    files = batches(store, day)
+    files = _listed(store, day)  # one that is missed costs a file of the same rows, and the fold does not mind
     return any(map(is_compacted, files)) and _read_stable(store, day, is_absorbed, files)[1]
 
 

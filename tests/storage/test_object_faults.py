@@ -14,6 +14,7 @@ from torture.objects.tries import impatient_store
 
 from tasks.errors import StoreError
 from tasks.ingest.land.ledger import SourceLedger
+from tasks.maintain.file_checks import check_files
 from tasks.storage.recent import recent_names
 from tasks.storage.store import Store
 from tasks.tables.observations import batches
@@ -147,6 +148,13 @@ def test_a_folder_whose_files_were_removed_is_gone(server: Server, store: Store)
     store.delete_for_good(store.files("minutes"))
     assert store.partitions("minutes") == []
     assert server.objects.held == {}
+
+
+def test_a_check_of_files_that_gets_no_answer_says_so_in_one_line(server: Server, store: Store) -> None:
+    server.misbehaviour = Refusing("list", refusal(504, "GatewayTimeout"))
+    with pytest.raises(StoreError, match=r"s3://torture/root/observations cannot be read") as caught:
+        check_files(store, "2024-05-10", 7)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_ledger_that_cannot_be_read_now_is_not_replaced_by_an_empty_one(server: Server, tmp_path: Path) -> None:
