@@ -8,7 +8,7 @@ from functools import cache
 
 _ROLES = {
     "station": "station|stations|stn|stop|stops|standort|haltestelle|bahnhof|gare|arret|estacion|estacao|parada|"
-    "stazione|fermata|kiosk|dock|terminal|halte|zastavka|stanice|megallo|allomas|stacja|durak|istasyon|stasiun|stasjon|asema|pysakki|"
+    "stazione|fermata|kiosk|dock|terminal|halte|zastavka|stanice|megallo|allomas|stacja|halt|durak|istasyon|stasiun|stasjon|asema|pysakki|"
     "hallplats|สถานี|ایستگاه|"
     "przystanek|station complex|stationid|stopid|车站|"
     "車站|站点|站點|站名|站|駅|場站|역|역명",

@@ -95,8 +95,8 @@ REJECTED = {
         "station,weekday,time,passengers\n" + per_quarter("A,Monday,{t},{n}\nA,Tuesday,{t},{i}"),
         "kinds of days",
     ),
-    "days of a week of the year": (
-        "station,day,time,passengers\n" + per_quarter("A,2024-W10-1,{t},{n}\nA,2024-W10-2,{t},{i}"),
+    "weeks of the year": (
+        "station,day,time,passengers\n" + per_quarter("A,2024-W10,{t},{n}\nA,2024-W11,{t},{i}"),
         "not recognised",
     ),
     "days of another calendar": (
