@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 from tasks.arrow_start import start_arrow_without_pandas
@@ -14,11 +15,14 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 bad usage or configuration."""
     if any(name in WITHOUT_PANDAS for name in sys.argv[1:2]):
         start_arrow_without_pandas()
+    gc.disable()  # nothing that is imported is ever given up
     from flows.cli import deploy, init, loop, machine, override, serve, tune  # noqa: F401  (they register commands)
     from flows.cli.app import app
     from flows.cli.output import say_error
     from tasks.errors import NexthourError
 
+    gc.freeze()
+    gc.enable()
     try:
         app(prog_name="nexthour")
     except NexthourError as error:

@@ -77,7 +77,7 @@ class Statements:
                 stated, given = counts[target]
                 valid[place] = True if given is None else given
                 values[place] = stated if given is None else np.where(given, stated, 0)
-        known = np.full(rows, UNKNOWN) if available is None else available
+        known = np.broadcast_to(UNKNOWN, rows) if available is None else available
         return cls(station[0], minute, part[0], known, values, valid, station[1], part[1])
 
     @classmethod
@@ -223,6 +223,8 @@ def _common_codes(coded: Sequence[Names]) -> tuple[list[str], npt.NDArray[np.int
 
 def _used_codes(codes: npt.NDArray[np.int32], count: int) -> tuple[Int, npt.NDArray[np.int32]]:
     """The codes that occur, ascending, and each row's place among them."""
+    if count == 1 and len(codes):
+        return np.zeros(1, dtype=np.int64), codes
     occurs = np.zeros(count, dtype=bool)
     occurs[schemas.run_heads(codes)] = True
     if occurs.all():

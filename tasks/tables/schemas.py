@@ -198,9 +198,10 @@ def to_time(moment: np.datetime64) -> pa.Scalar:
 
 def time_array(moments: np.ndarray) -> pa.Array:  # type: ignore[type-arg]
     """datetime64 of any unit as a column; NaT becomes null."""
-    ticks = moments.astype("datetime64[us]", copy=False)
-    unknown = np.isnat(ticks)
-    return pa.array(ticks.view(np.int64), pa.int64(), mask=unknown if unknown.any() else None).cast(TIME)
+    ticks = moments.astype("datetime64[us]", copy=False).view(np.int64)
+    never = np.iinfo(np.int64).min
+    unknown = ticks == never if len(ticks) and ticks.min() == never else None
+    return pa.array(ticks, pa.int64(), mask=unknown).cast(TIME)
 
 
 def one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -243,9 +244,9 @@ def run_heads(codes: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 def name_array(codes: npt.NDArray[np.integer], names: Sequence[str]) -> pa.DictionaryArray:
     """The reverse of `name_codes`."""
-    unknown = codes < 0
-    indices = pa.array(codes.astype(np.int32, copy=False), mask=unknown if unknown.any() else None)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string())).cast(NAME)
+    unknown = codes < 0 if len(codes) and codes.min() < 0 else None
+    indices = pa.array(codes.astype(np.int32, copy=False), mask=unknown)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string()), safe=False).cast(NAME)
 
 
 def ascending(keys: Sequence[npt.NDArray[np.integer]], strictly: bool = False) -> bool:

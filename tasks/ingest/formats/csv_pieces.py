@@ -68,7 +68,8 @@ def cut_records(content: Iterable[bytes], layout: Layout) -> Iterator[bytes]:
         held = [part[end:]]
         size, quoted = len(held[0]), b'"' in held[0]
     if rest := b"".join(held):
-        if b'"' in rest and _last_record(rest + b"\n", layout.delimiter) <= len(rest):
+        ended = rest if rest.endswith(b"\n") else rest + b"\n"
+        if b'"' in rest and _last_record(ended, layout.delimiter) < len(ended):
             raise PiecesProblem("it has a quote that is never closed")
         yield rest
 

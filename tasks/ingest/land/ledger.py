@@ -118,8 +118,8 @@ class Entry:
             return False
         if self.position.recheck_at is not None and context.as_of >= np.datetime64(self.position.recheck_at):
             return False
-        bounds = (moment_text(context.start), moment_text(context.end))
-        return (self.input.start, self.input.end) in ((None, None), bounds)
+        own = (self.input.start, self.input.end)
+        return own == (None, None) or own == (moment_text(context.start), moment_text(context.end))
 
 
 def first_state(digest: str) -> str:
@@ -169,9 +169,12 @@ class SourceLedger:
         self._store, self._source = store, source
         self._path, self._pending = f"ledger/{source}/entries.parquet", f"ledger/{source}/{_PENDING}"
         table = self._read()
-        self._columns: dict[str, list[Any]] = {name: table[name].to_pylist() for name in table.column_names}
+        self._columns = {name: _values(table[name]) for name in table.column_names}
         self._columns["reasons"] = [dict(pairs) for pairs in self._columns["reasons"]]
         self._rows = {key: row for row, key in enumerate(self._columns["key"])}
+        self._parts = {
+            kind: list(zip(*(self._columns[name] for name in names), strict=True)) for kind, names in _FIELDS.items()
+        }
         self._written: dict[str, Entry] = {}
 
     def get(self, key: str) -> Entry | None:
@@ -255,7 +258,13 @@ class SourceLedger:
         return Entry(key, self._part(Input, row), self._part(Outcome, row), self._part(Position, row))
 
     def _part(self, kind: type[Part], row: int) -> Part:
-        return kind(*(self._columns[name][row] for name in _FIELDS[kind]))
+        return kind(*self._parts[kind][row])
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    """Values of a column; of text and of what is never absent without making a scalar of each."""
+    plain = not pa.types.is_nested(column.type) and (pa.types.is_string(column.type) or not column.null_count)
+    return list(column.to_numpy().tolist()) if plain else list(column.to_pylist())
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def check_times(rejections: Rejections, moments: Moments, interval: int, pull: P
     """
     minute = moments.minutes(interval if floor else 1)
     rejections.reject(moments.skipped, "nonexistent_local_time")
-    rejections.reject(np.isnat(moments.utc), "bad_time")
+    rejections.reject(moments.unknown, "bad_time")
     if pull.start is not None or pull.end is not None:
         rejections.set_aside(~within(minute, pull))
     if interval > 1:

@@ -191,7 +191,7 @@ def read_rows(
         minute,
         available,
         counts,
-        repeated=int(moments.repeated.sum()),
+        repeated=int(np.count_nonzero(moments.repeated)),
         excluded=at.excluded,
     )
 
@@ -224,11 +224,11 @@ def _read_places(
     station, stations = read_station_ids(column, file.network.aliases, earlier.spellings, file.network.excluded)
     excluded = (station == EXCLUDED) & rejections.good
     rejections.set_aside(excluded)
-    part, parts = np.zeros(len(station), dtype=np.int32), [""]
+    part, parts = np.broadcast_to(np.int32(0), len(station)), [""]
     if "part" in columns:
         codes, names = read_joined_names([file.rows.column(name) for name in columns["part"]])
         part, parts = codes + np.int32(1), ["", *names]
-    return _Places(station, stations, part, parts, int(excluded.sum()))
+    return _Places(station, stations, part, parts, int(np.count_nonzero(excluded)))
 
 
 def _read_targets(
@@ -288,7 +288,7 @@ def _moments_of_parts(
 def _availability(file: InputColumns, columns: tuple[str, ...] | None, rejections: Rejections, pull: Pull) -> Int:
     """Microseconds since 1970 at which each row says that it was known; `UNKNOWN` where it does not."""
     if columns is None:
-        return np.full(file.rows.rows, UNKNOWN)
+        return np.broadcast_to(UNKNOWN, file.rows.rows)
     said = file.moments(columns, file.timezone, interval=False)
     rejections.reject(said.skipped, "nonexistent_local_time")
     rejections.reject(np.isnat(said.utc) & ~said.blank, "bad_time")

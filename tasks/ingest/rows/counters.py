@@ -140,21 +140,21 @@ class CounterSearch:
         """
         if len(rows.parts) > 1:
             order = order[np.lexsort((part[order], station[order]))]
-        key = station.astype(np.int64) << 32 | part
         every = rows.at(order)
-        runs_of_all = _starts(key[every], rows.minute[every])
+        runs_of_all = _starts(station[every], part[every], rows.minute[every])
         for target, counted in rows.counts.items():
             all_given = bool(counted.given.all())
             at = every if all_given else order[counted.given[order]]
-            keys, minute = key[at], rows.minute[at]
-            if not len(keys):
+            minute = rows.minute[at]
+            if not len(minute):
                 continue
+            starts = runs_of_all if all_given else _starts(station[at], part[at], minute)
+            keys = station[at][starts].astype(np.int64) << 32 | part[at][starts]
             found = self._found.setdefault(target, _Found())
             if near:
                 other = found.open["key"] != keys[0]
                 found.end(found.open[other])
                 found.open = found.open[~other]
-            starts = runs_of_all if all_given else _starts(keys, minute)
             found.add(_series(starts, keys, minute, counted.values[at]))
 
     def check(self, origin: str, columns: Mapping[str, tuple[str, ...]], stations: Sequence[str]) -> None:
@@ -181,27 +181,28 @@ class CounterSearch:
             )
 
 
-def _starts(key: Int, minute: Int) -> Int:
-    """Where series begin: rows of one key that follow one another as long as their times go up."""
-    goes_on = np.zeros(len(key), dtype=bool)
-    goes_on[1:] = key[1:] == key[:-1]
-    goes_on[1:] &= minute[1:] > minute[:-1]
-    return np.flatnonzero(~goes_on)
+def _starts(station: npt.NDArray[np.int32], part: npt.NDArray[np.int32], minute: Int) -> Int:
+    """Where series begin: rows of one station and part that follow one another as long as their times go up."""
+    begins = np.ones(len(minute), dtype=bool)
+    begins[1:] = minute[1:] <= minute[:-1]
+    for codes in (station, part):
+        begins[1:] |= codes[1:] != codes[:-1]
+    return np.flatnonzero(begins)
 
 
-def _series(starts: Int, key: Int, minute: Int, values: npt.NDArray[np.integer]) -> _Series:
-    """Series of readings, of which one begins at each of `starts`."""
+def _series(starts: Int, keys: Int, minute: Int, values: npt.NDArray[np.integer]) -> _Series:
+    """Series of readings, of which one begins at each of `starts`, and their keys."""
     step = np.empty_like(values)  # counts and readings are never so large that a difference does not fit
     np.subtract(values[1:], values[:-1], out=step[1:])
     step[starts] = 0
-    ends = np.append(starts[1:], len(key)) - 1
+    ends = np.append(starts[1:], len(minute)) - 1
     top_at = ends.copy()
     readings = ends - starts + 1
     rises, falls = (_sum_runs(which, starts) for which in (step > 0, step < 0))
     for run in np.flatnonzero(RESET * falls <= readings).tolist():
         top_at[run] = starts[run] + values[starts[run] : ends[run] + 1].argmax()
     series = np.zeros(len(starts), dtype=_SERIES)
-    series["key"], series["readings"], series["rises"], series["falls"] = key[starts], readings, rises, falls
+    series["key"], series["readings"], series["rises"], series["falls"] = keys, readings, rises, falls
     series["climb"] = _sum_runs(np.maximum(step, 0, out=step), starts)
     series["total"] = _sum_runs(values, starts)
     series["low"] = np.minimum.reduceat(values, starts)

@@ -100,17 +100,18 @@ class DayRows:
             "part": earlier.parts.of(rows.part[at], rows.parts),
             "minute": rows.minute[at],
             "available": rows.available[at],
-            "number": np.arange(first, first + len(kept))[at],
         }
         for target in self._targets:
             counted = rows.counts[target]
             arrays[f"{target} values"], arrays[f"{target} given"] = counted.values[at], counted.given[at]
             for name, flags, usual in (("asked", counted.asked, True), ("wrong", counted.wrong, False)):
-                arrays[f"{target} {name}"] = np.full(len(arrays["minute"]), usual) if flags is None else flags[at]
+                rows_flags = np.broadcast_to(usual, len(arrays["minute"])) if flags is None else flags[at]
+                arrays[f"{target} {name}"] = rows_flags
+        numbers = range(first, first + len(kept)) if isinstance(at, slice) else at + first
         for day, own in split_days(arrays["minute"], self._timezone):
             piece = {name: array[own] for name, array in arrays.items()}
-            before, more = self._counts.get(day, 0), len(piece["number"])
-            piece["number"] = piece["number"] - np.arange(before, before + more)  # the same for rows in a row
+            before, more = self._counts.get(day, 0), len(piece["minute"])
+            piece["number"] = _skipped(numbers, own, before, more)
             self._counts[day] = before + more
             self._store.add(day, piece)
 
@@ -135,6 +136,20 @@ class DayRows:
             counts,
         )
         return DayPiece(rows, Rejections(len(rows.minute)), arrays["number"])
+
+
+def _skipped(numbers: range | Int, own: Int | slice, before: int, more: int) -> Int:
+    """Rows of the input, but not of the day, above each row of a day: the same for rows that follow one another.
+
+    Args:
+        numbers: of the rows of a piece, from the top of the input.
+        own: rows of the piece that are of the day.
+        before: rows of the day before the piece.
+        more: rows of the day in the piece.
+    """
+    if isinstance(numbers, range) and isinstance(own, slice):
+        return np.broadcast_to(np.int64(numbers[own][0] - before), more)
+    return np.asarray(numbers)[own] - np.arange(before, before + more)
 
 
 class DayStatements:

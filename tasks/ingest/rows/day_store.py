@@ -57,8 +57,9 @@ class _Segment:
 
     Attributes:
         rows: how many.
-        arrays: the columns as they came; None once they are narrow.
-        columns: of narrow rows, per column its lowest value and the type of what is above that; "" for nothing.
+        arrays: the columns as they came, the first value alone where all are alike; None once they are narrow.
+        columns: of narrow rows, per column its lowest value, the type of what is above that ("" for nothing), and
+            where that begins.
         data: what is above; None once it lies in the scratch file.
         start: where it lies there.
         size: bytes of what is in memory, or there.
@@ -66,7 +67,7 @@ class _Segment:
 
     rows: int
     arrays: list[npt.NDArray[Any]] | None
-    columns: list[tuple[int, str]] = field(default_factory=list)
+    columns: list[tuple[int, str, int]] = field(default_factory=list)
     data: bytes | None = None
     start: int = 0
     size: int = 0
@@ -74,7 +75,8 @@ class _Segment:
     @classmethod
     def of(cls, arrays: list[npt.NDArray[Any]]) -> _Segment:
         """Rows as they came."""
-        return cls(len(arrays[0]), arrays, size=sum(array.nbytes for array in arrays))
+        held = [array[:1].copy() if array.strides == (0,) else array for array in arrays]
+        return cls(len(arrays[0]), held, size=sum(array.nbytes for array in held))
 
     @property
     def in_memory(self) -> bool:
@@ -83,13 +85,32 @@ class _Segment:
 
     def narrow(self) -> None:
         """Hold the columns in as few bytes as they take."""
-        pieces = []
+        pieces, start = list[bytes](), 0
         for array in self.arrays or ():
             base, above = _narrowed(array)
-            self.columns.append((base, "" if above is None else above.dtype.str))
+            self.columns.append((base, "" if above is None else above.dtype.str, start))
             pieces.append(b"" if above is None else above.tobytes())
+            start += len(pieces[-1])
         self.arrays, self.data = None, b"".join(pieces)
         self.size = len(self.data)
+
+    def constant(self, number: int) -> int | None:
+        """The value of a column that is known to be the same in all rows."""
+        if self.arrays is not None:
+            array = self.arrays[number]
+            return int(array[0]) if len(array) == 1 else None
+        base, kind, _ = self.columns[number]
+        return None if kind else base
+
+    def fill(self, number: int, data: bytes, out: npt.NDArray[Any]) -> None:
+        """Write a column; `data` is what is above the lowest values."""
+        if self.arrays is not None:
+            out[:] = self.arrays[number]
+            return
+        base, kind, start = self.columns[number]
+        out[:] = np.frombuffer(data, dtype=kind, count=self.rows, offset=start) if kind else base
+        if kind and base:
+            out += out.dtype.type(base)
 
 
 @dataclass
@@ -111,7 +132,7 @@ class DayStore:
         return sorted(self._days)
 
     def add(self, day: str, arrays: Arrays) -> None:
-        """Add rows, arrays of equal length by column."""
+        """Add rows, arrays of equal length by column; one value stands for an array that `broadcast_to` made."""
         segment = _Segment.of([arrays[name].astype(kind, copy=False) for name, kind in self.types.items()])
         self._days.setdefault(day, []).append(segment)
         self.scratch.held += segment.size
@@ -122,8 +143,8 @@ class DayStore:
 
     def take(self, day: str) -> dict[str, npt.NDArray[Any]]:
         """All rows of a day, which is empty then."""
-        segments = self._days.pop(day, [])
-        return dict(zip(self.types, _joined(self._loaded(segments), list(self.types.values())), strict=True))
+        loaded = list(self._loaded(self._days.pop(day, [])))
+        return {name: _joined(loaded, number, kind) for number, (name, kind) in enumerate(self.types.items())}
 
     def _loaded(self, segments: Sequence[_Segment]) -> Iterable[tuple[_Segment, bytes]]:
         for segment in segments:
@@ -162,26 +183,17 @@ def _narrowed(array: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | None]:
     return low, np.subtract(whole, whole.dtype.type(low), out=narrow, casting="unsafe")
 
 
-def _joined(segments: Iterable[tuple[_Segment, bytes]], types: Sequence[npt.DTypeLike]) -> list[npt.NDArray[Any]]:
-    """Columns of all segments, one after the other."""
-    loaded = list(segments)
-    if len(loaded) == 1 and (only := loaded[0][0].arrays) is not None:
-        return only
+def _joined(loaded: Sequence[tuple[_Segment, bytes]], number: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """A column of all segments, one after the other; read-only where all values are alike."""
     rows = sum(segment.rows for segment, _ in loaded)
-    columns = [np.empty(rows, dtype=kind) for kind in types]
-    first = 0
+    only = loaded[0][0].arrays if len(loaded) == 1 else None
+    if only is not None and len(only[number]) == rows:
+        return only[number]
+    values = {segment.constant(number) for segment, _ in loaded}
+    if len(values) == 1 and None not in values:
+        return np.broadcast_to(np.array(values.pop(), dtype=kind), rows)
+    column, first = np.empty(rows, dtype=kind), 0
     for segment, data in loaded:
-        place, last = 0, first + segment.rows
-        for column, array in zip(columns, segment.arrays or (), strict=False):
-            column[first:last] = array
-        for column, (base, kind) in zip(columns, segment.columns, strict=False):
-            if not kind:
-                column[first:last] = base
-                continue
-            narrow = np.frombuffer(data, dtype=kind, count=segment.rows, offset=place)
-            place += narrow.nbytes
-            column[first:last] = narrow
-            if base:
-                column[first:last] += column.dtype.type(base)
-        first = last
-    return columns
+        segment.fill(number, data, column[first : first + segment.rows])
+        first += segment.rows
+    return column

@@ -116,7 +116,7 @@ class Judge:
         rejections = Rejections(file.rows.rows)
         rejections.reject(file.rows.unreadable(self.shown), "not_utf8")
         rejections.set_aside(~chosen)
-        left_out = int(rejections.aside.sum())
+        left_out = int(np.count_nonzero(rejections.aside))
         rows = read_rows(file, self.columns, asked, rejections, self.pull, False, earlier)
         return JudgedPiece(file, first, rows, rejections, unmatched, left_out + rows.excluded)
 

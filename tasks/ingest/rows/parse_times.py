@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 
 import numpy as np
@@ -52,10 +53,14 @@ class Moments:
     skipped: Flags
     repeated: Flags
 
+    @cached_property
+    def unknown(self) -> Flags:
+        """Rows without a time."""
+        return np.isnat(self.utc)
+
     def minutes(self, interval: int = 1) -> Int:
         """UTC minutes since 1970, floored to the interval; 0 where there is no time."""
-        unknown = np.isnat(self.utc)
-        known = np.where(unknown, np.datetime64(0, "s"), self.utc) if unknown.any() else self.utc
+        known = np.where(self.unknown, np.datetime64(0, "s"), self.utc) if self.unknown.any() else self.utc
         steps = known.astype(np.int64, copy=False) // (60 * interval)
         return np.asarray(steps if interval == 1 else steps * interval)
 
@@ -132,7 +137,7 @@ def read_times(
 def _read_instants(column: pa.Array, shift: int) -> Moments:
     """Times with an offset, of which none is on a wall clock."""
     utc = _in_reach(np.asarray(column.to_numpy(zero_copy_only=False)).astype("datetime64[s]"))
-    never = np.zeros(len(column), dtype=bool)
+    never = np.broadcast_to(np.False_, len(column))
     blank = np.asarray(column.is_null().to_numpy(zero_copy_only=False), dtype=bool) if column.null_count else never
     return Moments(utc - np.timedelta64(shift, "s") if shift else utc, blank, never, never)
 

@@ -97,7 +97,7 @@ def read_counts(
         largest: above it a number is absurd; None for the maximum of the source.
     """
     if largest is None and (plain := _plain_counts(column, config)) is not None:
-        return CountValues(plain, np.ones(len(plain), dtype=bool), None, None)
+        return CountValues(plain, np.broadcast_to(np.True_, len(plain)), None, None)
     largest = min(config.maximum, LARGEST) if largest is None else largest
     values, which = distinct_values(column)
     numbers, blank, withheld = _numbers(values, config)
