@@ -65,6 +65,7 @@ LONGEST = (
     "flows/machine/test_end_to_end.py",
     "torture/test_torture.py",
     "torture/test_power.py",
+    "torture/test_objects.py",
     "ingest/inspect/test_mutations.py",
     "ingest/test_late_data.py",
     "ingest/test_malicious_drop.py",
