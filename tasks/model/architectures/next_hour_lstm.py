@@ -17,7 +17,7 @@ from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
 from tasks.model.architectures._next_hour.row_weights import Age, shared_dispersion, station_weights, weighted_rows
 from tasks.model.architectures._next_hour.samples import Augment, Samples, draw
-from tasks.model.architectures._next_hour.start import Base, StartForecaster, fit_start, load_start
+from tasks.model.architectures._next_hour.start import Base, StartForecaster, choose_base, fit_start, load_start
 from tasks.model.architectures._next_hour.weights import Weights, adopt
 from tasks.model.blend import blend, learn_weights
 from tasks.model.channel_inputs import ChannelScales, learn_scales
@@ -61,7 +61,11 @@ class NextHourConfig(ModelConfig):
     max_samples: int = Field(60_000, ge=1, description="Training rows (an origin at a station), at most.")
     max_validation: int = Field(12_000, ge=1, description="Validation rows, at most.")
     max_seconds: float = Field(1800, gt=0, description="No epoch starts after that time.")
-    base: Base = Field("boosted_level", description="Forecast that the network starts from and corrects.")
+    base: Base | Literal["auto"] = Field(
+        "auto",
+        description="Forecast that the network starts from and corrects; auto: `boosted_level` while the history is "
+        "shorter than the weekly lags reach, `linear_level` from then on.",
+    )
     blend: bool = Field(True, description="Blend the network with its start, by weights learnt on the validation days.")
     inputs: InputSettings = InputSettings()
     augment: Augment = Augment()
@@ -109,7 +113,8 @@ class NextHourLstm(BaseArchitecture):
 
         config, known = self.config, features.grid.stations
         rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
-        base = fit_start(config.base, features, split, seed)
+        log.notes["base"] = choose_base(config.base, features, split)
+        base = fit_start(log.notes["base"], features, split, seed)
         given = Given(scales, base.judged if base else None)
         log.notes |= base.notes if base else {}
         train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, given)

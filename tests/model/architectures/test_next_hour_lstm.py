@@ -160,7 +160,7 @@ def test_a_fit_that_goes_astray_ends_as_what_it_started_from(tiny_champion: Trai
     log, tensors = FitLog(), FEATURES.tensors(ORIGINS)
     astray = architecture("next_hour_lstm", config).fit(FEATURES, tiny_champion.split, 1, log)
     assert log.notes["best_epoch"] == 0
-    start = architecture("boosted_level").fit(FEATURES, tiny_champion.split, 1, FitLog())
+    start = architecture(log.notes["base"]).fit(FEATURES, tiny_champion.split, 1, FitLog())
     np.testing.assert_allclose(astray.predict(tensors).mean, start.predict(tensors).mean, rtol=1e-4)
 
 

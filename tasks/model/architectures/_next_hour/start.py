@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from tasks.contracts import Features, Split
 from tasks.model.architectures._boosted.fit import fit_boosted
 from tasks.model.architectures._boosted.forecaster import BoostedForecaster
@@ -30,6 +32,18 @@ class FittedStart:
     judged: StartForecaster
     fitted: StartForecaster
     notes: dict[str, Any]
+
+
+def choose_base(base: Base | Literal["auto"], features: Features, split: Split) -> Base:
+    """The start that `auto` means: trees while the history is shorter than the weekly lags reach, then the ridge.
+
+    With few weeks the trees find what the profile cannot hold yet. With all of them the network finds it, and is better
+    off without trees that were fitted on its own training rows.
+    """
+    if base != "auto":
+        return base
+    oldest = features.tensors(split.validation[-1:]).lags[-1]
+    return "linear_level" if np.isfinite(oldest).any() else "boosted_level"
 
 
 def fit_start(base: Base, features: Features, split: Split, seed: int) -> FittedStart | None:

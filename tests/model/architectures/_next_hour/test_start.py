@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import support.small_network as town
 
 from tasks.model.architectures._boosted.forecaster import BoostedForecaster
 from tasks.model.architectures._linear.forecaster import LinearForecaster
-from tasks.model.architectures._next_hour.start import Base, fit_start, load_start
+from tasks.model.architectures._next_hour.start import Base, choose_base, fit_start, load_start
 
 FEATURES = town.SmallFeatures(town.grid())
 
@@ -25,6 +26,16 @@ def test_a_start_is_read_from_a_bundle_as_it_was_fitted(base: Base, kind: type, 
     tensors = FEATURES.tensors(town.SPLIT.holdout)
     np.testing.assert_array_equal(again.mean(tensors), start.fitted.mean(tensors))
     assert np.abs(start.judged.mean(tensors) / np.maximum(again.mean(tensors), 1e-6) - 1).max() > 1e-4
+
+
+def test_trees_help_until_the_history_is_as_long_as_the_weekly_lags_reach() -> None:
+    grid = town.grid()
+    newest = int(grid.index(town.SPLIT.validation[-1:])[0])
+    late = grid.values.copy()
+    late[:, :, : newest - town.WEEKS * town.WEEK + town.HORIZON] = np.nan
+    assert choose_base("auto", FEATURES, town.SPLIT) == "linear_level"
+    assert choose_base("auto", town.SmallFeatures(replace(grid, values=late)), town.SPLIT) == "boosted_level"
+    assert choose_base("profile_times_level", FEATURES, town.SPLIT) == "profile_times_level"
 
 
 def test_profile_times_level_needs_no_start() -> None:
