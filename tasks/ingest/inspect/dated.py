@@ -61,7 +61,8 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     clocks = [c for c in columns.values() if c.is_clock]
     clocks = clocks or [c for c in columns.values() if c.number_clocks and c.hints_at("time of day")]
     dated = any(column.time_formats or column.is_date for column in columns.values()) or calendar_parts(columns)
-    if not clocks or dated:
+    named = any(len(group) > 1 for group in answers.time)
+    if not clocks or dated or named:
         return Choice(table)
     _check_days(columns)
     pattern = _pattern_of([sample.file.origin for sample in table.samples])

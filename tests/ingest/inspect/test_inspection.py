@@ -499,3 +499,12 @@ def test_names_of_a_workbook_may_be_blank_below_merged_cells(tmp_path: Path) -> 
     found = look(tmp_path, a__xlsx=out.getvalue())
     assert options(found) == []
     assert landed(tmp_path, found)["North", at("2024-03-04T07:15")] == (16, 4)
+
+
+def test_days_that_are_not_recognised_are_read_by_the_columns_and_the_format_of_an_answer(tmp_path: Path) -> None:
+    rows = "".join(f"2024{day:03},{h:02}00,A,{(h * 5 + day) % 7 + 1}\n" for day in (74, 75) for h in range(5, 23))
+    with pytest.raises(SourceError, match="--time DAY,HOUR --time-format FORMAT"):
+        look(tmp_path, a__csv="day,hhmm,station,people\n" + rows)
+    answers = Answers(timezone="UTC", time=(("day", "hhmm"),), time_format=("%Y%j %H%M",))
+    found = look(tmp_path, answers, a__csv="day,hhmm,station,people\n" + rows)
+    assert landed(tmp_path, found)["A", at("2024-03-15T09:00")] == ((45 + 75) % 7 + 1,)
