@@ -38,6 +38,11 @@ def courses() -> Iterator[Callable[[str], Course[Any]]]:
 def test_a_run_amid_a_fault_loses_and_doubles_nothing_or_the_next_one_mends_it(
     courses: Callable[[str], Course[Any]], name: str, fault: str
 ) -> None:
-    found = [disturb(courses(name), fault, seed) for seed in range(TRIES[name] * max(MORE, 1))]
-    assert [(each.lost, each.doubled, each.notes) for _, each in found if each] == []
-    assert any(struck for struck, _ in found)
+    wanted, struck = TRIES[name] * max(MORE, 1), 0
+    for seed in range(5 * wanted):
+        hit, found = disturb(courses(name), fault, seed)
+        assert (found.lost, found.doubled, found.notes) == (0, 0, [])
+        struck += hit
+        if struck == wanted:
+            return
+    pytest.fail(f"the fault struck {struck} times only")
