@@ -147,9 +147,11 @@ def _skipped(numbers: range | Int, own: Int | slice, before: int, more: int) -> 
         before: rows of the day before the piece.
         more: rows of the day in the piece.
     """
-    if isinstance(numbers, range) and isinstance(own, slice):
-        return np.broadcast_to(np.int64(numbers[own][0] - before), more)
-    return np.asarray(numbers)[own] - np.arange(before, before + more)
+    if isinstance(numbers, range):
+        if isinstance(own, slice):
+            return np.broadcast_to(np.int64(numbers[own][0] - before), more)
+        return own + numbers.start - np.arange(before, before + more)
+    return np.asarray(numbers[own] - np.arange(before, before + more))
 
 
 class DayStatements:
