@@ -11,6 +11,7 @@ from typing import Any
 
 from tasks.ingest.formats.encodings import to_utf8
 from tasks.ingest.formats.fixed_width import rule_of
+from tasks.ingest.formats.header_rows import join_header
 from tasks.ingest.formats.json_records import read_json
 from tasks.ingest.formats.workbook import first_rows, fits_sheet, is_sheet_file
 from tasks.ingest.inspect.answers import Question
@@ -80,13 +81,22 @@ def _sheet_layout(content: bytes, keys: dict[str, Any]) -> Layout:
     title = next((each for each in sheets if fits_sheet(each, wanted)), wanted)
     known = dict(keys) | ({"sheet": wanted} if wanted != next(iter(sheets)) else {})
     start, rows = tables.get(title, 0), [[str(c or "") for c in row] for row in sheets.get(title, [])]
-    for above in (1, 2) if not {"header", "header_rows", "skip_rows"} & {*known} else ():
-        if start >= above and has_groups(
-            rows[start - above : start - above + 3]
-        ):  # names may be blank below merged cells
-            known |= {"header_rows": 2} | ({"skip_rows": start - above} if start > above else {})
-            return Layout(known)
+    for above in (1, 2) if not {"header", "skip_rows"} & {*known} else ():
+        first = start - above  # names may be blank below merged cells
+        if first >= 0 and has_groups(rows[first : first + 3]):
+            is_title = not first or sum(bool(cell.strip()) for cell in rows[first - 1]) < 2
+            if "header_rows" not in known and not is_title:
+                return Layout(dict(keys), None, _how_many_header_rows(rows[first - 1 : first + 2]))
+            skipped = first + 2 - known.setdefault("header_rows", 2)
+            return Layout(known | ({"skip_rows": skipped} if skipped > 0 else {}))
     return Layout(known | ({"skip_rows": start} if start and "skip_rows" not in known else {}))
+
+
+def _how_many_header_rows(rows: Sequence[Sequence[str]]) -> Question:
+    """Asked where more than a title stands above a header of two lines."""
+    names = [next((name for name in reversed(join_header(lines)) if name), "") for lines in (rows, rows[1:])]
+    shown = [(str(count), f"the last column is {name!r}") for count, name in zip((3, 2), names, strict=True)]
+    return Question("--header-rows", "How many lines does the header have? Three may be.", shown)
 
 
 def _which_sheet(sheets: Mapping[str, Sequence[Sequence[Any]]], tables: Mapping[str, int]) -> Question:

@@ -52,6 +52,21 @@ def test_merged_cells_of_a_workbook_are_recognised(tmp_path: Path, title: bool) 
     assert {(*key, counts) for key, counts in landed(tmp_path, found).items()} == LANDS
 
 
+def test_a_third_line_above_a_header_of_two_is_asked_about_and_read_where_it_belongs_to_it(tmp_path: Path) -> None:
+    book = Workbook()
+    for row in (["", "Red", "", "Blue", ""], *(line.split(",") for line in REPEATED.splitlines()), *ROWS):
+        book.active.append(row)
+    out = io.BytesIO()
+    book.save(out)
+    asked = look(tmp_path, a__xlsx=out.getvalue())
+    assert options(asked) == ["--header-rows"]
+    assert "3: the last column is 'Blue" in asked.questions[0].line()
+    found = look(tmp_path, keys={"header_rows": 3}, a__xlsx=out.getvalue())
+    assert options(found) == []
+    stations = {station for (station, _), _ in landed(tmp_path, found).items()}
+    assert stations == {"Red North Gate", "Blue South"}
+
+
 def test_words_that_are_no_directions_are_asked_about(tmp_path: Path) -> None:
     found = look(tmp_path, a__csv=MERGED.replace("In", "Cars").replace("Out", "Bikes") + BODY)
     assert found.questions[0].option == "--unpivot"
