@@ -19,16 +19,16 @@ PIPELINES = re.compile(
 
 
 @cache
-def pipeline_nodes() -> tuple[ast.AST, ...]:
-    """Every node of every pipeline."""
+def pipeline_statements() -> tuple[ast.stmt, ...]:
+    """Every statement of every pipeline; a method of a class is none, as a variable may be called like it."""
     modules = sorted((ROOT / "flows/pipelines").glob("*.py"))
-    return tuple(node for path in modules for node in ast.walk(ast.parse(path.read_text())))
+    return tuple(statement for path in modules for statement in ast.parse(path.read_text()).body)
 
 
 def called(module: Path, function: str) -> list[str]:
     """Names that a pipeline uses, in the order of their first use, with those that its helpers in any pipeline use."""
-    nodes = (*pipeline_nodes(), *ast.walk(ast.parse(module.read_text())))
-    bodies = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    statements = (*pipeline_statements(), *ast.parse(module.read_text()).body)
+    bodies = {each.name: each for each in statements if isinstance(each, ast.FunctionDef | ast.ClassDef)}
     names: list[str] = []
     seen = {function}
 
