@@ -14,7 +14,7 @@ from tasks.errors import ModelError
 from tasks.model.architectures import architecture, load
 from tasks.model.architectures._boosted.fit import fit_boosted
 from tasks.model.architectures._boosted.trees import BoostedConfig, HourRows, grow_trees, hour_rows
-from tasks.model.architectures._linear.fit import LinearConfig, fit_linear, weighted_rows
+from tasks.model.architectures._linear.fit import LinearConfig, fit_linear
 from tasks.model.architectures._linear.forecaster import correct
 from tasks.model.architectures._linear.inputs import linear_rows
 
@@ -58,8 +58,7 @@ def test_what_judges_the_trees_has_not_seen_the_validation_days() -> None:
     linear = fit_linear(FEATURES, town.SPLIT, LINEAR)
     train = linear.drawn[0]
     assert train.origins.max() <= town.SPLIT.train[-1]
-    weights = [rows.weight for rows in weighted_rows(train, town.SPLIT, LINEAR)]
-    rows = hour_rows(train.rows, correct(train.rows, linear.judged.own), train.truth, weights)
+    rows = hour_rows(train.rows, correct(train.rows, linear.judged.own), train.truth, linear.weights[0])
     assert [grow_trees(of_target, CONFIG, 7).data for of_target in rows] == [t.data for t in fit.judged.trees]
     assert fit.fitted.trees[0].data != fit.judged.trees[0].data
     assert fit.fitted.weights == fit.judged.weights

@@ -12,7 +12,7 @@ from tasks.arrays import Float
 from tasks.contracts import Features, Split
 from tasks.model.architectures._boosted.forecaster import BoostedForecaster
 from tasks.model.architectures._boosted.trees import BoostedConfig, HourRows, grow_trees, hour_rows, tree_factors
-from tasks.model.architectures._linear.fit import Drawn, LinearConfig, fit_linear, weighted_rows
+from tasks.model.architectures._linear.fit import Drawn, LinearConfig, fit_linear
 from tasks.model.architectures._linear.forecaster import LinearForecaster, correct
 from tasks.model.blend import learn_weights
 from tasks.model.networks.onnx import OnnxNetwork
@@ -43,11 +43,9 @@ def fit_boosted(features: Features, split: Split, config: BoostedConfig, seed: i
         HistoryError: if there are no training or no validation origins, or no training hour has a count.
     """
     linear = fit_linear(features, split, LinearConfig())
-    weights = [[rows.weight for rows in weighted_rows(part, split, LinearConfig())] for part in linear.drawn]
-    train, held = linear.drawn
-    trees = _grow(_rows(linear.judged, [train], weights[:1]), config, seed)
-    powers = _learn_powers(linear.judged, trees, held, weights[1])
-    both = _grow(_rows(linear.fitted, linear.drawn, weights), config, seed)
+    trees = _grow(_rows(linear.judged, linear.drawn[:1], linear.weights[:1]), config, seed)
+    powers = _learn_powers(linear.judged, trees, linear.drawn[1], linear.weights[1])
+    both = _grow(_rows(linear.fitted, linear.drawn, linear.weights), config, seed)
     notes = {f"trees_weight_{t}": power for t, power in zip(features.grid.targets, powers, strict=True)}
     return BoostedFit(
         BoostedForecaster(linear.judged, trees, powers),

@@ -61,12 +61,14 @@ class LinearFit:
         judged: fitted on the training origins alone, without a spread: what others may compare with on validation days.
         fitted: the forecaster, fitted on the validation origins, too.
         drawn: what it was fitted on: training and validation origins.
+        weights: of the rows of both, per target, float32 [origin, station].
         notes: the penalties that were chosen, and how many rows there were.
     """
 
     judged: LinearForecaster
     fitted: LinearForecaster
     drawn: tuple[Drawn, Drawn]
+    weights: tuple[list[Float], list[Float]]
     notes: dict[str, Any]
 
 
@@ -94,7 +96,7 @@ def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
         draw(features, batches(split.train, most, features)),
         draw(features, batches(split.validation, max(most // HELD, RUN), features)),
     )
-    train, held = (weighted_rows(part, split, config) for part in drawn)
+    train, held = (_rows(part, split, config) for part in drawn)
     if not any(np.isfinite(rows.truth).any() for rows in train):
         raise HistoryError("linear_level: no training hour with a count: ingest more history")
     days = (split.train[-1] - split.train[0]) / np.timedelta64(1, "D")
@@ -107,7 +109,8 @@ def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
     notes: dict[str, Any] = {"training_rows": both[0].weight.size}
     for target, (strength, own) in zip(grid.targets, chosen, strict=True):
         notes |= {f"penalty_{target}": strength, f"station_penalty_{target}": min(own, 1e9)}
-    return LinearFit(judged, replace(fitted, phi=_spread(features, drawn, judged, config)), drawn, notes)
+    fitted = replace(fitted, phi=_spread(features, drawn, judged, config))
+    return LinearFit(judged, fitted, drawn, ([r.weight for r in train], [r.weight for r in held]), notes)
 
 
 def _spread(features: Features, drawn: Sequence[Drawn], judged: LinearForecaster, config: LinearConfig) -> Spread:
@@ -121,7 +124,7 @@ def _spread(features: Features, drawn: Sequence[Drawn], judged: LinearForecaster
     return {t: dict(zip(stations, row, strict=True)) for t, row in zip(features.grid.targets, phi, strict=True)}
 
 
-def weighted_rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:
+def _rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:
     """Weighted rows of the bins, of each target."""
     rows = drawn.rows
     base, truth = bin_sums(rows.base, rows.size), bin_sums(drawn.truth, rows.size)
