@@ -10,7 +10,7 @@ import numpy as np
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days, check_calendars
-from tasks.ingest.inspect.filters import answered_filter, choose_filter, chosen_rows
+from tasks.ingest.inspect.filters import Filter, answered_filter, choose_filter, chosen_rows
 from tasks.ingest.inspect.people import choose_people
 from tasks.ingest.inspect.places import choose_stations
 from tasks.ingest.inspect.profile import Column
@@ -38,10 +38,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
     table = dated.value
     if "unpivot" in table.shape and not (answers.count or answers.entries or answers.exits):
         answers = replace(answers, count=(VALUE,))  # a total that stands beside them would count everybody again
-    columns = {name: table.profile(name) for name in table.names}
-    if answered := answered_filter(columns, answers):
-        table = table.only(chosen_rows(columns, answered))
-        columns = {name: table.profile(name) for name in table.names}
+    table, columns, answered = _filter_rows(table, answers)
     if table.shape.get("delimiter") == "blanks":
         _check_fixed_width(columns)
     times = choose_times(table, columns, answers)
@@ -72,6 +69,15 @@ def propose(table: Table, answers: Answers) -> Proposal:
     stations = {"exclude": excluded.value} if excluded.value else {}
     summary = {**said, **chosen.said, **written.said, **excluded.said, **rest.said}
     return replace(rest, source=source, questions=asked, said=summary, stations=stations)
+
+
+def _filter_rows(table: Table, answers: Answers) -> tuple[Table, dict[str, Column], Filter]:
+    """The rows that the answers let through, their columns, and what was answered."""
+    columns = {name: table.profile(name) for name in table.names}
+    if not (answered := answered_filter(columns, answers)):
+        return table, columns, answered
+    table = table.only(chosen_rows(columns, answered))
+    return table, {name: table.profile(name) for name in table.names}, answered
 
 
 def _check_names(table: Table, used: Sequence[str]) -> None:
