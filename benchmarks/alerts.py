@@ -27,7 +27,7 @@ from tasks.alerts.history import History, read_history
 from tasks.alerts.thresholds import choose
 from tasks.arrays import Float
 from tasks.clock import to_local
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.score.scoring import hours
 from tasks.score.signal_rows import SignalDay
 from tasks.settings.alerts import AlertSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Grid
+from tasks.grid import Grid
 
 DAY = 1440
 START = np.datetime64("2024-01-01T06:00", "m")

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from tasks.arrays import Minutes
 from tasks.clock import day_bounds, feeding_days
-from tasks.contracts import FitLog, Grid, Split
+from tasks.contracts import FitLog, Split
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings
 from tasks.storage.store import Store
 from tasks.tables import schemas

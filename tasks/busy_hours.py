@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES, Minutes
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.metrics import Double, Real
 
 SHARE = 0.9

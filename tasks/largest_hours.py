@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES, Float, Int
-from tasks.contracts import Grid
+from tasks.grid import Grid
 
 QUARTER = 15
 STATIONS_AT_ONCE = 64

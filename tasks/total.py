@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from tasks.arrays import Float, Int
-from tasks.contracts import Grid, Prediction, Tensors
+from tasks.contracts import Prediction, Tensors
 from tasks.errors import ConfigError
+from tasks.grid import Grid
 
 OPEN_MINUTES = 23 * 60
 """A station is open at a minute if it was observed at it or within so many minutes before it: the shortest day."""

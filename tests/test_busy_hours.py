@@ -10,7 +10,7 @@ import pytest
 from support.forecast_fakes import random_grid
 
 from tasks.busy_hours import BusyHours, busy_limits, peak_counts, peak_figures
-from tasks.contracts import Grid
+from tasks.grid import Grid
 
 HOUR = np.timedelta64(60, "m")
 

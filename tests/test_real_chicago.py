@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.arrays import Float, Minutes
-from tasks.contracts import Grid
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.metrics import mae, poisson_deviance, rmse
 from tasks.model.architectures import initial_forecaster
 from tasks.tables.minutes import to_grid

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tasks.contracts import Grid
 from tasks.errors import ConfigError, HistoryError, ModelError, SourceError, StoreError
+from tasks.grid import Grid
 from tasks.settings.tree import Settings
 from tasks.stepping import in_flow_run, step
 

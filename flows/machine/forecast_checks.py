@@ -6,7 +6,8 @@ import numpy as np
 
 from tasks.overrides.ledger import overrides_in_force
 from tasks.settings.tree import Settings
-from tasks.storage.store import Store, row_count
+from tasks.storage.footers import row_count
+from tasks.storage.store import Store
 
 STALE_MINUTES = 60
 LONG_OVERRIDE = np.timedelta64(7, "D")

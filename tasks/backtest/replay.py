@@ -19,8 +19,9 @@ from tasks.arrays import Minutes
 from tasks.backtest.part import ABOUT, FORECASTS, PARTS, SUMS, TOTAL, Job, RunJobs
 from tasks.backtest.report import ReplayTally, Training, scopes, whole_hour, write_report
 from tasks.backtest.sums import Sums, join_sums
-from tasks.contracts import Grid, Progress
+from tasks.contracts import Progress
 from tasks.errors import ConfigError
+from tasks.grid import Grid
 from tasks.storage.parquet import table_pieces
 from tasks.storage.store import table_writer
 from tasks.tables.forecasts import REPLAYED

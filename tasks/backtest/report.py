@@ -16,8 +16,8 @@ from tasks.backtest.figures import minute_figures, scaled_errors, tier_figures, 
 from tasks.backtest.sums import Sums, widths
 from tasks.busy_hours import peak_figures
 from tasks.clock import service_dates, to_local
-from tasks.contracts import Grid
 from tasks.errors import StoreError
+from tasks.grid import Grid
 from tasks.metrics import Double, figures, finite
 from tasks.storage.roots import replace_file
 from tasks.tiers import headroom_taken

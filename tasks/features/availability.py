@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tasks.arrays import Float, Int, Minutes
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold

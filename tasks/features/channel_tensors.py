@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from tasks.arrays import Float, Int
 from tasks.channels import Channel
-from tasks.contracts import Grid
 from tasks.features.lags import StationIndex
+from tasks.grid import Grid
 
 NEVER = np.int64(-(2**40))
 """A minute that no value stands at."""

@@ -11,13 +11,13 @@ import numpy as np
 from tasks.arrays import Minutes
 from tasks.channels import Channel
 from tasks.clock import WallClock, day_bounds, service_dates
-from tasks.contracts import Grid
 from tasks.features.channel_tensors import Channels
 from tasks.features.kept_profile import ABSENT, KeptProfile, Origins, read_kept, write_kept
 from tasks.features.lags import lag_index
 from tasks.features.needed import Mask, days_of_steps, load_needed, needed_steps
 from tasks.features.profile import half_window, profile_lags
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.day_grids import DayGrids

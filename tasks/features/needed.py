@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int, Minutes
 from tasks.clock import DAY, MISSING, Steps, WallClock
-from tasks.contracts import NOT_LOADED, Grid, PastDays
+from tasks.grid import NOT_LOADED, Grid, PastDays
 from tasks.largest_hours import LargestHours
 from tasks.tables.day_grids import DayGrid, DayGrids
 from tasks.total import OPEN_MINUTES

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from tasks.arrays import Int, Minutes
-from tasks.contracts import Grid
 from tasks.features.availability import Availability
 from tasks.features.channel_tensors import Channels
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings
 from tasks.total import sum_up
 

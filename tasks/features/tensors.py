@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES, Float, Int, Minutes
 from tasks.clock import MISSING, Steps, WallClock
-from tasks.contracts import Grid, Tensors
+from tasks.contracts import Tensors
 from tasks.errors import HistoryError
 from tasks.features.availability import Availability, unavailable_cells
 from tasks.features.calendar import calendar_features
@@ -28,6 +28,7 @@ from tasks.features.profile import (
     profile_lags,
 )
 from tasks.features.total import total_then
+from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.arrays import Float, Int
-from tasks.contracts import Grid
 from tasks.features.availability import Availability, unavailable_cells
 from tasks.features.lags import windows
+from tasks.grid import Grid
 from tasks.total import OPEN_MINUTES, total_of
 
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from tasks.arrays import Float
-from tasks.contracts import Forecaster, Grid, Prediction, Tensors
+from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import HistoryError, ModelError, StoreError
 from tasks.forecast.checks import Stations, Verdict, highest_interval, run_checks
 from tasks.forecast.expectation import Expectation, expect
+from tasks.grid import Grid
 from tasks.settings.guard import GuardSettings
 from tasks.total import coherent
 

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from tasks.errors import StoreError
 from tasks.maintain.distinct_rows import count_columns, fingerprint, thin_rows, unite, with_columns
 from tasks.maintain.manifest import Known, Manifest, known_file, read_manifest
+from tasks.storage.footers import read_footer, widely_readable
 from tasks.storage.parquet import decode_all, encode_groups, footer_of
-from tasks.storage.store import Store, read_footer, widely_readable
+from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold
 from tasks.tables.observations import ABSORBED, COMPACTED, absorbed_names, batch_name, batch_path, batches, is_compacted

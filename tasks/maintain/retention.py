@@ -11,7 +11,8 @@ from tasks.clock import service_dates
 from tasks.errors import StoreError
 from tasks.maintain.manifest import manifest_path
 from tasks.settings.tree import Settings
-from tasks.storage.store import Store, row_count
+from tasks.storage.footers import row_count
+from tasks.storage.store import Store
 
 KEYS = {"rejects": "received_date"}
 """Partition keys other than service_date."""

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tasks.contracts import Features, FitLog, Forecaster, HistoryFeatures, Progress, Space
-from tasks.errors import ConfigError, nearest_key
 from tasks.model import architectures
 from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, promote, sync_champion
 from tasks.model.promotion.champion import rollback as roll_back
@@ -20,11 +18,11 @@ from tasks.model.promotion.decision import Decision
 from tasks.model.promotion.gate import decide
 from tasks.model.review.retrain_report import RetrainReport as RetrainReport
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
-from tasks.model.serving.bundle import load_bundle, save_bundle
-from tasks.model.serving.stored import find_stored, is_version, read_stored
-from tasks.model.training.fine_tuning import FineTuning, is_warm
+from tasks.model.serving.stored import find_stored, is_version, read_stored, unknown_model
+from tasks.model.training import past_models
 from tasks.model.training.holdout import PARTS
-from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, fit_before, train
+from tasks.model.training.past_models import Before, Maker
+from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, train
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
@@ -37,11 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-BUNDLE = "bundle"
 FEW_DAYS = 3
 """Held-out days with fewer of which their quarters are compared."""
-Before = Callable[[np.datetime64], Features]
-Maker = Callable[[np.datetime64, Path | None, Path], Forecaster]
 
 
 @step("train model")
@@ -160,7 +155,7 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
     if name in ("champion", "previous", "challenger") or is_version(name):
         return load_version(settings, name)
     if name not in architectures.names():
-        raise _unknown(name)
+        raise unknown_model(name)
     store = Store(settings.data_root)
     if name == FALLBACK and store.exists(f"{FALLBACK_FOLDER}/bundle.json"):
         return read_stored(store, FALLBACK_FOLDER, name).forecaster
@@ -183,50 +178,13 @@ def load_version(settings: Settings, name: str) -> BundledForecaster:
 
 
 def model_maker(settings: Settings, name: str, before: Before, seed: int | None = None) -> Maker:
-    """What makes the model `name` as it would have been at any past moment, for a backtest.
-
-    An architecture is fitted on what was known before the moment, nothing held out; it goes on from the part that is
-    given, and leaves its bundle for the next where it may be asked to. A bundle serves moments after its training only.
-
-    Args:
-        settings: the tree.
-        name: an architecture, "champion", "previous" or a version.
-        before: features for a fit at a moment.
-        seed: of the fits; `[retrain] seed` by default.
-
-    Raises:
-        ConfigError: if the name means nothing; when called, if the bundle was trained after the moment.
-        ModelError: if there is no such bundle.
-    """
-    if name not in architectures.names():
-        return _bundle_maker(settings, name)
-    kept = fine_tunes(settings, name)
-
-    def fitted(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
-        start = None if previous is None else load_bundle(previous / BUNDLE)
-        made = fit_before(before(moment), settings, moment, name, seed=seed, start=start)
-        if kept:
-            save_bundle(folder / BUNDLE, made, {"as_of": f"{moment}Z"})
-        return made
-
-    return fitted
+    """What makes the model `name` as it would have been at any past moment; see `past_models.model_maker`."""
+    return past_models.model_maker(settings, name, before, seed)
 
 
 def starts_warm(settings: Settings, name: str, moment: np.datetime64) -> bool:
     """Whether the fit of an architecture at that moment starts from the weights of its fit before."""
-    return fine_tunes(settings, name) and is_warm(settings.retrain, moment, settings.network.timezone)
-
-
-def fine_tunes(settings: Settings, name: str) -> bool:
-    """Whether a model is one that `[retrain] mode` may let go on from the night before.
-
-    Raises:
-        ConfigError: if an architecture's config cannot be used.
-    """
-    if name not in architectures.names():
-        return False
-    made = architectures.architecture(name, settings.models.get(name))
-    return settings.retrain.mode != "scratch" and isinstance(made, FineTuning)
+    return past_models.starts_warm(settings, name, moment)
 
 
 def full_config(settings: Settings, name: str) -> dict[str, Any]:
@@ -277,28 +235,6 @@ def model_identity(settings: Settings, name: str) -> Any:
         return settings.models.get(name, {})
     store = Store(settings.data_root)
     return store.read_json(f"{find_stored(store, name)[1]}/bundle.json")
-
-
-def _bundle_maker(settings: Settings, name: str) -> Maker:
-    if name not in ("champion", "previous") and not is_version(name):
-        raise _unknown(name)
-    bundled = load_version(settings, name)
-
-    def load(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
-        if not bundled.as_of <= moment:
-            raise ConfigError(
-                f"model {name!r} was trained on minutes up to {bundled.as_of}Z, "
-                f"after {moment.astype('datetime64[s]')}Z: backtest later moments, or name an architecture, which is "
-                "fitted again"
-            )
-        return bundled
-
-    return load
-
-
-def _unknown(name: str) -> ConfigError:
-    known = ("champion", "previous", *architectures.names())
-    return ConfigError(f"model {name!r} is unknown{nearest_key(name, known)} (or a registry version such as 3)")
 
 
 def _flow_run() -> FlowRun | None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.quality.hourly import Judged, hours_of_day
 from tasks.quality.results import NotRun
 from tasks.settings.quality import QualitySettings

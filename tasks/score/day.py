@@ -28,7 +28,8 @@ from tasks.score.signal_rows import SignalDay
 from tasks.score.tally import Tally
 from tasks.score.truth import Truth
 from tasks.settings.tree import Settings
-from tasks.storage.store import Store, read_footer
+from tasks.storage.footers import read_footer
+from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.issues import Issues
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from tasks import metrics
 from tasks.arrays import HORIZON_MINUTES, Float, Int, Minutes
 from tasks.clock import WallClock, to_local
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.tables import schemas
 from tasks.tables.issues import Issues
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from tasks.clock import day_bounds
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.score.scoring import HOUR, WEEK, week_before
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store

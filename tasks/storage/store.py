@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from tasks.errors import StoreError
 from tasks.storage.bucket import Bucket
-from tasks.storage.parquet import decode_table, encode_table, is_widely_readable, texts
+from tasks.storage.parquet import decode_table, encode_table
 from tasks.storage.roots import (
     local_files,
     local_folder,
@@ -276,40 +276,3 @@ def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pa.Table],
         sync(path.parent)
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {one_line(error)}") from None
-
-
-def read_footer(store: Store, path: str) -> dict[str, str]:
-    """Key-value metadata of a Parquet file; its rows are not read.
-
-    Raises:
-        StoreError: if it is gone or is no Parquet file.
-    """
-    return texts(_footer(store, path))
-
-
-def row_count(store: Store, path: str) -> int:
-    """Rows of a Parquet file, as its footer says.
-
-    Raises:
-        StoreError: if it is gone or is no Parquet file.
-    """
-    return int(_footer(store, path).num_rows)
-
-
-def widely_readable(store: Store, path: str) -> bool:
-    """Whether a Parquet file has only encodings that every reader knows; see `parquet.ENCODINGS`.
-
-    Raises:
-        StoreError: if it is gone or is no Parquet file.
-    """
-    return is_widely_readable(_footer(store, path))
-
-
-def _footer(store: Store, path: str) -> pq.FileMetaData:
-    try:
-        with store.fs.open_input_file(store.at(path)) as file:
-            return pq.ParquetFile(file).metadata
-    except FileNotFoundError:
-        raise StoreError(f"{store.url(path)} cannot be read: it is gone") from None
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{store.url(path)} cannot be read: {one_line(error)}") from None

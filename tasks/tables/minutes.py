@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.clock import service_dates
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.storage.parquet import decode_table
 from tasks.storage.store import Store
 from tasks.tables import schemas

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.errors import StoreError
-from tasks.storage.store import Store, read_footer
+from tasks.storage.footers import read_footer
+from tasks.storage.store import Store
 from tasks.tables import schemas
 
 COMPACTED = "all-"

@@ -14,7 +14,7 @@ import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES, Minutes
 from tasks.channels import Channel, fingerprint
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.settings.tree import Settings
 
 SECRET = re.compile(r"pass(word|wd)?$|secret|token|credential|api_?key|authorization|headers$", re.IGNORECASE)

@@ -16,7 +16,8 @@ from support.forecast_fakes import random_grid
 
 from tasks.alerts.steps import choose_thresholds, find_alerts
 from tasks.arrays import QUANTILES, Float, Minutes
-from tasks.contracts import Grid, Prediction
+from tasks.contracts import Prediction
+from tasks.grid import Grid
 from tasks.score.steps import score_forecasts
 from tasks.settings.alerts import AlertSettings
 from tasks.settings.tree import Network, Settings

@@ -14,10 +14,11 @@ from support.oracles import slow_channel, slow_profile, slow_sources
 
 from tasks.arrays import Float
 from tasks.channels import ALWAYS, Channel, fingerprint
-from tasks.contracts import Grid, Tensors
+from tasks.contracts import Tensors
 from tasks.features.channel_tensors import Channels
 from tasks.features.steps import load_features, load_past
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings, Network, Settings
 
 Row = tuple[int, int | None, float]

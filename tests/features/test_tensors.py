@@ -13,9 +13,10 @@ from support.oracles import slow_level, slow_others, slow_profile, slow_smoothed
 
 from tasks.arrays import Minutes
 from tasks.clock import day_bounds, to_local
-from tasks.contracts import Grid, Tensors
+from tasks.contracts import Tensors
 from tasks.errors import HistoryError
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings
 
 CHANGES = {

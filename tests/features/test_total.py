@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.clock import day_bounds
-from tasks.contracts import Grid
 from tasks.errors import ConfigError
 from tasks.features.steps import load_features, load_past
+from tasks.grid import Grid
 from tasks.settings.tree import Settings
 from tasks.total import OPEN_MINUTES, total_of, with_total
 

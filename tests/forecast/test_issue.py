@@ -10,10 +10,10 @@ from support.forecast_fakes import FakeFeatures, FakeForecaster, missing, random
 
 from tasks.arrays import QUANTILE_COLUMNS
 from tasks.channels import ALWAYS, Channel
-from tasks.contracts import Grid
 from tasks.errors import HistoryError
 from tasks.forecast.issue import local_text, make_issue
 from tasks.forecast.steps import issue, store_issue
+from tasks.grid import Grid
 from tasks.settings.tree import Network, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas

@@ -8,7 +8,7 @@ import pytest
 from support.publications import FakeHistory
 
 from tasks.arrays import Minutes
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.levels.day import day_minutes, day_series
 from tasks.levels.hour import Hour
 from tasks.tables import schemas

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.contracts import Grid
 from tasks.errors import ConfigError
+from tasks.grid import Grid
 from tasks.largest_hours import largest_hours
 from tasks.levels.hour import Hour, read_hour
 from tasks.levels.sentence import explain, name_day, phrase_parts

@@ -13,8 +13,9 @@ from support import tiny_city
 
 from tasks.arrays import QUANTILES
 from tasks.base_forecast import profile_times_level
-from tasks.contracts import Forecaster, Grid, Prediction, Tensors
+from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.model.architectures._boosting.inputs import RowSettings, boosting_rows
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.row_weights import station_weights

@@ -10,7 +10,7 @@ import pytest
 from score.test_scoring import config, observe
 from support.forecast_fakes import random_grid
 
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.score.drift import Drift, stability_index
 from tasks.score.steps import find_drift
 from tasks.settings.control import DriftSettings

@@ -11,8 +11,8 @@ import pytest
 from score.test_scoring import config, forecast, keep, observe, scores
 from support.forecast_fakes import random_grid
 
-from tasks.contracts import Grid
 from tasks.errors import StoreError
+from tasks.grid import Grid
 from tasks.score.steps import score_forecasts
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store

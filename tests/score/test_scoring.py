@@ -12,8 +12,9 @@ from support.oracles import slow_coverage, slow_crps, slow_pinball, slow_poisson
 
 from tasks.arrays import QUANTILE_COLUMNS, QUANTILES, Minutes
 from tasks.clock import to_local
-from tasks.contracts import Grid, Prediction
+from tasks.contracts import Prediction
 from tasks.errors import ConfigError, StoreError
+from tasks.grid import Grid
 from tasks.score.issue_files import IssueFiles
 from tasks.score.scoring import hours, week_before
 from tasks.score.steps import score_forecasts

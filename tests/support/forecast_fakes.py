@@ -11,8 +11,9 @@ import numpy as np
 
 from tasks.arrays import QUANTILES, Float, Minutes
 from tasks.channels import Channel
-from tasks.contracts import Forecaster, Grid, Prediction, Tensors
+from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError
+from tasks.grid import Grid
 
 WEEK = 10080
 RECENT = 30

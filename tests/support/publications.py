@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays import Float, Minutes
-from tasks.contracts import Grid, Publication
+from tasks.contracts import Publication
+from tasks.grid import Grid
 from tasks.levels.steps import make_publication
 from tasks.settings.tree import Settings
 from tasks.tables import schemas

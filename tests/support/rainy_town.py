@@ -8,9 +8,10 @@ import numpy as np
 
 from tasks.arrays import Minutes
 from tasks.channels import Channel
-from tasks.contracts import Grid, Split
+from tasks.contracts import Split
 from tasks.features.channel_tensors import Channels
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings
 
 INTERVAL, DAYS, STATIONS, TARGETS = 15, 42, ("dock", "mill", "park"), ("entries",)

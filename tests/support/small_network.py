@@ -9,7 +9,8 @@ import numpy as np
 
 from tasks.arrays import Minutes
 from tasks.channels import Channel
-from tasks.contracts import Grid, Split, Tensors
+from tasks.contracts import Split, Tensors
+from tasks.grid import Grid
 
 INTERVAL, WEEKS, RECENT, HORIZON = 15, 3, 4, 4
 STATIONS = ("big", "closed", "lost", "middle", "small")

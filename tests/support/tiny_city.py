@@ -6,8 +6,8 @@ from functools import cache
 
 import numpy as np
 
-from tasks.contracts import Grid
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings, Settings
 
 INTERVAL, WEEKS, STATIONS, TARGETS = 5, 6, ("central", "harbour", "museum"), ("entries", "exits")

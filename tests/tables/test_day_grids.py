@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.clock import day_bounds
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.largest_hours import LargestHours, largest_hours, sum_hours
 from tasks.storage.store import Store
 from tasks.tables import day_grids, schemas

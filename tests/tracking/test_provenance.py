@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.settings.servers import MlflowSettings
 from tasks.settings.tree import Settings
 from tasks.tracking import provenance

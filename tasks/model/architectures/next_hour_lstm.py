@@ -10,8 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float
-from tasks.contracts import Features, FitLog, Forecaster, Grid, Progress, Range, Space, Split
+from tasks.contracts import Features, FitLog, Forecaster, Progress, Range, Space, Split
 from tasks.errors import HistoryError, ModelError
+from tasks.grid import Grid
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings

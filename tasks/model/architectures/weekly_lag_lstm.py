@@ -13,8 +13,9 @@ import numpy as np
 from pydantic import Field
 
 from tasks.arrays import Float, Minutes
-from tasks.contracts import Features, FitLog, Forecaster, Grid, Prediction, Split, Tensors
+from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
 from tasks.errors import HistoryError, ModelError
+from tasks.grid import Grid
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures.weekday_mean import WeekdayMean
 from tasks.model.networks.fit import FitRows, Plan, compile_network, fit_network, seed_everything

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tasks.contracts import Grid, Split
+from tasks.contracts import Split
+from tasks.grid import Grid
 from tasks.settings.tree import Settings
 from tasks.tracking.provenance import redact, span_fingerprint
 from tasks.tracking.run import HELD_OUT, TRAINING, VALIDATION, DataSet

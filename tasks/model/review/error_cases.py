@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.clock import to_local
-from tasks.contracts import Grid
 from tasks.escapes import escape_markdown
+from tasks.grid import Grid
 from tasks.model.review.held_out import HeldOut
 from tasks.model.training.holdout import hour_deviance
 from tasks.stations.table import StationTable

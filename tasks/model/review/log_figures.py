@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tasks.contracts import Grid, Split
+from tasks.contracts import Split
+from tasks.grid import Grid
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import find_changes
 from tasks.model.review.data_sets import data_sets

@@ -6,7 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import ModelError
+from tasks.errors import ConfigError, ModelError, nearest_key
+from tasks.model import architectures
 from tasks.model.promotion.champion import POINTER, bundle_folder
 from tasks.model.serving.bundle import BundledForecaster, load_with_meta
 from tasks.storage.store import Store
@@ -15,6 +16,12 @@ from tasks.storage.store import Store
 def is_version(name: str) -> bool:
     """Whether a model's name is that of a bundle: a registry number, or one kept while the registry was away."""
     return name.isdecimal() or name.startswith("local-")
+
+
+def unknown_model(name: str) -> ConfigError:
+    """The error of a name that is neither a bundle's nor an architecture's; it names the nearest."""
+    known = ("champion", "previous", *architectures.names())
+    return ConfigError(f"model {name!r} is unknown{nearest_key(name, known)} (or a registry version such as 3)")
 
 
 def find_stored(store: Store, name: str) -> tuple[str, str]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES
-from tasks.contracts import Features, FitLog, Forecaster, Grid, HistoryFeatures, Progress, Split
+from tasks.contracts import Features, FitLog, Forecaster, HistoryFeatures, Progress, Split
 from tasks.errors import HistoryError, ModelError
+from tasks.grid import Grid
 from tasks.metrics import Double
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training import history_gain

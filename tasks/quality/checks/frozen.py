@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.arrays import Float, Int
-from tasks.contracts import Grid
+from tasks.grid import Grid
 from tasks.quality.context import Seen
 from tasks.quality.hourly import HOURS, Judged
 from tasks.quality.results import Finding, Verdict

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import support.small_network as town
 
-from tasks.contracts import FitLog, Grid
+from tasks.contracts import FitLog
 from tasks.errors import ModelError
+from tasks.grid import Grid
 from tasks.model.architectures import architecture, load
 from tasks.model.architectures._boosted.fit import fit_boosted
 from tasks.model.architectures._boosted.trees import BoostedConfig, HourRows, grow_trees, hour_rows

@@ -16,8 +16,9 @@ import support.small_network as town
 from pydantic import BaseModel
 
 from tasks.arrays import QUANTILES
-from tasks.contracts import FitLog, Forecaster, Grid, Prediction, Split
+from tasks.contracts import FitLog, Forecaster, Prediction, Split
 from tasks.errors import ConfigError, HistoryError, ModelError
+from tasks.grid import Grid
 from tasks.model import architectures
 from tasks.model.architectures import architecture, architecture_class, initial_forecaster, load, names
 from tasks.model.review.pictures import noted_pictures

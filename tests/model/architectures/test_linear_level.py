@@ -10,8 +10,9 @@ import pytest
 import support.small_network as town
 from support import tiny_city
 
-from tasks.contracts import FitLog, Grid
+from tasks.contracts import FitLog
 from tasks.errors import HistoryError, ModelError
+from tasks.grid import Grid
 from tasks.model.architectures import architecture, initial_forecaster, load
 from tasks.model.architectures._linear.fit import RUN, UNTOLD, LinearConfig, batches, choose_penalties, fit_linear
 from tasks.model.architectures._linear.inputs import linear_rows

@@ -10,7 +10,8 @@ import pytest
 import support.small_network as town
 
 from tasks.arrays import Float
-from tasks.contracts import Features, FitLog, Grid
+from tasks.contracts import Features, FitLog
+from tasks.grid import Grid
 from tasks.model.architectures import initial_forecaster
 from tasks.model.architectures.weekly_lag_lstm import (
     WeeklyLagConfig,

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from support.champion_alias import champion_version
 
-from tasks.contracts import FitLog, Grid
+from tasks.contracts import FitLog
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.model.architectures import initial_forecaster
 from tasks.model.promotion.champion import POINTER, sync_champion
 from tasks.model.promotion.decision import Decision

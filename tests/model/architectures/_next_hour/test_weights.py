@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from support import tiny_city
 
-from tasks.contracts import FitLog, Grid
+from tasks.contracts import FitLog
 from tasks.errors import ModelError
 from tasks.features.tensors import MinuteFeatures
+from tasks.grid import Grid
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.weights import Weights, adopt
 from tasks.model.architectures.next_hour_lstm import Given, NextHourConfig, NextHourLstm
