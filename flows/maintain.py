@@ -5,10 +5,11 @@ without it. Its steps, in order:
 
 1. `remove_old`     tasks/maintain/       days that the settings no longer keep
 2. `compact_days`   tasks/maintain/       one file per service day that is over
-3. `check_tables`   tasks/maintain/       files against their checksums
-4. `check_folds`    tasks/maintain/       minutes against the observations that they come from; mend
-5. `sweep_up`       tasks/maintain/       temporary files of crashed runs
-6. `remove_nights`  tasks/model/review/   retrainings in MLflow that `[mlflow] keep_nights` no longer keeps
+3. `mask_secrets`   tasks/maintain/       secrets in rejects that earlier releases kept
+4. `check_tables`   tasks/maintain/       files against their checksums
+5. `check_folds`    tasks/maintain/       minutes against the observations that they come from; mend
+6. `sweep_up`       tasks/maintain/       temporary files of crashed runs
+7. `remove_nights`  tasks/model/review/   retrainings in MLflow that `[mlflow] keep_nights` no longer keeps
 """
 
 from __future__ import annotations

@@ -235,10 +235,11 @@ def maintain(settings: Settings, as_of: np.datetime64, sample_days: int, full: b
         removed = steps.remove_old(settings, as_of)
         with open_spread(settings.runner) as spread:
             compacted = steps.compact_days(settings, as_of, None if full else steps.DAYS_AT_ONCE, spread)
+        masked = steps.mask_secrets(settings, full)
         files = steps.check_tables(settings, as_of, full)
         folds = steps.check_folds(settings, as_of, files, sample_days, full)
         swept = steps.sweep_up(settings, as_of)
-        report = steps.report(settings, removed, compacted, files, folds, swept)
+        report = steps.report(settings, removed, compacted, files, folds, swept, masked)
     if settings.mlflow.keep_nights is not None:
         report = replace(report, removed=(*report.removed, *_remove_nights(settings)))
     log.info("%d days checked, %d mended, %d compacted", len(report.checked), len(report.mended), len(compacted))

@@ -254,6 +254,9 @@ def maintain_document(report: MaintainReport) -> Document:
     blocks += [f"{day} was folded again and replaced" for day in report.mended]
     blocks.append(Table(names, [(f.files, f.new, f.checked, *counts)], title="Checksums"))
     blocks += [Alert("LOOK", line) for line in report.needs_a_person]
+    if report.masked:
+        kept = f"{report.masked:,} rejected rows held a secret of their source, which is masked now"
+        blocks.append(Alert("WARNING", f"{kept}: replace that secret, as copies of the data root may still hold it"))
     if report.compacted:
         before_after = ("days", "files", "files after", "bytes", "bytes after")
         blocks.append(Table(before_after, [_compaction_row(report.compacted)], title="Compacted"))

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-import pyarrow.compute as pc
-
 from tasks.errors import SourceError
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.rejects import Rejects, Sample
-from tasks.settings.secrets import SHORTEST, secrets_of
+from tasks.settings.secrets import secrets_of
 from tasks.settings.sources.rows import BaseSource
-
-STARS = "***"
+from tasks.tables.masked import STARS, mask_column
 
 
 @dataclass(frozen=True)
@@ -59,13 +55,7 @@ class Mask:
         )
 
     def _rejects(self, rejects: Rejects) -> Rejects:
-        texts = rejects.table["text"]
-        for secret in self.secrets:
-            texts = pc.replace_substring(texts, pattern=secret, replacement=STARS)
-            # texts are cut to a length, and the cut may go through a secret
-            starts = (re.escape(secret[:length]) for length in range(len(secret) - 1, SHORTEST - 1, -1))
-            if cut := "|".join(starts):
-                texts = pc.replace_substring_regex(texts, pattern=f"(?:{cut})$", replacement=STARS)
+        texts = mask_column(rejects.table["text"], self.secrets)
         place = rejects.table.column_names.index("text")
         table = rejects.table.set_column(place, "text", texts)
         samples = {

@@ -16,6 +16,7 @@ from tasks.maintain.compaction import Compacted as Compacted
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.file_checks import Files, check_files
 from tasks.maintain.fold_checks import day_of, mend, remedies, sample, sweep
+from tasks.maintain.kept_secrets import mask_kept_rejects
 from tasks.maintain.retention import Removed as Removed
 from tasks.maintain.retention import cutoff_day, lost_forecasts, retain
 from tasks.settings.tree import Settings
@@ -43,6 +44,7 @@ class MaintainReport:
         swept: temporary files that crashes left.
         remedies: one line per damaged or strange file.
         failures: what could not be done; one line each.
+        masked: rejected rows that held a secret of their source.
     """
 
     removed: tuple[Removed, ...]
@@ -53,6 +55,7 @@ class MaintainReport:
     swept: int
     remedies: list[str]
     failures: list[str]
+    masked: int = 0
 
     @property
     def needs_a_person(self) -> list[str]:
@@ -110,6 +113,12 @@ def _compact(settings: Settings, as_of: np.datetime64, first_exact: str | None, 
         return f"{day} was not compacted: {error}"
 
 
+@step("mask secrets", timeout_seconds=3600)
+def mask_secrets(settings: Settings, full: bool = False) -> int:
+    """Mask secrets in rejects of earlier releases; returns how many rows held one."""
+    return mask_kept_rejects(settings, Store(settings.data_root), full)
+
+
 @step("check files", timeout_seconds=3600)
 def check_tables(settings: Settings, as_of: np.datetime64, full: bool = False) -> Files:
     """Hold every table's files, or those whose turn it is, against the checksums of the first time."""
@@ -150,6 +159,7 @@ def report(
     files: Files,
     folds: tuple[list[str], list[str], list[str]],
     swept: int,
+    masked: int,
 ) -> MaintainReport:
     """What the steps found, with one line per thing that they cannot mend."""
     done, failures = compacted
@@ -161,7 +171,7 @@ def report(
         f"{path}: not a file of ours, though readers may take it for one: move it away" for path in files.unexpected
     ]
     return MaintainReport(
-        removed, done, files, checked, mended, swept, lines, [*lost_forecasts(removed), *failures, *unfolded]
+        removed, done, files, checked, mended, swept, lines, [*lost_forecasts(removed), *failures, *unfolded], masked
     )
 
 
