@@ -68,7 +68,8 @@ def make_inner_app(settings: Settings, published: Published, now: Callable[[], n
         docs_url=None,
         redoc_url=None,
     )
-    app.state.context = Context(settings, published, StoredDay(store), Tables(settings), now)
+    tables = Tables(settings)
+    app.state.context = Context(settings, published, StoredDay(settings, tables), tables, now)
     app.include_router(router)
     app.add_exception_handler(NexthourError, _unreadable)
     app.add_route("/", _first_page)

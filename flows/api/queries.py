@@ -21,6 +21,8 @@ from tasks.tables.minutes import read_minutes
 
 MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 HOUR = np.timedelta64(HORIZON_MINUTES, "m")
+UNSTAMPED = np.datetime64("1970-01-01", "s")
+"""When a file was issued that holds forecasts of many moments."""
 _ISSUED = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z-")
 
 
@@ -106,6 +108,24 @@ class Tables:
             self._check(kept.num_rows)
         return kept
 
+    def issue(self, issued_at: np.datetime64, origin: np.datetime64) -> pa.Table | None:
+        """All forecasts of one issue, named by its second and its first minute; None where the table has none.
+
+        Raises:
+            StoreError: if the table cannot be read.
+        """
+        second = issued_at.astype("datetime64[s]")
+        for path in self._issued(Span(origin, origin + MINUTE), second):
+            if _issued_at(path) in (second, UNSTAMPED):
+                rows = self._store.read_tables(
+                    [path], schemas.FORECASTS, pc.field("origin_utc") == schemas.to_time(origin)
+                )
+                at = schemas.numpy_times(rows["issued_at"])
+                rows = rows.filter(pa.array(at.astype("datetime64[s]") == second))
+                if rows.num_rows:
+                    return rows
+        return None
+
     def scores(self, span: Span, station_id: str | None, target: str | None, band: str | None) -> pa.Table:
         """Errors of the forecasts whose hour begins in a span.
 
@@ -146,7 +166,7 @@ class Tables:
 def _issued_at(path: str) -> np.datetime64:
     """When the forecast of a file was issued; long ago for a file of many forecasts."""
     stamp = _ISSUED.match(path.rsplit("/", 1)[1])
-    return np.datetime64("{}-{}-{}T{}:{}:{}".format(*stamp.groups()) if stamp else "1970-01-01", "s")
+    return np.datetime64("{}-{}-{}T{}:{}:{}".format(*stamp.groups()), "s") if stamp else UNSTAMPED
 
 
 def newest_forecasts(table: pa.Table) -> pa.Table:

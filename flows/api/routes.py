@@ -27,7 +27,7 @@ class Context:
     Attributes:
         settings: the network, and the limits of queries.
         published: the newest forecast.
-        day: the published service day.
+        day: the service day of the published forecast.
         tables: of the data root.
         now: reads the clock, UTC.
     """
@@ -132,10 +132,11 @@ async def next_hour(request: Request, here: Here, station_id: StationId, wanted:
 @router.get("/stations/{station_id:path}/day", responses=answers("day"), response_class=Response, tags=["forecast"])
 def day(request: Request, here: Here, station_id: StationId, wanted: Wanted = None) -> Response:
     """The service day of one station in bins: the typical day, today so far, the next hour and the rest of the day."""
-    _forecast_of(here, station_id)
-    rows = here.day.rows(station_id)
+    rows = here.day.rows(station_id, _forecast_of(here, station_id).document)
     if rows is None:
-        raise HTTPException(404, 'the day is not published: add "day" to [publish] targets')
+        raise HTTPException(
+            503, "the day of this forecast is not there yet: ask again in a minute", {"Retry-After": "60"}
+        )
     return table_reply(request, rows, wanted)
 
 

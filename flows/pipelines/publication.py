@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
 
 from flows.deployments import next_run
 from tasks.contracts import Features, History
@@ -16,6 +17,7 @@ from tasks.overrides.ledger import overrides_in_force
 from tasks.settings.forecast import model_of
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
+from tasks.tables import schemas
 
 if TYPE_CHECKING:
     from tasks.forecast.steps import Issue
@@ -59,6 +61,26 @@ def publish_issue(
     if published:
         remember_published(settings, issued.summary)
     return published, failed
+
+
+def make_day(settings: Settings, forecasts: pa.Table) -> pa.Table:
+    """The service day of a stored issue in bins, as a target that asks for it would have published it.
+
+    Args:
+        settings: the network.
+        forecasts: rows of `tables.FORECASTS` of one issue.
+
+    Raises:
+        HistoryError: if there are no minutes any more from which it was made.
+        StoreError: if a table cannot be read.
+    """
+    from tasks.features.steps import load_features
+    from tasks.levels.steps import make_day as make
+
+    issued_at = schemas.numpy_times(forecasts["issued_at"])[0]
+    origin = schemas.numpy_times(forecasts["origin_utc"])[0].astype("datetime64[m]")
+    history = load_features(settings, origin, origin, issued_at, whole_day=True)
+    return make(settings, history, forecasts, find_overrides(settings, issued_at, origin))
 
 
 def store_issue(settings: Settings, issued: Issue) -> dict[str, str]:

@@ -125,7 +125,7 @@ class _Few:
     def _origins(self) -> Origins | None:
         """What the profile is made of; None where it cannot be kept: a day that is over is not known in full."""
         today = str(service_dates(np.array([self.asked.start]), self.clock.timezone)[0])
-        contents = None if self.total else self.reader.contents([day for day in self.days if day < today])
+        contents = self.reader.contents([day for day in self.days if day < today])
         if contents is None:
             return None
         past = {day: contents.get(day, ABSENT) for day in self.touched if day < today}

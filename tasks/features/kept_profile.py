@@ -89,6 +89,7 @@ class Origins:
         return {
             "format": FORMAT,
             "targets": list(self.network.targets),
+            "total": self.network.total,
             "interval": self.network.interval_minutes,
             "timezone": self.network.timezone,
             "settings": {name: given[name] for name in PROFILE_SETTINGS},
@@ -100,13 +101,15 @@ class Origins:
     def agrees(self, head: Mapping[str, Any]) -> bool:
         """Whether a file was made of the same, so far as the minutes go that both have."""
         mine = self.head()
-        same = all(head[key] == mine[key] for key in ("format", "targets", "interval", "timezone", "settings"))
+        same = all(head[key] == mine[key] for key in SAME)
         first, last = str(self.begin), min(head["stop"], mine["stop"])
         holidays = ([day for day in each["holidays"] if first <= day <= last] for each in (head, mine))
         days = head["days"]
         return same and next(holidays) == next(holidays) and all(days.get(d, c) == c for d, c in self.days.items())
 
 
+SAME = ("format", "targets", "total", "interval", "timezone", "settings")
+"""Entries of the head that have to be equal."""
 PROFILE_SETTINGS = ("weeks", "smooth_minutes", "recency", "other_days", "other_days_reach", "weekend")
 """Settings of features that a profile depends on."""
 

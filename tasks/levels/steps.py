@@ -14,7 +14,7 @@ from tasks.clock import service_dates
 from tasks.contracts import History, Publication
 from tasks.largest_hours import largest_hours
 from tasks.levels.day import day_series, hour_spread
-from tasks.levels.hour import read_hour
+from tasks.levels.hour import Hour, read_hour
 from tasks.levels.sentence import name_day, name_span
 from tasks.levels.station_levels import Wording, station_levels
 from tasks.overrides.entry import Override
@@ -56,13 +56,25 @@ def make_publication(
     )
     spread = hour_spread(history, hour, settings.features.recency)
     stations = station_levels(hour, record, spread, station_table(settings), settings.levels, wording)
+    return Publication(forecasts, summary, stations, lambda: _make_day(settings, history, hour, overrides))
+
+
+@step("make the day")
+def make_day(settings: Settings, history: History, forecasts: pa.Table, overrides: Sequence[Override] = ()) -> pa.Table:
+    """The service day of an issue in bins, rows of `tables.DAY_SERIES`; see `Publication.day`.
+
+    Args:
+        settings: the network, and the width of bins.
+        history: the minutes from which the forecast was made, those of its whole service day among them.
+        forecasts: rows of `tables.FORECASTS` of one origin.
+        overrides: of the day from the origin; those of the hour are in the forecasts.
+    """
+    return _make_day(settings, history, read_hour(forecasts, settings.network.total), overrides)
+
+
+def _make_day(settings: Settings, history: History, hour: Hour, overrides: Sequence[Override]) -> pa.Table:
     width, recency = settings.publish.day_minutes, settings.features.recency
-    return Publication(
-        forecasts,
-        summary,
-        stations,
-        lambda: day_series(history, hour, network.timezone, width, recency, overrides),
-    )
+    return day_series(history, hour, settings.network.timezone, width, recency, overrides)
 
 
 def _reasons(overrides: Sequence[dict[str, Any]], targets: Sequence[str]) -> dict[tuple[str, str], str]:

@@ -52,16 +52,22 @@ def made_anew(settings: Settings, origin: np.datetime64, monkeypatch: pytest.Mon
         return live(settings, origin)
 
 
-def test_forecasts_one_after_the_other_have_the_tensors_of_each_by_itself(
-    town: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    used = []
+@pytest.fixture
+def used(monkeypatch: pytest.MonkeyPatch) -> list[KeptProfile | None]:
+    """What was found kept, forecast after forecast."""
+    found = list[KeptProfile | None]()
 
     def read(*given: Any) -> KeptProfile | None:
-        used.append(kept_profile.read_kept(*given))
-        return used[-1]
+        found.append(kept_profile.read_kept(*given))
+        return found[-1]
 
     monkeypatch.setattr(few_origins, "read_kept", read)
+    return found
+
+
+def test_forecasts_one_after_the_other_have_the_tensors_of_each_by_itself(
+    town: Settings, used: list[KeptProfile | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     origins = np.arange(at("2013-11-03T02:00"), at("2013-11-05T12:00"), 7 * STEP)
     for origin in [*origins, origins[0], origins[-1]]:  # over midnights, a clock change, and back
         assert bits(live(town, origin)) == bits(made_anew(town, origin, monkeypatch)), origin
@@ -87,6 +93,24 @@ def test_counts_of_today_that_come_late_are_seen_where_the_hour_reaches_over_mid
         early = np.arange(at("2013-11-07T06:00"), at("2013-11-07T07:00"), STEP)
         write_observations(Path(town.data_root), early, np.repeat(origin, len(early)), number, f"{origin}", ZONE)
         assert bits(live(town, origin)) == bits(made_anew(town, origin, monkeypatch)), origin
+
+
+def test_the_profile_of_a_total_is_kept_and_is_that_made_anew(
+    town: Settings, used: list[KeptProfile | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    total = town.model_copy(update={"network": town.network.model_copy(update={"total": "ALL"})})
+    late = np.arange(at("2013-10-28T20:00"), at("2013-10-29T18:00"), STEP)
+    write_observations(Path(town.data_root), late, late, 7, "late", ZONE, ("d",))  # open for some hours of one week
+    live(town, at("2013-11-04T20:00"))  # a profile without the total, which does not serve
+    for origin in np.arange(at("2013-11-04T20:00"), at("2013-11-06T08:00"), 17 * STEP):
+        if origin == at("2013-11-05T17:15"):
+            new = np.arange(at("2013-11-05T14:00"), origin, STEP)
+            write_observations(Path(town.data_root), new, new, 8, "new", ZONE, ("aa",))
+        tensors = live(total, origin)
+        assert bits(tensors) == bits(made_anew(total, origin, monkeypatch)), origin
+    assert np.isfinite(tensors.profile[:, :, -1]).any()
+    assert [kept is None for kept in used[:3]] == [True, True, False]
+    assert sum(kept is None for kept in used) < len(used) / 3
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ KEY = "planted-key-of-the-tests"
 def settings_of(folder: Path | str, **serve: Any) -> Settings:
     """A network of quarter hours in Chicago."""
     network: Any = {"name": "Metro", "timezone": "America/Chicago", "interval_minutes": 15}
-    return Settings(data_root=str(folder), network=network, serve=serve)  # type: ignore[arg-type]
+    targets: Any = {"targets": ["latest_json", "day"]}
+    return Settings(data_root=str(folder), network=network, serve=serve, publish=targets)
 
 
 def fill(settings: Settings, stations: int = 3) -> None:
