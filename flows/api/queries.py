@@ -86,7 +86,7 @@ class Tables:
             for day in self._days("minutes" if as_of is None else "observations", span)
         )
         rows = (piece.filter(_equal(piece, "station_id", station_id)) for piece in pieces)
-        return self._bounded(rows, schemas.minutes(network.targets))
+        return self._concat_bounded(rows, schemas.minutes(network.targets))
 
     def forecasts(
         self, span: Span, as_of: np.datetime64 | None, station_id: str | None, target: str | None
@@ -97,7 +97,7 @@ class Tables:
             HTTPException: 400, if there are more rows than `[serve] max_rows`.
         """
         kept = schemas.FORECASTS.empty_table()
-        for path in self._issued(Span(span.start - HOUR + MINUTE, span.end), as_of):
+        for path in self._forecast_files(Span(span.start - HOUR + MINUTE, span.end), as_of):
             table = self._store.read_tables([path], schemas.FORECASTS)
             table = _select(table, "minute_utc", span, station_id=station_id, target=target)
             if as_of is not None:
@@ -115,7 +115,7 @@ class Tables:
             StoreError: if the table cannot be read.
         """
         second = issued_at.astype("datetime64[s]")
-        for path in self._issued(Span(origin, origin + MINUTE), second):
+        for path in self._forecast_files(Span(origin, origin + MINUTE), second):
             if _issued_at(path) in (second, UNSTAMPED):
                 rows = self._store.read_tables(
                     [path], schemas.FORECASTS, pc.field("origin_utc") == schemas.to_time(origin)
@@ -135,7 +135,7 @@ class Tables:
         paths = [p for day in self._days("scores", span) for p in self._store.files(schemas.day_folder("scores", day))]
         tables = (self._store.read_tables([path], schemas.SCORES) for path in paths if path.endswith(".parquet"))
         names = {"station_id": station_id, "target": target, "band": band}
-        return self._bounded((_select(table, "origin_utc", span, **names) for table in tables), schemas.SCORES)
+        return self._concat_bounded((_select(table, "origin_utc", span, **names) for table in tables), schemas.SCORES)
 
     def _days(self, table: str, span: Span) -> list[str]:
         """Service days of a table that touch a span."""
@@ -143,14 +143,14 @@ class Tables:
         first, last = (str(day) for day in service_dates(edges, self._settings.network.timezone))
         return [day for day in self._store.partitions(table) if first <= day <= last]
 
-    def _issued(self, span: Span, as_of: np.datetime64 | None) -> Iterator[str]:
+    def _forecast_files(self, span: Span, as_of: np.datetime64 | None) -> Iterator[str]:
         """Files of the forecasts whose hour begins in a span, but for those issued after a moment."""
         for day in self._days("forecasts", span):
             for path in self._store.files(schemas.day_folder("forecasts", day), ".parquet"):
                 if as_of is None or _issued_at(path) <= as_of:
                     yield path
 
-    def _bounded(self, pieces: Iterator[pa.Table], schema: pa.Schema) -> pa.Table:
+    def _concat_bounded(self, pieces: Iterator[pa.Table], schema: pa.Schema) -> pa.Table:
         kept = [schema.empty_table()]
         for piece in pieces:
             kept.append(piece)

@@ -40,7 +40,7 @@ class StoredDay:
             HistoryError: if the minutes from which it was made are no longer there.
             StoreError: if a file cannot be read.
         """
-        whole = self._read() if self._published else self._made_of(latest)
+        whole = self._read() if self._published else self._make_day(latest)
         return None if whole is None else whole.filter(pc.equal(whole["station_id"].cast(pa.string()), station_id))
 
     def _read(self) -> pa.Table | None:
@@ -53,7 +53,7 @@ class StoredDay:
             held = self._held = state, self._store.read_tables([PATH], SCHEMA)
         return held[1]
 
-    def _made_of(self, latest: dict[str, Any]) -> pa.Table | None:
+    def _make_day(self, latest: dict[str, Any]) -> pa.Table | None:
         """What it would have published; made once per issue, however many ask for it at a time."""
         issued_at, origin = (np.datetime64(latest[name].removesuffix("Z"), "s") for name in ("issued_at", "origin_utc"))
         issue = f"{issued_at}/{origin}"

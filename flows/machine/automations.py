@@ -136,7 +136,7 @@ class AutomationMaker:
             after={HEARTBEAT},
             expect={HEARTBEAT, CRASHED, *DONE, *FAILED, *RESTING},
             match=_match("prefect.flow-run.*"),
-            match_related=[_tagged()],
+            match_related=[_tag_resource()],
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             within=self.durations.heartbeat,
@@ -166,7 +166,7 @@ class AutomationMaker:
             after=set(after),
             expect=set(expect),
             match=_match("prefect.flow-run.*", "nexthour.flow.*"),
-            match_related=[_tagged(), _match_flows(flows)],
+            match_related=[_tag_resource(), _match_flows(flows)],
             for_each={"related:flow:prefect.resource.name"},
             posture=Posture.Reactive,
             within=self.durations.memory,
@@ -183,7 +183,7 @@ def _match(*resources: str) -> ResourceSpecification:
     return ResourceSpecification({"prefect.resource.id": list(resources)})
 
 
-def _tagged() -> ResourceSpecification:
+def _tag_resource() -> ResourceSpecification:
     return ResourceSpecification({"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"})
 
 

@@ -75,7 +75,7 @@ def prefect_access(settings: Settings, host: str, port: int) -> dict[str, str]:
         ConfigError: if the variable with the login is not set, or is not user:password.
     """
     names = dict.fromkeys((host, LOOPBACK, "localhost"))
-    access = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{_bracketed(name)}:{port}" for name in names)}
+    access = {"PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{_url_host(name)}:{port}" for name in names)}
     if not is_loopback(host):
         access["PREFECT_UI_API_URL"] = "/api"  # of whatever name the browser knows this machine by
     if settings.prefect.auth:
@@ -132,11 +132,11 @@ def hook_environment(settings: Settings, host: str, folder: Path) -> dict[str, s
         HOOKS_VARIABLE: "true",
         "MLFLOW_WEBHOOK_CACHE_TTL": "1",
         "MLFLOW_WEBHOOK_REQUEST_TIMEOUT": "5",
-        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _kept_key(folder / "mlflow" / "webhook.key"),
+        "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _load_or_make_key(folder / "mlflow" / "webhook.key"),
     }
 
 
-def _kept_key(path: Path) -> str:
+def _load_or_make_key(path: Path) -> str:
     """A key that outlives the server: without it MLflow cannot read the hooks that it stored."""
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,5 +161,5 @@ def _is_elsewhere(settings: Settings) -> bool:
     return uri is not None and read_variable("[mlflow] tracking_uri", uri).startswith("http")
 
 
-def _bracketed(host: str) -> str:
+def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host

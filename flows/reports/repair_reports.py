@@ -24,7 +24,7 @@ def written_document(written: Written, path: Path) -> Document:
     ]
     if written.rows and text:
         blocks.append("Or copy the rows below into the field rows of that form, repaired, with the first line.")
-        blocks.append(MarkdownOnly(_fenced(text)))
+        blocks.append(MarkdownOnly(_code_block(text)))
     blocks += [Alert("FAILED", failure) for failure in written.failures]
     return Document(f"{written.rows:,} rejected rows to repair", blocks)
 
@@ -38,7 +38,7 @@ def replay_document(report: ReplayReport) -> Document:
     return Document(f"{report.repaired:,} repaired rows taken back", blocks)
 
 
-def _fenced(text: str) -> str:
+def _code_block(text: str) -> str:
     """Text as a Markdown block that no line of it can end."""
     fence = "`" * 3
     while fence in text:

@@ -97,7 +97,7 @@ class _Few:
         )
         table = "minutes" if asked.as_of is None else "observations"
         held = set(days_of(self.store, table, asked.begin, until, network.timezone))
-        self.touched = days_of_steps(self.clock, self._needed(np.ones(len(self.minutes), bool)))
+        self.touched = days_of_steps(self.clock, self._profile_steps(np.ones(len(self.minutes), bool)))
         self.days = [day for day in self.touched if day in held]
         self.counted = self._counted_days()
         self.origins = self._origins()
@@ -116,7 +116,7 @@ class _Few:
             self.clock, needed_steps(self.clock, self.minutes[own], (self.sources[:, own],), 0, total=False)
         )
 
-    def _needed(self, profile: Mask) -> Mask:
+    def _profile_steps(self, profile: Mask) -> Mask:
         """Steps needed where the profile is made of some of the minutes."""
         recent = self.minutes >= self.asked.start - np.maximum(self.features.recent_minutes * MINUTE, LEAST_BEFORE)
         weeks = self.weeks if self.asked.whole_day else self.weeks[:, recent]
@@ -141,7 +141,7 @@ class _Few:
     def load(self, kept: KeptProfile | None) -> Grid:
         """The minutes that are needed beside a kept profile."""
         new = np.ones(len(self.minutes), bool) if kept is None else kept.positions(self.minutes) < 0
-        return load_needed(self.reader, self.days, self.clock, self._needed(new), self.half, self.counted)
+        return load_needed(self.reader, self.days, self.clock, self._profile_steps(new), self.half, self.counted)
 
     def keep(self, profile: KeptProfile, before: KeptProfile | None) -> None:
         """Keep the part of a profile that no count of today or later changes, where much of it is new."""

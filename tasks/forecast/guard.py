@@ -112,7 +112,7 @@ def first_usable(ladder: Ladder, tensors: Tensors, limits: GuardSettings | None 
             chosen = candidate
         else:
             spare = candidate or spare
-            rejected.append(_rejected(rung, found))
+            rejected.append(_reject_rung(rung, found))
         if chosen is not None and not chosen.failing.any():
             break
     usable = chosen or spare
@@ -140,7 +140,7 @@ def _ask(
     return _Candidate(rung, forecaster, prediction, failing), verdicts
 
 
-def _rejected(rung: str, verdicts: Sequence[Verdict]) -> RejectedRung:
+def _reject_rung(rung: str, verdicts: Sequence[Verdict]) -> RejectedRung:
     reason = f"no {rung}" if verdicts[0].name == "answered" else f"{rung} implausible"
     return RejectedRung(rung, reason, "; ".join(verdict.detail for verdict in verdicts if not verdict.passed))
 

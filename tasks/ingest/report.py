@@ -163,14 +163,16 @@ class IngestTotals:
         soon = context.as_of + np.timedelta64(context.network.interval_minutes, "m")
         waits = self.recheck_at is not None and bool(self.recheck_at <= soon)
         rows = self.rows + sum(reasons.values()) - self.partly
-        problem = find_problem(self.rows, rows, reasons, remedies, waits=waits, allowed=_asked_for(context.source))
+        problem = find_problem(
+            self.rows, rows, reasons, remedies, waits=waits, allowed=_configured_rejections(context.source)
+        )
         if problem is None and self.left_out and not self.rows:
             hint = next((each for each in self.warnings if NONE_OF in each), "correct where, or leave it out")
             problem = f"nothing of {self.left_out + rows:,} rows landed, as filters leave {self.left_out:,} out: {hint}"
         return problem
 
 
-def _asked_for(config: BaseSource) -> frozenset[str]:
+def _configured_rejections(config: BaseSource) -> frozenset[str]:
     """Reasons for which the configuration itself asks to reject rows."""
     chosen = config.model_fields_set
     several = {"superseded_in_file", "duplicate_row"} if "rows" in chosen else set()

@@ -193,7 +193,7 @@ def _land_key(
     reasons = rejects.counts()
     if before and batch.appends:
         reasons = dict(Counter(before.outcome.reasons) + Counter(reasons))
-    first, last = join_ranges(own.minutes, _stated_before(before)) or (None, None)
+    first, last = join_ranges(own.minutes, _earlier_range(before)) or (None, None)
     outcome = Outcome(str(receipt), own.rows, reasons, kept, None, moment_text(first), moment_text(last))
     return _next_entry(context, before, batch, outcome)
 
@@ -246,7 +246,7 @@ def _minutes_of(batch: SourceBatch) -> MinuteRange | None:
     return (np.datetime64(int(minute.min()), "m"), np.datetime64(int(minute.max()), "m")) if len(minute) else None
 
 
-def _stated_before(before: Entry | None) -> MinuteRange | None:
+def _earlier_range(before: Entry | None) -> MinuteRange | None:
     """First and last UTC minute that a key stated so far."""
     if before is None or before.outcome.first_minute is None or before.outcome.last_minute is None:
         return None

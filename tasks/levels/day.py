@@ -50,7 +50,7 @@ def day_series(
     interval = history.grid.interval
     minutes, width = day_minutes(hour.origin, timezone, interval, bin_minutes)
     ahead = (minutes - hour.origin).astype(np.int64) // interval
-    usual, counts = _known(history, hour, minutes)
+    usual, counts = _usual_and_counts(history, hour, minutes)
     ends = ahead[::width] + width
     hours = np.maximum((ends - width / 2) * interval / 60 - 0.5, 0)
     lasting = _learn(history, hour, minutes, width, recency)
@@ -74,7 +74,7 @@ def day_series(
     return _table(hour, minutes[::width], columns, kind)
 
 
-def _known(history: History, hour: Hour, minutes: Minutes) -> tuple[Double, Double]:
+def _usual_and_counts(history: History, hour: Hour, minutes: Minutes) -> tuple[Double, Double]:
     """Usual people and those counted before the origin, of each minute, [S, C, M]; NaN where there are none."""
     rows, targets = _places(history, hour)
     usual, counts = (

@@ -99,7 +99,7 @@ def find_stations(settings: Settings, table: StationTable, station: str | None, 
             raise ConfigError(f"override: line {line!r} is unknown{hint}")
         return found
     named = [each.station_id for each in table.stations.values() if each.name == station]
-    ids = {*table.stations, *_counted(Store(settings.data_root))}
+    ids = {*table.stations, *_newest_stations(Store(settings.data_root))}
     if station in ids:
         return (str(station),)
     if len(named) == 1:
@@ -112,7 +112,7 @@ def find_stations(settings: Settings, table: StationTable, station: str | None, 
     )
 
 
-def _counted(store: Store) -> list[str]:
+def _newest_stations(store: Store) -> list[str]:
     """Stations of the newest day of the minute table."""
     files = minute_files(store, store.partitions("minutes"))[-1:]
     return schemas.name_codes(store.read_tables(files, IDS)["station_id"])[1]

@@ -35,7 +35,7 @@ def missed_rows(store: Store, after: datetime, issued_at: datetime, origin: date
     """
     until, rows = origin, 0
     try:
-        paths = _issued_between(store, after, issued_at)
+        paths = _files_between(store, after, issued_at)
     except StoreError as error:
         log.error("what the target missed is not known: %s", error)
         return
@@ -50,7 +50,7 @@ def missed_rows(store: Store, after: datetime, issued_at: datetime, origin: date
             return
 
 
-def _issued_between(store: Store, after: datetime, before: datetime) -> list[str]:
+def _files_between(store: Store, after: datetime, before: datetime) -> list[str]:
     """Files of the forecasts that were issued after one moment and before another one, newest first."""
     found = []
     for day in store.partitions("forecasts"):

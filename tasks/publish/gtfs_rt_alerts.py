@@ -63,7 +63,7 @@ def alert_feed(publication: Publication, config: AlertTarget) -> bytes:
     )
     feed, kind = gtfs.FeedMessage(header=header), gtfs.Alert
     start = _epoch(publication.summary["origin_utc"])
-    for station_id, rows in _crowded(publication.stations, config.level):
+    for station_id, rows in _stations_above(publication.stations, config.level):
         alert = kind(cause=kind.OTHER_CAUSE, effect=kind.OTHER_EFFECT, severity_level=kind.WARNING)
         alert.active_period.add(start=start, end=start + HOUR_SECONDS)
         alert.informed_entity.add(stop_id=config.stop_ids.get(station_id, station_id))
@@ -77,7 +77,7 @@ def alert_feed(publication: Publication, config: AlertTarget) -> bytes:
     return content
 
 
-def _crowded(stations: pa.Table, level: int) -> list[tuple[str, list[dict[str, Any]]]]:
+def _stations_above(stations: pa.Table, level: int) -> list[tuple[str, list[dict[str, Any]]]]:
     """Stations with a target at the level or above it, by id, each with the rows of all its targets."""
     names = stations["station_id"].cast(pa.string())
     high = pc.fill_null(pc.greater_equal(stations["level"], level), False)

@@ -74,7 +74,7 @@ class Webhook:
             "type": "nexthour.forecast",
             "schema_version": SCHEMA_VERSION,
             "summary": publication.summary,
-            "stations": [_rounded(row) for row in publication.stations.to_pylist()],
+            "stations": [_round_row(row) for row in publication.stations.to_pylist()],
         }
         if self._config.content == "full":
             document["latest"] = latest_document(publication, self._settings.levels, station_table(self._settings))
@@ -205,5 +205,5 @@ def _key(config: WebhookTarget) -> bytes:
     return key
 
 
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+def _round_row(row: dict[str, Any]) -> dict[str, Any]:
     return {key: round(value, DECIMALS) if isinstance(value, float) else value for key, value in row.items()}

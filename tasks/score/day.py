@@ -86,7 +86,7 @@ class DayScorer:
         Raises:
             StoreError: if a table cannot be read or written.
         """
-        held, sums = self._held_keys(), self._blank()
+        held, sums = self._keys_of_hours(), self._blank()
         if self._over and read_sums(self._store, self._whole, self._day_key(held), sums):
             return DayScore(sums, 0)
         keys, fresh = dict[str, str](), dict[str, pa.Table]()
@@ -144,12 +144,12 @@ class DayScorer:
 
     def _write_rows(self, keys: Mapping[str, str], fresh: Mapping[str, pa.Table]) -> None:
         """Replace the file of scores: rows of the fresh hours, and those that it held of the others."""
-        kept = self._held_rows() if keys.keys() - fresh.keys() else {}
+        kept = self._rows_of_hours() if keys.keys() - fresh.keys() else {}
         rows = pa.concat_tables([fresh[hour] if hour in fresh else kept[hour] for hour in sorted(keys)])
         footer = {HOURS: json.dumps(keys)}
         self._store.write_table(self._file, rows.unify_dictionaries().replace_schema_metadata(footer))
 
-    def _held_rows(self) -> dict[str, pa.Table]:
+    def _rows_of_hours(self) -> dict[str, pa.Table]:
         """Rows of the file of scores by the clock hour of their origins, by which it is sorted."""
         rows = self._store.read_tables([self._file], schemas.SCORES)
         hour = schemas.numpy_times(rows["origin_utc"]).astype("datetime64[h]")
@@ -158,7 +158,7 @@ class DayScorer:
         held = {str(hour[a]): rows.slice(a, b - a) for a, b in zip(starts.tolist(), ends.tolist(), strict=True)}
         return defaultdict(schemas.SCORES.empty_table, held)
 
-    def _held_keys(self) -> dict[str, str]:
+    def _keys_of_hours(self) -> dict[str, str]:
         """Keys of the hours whose rows the file of scores holds; none of a file of an earlier release."""
         if not self._store.exists(self._file):
             return {}

@@ -99,13 +99,13 @@ def score(
         truth,
         cells,
         metrics.add_up(metrics.cells(mean, actual, None, spans), (2,)),
-        _paired(cells, naive),
+        _paired_terms(cells, naive),
         parts,
         np.flatnonzero(whole),
     )
 
 
-def _paired(cells: metrics.Cells, naive: metrics.Double) -> metrics.Double:
+def _paired_terms(cells: metrics.Cells, naive: metrics.Double) -> metrics.Double:
     """Terms of the hour by `PAIRED`, zero where the baseline has none."""
     theirs = naive[..., -1]
     known = np.isfinite(theirs)

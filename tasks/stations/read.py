@@ -46,7 +46,7 @@ def read_station_file(path: Path, aliases: Mapping[str, str]) -> StationTable:
     text = _decode(where, data)
     reader = EntryReader(where, IdMap(aliases))
     entries, notes = (_gbfs(where, text), ()) if text.lstrip()[:1] in ("{", "[") else _table(where, text)
-    stations = reader.read(_bounded(where, entries))
+    stations = reader.read(_limit_entries(where, entries))
     if not stations:
         raise ConfigError(f"{where} holds no station: {_WANTED}")
     return StationTable(stations, str(path), (*notes, *reader.notes()))
@@ -85,7 +85,7 @@ def _decode(where: str, data: bytes) -> str:
     return text
 
 
-def _bounded(where: str, entries: Iterator[Entry]) -> Iterator[Entry]:
+def _limit_entries(where: str, entries: Iterator[Entry]) -> Iterator[Entry]:
     for number, entry in enumerate(entries):
         if number >= MAX_STATIONS:
             raise ConfigError(f"{where} holds more than {MAX_STATIONS:,} stations: {_WANTED}")

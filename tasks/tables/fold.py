@@ -32,7 +32,7 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     station, names = schemas.name_codes(observations["station_id"])
     minute = schemas.numpy_times(observations["minute_utc"]).view(np.int64)
     if schemas.ascending((station, minute), strictly=True):  # everything is said once
-        columns = [_known(schemas.one_array(observations[target])) for target in targets]
+        columns = [_null_unknown(schemas.one_array(observations[target])) for target in targets]
         return _minutes(station, minute, names, columns, targets)
     part, _ = schemas.name_codes(observations["part"])
     available = schemas.numpy_times(observations["available_at"]).astype(np.int64)
@@ -47,7 +47,7 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
     share = _starts(station, minute, part)
     key = _starts(station[share], minute[share])
     if len(key) == len(station):
-        columns = [_known(schemas.one_array(observations[target])) for target in targets]
+        columns = [_null_unknown(schemas.one_array(observations[target])) for target in targets]
     else:
         columns = [_total(_last(observations[target], share), key) for target in targets]
     rows = share[key]
@@ -78,7 +78,7 @@ def has_unknown(observations: pa.Table, targets: Sequence[str]) -> bool:
     return any(value is not None and value < 0 for value in lowest)
 
 
-def _known(column: pa.Array) -> pa.Array:
+def _null_unknown(column: pa.Array) -> pa.Array:
     """A column of counts, null where they are not known."""
     lowest = pc.min(column).as_py()
     return column if lowest is None or lowest >= 0 else pc.if_else(pc.less(column, 0), None, column)

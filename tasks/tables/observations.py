@@ -32,14 +32,14 @@ def batches(store: Store, day: str) -> list[str]:
 
     Listings of an object store may lag behind: those that the last fold of the day had are there unless they are gone.
     """
-    listed = _listed(store, day)
+    listed = _observation_files(store, day)
     if not store.listings_may_lag:
         return listed
-    missed = [path for path in _folded(store, day) if path not in listed and store.exists(path)]
+    missed = [path for path in _folded_files(store, day) if path not in listed and store.exists(path)]
     return sorted([*listed, *missed])
 
 
-def _listed(store: Store, day: str) -> list[str]:
+def _observation_files(store: Store, day: str) -> list[str]:
     return store.files(schemas.day_folder("observations", day), ".parquet")
 
 
@@ -48,7 +48,7 @@ def fold_note_file(day: str) -> str:
     return f"{schemas.day_folder('minutes', day)}/_origin.json"
 
 
-def _folded(store: Store, day: str) -> list[str]:
+def _folded_files(store: Store, day: str) -> list[str]:
     """Paths of the files that the last fold of a day had; none where that is not known."""
     data = store.read_bytes(fold_note_file(day))
     try:
@@ -93,7 +93,8 @@ def holds(store: Store, day: str, name: str) -> bool:
     def is_absorbed(paths: list[str]) -> bool:
         return any(name in absorbed_names(store, path) for path in paths if is_compacted(path))
 
-    files = _listed(store, day)  # one that is missed costs a file of the same rows, and the fold does not mind
+    # A file that the listing misses costs a second file of the same rows, and the fold does not mind.
+    files = _observation_files(store, day)
     return any(map(is_compacted, files)) and _read_stable(store, day, is_absorbed, files)[1]
 
 

@@ -54,7 +54,7 @@ def fold_first(store: Store, day: str, path: str, observed: pa.Table, targets: S
     """
     with store.lock(f"minutes-{day}"):
         if batches(store, day) == [path] and not store.exists(schemas.minutes_file(day)):
-            known_by, has_parts = _known_by(observed), _has_parts(observed)
+            known_by, has_parts = _newest_availability(observed), _has_parts(observed)
             Folded(fold(observed, targets), frozenset([path]), known_by, has_parts).write(store, day)
 
 
@@ -173,10 +173,12 @@ def _fold_all(store: Store, day: str, targets: Sequence[str]) -> Folded:
     """The fold of all that there is."""
     files, observed = read_day(store, day, schemas.observations(targets))
     unknown = has_unknown(observed, targets)
-    return Folded(fold(observed, targets), frozenset(files), _known_by(observed), _has_parts(observed), unknown)
+    return Folded(
+        fold(observed, targets), frozenset(files), _newest_availability(observed), _has_parts(observed), unknown
+    )
 
 
-def _known_by(observed: pa.Table) -> np.datetime64 | None:
+def _newest_availability(observed: pa.Table) -> np.datetime64 | None:
     if not len(observed) or observed["available_at"].null_count:
         return None
     return np.datetime64(int(schemas.numpy_times(observed["available_at"]).view(np.int64).max()), "us")
@@ -202,7 +204,7 @@ def _extend(store: Store, day: str, targets: Sequence[str], before: Folded | Non
         observed = store.read_tables(fresh, schemas.observations(targets))
     except StoreError:  # upkeep took a file away meanwhile, or it is damaged: reading them all tells
         return None
-    known_by = _known_by(observed)
+    known_by = _newest_availability(observed)
     if has_unknown(observed, targets):
         return None
     if before.known_by is None or known_by is None:

@@ -95,7 +95,7 @@ class _Bounded:
 
 
 def _members(file: SourceFile, archive: zipfile.ZipFile) -> list[SourceFile]:
-    infos = [info for info in archive.infolist() if not _passed_over(info.filename)]
+    infos = [info for info in archive.infolist() if not _is_no_member(info.filename)]
     _check_archive(file, infos)
     data = [info for info in infos if info.filename.lower().endswith(SUFFIXES)]
     data = data or (infos if len(infos) == 1 else [])
@@ -104,7 +104,7 @@ def _members(file: SourceFile, archive: zipfile.ZipFile) -> list[SourceFile]:
     return [_member(file, archive, info) for info in sorted(data, key=lambda info: info.filename)]
 
 
-def _passed_over(name: str) -> bool:
+def _is_no_member(name: str) -> bool:
     parts = name.split("/")
     hidden = any(part.startswith(".") and part not in (".", "..") for part in parts)
     return name.endswith("/") or parts[0] == "__MACOSX" or hidden

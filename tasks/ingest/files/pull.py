@@ -126,7 +126,7 @@ def _inputs(
             continue
         try:
             with open_members(file) as members:
-                for gone in _gone(pull, file, members or [file]):
+                for gone in _missing_members(pull, file, members or [file]):
                     yield number, gone, _Gone()
                 for member in [file] if members is None else _stamped_members(pull, file, members):
                     yield number, member, _open(config, network, pull, member)
@@ -134,7 +134,7 @@ def _inputs(
             yield number, file, problem
 
 
-def _gone(pull: Pull, file: SourceFile, members: Sequence[SourceFile]) -> list[SourceFile]:
+def _missing_members(pull: Pull, file: SourceFile, members: Sequence[SourceFile]) -> list[SourceFile]:
     """Members that an archive had when it was read last, and has no more."""
     keys, stamp = {member.key for member in members}, None if file.stamp is None else f"{file.stamp}{GONE}"
     gone = [key for key in (pull.done.below(file.key) if pull.done else ()) if key not in keys]

@@ -13,11 +13,11 @@ def join_header(rows: Sequence[Sequence[str]]) -> list[str]:
     the same are said once.
     """
     width = max(map(len, rows))
-    filled = [*(_filled(row, width) for row in rows[:-1]), [*map(str.strip, rows[-1])]]
+    filled = [*(_fill_right(row, width) for row in rows[:-1]), [*map(str.strip, rows[-1])]]
     return [" ".join(dict.fromkeys(cell for cell in column if cell)) for column in zip_longest(*filled, fillvalue="")]
 
 
-def _filled(row: Sequence[str], width: int) -> list[str]:
+def _fill_right(row: Sequence[str], width: int) -> list[str]:
     cells, last = list[str](), ""
     for cell in [*row, *[""] * (width - len(row))]:
         last = cell.strip() or last

@@ -124,13 +124,13 @@ def unpivot_columns(rows: Columns, origin: str, unpivot: Unpivot, kept: Collecti
 def fitting_columns(columns: Sequence[str], pattern: str) -> list[tuple[str, re.Match[str]]]:
     """Names of columns that fit a pattern, and how."""
     _, _, codes = pattern_regex(pattern)
-    fit = _compiled(pattern).fullmatch
+    fit = _compile(pattern).fullmatch
     fits = [(name, found) for name in columns if len(name) <= _LONGEST_NAME and (found := fit(name))]
     return [(name, found) for name, found in fits if not codes or _moment(found, codes) is not None]
 
 
 @lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern_regex(pattern)[0], re.DOTALL)
 
 

@@ -54,7 +54,7 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     given: dict[str, Any] = {"constants": dict(answers.constants)} if answers.constants else {}
     given |= {"path_pattern": answers.path_pattern} if answers.path_pattern else {}
     if given:
-        return Choice(_added(table, given))
+        return Choice(_add_columns(table, given))
     if question := _ask_ways([sample.file.origin for sample in table.samples]):
         return Choice(None, [question])
     columns = {name: table.profile(name) for name in table.names}
@@ -68,7 +68,9 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     pattern = _pattern_of([sample.file.origin for sample in table.samples])
     days = {day for sample in table.samples for day in _days_in(sample)}
     if pattern and len(days) == len(table.samples) > 1:
-        return Choice(_added(table, {"path_pattern": pattern}), (), {"day": f"from the names of the files: {pattern}"})
+        return Choice(
+            _add_columns(table, {"path_pattern": pattern}), (), {"day": f"from the names of the files: {pattern}"}
+        )
     return Choice(None, [_ask_day(table, clocks[0], pattern, sorted(days))])
 
 
@@ -106,7 +108,7 @@ def _check_days(columns: Mapping[str, Column]) -> None:
             )
 
 
-def _added(table: Table, keys: Mapping[str, Any]) -> Table:
+def _add_columns(table: Table, keys: Mapping[str, Any]) -> Table:
     """The table with the columns that keys add.
 
     Raises:

@@ -64,17 +64,17 @@ def find_devices(place: Int, times: Times, columns: Sequence[Column]) -> tuple[I
     """
     series, needed = place, list[str]()
     for column in columns:
-        finer = _joined(series, column)
+        finer = _join_codes(series, column)
         if repeated_times(finer, times) < repeated_times(series, times):
             series, needed = finer, [*needed, column.name]
     every = series
     for column in columns:
-        every = _joined(every, column)
+        every = _join_codes(every, column)
     whole = len(np.unique(every)) == len(np.unique(series))
     return series, [column.name for column in columns] if whole and needed else needed
 
 
-def _joined(series: Int, column: Column) -> Int:
+def _join_codes(series: Int, column: Column) -> Int:
     pairs = series.astype(np.int64) * (len(column.texts) + 1) + column.codes + 1
     return np.asarray(np.unique(pairs, return_inverse=True)[1].reshape(-1))
 

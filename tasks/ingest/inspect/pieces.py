@@ -42,7 +42,7 @@ def read_pieces(file: SourceFile) -> tuple[bytes, bool]:
             return part, True
         if file.size <= (WHOLE // _PACKED if top.startswith(GZIP) else WHOLE) or not top or not _may_be_cut(top):
             return read_content(file)[0], False
-        pieces = _unzipped(file) if top.startswith(GZIP) else _stored(file)
+        pieces = _read_gzip(file) if top.startswith(GZIP) else _read_plain(file)
     except (OSError, zlib.error, pa.ArrowException) as error:
         raise SourceError(f"{file.origin} cannot be read: {why(error)}") from None
     except FileProblem as problem:
@@ -87,7 +87,7 @@ def _parquet_part(file: SourceFile) -> bytes | None:
         return parquet_part(stream, ROWS)
 
 
-def _stored(file: SourceFile) -> list[bytes]:
+def _read_plain(file: SourceFile) -> list[bytes]:
     with file.fs.open_input_file(file.path) as stream:
         return [
             bytes(stream.read_at(min(PIECE, file.size - start), start))
@@ -95,7 +95,7 @@ def _stored(file: SourceFile) -> list[bytes]:
         ]
 
 
-def _unzipped(file: SourceFile) -> list[bytes]:
+def _read_gzip(file: SourceFile) -> list[bytes]:
     """Beginning and end of what gzip holds; it is read to its end in the memory of both."""
     unzip, first, last = zlib.decompressobj(31), bytearray(), deque[bytes](maxlen=PIECE // _CHUNK)
     with file.fs.open_input_stream(file.path, compression=None) as stream:

@@ -51,7 +51,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
     trips = bool(when.end and where and where.end)
     people = choose_people(columns, taken, answers, trips=trips)
-    said = {**turned.said, **dated.said, **times.said, "time zone": _shown_zone(answers), **places.said, **people.said}
+    said = {**turned.said, **dated.said, **times.said, "time zone": _zone_text(answers), **places.said, **people.said}
     questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
     if where is None or people.value is None:
         return Proposal(questions=questions, said=said)
@@ -111,7 +111,7 @@ def _check_fixed_width(columns: Mapping[str, Column]) -> None:
                 )
 
 
-def _shown_zone(answers: Answers) -> str:
+def _zone_text(answers: Answers) -> str:
     return answers.timezone or "times say their offset; days and weeks follow UTC: --timezone gives the city's"
 
 

@@ -138,7 +138,7 @@ def take_samples(files: Sequence[SourceFile], keys: Mapping[str, Any]) -> tuple[
     Raises:
         SourceError: if one of them cannot be read, or they are in different encodings.
     """
-    looked = [look for file in _chosen(files) for look in _looks(file, keys)]
+    looked = [look for file in _choose_samples(files) for look in _looks(file, keys)]
     if asked := [layout.question for _, _, layout, _ in looked if layout.question]:
         return [], list({question.line(): question for question in asked}.values())
     encoding = _one_encoding([(file, layout.encoding) for file, _, layout, _ in looked])
@@ -156,7 +156,7 @@ def take_samples(files: Sequence[SourceFile], keys: Mapping[str, Any]) -> tuple[
     return sorted(made, key=lambda table: -table.rows), []
 
 
-def _chosen(files: Sequence[SourceFile]) -> list[SourceFile]:
+def _choose_samples(files: Sequence[SourceFile]) -> list[SourceFile]:
     """Files that are looked at: some spread over the set, and the first one of each other header that there is."""
     spread = np.unique(np.linspace(0, len(files) - 1, min(FILES, len(files))).round().astype(int)).tolist()
     if len(spread) == len(files):

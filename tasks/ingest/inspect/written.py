@@ -76,7 +76,7 @@ def _marks(texts: Sequence[str]) -> tuple[dict[str, Any], list[Question]]:
     thousands, decimal, questions = list[str](), list[str](), list[Question]()
     for mark in dict.fromkeys(found["mark"] for _, found in grouped):
         shown = [text for text, found in grouped if found["mark"] == mark]
-        sure = mark not in ",." or any(text.count(mark) > 1 for text in shown) or _mixed(texts, shown, mark)
+        sure = mark not in ",." or any(text.count(mark) > 1 for text in shown) or _parts_thousands(texts, shown, mark)
         if not sure and mark == "." and all(text.endswith(".000") for text in shown):
             continue  # three zeros behind every number, as of a column of decimals
         if not sure:
@@ -97,7 +97,7 @@ def _points(fractions: Sequence[re.Match[str]]) -> list[str]:
     return ["."] if any(found["mark"] == "." for found in fractions) else []
 
 
-def _mixed(texts: Sequence[str], grouped: Sequence[str], mark: str) -> bool:
+def _parts_thousands(texts: Sequence[str], grouped: Sequence[str], mark: str) -> bool:
     """Whether a mark parts thousands: numbers below a thousand have none, and none above lacks it or begins with 0."""
     below = [text for text in texts if re.fullmatch(r"\d{1,3}", text)]
     above = [text for text in texts if re.fullmatch(r"\d{4,}", text)]

@@ -29,7 +29,7 @@ class EarlierIds:
             SourceError: if one would; names the alias that makes them one.
         """
         for station in stations:
-            if (earlier := self._renamed.get(station)) is not None:
+            if (earlier := self._new_to_old.get(station)) is not None:
                 raise SourceError(
                     f"station {earlier!r} of {self._store.url()} is read as {station!r} now, and would be two: write "
                     f'[stations] aliases = {{ "{station}" = "{earlier}" }} to go on with it, or '
@@ -37,7 +37,7 @@ class EarlierIds:
                 )
 
     @cached_property
-    def _renamed(self) -> dict[str, str]:
+    def _new_to_old(self) -> dict[str, str]:
         """Id as it is read now -> id that the data root holds."""
         days = self._store.partitions("minutes")[-_NEWEST:]
         paths = [path for path in map(schemas.minutes_file, days) if self._store.exists(path)]

@@ -110,7 +110,7 @@ class _ReadingsTable:
         for day in sorted({*np.unique(date).tolist(), *(known if readings.complete else ())}):
             path = known.get(day) or f"{self._folder}/date={np.datetime64(day, 'D')}{name}"
             before = self._read([path] if day in known else [])
-            kept = _restated(before, new.take(date == day), received, readings.complete, context)
+            kept = _restate(before, new.take(date == day), received, readings.complete, context)
             if day not in known or not _equal(kept, before):
                 self.store.write_table(path, self._to_table(kept))
             own = own.joined(kept)
@@ -129,7 +129,7 @@ class _ReadingsTable:
             for day in beyond:
                 if day in paths:
                     found = found.joined(_of_devices(own, self._read(paths[day])))
-                    if _reached(own, found, before=day < first):
+                    if _reaches(own, found, before=day < first):
                         break
         return _between_neighbours(own, _one_per_minute(found), grid)
 
@@ -156,7 +156,7 @@ def _date_of(path: str) -> int:
     return int(np.datetime64(path.rsplit("/", 2)[1].removeprefix("date="), "D").astype(np.int64))
 
 
-def _restated(before: _Kept, new: _Kept, received: int, complete: bool, context: IngestContext) -> _Kept:
+def _restate(before: _Kept, new: _Kept, received: int, complete: bool, context: IngestContext) -> _Kept:
     """Readings of a key and a day: what it states, with what it stated and states no more as withdrawn."""
     both, count = before.joined(new), len(before)
     cells = _cells(both)
@@ -168,7 +168,7 @@ def _restated(before: _Kept, new: _Kept, received: int, complete: bool, context:
         same &= (array[:, old] == array[:, now]).all(axis=0)
     available[now[same]] = available[old[same]]
     if complete:
-        gone = np.flatnonzero(~again & ~withdrawn[:count] & _asked_for(before.rows.minute, context))
+        gone = np.flatnonzero(~again & ~withdrawn[:count] & _within_bounds(before.rows.minute, context))
         withdrawn[gone], available[gone] = True, received
     kept = _Kept(replace(rows, available=available), withdrawn)
     kept = kept.take(np.append(~again, np.ones(len(new), dtype=bool)))
@@ -184,7 +184,7 @@ def _match(old: Int, fresh: Int) -> tuple[Int, Flags]:
     return at, fresh[at] == old
 
 
-def _asked_for(minute: Int, context: IngestContext) -> Flags:
+def _within_bounds(minute: Int, context: IngestContext) -> Flags:
     """Which minutes are within the bounds of an ingest."""
     inside, moments = np.ones(len(minute), dtype=bool), minute.astype("datetime64[m]")
     if context.start is not None:
@@ -221,7 +221,7 @@ def _edges(own: _Kept, found: _Kept) -> tuple[Int, Int, Int]:
     return of_found, first[of_found], last[of_found]
 
 
-def _reached(own: _Kept, found: _Kept, before: bool) -> bool:
+def _reaches(own: _Kept, found: _Kept, before: bool) -> bool:
     """Whether each device of `own` has a reading before (or after) its own in `found`."""
     series, first, last = _edges(own, found)
     beyond = ~found.withdrawn & (found.rows.minute < first if before else found.rows.minute > last)

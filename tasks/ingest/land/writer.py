@@ -231,18 +231,18 @@ class Writer:
         """Name of a batch: fingerprint of its content and of the state of its key, receipt aside."""
         unnamed, kind = rows, "backfill"
         if not self.context.backfill:
-            available = np.where(self._known_by_receipt(rows), UNKNOWN, rows.available)
+            available = np.where(self._counts_from_receipt(rows), UNKNOWN, rows.available)
             unnamed, kind = replace(rows, available=available), "live"
         return unnamed.fingerprint(self.context.source.name, batch.part, batch.key, kind, state)[:24]
 
-    def _known_by_receipt(self, rows: Statements) -> npt.NDArray[np.bool_]:
+    def _counts_from_receipt(self, rows: Statements) -> npt.NDArray[np.bool_]:
         """Which rows of a live ingest count as known from now."""
         return np.asarray(rows.available == self._now)
 
     def _count_old(self, rows: Statements) -> int:
         if self.context.backfill:
             return 0
-        return int(np.sum(self._known_by_receipt(rows) & (self._ends(rows) < self._now - _DAY)))
+        return int(np.sum(self._counts_from_receipt(rows) & (self._ends(rows) < self._now - _DAY)))
 
 
 def _among_places(these: Statements, those: Statements) -> npt.NDArray[np.bool_]:

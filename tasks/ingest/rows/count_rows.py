@@ -240,7 +240,7 @@ def _read_targets(
         rows = asked.get(target)
         largest = LARGEST_READING if file.has_readings else None
         read = read_counts(file.rows.column(columns[target][0]), file.config, rejections, rows, largest)
-        counts[target] = _asked_counts(read, rows)
+        counts[target] = _target_counts(read, rows)
     blank = ~np.any([each.given for each in counts.values()], axis=0)
     withheld = [each.withheld for each in counts.values() if each.withheld is not None]
     if withheld:  # it says that somebody was counted, and not how many
@@ -249,7 +249,7 @@ def _read_targets(
     return counts
 
 
-def _asked_counts(read: CountValues, rows: Flags | None) -> Counted:
+def _target_counts(read: CountValues, rows: Flags | None) -> Counted:
     """What a target counted, of the rows that its filter chooses."""
     if rows is None:
         return Counted(read.values, read.given, None, read.wrong, read.withheld)

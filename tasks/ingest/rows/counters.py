@@ -50,7 +50,7 @@ _Series = npt.NDArray[Any]
 _NONE = np.zeros(0, dtype=_SERIES)
 
 
-def _continued(series: _Series, by: _Series) -> _Series:
+def _append_next(series: _Series, by: _Series) -> _Series:
     """Each of some series with the readings of another after its own."""
     whole, step = series.copy(), by["first"] - series["last"]
     for name in ("readings", "rises", "falls", "climb", "total"):
@@ -106,7 +106,7 @@ class _Found:
         kept[place[known]] = False
         later = series["first_minute"][heads[known]] > before["last_minute"]
         self.end(before[~later])
-        series[heads[known][later]] = _continued(before[later], series[heads[known][later]])
+        series[heads[known][later]] = _append_next(before[later], series[heads[known][later]])
         ends = np.zeros(len(series), dtype=bool)
         ends[len(series) - 1 - np.unique(series["key"][::-1], return_index=True)[1]] = True
         self.end(series[~ends])

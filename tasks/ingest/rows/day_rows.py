@@ -35,17 +35,17 @@ class Names:
     @classmethod
     def of(cls, earlier: EarlierRows) -> Names:
         """Those that all pieces of an input had."""
-        (stations, station), (parts, part) = (_ranked(codes.names) for codes in (earlier.stations, earlier.parts))
+        (stations, station), (parts, part) = (_rank_names(codes.names) for codes in (earlier.stations, earlier.parts))
         return cls(stations, parts, station, part)
 
 
-def _placed(places: npt.NDArray[np.int32], numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+def _place_codes(places: npt.NDArray[np.int32], numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """The place of each number, -1 of -1."""
     as_they_are = np.array_equal(places[:-1], np.arange(len(places) - 1))
     return numbers if as_they_are else places[numbers]
 
 
-def _ranked(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int32]]:
+def _rank_names(names: Sequence[str]) -> tuple[list[str], npt.NDArray[np.int32]]:
     ordered = sorted(names)
     place = {name: code for code, name in enumerate(ordered)}
     return ordered, np.array([*(place[name] for name in names), -1], dtype=np.int32)  # the last one stands for -1
@@ -111,7 +111,7 @@ class DayRows:
         for day, own in split_days(arrays["minute"], self._timezone):
             piece = {name: array[own] for name, array in arrays.items()}
             before, more = self._counts.get(day, 0), len(piece["minute"])
-            piece["number"] = _skipped(numbers, own, before, more)
+            piece["number"] = _rows_between(numbers, own, before, more)
             self._counts[day] = before + more
             self._store.add(day, piece)
 
@@ -127,9 +127,9 @@ class DayRows:
             values, given, asked, wrong = (arrays[f"{target} {name}"] for name in _COUNTS)
             counts[target] = Counted(values, given, asked if target in self._filtered else None, wrong)
         rows = CountRows(
-            _placed(names.station, arrays["station"]),
+            _place_codes(names.station, arrays["station"]),
             list(names.stations),
-            _placed(names.part, arrays["part"]),
+            _place_codes(names.part, arrays["part"]),
             list(names.parts),
             arrays["minute"],
             arrays["available"],
@@ -138,7 +138,7 @@ class DayRows:
         return DayPiece(rows, Rejections(len(rows.minute)), arrays["number"])
 
 
-def _skipped(numbers: range | Int, own: Int | slice, before: int, more: int) -> Int:
+def _rows_between(numbers: range | Int, own: Int | slice, before: int, more: int) -> Int:
     """Rows of the input, but not of the day, above each row of a day: the same for rows that follow one another.
 
     Args:

@@ -87,7 +87,7 @@ class _Segment:
         """Hold the columns in as few bytes as they take."""
         pieces, start = list[bytes](), 0
         for array in self.arrays or ():
-            base, above = _narrowed(array)
+            base, above = _split_offsets(array)
             self.columns.append((base, "" if above is None else above.dtype.str, start))
             pieces.append(b"" if above is None else above.tobytes())
             start += len(pieces[-1])
@@ -143,10 +143,10 @@ class DayStore:
 
     def take(self, day: str) -> dict[str, npt.NDArray[Any]]:
         """All rows of a day, which is empty then."""
-        loaded = list(self._loaded(self._days.pop(day, [])))
-        return {name: _joined(loaded, number, kind) for number, (name, kind) in enumerate(self.types.items())}
+        loaded = list(self._load_segments(self._days.pop(day, [])))
+        return {name: _join_segments(loaded, number, kind) for number, (name, kind) in enumerate(self.types.items())}
 
-    def _loaded(self, segments: Sequence[_Segment]) -> Iterable[tuple[_Segment, bytes]]:
+    def _load_segments(self, segments: Sequence[_Segment]) -> Iterable[tuple[_Segment, bytes]]:
         for segment in segments:
             if segment.in_memory:
                 self.scratch.held -= segment.size
@@ -168,7 +168,7 @@ class DayStore:
                 self.scratch.held -= segment.size
 
 
-def _narrowed(array: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | None]:
+def _split_offsets(array: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | None]:
     """The lowest value, and how far each is above it in as few bytes as that takes; None where all are alike."""
     if not len(array):
         return 0, None
@@ -183,7 +183,7 @@ def _narrowed(array: npt.NDArray[Any]) -> tuple[int, npt.NDArray[Any] | None]:
     return low, np.subtract(whole, whole.dtype.type(low), out=narrow, casting="unsafe")
 
 
-def _joined(loaded: Sequence[tuple[_Segment, bytes]], number: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
+def _join_segments(loaded: Sequence[tuple[_Segment, bytes]], number: int, kind: npt.DTypeLike) -> npt.NDArray[Any]:
     """A column of all segments, one after the other; read-only where all values are alike."""
     rows = sum(segment.rows for segment, _ in loaded)
     only = loaded[0][0].arrays if len(loaded) == 1 else None

@@ -124,7 +124,7 @@ def _count_target(series: Int, minute: Int, value: Int, real: Flags, rules: Coun
     many = np.maximum(end - start, 0)
     of_run = np.repeat(np.arange(len(first)), many)
     at = (start[of_run] + np.arange(len(of_run)) - np.repeat(np.cumsum(many) - many, many)) * rules.grid
-    people, known, read = _known(run[real], minute[real], value[real], of_run, at, rules)
+    people, known, read = _interval_counts(run[real], minute[real], value[real], of_run, at, rules)
     lives = np.logical_or.reduceat(real, first)[of_run]
     reset = int((lives & read & ~known).sum())
     blanks = {"counter_reset": reset, "reading_gap": int((lives & ~known).sum()) - reset}
@@ -132,7 +132,9 @@ def _count_target(series: Int, minute: Int, value: Int, real: Flags, rules: Coun
     return _Counts(series[first[of_run]] << _MINUTES | at, values, {code: n for code, n in blanks.items() if n})
 
 
-def _known(run: Int, minute: Int, value: Int, of_run: Int, at: Int, rules: CounterRules) -> tuple[Int, Flags, Flags]:
+def _interval_counts(
+    run: Int, minute: Int, value: Int, of_run: Int, at: Int, rules: CounterRules
+) -> tuple[Int, Flags, Flags]:
     """People of each interval, whether they are known, and whether it was read at its start and its end."""
     if not len(run):
         never = np.zeros(len(at), dtype=bool)

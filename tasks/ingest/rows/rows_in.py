@@ -120,7 +120,7 @@ class InputColumns:
         column, formats = self.rows.column(names[0]), self.config.time_format
         if len(names) > 1:
             column = join_times([self.rows.column(name) for name in names], readable=not formats)
-            formats = formats or _unasked(column, earlier)
+            formats = formats or _extra_formats(column, earlier)
         elif interval and earlier is not None and not earlier.whole:
             earlier.dates.add(column, lambda: self._without_hours(names[0], column))
         elif interval and are_dates(column):
@@ -172,7 +172,7 @@ class InputColumns:
         return rejects.merge(Rejects.of(name, origin, lines, rejections.reasons(kept), texts, beyond, samples))
 
 
-def _unasked(joined: pa.DictionaryArray, earlier: EarlierRows | None) -> tuple[str, ...]:
+def _extra_formats(joined: pa.DictionaryArray, earlier: EarlierRows | None) -> tuple[str, ...]:
     """Formats of a date and a time of day that are read without being configured.
 
     Raises:

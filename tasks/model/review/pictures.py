@@ -177,7 +177,7 @@ def _next_hours(
     mean, actual = (total[0, :, 0] for total in network_total(prediction.mean[:, :, parts], truth[:, :, parts]))
     others = np.arange(len(held_out.origins)) != at
     band = network_bands(mean[others], actual[others], mean[at], QUANTILES)
-    seen, counts = _seen(trained, held_out.origins[at])
+    seen, counts = _counts_around(trained, held_out.origins[at])
     counts = counts[0, parts]
     total = np.where(np.isfinite(counts).any(axis=0), np.nansum(counts, axis=0), np.nan)
     where = f"{grid.targets[0]} of the whole network"
@@ -199,13 +199,13 @@ def _station_hour(
     """The forecast hour at positions of target, origin and station."""
     target, at, station = index
     grid, prediction = trained.features.grid, held_out.prediction
-    seen, counts = _seen(trained, held_out.origins[at])
+    seen, counts = _counts_around(trained, held_out.origins[at])
     where = _where(grid.targets[target], grid.stations[station], stations)
     quantiles = prediction.quantiles[:, target, at, station]
     return _hour(trained, seen, counts[target, station], prediction.mean[index], quantiles, timezone, where)
 
 
-def _seen(trained: Trained, origin: np.datetime64) -> tuple[Minutes, Float]:
+def _counts_around(trained: Trained, origin: np.datetime64) -> tuple[Minutes, Float]:
     """Minutes around an origin, the hour included, and the counts in them, [C, S, T]."""
     grid = trained.features.grid
     minutes = origin - BEFORE + np.arange((BEFORE + HOUR) // STEP // grid.interval) * grid.interval * STEP

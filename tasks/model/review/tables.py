@@ -37,7 +37,7 @@ def metric_rows(trained: Trained) -> list[dict[str, Any]]:
     """One row per model: its figures on the held-out days, and those of the network total as `network_…`."""
     rows = []
     for name, scores in order_scores(trained.scores):
-        own = _shown(scores.overall)
+        own = _table_figures(scores.overall)
         total = finite({f"network_{figure}": scores.network[figure] for figure in FIGURES[:5]})
         rows.append({"model": name, **own, **total})
     return rows
@@ -47,14 +47,19 @@ def tier_rows(trained: Trained) -> list[dict[str, Any]]:
     """One row per tier of stations and model, busiest first."""
     ordered = order_scores(trained.scores)
     return [
-        {"tier": tier, "stations": int(scores.by_tier[tier]["stations"]), "model": name, **_shown(scores.by_tier[tier])}
+        {
+            "tier": tier,
+            "stations": int(scores.by_tier[tier]["stations"]),
+            "model": name,
+            **_table_figures(scores.by_tier[tier]),
+        }
         for tier in TIERS
         for name, scores in ordered
         if tier in scores.by_tier
     ]
 
 
-def _shown(figures: Mapping[str, float]) -> dict[str, float]:
+def _table_figures(figures: Mapping[str, float]) -> dict[str, float]:
     return finite({figure: figures[figure] for figure in (*FIGURES, *GAINS) if figure in figures})
 
 

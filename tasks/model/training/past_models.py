@@ -44,14 +44,14 @@ def model_maker(settings: Settings, name: str, before: Before, seed: int | None 
         return _bundle_maker(settings, name)
     kept = fine_tunes(settings, name)
 
-    def fitted(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
+    def fit_model(moment: np.datetime64, previous: Path | None, folder: Path) -> Forecaster:
         start = None if previous is None else load_bundle(previous / BUNDLE)
         made = fit_before(before(moment), settings, moment, name, seed=seed, start=start)
         if kept:
             save_bundle(folder / BUNDLE, made, {"as_of": f"{moment}Z"})
         return made
 
-    return fitted
+    return fit_model
 
 
 def starts_warm(settings: Settings, name: str, moment: np.datetime64) -> bool:

@@ -109,7 +109,7 @@ def overview_document(
         "stations": {"id": list(names), **_facts(stations, names), "silent_since": silent_since(day)},
         "values": {
             target: {
-                **{key: _rounded(figures[key][c], 3 if key.endswith("factor") else 1) for key in FIGURES},
+                **{key: _round_values(figures[key][c], 3 if key.endswith("factor") else 1) for key in FIGURES},
                 "today": _sparks(day, c),
             }
             for c, target in enumerate(targets)
@@ -184,7 +184,7 @@ def _numbers(column: pa.ChunkedArray) -> Double:
     return np.asarray(column.cast(pa.float64()).to_numpy(), dtype=np.float64)
 
 
-def _rounded(values: Double, decimals: int) -> list[float | int | None]:
+def _round_values(values: Double, decimals: int) -> list[float | int | None]:
     """Numbers for JSON: whole ones without a point, null where not known."""
     return [
         None if not np.isfinite(value) else int(value) if value == int(value) else value

@@ -51,7 +51,7 @@ class Board:
             StoreError: if a file cannot be written; readers then still see the issue before.
         """
         with self._store.lock("board"):
-            held, summary = self._held(), publication.summary
+            held, summary = self._read_previous(), publication.summary
             shown = moment_of({"origin_utc": "", "issued_at": "", **held})
             if holds_later(shown, summary):
                 kept = f"{self._store.url(FOLDER)}/index.html stays as it is: it shows a later forecast, of {shown[0]}"
@@ -67,7 +67,7 @@ class Board:
             self._remove_old({issue, past, held.get("issue"), held.get("past")})
         return f"{self._store.url(FOLDER)}/index.html"
 
-    def _held(self) -> dict[str, Any]:
+    def _read_previous(self) -> dict[str, Any]:
         """What `now.js` says; empty where there is none that can be read."""
         try:
             text = (self._store.read_bytes(NOW) or b"").decode()

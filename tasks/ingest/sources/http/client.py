@@ -245,12 +245,12 @@ def open_feed(config: RequestConfig, as_of: np.datetime64, sleep: Callable[[floa
 
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses, keys included
     agent = {"User-Agent": "nexthour"}
-    with httpx.Client(timeout=config.timeout_seconds, headers=agent, verify=_trusted()) as client:
+    with httpx.Client(timeout=config.timeout_seconds, headers=agent, verify=_trust_store()) as client:
         yield Feed(config, client, as_of, sleep)
 
 
 @cache
-def _trusted() -> ssl.SSLContext:
+def _trust_store() -> ssl.SSLContext:
     """The certificates that are trusted, read once per process: it takes 60 ms."""
     import httpx
 
