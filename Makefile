@@ -68,7 +68,7 @@ bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an enviro
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/accuracy.py --sets chicago-total-october --retrain-every 7d $(if $(RIVAL),--rival-python $(RIVAL) --rivals lightgbm)
-	$(BIN)/python benchmarks/ablation.py --retrain-every 60d --seeds 7,8
+	$(BIN)/python benchmarks/ablation.py --retrain-every 60d --seeds 7
 	$(BIN)/python benchmarks/gate.py
 	$(BIN)/python benchmarks/published.py
 	$(BIN)/python benchmarks/alerts.py

@@ -1,6 +1,6 @@
 """What each ingredient of the default model is worth: one off at a time, by `nexthour backtest`.
 
-    python benchmarks/ablation.py [--set chicago-total-october] [--without refit,trail] [--retrain-every 7d]
+    python benchmarks/ablation.py [--sets chicago-total-october,beijing] [--without refit,trail] [--retrain-every 7d]
                                   [--seeds 7,8,9] [--out FOLDER]
 
 Each line is the RMSE of the hour's entries (mean and range over the seeds) and its change beside the model as it is.
@@ -20,6 +20,8 @@ from common import save
 
 FIGURES = ("rmse_hour", "mae_hour", "poisson_deviance", "pinball", "coverage_80", "coverage_90")
 MODEL = "next_hour_lstm"
+DEFAULT_SETS = "chicago-total-october,chicago-zones-october,chicago-total-42-days,beijing"
+"""Two with long histories, two with short ones."""
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,24 @@ def _model(line: str) -> str:
 
 VARIANTS = {
     "whole": Variant("as it is", ""),
-    "level": Variant("corrects the profile, not profile times level", "[features]\nlevel_prior = 1e9\n"),
-    "smoothing": Variant("profile of single minutes, not smoothed over 11", "[features]\nsmooth_minutes = 1\n"),
-    "recency": Variant("all 14 weeks weigh alike in the profile", "[features]\nrecency = 1.0\n"),
+    "start": Variant(
+        "starts from profile times level, not from ridge or trees", _model('base = "profile_times_level"')
+    ),
+    "trees": Variant("starts from the ridge, however short the history", _model('base = "linear_level"')),
+    "blend": Variant("the network alone, not blended with its start", _model("blend = false")),
+    "days": Variant("profile of same weekdays alone", "[features]\nother_days = 0\n"),
     "weeks": Variant("4 weeks in place of 14", "[features]\nweeks = 4\n"),
+    "smoothing": Variant("profile of single minutes, not smoothed over 11", "[features]\nsmooth_minutes = 1\n"),
+    "recency": Variant("all weeks weigh alike in the profile", "[features]\nrecency = 1.0\n"),
     "trail": Variant(
         "no levels over windows, no last day by the hour",
         "[features]\ntrail_hours = 0\n" + _model("inputs = { windows = [] }"),
     ),
     "augment": Variant(
-        "nothing hidden or bent in training",
+        "nothing masked or perturbed in training",
         _model("augment = { late_minutes = 0, silent = 0, weeks = 0, size = 0, drift = 0, shift = 0, unknown = 0 }"),
     ),
-    "drift": Variant("hidden minutes and weeks only, no drift", _model("augment = { drift = 0, shift = 0 }")),
-    "refit": Variant("not fitted anew with the newest days", _model("refit = false")),
+    "refit": Variant("not fitted again with the newest days", _model("refit = false")),
     "age": Variant("old training rows weigh as much as new ones", _model("half_life_days = 0")),
     "fairness": Variant("stations weigh by their people", _model("fairness = 0")),
     "quantiles": Variant(
@@ -84,22 +90,24 @@ def line(name: str, found: dict[str, list[float]], whole: dict[str, list[float]]
 def main() -> None:
     """Replay every variant, print the table and one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", default="chicago-total-october", choices=list(SETS))
+    parser.add_argument("--sets", default=DEFAULT_SETS)
     parser.add_argument("--without", default=",".join(list(VARIANTS)[1:]))
     parser.add_argument("--retrain-every", default="7d")
     parser.add_argument("--seeds", default="7,8,9")
     parser.add_argument("--out", type=Path, help="folder that keeps what is done, to be taken up again")
     asked = parser.parse_args()
-    chosen, found = SETS[asked.set], {}
-    print(f"{'':56}" + "".join(f"{figure:>18}" for figure in FIGURES))
-    with tempfile.TemporaryDirectory() as temporary:
-        root = (asked.out or Path(temporary)) / asked.set
-        if not (root / "nexthour.toml").exists():
-            root.mkdir(parents=True, exist_ok=True)
-            configure(root, chosen, None)
-        for name in ["whole", *asked.without.split(",")]:
-            found[name] = replay(root, chosen, name, asked.retrain_every, asked.seeds)
-            print(line(name, found[name], found["whole"]), flush=True)
+    found: dict[str, dict[str, dict[str, list[float]]]] = {}
+    for name in asked.sets.split(","):
+        chosen, rows = SETS[name], found.setdefault(name, {})
+        print(f"{name:56}" + "".join(f"{figure:>18}" for figure in FIGURES))
+        with tempfile.TemporaryDirectory() as temporary:
+            root = (asked.out or Path(temporary)) / name
+            if not (root / "nexthour.toml").exists():
+                root.mkdir(parents=True, exist_ok=True)
+                configure(root, chosen)
+            for variant in ["whole", *asked.without.split(",")]:
+                rows[variant] = replay(root, chosen, variant, asked.retrain_every, asked.seeds)
+                print(line(variant, rows[variant], rows["whole"]), flush=True)
     print(json.dumps(found))
     save(found)
 

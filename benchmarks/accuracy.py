@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,7 @@ class Set:
         interval: minutes a step of ours.
         open_hours: of the day, in which there are counts.
         weekdays: days of a week that have any.
+        history: first day that is loaded; None for all there are.
     """
 
     timezone: str
@@ -63,6 +64,7 @@ class Set:
     interval: int = 1
     open_hours: tuple[int, int] = (0, 24)
     weekdays: int = 7
+    history: str | None = None
 
 
 def _chicago(path: str, start: str, end: str) -> Set:
@@ -86,17 +88,24 @@ SETS = {
         (5, 23),
         5,
     ),
-    "simulated": Set("Europe/Paris", '[[sources]]\nname = "city"\nkind = "simulate"\n', "2024-05-13", "2024-06-10"),
+    "simulated": Set(
+        "Europe/Paris",
+        '[[sources]]\nname = "city"\nkind = "simulate"\n',
+        "2024-05-13",
+        "2024-06-10",
+        history="2024-01-01",
+    ),
 }
+SETS["chicago-total-42-days"] = replace(SETS["chicago-total-october"], history="2013-08-28")
 
 
-def configure(root: Path, chosen: Set, history: str | None) -> None:
-    """Write the configuration of a data set and load all of it."""
+def configure(root: Path, chosen: Set) -> None:
+    """Write the configuration of a data set and load its history."""
     network = f'[network]\ntimezone = "{chosen.timezone}"\ninterval_minutes = {chosen.interval}\n'
     retrain = "[retrain]\nminimum_days = 14\n" if chosen.interval > 1 else ""
     source = chosen.source.format(data=real_data()) if "{data}" in chosen.source else chosen.source
     (root / "nexthour.toml").write_text(f'data_root = "."\n{network}{retrain}{source}')
-    bounds = ["--start", history, "--end", chosen.end] if history else []
+    bounds = ["--start", chosen.history, "--end", chosen.end] if chosen.history else []
     measure([NEXTHOUR, "backfill", "--data-root", str(root), *bounds])
 
 
@@ -207,7 +216,7 @@ def main() -> None:
             root = (asked.out or Path(temporary)) / name
             if not (root / "nexthour.toml").exists():
                 root.mkdir(parents=True, exist_ok=True)
-                configure(root, chosen, "2024-01-01" if name == "simulated" else None)
+                configure(root, chosen)
             found[name] = replay(root, chosen, asked.models, asked.retrain_every, asked.seeds) if asked.models else {}
             if asked.rival_python and asked.rivals:
                 seeds = [int(seed) for seed in asked.seeds.split(",")]

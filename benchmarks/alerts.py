@@ -74,7 +74,7 @@ def replay(root: Path, span: Span, model: str) -> Path:
     chosen, forecasts = SETS[span.set], root / "out" / "forecasts.parquet"
     if not (root / "nexthour.toml").exists():
         root.mkdir(parents=True, exist_ok=True)
-        configure(root, chosen, None)
+        configure(root, chosen)
     if not forecasts.exists():
         words = ["--start", span.start, "--end", span.end, "--every", f"{span.every}min", "--models", model]
         words += ["--retrain-every", f"{span.retrain}d", "--no-track", "--out", str(root / "out")]

@@ -83,7 +83,7 @@ def spans(names: list[str]) -> Iterator[tuple[str, str, np.datetime64, np.dateti
 def measure(base: str, start: np.datetime64, end: np.datetime64, models: list[str], every: int) -> dict[str, Refusals]:
     """Refusals of each model, and of broken answers of the first one."""
     with tempfile.TemporaryDirectory() as root:
-        configure(Path(root), SETS[base], None)
+        configure(Path(root), SETS[base])
         settings = load_settings(f"{root}/nexthour.toml")
         forecasters = {model: initial_forecaster(model) for model in models if model in NO_FIT}
         if len(forecasters) < len(models):

@@ -64,7 +64,7 @@ def quarter_hours(folder: Path) -> Set:
 
 def one_step_ahead(root: Path, chosen: Set, models: list[str]) -> dict[str, tuple[float, float, float]]:
     """RMSE, MAE and WMAPE of the first step after every judged moment, by model."""
-    configure(root, chosen, None)
+    configure(root, chosen)
     words = ["--start", chosen.start, "--end", chosen.end, "--every", f"{chosen.step}min", "--models", ",".join(models)]
     measure([NEXTHOUR, "backtest", "--config", str(root / "nexthour.toml"), "--no-track", "--out", str(root / "out"),
              *words])  # fmt: skip

@@ -119,7 +119,7 @@ def main() -> None:
             root = (asked.roots or Path(folder)) / name
             if not asked.roots:
                 root.mkdir()
-                configure(root, SETS[name], None)
+                configure(root, SETS[name])
             tree = tomllib.loads((root / "nexthour.toml").read_text(encoding="utf-8"))
             found[name] = figures(Settings(**{**tree, "data_root": str(root)}), SETS[name])
             print(name, json.dumps(found[name], indent=1))
