@@ -142,16 +142,16 @@ def run(settings: Settings, config: str, say: Callable[[str], None]) -> DemoRepo
         config: path of its TOML.
         say: is given one line before each part.
     """
+    from flows.backfill import backfill
     from flows.features import features
     from flows.forecast import forecast
-    from flows.ingest import ingest
     from flows.retrain import retrain
     from flows.score import score
 
     started = time.monotonic()
     os.environ.update(flow_environment(config, settings.data_root))
     say("1/5 ingest: read the history")
-    ingest(backfill=True)
+    backfill()
     end = _end(settings)
     first = end - SCORED_HOURS * HOUR
     say("2/5 features: write the lag table of the last two days")

@@ -146,6 +146,12 @@ DEPLOYMENTS = (
         ),
     ),
     FlowDeployment(
+        "backfill",
+        "Load history: a week or years of it, while the minutely ingest goes on.",
+        12 * HOUR,
+        "ENQUEUE",  # history that a person asked for is loaded, whatever else runs
+    ),
+    FlowDeployment(
         "features",
         "Write the lag table of yesterday and today, for people to inspect.",
         HOUR,

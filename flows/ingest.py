@@ -18,17 +18,17 @@ from flows.common import begin, current_progress, day_span
 from flows.outcomes import emit_ingest_events
 from flows.parameters import Day, Moment
 from flows.pipelines import loop
-from flows.pipelines.run_reports import NothingRead
+from flows.pipelines.run_reports import IngestReport, NothingRead
 from flows.reports.loop_reports import ingest_document
 from flows.runs import publish_artifact, reported_flow
 from tasks.errors import SourceError
+from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 
 
 @reported_flow("ingest")
 def ingest(
     source: str | None = None,
-    backfill: bool = False,
     first_day: Day | None = None,
     last_day: Day | None = None,
     look_back_hours: Annotated[int, Field(ge=1, le=24 * 31)] | None = None,
@@ -38,7 +38,6 @@ def ingest(
 
     Args:
         source: read only this source; all of them by default.
-        backfill: load history: rows count as known when they happened, not as known now.
         first_day: leave out rows of service days before.
         last_day: leave out rows of service days after.
         look_back_hours: ask feeds and databases that can be asked for a span for so many past hours again.
@@ -53,14 +52,28 @@ def ingest(
             source=source,
             start=start,
             end=end,
-            backfill=backfill,
             look_back=np.timedelta64(look_back_hours, "h") if look_back_hours else None,
             progress=current_progress(),
         )
     except NothingRead as error:
         report = error.report
-    emit_ingest_events(settings, report, source, live=as_of is None)
-    document = ingest_document(report, station_table(settings))
-    publish_artifact(document, "ingest", "Rows stored and rows rejected")
+    report_ingest(settings, report, "ingest", source, live=as_of is None)
+
+
+def report_ingest(settings: Settings, report: IngestReport, flow: str, source: str | None, live: bool) -> None:
+    """End a run of `ingest` or `backfill`: its events and its artifact.
+
+    Args:
+        settings: the network.
+        report: what landed.
+        flow: name of the flow.
+        source: that was asked for; None for all.
+        live: whether the run was of the present moment.
+
+    Raises:
+        SourceError: if a source could not be read, or most of its rows were rejected.
+    """
+    emit_ingest_events(settings, report, source, live=live)
+    publish_artifact(ingest_document(report, station_table(settings)), flow, "Rows stored and rows rejected")
     if report.failures or report.problems:
         raise SourceError("; ".join((*report.failures, *report.problems)))

@@ -72,7 +72,7 @@ def describe_run(name: str, given: Mapping[str, Any], due: datetime, settings: S
     when = " to ".join(days) or (day if name in DAILY else f"{day} {clock}" if as_of else clock)
     model = given.get("version") or given.get("model") or (settings.retrain.model if name in TRAINED else None)
     models = [model] if model else list(given.get("models") or ())
-    what = [given.get("action"), given.get("source"), "backfill" if given.get("backfill") else None, ", ".join(models)]
+    what = [given.get("action"), given.get("source"), ", ".join(models)]
     return " ".join([name, when, *(str(word) for word in what if word)])[:LONGEST_NAME]
 
 

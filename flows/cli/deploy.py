@@ -30,6 +30,9 @@ def deploy(
     write: Annotated[
         Path | None, typer.Option("--write", help="Write a prefect.yaml instead; no server is asked.")
     ] = None,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="After prefect deploy: add the forms of the runs, and the automations.")
+    ] = False,
     config: Config = None,
     data_root: DataRoot = None,
     json: AsJson = False,
@@ -43,6 +46,11 @@ def deploy(
     if write:
         _write(settings, target, write)
         output.emit({"written": str(write)}, json, [f"written {write}"])
+        return
+    if finish:
+        forms, automations = deploying.finish(settings)
+        said = [f"{len(forms)} forms completed", *_automation_lines(automations)]
+        output.emit({"forms": forms, "automations": automations}, json, said)
         return
     report = deploying.deploy(settings, target, output.say)
     output.emit(report, json, _lines(report))
@@ -66,8 +74,7 @@ def _lines(report: DeployReport) -> list[str]:
     pool = f"work pool {report.pool} ({report.kind})"
     kept = "made" if report.created else "there already, its job template is left as it is"
     lines = [f"{len(report.deployments)} deployments of {report.version} at {report.api}; {pool} {kept}"]
-    if report.automations:
-        lines.append(f"automations registered: {', '.join(report.automations)}")
+    lines += _automation_lines(report.automations)
     if report.secrets:
         place = {
             "process": "the worker's environment",
@@ -76,3 +83,7 @@ def _lines(report: DeployReport) -> list[str]:
         }[report.kind]
         lines.append(f"runs need {', '.join(report.secrets)} from {place}")
     return [*lines, *(f"LEFT {line}" for line in report.leftovers)]
+
+
+def _automation_lines(changed: list[str]) -> list[str]:
+    return [f"automations registered: {', '.join(changed)}"] if changed else []

@@ -140,6 +140,40 @@ def deploy(settings: Settings, target: PoolTarget, say: Callable[[str], None]) -
     )
 
 
+def finish(settings: Settings) -> tuple[list[str], list[str]]:
+    """Complete what `prefect deploy` registered: the forms of the runs, and the automations.
+
+    Prefect takes a form from the flow alone, where a parameter that may be left out is no drop-down.
+
+    Args:
+        settings: of the network, whose sources and time zone the forms name.
+
+    Returns:
+        Names of the deployments, and of the automations that were created or changed.
+
+    Raises:
+        ConfigError: if no server is configured, or one of the deployments is not there.
+        NexthourError: if the server does not answer, or does not accept something.
+    """
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentUpdate
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.machine.prefect_deployments import make_deployments
+    from flows.machine.register_automations import register
+
+    made = make_deployments(settings)
+    with _errors_in_one_line() as api, get_client(sync_client=True) as client:
+        for deployment in made:
+            try:
+                there = client.read_deployment_by_name(deployment.full_name)
+            except ObjectNotFound:
+                raise ConfigError(f"{api} has no deployment {deployment.full_name}: prefect deploy --all") from None
+            form = deployment._parameter_openapi_schema.model_dump(exclude_unset=True)
+            client.update_deployment(there.id, DeploymentUpdate(parameter_openapi_schema=form))
+        return [deployment.full_name for deployment in made], register(settings)
+
+
 def _keep_pauses(client: Any, deployment: RunnerDeployment) -> list[str]:
     """Schedules of a deployment that a person paused on the server, paused again; their names."""
     from prefect.exceptions import ObjectNotFound

@@ -12,9 +12,11 @@ from flows.machine.deploy import PoolTarget
 
 HEADER = """\
 # Written by `nexthour deploy --work-pool {pool} --write {path}` from flows/deployments.py.
-# It deploys every flow to a work pool, from the root of a checkout:
+# It deploys every flow to a work pool, from the root of a checkout; --finish completes the forms of its runs and registers
+# the automations, which `prefect deploy` does not:
 #   prefect work-pool create {pool} --type {kind}
 #   prefect deploy --all --prefect-file {path}
+#   nexthour deploy --work-pool {pool} --finish{config}
 #   prefect worker start --pool {pool}
 """
 
@@ -28,7 +30,8 @@ def to_yaml(target: PoolTarget, timezone: str, secrets: list[str], path: Path) -
         secrets: variables that the settings name.
         path: where the text will be; it says so.
     """
-    header = HEADER.format(pool=target.pool, kind=target.kind, path=path.as_posix())
+    config = f" --config {target.config}" if target.config else ""
+    header = HEADER.format(pool=target.pool, kind=target.kind, path=path.as_posix(), config=config)
     entries = [_entry(item, target, timezone, secrets) for item in DEPLOYMENTS]
     text: str = yaml.safe_dump({"name": "nexthour", "deployments": entries}, sort_keys=False, width=120)
     return header + text

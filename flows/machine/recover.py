@@ -1,14 +1,14 @@
 """After downtime: settle what was left behind in Prefect, and catch up once.
 
 Prefect would run every missed minute, the oldest first. One ingest reads all that came meanwhile, so that the others
-are cancelled; of a nightly or hourly flow the last missed run is kept.
+are cancelled; of a nightly or hourly flow the last missed run is kept. What a person started is never cancelled.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,7 +24,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Crashed, Scheduled
 
 from flows.machine.runner import WarmRunner
 from tasks.model.steps import champion_pointer
@@ -37,7 +37,12 @@ STALE = timedelta(minutes=3)
 """How late a scheduled run may be; one that is later was missed."""
 REPLACED = frozenset({"ingest", "forecast"})
 """Flows of which one run, now, does the work of all that were missed."""
+GOES_ON = frozenset({"backfill", "backtest", "tune"})
+"""Flows whose run, started again, goes on where it was: no schedule would repeat what a person started."""
+MOST_STARTS = 3
+"""Of one run: what takes the runner down with it is not started for ever."""
 DIED = "Its process ended with the runner; a later run does what it had not finished."
+AGAIN = "Its process ended with the runner; it is started again and goes on where it was."
 MISSED = "Missed while nothing ran here; one later run does the work of all that were missed."
 PAGE = 100
 
@@ -48,37 +53,54 @@ async def settle(client: PrefectClient, deployments: Collection[UUID]) -> dict[s
     Call it before a runner of these deployments is started: then no run of theirs is at work.
 
     Returns:
-        Number of runs per outcome: crashed, cancelled, kept.
+        Number of runs per outcome: crashed, restarted, cancelled, kept.
     """
-    crashed = await _crash_orphans(client, deployments)
-    cancelled, kept = await _cancel_missed(client, deployments)
-    if crashed or cancelled:
-        log.warning("after downtime: %d runs crashed, %d missed runs cancelled, %d kept", crashed, cancelled, kept)
-    return {"crashed": crashed, "cancelled": cancelled, "kept": kept}
+    names = {item: (await client.read_deployment(item)).name for item in deployments}
+    crashed, restarted = await _settle_orphans(client, names)
+    cancelled, kept = await _cancel_missed(client, names)
+    if crashed or restarted or cancelled:
+        log.warning(
+            "after downtime: %d runs crashed, %d started again, %d missed runs cancelled, %d kept",
+            *(crashed, restarted, cancelled, kept),
+        )
+    return {"crashed": crashed, "restarted": restarted, "cancelled": cancelled, "kept": kept}
 
 
-async def _crash_orphans(client: PrefectClient, deployments: Collection[UUID]) -> int:
-    """Mark runs as crashed that are pending or running, though nothing executes them."""
+async def _settle_orphans(client: PrefectClient, names: Mapping[UUID, str]) -> tuple[int, int]:
+    """Mark runs as crashed that are pending or running, though nothing executes them, or start them again.
+
+    Returns:
+        How many crashed, and how many are started again.
+    """
     types = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=types))
-    runs = [run async for run in _pages(client, FlowRunFilter(deployment_id=_any(deployments), state=state))]
+    runs = [run async for run in _pages(client, FlowRunFilter(deployment_id=_any(names), state=state))]
+    again = [run for run in runs if run.deployment_id and _goes_on(run, names[run.deployment_id])]
     for run in runs:
-        ended: State[None] = Crashed(message=DIED)
-        result = await client.set_flow_run_state(run.id, ended)
-        if result.state is None or not result.state.is_crashed():
-            await client.set_flow_run_state(run.id, ended, force=True)
-    return len(runs)
+        wanted: State[None] = Scheduled(message=AGAIN) if run in again else Crashed(message=DIED)
+        result = await client.set_flow_run_state(run.id, wanted)
+        if result.state is None or result.state.type != wanted.type:
+            await client.set_flow_run_state(run.id, wanted, force=True)
+    return len(runs) - len(again), len(again)
 
 
-async def _cancel_missed(client: PrefectClient, deployments: Collection[UUID]) -> tuple[int, int]:
-    """Cancel scheduled runs whose time is over; the last one of a flow that no run replaces stays, and runs now."""
+def _goes_on(run: FlowRun, flow: str) -> bool:
+    """Whether a run whose process died is started again."""
+    cancelling = run.state is not None and run.state.is_cancelling()
+    return flow in GOES_ON and run.run_count < MOST_STARTS and not cancelling
+
+
+async def _cancel_missed(client: PrefectClient, names: Mapping[UUID, str]) -> tuple[int, int]:
+    """Cancel scheduled runs whose time is over; the last one of a flow that no run replaces stays, and runs now.
+
+    Runs that a person started stay: they wait for one before them, or for the runner.
+    """
     filters = FlowRunFilter(
-        deployment_id=_any(deployments),
+        deployment_id=_any(names),
         state=FlowRunFilterState(name=FlowRunFilterStateName(any_=["Scheduled", "Late"])),
         expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC) - STALE),
     )
-    names = {item: (await client.read_deployment(item)).name for item in deployments}
-    missed = [run async for run in _pages(client, filters)]
+    missed = [run async for run in _pages(client, filters) if run.auto_scheduled]
     newest: dict[UUID, FlowRun] = {run.deployment_id: run for run in missed if run.deployment_id}
     keep = {run.id for item, run in newest.items() if names[item] not in REPLACED}
     for run in missed:
@@ -111,7 +133,7 @@ async def catch_up(settings: Settings, runner: WarmRunner) -> None:
     store = Store(settings.data_root)
     try:
         is_new = not store.partitions("minutes") and all(source.kind == "simulate" for source in settings.sources)
-        runs: list[tuple[str, dict[str, Any]]] = [("ingest", {"backfill": True} if is_new else {}), ("forecast", {})]
+        runs: list[tuple[str, dict[str, Any]]] = [("backfill" if is_new else "ingest", {}), ("forecast", {})]
         if champion_pointer(settings) is None:
             runs += [("retrain", {}), ("forecast", {})]
         while not runner.started:

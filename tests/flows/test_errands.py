@@ -108,12 +108,12 @@ def champion(town: Path) -> str:
 
 
 def test_a_week_is_loaded_as_history_by_its_days_and_then_the_rest(town: Path) -> None:
-    run = submit("ingest", backfill=True, first_day="2024-02-05", last_day="2024-02-11", source="gates")
+    run = submit("backfill", first_day="2024-02-05", last_day="2024-02-11", source="gates")
     assert execute(run).is_completed()
     store = Store(str(town / "root"))
     assert sorted(store.partitions("minutes"))[0::6] == ["2024-02-05", "2024-02-11"]
     assert last_minute(store, ("entries",)) == np.datetime64("2024-02-12T05:45")
-    assert execute(submit("ingest", backfill=True)).is_completed()
+    assert execute(submit("backfill")).is_completed()
     assert len(store.partitions("minutes")) == DAYS
 
 

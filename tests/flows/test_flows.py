@@ -34,11 +34,11 @@ def artifact(key: str) -> str:
 
 @pytest.mark.usefixtures("network")
 def test_ingest_tells_what_came_in_and_what_was_rejected() -> None:
-    from flows.ingest import ingest
+    from flows.backfill import backfill
 
-    state = ingest(backfill=True, return_state=True)
+    state = backfill(return_state=True)
     assert state.is_completed()
-    said = artifact("ingest")
+    said = artifact("backfill")
     assert "2,880" in said
     assert "not_a_number" in said
     assert "many" in said
@@ -46,10 +46,10 @@ def test_ingest_tells_what_came_in_and_what_was_rejected() -> None:
 
 @pytest.mark.usefixtures("network")
 def test_forecast_shows_the_next_hour_as_a_table_and_a_picture_and_why_it_is_degraded() -> None:
+    from flows.backfill import backfill
     from flows.forecast import forecast
-    from flows.ingest import ingest
 
-    ingest(backfill=True)
+    backfill()
     state = forecast(as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
     assert state.is_completed()
     said = artifact("forecast")
@@ -78,11 +78,11 @@ def logs_of(flow: str) -> list[str]:
 
 @pytest.mark.usefixtures("network")
 def test_the_log_of_a_run_holds_what_our_own_modules_log() -> None:
+    from flows.backfill import backfill
     from flows.forecast import forecast
-    from flows.ingest import ingest
 
-    ingest(backfill=True)
-    said = logs_of("ingest")
+    backfill()
+    said = logs_of("backfill")
     assert "gates: 2880 rows stored in 2 days, 1 rejected" in said  # from flows.pipelines
     forecast(as_of=datetime(2024, 3, 5, 23, tzinfo=UTC))
     said = logs_of("forecast")
@@ -94,9 +94,9 @@ def test_the_log_of_a_run_holds_what_our_own_modules_log() -> None:
 def test_what_our_modules_log_outside_of_a_run_is_nothing_that_prefect_warns_of() -> None:
     from prefect.settings import PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW, temporary_settings
 
-    from flows.ingest import ingest
+    from flows.backfill import backfill
 
-    ingest(backfill=True)
+    backfill()
     with warnings.catch_warnings(), temporary_settings({PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW: "warn"}):
         warnings.simplefilter("error")
         logging.getLogger("tasks.publish.steps").info("published by no run")
@@ -104,10 +104,10 @@ def test_what_our_modules_log_outside_of_a_run_is_nothing_that_prefect_warns_of(
 
 @pytest.mark.usefixtures("network")
 def test_retrain_with_too_little_history_waits_and_says_how_much_is_needed() -> None:
-    from flows.ingest import ingest
+    from flows.backfill import backfill
     from flows.retrain import retrain
 
-    ingest(backfill=True)
+    backfill()
     state = retrain(as_of=datetime(2024, 3, 5, 23, tzinfo=UTC), return_state=True)
     assert state.name == "Waiting"
     assert "days" in (state.message or "")
@@ -115,10 +115,10 @@ def test_retrain_with_too_little_history_waits_and_says_how_much_is_needed() -> 
 
 @pytest.mark.usefixtures("network")
 def test_maintain_mends_a_minute_table_that_is_not_what_the_observations_say(tmp_path: Path) -> None:
-    from flows.ingest import ingest
+    from flows.backfill import backfill
     from flows.maintain import maintain
 
-    ingest(backfill=True)
+    backfill()
     file = tmp_path / "root/minutes/service_date=2024-03-05/part.parquet"
     good = file.read_bytes()
     file.write_bytes((tmp_path / "root/minutes/service_date=2024-03-04/part.parquet").read_bytes())
@@ -129,10 +129,10 @@ def test_maintain_mends_a_minute_table_that_is_not_what_the_observations_say(tmp
 
 @pytest.mark.usefixtures("network")
 def test_maintain_shows_what_it_did_and_fails_where_a_person_is_needed(tmp_path: Path) -> None:
-    from flows.ingest import ingest
+    from flows.backfill import backfill
     from flows.maintain import maintain
 
-    ingest(backfill=True)
+    backfill()
     day = tmp_path / "root/observations/service_date=2024-03-04"
     [batch] = day.iterdir()
     (day / f"{'0' * 24}.parquet").write_bytes(batch.read_bytes())

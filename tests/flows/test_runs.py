@@ -36,11 +36,11 @@ def test_days_of_a_form_are_service_days_both_included_and_in_order() -> None:
     [
         ("forecast", {"model": "champion"}, "forecast 14:35 champion"),
         ("forecast", {"model": "champion", "as_of": "2026-11-20T20:35:00+00:00"}, "forecast 2026-11-20 14:35 champion"),
-        ("ingest", {"source": None, "backfill": False}, "ingest 14:35"),
+        ("ingest", {"source": None}, "ingest 14:35"),
         (
-            "ingest",
-            {"backfill": True, "first_day": "2026-10-01", "last_day": date(2026, 10, 7)},
-            "ingest 2026-10-01 to 2026-10-07 backfill",
+            "backfill",
+            {"source": "gates", "first_day": "2026-10-01", "last_day": date(2026, 10, 7)},
+            "backfill 2026-10-01 to 2026-10-07 gates",
         ),
         ("retrain", {"model": None}, "retrain 2026-11-21 next_hour_lstm"),
         ("retrain", {"model": "linear_level", "as_of": "2026-11-20T03:30"}, "retrain 2026-11-20 linear_level"),

@@ -156,6 +156,7 @@ def test_no_planted_secret_is_anywhere_after_a_full_run(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    from flows.backfill import backfill
     from flows.forecast import forecast
     from flows.ingest import ingest
     from flows.maintain import maintain
@@ -168,7 +169,8 @@ def test_no_planted_secret_is_anywhere_after_a_full_run(
     assert len(report.failures) == 3
     register_webhook()
     ended: list[State[Any]] = [
-        ingest(source=name, backfill=True, as_of=NOW, return_state=True) for name in ("door", "echo")
+        ingest(source="door", as_of=NOW, return_state=True),
+        backfill(source="echo", return_state=True),
     ]
     ended += [flow(as_of=NOW, return_state=True) for flow in (retrain, forecast, score, maintain)]
     assert [state.type.value for state in ended] == ["FAILED", *["COMPLETED"] * 5], ended

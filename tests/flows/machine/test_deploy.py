@@ -218,6 +218,33 @@ def test_prefect_deploys_what_is_shipped_from_the_root_of_a_checkout(
         assert there.job_variables == {"env": {**HEARTBEAT, "NEXTHOUR_CONFIG": "deployments/nexthour.toml"}}
         assert there.concurrency_options.collision_strategy.value == item.collision
         assert there.version
+    assert "enum" not in form_of(found["retrain"], "model")
+    assert "enum" not in form_of(found["ingest"], "source")
+
+    monkeypatch.setattr(register_automations, "register", lambda settings: ["nexthour: crash"])
+    feed = {"name": "gates", "kind": "http", "url": "https://example.org"}
+    settings = Settings(data_root=str(tmp_path), network=NETWORK, sources=[feed])  # type: ignore[arg-type,list-item]
+    forms, automations = deploying.finish(settings)
+    assert sorted(forms) == sorted(item.name for item in DEPLOYMENTS)
+    assert automations == ["nexthour: crash"]
+    after = {item.name: item for item in client.read_deployments()}
+    assert "linear_level" in form_of(after["retrain"], "model")["enum"]
+    assert form_of(after["ingest"], "source")["enum"] == ["gates"]
+    assert "Asia/Kolkata" in form_of(after["forecast"], "as_of")["description"]
+    for name, there in after.items():
+        assert {s.slug: s.active for s in there.schedules} == {s.slug: s.active for s in found[name].schedules}
+        assert (there.entrypoint, there.job_variables) == (found[name].entrypoint, found[name].job_variables)
+
+
+def form_of(deployment: Any, name: str) -> dict[str, Any]:
+    """A field of the form of a deployment."""
+    field: dict[str, Any] = deployment.parameter_openapi_schema["properties"][name]
+    return field
+
+
+def test_forms_are_completed_only_where_prefect_has_the_deployments(client: Any, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no deployment ingest/ingest: prefect deploy --all"):
+        deploying.finish(Settings(data_root=str(tmp_path)))
 
 
 def test_the_command_says_what_it_deployed_and_what_is_left(client: Any, two: None, tmp_path: Path) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
-from prefect.client.schemas.objects import State
-from prefect.states import Completed, Late, Paused, Pending, Running, Scheduled
+from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions, State
+from prefect.settings import get_current_settings
+from prefect.states import Cancelling, Completed, Late, Paused, Pending, Running, Scheduled
 
+from flows.deployments import DEPLOYMENTS
 from flows.machine.recover import settle
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
@@ -22,10 +26,17 @@ async def deployed(client: PrefectClient, name: str) -> UUID:
     return await client.create_deployment(flow_id=flow, name=name)
 
 
-async def run_at(client: PrefectClient, deployment: UUID, minutes: float, *states: State[object]) -> UUID:
-    """A run that was due so many minutes ago, brought through states."""
+async def run_at(
+    client: PrefectClient, deployment: UUID, minutes: float, *states: State[object], by_hand: bool = False
+) -> UUID:
+    """A run that was due so many minutes ago, brought through states; made by a schedule, or by a person."""
     due = datetime.now(UTC) - timedelta(minutes=minutes)
     run = await client.create_flow_run_from_deployment(deployment, state=Scheduled(scheduled_time=due))
+    url = get_current_settings().server.database.connection_url
+    assert url is not None
+    with closing(sqlite3.connect(url.get_secret_value().partition(":///")[2])) as database, database:
+        wanted = "UPDATE flow_run SET auto_scheduled = ? WHERE replace(id, '-', '') = ?"
+        assert database.execute(wanted, (not by_hand, run.id.hex)).rowcount == 1
     for state in states:
         await client.set_flow_run_state(run.id, state, force=True)
     return run.id
@@ -50,7 +61,7 @@ def test_missed_minutes_are_cancelled_and_the_last_missed_night_stays() -> None:
 
             settled = await settle(client, [ingest, retrain])
 
-            assert settled == {"crashed": 0, "cancelled": 6, "kept": 1}
+            assert settled == {"crashed": 0, "restarted": 0, "cancelled": 6, "kept": 1}
             minutely = await states(client, ingest)
             assert {minutely[run][0] for run in missed} == {"Cancelled"}
             assert "one later run does the work" in minutely[missed[0]][1]
@@ -58,7 +69,7 @@ def test_missed_minutes_are_cancelled_and_the_last_missed_night_stays() -> None:
             nightly = await states(client, retrain)
             assert [nightly[run][0] for run in nights[:2]] == ["Cancelled", "Cancelled"]
             assert {nightly[nights[2]][0], (await states(client, other))[foreign][0]} <= {"Scheduled", "Late"}
-            assert await settle(client, [ingest, retrain]) == {"crashed": 0, "cancelled": 0, "kept": 1}
+            assert await settle(client, [ingest, retrain]) == {"crashed": 0, "restarted": 0, "cancelled": 0, "kept": 1}
 
     asyncio.run(scene())
 
@@ -78,6 +89,54 @@ def test_runs_whose_process_died_are_crashed_and_those_that_ended_or_wait_for_a_
                 ("Crashed", "Its process ended with the runner; a later run does what it had not finished.")
             }
             assert (found[done][0], found[asked][0]) == ("Completed", "Paused")
+
+    asyncio.run(scene())
+
+
+def test_what_a_person_started_is_neither_cancelled_as_missed_nor_lost_with_its_process() -> None:
+    async def scene() -> None:
+        async with get_client() as client:
+            backfill, ingest = [await deployed(client, name) for name in ("backfill", "ingest")]
+            waiting = [await run_at(client, backfill, minutes, by_hand=True) for minutes in (90, 60)]
+            asked = await run_at(client, ingest, 30, by_hand=True)
+            died = await run_at(client, backfill, 10, Running(), by_hand=True)
+            stopping = await run_at(client, backfill, 10, Running(), Cancelling(), by_hand=True)
+            again: list[State[object]] = [Running(), Scheduled(), Running(), Scheduled(), Running()]
+            often = await run_at(client, backfill, 10, *again, by_hand=True)
+
+            settled = await settle(client, [backfill, ingest])
+
+            assert settled == {"crashed": 2, "restarted": 1, "cancelled": 0, "kept": 0}
+            found = await states(client, backfill)
+            assert {found[run][0] for run in waiting} <= {"Scheduled", "Late"}
+            assert (await states(client, ingest))[asked][0] in ("Scheduled", "Late")
+            assert found[died] == (
+                "Scheduled",
+                "Its process ended with the runner; it is started again and goes on where it was.",
+            )
+            assert (found[stopping][0], found[often][0]) == ("Crashed", "Crashed")
+
+    asyncio.run(scene())
+
+
+def test_a_backfill_runs_beside_the_minutely_ingest_and_waits_for_the_one_before_it() -> None:
+    async def scene() -> None:
+        async with get_client() as client:
+            ids = {}
+            for item in DEPLOYMENTS:
+                if item.flow in ("ingest", "backfill"):
+                    flow = await client.create_flow_from_name(f"{item.flow}-that-meets")
+                    options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy(item.collision))
+                    ids[item.flow] = await client.create_deployment(
+                        flow, item.flow, concurrency_limit=1, concurrency_options=options
+                    )
+            came: dict[str, list[str | None]] = {}
+            for name in ("ingest", "backfill", "ingest", "backfill"):
+                run = await client.create_flow_run_from_deployment(ids[name])
+                pending: State[object] = Pending()
+                await client.set_flow_run_state(run.id, pending)
+                came.setdefault(name, []).append((await client.read_flow_run(run.id)).state_name)
+            assert came == {"ingest": ["Pending", "Cancelled"], "backfill": ["Pending", "AwaitingConcurrencySlot"]}
 
     asyncio.run(scene())
 

@@ -1,0 +1,35 @@
+"""Backfill: load history, whose rows count as known when they happened, while the minutely ingest goes on.
+
+The pipeline is `ingest` in flows/pipelines/loop.py: Prefect takes seconds to import, and `nexthour backfill` does
+without it. It is a flow of its own because a run of `ingest` that meets another one is cancelled, which a week of
+history must not be.
+"""
+
+from __future__ import annotations
+
+from flows.common import begin, current_progress, day_span
+from flows.ingest import report_ingest
+from flows.parameters import Day
+from flows.pipelines import loop
+from flows.pipelines.run_reports import NothingRead
+from flows.runs import reported_flow
+
+
+@reported_flow("backfill")
+def backfill(source: str | None = None, first_day: Day | None = None, last_day: Day | None = None) -> None:
+    """Load history: rows count as known when they happened, so that backtests and trainings may use them.
+
+    Args:
+        source: load only this source; all of them by default.
+        first_day: leave out rows of service days before.
+        last_day: leave out rows of service days after.
+    """
+    settings, moment = begin(None)
+    start, end = day_span(settings, first_day, last_day)
+    try:
+        report = loop.ingest(
+            settings, moment, source=source, start=start, end=end, backfill=True, progress=current_progress()
+        )
+    except NothingRead as error:
+        report = error.report
+    report_ingest(settings, report, "backfill", source, live=True)
