@@ -12,8 +12,8 @@ from flows.machine.deploy import PoolTarget
 
 HEADER = """\
 # Written by `nexthour deploy --work-pool {pool} --write {path}` from flows/deployments.py.
-# It deploys every flow to a work pool, from the root of a checkout; --finish completes the forms of its runs and registers
-# the automations, which `prefect deploy` does not:
+# It deploys every flow to a work pool, from the root of a checkout; --finish completes the forms of its runs and
+# registers the automations, which `prefect deploy` does not:
 #   prefect work-pool create {pool} --type {kind}
 #   prefect deploy --all --prefect-file {path}
 #   nexthour deploy --work-pool {pool} --finish{config}
