@@ -13,6 +13,7 @@ import json
 import tempfile
 import tomllib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,10 +29,11 @@ from tasks.levels.day import day_series
 from tasks.levels.hour import Hour, read_hour
 from tasks.model.architectures import initial_forecaster
 from tasks.rest_of_day import Double
+from tasks.score.rest_of_day import HOURS_AHEAD
 from tasks.settings.tree import Settings
 from tasks.tables.schemas import numpy_times
 
-AHEAD = ((0.5, 1.5), (1.5, 3), (3, 6), (6, 12), (12, 24))
+AHEAD = tuple(pairwise(HOURS_AHEAD))
 """Hours from the middle of the forecast hour to the middle of a bin."""
 TWO_HOURS = np.timedelta64(120, "m")
 

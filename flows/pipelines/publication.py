@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from flows.deployments import next_run
-from tasks.contracts import Features, History
+from tasks.contracts import Features, History, Publication
 from tasks.errors import NexthourError, StoreError
 from tasks.overrides.entry import Override
 from tasks.overrides.ledger import overrides_in_force
@@ -44,7 +44,7 @@ def publish_issue(
     Only the clock may prove a later publication wrong: where the issue is not `live`, targets keep what they hold.
     """
     from tasks.levels.steps import make_publication
-    from tasks.publish.steps import find_wrong_publication, publish, remember_published
+    from tasks.publish.steps import find_wrong_publication, publish, remember_published, uses_day
 
     issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
     issued.summary["alerts"] = _find_alerts(settings, history, issued, origin)
@@ -60,7 +60,19 @@ def publish_issue(
             failed[target] = str(error)
     if published:
         remember_published(settings, issued.summary)
+    if uses_day(settings):
+        _keep_rest_of_day(settings, history, publication)
     return published, failed
+
+
+def _keep_rest_of_day(settings: Settings, history: History, publication: Publication) -> None:
+    """Keep the rest of the day for its scores, of which a publication is no part: that it fails is for the log."""
+    from tasks.levels.steps import keep_rest_of_day
+
+    try:
+        keep_rest_of_day(settings, history, publication)
+    except StoreError as error:
+        log.error("the rest of this day will not be scored: %s", error)
 
 
 def make_day(settings: Settings, forecasts: pa.Table) -> pa.Table:

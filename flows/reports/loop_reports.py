@@ -164,6 +164,7 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks += [figures_table("tier", report.by_tier)] if report.by_tier else []
         blocks += _score_details(report)
         blocks.append(legend(scopes, report.by_model))
+    blocks += [_rest_of_day_table(report)] if report.rest_of_day else []
     blocks += [_control_table(report.control)] if report.control else []
     blocks += _alert_blocks(report)
     blocks += [Alert("CHANGED", f"the counts of the {d.tier}: {d.sentence}") for d in report.drift if d.drifted]
@@ -174,6 +175,17 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks.append(Table(heads, rows, title="Counts of the last week against the weeks before", lines=()))
     blocks += [f"Rewritten after late data: {_name_days(report.late)}."] if report.late else []
     return Document(f"Scores of {len(report.days):,} service days", [*blocks, *([followed] if followed else [])])
+
+
+def _rest_of_day_table(report: ScoreReport) -> Table:
+    """Error of the rest of the day by hours ahead, beside that of the weekday mean."""
+    names = ("wape", "wape_weekday_mean", "coverage_90")
+    rows: list[Row] = [
+        (row["hours_ahead"], f"{row['bins']:,}", *(_share(row.get(name)) for name in names))
+        for row in report.rest_of_day
+    ]
+    heads = ("hours ahead", "bins", "WAPE", "of the weekday mean", "inside the band")
+    return Table(heads, rows, title="The rest of the day", lines=())
 
 
 def _score_details(report: ScoreReport) -> list[Block]:

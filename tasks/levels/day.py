@@ -99,11 +99,11 @@ def hour_spread(history: History, hour: Hour, recency: float) -> Double:
     steps = hour.mean.shape[-1]
     first = hour.origin - np.timedelta64(HOURS_BEFORE * HORIZON_MINUTES, "m")
     minutes = first + np.arange((HOURS_BEFORE + 1) * steps) * np.timedelta64(history.grid.interval, "m")
-    lasting = learn_persistence(_past_weeks(history, hour, minutes, steps), 1, HOURS_BEFORE, recency)
+    lasting = learn_persistence(past_weeks(history, hour, minutes, steps), 1, HOURS_BEFORE, recency)
     return np.asarray(lasting.spread(np.ones(1))[..., 0].T)
 
 
-def _past_weeks(history: History, hour: Hour, minutes: Minutes, width: int) -> Float:
+def past_weeks(history: History, hour: Hour, minutes: Minutes, width: int) -> Float:
     """People per bin one week before, two weeks before and so on, [K, C, S, B]; some stations at a time."""
     rows, targets = _places(history, hour)
     parts = [
@@ -117,7 +117,7 @@ def _learn(history: History, hour: Hour, minutes: Minutes, width: int, recency: 
     """What the same weekday of past weeks says of the hours to come."""
     per_hour = max(HORIZON_MINUTES // (width * history.grid.interval), 1)
     now = int((hour.origin - minutes[0]).astype(np.int64)) // (per_hour * width * history.grid.interval)
-    return learn_persistence(_past_weeks(history, hour, minutes, width), per_hour, now, recency)
+    return learn_persistence(past_weeks(history, hour, minutes, width), per_hour, now, recency)
 
 
 def day_minutes(origin: np.datetime64, timezone: str, interval: int, bin_minutes: int) -> tuple[Minutes, int]:

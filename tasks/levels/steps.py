@@ -15,12 +15,15 @@ from tasks.contracts import History, Publication
 from tasks.largest_hours import largest_hours
 from tasks.levels.day import day_series, hour_spread
 from tasks.levels.hour import Hour, read_hour
+from tasks.levels.rest_of_day import rest_file, rest_rows
 from tasks.levels.sentence import name_day, name_span
 from tasks.levels.station_levels import Wording, station_levels
 from tasks.overrides.entry import Override
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.stepping import step
+from tasks.storage.store import Store
+from tasks.tables import schemas
 
 log = logging.getLogger(__name__)
 
@@ -70,6 +73,29 @@ def make_day(settings: Settings, history: History, forecasts: pa.Table, override
         overrides: of the day from the origin; those of the hour are in the forecasts.
     """
     return _make_day(settings, history, read_hour(forecasts, settings.network.total), overrides)
+
+
+@step("keep the rest of the day")
+def keep_rest_of_day(settings: Settings, history: History, publication: Publication) -> None:
+    """Keep the rest of the day of the first issue of each clock hour, so that it can be scored.
+
+    Args:
+        settings: the network and its data root.
+        history: the minutes from which the forecast was made, those of its whole service day among them.
+        publication: the issue.
+
+    Raises:
+        StoreError: if it cannot be written.
+    """
+    store = Store(settings.data_root)
+    hour = read_hour(publication.forecasts, publication.summary.get("total"))
+    path = rest_file(hour.origin, service_dates(np.array([hour.origin]), settings.network.timezone)[0])
+    if store.exists(path):
+        return
+    issued_at = schemas.numpy_times(publication.forecasts["issued_at"])[0]
+    rows = rest_rows(history, hour, publication.day, issued_at)
+    if rows.num_rows:
+        store.write_table(path, rows)
 
 
 def _make_day(settings: Settings, history: History, hour: Hour, overrides: Sequence[Override]) -> pa.Table:

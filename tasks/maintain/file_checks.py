@@ -24,6 +24,7 @@ NAMES = {
     "forecasts": r"\d{8}T\d{6}Z-[0-9a-f]{8}\.parquet",
     "shadows": r"\d{8}T\d{6}Z-[0-9a-f]{8}-[0-9A-Za-z_-]+\.parquet",
     "scores": r"part\.parquet",
+    "rest_of_day": r"\d{8}T\d{2}Z\.parquet",
     "rejects": r"[0-9a-f]{24}\.parquet",
     "bundles": r".+",
 }

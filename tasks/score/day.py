@@ -64,6 +64,9 @@ class DayScorer:
         as_of: now, UTC; truth at or after it is not read.
         spans: bands, the whole hour last.
         busy: limits of busy hours.
+
+    Attributes:
+        truth: the counts of the day.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class DayScorer:
         stop = day_bounds(np.datetime64(day, "D"), settings.network.timezone)[1]
         self._edge = min(as_of.astype("datetime64[m]"), stop + HOUR)
         self._over = self._edge >= stop + HOUR
-        self._truth = Truth(settings, np.datetime64(day, "D"), as_of)
+        self.truth = Truth(settings, np.datetime64(day, "D"), as_of)
         self._folder = schemas.day_folder(FOLDER, day)
         self._whole = f"{self._folder}/day.npz"
         self._file = f"{schemas.day_folder('scores', day)}/part.parquet"
@@ -136,7 +139,7 @@ class DayScorer:
 
     def _add(self, issues: Issues, tally: Tally) -> Scored:
         """Add some issues to a tally; returns their errors."""
-        grids = (self._truth.actual, self._truth.baseline)
+        grids = (self.truth.actual, self.truth.baseline)
         actual, week = (hours(grid, issues.origins, issues.stations) for grid in grids)
         scored = score(issues, actual, week, self._spans, self._settings.network.total)
         tally.add(issues, scored, self._busy.limits(np.datetime64(self._day, "D"), issues.stations))
@@ -168,13 +171,13 @@ class DayScorer:
     def _hour_key(self, hour: np.datetime64) -> str:
         """Digest of all that the scores of a clock hour of origins are computed from."""
         files = {file.path: file.size for file in self._files.of_hour(hour)}
-        counts = self._truth.digest(hour, hour + CLOCK_HOUR + HOUR)
+        counts = self.truth.digest(hour, hour + CLOCK_HOUR + HOUR)
         last = min(self._edge, hour + CLOCK_HOUR + HOUR)  # of what is not over nothing is computed
         return self._digest(files, counts, str(last))
 
     def _day_key(self, keys: Mapping[str, str]) -> str:
         """Digest of all that the scores of the day are computed from, and of the keys of its hours."""
-        return self._digest({file.path: file.size for file in self._files.all}, self._truth.digests, keys)
+        return self._digest({file.path: file.size for file in self._files.all}, self.truth.digests, keys)
 
     def _digest(self, *parts: object) -> str:
         network, alerts = self._settings.network, self._settings.alerts

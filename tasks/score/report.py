@@ -38,6 +38,7 @@ class ScoreReport:
         control: where the hourly error of each tier of stations stands; empty where it was not looked at.
         total: figures of the total's own forecasts, as `metrics` has them; empty where the network asks for none.
         drift: how far the counts of the last week are from those before, per tier; empty where it was not looked at.
+        rest_of_day: a row per band of hours ahead: `hours_ahead`, `bins`, `wape`, `wape_weekday_mean`, `coverage_90`.
         alerts: by signal, its threshold and what that brought in the last weeks; see `tasks.alerts.steps`.
     """
 
@@ -60,4 +61,5 @@ class ScoreReport:
     total: Figures = field(default_factory=dict)
     control: tuple[TierControl, ...] = ()
     drift: tuple[Drift, ...] = ()
+    rest_of_day: list[dict[str, Any]] = field(default_factory=list)
     alerts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

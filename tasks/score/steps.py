@@ -20,6 +20,7 @@ from tasks.score.drift import measure_drift
 from tasks.score.live_error import TierControl as TierControl
 from tasks.score.live_error import tier_controls
 from tasks.score.report import ScoreReport as ScoreReport
+from tasks.score.rest_of_day import BANDS, SUMS, rest_figures, score_rest_of_day
 from tasks.score.scoring import HOUR
 from tasks.score.tally import Tally
 from tasks.settings.tree import Settings
@@ -69,13 +70,16 @@ def score_forecasts(
     busy = BusyDays(settings, HoursByDay(settings))
     mark_older_scores(store, as_of)
     marks = _marks(store, as_of, network.timezone)
+    rest = np.zeros((len(BANDS), len(SUMS)))
     days = _days(settings, store, as_of, start, end, frozenset(marks))
     hours = sum(spread(partial(_score_day, settings, as_of), days)) if spread else 0
     for day in days:
         settled = is_settled(day, as_of, network.timezone)
         if not settled:
             mark_unsettled(store, day)
-        scored = DayScorer(settings, day, as_of, spans, busy).score()
+        scorer = DayScorer(settings, day, as_of, spans, busy)
+        scored = scorer.score()
+        rest = rest + score_rest_of_day(settings, day, as_of, scorer.truth)
         tally.include(scored.sums.tally)
         shadows.include(scored.sums.shadows)
         hours += scored.hours
@@ -84,7 +88,13 @@ def score_forecasts(
         issued = set(store.partitions("forecasts"))
         clear(store, (mark for day, mark in marks.items() if day not in issued))
     late = [day for day in days if day in marks and marks[day].late]
-    report = replace(tally.report(days), late=late, hours=hours, shadows=shadows.report(days).by_model)
+    report = replace(
+        tally.report(days),
+        late=late,
+        hours=hours,
+        shadows=shadows.report(days).by_model,
+        rest_of_day=rest_figures(rest),
+    )
     log.info(
         "%d issues of %d days are scored, %d hours anew, %d pending", report.origins, len(days), hours, report.pending
     )
@@ -101,7 +111,9 @@ def _score_day(settings: Settings, as_of: np.datetime64, day: str) -> int:
     """Score a day into its files, whose sums a later scoring reads; returns how many hours were computed."""
     if not is_settled(day, as_of, settings.network.timezone):
         mark_unsettled(Store(settings.data_root), day)
-    return DayScorer(settings, day, as_of, _spans(settings), BusyDays(settings, HoursByDay(settings))).score().hours
+    scorer = DayScorer(settings, day, as_of, _spans(settings), BusyDays(settings, HoursByDay(settings)))
+    score_rest_of_day(settings, day, as_of, scorer.truth)
+    return scorer.score().hours
 
 
 @step("control error")
@@ -154,6 +166,12 @@ def log_live(settings: Settings, report: ScoreReport, as_of: np.datetime64) -> s
         f"shadow_{shadow.replace(':', '_')}/{name}": value
         for shadow, of in report.shadows.items()
         for name, value in of.items()
+    }
+    figures |= {
+        f"live_rest_of_day/{name}/{row['hours_ahead']}": value
+        for row in report.rest_of_day
+        for name, value in row.items()
+        if name != "hours_ahead"
     }
     hour = int(as_of.astype("datetime64[h]").astype(np.int64))
     try:

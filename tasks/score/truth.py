@@ -29,12 +29,16 @@ class Truth:
         settings: the network and its data root.
         day: the service day.
         as_of: now, UTC; counts at or after it are not read.
+
+    Attributes:
+        end: the minute after the last one that is looked at, UTC.
     """
 
     def __init__(self, settings: Settings, day: np.datetime64, as_of: np.datetime64) -> None:
         self._network, self._store = settings.network, Store(settings.data_root)
         self._edge = as_of.astype("datetime64[m]")
         begin, stop = day_bounds(day, self._network.timezone)
+        self.end = stop + HOUR
         begin = begin - np.timedelta64(int(begin.astype(np.int64)) % self._network.interval_minutes, "m")
         # a total has to know which stations were open, and so the day before
         spare = np.timedelta64(0, "D") if self._network.total is None else DAY

@@ -25,6 +25,8 @@ class Retention(Section):
     alert_signals: int | None = Field(None, ge=1, description="Days of what alerts would have said, for thresholds.")
     busy_hours: int | None = Field(None, ge=1, description="Days of the limits above which an hour is busy.")
     drift: int | None = Field(None, ge=1, description="Days of what was found of the drift of the counts.")
+    rest_of_day: int | None = Field(None, ge=1, description="Days of the rest of the day as it was published.")
+    rest_of_day_scores: int | None = Field(None, ge=1, description="Days of scores of the rest of the day.")
     spool: int | None = Field(
         None,
         ge=1,

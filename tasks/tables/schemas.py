@@ -181,6 +181,41 @@ DAY_SERIES = pa.schema(
 """A service day in bins: typical, observed so far and forecast. People per bin; `low` to `high` holds nine of ten."""
 
 
+REST_OF_DAY = pa.schema(
+    [
+        ("issued_at", TIME),
+        ("origin_utc", TIME),
+        ("minute_utc", TIME),
+        ("minutes", pa.int16()),
+        ("station_id", NAME),
+        ("target", NAME),
+        ("usual", pa.float32()),
+        ("forecast", pa.float32()),
+        ("low", pa.float32()),
+        ("high", pa.float32()),
+        ("weekday_mean", pa.float32()),
+    ]
+)
+"""The rest of the day as issued, in bins of `minutes`, beside the mean of the same weekday in the weeks before."""
+
+REST_OF_DAY_SCORES = pa.schema(
+    [
+        ("issued_at", TIME),
+        ("origin_utc", TIME),
+        ("station_id", NAME),
+        ("target", NAME),
+        ("hours_ahead", NAME),
+        ("bins", pa.int32()),
+        ("actual", pa.float64()),
+        ("forecast", pa.float64()),
+        ("absolute_error", pa.float64()),
+        ("weekday_mean_absolute_error", pa.float64()),
+        ("covered_90", pa.float64()),
+    ]
+)
+"""Sums over the bins of a band of hours ahead that were wholly observed; `covered_90` counts those in the band."""
+
+
 def day_folder(table: str, day: np.datetime64 | str) -> str:
     """Folder of one service day of a table."""
     return f"{table}/service_date={day}"
