@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 PARQUET_HOMES = {
     "tasks/storage/store.py",
     "tasks/storage/parquet.py",
+    "tasks/storage/footers.py",
     "tasks/ingest/formats/decode.py",
 }  # the last for what people bring
 CLOCK_READERS = {"now", "utcnow", "today", "time_ns"}
