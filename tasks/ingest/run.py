@@ -18,16 +18,8 @@ from tasks.ingest.context import IngestContext
 from tasks.ingest.event_ids import Claims
 from tasks.ingest.formats.repaired import Repairs
 from tasks.ingest.land.earlier_ids import EarlierIds
-from tasks.ingest.land.ledger import (
-    Entry,
-    Input,
-    LedgerView,
-    Outcome,
-    Position,
-    SourceLedger,
-    first_state,
-    moment_text,
-)
+from tasks.ingest.land.entries import Entry, Input, Outcome, Position, first_state, moment_text
+from tasks.ingest.land.ledger import LedgerView, SourceLedger
 from tasks.ingest.land.readings import land_readings, lock_of
 from tasks.ingest.land.reject_table import write_rejects
 from tasks.ingest.land.transaction import LedgerTransaction

@@ -20,6 +20,8 @@ _RISES = 12
 _OF_OTHERS = 0.5
 _FEWEST_SHARED, _SHARED = 10, 0.02
 """Rows, and their share, that files hold in common by more than chance."""
+_FEWEST_COPIES, _BY_CHANCE = 10, 3
+"""Rows that are there again, and how many times as many as follow another within a second or minute by chance."""
 
 
 def check_hours(wall: Times, formats: Sequence[str], names: Sequence[str]) -> None:
@@ -162,3 +164,45 @@ def check_day_sums(place: Int, wall: Times, numbers: Sequence[npt.NDArray[np.flo
                 "the rows at midnight are the sums of their days: they would count everybody twice: leave them out of "
                 "the export"
             )
+
+
+def check_periods(start: Times, end: Times, interval: int) -> None:
+    """Whether rows that say when they begin and end count their interval, no more and no less.
+
+    Args:
+        start: of each row.
+        end: of each row; it may name its last minute or second.
+        interval: minutes between the rows of a station.
+
+    Raises:
+        SourceError: if most of them overlap, or leave gaps.
+    """
+    lengths = (end - start)[~np.isnat(start) & ~np.isnat(end)].astype("timedelta64[s]").astype(np.int64)
+    if not len(lengths):
+        return
+    usual = int(np.median(lengths))
+    if usual > interval * 60:
+        raise SourceError(
+            f"rows count {usual // 60:,} minutes and begin every {interval}: they overlap, and would count people "
+            "several times: export people per interval"
+        )
+    if usual < (interval - 1) * 60:
+        raise SourceError(
+            f"rows count {usual // 60:,} minutes of every {interval}: nothing was counted between them: write the "
+            f"configuration by hand, with interval_minutes = {max(usual // 60, 1)} and gaps = true"
+        )
+
+
+def count_copies(others: Sequence[Int], seconds: Int) -> int:
+    """Events that are there again in every column; 0 where so many may have happened at one time.
+
+    Args:
+        others: codes [row] of all columns but the time.
+        seconds: since 1970, of each row.
+    """
+    unit = 1 if (seconds % 60).any() else 60
+    kind = np.unique(np.stack(others), axis=1, return_inverse=True)[1].reshape(-1) if others else np.zeros_like(seconds)
+    cells = np.unique(np.stack([kind, seconds // unit]), axis=1)
+    copies = len(seconds) - cells.shape[1]
+    follow = int(((np.diff(cells[0]) == 0) & (np.diff(cells[1]) == 1)).sum())
+    return copies if copies >= _FEWEST_COPIES and copies > _BY_CHANCE * follow else 0

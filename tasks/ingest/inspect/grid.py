@@ -22,6 +22,8 @@ from tasks.settings.tree import Network
 
 INTERVALS: tuple[int, ...] = get_args(Network.model_fields["interval_minutes"].annotation)
 _ON_GRID = 0.98
+_DRIFT, _SHORT = 5, 15
+"""Seconds that a logger may be off, and seconds between readings of which one more in a minute is little."""
 _TO_24 = re.compile(r"(^|[T ])24((:00)+|[.h]00?|$)")
 _FROM_0_OR_ON = re.compile(r"(^|[T ])(0{1,2}(:00|[.h]|$)|24[:.h](?!00)|2[5-9]([:.h]|$)|[34]\d([:.h]|$))")
 """Times that go to 24:00, not on from there, and not from 0:00, as those do that name the end of an interval."""
@@ -51,29 +53,47 @@ def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool,
     Raises:
         SourceError: if rows are further apart than any interval.
     """
-    if answers.interval:
-        return Choice(answers.interval)
     known = utc[~np.isnat(utc)].astype(np.int64)
-    if events:
+    if events and not answers.interval:
         grids = sorted(INTERVALS, reverse=True) if counted and len(known) else []
         whole = next((n for n in grids if not (known % (n * 60)).any()), 1)
         return Choice(whole, (), {"interval": f"{whole} minutes" if whole > 1 else "1 minute"})
     apart = seconds_apart(station, utc)
+    if answers.interval and (events or not len(apart)):
+        return Choice(answers.interval)
     if not len(apart):
         return Choice(None, [Question("--interval", "No station has two times: how many minutes does a row count?")])
     lengths, many = np.unique(apart, return_counts=True)
-    usual = int(lengths[many.argmax()])
+    usual = _without_drift(int(lengths[many.argmax()]))
     if usual > 60 * max(INTERVALS) * 1.5:
         raise SourceError(
             f"rows of a station are {usual // 60:,} minutes apart: coarser than {max(INTERVALS)} minutes, and "
             "not spread over them: ask whoever exports for finer readings"
         )
     shown = f"rows of a station are {_length(usual)} apart ({many.max() / many.sum():.0%} of them)"
-    step = 1 if usual < 120 else _on_grid(known, usual)
+    filled = _filled_by(usual) if 2 * many.max() >= many.sum() else INTERVALS
+    if not filled or (answers.interval and answers.interval not in filled):
+        fit = f"give one of {', '.join(map(str, filled))}" if filled else f"export readings that fill {INTERVALS[-1]}"
+        raise SourceError(f"{shown}, and do not fill intervals of {answers.interval or INTERVALS[-1]} minutes: {fit}")
+    if answers.interval:
+        return Choice(answers.interval)
+    step = filled[0] if usual < 120 and 1 in filled else _on_grid(known, usual)
     if step is None:
         text = f"How many minutes does a row count? {shown[0].upper()}{shown[1:]}."
-        return Choice(None, [Question("--interval", text, [(str(n), "") for n in INTERVALS])])
+        return Choice(None, [Question("--interval", text, [(str(n), "") for n in filled])])
     return Choice(step, (), {"interval": f"{step} minutes: {shown}" if step > 1 else f"1 minute: {shown}"})
+
+
+def _without_drift(seconds: int) -> int:
+    """Seconds between rows, those of a logger whose clock is some seconds off as whole minutes."""
+    minutes = round(seconds / 60) * 60
+    return minutes if minutes and abs(seconds - minutes) <= _DRIFT else seconds
+
+
+def _filled_by(seconds: int) -> tuple[int, ...]:
+    """Intervals that rows so many seconds apart fill without a rest, or that rows longer than any are compared with."""
+    short = seconds <= _SHORT
+    return tuple(n for n in INTERVALS if short or n * 60 % seconds == 0 or seconds > 60 * max(INTERVALS))
 
 
 def _on_grid(seconds: Int, usual: int) -> int | None:

@@ -13,9 +13,9 @@ import numpy as np
 from tasks.ingest.inspect.answers import Answers, Question
 from tasks.ingest.inspect.merge import merge
 from tasks.ingest.inspect.promise import Promise, promise
+from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.propose import propose
 from tasks.ingest.inspect.samples import Sample, found_files, take_samples
-from tasks.ingest.inspect.understood import Proposal
 from tasks.settings.presets import find_preset
 
 

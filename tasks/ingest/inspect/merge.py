@@ -7,8 +7,8 @@ from typing import Any
 
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Question
+from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
-from tasks.ingest.inspect.understood import Proposal
 from tasks.ingest.rows.format_times import read_both_ways
 from tasks.time_formats import ISO
 
@@ -50,9 +50,10 @@ def merge(tables: Sequence[Table], proposals: Sequence[Proposal]) -> Proposal:
 
 
 def _stations(proposals: Sequence[Proposal]) -> dict[str, Any]:
-    """Keys of `[stations]`: what any of the tables leaves out."""
+    """Keys of `[stations]`: what any of the tables leaves out or writes otherwise."""
     excluded = dict.fromkeys(name for each in proposals for name in each.stations.get("exclude", ()))
-    return {"exclude": [*excluded]} if excluded else {}
+    aliases = {alias: name for each in proposals for alias, name in each.stations.get("aliases", {}).items()}
+    return ({"exclude": [*excluded]} if excluded else {}) | ({"aliases": aliases} if aliases else {})
 
 
 def _formats(proposals: Sequence[Proposal]) -> list[str]:

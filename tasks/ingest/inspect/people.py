@@ -92,26 +92,29 @@ def _choose_counts(
         if len(names) <= _MOST_TARGETS:
             return _choose_columns(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
     totals = [c for c in called if c not in ins and c not in outs and c.hints_at("count")]
-    if len(found := [*totals, *ins, *outs]) == 1:
+    weight = next((c for c in columns.values() if c.hints_at("weight") and c.is_number and c.texts != ("1",)), None)
+    if len(found := [*totals, *ins, *outs]) == 1 and weight is None:
         return _choose_columns({EXITS if found[0] in outs else ENTRIES: found[0].name}, columns)
     unknown = found or [c for c in numbers if not c.hints_at("other number", "direction") and len(c.texts) > 1]
     unknown = unknown or [c for c in every if c.hints_at("count", "entry", "exit") and c.is_measured]
     if (trips and not found) or not unknown:
         return _one_each(trips)
+    if weight is not None:
+        return Choice(None, [which_count(unknown, f"Column {weight.name!r} may say how many people a row stands for.")])
     return Choice(None, [which_count(unknown)])
 
 
 def _may_count(column: Column) -> bool:
     """Whether a column of numbers may be how many people there were, and no time, place or id."""
     counted, words = column.hints_at("count", "entry", "exit"), words_of(column.name)
-    other = column.time_formats or column.is_date or column.hints_at("coordinate") or column.is_row_number
-    return not (other or words[-1:] in _IDS or (column.hints_at("id", "station") and not counted))
+    other = column.time_formats or column.is_date or column.is_row_number
+    return not (other or words[-1:] in _IDS or (column.hints_at("coordinate", "id", "station") and not counted))
 
 
-def which_count(columns: Sequence[Column]) -> Question:
-    """What to ask where no column is called a count, or several are."""
+def which_count(columns: Sequence[Column], why: str = "") -> Question:
+    """What to ask where no column is called a count, or several are, or for a reason that is said."""
     shown = [(f"--count {c.name!r}", f"{', '.join(c.texts[:4])}, ...") for c in columns[:_MOST_TARGETS]]
-    text = "Which column is the number of people, if not each row is one person?"
+    text = f"{why} Which column is the number of people, if not each row is one person?".strip()
     return Question("--count", text, [*shown, ("--count none", "each row is one person")])
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.arrays import Int
 from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
 from tasks.ingest.inspect.profile import Column
 
@@ -76,6 +77,31 @@ def _same(one: Column, other: Column) -> bool:
     both = np.stack([one.codes, other.codes])[:, (one.codes >= 0) & (other.codes >= 0)]
     pairs = np.unique(both, axis=1).shape[1] if both.size else 0
     return pairs == len(np.unique(both[0])) == len(np.unique(both[1])) > 0
+
+
+def find_alike(stations: Column, when: Int) -> dict[str, str]:
+    """Names that differ from another one in capitals and blanks alone, and never come at one time with it.
+
+    Args:
+        stations: of each row.
+        when: codes [kind, row] of what one station has once: time, direction.
+
+    Returns:
+        The more frequent name, by the other.
+    """
+    alike: dict[str, list[int]] = {}
+    for code, name in enumerate(stations.texts):
+        alike.setdefault(" ".join(name.casefold().split()), []).append(code)
+    many = dict(stations.frequencies)
+    found = dict[str, str]()
+    for codes in alike.values():
+        rows = np.isin(stations.codes, codes)
+        cells = np.vstack([when, stations.codes])[:, rows]
+        at_once = np.unique(cells, axis=1).shape[1] > np.unique(cells[:-1], axis=1).shape[1]
+        if len(codes) > 1 and not at_once:
+            first, *others = sorted((stations.texts[code] for code in codes), key=lambda name: -many[name])
+            found |= dict.fromkeys(others, first)
+    return found
 
 
 def _choose(columns: Mapping[str, Column], start: str, end: str | None) -> Choice[Where]:

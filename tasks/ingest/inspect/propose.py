@@ -14,11 +14,12 @@ from tasks.ingest.inspect.filters import Filter, answered_filter, choose_filter,
 from tasks.ingest.inspect.people import choose_people
 from tasks.ingest.inspect.places import choose_stations
 from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.time_columns import When
 from tasks.ingest.inspect.times import choose_times
 from tasks.ingest.inspect.totals import choose_excluded
-from tasks.ingest.inspect.understood import Proposal, Understood
+from tasks.ingest.inspect.understood import Understood
 from tasks.ingest.inspect.wide import VALUE, turn_columns
 from tasks.ingest.inspect.written import choose_writing
 
@@ -63,11 +64,13 @@ def propose(table: Table, answers: Answers) -> Proposal:
     found = Understood(table, columns, when, where, people.value, written.value or {}, answers)
     rest = found.as_trips() if found.is_events else found.as_counts()
     counted = ~np.isnat(when.start.utc(table, "UTC"))
-    excluded = choose_excluded(columns[where.start], counted, answers)
+    excluded = choose_excluded(columns[where.start], counted, found.find_sums(), answers)
     source = {**rest.source, **(chosen.value or {})}
     asked = [*questions, *chosen.questions, *written.questions, *excluded.questions, *rest.questions]
-    stations = {"exclude": excluded.value} if excluded.value else {}
-    summary = {**said, **chosen.said, **written.said, **excluded.said, **rest.said}
+    aliases = found.find_aliases()
+    stations = ({"exclude": excluded.value} if excluded.value else {}) | ({"aliases": aliases} if aliases else {})
+    alike = {"stations written alike": ", ".join(f"{a} is {b}" for a, b in aliases.items())} if aliases else {}
+    summary = {**said, **alike, **chosen.said, **written.said, **excluded.said, **rest.said}
     return replace(rest, source=source, questions=asked, said=summary, stations=stations)
 
 

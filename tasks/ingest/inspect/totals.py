@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,12 +17,15 @@ _FIRST = _LAST | {"sum", "summe", "gesamt", "gesamtsumme", "zwischensumme", "sum
 _SHOWN = 4
 
 
-def choose_excluded(stations: Column, counted: npt.NDArray[np.bool_], answers: Answers) -> Choice[list[str]]:
+def choose_excluded(
+    stations: Column, counted: npt.NDArray[np.bool_], sums: Mapping[int, Sequence[int]], answers: Answers
+) -> Choice[list[str]]:
     """Ids of stations that are to be left out, since their rows are sums of others and count everybody twice.
 
     Args:
         stations: of each row.
         counted: rows with a time.
+        sums: codes of stations whose counts are the sums of others, and of those.
         answers: what was said already.
     """
     if answers.exclude:
@@ -31,6 +36,9 @@ def choose_excluded(stations: Column, counted: npt.NDArray[np.bool_], answers: A
     if len(used) < 2 or len(sure) == len(used):
         return Choice([])
     questions = [_ask(name) for name in used if name not in sure and words_of(name)[:1] and words_of(name)[0] in _FIRST]
+    named = {stations.texts[whole]: [stations.texts[part] for part in parts] for whole, parts in sums.items()}
+    if unsaid := {name: parts for name, parts in named.items() if name not in sure}:
+        questions = [_ask_sums(unsaid)]
     said = {"stations left out": f"totals: {', '.join(sure[:_SHOWN])}{', ...' if len(sure) > _SHOWN else ''}"}
     return Choice(sure, questions[:1], said if sure else {})
 
@@ -38,6 +46,17 @@ def choose_excluded(stations: Column, counted: npt.NDArray[np.bool_], answers: A
 def _is_total(name: str) -> bool:
     words = words_of(name)
     return is_value_of(name, "total value") or (len(words) > 1 and words[-1] in _LAST)
+
+
+def _ask_sums(sums: Mapping[str, Sequence[str]]) -> Question:
+    """Asked where the counts of stations are those of others together."""
+    (name, parts), *_ = sums.items()
+    shown = ", ".join(part[:40] for part in parts[:_SHOWN]) + (", ..." if len(parts) > _SHOWN else "")
+    every = " ".join(f"--exclude '{each}'" for each in sums)
+    more = f" (and {len(sums) - 1:,} more are sums)" if len(sums) > 1 else ""
+    text = f"Station {name[:60]!r} is in every interval the sum of {shown}{more}: is it to be left out?"
+    ways = ((every, "it would count everybody twice"), (f"--exclude {NONE}", "it is a station of its own"))
+    return Question("--exclude", text, ways)
 
 
 def _ask(name: str) -> Question:

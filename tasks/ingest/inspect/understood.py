@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,40 +16,25 @@ from tasks.ingest.inspect.doubts import (
     check_day_sums,
     check_hours,
     check_months,
+    check_periods,
     check_repeats,
     check_skipped,
     check_sums_of_days,
+    count_copies,
 )
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
 from tasks.ingest.inspect.people import People, Target, which_count
-from tasks.ingest.inspect.places import Where
+from tasks.ingest.inspect.places import Where, find_alike
 from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.sums_of_others import find_sums
 from tasks.ingest.inspect.time_columns import When
 from tasks.ingest.rows.parse_times import Times
 from tasks.time_formats import ISO
 
 _MOSTLY = 0.5
 """Share of rows with an id of their own; the others are events that the files have again."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """What was understood of one table.
-
-    Attributes:
-        source: keys of its `[[sources]]` table, without name and path.
-        network: keys of `[network]`.
-        stations: keys of `[stations]`.
-        questions: without whose answers the keys are not whole.
-        said: what was understood, by subject.
-    """
-
-    source: Mapping[str, Any] = field(default_factory=dict)
-    network: Mapping[str, Any] = field(default_factory=dict)
-    questions: Sequence[Question] = ()
-    said: Mapping[str, str] = field(default_factory=dict)
-    stations: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,9 +70,20 @@ class Understood:
         known = {"id": name} if name else {}
         source = {"kind": "events", **self.table.shape, **self.written, **self._formats, **known, "events": events}
         network = self._network(targets, interval.value)
-        questions = [*interval.questions, *self._ask_counts(times)]
+        copies = [] if name or self.answers.rows else self._ask_copies(times)
+        source |= {"duplicates": "drop"} if self.answers.rows == "last" else {}
+        questions = [*interval.questions, *copies, *self._ask_counts(times)]
         rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
         return Proposal(source, network, questions, {"rows": rows, **interval.said})
+
+    def _ask_copies(self, times: Times) -> list[Question]:
+        """What to ask of events that are there again in every column, more often than by chance."""
+        seconds = _seconds(times)
+        others = [column.codes for column in self.columns.values() if column.name not in self.when.start.names]
+        if not (copies := count_copies(others, seconds)):
+            return []
+        text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
+        return [Question("--rows", text, [("sum", "each is a person"), ("last", "the export has them twice")])]
 
     def _event_id(self, times: Times) -> str | None:
         """Column that tells events apart: rows that share its value are the same event, at one time and station."""
@@ -102,10 +98,8 @@ class Understood:
 
     def _ask_counts(self, times: Times) -> list[Question]:
         """What to ask of rows that have a minute of a station each, and a number: they may be its counts."""
-        rest = [
-            c for c in self._rest.values() if len(c.texts) > 1 and not c.is_row_number and not c.hints_at("coordinate")
-        ]
-        numbers = [c for c in rest if c.is_number]
+        rest = [c for c in self._rest.values() if len(c.texts) > 1 and not c.is_row_number]
+        numbers = [c for c in rest if c.is_number and (c.hints_at("count") or not c.hints_at("coordinate"))]
         counted = any(target.column for target in self.people.targets.values()) or self.answers.count
         seconds = _seconds(times)
         cells = np.stack([self._station, seconds])
@@ -147,6 +141,8 @@ class Understood:
         if interval.value is None:
             return Proposal(questions=interval.questions)
         named = [] if self.when.start.has_slots else [self.columns[name] for name in self.when.start.names]
+        if self.when.end:
+            check_periods(times, self.when.end.utc(self.table, self._zone, self._place), interval.value)
         moment = choose_moment(times, wall, interval.value, named, self.answers)
         rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, numbers, self.answers)
         layout = {**self.table.shape, **self.written, **self._formats}
@@ -162,6 +158,20 @@ class Understood:
         if not self.when.start.offset:
             check_day_sums(self._place, wall, numbers)
         return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
+
+    def find_aliases(self) -> dict[str, str]:
+        """Names that are those of another station but for capitals and blanks, and that one."""
+        seconds = _seconds(self.when.start.utc(self.table, "UTC"))
+        return find_alike(self.columns[self.where.start], np.stack([seconds, self._ways]))
+
+    def find_sums(self) -> dict[int, list[int]]:
+        """Stations whose counts are the sums of others, and those, by code."""
+        numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
+        if self.is_events or not numbers:
+            return {}
+        seconds = _seconds(self.when.start.utc(self.table, "UTC"))
+        cell = np.unique(np.stack([seconds, self._ways]), axis=1, return_inverse=True)[1].reshape(-1)
+        return find_sums(self._station, cell, numbers)
 
     def _ask_numbers(self) -> Question:
         column = next(self.columns[target.column] for target in self.people.targets.values() if target.column)
@@ -246,11 +256,16 @@ class Understood:
     @property
     def _place(self) -> Int:
         """Code of the station and the direction of each row."""
-        which = {target.where[0] for target in self.people.targets.values() if target.where}
-        place = self._station.astype(np.int64)
-        for name in sorted(which):
-            place = place * (len(self.columns[name].texts) + 1) + self.columns[name].codes
-        return place
+        ways = self._ways
+        return np.asarray(self._station.astype(np.int64) * (ways.max(initial=0) + 2) + ways)
+
+    @property
+    def _ways(self) -> Int:
+        """Code of the direction of each row; 0 where rows have none."""
+        way = np.zeros(len(self._station), dtype=np.int64)
+        for name in sorted({target.where[0] for target in self.people.targets.values() if target.where}):
+            way = way * (len(self.columns[name].texts) + 1) + self.columns[name].codes + 1
+        return way
 
     @property
     def _series(self) -> list[Int]:

@@ -14,7 +14,7 @@ _ROLES = {
     "車站|站点|站點|站名|站|駅|場站|역|역명",
     "place": "site|zone|location|lieu|ort|gate|gates|counter|sensor|detector|zahlstelle|punkt|point|unit|platform|"
     "entrance|place",
-    "id": "id|ids|code|number|nr|no|num|nlc|uic|ref|refa|key|fk|kennung|stationid|stopid|编号|編號",
+    "id": "id|ids|code|number|nr|no|num|nlc|uic|ref|refa|key|fk|kennung|stationid|stopid|编号|編號|번호",
     "event id": "rideid|tripid|transactionid|eventid|tapid|rentalid|hireid|journeyid|rentalnumber|tripnumber|uuid|guid",
     "name": "name|nom|libelle|bezeichnung|nombre|label|title|description|desc|名称|名稱",
     "coordinate": "lat|lon|lng|long|latitude|longitude|coord|coordinate|x|y|ost|nord|easting|northing|geom|wkt|"
@@ -46,14 +46,18 @@ _ROLES = {
     "mittelwert|durchschnitt|promedio|media|cumulative|cum|ytd|forecast|predicted|prediction|prognose|estimate|"
     "estimated|expected|capacity|available|availability|load|occupancy|auslastung|stock|level|present|inside|onboard|"
     "aboard|queue|waiting|max|min|maximum|minimum|peak|baseline|budget|previous|last year|share|"
-    "per|pro|thousands|tausend|tsd|milliers|hundreds|index|score|occupied|empty",
+    "per|pro|thousands|tausend|tsd|milliers|miles|hundreds|hunderte|centaines|00|000|100|1000|千|万|index|score|occupied|empty",
+    "weight": "weight|weights|weighting|factor|expansion|sampling|gewicht|faktor|ponderation|peso",
     "kind of traffic": "car|cars|auto|autos|pkw|lkw|truck|trucks|lorry|lorries|hgv|van|vans|vehicle|vehicles|"
     "motorcycle|motorcycles|motorbike|bike|bikes|bicycle|bicycles|cyclist|cyclists|rad|velo|scooter|bus|buses|pedestrian|"
     "pedestrians|fuss|heavy|light",
     "unreal value": "forecast|forecasted|predicted|prediction|prognose|estimate|estimated|plan|planned|scheduled|"
-    "budget|test|dummy|simulated|modelled|modeled|imputed|interpolated|cancelled|canceled|void",
+    "budget|test|dummy|simulated|modelled|modeled|imputed|interpolated|cancelled|canceled|void|voided|reversal|reversed|"
+    "refund|refunded|chargeback|storno|storniert|annule|annulee|annulation|anulado|anulada|anulacion|cancelado|cancelada|"
+    "reembolso|devolucion|rimborso|annullato|撤销|撤銷|取消|冲正|退款",
     "total value": "total|totals|grand total|sub total|subtotal|sum|summe|gesamt|gesamtsumme|all|all stations|alle|"
-    "tous|ensemble|total general|todos|totale|toutes|network|netz|reseau|合计|合計|总计|總計|"
+    "tous|ensemble|total general|todos|totale|toutes|network|netz|gesamtnetz|reseau|totaal|totalt|i alt|"
+    "razem|suma|yhteensa|celkem|osszesen|toplam|jumlah|tong cong|итого|всего|المجموع|סה כ|รวม|合计|合計|总计|總計|"
     "总和|全部|계|합계|計",
     "outcome": "status|result|valid|accepted|outcome|approved|verdict|ergebnis|resultado|resultat|etat|estado|gultig|"
     "test",

@@ -24,6 +24,7 @@ _FEW = re.compile(
     r"([<≤]\s*\d+|(less than|fewer than|moins de|weniger als|menos de|meno di|under)\s+\d+)", re.IGNORECASE
 )
 _NINES = re.compile(r"9{3,}")
+_BELOW_ZERO = re.compile(r"-(1|9+)(\.0+)?")
 _SHOWN = 4
 
 
@@ -43,7 +44,7 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
     keys, questions = _marks(list(many)) if not (answers.thousands or answers.decimal) else ({}, [])
     words = [text for text in many if not any(form.fullmatch(text) for form in (_GROUPED, _FRACTION, _PLAIN))]
     uncounted = [text for text in words if text.lower() in _UNCOUNTED or _FEW.fullmatch(text)]
-    words += _nines(many)
+    words += [*_nines(many), *_negatives(many)]
     strange = [text for text in words if text not in uncounted and text not in answers.missing]
     keys |= {"missing": sorted(uncounted)} if uncounted else {}
     questions += [_ask_words(strange, many)] if strange else []
@@ -57,6 +58,12 @@ def _nines(many: Mapping[str, int]) -> list[str]:
     others = [int(text) for text in many if text.isdecimal() and not _NINES.fullmatch(text)]
     most = max(others, default=0)
     return [text for text, times in many.items() if _NINES.fullmatch(text) and times > 1 and int(text) > 10 * most]
+
+
+def _negatives(many: Mapping[str, int]) -> list[str]:
+    """-1 or -99 where that alone is below zero, and there more than once: nothing was counted."""
+    below = [text for text in many if text.startswith("-") and text.strip("-")]
+    return [text for text in below if len(below) == 1 and many[text] > 1 and _BELOW_ZERO.fullmatch(text)]
 
 
 def _number_keys(answers: Answers, uncounted: Sequence[str]) -> dict[str, Any]:

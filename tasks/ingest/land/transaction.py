@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 
-from tasks.ingest.land.ledger import Entry, SourceLedger
+from tasks.ingest.land.entries import Entry
+from tasks.ingest.land.ledger import SourceLedger
 
 KEYS, ROWS = 256, 5_000_000
 """After so many of either the ledger is written, so that a run that is cut off need not repeat them."""

@@ -14,7 +14,7 @@ from tasks.errors import SourceError
 from tasks.ingest.batch import SourceBatch
 from tasks.ingest.context import IngestContext
 from tasks.ingest.land.changes import blank_all_rows, changes, zero_removed_rows
-from tasks.ingest.land.ledger import Entry
+from tasks.ingest.land.entries import Entry
 from tasks.ingest.statements import MICROSECONDS, UNKNOWN, Statements, concatenate
 from tasks.stations.ids import is_excluded
 from tasks.tables import schemas

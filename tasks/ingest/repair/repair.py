@@ -18,7 +18,8 @@ from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.columns import Columns
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import Lines, Repairs, repaired_digest
-from tasks.ingest.land.ledger import Entry, Input, SourceLedger
+from tasks.ingest.land.entries import Entry, Input
+from tasks.ingest.land.ledger import SourceLedger
 from tasks.ingest.rejects import TEXT_LENGTH
 from tasks.ingest.repair.sheet import SheetRow, headings, write_sheet
 from tasks.settings.sources.files import FileSource

@@ -16,7 +16,7 @@ from support.ingest_bench import NOW, Bench
 
 from tasks.errors import SourceError
 from tasks.ingest.files import pieces, pull
-from tasks.ingest.formats import csv_file, csv_pieces
+from tasks.ingest.formats import csv_file, csv_pieces, cut_records
 from tasks.ingest.formats.csv_layout import Layout
 from tasks.ingest.land.ledger import SourceLedger
 from tasks.ingest.limits import LONGEST_LINE
@@ -91,7 +91,7 @@ def _both(text: bytes, size: int, **source: Any) -> tuple[dict[str, object], dic
         (Path(folder) / "a").mkdir()
         whole = _ingested(Path(folder) / "a", text, **source)
         patch.setattr(pieces, "SMALL", -1)
-        patch.setattr(csv_pieces, "PIECE", size)
+        patch.setattr(cut_records, "PIECE", size)
         patch.setattr("tasks.ingest.files.read._CHUNK", size)
         patch.setattr(day_store, "HELD_BYTES", 500)
         (Path(folder) / "b").mkdir()
@@ -169,7 +169,7 @@ def test_a_file_that_is_known_is_not_read_again_and_a_changed_one_restates(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pieces, "SMALL", -1)
-    monkeypatch.setattr(csv_pieces, "PIECE", 1000)
+    monkeypatch.setattr(cut_records, "PIECE", 1000)
     bench = Bench.counts(tmp_path)
     rows = [("A", f"2024-05-09T{n // 60:02}:{n % 60:02}Z", n % 9, 1) for n in range(300)]
     path = bench.put_rows("f.csv", HEADER, rows)

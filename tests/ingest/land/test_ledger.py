@@ -11,7 +11,8 @@ import pytest
 from support.ingest_bench import NOW
 
 from tasks.ingest.context import IngestContext
-from tasks.ingest.land.ledger import Entry, Input, LedgerView, Outcome, Position, SourceLedger
+from tasks.ingest.land.entries import Entry, Input, Outcome, Position
+from tasks.ingest.land.ledger import LedgerView, SourceLedger
 from tasks.settings.sources.rows import BaseSource
 from tasks.settings.tree import Network
 from tasks.storage.store import Store

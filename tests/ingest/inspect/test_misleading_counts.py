@@ -1,0 +1,200 @@
+"""Counts that look like people of their interval and are not: sums of others, overlapping periods, samples, copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.ingest_bench import at
+from support.shapes_bench import Outcome, by_init
+
+from tasks.ingest.inspect.answers import Answers
+from tasks.ingest.inspect.sums_of_others import find_sums
+
+RANDOM = np.random.default_rng(12)
+HEAD = "time,station,passengers\n"
+
+
+def times(step: timedelta, many: int) -> list[datetime]:
+    """Times from 06:00 on."""
+    return [datetime(2024, 5, 13, 6) + i * step for i in range(many)]
+
+
+def rows(line: Callable[[datetime, int], str], step: timedelta = timedelta(minutes=15), many: int = 40) -> str:
+    """Lines of one station, each of a time and a number."""
+    return "".join(line(time, int(RANDOM.integers(1, 60))) + "\n" for time in times(step, many))
+
+
+def read(folder: Path, text: str | Sequence[str], answers: Answers | None = None) -> Outcome:
+    """Files through init."""
+    (folder / "feed").mkdir(exist_ok=True)
+    for number, each in enumerate([text] if isinstance(text, str) else text):
+        (folder / "feed" / f"{number}.csv").write_text(each, encoding="utf-8")
+    return by_init(folder, [folder / "feed"], answers or Answers(timezone="UTC"))
+
+
+def with_sums(*groups: tuple[str, ...]) -> str:
+    """Counts of stations, and those of groups that are called as the first name and add up the others."""
+    text = HEAD
+    for time in times(timedelta(hours=1), 16):
+        counts = {name: int(RANDOM.integers(1, 90)) for group in groups for name in group[1:]}
+        sums = {group[0]: sum(counts[name] for name in group[1:]) for group in groups}
+        text += "".join(f"{time:%Y-%m-%dT%H:%M},{name},{count}\n" for name, count in (counts | sums).items())
+    return text
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        (("Central", "Central East", "Central West"), ("Park", "North gate", "South gate")),
+        (("Stadt", "A", "B", "C"),),
+    ],
+)
+def test_a_station_that_is_the_sum_of_others_is_asked_about(
+    tmp_path: Path, groups: tuple[tuple[str, ...], ...]
+) -> None:
+    text, wholes = with_sums(*groups), tuple(group[0] for group in groups)
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "asked"
+    assert all(f"--exclude '{name}'" in outcome.why for name in wholes)
+    left = read(tmp_path, text, Answers(timezone="UTC", exclude=wholes)).landed
+    assert left is not None
+    assert {station for station, _ in left.minutes} == {name for group in groups for name in group[1:]}
+    kept = read(tmp_path, text, Answers(timezone="UTC", exclude=("none",))).landed
+    assert kept is not None
+    assert {station for station, _ in kept.minutes} >= {*wholes}
+
+
+@pytest.mark.parametrize("word", ["Totalt", "Razem", "Celkem", "Összesen", "Toplam", "Итого", "المجموع", "סה״כ", "รวม"])
+def test_totals_are_known_by_their_name_in_many_languages(tmp_path: Path, word: str) -> None:
+    landed = read(tmp_path, with_sums((word, "A", "B", "C"))).landed
+    assert landed is not None
+    assert {station for station, _ in landed.minutes} == {"A", "B", "C"}
+
+
+def test_sums_of_sums_are_found_with_the_parts_below_them() -> None:
+    counts = RANDOM.integers(0, 90, (60, 5)).astype(float)
+    east, west = counts[:, :2].sum(axis=1), counts[:, 2:].sum(axis=1)
+    whole = np.column_stack([counts, east, west, east + west])
+    station, cell = np.tile(np.arange(8), 60), np.repeat(np.arange(60), 8)
+    found = find_sums(station, cell, [whole.reshape(-1)])
+    assert {sum_: sorted(parts) for sum_, parts in found.items()} == {5: [0, 1], 6: [2, 3, 4], 7: [0, 1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_stations_of_their_own_are_no_sums(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    counts = random.poisson(random.uniform(0.02, 5, 30), (200, 30)).astype(float)
+    counts[:, 1] = counts[:, 0]  # two that are alike
+    counts[100:, 2] = np.nan
+    station, cell = np.tile(np.arange(30), 200), np.repeat(np.arange(200), 30)
+    assert find_sums(station, cell, [counts.reshape(-1)]) == {}
+    assert find_sums(station, cell, []) == {}
+
+
+def test_periods_that_overlap_are_rejected(tmp_path: Path) -> None:
+    hour = timedelta(hours=1)
+    text = "station,from,to,passengers\n" + rows(lambda t, n: f"A,{t},{t + hour},{n}")
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "rejected"
+    assert "they overlap" in outcome.why
+
+
+def test_periods_with_gaps_between_them_are_rejected(tmp_path: Path) -> None:
+    short = timedelta(minutes=5)
+    text = "station,from,to,passengers\n" + rows(lambda t, n: f"A,{t},{t + short},{n}")
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "rejected"
+    assert "interval_minutes = 5 and gaps = true" in outcome.why
+
+
+@pytest.mark.parametrize("last", [timedelta(minutes=15), timedelta(minutes=14), timedelta(minutes=14, seconds=59)])
+def test_periods_that_follow_one_another_are_read(tmp_path: Path, last: timedelta) -> None:
+    text = "station,from,to,passengers\n" + rows(lambda t, n: f"A,{t},{t + last},{n}")
+    landed = read(tmp_path, text).landed
+    assert landed is not None
+    assert len(landed.minutes) == 40
+
+
+@pytest.mark.parametrize(("seconds", "fit"), [(90, "15; 30; 60"), (180, "15; 30; 60"), (120, "10; 20; 30; 60")])
+def test_rows_finer_than_the_grid_are_offered_the_intervals_that_they_fill(
+    tmp_path: Path, seconds: int, fit: str
+) -> None:
+    text = HEAD + rows(lambda t, n: f"{t},A,{n}", timedelta(seconds=seconds), 60)
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "asked"
+    assert f"--interval ({fit})" in outcome.why
+    wrong = read(tmp_path, text, Answers(timezone="UTC", interval=5))
+    assert wrong.kind == "rejected"
+    assert "give one of" in wrong.why
+    landed = read(tmp_path, text, Answers(timezone="UTC", interval=30, rows="sum")).landed
+    assert landed is not None
+    told = sum(int(line.rsplit(",", 1)[1]) for line in text.splitlines()[1:])
+    assert sum(counts["entries"] or 0 for counts in landed.minutes.values()) == told
+
+
+def test_rows_that_fill_no_interval_are_rejected(tmp_path: Path) -> None:
+    outcome = read(tmp_path, HEAD + rows(lambda t, n: f"{t},A,{n}", timedelta(minutes=7), 60))
+    assert outcome.kind == "rejected"
+    assert "7 min apart" in outcome.why
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("time,station,passengers (x100)\n" + rows(lambda t, n: f"{t},A,{n}"), "--count"),
+        ("time,station,passengers,weight\n" + rows(lambda t, n: f"{t},A,{n},{n % 3 + 0.5}"), "--count"),
+        (HEAD + rows(lambda t, n: f"{t},A,{n if n > 9 else -1}"), "--missing"),
+        ("time,station,kind\n" + rows(lambda t, n: f"{t},A,{'Reversal' if n < 9 else 'Sale'}"), "--entries"),
+    ],
+)
+def test_numbers_that_are_no_people_as_they_stand_are_asked_about(tmp_path: Path, text: str, option: str) -> None:
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "asked"
+    assert option in outcome.why
+
+
+def test_events_that_are_there_twice_are_asked_about(tmp_path: Path) -> None:
+    seconds = RANDOM.choice(50_000, 400, replace=False)
+    lines = [f"{datetime(2024, 5, 13) + timedelta(seconds=int(s))},{'AB'[i % 2]},adult" for i, s in enumerate(seconds)]
+    text = "\n".join(["time,station,card", *lines, *lines[::20], ""])
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "asked"
+    assert "20 rows are the same" in outcome.why
+    answers, people = Answers(timezone="UTC"), {}
+    for rows_ in ("sum", "last"):
+        landed = read(tmp_path, text, replace(answers, rows=rows_)).landed
+        assert landed is not None
+        people[rows_] = sum(counts["entries"] or 0 for counts in landed.minutes.values())
+    assert people == {"sum": 420, "last": 400}
+
+
+def test_people_who_come_at_one_moment_are_no_copies(tmp_path: Path) -> None:
+    seconds = RANDOM.integers(0, 600, 900)
+    lines = [f"{datetime(2024, 5, 13, 8) + timedelta(seconds=int(second))},A,adult" for second in np.sort(seconds)]
+    landed = read(tmp_path, "\n".join(["time,station,card", *lines, ""])).landed
+    assert landed is not None
+    assert sum(counts["entries"] or 0 for counts in landed.minutes.values()) == 900
+
+
+def test_names_in_other_capitals_are_one_station_where_they_never_meet(tmp_path: Path) -> None:
+    first = HEAD + rows(lambda t, n: f"{t},Main St,{n}")
+    later = HEAD + rows(lambda t, n: f"{t + timedelta(days=1)},MAIN  ST,{n}")
+    outcome = read(tmp_path, [first, later])
+    assert outcome.landed is not None
+    assert outcome.found is not None
+    assert len(outcome.landed.minutes) == 80
+    assert {station for station, _ in outcome.landed.minutes} == {"Main St"}
+    assert outcome.found.said["stations written alike"] == "MAIN  ST is Main St"
+
+
+def test_names_in_other_capitals_at_one_time_are_two_stations(tmp_path: Path) -> None:
+    text = HEAD + rows(lambda t, n: f"{t},Main St,{n}\n{t},MAIN ST,{n + 1}")
+    landed = read(tmp_path, text).landed
+    assert landed is not None
+    assert {station for station, _ in landed.minutes} == {"Main St", "MAIN ST"}
+    assert landed.minutes["Main St", at("2024-05-13T06:00")]["entries"] is not None
