@@ -61,8 +61,8 @@ def remember(settings: Settings, report: RetrainReport) -> Waiting:
 def await_person(settings: Settings, moment: np.datetime64, waiting: Waiting) -> State[Any]:
     """Suspend this run until a person decides; a run without a deployment cannot be, and says what to do instead."""
     if not deployment.id:
-        said = f"version {waiting.version} waits for a person: nexthour promote {waiting.version}"
-        return Completed(name="AwaitingApproval", message=said)
+        message = f"version {waiting.version} waits for a person: nexthour promote {waiting.version}"
+        return Completed(name="AwaitingApproval", message=message)
     form = Approval.with_initial_data(description=f"# Promote version {waiting.version}?\n\n{waiting.decision}")
     answer = suspend_flow_run(wait_for_input=form, timeout=WAIT_SECONDS, key="approval")
     if answer.decision == "promote":

@@ -53,7 +53,7 @@ class DemoReport:
         stations, days: of which minutes were ingested.
         minutes_until: UTC end of the last one.
         model: version that publishes, or the model of the ladder that stands in for it.
-        verdict: what the gate said of the new version, or why nothing was trained.
+        verdict: the gate's verdict on the new version, or why nothing was trained.
         rmse, baseline_rmse: of a station's hour on the held-out days, in people, of the new version and of the mean of
             the same weekdays; None where nothing was trained.
         latest, board, picture: path of the published forecast, of the page that shows it, and of the picture of an hour
@@ -176,7 +176,7 @@ def _report(
     verdict: str,
     seconds: float,
 ) -> DemoReport:
-    """Draw the picture of the last hour that is over, and collect what is to be said."""
+    """Draw the picture of the last hour that is over, and collect the report."""
     store = Store(settings.data_root)
     over, published = _forecasts(store, end - HOUR), _forecasts(store, end)
     store.write_bytes("forecast.png", _picture(settings, over))

@@ -32,19 +32,19 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "time": moment.replace("+00:00", "Z"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
         if run := record.__dict__.get("flow_run_id") or _current_run():
-            said["run"] = str(run)
+            fields["run"] = str(run)
         if "report" in record.__dict__:
-            said["report"] = record.__dict__["report"]
+            fields["report"] = record.__dict__["report"]
         if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return json.dumps(said, ensure_ascii=False, default=str)
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False, default=str)
 
 
 def start(verbose: bool) -> None:

@@ -77,10 +77,10 @@ def describe_error(error: Exception, url: URL, remedies: Sequence[tuple[str, str
     from sqlalchemy.exc import DBAPIError
 
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    said = " ".join(str(cause).split("\nLINE ")[0].split())
+    message = " ".join(str(cause).split("\nLINE ")[0].split())
     if url.password:
-        said = said.replace(str(url.password), "***")
-    said = re.sub(r"\s*\(Background on this error at: \S+\)", "", said)[:_LENGTH]
+        message = message.replace(str(url.password), "***")
+    message = re.sub(r"\s*\(Background on this error at: \S+\)", "", message)[:_LENGTH]
     known = (*remedies, *_REMEDIES)
-    remedy = next((advice for pattern, advice in known if re.search(pattern, said, re.IGNORECASE)), None)
-    return f"{said}: {remedy}" if remedy else said
+    remedy = next((advice for pattern, advice in known if re.search(pattern, message, re.IGNORECASE)), None)
+    return f"{message}: {remedy}" if remedy else message

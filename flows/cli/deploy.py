@@ -49,8 +49,8 @@ def deploy(
         return
     if finish:
         forms, automations = deploying.finish(settings)
-        said = [f"{len(forms)} forms completed", *_automation_lines(automations)]
-        output.emit({"forms": forms, "automations": automations}, json, said)
+        lines = [f"{len(forms)} forms completed", *_automation_lines(automations)]
+        output.emit({"forms": forms, "automations": automations}, json, lines)
         return
     report = deploying.deploy(settings, target, output.say)
     output.emit(report, json, _lines(report))

@@ -90,7 +90,7 @@ def promote(
     data_root: DataRoot = None,
     json: AsJson = False,
 ) -> None:
-    """Let a version publish because you want it, whatever the gate said."""
+    """Let a version publish because you want it, whatever the gate decided."""
     loop.promote(read_settings(config, data_root), now(), version)
     output.emit({"version": version}, json, [f"version {version} is the champion now"])
 

@@ -51,8 +51,8 @@ def add(
     wish = Wish(who or getpass.getuser(), why, factor, begin, np.datetime64(stop), station, line, target)
     made = pipeline.add(settings, current, wish)
     content = made.to_json()
-    said = f"override {made.override_id}: {name_scope(made, station_table(settings))} times {factor:g}"
-    output.emit({"id": made.override_id, **content}, json, [f"{said} from {content['start']} to {content['end']}"])
+    text = f"override {made.override_id}: {name_scope(made, station_table(settings))} times {factor:g}"
+    output.emit({"id": made.override_id, **content}, json, [f"{text} from {content['start']} to {content['end']}"])
 
 
 @override_app.command("remove")

@@ -32,9 +32,9 @@ def only_one(folder: Path, addresses: Sequence[str]) -> Iterator[None]:
     except Timeout:
         raise ConfigError(_holder(folder)) from None
     note = folder / NOTE
-    said = {"pid": os.getpid(), "user": _user(), "since": _now(), "addresses": list(addresses)}
+    content = {"pid": os.getpid(), "user": _user(), "since": _now(), "addresses": list(addresses)}
     try:
-        note.write_text(json.dumps(said))
+        note.write_text(json.dumps(content))
         yield
         note.unlink(missing_ok=True)
     finally:

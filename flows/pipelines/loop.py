@@ -77,7 +77,7 @@ def ingest(
         else:
             log.info("%s: %d rows stored in %d days, %d rejected", name, landed.rows, len(landed.days), landed.rejected)
             reports.append(landed)
-    quality = check_quality(settings, reports, as_of, last_said=lambda: last_minutes(settings), backfill=backfill)
+    quality = check_quality(settings, reports, as_of, last_minutes=lambda: last_minutes(settings), backfill=backfill)
     report = IngestReport(tuple(reports), tuple(failures), quality)
     if failures and not reports:
         raise NothingRead(report)

@@ -164,11 +164,11 @@ def _replay(shared: SharedContext, job: Job) -> None:
     if _opened is None or _opened[0] != shared.folder:
         _opened = shared.folder, shared.past.open()
     context = WorkerContext(shared.settings, _opened[1], shared.options)
-    said = shared.folder / job.key
-    said.write_bytes(b"")
-    replay_part(job, context.past, context.maker(job), context.options, partial(_say, said))
+    progress_file = shared.folder / job.key
+    progress_file.write_bytes(b"")
+    replay_part(job, context.past, context.maker(job), context.options, partial(_say, progress_file))
 
 
-def _say(said: Path, origins: int) -> None:
-    with said.open("ab") as file:
+def _say(progress_file: Path, origins: int) -> None:
+    with progress_file.open("ab") as file:
         file.write(b"." * origins)

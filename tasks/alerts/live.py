@@ -54,7 +54,7 @@ def follow(
     Returns:
         Open alerts by key; and alerts with `state` opened, ongoing or closed, strongest first: JSON-able, each with
         `signal`, `station_id`, `target`, `strength`, `threshold`, `forecast`, `value`, `opened_at`, `strong_at` (when
-        it was strong last) and `sentence` (what it said when it opened).
+        it was strong last) and `sentence` (its text when it opened).
     """
     now, known = f"{moment.astype('datetime64[s]')}Z", {reading.key: reading for reading in readings}
     after: dict[str, dict[str, Any]] = {}

@@ -84,9 +84,9 @@ def _read(config: ChannelSettings, network: Network, file: SourceFile) -> _Rows:
         _reject(file, rows, columns["station_id"], station < 0, "is no name of a station")
     available = np.full(count, ALWAYS, np.int64)
     if "available_at" in columns:
-        said = read_times(rows.column(columns["available_at"]), zone)
-        _reject(file, rows, columns["available_at"], np.isnat(said.utc) & ~said.blank, NO_TIME)
-        available = np.where(said.blank, ALWAYS, -(-_seconds(said.utc) // 60))
+        times = read_times(rows.column(columns["available_at"]), zone)
+        _reject(file, rows, columns["available_at"], np.isnat(times.utc) & ~times.blank, NO_TIME)
+        available = np.where(times.blank, ALWAYS, -(-_seconds(times.utc) // 60))
     time = columns.get("minute_utc", columns.get("minute", ""))
     at = read_times(rows.column(time), "UTC" if "minute_utc" in columns else zone, lambda: _issues(station, available))
     _reject(file, rows, time, np.isnat(at.utc) & ~at.skipped, NO_TIME)
@@ -116,12 +116,12 @@ def _columns(config: ChannelSettings, file: SourceFile, rows: Columns) -> dict[s
     Raises:
         FileProblem: if it lacks a column that was named, the minute or the value.
     """
-    has, said = list(rows.names), {"value": config.name, **config.columns}
-    timed = [name for name in TIMES if name in said] or [name for name in TIMES if name in has] or ["minute_utc"]
+    has, configured = list(rows.names), {"value": config.name, **config.columns}
+    timed = [name for name in TIMES if name in configured] or [name for name in TIMES if name in has] or ["minute_utc"]
     found = {}
     for name in (timed[0], "value", "station_id", "available_at"):
-        column = said.get(name, name)
-        if name not in said and name != timed[0] and column not in has:
+        column = configured.get(name, name)
+        if name not in configured and name != timed[0] and column not in has:
             continue
         if (count := has.count(column)) != 1:
             raise FileProblem(

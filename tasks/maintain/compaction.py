@@ -27,7 +27,7 @@ from tasks.tables.observations import ABSORBED, COMPACTED, absorbed_names, batch
 from tasks.tables.rebuild import refold_day
 
 THINNED = "nexthour.thinned"
-"""Footer key: what was said before this moment is there only as far as it counts from this moment on."""
+"""Footer key: what was stated before this moment is there only as far as it counts from this moment on."""
 KNOWN_BY = "nexthour.known_by"
 """Footer key: when the last row was known."""
 

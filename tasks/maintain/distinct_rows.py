@@ -124,8 +124,8 @@ def _table(codes: dict[str, Int], names: dict[str, list[str]], targets: Sequence
     columns: dict[str, pa.Array] = {name: schemas.name_array(codes[name], names[name]) for name in NAMES}
     columns |= {name: schemas.time_array(codes[name].astype("datetime64[us]")) for name in TIMES}
     for name in targets:
-        said: npt.NDArray[np.bool_] = codes[name] != NULL_CODE
-        columns[name] = pa.array(np.where(said, codes[name], 0), pa.int64(), mask=~said).cast(pa.int32())
+        is_known: npt.NDArray[np.bool_] = codes[name] != NULL_CODE
+        columns[name] = pa.array(np.where(is_known, codes[name], 0), pa.int64(), mask=~is_known).cast(pa.int32())
     schema = schemas.observations(targets)
     return pa.Table.from_arrays([columns[name] for name in schema.names], schema=schema)
 

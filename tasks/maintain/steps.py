@@ -40,7 +40,7 @@ class MaintainReport:
         compacted: days of observations that became one file.
         files: the checksums.
         checked: service days that were folded again.
-        mended: those whose minute file said otherwise, and was replaced.
+        mended: those whose minute file differed, and was replaced.
         swept: temporary files that crashes left.
         remedies: one line per damaged or strange file.
         failures: what could not be done; one line each.
@@ -135,7 +135,7 @@ def check_folds(
     Days with damaged observations are left alone: their minutes are the last that is known of them.
 
     Returns:
-        Days folded, days whose minute file said otherwise, and one line per day that cannot be folded.
+        Days folded, days whose minute file differed, and one line per day that cannot be folded.
     """
     store = Store(settings.data_root)
     days = store.partitions("observations")

@@ -16,20 +16,20 @@ LEAST_FACTOR, MOST_FACTOR = 1e-3, 20.0
 """A factor of 0 is applied as the least, so that the forecast without it stays known: mean over factor."""
 LONGEST = np.timedelta64(31, "D")
 AHEAD = 2 * LONGEST
-"""An override is over so long after it was said, at the latest."""
+"""An override ends so long after it was added, at the latest."""
 LONGEST_TEXT = 200
 
 
 @dataclass(frozen=True)
 class Override:
-    """What a person said of some hours to come. Times are UTC.
+    """What a person expects of some hours to come. Times are UTC.
 
     Attributes:
-        added_at: when it was said; forecasts issued before do not know it.
+        added_at: when it was added; forecasts issued before do not know it.
         who, why: for the ledger and for readers of the forecast.
         factor: of the forecast's people, 0 to `MOST_FACTOR`.
         start, end: minutes from, to before.
-        stations: the stations it is about, as they were when it was said.
+        stations: the stations it is about, as they were when it was added.
         scope: how the person named them: a station's id, or `line L`.
         target: the target it is about; None for all.
     """
@@ -59,7 +59,7 @@ class Removal:
     """The end of an override before its time.
 
     Attributes:
-        added_at: when it was said; forecasts issued before do not know it.
+        added_at: when it was added; forecasts issued before do not know it.
         who, why: for the ledger.
         of: id of the override.
     """

@@ -22,7 +22,7 @@ Ledger = tuple[tuple[Override, ...], tuple[Removal, ...]]
 
 
 def read_ledger(store: Store, since: np.datetime64 | None = None) -> Ledger:
-    """All entries, or those that were said since a moment.
+    """All entries, or those that were added since a moment.
 
     Raises:
         StoreError: if an entry cannot be read.

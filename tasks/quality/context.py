@@ -60,7 +60,7 @@ class Seen:
         sources: what this ingest did, one report per source that was read.
         days: service days to look at, ascending.
         minutes: rows of the minute table of a service day, as known now.
-        last_said: latest minute that each configured source ever stated, None for never.
+        last_minutes: latest minute that each configured source ever stated, None for never.
         known: service day on which each station was last seen; None before the first look.
         backfill: whether history was read.
     """
@@ -70,7 +70,7 @@ class Seen:
     sources: tuple[SourceFacts, ...] = ()
     days: tuple[str, ...] = ()
     minutes: Callable[[str], pa.Table] = lambda day: schemas.minutes(()).empty_table()
-    last_said: Callable[[], Mapping[str, np.datetime64 | None]] = dict
+    last_minutes: Callable[[], Mapping[str, np.datetime64 | None]] = dict
     known: Mapping[str, str] | None = None
     backfill: bool = False
     _read: dict[str, pa.Table] = field(default_factory=dict)

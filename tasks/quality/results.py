@@ -18,7 +18,7 @@ class Finding:
         kind: what the subject is.
         subject: name of the source, station or network.
         observed: value that was seen, None where nothing was.
-        limit: value beyond which it is said.
+        limit: value beyond which it is reported.
         sentence: for people: what, where, since when.
         weight: the heavier, the worse, among the findings of one check.
     """
@@ -61,10 +61,10 @@ class QualityResult:
         check: its name.
         status: ok, warning, or not_run where the check could not be made.
         kind, subject: what it is about; the network where it is about nothing less.
-        observed, limit: the value seen, and that beyond which it is said; None where there is none.
+        observed, limit: the value seen, and that beyond which it is reported; None where there is none.
         sentence: for people; of one that was not run the reason.
         total: warnings of this check in this run, of which only the worst are results.
-        since: moment of the first run in a row that said so, ISO 8601 UTC; None where it is no warning.
+        since: moment of the first run in a row that reported it, ISO 8601 UTC; None where it is no warning.
         new: whether this run is that one.
         broken: whether the check itself failed.
     """

@@ -36,7 +36,7 @@ def check_quality(
     sources: Sequence[SourceFacts],
     as_of: np.datetime64,
     *,
-    last_said: Callable[[], Mapping[str, np.datetime64 | None]],
+    last_minutes: Callable[[], Mapping[str, np.datetime64 | None]],
     backfill: bool = False,
 ) -> tuple[QualityResult, ...]:
     """Make every configured check on what this ingest touched; keep the results as `quality/latest.json`.
@@ -45,7 +45,7 @@ def check_quality(
         settings: the whole tree.
         sources: what this ingest did, one report per source that was read.
         as_of: now.
-        last_said: gives the latest minute that each configured source ever stated.
+        last_minutes: gives the latest minute that each configured source ever stated.
         backfill: whether history was read.
 
     Returns:
@@ -53,16 +53,18 @@ def check_quality(
     """
     network = settings.network.name
     try:
-        return _run_checks(settings, sources, as_of, last_said, backfill)
+        return _run_checks(settings, sources, as_of, last_minutes, backfill)
     # The ingest has already written: that what it wrote cannot be looked at must not fail it.
     except Exception as error:
         log.exception("the quality checks could not be made")
         return (failed_check("quality", network, error),)
 
 
-def quiet_sources(settings: Settings, last_said: Mapping[str, np.datetime64 | None], as_of: np.datetime64) -> list[str]:
-    """A sentence for every source that has said nothing for longer than it may, the quietest first."""
-    findings = quiet_source(Seen(settings, as_of, last_said=lambda: last_said)).findings
+def quiet_sources(
+    settings: Settings, last_minutes: Mapping[str, np.datetime64 | None], as_of: np.datetime64
+) -> list[str]:
+    """A sentence for every source that sent nothing for longer than it may, the quietest first."""
+    findings = quiet_source(Seen(settings, as_of, last_minutes=lambda: last_minutes)).findings
     return [finding.sentence for finding in sorted(findings, key=lambda f: -f.weight)]
 
 
@@ -75,7 +77,7 @@ def _run_checks(
     settings: Settings,
     sources: Sequence[SourceFacts],
     as_of: np.datetime64,
-    last_said: Callable[[], Mapping[str, np.datetime64 | None]],
+    last_minutes: Callable[[], Mapping[str, np.datetime64 | None]],
     backfill: bool,
 ) -> tuple[QualityResult, ...]:
     store = Store(settings.data_root)
@@ -86,7 +88,7 @@ def _run_checks(
         tuple(sources),
         days_to_look_at(settings, touched, as_of),
         partial(_day, settings, store, as_of),
-        last_said,
+        last_minutes,
         _read_results(store, STATIONS),
         backfill,
     )
@@ -139,7 +141,7 @@ def _note_stations(store: Store, seen: Seen) -> None:
     """Keep on which service day each station was last seen, so that a new one is reported once."""
     try:
         here = seen.stations
-    except (NotRun, StoreError):  # the checks have said so
+    except (NotRun, StoreError):  # the checks have reported it
         return
     known = dict(seen.known or {})
     noted = known | {name: max(day, known.get(name, day)) for name, day in here.items()}

@@ -21,7 +21,7 @@ class Sums:
     Attributes:
         tally: of what was published.
         shadows: of the shadow models, with what was published at their origins.
-        signals: what the signals of alerts would have said.
+        signals: what the signals of alerts would have raised.
     """
 
     tally: Tally

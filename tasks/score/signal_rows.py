@@ -1,4 +1,4 @@
-"""What the signals of alerts would have said at past origins, kept per service day, for thresholds to be chosen from.
+"""What the signals of alerts would have raised at past origins, kept per service day, for thresholds to be chosen from.
 
 `alert_signals/service_date=D/part.parquet` has a row per signal, moment, station and target where the signal was strong
 or where it came true. `alert_signals/service_date=D/spread.json` says of how many stations and moments, and how far the

@@ -9,9 +9,9 @@ from tasks.settings.section import Section
 
 
 class Retention(Section):
-    """How many observed days of each table are kept; all where nothing is said. A day is removed when it is older.
+    """How many observed days of each table are kept; all where nothing is set. A day is removed when it is older.
 
-    `observations` removes no day: it thins what was said before, down to what is needed to know what is true today.
+    `observations` removes no day: it thins what was stated before, down to what is needed to know what is true today.
     Days of observations go together with their `minutes`.
     """
 
@@ -22,7 +22,7 @@ class Retention(Section):
     shadows: int | None = Field(None, ge=1, description="Days of forecasts of shadow models.")
     scores: int | None = Field(None, ge=1, description="Days of scores; at least those of forecasts.")
     lag_table: int | None = Field(None, ge=1, description="Days of the lag table.")
-    alert_signals: int | None = Field(None, ge=1, description="Days of what alerts would have said, for thresholds.")
+    alert_signals: int | None = Field(None, ge=1, description="Days of what alerts would have raised, for thresholds.")
     busy_hours: int | None = Field(None, ge=1, description="Days of the limits above which an hour is busy.")
     drift: int | None = Field(None, ge=1, description="Days of what was found of the drift of the counts.")
     rest_of_day: int | None = Field(None, ge=1, description="Days of the rest of the day as it was published.")

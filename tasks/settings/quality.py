@@ -51,7 +51,7 @@ class QualitySettings(Section):
     new_station_days: int = Field(28, ge=1, description="Without a list: a station not seen for so long is new.")
     future_share: float = Field(0.01, ge=0, lt=1, description="Of a source's rows ahead of our clock.")
     skew_minutes: int = Field(60, ge=1, description="Age of the newest row that a source just brought.")
-    duplicate_share: float = Field(0.05, ge=0, lt=1, description="Of a source's rows said twice in one input.")
+    duplicate_share: float = Field(0.05, ge=0, lt=1, description="Of a source's rows stated twice in one input.")
     options: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="[quality.options.NAME]: limits of a check of your own; see its file."
     )

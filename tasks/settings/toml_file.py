@@ -157,12 +157,12 @@ def _first_line(error: ValidationError, path: Path | None) -> str:
 
 
 def _origin(place: tuple[int | str, ...], path: Path | None) -> str:
-    """Who said what stands at this place: the environment if it may have, else the file."""
-    said = {name.upper(): name for name in os.environ}
+    """Where the value at this place comes from: the environment if it may have, else the file."""
+    variables = {name.upper(): name for name in os.environ}
     for depth in range(len(place), 0, -1):
         name = PREFIX + "__".join(map(str, place[:depth])).upper()
-        if name in said:
-            return f"environment {said[name]}"
+        if name in variables:
+            return f"environment {variables[name]}"
     return str(path or "settings")
 
 

@@ -223,7 +223,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment wins over what the TOML said."""
+        """The environment wins over the TOML."""
         return env_settings, init_settings
 
     @model_validator(mode="before")

@@ -1,4 +1,4 @@
-"""Fold observations into the minute table: from everything that sources said to today's truth.
+"""Fold observations into the minute table: from everything that sources stated to today's truth.
 
 Per (station, minute, part) and target the last statement counts, by availability, then receipt; of two that are equal
 in both the one of the later source by name, then the one of the higher counts. A null says nothing. Parts are summed;
@@ -31,7 +31,7 @@ def fold(observations: pa.Table, targets: Sequence[str]) -> pa.Table:
         return schemas.minutes(targets).empty_table()
     station, names = schemas.name_codes(observations["station_id"])
     minute = schemas.numpy_times(observations["minute_utc"]).view(np.int64)
-    if schemas.ascending((station, minute), strictly=True):  # everything is said once
+    if schemas.ascending((station, minute), strictly=True):  # everything is stated once
         columns = [_null_unknown(schemas.one_array(observations[target])) for target in targets]
         return _minutes(station, minute, names, columns, targets)
     part, _ = schemas.name_codes(observations["part"])

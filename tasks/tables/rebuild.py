@@ -257,7 +257,7 @@ def _column(column: pa.Array, rows: Int, old: int, place: Int, there: npt.NDArra
 
 
 def refold_day(store: Store, day: str, targets: Sequence[str], mark: Callable[[str], object]) -> bool:
-    """Fold all of a service day again, whatever is noted of its minute file; returns whether the file said otherwise.
+    """Fold all of a service day again, whatever is noted of its minute file; returns whether the file differed.
 
     A file with the same bytes is left in its place.
 

@@ -17,9 +17,9 @@ NOT_KNOWN = -1
 
 
 def observations(targets: Sequence[str]) -> pa.Schema:
-    """Schema of what sources said; key (station_id, minute_utc, part, available_at, received_at).
+    """Schema of what sources stated; key (station_id, minute_utc, part, available_at, received_at).
 
-    A null count says nothing; `NOT_KNOWN` takes back what was said.
+    A null count says nothing; `NOT_KNOWN` withdraws what was stated.
     """
     return pa.schema(
         [
@@ -116,7 +116,7 @@ ALERT_SIGNALS = pa.schema(
         ("above", pa.bool_()),
     ]
 )
-"""What the signals of alerts would have said, where they were strong or came true; see `tasks.alert_signals`. `value`
+"""What the signals of alerts would have raised, where they were strong or came true; see `tasks.alert_signals`. `value`
 is the limit, or the people who were counted; `above` says whether it came true, null where that was not observed."""
 
 ALERTS = pa.schema(

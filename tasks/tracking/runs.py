@@ -76,7 +76,7 @@ def connect(settings: Settings, suffix: str = "") -> Iterator[Tracking]:
 
 
 def _sentence(uri: str, message: str) -> str:
-    """One line of what MLflow, or the way to it, said."""
+    """One line of the error of MLflow, or of the way to it."""
     if "HTTPConnectionPool" in message or "HTTPSConnectionPool" in message:
         return f"MLflow at {uri} does not answer: start it, or correct [mlflow] tracking_uri"
     first = message.strip().partition("\n")[0][:300]

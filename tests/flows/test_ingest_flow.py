@@ -62,11 +62,11 @@ def test_a_warning_is_an_event_once_and_a_row_of_the_artifact_every_time(tmp_pat
         assert ingest(as_of=NOON + timedelta(minutes=minutes), return_state=True).is_completed()
     (quiet,) = events(f"nexthour.source.{tmp_path.name}", 1)
     assert quiet["event"] == "nexthour.quality.quiet_source"
-    assert quiet["payload"]["sentence"].startswith(f"source '{tmp_path.name}' has said nothing for 60 minutes")
+    assert quiet["payload"]["sentence"].startswith(f"source '{tmp_path.name}' has sent nothing for 60 minutes")
     assert quiet["resource"]["nexthour.network"] == "network"
     said = artifact()
     assert "## Quality: 2 warnings" in said
-    assert "has said nothing for 62 minutes (last minute 2024-03-05T10:59Z) | 62 | 30 | 2024-03-05T12:00 |" in said
+    assert "has sent nothing for 62 minutes (last minute 2024-03-05T10:59Z) | 62 | 30 | 2024-03-05T12:00 |" in said
     assert "900 entries at 2024-03-05T08:30Z, outside 0 to 100" in said
 
 
@@ -86,7 +86,7 @@ def test_a_run_that_could_read_nothing_fails_and_still_tells_of_the_silence(tmp_
     (tmp_path / "a.csv").unlink()
     state = ingest(as_of=NOON + timedelta(minutes=90), return_state=True)
     assert state.is_failed()
-    assert "has said nothing for 150 minutes" in artifact()
+    assert "has sent nothing for 150 minutes" in artifact()
     assert "a.csv" in artifact()
 
 

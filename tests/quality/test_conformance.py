@@ -87,8 +87,8 @@ EXAMPLES: dict[str, tuple[Callable[[], Town], str, float, str]] = {
     "alike_names": (two_spellings, "Châtelet", 2, "is written like 'CHATELET'"),
     "sum_of_others": (total_among_the_rows, "B", 5367, "entries are the sum of all other stations in every hour"),
     "clock_skew": (future_rows, "city", 0.1, "100 rows (10.0%) were ahead of our clock"),
-    "duplicates": (doubled_rows, "city", 0.3, "300 of 1,000 rows (30.0%) were said twice"),
-    "quiet_source": (quiet_source, "city", 42, "has said nothing for 42 minutes (last minute 2024-05-11T08:13Z)"),
+    "duplicates": (doubled_rows, "city", 0.3, "300 of 1,000 rows (30.0%) were stated twice"),
+    "quiet_source": (quiet_source, "city", 42, "has sent nothing for 42 minutes (last minute 2024-05-11T08:13Z)"),
 }
 every_check = pytest.mark.parametrize("check", known_checks())
 

@@ -38,16 +38,16 @@ def test_quiet_sources_are_named_with_their_minutes_of_silence_the_quietest_firs
     town = sources({}, {"quiet_after_minutes": 100}, {})
     town.said = {"a": np.datetime64("2024-05-11T07:55"), "b": np.datetime64("2024-05-11T07:50"), "c": None}
     never, quiet = town.results("quiet_source")
-    assert (never.subject, never.observed, never.sentence) == ("c", None, "source 'c' has never said anything")
+    assert (never.subject, never.observed, never.sentence) == ("c", None, "source 'c' has never sent anything")
     assert (quiet.subject, quiet.observed, quiet.limit) == ("a", 60, 30)
-    assert quiet.sentence == "source 'a' has said nothing for 60 minutes (last minute 2024-05-11T07:55Z)"
+    assert quiet.sentence == "source 'a' has sent nothing for 60 minutes (last minute 2024-05-11T07:55Z)"
 
 
 def test_history_that_ended_years_ago_is_one_line() -> None:
     town = sources({})
     town.said = {"a": np.datetime64("2013-10-09T12:00")}
     (result,) = run_check("quiet_source", town.seen(now=np.datetime64("2013-10-11T12:05", "s")))
-    assert result.sentence == ("source 'a' has said nothing for 2,880 minutes, 2 days (last minute 2013-10-09T12:00Z)")
+    assert result.sentence == ("source 'a' has sent nothing for 2,880 minutes, 2 days (last minute 2013-10-09T12:00Z)")
 
 
 def test_a_source_that_is_known_late_may_be_silent_for_longer() -> None:

@@ -100,7 +100,7 @@ def test_a_source_that_stays_quiet_is_named_with_its_minutes_though_nothing_came
     report = town.turn(NOW + np.timedelta64(40, "m"))
     assert report.sources[0].rows == 0
     (quiet,) = of(report, "quiet_source")
-    assert quiet.sentence == "source 'gates' has said nothing for 45 minutes (last minute 2024-05-10T12:00Z)"
+    assert quiet.sentence == "source 'gates' has sent nothing for 45 minutes (last minute 2024-05-10T12:00Z)"
     assert (quiet.kind, quiet.subject, quiet.observed, quiet.limit) == ("source", "gates", 45, 30)
     assert last_minutes(town.settings) == {"gates": np.datetime64("2024-05-10T12:00")}
 
@@ -201,7 +201,7 @@ def test_what_late_data_touched_is_said_in_a_line(town: Town) -> None:
 def test_the_doctor_names_quiet_sources_and_the_warnings_of_the_last_ingest(town: Town) -> None:
     settings, late = town.settings, NOW + np.timedelta64(2, "h")
     before = {check.name: check for check in examine(settings, NOW)}
-    assert (before["sources"].ok, "never said anything" in before["sources"].finding) == (False, True)
+    assert (before["sources"].ok, "never sent anything" in before["sources"].finding) == (False, True)
     town.turn()
     well = {check.name: check for check in examine(settings, NOW)}
     assert (well["sources"].ok, well["quality"].ok) == (True, True)

@@ -119,8 +119,8 @@ def as_path(path: str, origin: str) -> str:
 
 def why(error: Exception) -> str:
     """One line of an error."""
-    said = str(getattr(error, "strerror", None) or error).splitlines()[0]
-    return re.sub(r"^.*Detail: (\[errno \d+\] )?", "", said)
+    message = str(getattr(error, "strerror", None) or error).splitlines()[0]
+    return re.sub(r"^.*Detail: (\[errno \d+\] )?", "", message)
 
 
 def _absolute(path: str) -> str:

@@ -99,7 +99,7 @@ def pull_files(
         network: what it serves.
         pull: what is asked for.
         parse: batches of a file.
-        forget: a batch that takes back what a member said; without it what it said stands.
+        forget: a batch that withdraws what a member stated; without it that stays.
         in_pieces: whether `parse` takes large files in pieces.
 
     Raises:
@@ -250,7 +250,7 @@ def _batches(
 
 
 def _with_look(batch: SourceBatch, look: np.datetime64) -> SourceBatch:
-    """The batch of a file whose last line was left out: looked at again, and said."""
+    """The batch of a file whose last line was left out: read again later, and reported."""
     warning = (
         f"{batch.origin}: its last line has no line break and may still be in the making; it is read from {look}Z on, "
         "or at once with --path or by nexthour backfill"

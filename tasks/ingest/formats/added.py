@@ -72,8 +72,8 @@ def add_columns(rows: Columns, origin: str, shape: FileShape) -> Columns:
     hidden = [name for name in shape.constants if name in rows.names]
     if hidden:
         raise FileProblem("missing_column", f"{origin} has a column {hidden[0]!r} itself: leave it out of constants")
-    said = {**_hive_values(origin), **_path_values(origin, shape), **shape.constants}
-    added = {name: value for name, value in said.items() if name not in rows.names}
+    found_values = {**_hive_values(origin), **_path_values(origin, shape), **shape.constants}
+    added = {name: value for name, value in found_values.items() if name not in rows.names}
     return AddedColumns(rows, added) if added else rows
 
 

@@ -57,9 +57,9 @@ def find_layout(origin: str, content: bytes, shape: FileShape, sound: bool) -> L
     blanks = shape.delimiter == "blanks"
     delimiter = "\t" if blanks else DELIMITERS.get(shape.delimiter or "", shape.delimiter) or _likeliest(lines[0])
     if not shape.header and not sound and UNREADABLE in lines[0]:
-        said = shape.encoding or "UTF-8"
+        encoding = shape.encoding or "UTF-8"
         raise FileProblem(
-            "not_utf8", f'{origin} has a header that is not {said}: write encoding = "cp1252", or as it is'
+            "not_utf8", f'{origin} has a header that is not {encoding}: write encoding = "cp1252", or as it is'
         )
     if shape.header:
         _check_width(origin, lines, shape, delimiter)

@@ -10,7 +10,7 @@ def join_header(rows: Sequence[Sequence[str]]) -> list[str]:
     """One name per column: the cells of all rows above one another, joined by a blank.
 
     A blank cell of a row above the last one is what stands to its left, as a merged cell is written. Cells that say
-    the same are said once.
+    the same text are written once.
     """
     width = max(map(len, rows))
     filled = [*(_fill_right(row, width) for row in rows[:-1]), [*map(str.strip, rows[-1])]]

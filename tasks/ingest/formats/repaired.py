@@ -67,8 +67,8 @@ class Repairs:
 
 def repaired_digest(digest: str, rows: Lines) -> str:
     """Digest of a file as it is read with its repaired rows; its own without any."""
-    said = json.dumps(sorted((line, list(values)) for line, values in rows.items()))
-    return hashlib.sha256(f"{digest}\n{said}".encode()).hexdigest() if rows else digest
+    content = json.dumps(sorted((line, list(values)) for line, values in rows.items()))
+    return hashlib.sha256(f"{digest}\n{content}".encode()).hexdigest() if rows else digest
 
 
 class RepairedColumns(Columns):

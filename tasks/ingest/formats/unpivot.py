@@ -30,14 +30,14 @@ class UnpivotedColumns(Columns):
     Attributes:
         base: the file's rows.
         turned: its columns that became rows.
-        said: what the name of each of them says, by our column.
+        labels: what the name of each of them holds (interval, target), by our column.
         value: our column of their values.
     """
 
-    def __init__(self, base: Columns, turned: Sequence[str], said: dict[str, list[str]], value: str) -> None:
-        self._base, self._turned, self._said, self._value = base, turned, said, value
+    def __init__(self, base: Columns, turned: Sequence[str], labels: dict[str, list[str]], value: str) -> None:
+        self._base, self._turned, self._labels, self._value = base, turned, labels, value
         gone = set(turned)
-        self.names = [*(name for name in base.names if name not in gone), *said, value]
+        self.names = [*(name for name in base.names if name not in gone), *labels, value]
 
     @property
     def rows(self) -> int:
@@ -51,8 +51,8 @@ class UnpivotedColumns(Columns):
             whole = _concatenate([one_array(self._base.column(turned)) for turned in self._turned])
             order = np.arange(self.rows).reshape(count, self._base.rows).T.ravel()
             return one_array(whole.take(pa.array(order)))
-        if name in self._said:
-            coded = pa.array(self._said[name], pa.string()).dictionary_encode()
+        if name in self._labels:
+            coded = pa.array(self._labels[name], pa.string()).dictionary_encode()
             places = np.tile(coded.indices.to_numpy(), self._base.rows)
             return pa.DictionaryArray.from_arrays(pa.array(places), coded.dictionary)
         column = one_array(self._base.column(name))
@@ -113,12 +113,12 @@ def unpivot_columns(rows: Columns, origin: str, unpivot: Unpivot, kept: Collecti
         what = f"two columns {twice[0]!r}" if twice else f"a column {hidden[0]!r} itself"
         raise FileProblem("missing_column", f"{origin} has {what}: correct unpivot")
     check_rows(origin, rows.rows * len(turned), limit)
-    said = {own: [found[group] for _, found in fits] for group, own in names.items()}
+    labels = {own: [found[group] for _, found in fits] for group, own in names.items()}
     if codes:
-        said["interval"] = _intervals(
-            origin, [found for _, found in fits], codes, list(zip(*said.values(), strict=True))
+        labels["interval"] = _intervals(
+            origin, [found for _, found in fits], codes, list(zip(*labels.values(), strict=True))
         )
-    return UnpivotedColumns(rows, turned, said, unpivot.value)
+    return UnpivotedColumns(rows, turned, labels, unpivot.value)
 
 
 def fitting_columns(columns: Sequence[str], pattern: str) -> list[tuple[str, re.Match[str]]]:

@@ -54,8 +54,8 @@ def read_workbook(origin: str, content: bytes, limit: int, shape: FileShape) -> 
     except FileProblem:
         raise
     except Exception as error:  # what a damaged workbook raises is no closed list
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise FileProblem("unreadable_file", f"{origin} is a damaged workbook: {said}") from None
+        message = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise FileProblem("unreadable_file", f"{origin} is a damaged workbook: {message}") from None
 
 
 def _check_size(origin: str, content: bytes, limit: int) -> None:

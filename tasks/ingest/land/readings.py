@@ -46,9 +46,11 @@ def land_readings(context: IngestContext, batch: SourceBatch, received_at: np.da
     near = table.near(own, context.network.interval_minutes)
     made = take_differences(near.rows, near.withdrawn, CounterRules.of(config, context.network.interval_minutes))
     blanks = [f"{count:,} {code}" for code, count in made.blanks.items()]
-    said = f"{batch.origin}: intervals of counters that are not known, and so not their stations': {', '.join(blanks)}"
+    warning = (
+        f"{batch.origin}: intervals of counters that are not known, and so not their stations': {', '.join(blanks)}"
+    )
     return replace(
-        batch, statements=made.statements, restates=True, warnings=(*batch.warnings, *([said] if blanks else []))
+        batch, statements=made.statements, restates=True, warnings=(*batch.warnings, *([warning] if blanks else []))
     )
 
 

@@ -89,16 +89,16 @@ class CountRows:
     def statements(self, rows: Int, targets: tuple[str, ...]) -> Statements:
         """Statements of some rows."""
         at = self.at(rows)
-        said = None if (self.available == UNKNOWN).all() else self.available[at]
+        available = None if (self.available == UNKNOWN).all() else self.available[at]
         counts = {
             name: (each.values[at], None if each.given.all() else each.given[at]) for name, each in self.counts.items()
         }
         station, part = (self.station[at], self.stations), (self.part[at], self.parts)
-        return Statements.from_counts(station, self.minute[at], part, said, counts, targets)
+        return Statements.from_counts(station, self.minute[at], part, available, counts, targets)
 
 
 def find_columns(
-    file: InputColumns, said: Mapping[str, ColumnSetting], targets: tuple[str, ...]
+    file: InputColumns, configured: Mapping[str, ColumnSetting], targets: tuple[str, ...]
 ) -> dict[str, tuple[str, ...]]:
     """Our name -> the file's, for what the file has; several only where they make a time.
 
@@ -107,14 +107,16 @@ def find_columns(
     """
     has = set(file.rows.names)
     times = ("minute_utc", "minute")
-    minute = next((name for name in times if name in said), next((name for name in times if name in has), times[0]))
+    minute = next(
+        (name for name in times if name in configured), next((name for name in times if name in has), times[0])
+    )
     found = {}
     for name in ("station_id", minute, *targets, "part", "available_at"):
-        column, toml = said.get(name, name), f'columns = {{ {name} = "..." }}'
+        column, toml = configured.get(name, name), f'columns = {{ {name} = "..." }}'
         if name in (minute, "available_at"):
-            if name != "available_at" or name in said or name in has:
+            if name != "available_at" or name in configured or name in has:
                 found[name] = file.find_times(time_columns(column), toml)
-        elif name in said or name in has or name == "station_id":
+        elif name in configured or name in has or name == "station_id":
             found[name] = (file.find(one_name(column), toml),)
     if not any(target in found for target in targets):
         file.require(targets[0], f'columns = {{ {targets[0]} = "..." }}')
@@ -126,7 +128,7 @@ def find_columns(
 
 
 def filter_rows(
-    file: InputColumns, said: Mapping[str, ColumnSetting], found: Mapping[str, tuple[str, ...]]
+    file: InputColumns, configured: Mapping[str, ColumnSetting], found: Mapping[str, tuple[str, ...]]
 ) -> tuple[Flags, dict[str, Flags], dict[str, str]]:
     """Rows that are read; those of each target that has a filter; and a warning per filter that nothing passes.
 
@@ -136,7 +138,7 @@ def filter_rows(
     chosen, warnings = matching(file, file.config.row_filter)
     own, asked = [target for target in found if target in file.network.targets], dict[str, Flags]()
     for target in own:
-        if own_filter := filter_of(said.get(target, target)):
+        if own_filter := filter_of(configured.get(target, target)):
             asked[target], more = matching(file, own_filter, f"columns.{target}.")
             warnings |= more
     if len(asked) == len(own):
@@ -289,8 +291,8 @@ def _availability(file: InputColumns, columns: tuple[str, ...] | None, rejection
     """Microseconds since 1970 at which each row says that it was known; `UNKNOWN` where it does not."""
     if columns is None:
         return np.broadcast_to(UNKNOWN, file.rows.rows)
-    said = file.moments(columns, file.timezone, interval=False)
-    rejections.reject(said.skipped, "nonexistent_local_time")
-    rejections.reject(np.isnat(said.utc) & ~said.blank, "bad_time")
-    rejections.reject(said.utc > pull.as_of, "in_future")
-    return said.utc.astype("datetime64[us]").astype(np.int64)
+    times = file.moments(columns, file.timezone, interval=False)
+    rejections.reject(times.skipped, "nonexistent_local_time")
+    rejections.reject(np.isnat(times.utc) & ~times.blank, "bad_time")
+    rejections.reject(times.utc > pull.as_of, "in_future")
+    return times.utc.astype("datetime64[us]").astype(np.int64)

@@ -55,7 +55,7 @@ class RowRules:
     Attributes:
         columns: our name -> the source's, as configured; a column without an entry has our name.
         rows: whether several rows of one station, minute and part add up, or the last one counts; None: the last one,
-            since nobody said otherwise.
+            as the source does not say otherwise.
         patience: rows that will be over within it are set aside, not rejected.
         share: part of rows that name none.
         unknown_part: part of what rejected rows leave unknown; None for the part of each row.
@@ -99,7 +99,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     """Judge rows of counts: of several about one station, minute, part and availability the last lands, or the sum.
 
     Raises:
-        FileProblem: if a column is missing, most rows are parts though nobody said so, coarser than the grid, or
+        FileProblem: if a column is missing, most rows are parts but not declared so, coarser than the grid, or
             readings of counters.
     """
     targets, adds_up = file.network.targets, rules.rows == "sum"
@@ -151,7 +151,7 @@ def _read(file: InputColumns, rules: RowRules, pull: Pull) -> _ReadRows:
 
 
 def _merge(file: InputColumns, rules: RowRules, read: _ReadRows, shown: list[str]) -> tuple[Merged, tuple[str, ...]]:
-    """What lands of the rows, and a warning where rows replaced others though nobody said which one counts.
+    """What lands of the rows, and a warning where rows replaced others though the source does not say which one counts.
 
     Raises:
         FileProblem: if rows are readings of counters, or most are parts.
@@ -174,10 +174,10 @@ def _merge(file: InputColumns, rules: RowRules, read: _ReadRows, shown: list[str
 
 
 def shown_columns(
-    file: InputColumns, columns: Mapping[str, tuple[str, ...]], said: Mapping[str, ColumnSetting]
+    file: InputColumns, columns: Mapping[str, tuple[str, ...]], configured: Mapping[str, ColumnSetting]
 ) -> dict[str, None]:
     """Columns that decide over a row, of those that were read."""
-    filters = [file.config.row_filter, *(filter_of(said.get(target, target)) for target in file.network.targets)]
+    filters = [file.config.row_filter, *(filter_of(configured.get(target, target)) for target in file.network.targets)]
     return dict.fromkeys([*(name for names in columns.values() for name in names), *columns_of(filters)])
 
 

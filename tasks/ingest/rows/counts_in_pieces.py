@@ -54,7 +54,7 @@ def validate_pieces(judge: Judge, pieces: Iterable[Columns], folder: str | None 
         folder: where rows lie that do not fit in memory; None for the system's own place.
 
     Raises:
-        FileProblem: if a column is missing, most rows are parts though nobody said so, coarser than the grid, or
+        FileProblem: if a column is missing, most rows are parts but not declared so, coarser than the grid, or
             readings of counters.
         PiecesProblem: if a piece alone does not tell what its rows mean.
     """

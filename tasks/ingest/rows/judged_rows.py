@@ -166,7 +166,7 @@ class JudgedRows:
         self.left_out += piece.left_out
         if len(rows.minute):
             before = self.unmatched
-            self.unmatched = {key: said for key, said in piece.unmatched.items() if before is None or key in before}
+            self.unmatched = {key: names for key, names in piece.unmatched.items() if before is None or key in before}
         available = None if "available_at" not in judge.columns else rows.available // 1_000_000
         due = next_due(rejections, rows.minute, judge.file.grid, available)
         self.recheck_at = min((moment for moment in (self.recheck_at, due) if moment is not None), default=None)

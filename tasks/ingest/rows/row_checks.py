@@ -30,7 +30,7 @@ _SAMPLE, _MOST_COLUMNS = 1000, 60
 
 @dataclass
 class Replacements:
-    """Rows that others replaced, numbered from the top of the input, though nobody said which one counts.
+    """Rows that others replaced, numbered from the top of the input, though the source does not say which one counts.
 
     Attributes:
         intervals: of stations, with rows.
@@ -60,8 +60,8 @@ class Replacements:
             if list(rows.names).count(name) == 1:
                 texts = as_text(cut_texts(rows.column(name).take(pa.array(numbers - first))))
                 if texts is not None:
-                    said = zip(numbers.tolist(), texts.to_pylist(), strict=True)
-                    self._texts.setdefault(name, {}).update(said)
+                    pairs = zip(numbers.tolist(), texts.to_pylist(), strict=True)
+                    self._texts.setdefault(name, {}).update(pairs)
 
     def check(self, origin: str, are_readings: bool = False) -> tuple[str, ...]:
         """A warning where there are any; what to do is another thing for readings of counters.
@@ -75,13 +75,13 @@ class Replacements:
         options = 'rows = "sum" adds them up, rows = "last" takes the last one, where chooses some'
         if are_readings:
             options = 'device = [...] names the columns that tell counters apart, rows = "last" takes the last reading'
-        said = (
+        warning = (
             f"{origin}: {self.contested:,} of {self.intervals:,} intervals of stations have several rows with "
             f"different counts{columns}: {options}"
         )
         if self.contested >= FEWEST and 2 * self.contested > self.intervals:
-            raise FileProblem("several_rows", said)
-        return (said,)
+            raise FileProblem("several_rows", warning)
+        return (warning,)
 
     def _differing(self) -> list[str]:
         """Columns in which rows differ from those that replaced them, the first few."""

@@ -178,8 +178,8 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 def _head_digest(head: dict[str, Any]) -> str:
     """Of all that a head says but its digest; bundles of earlier releases have none."""
-    said = {key: value for key, value in head.items() if key != "digest"}
-    return _digest(json.dumps(said, sort_keys=True).encode())
+    content = {key: value for key, value in head.items() if key != "digest"}
+    return _digest(json.dumps(content, sort_keys=True).encode())
 
 
 def _digest(content: bytes) -> str:

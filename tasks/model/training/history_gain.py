@@ -2,7 +2,7 @@
 
 What noise in a fit costs falls as one over the days it saw. So the oldest third has brought what twice the history
 would bring: c / (2n/3) - c / n = c / n - c / (2n). Beyond the weeks of the profile older days bring little, and nothing
-is said.
+is reported.
 """
 
 from __future__ import annotations

@@ -142,7 +142,7 @@ def place_rows(table: pa.Table, column: str, axes: tuple[Sequence[str], Sequence
 def silent_since(day: Day) -> list[int | None]:
     """UTC minutes since 1970 to which each station was observed today, of those that fell silent; 0 for never today.
 
-    Only against the network: where no station is observed, that is said of the data as a whole.
+    Only against the network: where no station is observed, that is reported of the data as a whole.
     """
     seen = np.asarray(np.isfinite(day.observed).any(axis=0))
     width = _bin_minutes(day.minutes)

@@ -26,7 +26,7 @@ def check(seen: Seen) -> Verdict:
 
 
 def _standing(grid: Grid, steps: int) -> list[Finding]:
-    """Stations that said the same count other than zero for so many steps in a row, or longer."""
+    """Stations that stated the same count other than zero for so many steps in a row, or longer."""
     findings = []
     for c, target in enumerate(grid.targets):
         length = _equal_before(grid.values[c])
@@ -44,7 +44,7 @@ def _standing(grid: Grid, steps: int) -> list[Finding]:
 
 
 def _equal_before(values: Float) -> Int:
-    """How many steps before each one [station, step] said the same, zero and what was not observed apart."""
+    """How many steps before each one [station, step] was the same, zero and what was not observed apart."""
     same = np.zeros(values.shape, dtype=bool)
     same[:, 1:] = (values[:, 1:] == values[:, :-1]) & (values[:, 1:] > 0)
     step = np.arange(values.shape[1])

@@ -1,4 +1,4 @@
-"""Sources that have said nothing for longer than they may."""
+"""Sources that sent nothing for longer than they may."""
 
 from __future__ import annotations
 
@@ -11,24 +11,23 @@ _TWO_DAYS = 2880
 
 
 def check(seen: Seen) -> Verdict:
-    """A finding a configured source whose last minute is older than its `quiet_after_minutes`, read or not."""
-    said, findings = seen.last_said(), []
+    """One finding per configured source whose last minute is older than its `quiet_after_minutes`, read or not."""
+    last_minutes, findings = seen.last_minutes(), []
     for source in seen.settings.sources:
         limit = source.quiet_after_minutes + source.latency_seconds / 60
-        minutes = silence(said.get(source.name), seen.as_of, seen.interval)
+        minutes = silence(last_minutes.get(source.name), seen.as_of, seen.interval)
         if minutes is None:
-            never = f"source {source.name!r} has never said anything"
+            never = f"source {source.name!r} has never sent anything"
             findings.append(Finding("source", source.name, None, limit, never, np.inf))
         elif minutes > limit:
-            sentence = (
-                f"source {source.name!r} has said nothing for {how_long(minutes)} (last minute {said[source.name]}Z)"
-            )
+            last = f"last minute {last_minutes[source.name]}Z"
+            sentence = f"source {source.name!r} has sent nothing for {how_long(minutes)} ({last})"
             findings.append(Finding("source", source.name, float(minutes), limit, sentence, minutes / limit))
     return Verdict(findings, f"{count_phrase(len(seen.settings.sources), 'source')} with rows of late")
 
 
 def silence(last: np.datetime64 | None, as_of: np.datetime64, interval: int) -> int | None:
-    """Whole minutes since the end of the last minute that was said; None if nothing ever was."""
+    """Whole minutes since the end of the last minute that was stated; None if nothing ever was."""
     if last is None:
         return None
     over = last.astype("datetime64[m]") + np.timedelta64(interval, "m")

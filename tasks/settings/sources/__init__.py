@@ -52,8 +52,8 @@ def _check_targets(source: BaseSource, targets: tuple[str, ...]) -> None:
         for key in source.columns:
             if key not in known:
                 raise ConfigError(f"source {source.name!r}: columns.{key} is unknown{nearest_key(key, known)}")
-        said = {target: source.columns.get(target, target) for target in targets}
-        _check_distinct(source, "columns.", {target: same_rows(columns) for target, columns in said.items()})
+        columns_of = {target: source.columns.get(target, target) for target in targets}
+        _check_distinct(source, "columns.", {target: same_rows(columns) for target, columns in columns_of.items()})
 
 
 def _check_flows(source: GbfsSource, targets: tuple[str, ...]) -> None:

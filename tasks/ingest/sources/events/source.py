@@ -48,7 +48,7 @@ class Events:
         return pull_files(self._config, self._network, pull, self._parse, self._forget)
 
     def _forget(self, file: SourceFile, pull: Pull) -> SourceBatch:
-        """A batch that takes back what a file said that is gone, and keys of files that get its events."""
+        """A batch that withdraws the statements of a file that is gone, and keys of files that get its events."""
         released = tuple[str, ...]()
         if self._config.id and pull.claims:
             no_ids, no_days = pa.array([], pa.string()), np.zeros(0, dtype="datetime64[D]")

@@ -97,10 +97,10 @@ def read_updated(origin: str, document: object) -> int:
     Raises:
         FileProblem: if it does not say so.
     """
-    said = at(document, "last_updated")
-    moment = read_moment(said)
+    stamp = at(document, "last_updated")
+    moment = read_moment(stamp)
     if moment is None:
-        shown = "none" if said is MISSING else f"{said!r:.40}"
+        shown = "none" if stamp is MISSING else f"{stamp!r:.40}"
         raise FileProblem(
             "bad_reply", f"{origin} has no last_updated in seconds or RFC 3339 (it is {shown}): it is no GBFS"
         )

@@ -97,10 +97,14 @@ class Gbfs:
         series = sorted([*(each for each in earlier if each.updated != new.updated), new], key=lambda s: s.updated)
         ended = [interval for snapshot in series for interval in counter.add(snapshot)]
         landed = _seconds(pull.done.cursor(KEY)) if pull.done else 0
-        said = self._statements(counter, ended, pull)
+        statements = self._statements(counter, ended, pull)
         about = self._empty(pull, digest=digest, stamp=None if pull.has_range else stamp)
         yield self._batch(
-            about, said, read, self._notes(counter, landed), cursor=None if pull.has_range else str(series[-1].updated)
+            about,
+            statements,
+            read,
+            self._notes(counter, landed),
+            cursor=None if pull.has_range else str(series[-1].updated),
         )
 
     def _kept_polls(self, pull: Pull) -> list[Snapshot]:
@@ -137,8 +141,8 @@ class Gbfs:
                     held = []
                 day = own
                 held.append(interval)
-        said = self._statements(counter, held, pull)
-        yield self._batch(about, said, read, self._notes(counter, 0), done=len(files))
+        statements = self._statements(counter, held, pull)
+        yield self._batch(about, statements, read, self._notes(counter, 0), done=len(files))
 
     def _moments(self, files: Sequence[SourceFile]) -> tuple[list[tuple[int, SourceFile]], str]:
         """Files by the moment of their reply, of equal moments the first one; and the fingerprint of all."""
@@ -178,7 +182,7 @@ class Gbfs:
             np.concatenate(arrays, axis=1) for arrays in zip(*((e.flows, e.seen) for e in intervals), strict=True)
         )
         given = {self._config.departures: 0, self._config.arrivals: 1}
-        said = Statements.from_counts(
+        statements = Statements.from_counts(
             (station, [counter.names[i] for i in order]),
             minute.astype(np.int64),
             (np.zeros(len(minute), dtype=np.int32), [""]),
@@ -186,13 +190,13 @@ class Gbfs:
             {target: (flows[place], seen[place]) for target, place in given.items() if target},
             targets,
         )
-        start, length = said.minute.astype("datetime64[m]"), np.timedelta64(self._network.interval_minutes, "m")
-        wanted = np.asarray(said.valid.any(axis=0) & (start + length <= pull.as_of))
+        start, length = statements.minute.astype("datetime64[m]"), np.timedelta64(self._network.interval_minutes, "m")
+        wanted = np.asarray(statements.valid.any(axis=0) & (start + length <= pull.as_of))
         if pull.start is not None:
             wanted &= start >= pull.start
         if pull.end is not None:
             wanted &= start < pull.end
-        return said.take(wanted)
+        return statements.take(wanted)
 
     def _notes(self, counter: FlowCounter, landed: int) -> Iterator[str]:
         """What changes since the polls that landed could not be counted."""
@@ -214,12 +218,17 @@ class Gbfs:
             )
 
     def _batch(
-        self, about: SourceBatch, said: Statements, read: _Read, notes: Sequence[str] | Iterator[str], **more: object
+        self,
+        about: SourceBatch,
+        statements: Statements,
+        read: _Read,
+        notes: Sequence[str] | Iterator[str],
+        **more: object,
     ) -> SourceBatch:
         lines, reasons, texts = zip(*read.rejected, strict=True) if read.rejected else ((), (), ())
         return replace(
             about,
-            statements=said,
+            statements=statements,
             accepted=read.accepted,
             rejects=Rejects.of(self.name, about.origin, list(lines), list(reasons), list(texts)),
             warnings=tuple(notes),

@@ -220,7 +220,7 @@ class Feed:
         return Reply(self._origin, content, media, headers)
 
     def _refusal(self, response: httpx.Response) -> ReplyProblem:
-        """What is said of a status that is no success."""
+        """Error text of a status that is no success."""
         status = response.status_code
         start = _start_of(response)
         passing = status in _PASSING or status >= 500
@@ -266,9 +266,9 @@ def asked_rest(headers: Mapping[str, str], as_of: np.datetime64) -> float | None
     if text.isascii() and text.isdigit():
         return float(text[:9])
 
-    def moment(said: str) -> datetime | None:
+    def moment(text: str) -> datetime | None:
         try:
-            parsed = parsedate_to_datetime(said)
+            parsed = parsedate_to_datetime(text)
         except ValueError:
             return None
         return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -115,8 +115,8 @@ def stamp_of(headers: Mapping[str, str], cursor: str | None, secrets: Sequence[s
 
     One that holds one of `secrets` is not kept.
     """
-    said = {"etag": headers.get("etag"), "modified": headers.get("last-modified")}
-    short = {key: text for key, text in said.items() if text and text.isascii() and len(text) <= LONGEST}
+    validators = {"etag": headers.get("etag"), "modified": headers.get("last-modified")}
+    short = {key: text for key, text in validators.items() if text and text.isascii() and len(text) <= LONGEST}
     known = {key: text for key, text in short.items() if not any(secret in text for secret in secrets)}
     return json.dumps({"cursor": cursor, **known}) if known else None
 

@@ -72,7 +72,7 @@ class Unpacker:
 
 
 def too_large(origin: str, limit: int) -> FileProblem:
-    """What is said of more bytes than are taken."""
+    """Error text of a body that is too large."""
     return FileProblem(
         "too_large", f"{origin} is larger than {limit:,} bytes: ask for less at a time, or raise max_bytes"
     )

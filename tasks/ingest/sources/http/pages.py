@@ -1,4 +1,4 @@
-"""One pull of a feed, page after page, until it has said all that it has."""
+"""One pull of a feed, page after page, to its end."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ class Poll:
         asked: cursor with which each was asked for.
         reached: cursor that the feed has come to.
         stamp: what to know of the last page for the next time.
-        unchanged: nothing has been said that is not known.
+        unchanged: nothing new was stated.
         cut: it was ended by a bound, and the feed has more.
         problem: what ended it, and how the answer begins that did.
         warnings: sentences for the person who reads the run.

@@ -84,13 +84,15 @@ class HttpFeed:
         return {name: f"{moment.astype('datetime64[s]')}Z" for name, moment in bounds if name and moment is not None}
 
     def _reading(self, pull: Pull) -> Reading:
-        said, targets = self._config.columns, self._network.targets
-        timed = [name for name in ("minute_utc", "minute") if name in said] or ["minute_utc", "minute"]
+        configured, targets = self._config.columns, self._network.targets
+        timed = [name for name in ("minute_utc", "minute") if name in configured] or ["minute_utc", "minute"]
         places = ["station_id", *timed, *targets]
-        wanted = [name for place in places for name in names_of(said.get(place, place))]
+        wanted = [name for place in places for name in names_of(configured.get(place, place))]
         wanted += self._config.row_filter.columns
-        extra = [name for place in ("part", "available_at") if place in said for name in names_of(said[place])]
-        spare = [name for name in ("part", "available_at") if name not in said]
+        extra = [
+            name for place in ("part", "available_at") if place in configured for name in names_of(configured[place])
+        ]
+        spare = [name for name in ("part", "available_at") if name not in configured]
         if (self._config.next or "").startswith("column:"):
             spare.append(str(self._config.next).removeprefix("column:"))
         zone = self._config.timezone or self._network.timezone

@@ -77,7 +77,7 @@ class Observed:
 
 
 def simulate(city: City, start: np.datetime64, end: np.datetime64) -> Observed:
-    """Everything ever said about the minutes from `start` to before `end` (UTC).
+    """Everything ever stated about the minutes from `start` to before `end` (UTC).
 
     Raises:
         ConfigError: if the time zone, country or subdivision is unknown.

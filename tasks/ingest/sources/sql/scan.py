@@ -124,8 +124,8 @@ class Seen:
             self.unmarked += sum(row[-2] is None for row in rows)
         due = times.astype(np.int64) // 60 * 60 + self._network.interval_minutes * 60
         if self._layout.available:
-            said = read_times(_readable(table, self._layout.available), self._layout.available_zone).utc
-            due = np.maximum(due, np.where(np.isnat(said), 0, said.astype(np.int64)))
+            available = read_times(_readable(table, self._layout.available), self._layout.available_zone).utc
+            due = np.maximum(due, np.where(np.isnat(available), 0, available.astype(np.int64)))
         ahead = ~np.isnat(times) & (due > self._now) & (not self._pull.has_range)
         soon = ahead & (due <= self._now + SOON)
         self.due = min(self.due, int(due[ahead].min(initial=_NEVER)))

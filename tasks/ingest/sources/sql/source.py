@@ -196,16 +196,16 @@ class _Reading:
         Raises:
             SourceError: if a column is missing.
         """
-        said, has = self.config.columns, self.relation.names
+        configured, has = self.config.columns, self.relation.names
         self._validate(Fetched(has, pa.table({name: pa.array([], pa.string()) for name in has})), whole=False)
         ours = ("station_id", "minute_utc", "minute", *self.network.targets, "part", "available_at")
-        wanted = {column for name in ours for column in names_of(said.get(name, name))}
+        wanted = {column for name in ours for column in names_of(configured.get(name, name))}
         times = ("minute_utc", "minute")
-        minute = next(name for name in [*(t for t in times if t in said), *(t for t in times if t in has)])
-        available = names_of(said.get("available_at", "available_at"))[0]
+        minute = next(name for name in [*(t for t in times if t in configured), *(t for t in times if t in has)])
+        available = names_of(configured.get("available_at", "available_at"))[0]
         return Layout(
             [name for name in has if name in wanted],
-            names_of(said.get(minute, minute))[0],
+            names_of(configured.get(minute, minute))[0],
             "UTC" if minute == "minute_utc" else self._timezone,
             available if available in has else None,
             self._timezone,
