@@ -58,7 +58,7 @@ def first_day_to_keep(observed: Sequence[str], today: str, days: int) -> str | N
         days: how many are kept.
     """
     past = [day for day in observed if day <= today]
-    if len(past) <= days:
+    if len(past) < days:
         return None
     by_clock = str(np.datetime64(today, "D") - days)
     return min(by_clock, past[-days])

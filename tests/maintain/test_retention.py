@@ -50,7 +50,8 @@ def configured(root: str, **keep: int) -> Settings:
     [
         (DAYS, "2024-07-18", 10, "2024-07-08"),
         (DAYS, "2024-07-18", 199, "2024-01-01"),
-        (DAYS, "2024-07-18", 200, None),
+        (DAYS, "2024-07-18", 200, "2023-12-31"),  # as many as there are: what is older than all of them goes
+        (DAYS, "2024-07-18", 201, None),
         ([], "2024-07-18", 1, None),
         (DAYS, "2024-07-20", 10, "2024-07-09"),  # the feed stopped: ten observed days stay
         (DAYS, "2124-07-18", 10, "2024-07-09"),  # a clock a century ahead
@@ -165,8 +166,12 @@ def test_a_clock_a_century_ahead_removes_what_was_asked_for_and_no_more(root: st
     assert [held(store)[table][1] for table in ("forecasts", "scores", "rejects", "minutes")] == [10, 20, 5, 30]
 
 
+@pytest.mark.parametrize(
+    ("as_of", "left"),
+    [(NOON, 191), (NOON + np.timedelta64(30, "D"), 190)],  # fed until now, and fed no more for a month
+)
 def test_a_day_of_observations_goes_before_its_minutes_so_that_a_crash_leaves_no_truth_without_grounds(
-    tmp_path: Path,
+    tmp_path: Path, as_of: np.datetime64, left: int
 ) -> None:
     class Cut(Store):
         def delete(self, path: str) -> None:
@@ -177,11 +182,11 @@ def test_a_day_of_observations_goes_before_its_minutes_so_that_a_crash_leaves_no
     filled(str(tmp_path))
     settings = configured(str(tmp_path), minutes=190)
     with pytest.raises(StoreError):
-        retain(settings, Cut(str(tmp_path)), NOON)
+        retain(settings, Cut(str(tmp_path)), as_of)
     store = Store(str(tmp_path))
-    assert (held(store)["observations"][1], held(store)["minutes"][1]) == (191, 200)
-    retain(settings, store, NOON)
-    assert held(store)["minutes"][1] == 191
+    assert (held(store)["observations"][1], held(store)["minutes"][1]) == (left, 200)
+    retain(settings, store, as_of)
+    assert held(store)["minutes"][1] == left
     assert not (tmp_path / f"minutes/service_date={DAYS[0]}").exists()
 
 
