@@ -103,7 +103,7 @@ def inside(root: Path, as_of: str) -> None:
 
 
 def history(root: Path, stations: int, weeks: int) -> None:
-    """Write a feed, a file a week, and take it in."""
+    """Write a feed, one file per week, and ingest it."""
     feed, grid = root / "feed", city(stations, weeks)
     feed.mkdir(parents=True)
     width = 7 * 1440

@@ -46,7 +46,7 @@ def tune(
         trials: configs to try in all, those of earlier runs included.
         limit_minutes: no trial starts after so many minutes.
         every_minutes: minutes between origins.
-        retrain_days: days between retrainings; a hopeless trial is given up after one of them.
+        retrain_days: days between retrainings; a trial that cannot win is pruned after one of them.
         name: folder of the result under reports/tune in the data root; model and days by default.
     """
     settings, _ = begin(None)

@@ -50,7 +50,7 @@ PAGE = 100
 async def settle(client: PrefectClient, deployments: Collection[UUID]) -> dict[str, int]:
     """Mark runs whose process died as crashed, and cancel scheduled runs that were missed.
 
-    Call it before a runner of these deployments is started: then no run of theirs is at work.
+    Call it before a runner of these deployments is started: then no run of theirs is running.
 
     Returns:
         Number of runs per outcome: crashed, restarted, cancelled, kept.

@@ -69,7 +69,7 @@ def is_about_champion(body: bytes, model: str) -> bool:
 class Receiver:
     """Listens on a free port of loopback, and calls `moved` in a thread of its own after genuine calls.
 
-    Calls that come while `moved` is at work are answered by one more call of it.
+    Calls that come while `moved` runs are answered by one more call of it.
 
     Args:
         model: name of the registered model.

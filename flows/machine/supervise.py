@@ -42,7 +42,7 @@ class Supervisor:
         environment: of all of them.
         logs: folder of their log files.
         say: called with one line for people whenever something happens.
-        busy: names what is at work when everything is stopped.
+        busy: names what is running when everything is stopped.
     """
 
     def __init__(
@@ -169,7 +169,7 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def running_flows(api: str) -> list[str]:
-    """Names of flow runs that are at work, none where the server does not answer within a second."""
+    """Names of flow runs that are running, none where the server does not answer within a second."""
     query = {"flow_runs": {"state": {"type": {"any_": ["RUNNING"]}}}, "limit": 20}
     try:
         user, colon, password = os.environ.get("PREFECT_API_AUTH_STRING", "").partition(":")

@@ -3,7 +3,7 @@
 A forecast needs the profile of 27 hours, the next one of the same hours but for some minutes; each minute takes two
 dozen days to make. Past days seldom change, so the profile lies in `derived/profile.arrow` with all that it was made
 of: the settings, the holidays, and the content of every past day by its SHA-256. Where any of that is another, or the
-file is damaged, the profile is made anew; deleting it costs one forecast a second.
+file is damaged, the profile is made again; deleting it costs the next forecast a second of time.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def read_kept(store: Store, origins: Origins) -> KeptProfile | None:
 
 
 def write_kept(store: Store, profile: KeptProfile, origins: Origins) -> None:
-    """Keep a profile; where that fails the next forecast makes it anew."""
+    """Keep a profile; where that fails the next forecast makes it again."""
     head = origins.head() | {"start": str(profile.start), "stations": profile.stations}
     names = [(f"target_{number}", pa.float32()) for number in range(len(profile.values))]
     schema, buffer = pa.schema(names, metadata={"nexthour": json.dumps(head)}), io.BytesIO()

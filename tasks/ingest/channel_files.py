@@ -1,4 +1,4 @@
-"""Files of extra channels, read whole: one row a minute (and station), with or without a time of availability."""
+"""Files of extra channels, read whole: one row per minute (and station), with or without a time of availability."""
 
 from __future__ import annotations
 

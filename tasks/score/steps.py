@@ -96,7 +96,7 @@ def score_forecasts(
         rest_of_day=rest_figures(rest),
     )
     log.info(
-        "%d issues of %d days are scored, %d hours anew, %d pending", report.origins, len(days), hours, report.pending
+        "%d issues of %d days are scored, %d hours again, %d pending", report.origins, len(days), hours, report.pending
     )
     return report
 

@@ -2,7 +2,7 @@
 
 A forecast needs some hours of many past days. Taking them from an array takes a tenth of the time of decoding a day's
 rows and placing each. The copy lies beside the minute file, names the content that it was made of and the SHA-256 of
-its own, and is disposable: one that does not fit, or is damaged, is made anew; one that cannot be written is done
+its own, and is disposable: one that does not fit, or is damaged, is made again; one that cannot be written is done
 without.
 """
 

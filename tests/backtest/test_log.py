@@ -1,4 +1,4 @@
-"""A backtest in MLflow: one run, a run a model beneath it, figures to chart, the same again once."""
+"""A backtest in MLflow: one run, with a child run per model, figures to chart, the same again once."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def configured(root: str, **keep: int) -> Settings:
         ([*DAYS, "2124-07-18"], "2124-07-18", 10, "2024-07-10"),  # and a batch that believed it
         ([*DAYS, "2124-07-18"], "2024-07-18", 10, "2024-07-08"),  # the clock is right again
         (DAYS, "2023-07-18", 10, None),  # a clock behind all that was observed
-        (DAYS[::7], "2024-07-18", 10, DAYS[::7][-10]),  # one day a week
+        (DAYS[::7], "2024-07-18", 10, DAYS[::7][-10]),  # one day per week
     ],
 )
 def test_a_day_goes_when_it_is_old_and_enough_later_ones_were_observed(

@@ -38,7 +38,7 @@ def config(root: Path, back_days: int = 3, interval: int = 1) -> Settings:
 
 
 def observe(root: Path, grid: Grid, batch: str = "a", received: str = "2024-03-20") -> None:
-    """Write a grid's observed minutes as one batch a service day, and fold them."""
+    """Write a grid's observed minutes as one batch per service day, and fold them."""
     store = Store(str(root))
     _, s, m = np.nonzero(np.isfinite(grid.values[:1]) | np.isfinite(grid.values[1:]))
     minute = grid.minutes[m]

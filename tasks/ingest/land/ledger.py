@@ -115,7 +115,7 @@ class SourceLedger:
         self._written |= {entry.key: entry for entry in entries}
 
     def pending_days(self) -> dict[str, list[str]]:
-        """Service days still to be folded, by the note that lists them: of runs at work, and of runs cut off."""
+        """Service days still to be folded, by the note that lists them: of running runs, and of interrupted ones."""
         notes = {path: self._store.read_json(path) for path in self._store.files(self._pending, ".json")}
         return {path: days for path, days in notes.items() if isinstance(days, list)}
 

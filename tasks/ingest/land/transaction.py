@@ -24,7 +24,7 @@ class LedgerTransaction:
 
     @property
     def earlier_days(self) -> set[str]:
-        """Service days that other runs, cut off or still at work, left to be folded."""
+        """Service days that other runs, interrupted or still running, left to be folded."""
         return {day for days in self._earlier_notes.values() for day in days}
 
     def get(self, key: str) -> Entry | None:

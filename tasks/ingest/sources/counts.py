@@ -30,7 +30,7 @@ class Counts:
         self.name, self._config, self._network = config.name, config, network
 
     def pull(self, pull: Pull) -> Iterator[SourceBatch]:
-        """One batch a file.
+        """One batch per file.
 
         Raises:
             SourceError: if no file matches.

@@ -116,7 +116,7 @@ class NextHourLstm(BaseArchitecture):
         rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
         log.notes["base"] = choose_base(config.base, features, split)
         base = fit_start(log.notes["base"], features, split, seed)
-        given = Given(scales, base.judged if base else None)
+        given = Given(scales, base.for_validation if base else None)
         log.notes |= base.notes if base else {}
         train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, given)
         held = self._draw(features, split.validation, config.max_validation, "validation", rng, None, given)

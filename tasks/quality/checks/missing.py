@@ -20,9 +20,9 @@ def check(seen: Seen) -> Verdict:
     findings: list[Finding] = []
     hours, last = 0, seen.hourly_days[-1].today.day
     for each in seen.hourly_days:
-        judged = _over(each, seen, bool(each.today.day < last))
-        hours += int(judged.sum())
-        lacking = (_excess(each) > seen.config.missing_share) & judged
+        checked = _over(each, seen, bool(each.today.day < last))
+        hours += int(checked.sum())
+        lacking = (_excess(each) > seen.config.missing_share) & checked
         everywhere = lacking.mean(axis=0) > 0.5 if len(each.stations) >= FEW else np.zeros(lacking.shape[1], bool)
         share = _missing(each, each.today).max(axis=0)
         if everywhere.any():

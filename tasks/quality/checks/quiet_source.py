@@ -23,7 +23,7 @@ def check(seen: Seen) -> Verdict:
             last = f"last minute {last_minutes[source.name]}Z"
             sentence = f"source {source.name!r} has sent nothing for {how_long(minutes)} ({last})"
             findings.append(Finding("source", source.name, float(minutes), limit, sentence, minutes / limit))
-    return Verdict(findings, f"{count_phrase(len(seen.settings.sources), 'source')} with rows of late")
+    return Verdict(findings, f"{count_phrase(len(seen.settings.sources), 'source')} with recent rows")
 
 
 def silence(last: np.datetime64 | None, as_of: np.datetime64, interval: int) -> int | None:

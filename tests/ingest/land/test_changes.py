@@ -297,6 +297,6 @@ def events_header() -> tuple[str, ...]:
 
 
 def event_rows(ends: dict[str, list[tuple[datetime, str]]]) -> list[tuple[str, ...]]:
-    """A row an end, the other end missing."""
+    """One row per end, the other end missing."""
     entries: list[tuple[str, ...]] = [(f"{t.isoformat()}Z", station, "", "") for t, station in ends["entries"]]
     return entries + [("", "", f"{t.isoformat()}Z", station) for t, station in ends["exits"]]

@@ -59,10 +59,10 @@ def test_what_judges_the_trees_has_not_seen_the_validation_days() -> None:
     linear = fit_linear(FEATURES, town.SPLIT, LINEAR)
     train = linear.drawn[0]
     assert train.origins.max() <= town.SPLIT.train[-1]
-    rows = hour_rows(train.rows, correct(train.rows, linear.judged.own), train.truth, linear.weights[0])
-    assert [grow_trees(of_target, CONFIG, 7).data for of_target in rows] == [t.data for t in fit.judged.trees]
-    assert fit.fitted.trees[0].data != fit.judged.trees[0].data
-    assert fit.fitted.weights == fit.judged.weights
+    rows = hour_rows(train.rows, correct(train.rows, linear.for_validation.own), train.truth, linear.weights[0])
+    assert [grow_trees(of_target, CONFIG, 7).data for of_target in rows] == [t.data for t in fit.for_validation.trees]
+    assert fit.fitted.trees[0].data != fit.for_validation.trees[0].data
+    assert fit.fitted.weights == fit.for_validation.weights
 
 
 def test_a_target_that_nobody_counted_is_left_as_the_ridge_has_it() -> None:

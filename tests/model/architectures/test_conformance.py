@@ -52,7 +52,7 @@ LOGS: dict[str, FitLog] = {}
 
 @functools.cache
 def fitted(name: str) -> Forecaster:
-    """One fit a session and architecture, its log in `LOGS`."""
+    """One fit per session and architecture, its log in `LOGS`."""
     LOGS[name] = FitLog()
     return fit(name, town.grid(), log=LOGS[name])
 

@@ -1,4 +1,4 @@
-"""Sources of events: one row a tap or trip, counted where and when each of its ends stands."""
+"""Sources of events: one row per tap or trip, counted where and when each of its ends stands."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Events:
         self.name, self._config, self._network = config.name, config, network
 
     def pull(self, pull: Pull) -> Iterator[SourceBatch]:
-        """One batch a service day of a file.
+        """One batch per service day of a file.
 
         Raises:
             SourceError: if no file matches.

@@ -44,7 +44,7 @@ class Simulate:
         )
 
     def pull(self, pull: Pull) -> Iterator[SourceBatch]:
-        """One batch a UTC day: what became known since the last pull, the history of the city at first."""
+        """One batch per UTC day: what became known since the last pull, the history of the city at first."""
         cursor = pull.done.cursor(_KEY) if pull.done and not pull.has_range else None
         since = np.datetime64(cursor, "s") if cursor else None
         about = empty_batch(self.name, _KEY, _ORIGIN, self._network.targets, digest=str(pull.as_of), appends=True)

@@ -26,12 +26,12 @@ class BoostedFit:
     """What a fit brought.
 
     Attributes:
-        judged: fitted on the training origins alone: what others may compare with on validation days.
+        for_validation: fitted on the training origins alone; for comparisons on validation days.
         fitted: the forecaster, fitted on the validation origins, too.
         notes: the weights of the trees.
     """
 
-    judged: BoostedForecaster
+    for_validation: BoostedForecaster
     fitted: BoostedForecaster
     notes: dict[str, Any]
 
@@ -43,12 +43,12 @@ def fit_boosted(features: Features, split: Split, config: BoostedConfig, seed: i
         HistoryError: if there are no training or no validation origins, or no training hour has a count.
     """
     linear = fit_linear(features, split, LinearConfig())
-    trees = _grow(_rows(linear.judged, linear.drawn[:1], linear.weights[:1]), config, seed)
-    powers = _learn_powers(linear.judged, trees, linear.drawn[1], linear.weights[1])
+    trees = _grow(_rows(linear.for_validation, linear.drawn[:1], linear.weights[:1]), config, seed)
+    powers = _learn_powers(linear.for_validation, trees, linear.drawn[1], linear.weights[1])
     both = _grow(_rows(linear.fitted, linear.drawn, linear.weights), config, seed)
     notes = {f"trees_weight_{t}": power for t, power in zip(features.grid.targets, powers, strict=True)}
     return BoostedFit(
-        BoostedForecaster(linear.judged, trees, powers),
+        BoostedForecaster(linear.for_validation, trees, powers),
         BoostedForecaster(linear.fitted, both, powers, linear.fitted.phi),
         notes,
     )

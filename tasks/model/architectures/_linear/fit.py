@@ -58,14 +58,14 @@ class LinearFit:
     """What a fit brought.
 
     Attributes:
-        judged: fitted on the training origins alone, without a spread: what others may compare with on validation days.
+        for_validation: fitted on the training origins alone, without a spread; for comparisons on validation days.
         fitted: the forecaster, fitted on the validation origins, too.
         drawn: what it was fitted on: training and validation origins.
         weights: of the rows of both, per target, float32 [origin, station].
         notes: the penalties that were chosen, and how many rows there were.
     """
 
-    judged: LinearForecaster
+    for_validation: LinearForecaster
     fitted: LinearForecaster
     drawn: tuple[Drawn, Drawn]
     weights: tuple[list[Float], list[Float]]
@@ -103,21 +103,23 @@ def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
     enough = max(float(days), 1.0) * len(grid.stations) ** 0.5
     strengths = tuple(s for s in STRENGTHS if s >= LEAST_DAYS / enough)
     chosen = [choose_penalties(*pair, strengths) for pair in zip(train, held, strict=True)]
-    judged = _forecaster(features, [fit_bins(rows, *c) for rows, c in zip(train, chosen, strict=True)])
+    for_validation = _forecaster(features, [fit_bins(rows, *c) for rows, c in zip(train, chosen, strict=True)])
     both = [_join(*pair) for pair in zip(train, held, strict=True)]
     fitted = _forecaster(features, [fit_bins(rows, *c) for rows, c in zip(both, chosen, strict=True)])
     notes: dict[str, Any] = {"training_rows": both[0].weight.size}
     for target, (strength, own) in zip(grid.targets, chosen, strict=True):
         notes |= {f"penalty_{target}": strength, f"station_penalty_{target}": min(own, 1e9)}
-    fitted = replace(fitted, phi=_spread(features, drawn, judged, config))
-    return LinearFit(judged, fitted, drawn, ([r.weight for r in train], [r.weight for r in held]), notes)
+    fitted = replace(fitted, phi=_spread(features, drawn, for_validation, config))
+    return LinearFit(for_validation, fitted, drawn, ([r.weight for r in train], [r.weight for r in held]), notes)
 
 
-def _spread(features: Features, drawn: Sequence[Drawn], judged: LinearForecaster, config: LinearConfig) -> Spread:
+def _spread(
+    features: Features, drawn: Sequence[Drawn], for_validation: LinearForecaster, config: LinearConfig
+) -> Spread:
     """Spread around the means, by target and station."""
     truth, mean = (
         np.concatenate(side, axis=1)
-        for side in ([d.truth for d in drawn], [correct(d.rows, judged.own) for d in drawn])
+        for side in ([d.truth for d in drawn], [correct(d.rows, for_validation.own) for d in drawn])
     )
     phi = dispersion(truth, mean, config.dispersion_prior).tolist()
     stations = features.grid.stations

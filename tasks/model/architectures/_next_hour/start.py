@@ -24,12 +24,12 @@ class FittedStart:
     """A start, twice.
 
     Attributes:
-        judged: fitted on the training origins alone, so that the validation days may weigh the network beside it.
+        for_validation: fitted on the training origins alone, so that validation days can weigh the network beside it.
         fitted: on the validation origins, too.
         notes: how far its trees correct it, where it has some.
     """
 
-    judged: StartForecaster
+    for_validation: StartForecaster
     fitted: StartForecaster
     notes: dict[str, Any]
 
@@ -54,10 +54,10 @@ def fit_start(base: Base, features: Features, split: Split, seed: int) -> Fitted
     """
     if base == "boosted_level":
         boosted = fit_boosted(features, split, BoostedConfig(), seed)
-        return FittedStart(boosted.judged, boosted.fitted, boosted.notes)
+        return FittedStart(boosted.for_validation, boosted.fitted, boosted.notes)
     if base == "linear_level":
         linear = fit_linear(features, split, LinearConfig())
-        return FittedStart(linear.judged, linear.fitted, {})
+        return FittedStart(linear.for_validation, linear.fitted, {})
     return None
 
 

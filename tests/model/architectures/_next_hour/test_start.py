@@ -25,7 +25,7 @@ def test_a_start_is_read_from_a_bundle_as_it_was_fitted(base: Base, kind: type, 
     assert isinstance(again, kind)
     tensors = FEATURES.tensors(town.SPLIT.holdout)
     np.testing.assert_array_equal(again.mean(tensors), start.fitted.mean(tensors))
-    assert np.abs(start.judged.mean(tensors) / np.maximum(again.mean(tensors), 1e-6) - 1).max() > 1e-4
+    assert np.abs(start.for_validation.mean(tensors) / np.maximum(again.mean(tensors), 1e-6) - 1).max() > 1e-4
 
 
 def test_trees_help_until_the_history_is_as_long_as_the_weekly_lags_reach() -> None:
