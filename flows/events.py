@@ -23,6 +23,7 @@ TARGET_FAILED, TARGET_RECOVERED = "nexthour.publish.failed", "nexthour.publish.r
 CHAMPION_CHANGED = "nexthour.champion.changed"
 REJECTED = "nexthour.challenger.rejected"
 APPROVAL_ASKED = "nexthour.challenger.waits"
+UNANSWERED = "nexthour.challenger.unanswered"
 WAITING = "nexthour.retrain.waiting"
 NOTHING_LANDED, LANDED = "nexthour.ingest.nothing_landed", "nexthour.ingest.landed"
 SILENT, BACK = "nexthour.source.silent", "nexthour.source.back"
@@ -88,6 +89,10 @@ EVENTS = {
     APPROVAL_ASKED: Text(
         "The gate would promote a challenger, and a person decides.",
         "{network}: version {version} waits for a person: {reason}",
+    ),
+    UNANSWERED: Text(
+        "A challenger waited for a person in vain: the champion stays.",
+        "{network}: version {version} was not promoted, and the champion stays: {reason}",
     ),
     WAITING: Text(
         "A retraining ended without training, as there is too little history.",

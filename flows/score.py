@@ -7,10 +7,13 @@ The pipelines are `score` and `follow_champion` in flows/pipelines/loop.py: Pref
 2. `control_error`     tasks/score/             the hourly error against its control limits
 3. `log_live`          tasks/score/             the same as live metrics in MLflow
 4. `follow_registry`   tasks/model/promotion/   take over a champion that a person chose in MLflow
+
+A promotion that nobody decided on is reported by it, too; see flows/approval.py.
 """
 
 from __future__ import annotations
 
+from flows.approval import close_unanswered
 from flows.common import begin, day_span
 from flows.outcomes import emit_score_events
 from flows.parameters import Day, Moment
@@ -36,4 +39,5 @@ def score(
     report = loop.score(settings, moment, *day_span(settings, first_day, last_day))
     followed = loop.follow_champion(settings, moment)
     emit_score_events(settings, report, live=as_of is None)
+    close_unanswered(settings)
     publish_artifact(score_document(report, followed), "score", "How the live forecasts did")

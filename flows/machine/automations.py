@@ -69,7 +69,7 @@ ON_EVENTS = (
     _Event("error out of control", (events.OUT_OF_CONTROL, events.IN_CONTROL), "The live error left its limits."),
     _Event("alert", (events.ALERT_OPENED, events.ALERT_CLOSED), "Many people are likely, or far more came.", "station"),
     _Event("champion changed", (events.CHAMPION_CHANGED,), "Another version publishes."),
-    _Event("promotion waits", (events.APPROVAL_ASKED,), "A person decides on a promotion."),
+    _Event("promotion waits", (events.APPROVAL_ASKED, events.UNANSWERED), "A person decides on a promotion."),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flows.reports.document import Alert, Document
+from flows.reports.document import Alert, Document, MarkdownOnly
 
 PREFIX = "Flow run encountered an exception: "
 AGAIN = "What was written stays. The same run again goes on from there: nothing is written twice."
@@ -27,3 +27,16 @@ def failure_document(flow: str, state: str, message: str, known: bool) -> Docume
     else:
         remedy = "Look at the logs of this run for the line before it, and run nexthour doctor on the machine."
     return Document(f"{flow}: {state}", [Alert(state.upper(), text or "no reason was given"), remedy, AGAIN])
+
+
+def unanswered_document(version: str, why: str, decision: str) -> Document:
+    """A promotion that waited for a person in vain.
+
+    Args:
+        version: that waited.
+        why: nobody decided.
+        decision: what was to be decided, as Markdown.
+    """
+    stays = f"Version {version} was not promoted: {why}. The champion stays, and version {version} is a challenger."
+    remedy = f"To let it publish all the same: nexthour promote {version}, or a run of promote."
+    return Document("retrain: nobody decided", [Alert("UNANSWERED", stays), remedy, MarkdownOnly(decision)])

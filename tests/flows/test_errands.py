@@ -13,6 +13,7 @@ import pytest
 
 from flows.machine.forms import fill_form
 from tasks.settings.toml_file import load_settings
+from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables.minutes import last_minute
 
@@ -149,6 +150,49 @@ def test_a_promotion_waits_for_a_person_across_processes(town: Path, monkeypatch
     assert done.is_completed(), done.message
     assert "promoted by a person" in done.message
     assert json.loads((town / "root/bundles/champion.json").read_text())["by"] == "person"
+
+
+def test_a_promotion_that_nobody_decides_on_leaves_the_champion_and_says_so(
+    town: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+    from prefect.exceptions import Pause
+    from prefect.states import Failed
+
+    from flows import approval, events
+    from tasks.model.steps import RetrainReport
+
+    said: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(events, "emit", lambda settings, name, payload, **_: said.append((name, payload)))
+    waits = RetrainReport.__new__(RetrainReport)
+    for name, value in {"version": "7", "reason": "it wins", "decision": "| table |"}.items():
+        object.__setattr__(waits, name, value)
+    before = (town / "root/bundles/champion.json").read_bytes()
+    run = submit("retrain")
+    with get_client(sync_client=True) as client:
+
+        def suspend(settings: Settings, *_: Any) -> None:
+            approval.await_person(settings, np.datetime64("2024-03-03T22:00"), approval.remember(settings, waits))
+
+        monkeypatch.setattr("flows.retrain.loop.retrain", suspend)
+        with pytest.raises(Pause):
+            execute(run)
+        settings = load_settings()
+        assert approval.close_unanswered(settings) == []  # it still waits
+        # what the server does once the time of the form is over
+        expired: Any = Failed(message="The flow was paused and never resumed.")
+        client.set_flow_run_state(run.id, expired, force=True)
+        assert execute(submit("score")).is_completed()
+        found = client.read_artifacts(
+            artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
+        )
+    stays = "Version 7 was not promoted: nobody decided within 20 hours. The champion stays"
+    assert [stays in str(each.data) and "nexthour promote 7" in str(each.data) for each in found] == [True]
+    asked = [payload for name, payload in said if name == events.UNANSWERED]
+    assert asked == [{"version": "7", "reason": "nobody decided within 20 hours"}]
+    assert approval.close_unanswered(settings) == []
+    assert (town / "root/bundles/champion.json").read_bytes() == before
 
 
 def test_another_architecture_is_trained_on_a_span_and_a_person_promotes_and_rolls_back(town: Path) -> None:

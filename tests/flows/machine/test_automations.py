@@ -20,6 +20,7 @@ from prefect.events.actions import DoNothing
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.settings import get_current_settings
 from prefect.states import Completed, Crashed, Failed, Pending, Running
+from pydantic import SecretStr
 
 from flows import events
 from flows.deployments import TAG
@@ -67,7 +68,8 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 assert self.headers["content-type"] == "application/json"
-                texts.append(json.loads(self.rfile.read(int(self.headers["content-length"])))["text"])
+                said = json.loads(self.rfile.read(int(self.headers["content-length"])))
+                texts.append(said["text"] if "text" in said else f"{said['title']}: {said['message']}")
                 self.send_response(200)
                 self.end_headers()
 
@@ -265,13 +267,32 @@ def test_the_webhook_is_in_no_answer_of_the_server_and_not_readable_in_its_datab
     assert not any(TOKEN.encode() in path.read_bytes() for path in files)
 
 
+def test_a_block_for_notifications_is_sent_the_same_messages_and_its_address_stays_in_it(
+    client: SyncPrefectClient, receiver: Receiver, settings: Settings
+) -> None:
+    from prefect.blocks.notifications import SlackWebhook
+
+    # An address that is not Slack's goes to Apprise, which sends JSON there.
+    SlackWebhook(url=SecretStr(receiver.url.replace("http://", "json://"))).save("ops", overwrite=True)
+    through = settings.model_copy(
+        update={"notify": settings.notify.model_copy(update={"block": "slack-webhook/ops", "webhook": None})}
+    )
+    assert f"{PREFIX}champion changed" in register(through, SHORT)
+    events.emit(settings, events.CHAMPION_CHANGED, {**PAYLOAD, "version": "sent by a block"})
+    message = events.EVENTS[events.CHAMPION_CHANGED].message
+    told = message.format_map({"network": NETWORK, **PAYLOAD, "version": "sent by a block"})
+    assert receiver.wait("sent by a block") == f"Nexthour: {told}"
+    assert TOKEN not in client.request("POST", "/automations/filter", json={}).text
+    assert register(through, SHORT) == []
+
+
 def test_without_a_notifier_automations_are_there_and_a_missing_block_is_named(
     client: SyncPrefectClient, settings: Settings
 ) -> None:
     missing = settings.model_copy(
-        update={"notify": settings.notify.model_copy(update={"block": "slack-webhook/ops", "webhook": None})}
+        update={"notify": settings.notify.model_copy(update={"block": "slack-webhook/nobody", "webhook": None})}
     )
-    with pytest.raises(ConfigError, match="Prefect has no block slack-webhook/ops"):
+    with pytest.raises(ConfigError, match="Prefect has no block slack-webhook/nobody"):
         register(missing, SHORT)
     names = register_names(client)
     register(Settings(data_root=settings.data_root, network=settings.network), SHORT)
