@@ -24,6 +24,7 @@ from flows.runs import publish_artifact, reported_flow
 from tasks.errors import SourceError
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
+from tasks.storage.store import Store
 
 
 @reported_flow("ingest")
@@ -52,12 +53,22 @@ def ingest(
             source=source,
             start=start,
             end=end,
+            backfill=_is_new(settings),
             look_back=np.timedelta64(look_back_hours, "h") if look_back_hours else None,
             progress=current_progress(),
         )
     except NothingRead as error:
         report = error.report
     report_ingest(settings, report, "ingest", source, live=as_of is None)
+
+
+def _is_new(settings: Settings) -> bool:
+    """Whether nothing is there and all is simulated: then the history of the city counts as known when it happened.
+
+    Feeds of a real network state themselves what they still have.
+    """
+    simulated = all(source.kind == "simulate" for source in settings.sources)
+    return simulated and not Store(settings.data_root).partitions("minutes")
 
 
 def report_ingest(settings: Settings, report: IngestReport, flow: str, source: str | None, live: bool) -> None:

@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import PrefectClient
@@ -29,7 +28,6 @@ from prefect.states import Cancelled, Crashed, Scheduled
 from flows.machine.runner import WarmRunner
 from tasks.model.steps import champion_pointer
 from tasks.settings.tree import Settings
-from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +43,7 @@ DIED = "Its process ended with the runner; a later run does what it had not fini
 AGAIN = "Its process ended with the runner; it is started again and goes on where it was."
 MISSED = "Missed while nothing ran here; one later run does the work of all that were missed."
 PAGE = 100
+MEETINGS, MEETING_SECONDS = 120, 5.0
 
 
 async def settle(client: PrefectClient, deployments: Collection[UUID]) -> dict[str, int]:
@@ -125,21 +124,30 @@ def _any(deployments: Collection[UUID]) -> FlowRunFilterDeploymentId:
 
 
 async def catch_up(settings: Settings, runner: WarmRunner) -> None:
-    """Ingest once, then forecast once; then train and forecast again, if there is no champion yet.
-
-    A network without any minutes takes the history of a simulated city as known when it happened; feeds of a real
-    network say themselves what they still have.
-    """
-    store = Store(settings.data_root)
+    """Ingest once, then forecast once; then train and forecast again, if there is no champion yet."""
     try:
-        is_new = not store.partitions("minutes") and all(source.kind == "simulate" for source in settings.sources)
-        runs: list[tuple[str, dict[str, Any]]] = [("backfill" if is_new else "ingest", {}), ("forecast", {})]
+        runs = ["ingest", "forecast"]
         if champion_pointer(settings) is None:
-            runs += [("retrain", {}), ("forecast", {})]
+            runs += ["retrain", "forecast"]
         while not runner.started:
             await asyncio.sleep(0.2)
-        for flow, parameters in runs:
-            log.info("caught up: %s ended as %s", flow, await runner.run_now(f"{flow}/{flow}", parameters))
+        for flow in runs:
+            log.info("caught up: %s ended as %s", flow, await _run_once(runner, flow))
     # Schedules go on without it, whatever keeps it from the server.
     except Exception:
         log.exception("catching up failed; the schedules go on")
+
+
+async def _run_once(runner: WarmRunner, flow: str) -> str:
+    """Run a flow to its end; returns the name of its last state.
+
+    An ingest that meets the one of the present minute is cancelled. It is started again until that one is over, since
+    what follows needs what it brings.
+    """
+    state = await runner.run_now(f"{flow}/{flow}")
+    for _ in range(MEETINGS if flow == "ingest" else 0):
+        if state != "Cancelled":
+            break
+        await asyncio.sleep(MEETING_SECONDS)
+        state = await runner.run_now(f"{flow}/{flow}")
+    return state

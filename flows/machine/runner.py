@@ -125,12 +125,12 @@ class WarmRunner(Runner):
         self._scheduled_run_poller._resolve_starter = starter
         return self
 
-    async def run_now(self, deployment: str, parameters: dict[str, Any]) -> str:
+    async def run_now(self, deployment: str) -> str:
         """Run a deployment and wait for its end; returns the name of the state in which it ended.
 
         The run is looked for at once, and not only at the next poll.
         """
-        run = await arun_deployment(deployment, parameters=parameters, timeout=0, as_subflow=False)
+        run = await arun_deployment(deployment, timeout=0, as_subflow=False)
         await self._scheduled_run_poller._get_and_submit_flow_runs()
         ended = await self._client.read_flow_run(run.id)
         while ended.state is None or not ended.state.is_final():

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,8 @@ from prefect.settings import get_current_settings
 from prefect.states import Cancelling, Completed, Late, Paused, Pending, Running, Scheduled
 
 from flows.deployments import DEPLOYMENTS
-from flows.machine.recover import settle
+from flows.machine.recover import catch_up, settle
+from tasks.settings.tree import Settings
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
 
@@ -152,3 +154,20 @@ def test_more_missed_runs_than_one_page_holds_are_all_cancelled(monkeypatch: pyt
             assert (await settle(client, [forecast]))["cancelled"] == 8
 
     asyncio.run(scene())
+
+
+def test_a_catch_up_that_meets_the_ingest_of_the_minute_waits_for_its_end_before_it_forecasts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.machine.recover.MEETING_SECONDS", 0)
+    ends, ran = ["Cancelled", "Cancelled", "Completed"], list[str]()
+
+    class Runner:
+        started = True
+
+        async def run_now(self, deployment: str) -> str:
+            ran.append(deployment.partition("/")[0])
+            return ends.pop(0) if deployment == "ingest/ingest" else "Cancelled"
+
+    asyncio.run(catch_up(Settings(data_root=str(tmp_path)), Runner()))  # type: ignore[arg-type]
+    assert ran == ["ingest", "ingest", "ingest", "forecast", "retrain", "forecast"]
