@@ -24,13 +24,20 @@ import numpy as np
 import psutil
 from common import report
 
+from flows.machine.environment import BRIEF_EVENTS
+
 SETTINGS = """
 data_root = "."
 sources = [{ name = "city", kind = "simulate", stations = 20, weeks = 20 }]
 retrain = { minimum_days = 10000 }
 """
-PARTS = {"prefect server start": "Prefect server", "uvicorn": "MLflow server", "machine.serve": "runner"}
-MINUTES_A_DAY = 1440
+PARTS = {
+    "prefect server start": "Prefect server",
+    "uvicorn": "MLflow server",
+    "machine.serve": "runner",
+    "flows.api": "reading interface",
+}
+EVENTS = ("events", "event_resources")
 
 
 def free_port() -> int:
@@ -64,13 +71,24 @@ def memory_mb(top: psutil.Process) -> tuple[float, float]:
     return sum(m.rss for m in found) / 1e6, sum(m.pss for m in found) / 1e6
 
 
-def used_bytes(database: Path) -> int:
-    """Bytes of a SQLite database that hold something."""
+def used_bytes(database: Path) -> dict[str, int]:
+    """Bytes of the rows and indexes of each table of a SQLite database."""
     with closing(sqlite3.connect(database)) as connection:
-        pages, free, size = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        found = connection.execute(
+            "SELECT tbl_name, sum(pgsize - unused) FROM dbstat JOIN sqlite_master USING (name) GROUP BY tbl_name"
         )
-    return int((pages - free) * size)
+        return {str(table): int(size) for table, size in found}
+
+
+def brief_share(database: Path, moment: str) -> float:
+    """Share of the events since a moment, by their bytes, that go after an hour."""
+    size = "length(payload) + length(resource) + length(related)"
+    with closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            f"SELECT event, sum({size}) FROM events WHERE occurred >= ? GROUP BY event", [moment.replace("T", " ")]
+        ).fetchall()
+    brief = sum(int(bytes_) for event, bytes_ in rows if event in BRIEF_EVENTS)
+    return brief / max(1, sum(int(bytes_) for _, bytes_ in rows))
 
 
 def runs_since(api: str, moment: str) -> list[dict[str, Any]]:
@@ -83,6 +101,12 @@ def lag_seconds(run: dict[str, Any]) -> float:
     """Seconds from the scheduled to the actual start."""
     due, began = (datetime.fromisoformat(run[key]) for key in ("expected_start_time", "start_time"))
     return (began - due).total_seconds()
+
+
+def largest(grown: dict[str, int]) -> list[str]:
+    """Tables without those of events that grew most."""
+    others = [table for table in grown if table not in EVENTS]
+    return sorted(others, key=lambda table: -grown[table])[:6]
 
 
 def wait_until_quiet(root: Path, top: psutil.Process) -> float:
@@ -112,13 +136,17 @@ def measure_machine(root: Path, minutes: float) -> dict[str, object]:
                 time.sleep(1)
                 peaks.append(memory_mb(top))
             seconds, after = time.monotonic() - began, cpu_seconds(top)
-            grown, runs = used_bytes(root / "prefect/prefect.db") - bytes_before, runs_since(api, moment)
+            bytes_after, runs = used_bytes(root / "prefect/prefect.db"), runs_since(api, moment)
+            share = brief_share(root / "prefect/prefect.db", moment)
         finally:
             stopping = time.monotonic()
             process.send_signal(signal.SIGTERM)
             process.wait()
     spent = {name: after[name] - before.get(name, 0.0) for name in after}
     lags = np.array([lag_seconds(run) for run in runs])
+    grown = {table: size - bytes_before.get(table, 0) for table, size in bytes_after.items()}
+    brief = share * sum(grown.get(table, 0) for table in EVENTS)
+    days = seconds / 86_400
     resident, shared_once = np.array(peaks).T
     return {
         "load of the machine (one minute)": os.getloadavg()[0],
@@ -131,8 +159,10 @@ def measure_machine(root: Path, minutes: float) -> dict[str, object]:
         "resident MB, median": float(np.median(resident)),
         "resident MB, shared pages once, median": float(np.median(shared_once)),
         "resident MB, shared pages once, peak": float(shared_once.max()),
-        "database bytes per run": grown / max(1, len(runs)),
-        "database MB per day before anything expires": grown / 1e6 * MINUTES_A_DAY * 60 / seconds,
+        "database bytes per run": sum(grown.values()) / max(1, len(runs)),
+        "database MB per day before anything expires": sum(grown.values()) / 1e6 / days,
+        "database MB per day that stay longer than an hour": (sum(grown.values()) - brief) / 1e6 / days,
+        **{f"of these {table}": grown[table] / 1e6 / days for table in largest(grown)},
         "start lag s, median": float(np.median(lags)) if len(lags) else float("nan"),
         "start lag s, 99th percentile": float(np.quantile(lags, 0.99)) if len(lags) else float("nan"),
         "seconds to stop": time.monotonic() - stopping,

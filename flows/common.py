@@ -11,12 +11,14 @@ import numpy as np
 from prefect.context import FlowRunContext, TaskRunContext
 from prefect.logging.handlers import APILogHandler
 
+from flows.deployments import FREQUENT
 from flows.progress_artifact import ProgressArtifact
 from tasks.clock import day_bounds, parse_moment
 from tasks.contracts import Progress
 from tasks.errors import ConfigError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
+from tasks.stepping import record_steps
 from tasks.storage.roots import folder_here
 from tasks.storage.store import Store
 from tasks.tables.format import check_format
@@ -34,9 +36,22 @@ def begin(as_of: datetime | None) -> tuple[Settings, np.datetime64]:
     holds what our modules log.
     """
     send_logs_to_prefect()
+    record_steps(not _is_frequent())
     settings = load_settings()
     check_format(Store(settings.data_root))
     return settings, to_utc(as_of, settings) if as_of else now()
+
+
+def _is_frequent() -> bool:
+    """Whether a schedule started this run, and starts another one within the hour.
+
+    Nobody looks at most of these runs, whose task runs would be half of what is recorded of a day. A run that a person
+    starts has them.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow is None or not context.flow_run.auto_scheduled:
+        return False
+    return context.flow.name in FREQUENT
 
 
 def now() -> np.datetime64:

@@ -62,6 +62,11 @@ class Schedule:
         """Time zone of the cron, given that of the network."""
         return network if self.local else "UTC"
 
+    @property
+    def is_frequent(self) -> bool:
+        """Whether it names several minutes of an hour."""
+        return len(cron_values(self.cron.split()[0], 0, 59)) > 1
+
     def next_run(self, moment: np.datetime64, network: str) -> np.datetime64:
         """First whole minute after a moment at which it runs, UTC; within a year.
 
@@ -230,6 +235,9 @@ DEPLOYMENTS = (
 
 TIME_LIMITS = {item.flow: item.time_limit for item in DEPLOYMENTS}
 """Seconds that a run of a flow may take: its own time limit, that of its job, and when `doctor` says that it hangs."""
+
+FREQUENT = frozenset(item.flow for item in DEPLOYMENTS if any(each.is_frequent for each in item.schedules))
+"""Flows that a schedule starts several times per hour."""
 
 
 def next_run(flow: str, moment: np.datetime64, network: str) -> np.datetime64 | None:

@@ -15,11 +15,11 @@ import pytest
 from tasks.errors import ConfigError, HistoryError, ModelError, SourceError, StoreError
 from tasks.grid import Grid
 from tasks.settings.tree import Settings
-from tasks.stepping import in_flow_run, step
+from tasks.stepping import in_flow_run, record_steps, step
 
 OUTSIDE = """
 import sys
-from tasks.stepping import in_flow_run, step
+from tasks.stepping import in_flow_run, record_steps, step
 
 @step("add", retries=2, timeout_seconds=5)
 def add(a: int, *, b: int = 1) -> int:
@@ -143,6 +143,33 @@ def test_what_may_pass_is_tried_again_and_what_a_person_must_mend_is_not() -> No
 
     in_a_flow(body)
     assert [tried.count(type(error)) for error in (*passing, *lasting)] == [3, 3, 3, 1, 1, 1]
+
+
+@pytest.mark.usefixtures("prefect_harness")
+def test_steps_that_are_not_recorded_leave_no_task_run_and_are_tried_again_all_the_same() -> None:
+    tried: list[type[Exception]] = []
+
+    @step("read", retries=2, retry_delay_seconds=0)
+    def read(error: Exception) -> int:
+        tried.append(type(error))
+        if len(tried) < 3 or isinstance(error, ConfigError):
+            raise error
+        return len(tried)
+
+    def body() -> tuple[int, Any]:
+        from prefect.runtime import flow_run
+
+        record_steps(False)
+        done = read(StoreError("not yet"))
+        with pytest.raises(ConfigError, match="no such source"):
+            read(ConfigError("no such source"))
+        record_steps(True)
+        read(OSError("passing"))
+        return done, flow_run.id
+
+    done, run = in_a_flow(body)
+    assert (done, tried) == (3, [StoreError] * 3 + [ConfigError, OSError])
+    assert recorded(run, 1) == [("read", "COMPLETED")]
 
 
 @pytest.mark.usefixtures("prefect_harness")

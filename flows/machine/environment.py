@@ -32,15 +32,25 @@ CALM = {  # what the server looks for every 5 to 20 seconds by itself, it may se
     "PREFECT_SERVER_SERVICES_FOREMAN_LOOP_SECONDS": "60",
     "PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS": "30",
     "PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_SERVICES_REPOSSESSOR_LOOP_SECONDS": "60",
+    "PREFECT_SERVER_EVENTS_PROACTIVE_GRANULARITY": "PT30S",
     "PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS": "30",
     "MALLOC_ARENA_MAX": "2",  # threads of a server that waits need no memory of their own (glibc)
+}
+TERSE = {  # what the servers of one machine need not ask each other for, and records that may come together
+    "PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED": "false",
+    "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "10",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_BATCH_SIZE": "100",
+    "PREFECT_SERVER_SERVICES_EVENT_PERSISTER_READ_BATCH_SIZE": "20",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "50",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "20",
 }
 DATABASE_VARIABLE = "PREFECT_API_DATABASE_CONNECTION_URL"
 DAY_SECONDS = 86_400
 BRIEF_EVENTS = (
     *(f"prefect.artifact{kind}.{act}" for kind in ("", "-collection") for act in ("created", "updated")),
     *(f"prefect.task-run.{state}" for state in ("Pending", "Running", "Completed", "Failed", "Cached")),
-    *(f"prefect.flow-run.{state}" for state in ("Scheduled", "Late", "Pending", "Submitting", "Running")),
+    *(f"prefect.flow-run.{state}" for state in ("Scheduled", "Late", "Pending", "Submitting", "Running", "Completed")),
     "prefect.flow-run.heartbeat",
     "prefect.log.write",
 )
@@ -61,6 +71,8 @@ def server_environment(settings: Settings) -> dict[str, str]:
     return {
         **QUIET,
         **CALM,
+        **TERSE,
+        "PREFECT_CLIENT_CSRF_SUPPORT_ENABLED": os.environ.get("PREFECT_SERVER_API_CSRF_PROTECTION_ENABLED", "false"),
         "PREFECT_HOME": str(state_folder(settings) / "prefect"),
         DATABASE_VARIABLE: database_url(settings),
         **_retention(settings),
@@ -86,7 +98,8 @@ def database_url(settings: Settings) -> str:
 def _retention(settings: Settings) -> dict[str, str]:
     """How long the server keeps what; it looks every quarter of an hour.
 
-    The events of an artifact repeat its whole content, those of tasks and heartbeats are needed for minutes only.
+    The events of an artifact repeat its whole content; those of tasks, heartbeats and of runs that end well repeat what
+    stands in the records of the run.
     """
     brief = dict.fromkeys(BRIEF_EVENTS, BRIEF_SECONDS)
     return {

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import flows.cli.deploy  # noqa: F401  (it registers its command)
 from flows.cli.app import app
-from flows.deployments import DEPLOYMENTS, FlowDeployment, Schedule, next_run
+from flows.deployments import DEPLOYMENTS, FREQUENT, FlowDeployment, Schedule, next_run
 from flows.machine.environment import HEARTBEAT
 from flows.machine.version import code_version
 from tasks.settings.toml_file import load_settings
@@ -108,6 +108,10 @@ def test_the_minutes_of_ingest_are_all_minutes_of_a_day_on_which_clocks_change_e
 def test_a_schedule_in_utc_does_not_know_the_networks_clock(schedule: Schedule) -> None:
     start = datetime(2027, 11, 7, tzinfo=UTC)
     assert fire(schedule, "America/Chicago", start, DAY / 2) == fire(schedule, "Asia/Kolkata", start, DAY / 2)
+
+
+def test_flows_that_run_several_times_per_hour_are_known() -> None:
+    assert {"ingest", "forecast"} == FREQUENT
 
 
 @pytest.mark.parametrize("item", DEPLOYMENTS, ids=lambda item: item.flow)

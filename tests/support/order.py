@@ -63,6 +63,7 @@ TOGETHER = {
 LONGEST = (
     *TOGETHER,
     "flows/machine/test_end_to_end.py",
+    "flows/machine/test_machine_on_postgres.py",
     "torture/test_torture.py",
     "torture/test_power.py",
     "torture/test_objects.py",

@@ -31,6 +31,7 @@ SLOW = {
     "flows/machine/test_fork_server.py": "processes",
     "flows/machine/test_forms.py": "Prefect and a browser",
     "flows/machine/test_job_templates.py": "Prefect",
+    "flows/machine/test_machine_on_postgres.py": "PostgreSQL and processes",
     "flows/machine/test_prefect_database.py": "PostgreSQL and Prefect",
     "flows/machine/test_recover.py": "Prefect",
     "flows/machine/test_supervise.py": "processes",
@@ -109,6 +110,7 @@ SLOW = {
     "torture/test_objects.py": "a server",
     "torture/test_torture.py": "processes",
     "tracking/test_provenance.py": "processes",
+    "tracking/test_retention_elsewhere.py": "PostgreSQL and MLflow",
     "tracking/test_runs.py": "MLflow",
 }
 """Path below `tests/`, or path::test -> why it is slow. A path stands for all tests of the file."""

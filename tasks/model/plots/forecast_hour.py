@@ -50,5 +50,5 @@ def draw_forecast_hour(settings: Settings, forecasts: pa.Table, station: str, ta
         timezone=network.timezone,
     )
     out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=110)
+    figure.savefig(out, format="png", dpi=88)
     return out.getvalue()

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
+from support.machine import ROOT, Machine, running_machine
 
-ROOT = Path(__file__).parents[3]
-NEXTHOUR = [sys.executable, "-c", "from flows.cli.main import main; main()"]
 SETTINGS = """
 data_root = "."
 network = { timezone = "Europe/Berlin" }
@@ -31,80 +23,10 @@ gate = { baselines = ["weekday_mean"] }
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass
-class Machine:
-    """A running `up`."""
-
-    root: Path
-    port: int
-    process: subprocess.Popen[bytes]
-    command: list[str]
-    api: int
-    client: httpx.Client
-
-    def until(self, what: str, found: Callable[[], Any], seconds: float = 240) -> Any:
-        """Wait for something; on time-out the logs say why it did not come."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                if result := found():
-                    return result
-            except (httpx.HTTPError, OSError, ValueError, psutil.Error):
-                pass
-            time.sleep(0.25)
-        logs = "\n".join(path.read_text()[-3000:] for path in [self.root / "up.log", *self.root.glob("logs/*.log")])
-        raise AssertionError(f"{what} did not come within {seconds} s:\n{logs}")
-
-    def ask(self, path: str, **body: Any) -> Any:
-        """What Prefect's API answers to a POST."""
-        return self.client.post(f"http://127.0.0.1:{self.port}/api/{path}", json=body).raise_for_status().json()
-
-    def read(self, path: str) -> Any:
-        """A JSON file of the data root."""
-        return json.loads((self.root / path).read_text())
-
-    def child(self, part: str) -> int:
-        """Process id of a child, by a part of its command line."""
-        children = psutil.Process(self.process.pid).children()
-        return next((c.pid for c in children if part in " ".join(c.cmdline())), 0)
-
-    def run(self, flow: str, **parameters: Any) -> None:
-        """Start a run as the form of the UI would, and wait until it has completed."""
-        named = self.client.get(f"http://127.0.0.1:{self.port}/api/deployments/name/{flow}/{flow}").raise_for_status()
-        made = self.ask(f"deployments/{named.json()['id']}/create_flow_run", parameters=parameters)
-        one = {"flow_runs": {"id": {"any_": [made["id"]]}}}
-        self.until(f"a run of {flow}", lambda: self.ask("flow_runs/filter", **one)[0]["state_type"] == "COMPLETED")
-
-    def states(self) -> dict[str, int]:
-        """Number of runs per state."""
-        counts: dict[str, int] = {}
-        for run in self.ask("flow_runs/filter", limit=200):
-            counts[run["state_name"]] = counts.get(run["state_name"], 0) + 1
-        return counts
-
-
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    root = tmp_path_factory.mktemp("machine")
-    (root / "nexthour.toml").write_text(SETTINGS)
-    port, mlflow, api = free_port(), free_port(), free_port()
-    command = [*NEXTHOUR, "up", "--data-root", str(root), "--prefect-port", str(port), "--mlflow-port", str(mlflow)]
-    command += ["--api-port", str(api)]
-    with (root / "up.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stderr=log, env=os.environ)
-    try:
-        with httpx.Client(timeout=30, verify=False) as client:  # certificates take longer to read than an answer
-            yield Machine(root, port, process, command, api, client)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-            process.wait(30)
+    with running_machine(tmp_path_factory.mktemp("machine"), SETTINGS) as machine:
+        yield machine
 
 
 def test_a_forecast_is_published_by_a_baseline_first_and_by_a_trained_champion_later(machine: Machine) -> None:
@@ -137,6 +59,20 @@ def test_forecasts_are_scored_when_their_hour_is_over(machine: Machine) -> None:
     machine.run("forecast", as_of=past.isoformat())
     machine.run("score")
     assert list(machine.root.glob("scores/*/*.parquet"))
+
+
+def test_the_steps_of_a_scheduled_minute_are_no_task_runs_and_those_of_a_run_by_hand_are(machine: Machine) -> None:
+    def task_runs(run: str) -> list[str]:
+        return [found["name"] for found in machine.ask("task_runs/filter", flow_runs={"id": {"any_": [run]}})]
+
+    def scheduled() -> list[str]:
+        wanted = {"state": {"type": {"any_": ["COMPLETED"]}}, "name": {"like_": "ingest"}}
+        return [run["id"] for run in machine.ask("flow_runs/filter", flow_runs=wanted) if run["auto_scheduled"]]
+
+    by_hand = machine.start("ingest")
+    machine.until("its task runs", lambda: any("ingest source" in name for name in task_runs(by_hand)))
+    minutely = machine.until("a scheduled run", scheduled)
+    assert [task_runs(run) for run in minutely] == [[]] * len(minutely)
 
 
 def test_a_server_that_is_killed_comes_back_and_schedules_go_on(machine: Machine) -> None:
