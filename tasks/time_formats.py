@@ -15,6 +15,8 @@ SERIAL = "excel"
 """Name of the format of a spreadsheet's numbers: days since 30 December 1899, on the wall clock."""
 MINUTE_OF_DAY, SECOND_OF_DAY = "minute_of_day", "second_of_day"
 """Words that stand in a format for a time of day as one number: 555 or 33300 for 09:15."""
+HOUR_OF_DAY, DAY_FRACTION = "decimal_hour", "day_fraction"
+"""Words that stand in a format for a time of day with a fraction: 9.25 or 0.3854167 for 09:15."""
 SLOT = re.compile(r"slot_(\d{1,4})min_from_([01])")
 """Word that stands in a format for the number of a slot of the day, or of the hour if the format has one: its minutes,
 and whether the first one is 0 or 1. 38 is 09:15 as slot_15min_from_1."""
@@ -34,6 +36,8 @@ _COMPOUND = {
     "%X": "%H:%M:%S",
     MINUTE_OF_DAY: "%1",
     SECOND_OF_DAY: "%2",
+    HOUR_OF_DAY: "%9",
+    DAY_FRACTION: "%0",
     "buddhist_year": "%5",
     "roc_year": "%6",
     "reiwa_year": "%7",
@@ -83,6 +87,8 @@ _TEXTS = {
     "%": "%",
     "1": r"(?P<dayminute>\d{1,4})(?:\.0+)?",
     "2": r"(?P<daysecond>\d{1,6})(?:\.0+)?",
+    "9": r"(?P<dayhour>\d{1,2}(?:[.,]\d{1,17})?)",
+    "0": r"(?P<dayfraction>[01](?:[.,]\d{1,17})?|[.,]\d{1,17})",
     "3": r"(?P<hour>\d{0,2}?)(?P<minute>\d{1,2})(?:\.0+)?",
     "4": r"(?P<hour>\d{0,2}?)(?P<minute>\d{0,2}?)(?P<second>\d{1,2})(?:\.0+)?",
     "5": r"(?P<buddhist>2[45]\d{2})",
@@ -104,6 +110,7 @@ DATES = (
     *("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%Y %m %d"),
     *(f"{a}{sep}{b}{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")) for a, b in (("%d", "%m"), ("%m", "%d"))),
     *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
+    *("%d%b%Y", "%d%b%y"),
     *("%Y\u5e74%m\u6708%d\u65e5", "%Y\ub144 %m\uc6d4 %d\uc77c"),
     *("%G-W%V-%u", "%GW%V%u"),
     *("%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),
@@ -112,9 +119,15 @@ DATES = (
 CLOCKS = (
     *("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%I:%M:%S%p", "%I:%M%p", "%I %p", "%I%p"),
     *("%p %I:%M:%S", "%p %I:%M", "%p%I:%M:%S", "%p%I:%M", "%H.%M", "%Hh%M", "%Hh", "%H%M", "%H%M%S", "%H"),
+    *("%H.%M.%S", "%H.%M.%S.%f", "%I.%M.%S %p", "%I.%M.%S.%f %p", "%H:%M Uhr", "%H:%M:%S Uhr", "%H.%M Uhr"),
     *("%H\u6642%M\u5206", "%H\u65f6%M\u5206", "%H\uc2dc %M\ubd84", "%H\u6642", "%H\u65f6", "%H\uc2dc"),
 )
 """Formats of a time of day that are suggested."""
+CLOCK_FIRST = (
+    *("%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %Z %Y"),
+    *(f"{clock} {date}" for clock, date in product(("%H:%M", "%H:%M:%S"), DATES)),
+)
+"""Formats of a date and a time of day, the latter not behind the former, that are suggested."""
 PERIODS = tuple(
     f"{clock}{between}*"
     for clock, between in product(
@@ -227,10 +240,8 @@ def check_format(text: str) -> None:
             f"time format {text!r} has no whole date: give year, month and day, as in %d/%m/%Y %H:%M "
             f"(numbers since 1970 are {', '.join(EPOCHS)}; days of a spreadsheet are {SERIAL})"
         )
-    if (
-        not any(f"<{name}>" in pattern for name in ("hour", "hour12", "dayminute", "daysecond"))
-        and "<slot" not in pattern
-    ):
+    hours = ("hour", "hour12", "dayminute", "daysecond", "dayhour", "dayfraction")
+    if not any(f"<{name}>" in pattern for name in hours) and "<slot" not in pattern:
         raise ConfigError(f"time format {text!r} has no hour, and would put everyone at midnight: add %H:%M")
     if ("<hour12>" in pattern) != ("<half>" in pattern):
         raise ConfigError(f"time format {text!r}: %I and %p need one another (05:00 PM), %H stands alone (17:00)")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from tasks.ingest.reasons import explain
 from tasks.ingest.rejects import Sample
-from tasks.ingest.rows.format_times import read_both_ways, suggest_formats
+from tasks.ingest.rows.suggest_formats import read_both_ways, suggest_formats
 
 SHOWN = 40
 HARMLESS = ("duplicate_event", "in_future")

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.ingest.formats.binary_kinds import is_binary
 from tasks.ingest.formats.encodings import to_utf8
 from tasks.ingest.formats.fixed_width import rule_of
 from tasks.ingest.formats.header_rows import join_header
@@ -16,9 +17,10 @@ from tasks.ingest.formats.json_records import read_json
 from tasks.ingest.formats.workbook import first_rows, fits_sheet, is_sheet_file
 from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.groups import has_groups
+from tasks.ingest.inspect.words import hints_at
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
-from tasks.ingest.rows.format_times import fitting_formats
+from tasks.ingest.rows.suggest_formats import fitting_formats
 from tasks.settings.shapes import DELIMITERS
 from tasks.time_formats import DATES
 
@@ -26,6 +28,9 @@ _DELIMITERS = ",;\t|"
 _LINES = 400
 _ENDS = 1 << 16
 _MOST_ABOVE, _MOST_BELOW, _SOME = 30, 10, 20
+_FAR_LONGER = 5
+_NAMED, _SURE = 3, 3
+_ROLES = ("station", "time", "hour", "entry", "exit", "count", "direction")
 _WESTERN = frozenset("àâäáãåçéèêëíìîïñóòôöõøúùûüÿœæßÀÂÄÁÃÅÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØÚÙÛÜŒÆ°’–€§«»º\u00a0")
 _ENCODINGS = ("cp1252", "cp1250", "cp1251", "gb18030", "big5", "shift_jis", "euc_kr")
 
@@ -56,7 +61,7 @@ def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
         return _sheet_layout(content, keys)
     if content.lstrip()[:1] == b"{" and "records" not in keys:
         return Layout({**keys, **_records(content)})
-    if content.startswith((b"PAR1", b"PK", b"\xd0\xcf\x11\xe0")) or content.lstrip()[:1] in (b"[", b"{"):
+    if is_binary(content) or content.lstrip()[:1] in (b"[", b"{"):
         return Layout(dict(keys))
     encoding = _encoding(content) if "encoding" not in keys else keys["encoding"]
     if isinstance(encoding, Question):
@@ -119,24 +124,26 @@ def _table_start(rows: Sequence[Sequence[Any]]) -> int | None:
 
 
 def _records(content: bytes) -> dict[str, str]:
-    """Key of the only array of objects in a JSON object; none where there is no such array, or several."""
+    """Key of the array of objects in a JSON object, or of the one that is far longer than the others; else none."""
     try:
         document = read_json("", content)
     except FileProblem:
         return {}
     found = _arrays(document, "") if isinstance(document, dict) else []
-    return {"records": found[0]} if len(found) == 1 else {}
+    longest = sorted(found, key=lambda each: -each[1])
+    sure = len(found) == 1 or (len(found) > 1 and longest[0][1] >= _FAR_LONGER * longest[1][1])
+    return {"records": longest[0][0]} if sure else {}
 
 
-def _arrays(document: dict[str, Any], path: str, depth: int = 4) -> list[str]:
-    """Dotted paths of arrays of objects."""
-    found = []
+def _arrays(document: dict[str, Any], path: str, depth: int = 4) -> list[tuple[str, int]]:
+    """Dotted paths of arrays of objects, and their lengths."""
+    found = list[tuple[str, int]]()
     for name, value in document.items():
         below = f"{path}.{name}" if path else name
         if isinstance(value, dict) and depth:
             found += _arrays(value, below, depth - 1)
         elif isinstance(value, list) and value and isinstance(value[0], dict):
-            found.append(below)
+            found.append((below, len(value)))
     return found
 
 
@@ -153,10 +160,26 @@ def _encoding(content: bytes) -> str | Question:
     western = "".join(strange).encode("latin-1").decode("cp1252", "replace")
     if set(western) <= _WESTERN:
         return "cp1252"
+    if known := _encoding_of_words(content):
+        return known
     word = next(iter(re.findall(rb"[^\s,;|\t]*[\x80-\xff][^\s,;|\t]*", content)), b"")[:40]
     readings = [(name, word.decode(name, "replace")) for name in _ENCODINGS]
     shown = [(name, read) for name, read in readings if "\ufffd" not in read]
     return Question("--encoding", "The text is not UTF-8: in which encoding are its names as you know them?", shown)
+
+
+def _encoding_of_words(content: bytes) -> str | None:
+    """The one encoding in which names of the first lines are words for stations, times and people; None without one."""
+    hits = dict[str, int]()
+    for name in _ENCODINGS:
+        try:
+            lines = content[:_ENDS].decode(name, "replace").splitlines()[:_NAMED]
+        except UnicodeError:
+            continue
+        names = [field for line in lines for field in re.split(f"[{_DELIMITERS}]", line) if not field.isascii()]
+        hits[name] = sum(any(hints_at(field, role) for role in _ROLES) for field in names)
+    first, second = sorted(hits, key=lambda name: -hits[name])[:2]
+    return first if hits[first] >= _SURE and hits[first] > hits[second] else None
 
 
 def _lines(top: Sequence[str], bottom: Sequence[str], keys: dict[str, Any]) -> dict[str, Any]:

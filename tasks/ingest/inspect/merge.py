@@ -9,7 +9,7 @@ from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
-from tasks.ingest.rows.format_times import read_both_ways
+from tasks.ingest.rows.suggest_formats import read_both_ways
 from tasks.time_formats import ISO
 
 _TIMES = ("minute", "time")

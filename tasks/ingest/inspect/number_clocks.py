@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.ingest.inspect.words import words_of
-from tasks.time_formats import MINUTE_OF_DAY, SECOND_OF_DAY
+from tasks.time_formats import DAY_FRACTION, HOUR_OF_DAY, MINUTE_OF_DAY, SECOND_OF_DAY
 
 _FEWEST_HOURS = 3
 _MINUTES = frozenset({"minute", "minutes", "min", "mins"})
@@ -22,6 +23,8 @@ _LATEST = 28
 _LENGTHS = (60, 30, 20, 15, 10, 5)
 """Minutes of the slots into which days are cut."""
 _FEWEST_SLOTS = 8
+_OFF_MINUTE = 0.25
+"""Minutes by which a fraction that was rounded may miss the minute that it means."""
 
 
 def find_number_clocks(name: str, values: Sequence[str]) -> tuple[str, ...]:
@@ -35,7 +38,7 @@ def find_number_clocks(name: str, values: Sequence[str]) -> tuple[str, ...]:
     """
     whole = [re.sub(r"\.0+$", "", value) for value in values]
     if not whole or not all(re.fullmatch(r"\d{1,6}", value) for value in whole):
-        return ()
+        return _find_fractions(values)
     numbers, words = np.unique([int(value) for value in whole]), {*words_of(name)}
     slots = _find_slots(numbers)
     if slots is None:
@@ -47,6 +50,24 @@ def find_number_clocks(name: str, values: Sequence[str]) -> tuple[str, ...]:
     fits = numbers.max() <= _LATEST * (60 if counted == MINUTE_OF_DAY else 3600)
     both = (found[0], counted) if found and fits and counted not in found else found
     return (*both, *slots) if both else ()
+
+
+def _find_fractions(values: Sequence[str]) -> tuple[str, ...]:
+    """Words for times of day with a fraction, decimal hours or parts of a day; both 7:15 and 7:09 may be 7.15."""
+    found = [re.fullmatch(r"(\d{0,2})(?:[.,](\d+))?", value) for value in values]
+    if not values or not all(found):
+        return ()
+    numbers = np.array([float(value.replace(",", ".")) for value in values])
+    if numbers.max() <= 1:
+        return (DAY_FRACTION,) if len(numbers) >= _FEWEST_SLOTS and _on_minutes(numbers * 1440) else ()
+    if numbers.max() > _LATEST or not _on_minutes(numbers * 60):
+        return ()
+    sixty = any((each[2] or "0")[:2].ljust(2, "0") >= "60" or len(each[2] or "") > 2 for each in found if each)
+    return (HOUR_OF_DAY,) if sixty else (HOUR_OF_DAY, "%H.%M")
+
+
+def _on_minutes(minutes: npt.NDArray[np.float64]) -> bool:
+    return bool((np.abs(minutes - np.rint(minutes)) <= _OFF_MINUTE).all())
 
 
 def _find_clocks(numbers: Int, *, padded: bool) -> tuple[str, ...]:

@@ -93,7 +93,8 @@ def _choose_counts(
             return _choose_columns(dict(zip(_targets_of(names, answers), names, strict=True)), columns)
     totals = [c for c in called if c not in ins and c not in outs and c.hints_at("count")]
     weight = next((c for c in columns.values() if c.hints_at("weight") and c.is_number and c.texts != ("1",)), None)
-    if len(found := [*totals, *ins, *outs]) == 1 and weight is None:
+    found = totals if trips else [*totals, *ins, *outs]
+    if len(found) == 1 and weight is None:
         return _choose_columns({EXITS if found[0] in outs else ENTRIES: found[0].name}, columns)
     unknown = found or [c for c in numbers if not c.hints_at("other number", "direction") and len(c.texts) > 1]
     unknown = unknown or [c for c in every if c.hints_at("count", "entry", "exit") and c.is_measured]

@@ -11,6 +11,7 @@ from tasks.arrays import Int
 from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
 from tasks.ingest.inspect.profile import Column
 
+_WAYS = (("entry", "exit"), ("exit", "entry"))
 _SHOWN = 4
 
 
@@ -40,6 +41,9 @@ def choose_stations(columns: Mapping[str, Column], taken: Sequence[str], answers
     named = [c for c in usable if c.hints_at("station")]
     starts = [c for c in named or usable if c.hints_at("start") and not c.hints_at("end")]
     ends = [c for c in named or usable if c.hints_at("end") and not c.hints_at("start")]
+    if not (starts and ends):  # of one journey: where it was entered and left
+        ways = [[c for c in named if c.hints_at(way) and not c.hints_at(other)] for way, other in _WAYS]
+        starts, ends = ways if all(ways) else (starts, ends)
     if starts and ends:
         start, end = (_identity(group, usable) for group in (starts, ends))
         return _choose(columns, start.name, end.name) if start and end else _ask(usable)

@@ -15,8 +15,9 @@ from tasks.arrays import Int
 from tasks.digits import plain_numeral
 from tasks.ingest.inspect.number_clocks import find_number_clocks
 from tasks.ingest.inspect.words import hints_at, is_value_of
-from tasks.ingest.rows.format_times import are_periods, fitting_formats, suggest_formats
 from tasks.ingest.rows.parse_times import read_times
+from tasks.ingest.rows.suggest_formats import are_periods, fitting_formats, suggest_formats
+from tasks.ingest.rows.zone_names import without_zone_name
 from tasks.time_formats import CLOCKS, EPOCHS, ISO, PERIODS, SERIAL, dates_like
 
 LOOKED_AT = 4000
@@ -32,7 +33,7 @@ _HOURLY = "%Y%m%d%H"
 _TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
 _WHOLE = re.compile(r"^\d+(\.0+)?$")
 _FRACTION = re.compile(r"^(-\d.*|\d+[.,](?!\d{3}$)(?!0*$)\d+)$")
-_OFFSET = re.compile(r"(Z|UTC|GMT|[+-]\d{2}:?\d{2})$", re.IGNORECASE)
+_OFFSET = re.compile(r"((Z|UTC|GMT|[+-]\d{2}:?\d{2})(\[[\w/+-]+\])?|\)/)$", re.IGNORECASE)
 _MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
 
 
@@ -238,7 +239,8 @@ def formats_of(values: Sequence[str]) -> tuple[str, ...]:
     """
     shapes: dict[str, list[str]] = {}
     for value in values:
-        shapes.setdefault(_shape(value), []).append(value)
+        plain = without_zone_name(value)
+        shapes.setdefault(_shape(plain), []).append(plain)
     found, unread = list[str](), 0
     for alike in sorted(shapes.values(), key=len, reverse=True)[:_SHAPES]:
         formats = [ISO] if all(_is_iso(alike)) else suggest_formats(alike)

@@ -23,6 +23,8 @@ from tasks.ingest.inspect.understood import Understood
 from tasks.ingest.inspect.wide import VALUE, turn_columns
 from tasks.ingest.inspect.written import choose_writing
 
+_MOSTLY = 0.5
+
 
 def propose(table: Table, answers: Answers) -> Proposal:
     """Keys that read a table, or what must be asked first.
@@ -49,6 +51,8 @@ def propose(table: Table, answers: Answers) -> Proposal:
     used = [*when.start.names, *(when.end.names if when.end else ())]
     places = choose_stations(columns, used, answers)
     where = places.value
+    if where and not (when.end and where.end):
+        _check_blanks([columns[name] for name in (*when.start.names, where.start)])
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
     trips = bool(when.end and where and where.end)
     people = choose_people(columns, taken, answers, trips=trips)
@@ -97,6 +101,20 @@ def _check_names(table: Table, used: Sequence[str]) -> None:
             f"{table.names.count(twice[0])} columns are called {twice[0]!r}: give each its own name, "
             f"--header '{names}' --skip-rows {skipped}"
         )
+
+
+def _check_blanks(columns: Sequence[Column]) -> None:
+    """Whether rows say when and where they are of.
+
+    Raises:
+        SourceError: if most do not.
+    """
+    for column in columns:
+        if column.blank > _MOSTLY:
+            raise SourceError(
+                f"column {column.name!r} is blank in {column.blank:.0%} of the rows: if they mean what stands above, "
+                "as in a report, fill it down before you save it"
+            )
 
 
 def _check_fixed_width(columns: Mapping[str, Column]) -> None:

@@ -15,9 +15,10 @@ from tasks.errors import ConfigError
 from tasks.ingest.inspect.profile import NEARLY, Column, formats_of
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import words_of
-from tasks.ingest.rows.format_times import are_periods
 from tasks.ingest.rows.join_times import join_times
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
+from tasks.ingest.rows.suggest_formats import are_periods
+from tasks.ingest.rows.zone_names import without_zone_name
 from tasks.time_formats import ISO, NUMBERS, SLOT, with_short_clocks
 
 _UTC = frozenset({"utc", "gmt", "zulu"})
@@ -56,6 +57,7 @@ class TimeColumns:
         """Time of each row of a table; `place` codes what must not have one time twice, for hours that come again."""
         zone = "UTC" if self.in_utc else zone
         column = time_values(table, self.names)
+        column = _without_zone_names(column) if zone == "UTC" else column
         formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
         if formats[0] in NUMBERS:
             return read_times(column.cast(pa.string()), zone, formats=formats).utc
@@ -79,6 +81,12 @@ class When:
     def formats(self) -> tuple[str, ...]:
         """Of both."""
         return tuple(dict.fromkeys([*self.start.formats, *(self.end.formats if self.end else ())]))
+
+
+def _without_zone_names(column: pa.DictionaryArray) -> pa.DictionaryArray:
+    """Times as the clocks showed them, whatever zone their texts name."""
+    plain = [without_zone_name(text) for text in column.dictionary.to_pylist()]
+    return pa.DictionaryArray.from_arrays(column.indices, pa.array(plain, pa.string())).cast(pa.string())
 
 
 def calendar_parts(columns: Mapping[str, Column]) -> tuple[str, ...]:

@@ -21,8 +21,8 @@ from tasks.ingest.inspect.time_columns import (
     time_of,
 )
 from tasks.ingest.inspect.words import words_of
-from tasks.ingest.rows.format_times import read_both_ways
-from tasks.time_formats import ISO, MINUTE_OF_DAY, SECOND_OF_DAY, SLOT
+from tasks.ingest.rows.suggest_formats import read_both_ways
+from tasks.time_formats import HOUR_OF_DAY, ISO, MINUTE_OF_DAY, SECOND_OF_DAY, SLOT
 
 _ZONE_NAMES = frozenset({"tz", "timezone", "tzname", "zeitzone", "fuseau"})
 _OF_TIME = frozenset({"date", "time", "datum", "uhrzeit", "hour", "local", "fecha", "hora", "heure", "jour"})
@@ -45,7 +45,7 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
     elif read_both_ways(when.formats):
         questions = [_both_ways(table, when)]
     elif len(_digit_clocks(when.start.formats)) > 1:
-        questions = [_ask_clock(table, when.start)]
+        return Choice(None, [_ask_clock(table, when.start)])
     said = {"time": _describe(table, when.start)} | (
         {"time of the end": _describe(table, when.end)} if when.end else {}
     )
@@ -65,10 +65,11 @@ def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choi
         return Choice(None, [Question("--time COLUMN", "No column was recognised as a time: which one is it?", shown)])
     if one := candidates if len(candidates) == 1 else _same_moments(table, candidates, answers):
         return Choice(When(one[0]))
-    starts = [c for c in candidates if _says(columns, c, "start") and not _says(columns, c, "finish", "end")]
-    ends = [c for c in candidates if _says(columns, c, "end", "finish") and not _says(columns, c, "start")]
-    if len(starts) == len(ends) == 1 and len(candidates) == 2:
-        return Choice(When(starts[0], ends[0]))
+    for first, last in ((("start",), ("end", "finish")), (("entry",), ("exit",))):
+        starts = [c for c in candidates if _says(columns, c, *first) and not _says(columns, c, *last)]
+        ends = [c for c in candidates if _says(columns, c, *last) and not _says(columns, c, *first)]
+        if len(starts) == len(ends) == 1 and len(candidates) == 2:
+            return Choice(When(starts[0], ends[0]))
     shown = [(f"--time {c.label!r}", _describe(table, c)) for c in candidates]
     text = "Several columns are times: which one says when people were counted?"
     return Choice(None, [Question("--time", text, shown)])
@@ -152,16 +153,16 @@ def _same(table: Table, one: TimeColumns, other: TimeColumns) -> bool:
 def _digit_clocks(formats: Sequence[str]) -> set[str]:
     """What formats take a time of day for that is one number."""
     words = {text.split(" ")[-1] for text in formats}
-    return words if words & {MINUTE_OF_DAY, SECOND_OF_DAY} or any(map(SLOT.fullmatch, words)) else set()
+    return words if words & {MINUTE_OF_DAY, SECOND_OF_DAY, HOUR_OF_DAY} or any(map(SLOT.fullmatch, words)) else set()
 
 
 def _ask_clock(table: Table, time: TimeColumns) -> Question:
     shown = []
     for text in time.formats:
         utc = TimeColumns(time.names, (text,), True).utc(table, "UTC")
-        first, last = (str(edge(utc[~np.isnat(utc)]))[11:16] for edge in (np.min, np.max))
-        shown.append((f'"{text}"', f"{first} to {last}"))
-    text = f"Are the numbers of {time.label} hours and minutes, a count since midnight, or numbers of slots?"
+        known = utc[~np.isnat(utc)]
+        shown += [(f'"{text}"', f"{str(known.min())[11:16]} to {str(known.max())[11:16]}")] if len(known) else []
+    text = f"Are the numbers of {time.label} hours and minutes, hours with a fraction, counts since midnight, or slots?"
     return Question("--time-format", text, shown)
 
 

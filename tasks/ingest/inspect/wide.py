@@ -18,7 +18,7 @@ from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import hints_at, is_value_of, words_of
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
-from tasks.ingest.rows.format_times import read_both_ways
+from tasks.ingest.rows.suggest_formats import read_both_ways
 from tasks.settings.shapes import Unpivot
 from tasks.time_formats import SLOT
 
@@ -38,6 +38,7 @@ _MOMENTS = (
     *_DATES,
     *(clock + rest for clock, rest in product((*_CLOCKS, *_HOURS), _RANGES)),
 )
+_TWO_CLOCKS = re.compile(r"\d{4}\D{1,4}\d{4}")
 _SIDES = ("{direction} ", "{direction}_", "{direction}-")
 
 
@@ -92,13 +93,14 @@ def _readings(numbers: Sequence[str]) -> list[_Reading]:
         return []
     prefixes = ("", _escape(_prefix(numbers))) if _prefix(numbers) else ("",)
     patterns = [prefix + text for prefix in prefixes for text in _MOMENTS]
-    patterns += [side + text for side in _SIDES for text in _CLOCKS] + [
-        text + side for side in (" {direction}", "_{direction}", "-{direction}") for text in _CLOCKS
+    moments = (*_CLOCKS, *_DATES)
+    patterns += [side + text for side in _SIDES for text in moments] + [
+        text + side for side in (" {direction}", "_{direction}", "-{direction}") for text in moments
     ]
     fits = [_Reading(text, [name for name, _ in fitting_columns(numbers, text)]) for text in patterns]
     sure = [each for each in fits if len(each.columns) >= _FEWEST and _is_sure(each)]
     most = max((len(each.columns) for each in sure), default=0)
-    best = [each for each in sure if len(each.columns) == most]
+    best = sorted((each for each in sure if len(each.columns) == most), key=lambda each: "%Y" not in each.pattern)
     ways = [each for each in best if read_both_ways([best[0].pattern, each.pattern])]
     return [best[0], *ways[:1]] if best else []
 
@@ -137,6 +139,8 @@ def _escape(text: str) -> str:
 def _is_sure(reading: _Reading) -> bool:
     """Whether names can be nothing else than times: bare digits are, where they go up by equal steps of a clock."""
     pattern = reading.pattern
+    if "%H%M" in pattern and pattern.endswith("*") and not all(map(_TWO_CLOCKS.search, reading.columns)):
+        return False  # 2024-03 is a month
     if "%Y%m%d" in pattern or re.search(r"%[HIdmbY][:./ -]%|%Hh|%p|%M *(-|–|to)", pattern):
         return all(_is_way(name, pattern) for name in reading.columns)
     digits = [re.search(r"\d+", name) for name in reading.columns]

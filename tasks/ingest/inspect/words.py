@@ -11,7 +11,7 @@ _ROLES = {
     "stazione|fermata|kiosk|dock|terminal|halte|zastavka|stanice|megallo|allomas|stacja|halt|durak|istasyon|stasiun|stasjon|asema|pysakki|"
     "hallplats|สถานี|ایستگاه|"
     "przystanek|station complex|stationid|stopid|车站|"
-    "車站|站点|站點|站名|站|駅|場站|역|역명",
+    "車站|站点|站點|站名|站|駅|駅名|場站|역|역명|станция|станции|остановка|תחנה|תחנות|المحطة|محطة",
     "place": "site|zone|location|lieu|ort|gate|gates|counter|sensor|detector|zahlstelle|punkt|point|unit|platform|"
     "entrance|place",
     "id": "id|ids|code|number|nr|no|num|nlc|uic|ref|refa|key|fk|kennung|stationid|stopid|编号|編號|번호",
@@ -22,20 +22,21 @@ _ROLES = {
     "entry": "nastup|nastupy|felszallo|felszallok|wsiadajacy|binis|pastigande|pastigende|nousijat|naik|"
     "entries|entry|entered|enter|in|ins|boarding|boardings|boarded|board|on|ons|einstieg|einstiege|einsteiger|"
     "ein|montees|montants|montant|entree|entrees|entradas|entrada|subidas|suben|ingressi|entrate|进站|進站|入站|"
-    "进|進|乗車|승차",
+    "进|進|乗車|入場|승차|вход|вошло|посадка|входы|כניסות|כניסה|עליות|الدخول|دخول|الصعود",
     "exit": "vystup|vystupy|leszallo|leszallok|wysiadajacy|inis|avstigande|avstigende|poistujat|turun|"
     "exits|exit|exited|out|outs|"
     "alighting|alightings|alighted|alight|off|offs|ausstieg|ausstiege|aussteiger|aus|"
-    "descentes|descendants|descendant|sortie|sorties|salidas|salida|saidas|bajadas|bajan|uscite|出站|出|降車|하차",
+    "descentes|descendants|descendant|sortie|sorties|salidas|salida|saidas|bajadas|bajan|uscite|出站|出|降車|出場|하차|"
+    "выход|вышло|высадка|выходы|יציאות|יציאה|ירידות|الخروج|خروج|النزول",
     "count": "count|counts|riders|rider|ridership|passengers|passenger|pax|people|persons|volume|trips|total|anzahl|"
     "fahrgaste|passagers|voyageurs|validations|vald|nb|nombre|cantidad|viajes|pasajeros|validaciones|taps|flow|"
     "patronage|usage|footfall|passeggeri|pasazerowie|人次|客流|客流量|人数|"
     "人數|人員|인원|승객",
     "start": "start|started|begin|beginning|from|origin|orig|departure|depart|pickup|checkout|begintime|starttime|"
-    "debut|inicio|beginn|anfang|von|origen|rental start|soo|起点|起點|出发|出發|"
+    "debut|inicio|beginn|anfang|von|origen|rental start|soo|ausleihe|entleihung|abholung|대여|출발|起点|起點|出发|出發|"
     "进站|進站|入站",
     "end": "end|ended|ending|to|dest|destination|arrival|arrive|dropoff|return|returned|endtime|stoptime|finish|fin|"
-    "ende|bis|destino|arrivee|until|终点|終點|到达|到達|出站",
+    "ende|bis|destino|arrivee|until|ruckgabe|abgabe|반납|도착|终点|終點|到达|到達|出站",
     "finish": "end|ended|ending|until|fin|ende|bis|endtime|finish|hasta|结束|結束",
     "direction": "direction|dir|inout|status|way|richtung|sens|sentido|type|event|action|movement|flow|kind|"
     "方向|进出|進出",
@@ -71,8 +72,9 @@ _ROLES = {
     "share": "fare|payment|class|category|categorie|titre|ticket|gate|gates|device|line|route|mode|card|product|"
     "entrance|turnstile|channel|lane|destination|dest|scp|reader|validator|tarif|billet|票种|票種|线路|線路",
     "time": "time|timestamp|ts|t|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"
-    "时间|時間|日期",
-    "hour": "hour|hr|hh|time|uhr|stunde|heure|hora|ora|saat|godzina|hodina|ora|小時|小时|시|时|時|时段|時段|시간",
+    "时间|時間|日期|日付|時刻|время|дата|שעה|תאריך|الوقت|التاريخ",
+    "hour": "час|время|שעה|الساعة|الوقت|"
+    "hour|hr|hh|time|uhr|stunde|heure|hora|ora|saat|godzina|hodina|ora|小時|小时|시|时|時|时段|時段|시간",
     "time of day": "time|hour|hhmm|hhmmss|tod|uhrzeit|uhr|zeit|stunde|heure|hora|hora minuto|horario|orario|ora|minute|"
     "minutes|min|second|seconds|sec|secs|start|begin|from|interval|slot|timeslot|period|clock|quarter|qtr|viertelstunde|intervall|tranche|"
     "franja|tramo|faixa|fascia|block|bin|时间|時間|时段|時段",
@@ -84,8 +86,24 @@ _ROLES = {
 }
 
 
+_COMPOUNDS = tuple(
+    (re.compile(pattern), plainer)
+    for pattern, plainer in (
+        (r"(?i)\bpu(?=location)", "pickup "),
+        (r"(?i)\bdo(?=location)", "dropoff "),
+        ("대여소", " station "),
+    )
+)
+"""Parts of names that are words of their own: PULocationID, and places of rental in Korean."""
+_ONE_WORD = re.compile(r"(?i)\b(pick[ _-]?up|drop[ _-]?off|check[ _-]?out)(?=$|[^a-z])")
+_NO_SIGNS = str.maketrans("", "", " _-")
+
+
 def words_of(name: str) -> tuple[str, ...]:
     """Words of a column's name: lower case, without accents, parted where case, digits or signs part them."""
+    for pattern, plainer in _COMPOUNDS:
+        name = pattern.sub(plainer, name)
+    name = _ONE_WORD.sub(lambda found: found[0].lower().translate(_NO_SIGNS), name)
     name = re.sub(
         r"(?i)\b(start|end|from|to)(?=station|time|date)|(?<=station)(?=name|id)|(?<=time)(?=ms|utc)", r"\1 ", name
     )

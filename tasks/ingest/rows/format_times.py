@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +12,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.arrays import Int
-from tasks.time_formats import AFTERNOON, CLOCKS, EPOCHS, ERAS, NUMBERS, PERIODS, SERIAL, dates_like, format_regex
+from tasks.time_formats import (
+    AFTERNOON,
+    EPOCHS,
+    ERAS,
+    NUMBERS,
+    SERIAL,
+    format_regex,
+)
 
 Times = npt.NDArray[np.datetime64]
 
@@ -36,14 +41,10 @@ _MONTHS = (
 )
 """Names of each month in English, German, French, Spanish, Italian, Portuguese, Dutch and Swedish; none means two."""
 _MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
-_BETWEEN = (" ", "T", ", ", "-", "_", "")
-_ZONES = ("", "%z", " %z", " %Z")
-_TOUCHING = ("%H%M", "%H%M%S")
 _WIDE_BLANKS = "[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}]"
-_CLOCK = r"(\d{1,2})(?:[:h.]?(\d{2}))?(?::\d{2})?h?(?: ?([ap])\.? ?m\.?)?"
-_BETWEEN_CLOCKS = "-|\N{EN DASH}|to|a|\N{LATIN SMALL LETTER A WITH GRAVE}|bis"
-_PERIOD = re.compile(rf"(?<![\d:]){_CLOCK} ?(?:{_BETWEEN_CLOCKS}) ?{_CLOCK}$")
 _FIRST_YEAR = "\N{CJK UNIFIED IDEOGRAPH-5143}"
+_NEAR_MINUTE = 15
+"""Seconds by which a rounded part of an hour or a day may miss the minute that it means."""
 _COARSE = 5
 """Seconds by which four digits of a day may miss."""
 
@@ -164,6 +165,10 @@ def _seconds(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[n
     if "dayminute" in fields or "daysecond" in fields:
         second = _whole(fields.get("daysecond"), rows) + 60 * _whole(fields.get("dayminute"), rows)
         hour, minute, second = second // 3600, second // 60 % 60, second % 60
+    for name, length in (("dayhour", 3600), ("dayfraction", 86_400)):
+        if name in fields:
+            passed, sure = _whole_minutes(fields[name], length)
+            hour, minute, valid = passed // 60, passed % 60, valid & sure
     for name in fields:
         if name.startswith("slot"):
             length, first = map(int, name.removeprefix("slot").split("_"))
@@ -172,6 +177,13 @@ def _seconds(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[n
             hour, minute = hour + passed // 60, minute + passed % 60
     valid &= (hour <= LAST_HOUR) & (minute < 60) & (second <= 60)  # 60: a leap second, counted with the one before
     return ((days * 24 + hour) * 60 + minute) * 60 + np.minimum(second, 59), valid
+
+
+def _whole_minutes(parts: pa.Array, length: int) -> tuple[Int, npt.NDArray[np.bool_]]:
+    """Minutes of parts of so many seconds, and which are near a full one: 7.33 is 07:20, and 7.34 is none."""
+    seconds = pc.replace_substring(parts, ",", ".").cast(pa.float64()).to_numpy(zero_copy_only=False) * length
+    minutes = np.rint(seconds / 60)
+    return minutes.astype(np.int64), np.abs(seconds - 60 * minutes) <= _NEAR_MINUTE
 
 
 def _days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.bool_]]:
@@ -227,73 +239,3 @@ def _whole(digits: pa.Array | None, rows: int, default: int = 0) -> Int:
         return np.full(rows, default, dtype=np.int64)
     given = pc.if_else(pc.equal(digits, ""), "0", digits)  # the hour of 15, which is 00:15
     return np.asarray(given.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
-
-
-def fitting_formats(values: Sequence[str], formats: Sequence[str]) -> list[str]:
-    """Those of some formats that read every value."""
-    distinct = sorted({value.strip().lower() for value in values} - {""})
-    if not distinct:
-        return []
-    texts = pa.array(distinct, pa.string())
-    likely = [text for text in formats if _pattern(text).match(distinct[0]) is not None]
-    return [text for text in likely if bool(_parse_format(texts, text).found.all())]
-
-
-def suggest_formats(values: Sequence[str]) -> list[str]:
-    """Formats of date and time that read every value; several where it stays open which number is the day.
-
-    Periods are read by their start.
-
-    Args:
-        values: samples of one column; blank ones are passed over.
-    """
-    texts = sorted({value.strip() for value in values} - {""})
-    if not texts:
-        return []
-    clocks = PERIODS if are_periods(texts) else CLOCKS
-    return fitting_formats(texts, list(_whole_formats(texts[0].lower(), clocks)))
-
-
-def are_periods(texts: Sequence[str]) -> bool:
-    """Whether texts end with periods, such as 07:00-07:15: two times of day, always the same minutes apart.
-
-    One alone, or several that begin at the same time of day, may as well be times with an offset from UTC.
-    """
-    starts, lengths = set[int](), set[int]()
-    for text in texts:
-        found = _PERIOD.search(text.lower())
-        if not found:
-            return False
-        start, end = (_minute_of_day(*found.group(*groups)) for groups in ((1, 2, 3), (4, 5, 6)))
-        starts.add(start)
-        lengths.add((end - start) % (24 * 60))
-    return len(starts) > 1 and len(lengths) == 1 and 1 <= lengths.pop() <= 60
-
-
-def _minute_of_day(hour: str, minute: str | None, half: str | None) -> int:
-    twelve = int(hour) % 12 + (12 if half == "p" else 0) if half else int(hour)
-    return twelve * 60 + int(minute or 0)
-
-
-def _whole_formats(sample: str, clocks: Sequence[str]) -> Iterator[str]:
-    """Formats of date and time by the shape of one value: a date first, so that few of the many are compiled."""
-    for date in dates_like(sample):
-        if not (start := _pattern(date, whole=False).match(sample)):
-            continue
-        rest = sample[start.end() :]
-        for clock, between, zone in product(clocks, _BETWEEN, _ZONES if clocks == CLOCKS else ("",)):
-            if (between or clock in _TOUCHING) and _pattern(between + clock + zone).match(rest):
-                yield date + between + clock + zone
-
-
-@lru_cache(maxsize=4096)
-def _pattern(text: str, whole: bool = True) -> re.Pattern[str]:
-    """What a format reads, or what begins as it; there are more of them than `re` keeps compiled."""
-    pattern = format_regex(text)
-    return re.compile(pattern if whole else pattern.rstrip("$"))
-
-
-def read_both_ways(formats: Sequence[str]) -> bool:
-    """Whether the formats differ in which number is the day, which the month and which the year of two digits."""
-    plain = {re.sub("%[dmy]", "%d", text) for text in formats}
-    return len(plain) < len(set(formats))

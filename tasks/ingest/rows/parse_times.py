@@ -15,8 +15,10 @@ import pyarrow.compute as pc
 from tasks.arrays import Int
 from tasks.clock import to_utc
 from tasks.ingest.rows.format_numbers import with_plain_digits
-from tasks.ingest.rows.format_times import ParsedTimes, are_periods, parse_times
+from tasks.ingest.rows.format_times import ParsedTimes, parse_times
 from tasks.ingest.rows.parse_values import distinct_values
+from tasks.ingest.rows.suggest_formats import are_periods
+from tasks.ingest.rows.zone_names import dot_net_times, may_name_zone, split_zone_names, without_brackets
 from tasks.time_formats import CLOCKS, ISO
 
 EARLIEST, LATEST = np.datetime64("1990-01-01", "s"), np.datetime64("2200-01-01", "s")
@@ -114,6 +116,8 @@ def read_times(
     if pa.types.is_string(values.type):
         values = with_plain_digits(values)
     aware, naive, blank = _by_kind(values, formats or (ISO,))
+    named = _read_named_zones(values, formats or (ISO,), timezone, np.isnat(aware) & np.isnat(naive) & ~blank)
+    aware = np.where(np.isnat(named), aware, named)
     if not dates and pa.types.is_string(values.type):
         naive[_are_bare(values)] = np.datetime64("NaT")
     aware, naive = (times - np.timedelta64(shift, "s") for times in (aware, naive))
@@ -132,6 +136,30 @@ def read_times(
         later = rows[again]
         moments.utc[later] = second[which[later]]
     return moments
+
+
+def _read_named_zones(values: pa.Array, formats: Sequence[str], timezone: str, unread: Flags) -> Times:
+    """UTC of times that name their zone, of those that were not read; NaT elsewhere.
+
+    A short name counts where the clocks of `timezone` stood as far from UTC as it may mean: EST is another time in
+    Sydney than in New York, and none in summer.
+    """
+    utc = np.full(len(values), np.datetime64("NaT"), dtype="datetime64[s]")
+    if not unread.any() or not pa.types.is_string(values.type):
+        return utc
+    texts = pc.utf8_trim_whitespace(pc.fill_null(values, ""))
+    rows = np.flatnonzero(unread & may_name_zone(texts))
+    texts = without_brackets(texts.take(pa.array(rows)))
+    plain, offsets = split_zone_names(texts)
+    moments, wall, _ = _by_kind(plain, formats)
+    found = np.where(np.isnat(moments), _in_reach(dot_net_times(texts)), moments)
+    for fold in (1, 0):
+        read = to_utc(wall, timezone, 1 if fold else 0)
+        apart = (wall - read).astype(np.int64)
+        fits = [int(each) in may for each, may in zip(apart, offsets, strict=True)]
+        found = np.where(np.array(fits, dtype=bool) & ~np.isnat(read), read, found)
+    utc[rows] = found
+    return utc
 
 
 def _read_instants(column: pa.Array, shift: int) -> Moments:

@@ -12,7 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tasks.errors import ConfigError
-from tasks.ingest.rows.format_times import are_periods, parse_times, read_both_ways, suggest_formats
+from tasks.ingest.rows.format_times import parse_times
+from tasks.ingest.rows.suggest_formats import are_periods, read_both_ways, suggest_formats
 from tasks.time_formats import CLOCKS, DATES, check_format
 
 _MOMENTS = st.datetimes(datetime(1990, 1, 1), datetime(2068, 12, 31, 23, 59, 59))
