@@ -47,8 +47,13 @@ class Offsets(NamedTuple):
 
 def offsets(zone: ZoneInfo, first: int, last: int) -> Offsets:
     """Runs of one offset that cover the UTC or wall-clock seconds from `first` to `last`."""
-    years = range(_year(first - 2 * 86_400), _year(last + 2 * 86_400) + 1)
-    pieces = [_year_runs(zone, year) for year in years]
+    return _runs_of_years(zone, _year(first - 2 * 86_400), _year(last + 2 * 86_400))
+
+
+@lru_cache(maxsize=64)
+def _runs_of_years(zone: ZoneInfo, first: int, last: int) -> Offsets:
+    """Runs of one offset of the UTC years from `first` to `last`, both included; to be read only."""
+    pieces = [_year_runs(zone, year) for year in range(first, last + 1)]
     starts = np.concatenate([np.array([s for s, _ in piece], np.int64) for piece in pieces])
     values = np.concatenate([np.array([o for _, o in piece], np.int64) for piece in pieces])
     changes = np.append(True, values[1:] != values[:-1])

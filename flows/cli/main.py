@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import gc
+import importlib
+import os
 import sys
 
 from tasks.arrow_start import start_arrow_without_pandas
 
-WITHOUT_PANDAS = ("ingest", "backfill", "forecast", "serve")
-"""Commands of which nothing hands pyarrow a frame or a series of pandas."""
+MODULES = ("deploy", "init", "loop", "machine", "override", "serve", "tune")
+"""They register commands when they are imported."""
+QUICK = {"ingest": "loop", "backfill": "loop", "forecast": "loop", "serve": "serve"}
+"""Commands that are started often, with the one module that each needs; none hands pyarrow a frame of pandas."""
+QUICK_START = {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
+"""Their matrices are small, and a search of all packages for plugins of pydantic takes as long as reading settings."""
 
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 failed, 2 bad usage or configuration."""
-    if any(name in WITHOUT_PANDAS for name in sys.argv[1:2]):
+    quick = QUICK.get(sys.argv[1]) if len(sys.argv) > 1 else None
+    if quick is not None:
+        for name, value in QUICK_START.items():
+            os.environ.setdefault(name, value)
         start_arrow_without_pandas()
     gc.disable()  # nothing that is imported is ever given up
-    from flows.cli import deploy, init, loop, machine, override, serve, tune  # noqa: F401  (they register commands)
+    for name in MODULES if quick is None else (quick,):
+        importlib.import_module(f"flows.cli.{name}")
     from flows.cli.app import app
     from flows.cli.output import say_error
     from tasks.errors import NexthourError

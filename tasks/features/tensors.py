@@ -81,7 +81,6 @@ class MinuteFeatures:
 
     def since(self, moment: np.datetime64) -> MinuteFeatures:
         """The features as if nothing had been observed before `moment` (UTC), with counts of today and no channels."""
-        assert self.grid.held is None, "only a whole history can be cut"
         assert self.grid.held is None, "only a grid of all steps can be cut"
         grid, first = self.grid, int(np.clip(self.grid.index(moment.astype("datetime64[m]")), 0, self.grid.steps))
         start = grid.start + first * np.timedelta64(grid.interval, "m")

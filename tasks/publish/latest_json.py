@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from pydantic_core import from_json, to_json
 
 from tasks.arrays import QUANTILE_COLUMNS
 from tasks.contracts import Publication
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 PATH = "publications/latest.json"
 SCHEMA_VERSION = 1
+HEAD = 4096
+"""Bytes of a file that say of which moment it is, unless a name is very long."""
 DECIMALS = 3
 MOST_STATIONS = 1000
 """Above it the file carries `FEW_QUANTILES` and no sentences, which makes it 3 kB per station instead of 7."""
@@ -77,22 +79,25 @@ class LatestJson:
         """
         summary = publication.summary
         document = latest_document(publication, self._settings.levels, station_table(self._settings))
-        text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+        content = to_json(document)
         with self._store.lock("latest-json"):
             published = self._published_origin()
             if holds_later(published, summary):
                 kept = f"{self._store.url(PATH)} stays as it is: it holds a later forecast, of {published[0]}"
                 log.warning("%s", kept)
                 return kept
-            self._store.write_bytes(PATH, text.encode())
+            self._store.write_bytes(PATH, content)
         return self._store.url(PATH)
 
     def _published_origin(self) -> tuple[str, str]:
         """Origin and moment of the forecast in the file; blanks where there is none that can be read."""
         try:
-            held = self._store.read_json(PATH)
+            content = self._store.read_bytes(PATH) or b""
+            held = from_json(content[:HEAD], allow_partial=True)
+            if "origin_utc" not in held or "issued_at" not in held:
+                held = from_json(content)
             return str(held["origin_utc"]), str(held["issued_at"])
-        except (StoreError, KeyError, TypeError):
+        except (StoreError, KeyError, TypeError, ValueError):
             return "", ""
 
 
@@ -112,6 +117,9 @@ def latest_document(
         levels: what the levels compare with, and their names.
         stations: names and places, of which those of the stations that are forecast are carried.
         most_stations: above it only `FEW_QUANTILES` are carried, and no sentences.
+
+    Raises:
+        StoreError: if a forecast is not a number.
     """
     forecasts, summary = publication.forecasts, publication.summary
     station, names = schemas.name_codes(forecasts["station_id"])
@@ -121,6 +129,8 @@ def latest_document(
     columns = ("mean", *(QUANTILE_COLUMNS if len(names) <= most_stations else FEW_QUANTILES))
     shape = (len(names), len(targets), -1)
     values = {name: forecasts[name].to_numpy()[order].astype(np.float64).reshape(shape) for name in columns}
+    if not all(np.isfinite(value).all() for value in values.values()):
+        raise StoreError("latest.json stays as it is: a forecast is not a number, which JSON cannot hold")
     parts = [s for s, name in enumerate(names) if name != summary.get("total")]
     own = [s for s in range(len(names)) if s not in parts]
     totals = {name: value[own[0]] for name, value in values.items()} if own else {}

@@ -8,11 +8,14 @@ import pytest
 from tasks.features.profile import hourly, moving_mean
 
 
+@pytest.mark.parametrize("in_a_row", [False, True])
 @pytest.mark.parametrize("width", [60, 12, 6, 4, 1, 7])
-def test_an_hour_of_one_origin_has_the_bits_that_it_has_among_many(width: int) -> None:
+def test_an_hour_of_one_origin_has_the_bits_that_it_has_among_many(width: int, in_a_row: bool) -> None:
     rng = np.random.default_rng(width)
     values = (1000 * rng.random((2, 5, 27 * width))).astype(np.float32)
     first = np.sort(rng.integers(0, 26 * width, (1, 24)))
+    if in_a_row:
+        first = width + np.arange(24)[None] * width
     alone, among = hourly(values, first, width), hourly(values, np.repeat(first, 40, axis=0), width)
     assert alone.shape == (2, 1, 5, 24)
     assert alone.tobytes() == np.ascontiguousarray(among[:, 7:8]).tobytes()

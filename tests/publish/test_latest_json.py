@@ -191,6 +191,22 @@ def test_a_damaged_publication_is_replaced(tmp_path: Path, damaged: bytes) -> No
     assert len(store.read_json("publications/latest.json")["stations"]) == 4
 
 
+def test_the_moment_of_a_file_is_read_though_its_head_is_long(tmp_path: Path) -> None:
+    settings, store = Settings(data_root=str(tmp_path)), Store(str(tmp_path))
+    table, summary = issue()
+    publish_issue(settings, table, {**summary, "network": "x" * 10_000})
+    assert "holds a later forecast" in publish_issue(settings, table, {**summary, "origin_utc": "2024-03-05T08:45:00Z"})
+    assert len(store.read_json("publications/latest.json")["network"]) == 10_000
+
+
+def test_a_forecast_that_is_no_number_is_not_published(tmp_path: Path) -> None:
+    table, summary = issue()
+    mean = pa.array(np.full(table.num_rows, np.nan, np.float32))
+    broken = table.set_column(table.schema.get_field_index("mean"), table.schema.field("mean"), mean)
+    with pytest.raises(StoreError, match="a forecast is not a number"):
+        publish_issue(Settings(data_root=str(tmp_path)), broken, summary)
+
+
 def test_every_module_of_the_package_is_a_target_that_can_be_made(tmp_path: Path) -> None:
     assert "latest_json" in known_targets()
     for name in known_targets():

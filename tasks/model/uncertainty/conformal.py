@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
-from tasks.arrays import QUANTILES, Float
+from tasks.arrays import QUANTILES, Float, Int
 
 SIZES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 """Edges of the classes of forecasts, expected people per interval."""
@@ -59,16 +59,14 @@ class Calibration(BaseModel):
             mean: float32 [..., H].
             quantiles: float32 [Q, ..., H], the network's.
         """
-        out = np.round(quantiles)
-        for size, band, at in _cells(mean, self.interval):
-            roots, ends = np.sqrt(quantiles[:, at]), out[:, at]
-            for pair, of_pair in zip(PAIRS, self.reach, strict=True):
-                if (reach := of_pair[size][band]) is not None:
-                    _end(roots, ends, pair, np.float32(reach))
-            ends[:MIDDLE] = np.minimum.accumulate(ends[MIDDLE::-1], axis=0)[:0:-1]
-            ends[MIDDLE:] = np.maximum.accumulate(ends[MIDDLE:], axis=0)
-            out[:, at] = ends
-        return out
+        ends, roots = np.round(quantiles), np.sqrt(quantiles)
+        size, band = _size(mean), _band(mean.shape[-1], self.interval)
+        for pair, of_pair in zip(PAIRS, self.reach, strict=True):
+            known = np.array([[np.nan if reach is None else reach for reach in row] for row in of_pair], np.float32)
+            _end(roots, ends, pair, known[size, band])
+        ends[:MIDDLE] = np.minimum.accumulate(ends[MIDDLE::-1], axis=0)[:0:-1]
+        ends[MIDDLE:] = np.maximum.accumulate(ends[MIDDLE:], axis=0)
+        return ends
 
 
 def calibrate(mean: Float, quantiles: Float, truth: Float, interval: int) -> Calibration:
@@ -114,11 +112,19 @@ def calibrate_rows(
     return others, of(own).over(others)
 
 
+def _size(mean: Float) -> Int:
+    """Size class of each forecast, [..., H]."""
+    return np.searchsorted(SIZES, mean, side="right")
+
+
+def _band(steps: int, interval: int) -> Int:
+    """Band of each step of the horizon, [H]."""
+    return np.minimum(np.searchsorted(BANDS, (np.arange(steps) + 1) * interval), len(BANDS) - 1)
+
+
 def _cells(mean: Float, interval: int) -> Iterator[tuple[int, int, Cell]]:
     """Size class, band and where: bool [..., H]."""
-    ends = (np.arange(mean.shape[-1]) + 1) * interval
-    band = np.minimum(np.searchsorted(BANDS, ends), len(BANDS) - 1)
-    size = np.searchsorted(SIZES, mean, side="right")
+    size, band = _size(mean), _band(mean.shape[-1], interval)
     for s in np.unique(size).tolist():
         for b in np.unique(band).tolist():
             at = (size == s) & (band == b)
@@ -136,10 +142,18 @@ def _reach(quantiles: Float, counts: Float, pair: tuple[int, int]) -> float:
     return round(float(np.clip(found, *REACH)) + 1e-5, 5)
 
 
-def _end(roots: Float, ends: Float, pair: tuple[int, int], reach: np.float32) -> None:
-    """Move the ends of one interval, in place, where the whole numbers that belong to it are others."""
+def _end(roots: Float, ends: Float, pair: tuple[int, int], reach: Float) -> None:
+    """Move the ends of one interval, in place, where the whole numbers that belong to it are others.
+
+    Args:
+        roots: float32 [Q, ..., H], of the network's quantiles.
+        ends: float32 [Q, ..., H], whole numbers.
+        pair: the lower and the upper quantile.
+        reach: float32 [..., H]; NaN where it is not known, and the ends stay.
+    """
     low, high = pair
+    known = ~np.isnan(reach)
     last = np.maximum(np.floor(np.square(np.maximum(roots[high] + reach, 0))), ends[MIDDLE])
     first = np.minimum(np.ceil(np.square(np.maximum(roots[low] - reach, 0))), ends[MIDDLE])
-    ends[high] = np.where(last < ends[high], last + 1 - SHORT, last)
-    ends[low] = np.where(first > ends[low], first - 1 + SHORT, first)
+    np.copyto(ends[high], np.where(last < ends[high], last + 1 - SHORT, last), where=known)
+    np.copyto(ends[low], np.where(first > ends[low], first - 1 + SHORT, first), where=known)

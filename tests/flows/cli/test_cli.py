@@ -242,7 +242,7 @@ def test_a_forecast_before_any_model_exists_falls_to_a_baseline_and_says_so(next
     assert latest["degraded_reason"] == issue["degraded_reason"]
 
 
-def test_a_backfill_and_a_forecast_import_neither_tensorflow_nor_mlflow_nor_prefect_nor_pandas(network: Path) -> None:
+def test_a_backfill_and_a_forecast_import_no_heavy_library_and_no_other_command(network: Path) -> None:
     script = (
         "import sys\nfrom flows.cli.main import main\n"
         "for words in (['backfill'], ['forecast', '--as-of', '2024-03-05T09:00']):\n"
@@ -250,6 +250,7 @@ def test_a_backfill_and_a_forecast_import_neither_tensorflow_nor_mlflow_nor_pref
         "    try: main()\n    except SystemExit as end: assert not end.code, end.code\n"
         "    found = {'tensorflow', 'keras', 'mlflow', 'prefect', 'matplotlib', 'pandas'} & set(sys.modules)\n"
         "    assert not found, found\n"
+        "    assert not {'flows.cli.tune', 'flows.cli.machine'} & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=os.environ, check=False)
     assert done.returncode == 0, done.stderr
