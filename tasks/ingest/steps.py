@@ -27,6 +27,7 @@ from tasks.ingest.report import SourceReport
 from tasks.ingest.run import run
 from tasks.ingest.sources import make_source, named_source, setup_of
 from tasks.settings.tree import Settings
+from tasks.stations.load import refresh_station_file
 from tasks.stepping import step
 from tasks.storage.store import Store
 
@@ -140,6 +141,7 @@ def ingest_source(
         end=end,
         lags=settings.features,
     )
+    refresh_station_file(settings, context.as_of)
     with Mask.of(config).errors():
         return run(context, make_source(config, network), progress)
 

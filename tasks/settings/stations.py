@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from pydantic import Field, field_validator
 
 from tasks.errors import ConfigError
@@ -28,12 +30,18 @@ class StationSettings(Section):
         min_length=1,
         exclude_if=lambda file: file is None,
         description="Names and places of stations: a CSV with station_id, name, latitude, longitude, line, zone, "
-        "capacity, GTFS stops.txt or the zip of GTFS, or GBFS station_information.json.",
+        "capacity, GTFS stops.txt or the zip of GTFS, or GBFS station_information.json; of this machine, or an address "
+        "that ingests fetch once a day.",
     )
 
     @field_validator("file")
     @classmethod
-    def _local(cls, file: str | None) -> str | None:
-        if file is not None and "://" in file:
-            raise ConfigError(f"[stations] file {file!r} is an address: download it, and give the path of the file")
+    def _check_address(cls, file: str | None) -> str | None:
+        if file is None or "://" not in file:
+            return file
+        parts = urlsplit(file)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ConfigError("[stations] file is no address of the web: give http(s)://..., or the path of a file")
+        if parts.username or parts.password:
+            raise ConfigError("[stations] file has a user or password in its address: give one that needs none")
         return file

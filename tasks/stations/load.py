@@ -6,10 +6,14 @@ import logging
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
+from tasks.stations.download import fetched_file, is_address, read_fetched, refresh_copy
 from tasks.stations.read import read_station_file
 from tasks.stations.table import NO_STATIONS, StationTable
+from tasks.storage.store import Store
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +24,17 @@ def load_station_table(settings: Settings) -> StationTable:
     Raises:
         ConfigError: one line, if its file cannot be used.
     """
-    if settings.stations.file is None:
+    file, aliases = settings.stations.file, tuple(sorted(settings.stations.aliases.items()))
+    if file is None:
         return NO_STATIONS
-    path = Path(settings.stations.file)
+    if is_address(file):
+        return _read_copy(file, fetched_file(Store(settings.data_root), file), aliases)
+    path = Path(file)
     try:
         state = path.stat()
     except OSError as error:
         raise ConfigError(f"[stations] file {path} cannot be read: {error.strerror or error}") from None
-    return _read(path, state.st_mtime_ns, state.st_size, tuple(sorted(settings.stations.aliases.items())))
+    return _read(path, state.st_mtime_ns, state.st_size, aliases)
 
 
 def station_table(settings: Settings) -> StationTable:
@@ -37,6 +44,17 @@ def station_table(settings: Settings) -> StationTable:
     except ConfigError as error:
         log.warning("%s; stations are shown by their ids", error)
         return StationTable(problem=str(error))
+
+
+def refresh_station_file(settings: Settings, as_of: np.datetime64) -> None:
+    """Fetch the station file where it is an address and its copy is older than a day; see `refresh_copy`."""
+    if settings.stations.file is not None and is_address(settings.stations.file):
+        refresh_copy(Store(settings.data_root), settings.stations.file, settings.stations.aliases, as_of)
+
+
+@lru_cache(maxsize=4)
+def _read_copy(url: str, data: bytes, aliases: tuple[tuple[str, str], ...]) -> StationTable:
+    return read_fetched(url, data, dict(aliases))
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from tasks.errors import ConfigError
 from tasks.stations.entries import Entry, EntryReader
@@ -37,10 +37,16 @@ def read_station_file(path: Path, aliases: Mapping[str, str]) -> StationTable:
     where = f"[stations] file {path}"
     try:
         with path.open("rb") as file:
-            data = file.read(len(_ZIP))
-            data = _stops_of(where, path) if data == _ZIP else data + file.read(MAX_BYTES + 1)
+            return read_stations(where, str(path), file, aliases)
     except OSError as error:
         raise ConfigError(f"{where} cannot be read: {error.strerror or error}") from None
+
+
+def read_stations(where: str, origin: str, file: BinaryIO, aliases: Mapping[str, str]) -> StationTable:
+    """The table of an open file, which `where` calls in messages and `origin` in the table; see `read_station_file`."""
+    packed = file.read(len(_ZIP)) == _ZIP
+    file.seek(0)
+    data = _stops_of(where, file) if packed else file.read(MAX_BYTES + 1)
     if len(data) > MAX_BYTES:
         raise ConfigError(f"{where} is larger than {MAX_BYTES >> 20} MiB: {_WANTED}")
     text = _decode(where, data)
@@ -49,17 +55,17 @@ def read_station_file(path: Path, aliases: Mapping[str, str]) -> StationTable:
     stations = reader.read(_limit_entries(where, entries))
     if not stations:
         raise ConfigError(f"{where} holds no station: {_WANTED}")
-    return StationTable(stations, str(path), (*notes, *reader.notes()))
+    return StationTable(stations, origin, (*notes, *reader.notes()))
 
 
-def _stops_of(where: str, path: Path) -> bytes:
+def _stops_of(where: str, file: BinaryIO) -> bytes:
     """Content of stops.txt of a zip of GTFS, little more than `MAX_BYTES` at the most.
 
     Raises:
         ConfigError: if it is no such archive, is damaged or has a password.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             found = [name for name in archive.namelist() if PurePosixPath(name).name == _STOPS]
             if len(found) != 1:
                 many = f"{len(found)} members called" if found else "no"

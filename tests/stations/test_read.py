@@ -203,5 +203,3 @@ def test_a_changed_file_is_read_again_and_a_missing_one_only_hides_names(tmp_pat
 def test_without_a_file_nothing_is_read_and_settings_dump_as_before() -> None:
     assert load_station_table(Settings()).stations == {}
     assert Settings().model_dump()["stations"] == {"aliases": {}}
-    with pytest.raises(ConfigError, match="is an address: download it"):
-        Settings(stations={"file": "https://example.org/stops.txt"})
