@@ -55,7 +55,7 @@ def test_the_next_hour_of_a_station_is_what_latest_json_says_of_it(client: TestC
 def test_a_station_has_its_own_alerts_alone() -> None:
     alerts = [{"station_id": "s0", "target": "exits"}, {"station_id": "s1", "target": "exits"}]
     document = {"stations": {"s0": {}, "s1": {}, "s2": {}}, "alerts": alerts, "quantiles": []}
-    latest = Latest(json.dumps(document).encode())
+    latest = Latest.of(json.dumps(document).encode())
     assert [latest.station(f"s{i}")["alerts"] for i in range(3)] == [alerts[:1], alerts[1:], []]
 
 
