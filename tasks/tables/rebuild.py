@@ -54,8 +54,7 @@ def fold_first(store: Store, day: str, path: str, observed: pa.Table, targets: S
     """
     with store.lock(f"minutes-{day}"):
         if batches(store, day) == [path] and not store.exists(schemas.minutes_file(day)):
-            known_by, has_parts = _newest_availability(observed), _has_parts(observed)
-            Folded(fold(observed, targets), frozenset([path]), known_by, has_parts).write(store, day)
+            _fold_files([path], observed, targets).write(store, day)
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Folded:
     batches: frozenset[str]
     known_by: np.datetime64 | None
     parts: bool
-    unknown: bool = False
+    unknown: bool
 
     @property
     def targets(self) -> list[str]:
@@ -171,11 +170,13 @@ def digest(data: bytes) -> str:
 
 def _fold_all(store: Store, day: str, targets: Sequence[str]) -> Folded:
     """The fold of all that there is."""
-    files, observed = read_day(store, day, schemas.observations(targets))
-    unknown = has_unknown(observed, targets)
-    return Folded(
-        fold(observed, targets), frozenset(files), _newest_availability(observed), _has_parts(observed), unknown
-    )
+    return _fold_files(*read_day(store, day, schemas.observations(targets)), targets)
+
+
+def _fold_files(files: Sequence[str], observed: pa.Table, targets: Sequence[str]) -> Folded:
+    """The fold of some files, whose rows are `observed`."""
+    known_by, unknown = _newest_availability(observed), has_unknown(observed, targets)
+    return Folded(fold(observed, targets), frozenset(files), known_by, _has_parts(observed), unknown)
 
 
 def _newest_availability(observed: pa.Table) -> np.datetime64 | None:
@@ -214,7 +215,7 @@ def _extend(store: Store, day: str, targets: Sequence[str], before: Folded | Non
     table = merge(before.table, fold(observed, targets), targets, over=bool(later))
     if table is None:
         return None
-    return Folded(table, frozenset(files), max(before.known_by, known_by), parts)
+    return Folded(table, frozenset(files), max(before.known_by, known_by), parts, unknown=False)
 
 
 def merge(old: pa.Table, new: pa.Table, targets: Sequence[str], over: bool) -> pa.Table | None:

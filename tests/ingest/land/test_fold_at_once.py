@@ -45,6 +45,18 @@ def test_a_later_file_of_the_same_days_is_folded_in(tmp_path: Path, monkeypatch:
     assert len(bench.truth()) == 4 * 20 + 2 * 20
 
 
+def test_people_whom_a_first_file_leaves_unknown_stay_so_beside_another_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "FOLDED_AT_ONCE", 1)
+    bench = Bench.counts(tmp_path, rows="sum")
+    bench.put_rows("a.csv", HEADER, [("A", "2024-05-10T10:00Z", 5, 1), ("A", "2024-05-10T10:01Z", "x", 1)])
+    bench.ingest()
+    bench.put_rows("b.csv", HEADER, [("A", "2024-05-10T10:01Z", 2, 1)])
+    bench.ingest(NOW + np.timedelta64(60, "s"))
+    assert [(minute.minute, counts) for (_, minute), counts in bench.truth().items()] == [(0, (5, 1))]
+
+
 def test_an_ingest_that_ends_before_its_ledger_is_repeated_to_the_same_minutes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
