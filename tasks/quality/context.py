@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.grid import Grid
-from tasks.quality.hourly import Judged, hours_of_day
+from tasks.quality.hourly import Judged, StationHours, beside, by_hour
 from tasks.quality.results import NotRun
 from tasks.settings.quality import QualitySettings
 from tasks.settings.tree import Settings
@@ -63,6 +63,7 @@ class Seen:
         last_minutes: latest minute that each configured source ever stated, None for never.
         known: service day on which each station was last seen; None before the first look.
         backfill: whether history was read.
+        past_hours: an earlier service day by the hour, as known now; made of its minutes without it.
     """
 
     settings: Settings
@@ -73,6 +74,8 @@ class Seen:
     last_minutes: Callable[[], Mapping[str, np.datetime64 | None]] = dict
     known: Mapping[str, str] | None = None
     backfill: bool = False
+    past_hours: Callable[[str], StationHours] | None = None
+    _past: dict[str, StationHours] = field(default_factory=dict)
     _read: dict[str, pa.Table] = field(default_factory=dict)
 
     @property
@@ -119,15 +122,18 @@ class Seen:
         )
         earlier = source_days(days, self.config.weeks, holidays)
         return [
-            hours_of_day(
-                day,
-                self.rows(day),
-                [(d, self.rows(d)) for d in earlier[:, i] if not np.isnat(d)],
-                network.timezone,
-                network.interval_minutes,
-            )
+            beside(self._hours(day), [self._hours(d) for d in earlier[:, i] if not np.isnat(d)])
             for i, day in enumerate(days)
         ]
+
+    def _hours(self, day: np.datetime64) -> StationHours:
+        """A service day by the hour; that of a day whose rows nobody asks for comes from `past_hours`."""
+        network, name = self.settings.network, str(day)
+        if self.past_hours is None or name in self.days:
+            return by_hour(day, self.rows(name), network.timezone, network.interval_minutes)
+        if name not in self._past:
+            self._past[name] = self.past_hours(name)
+        return self._past[name]
 
     @cached_property
     def stations(self) -> dict[str, str]:
@@ -138,9 +144,9 @@ class Seen:
         """
         if not self._days_with_minutes:
             raise NotRun("no minutes to look at")
-        return {
-            name: day for day in sorted(self._read) for name in schemas.name_codes(self._read[day]["station_id"])[1]
-        }
+        read = {day: schemas.name_codes(rows["station_id"])[1] for day, rows in self._read.items()}
+        read |= {day: list(hours.stations) for day, hours in self._past.items()}
+        return {name: day for day in sorted(read) for name in read[day]}
 
     @property
     def _days_with_minutes(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +48,33 @@ class Hours:
 
 
 @dataclass(frozen=True)
+class StationHours:
+    """A service day by the hour, of the stations that have rows of it.
+
+    Attributes:
+        stations: names of the axis, ascending.
+        hours: the day.
+    """
+
+    stations: tuple[str, ...]
+    hours: Hours
+
+    def at(self, stations: tuple[str, ...]) -> Hours:
+        """The day of other stations; those without rows have neither people nor observed intervals."""
+        if stations == self.stations:
+            return self.hours
+        place = {name: i for i, name in enumerate(stations)}
+        at, shape, of = (
+            [place[name] for name in self.stations],
+            (len(self.hours.sums), len(stations), HOURS),
+            self.hours,
+        )
+        sums, peaks, seen = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64)
+        sums[:, at], peaks[:, at], seen[:, at] = of.sums, of.peaks, of.seen
+        return replace(of, sums=sums, peaks=peaks, seen=seen)
+
+
+@dataclass(frozen=True)
 class Judged:
     """A service day that is looked at, beside the days that say what is usual.
 
@@ -62,33 +89,27 @@ class Judged:
     before: tuple[Hours, ...]
 
 
-def hours_of_day(
-    day: np.datetime64, table: pa.Table, before: Sequence[tuple[np.datetime64, pa.Table]], timezone: str, interval: int
-) -> Judged:
-    """Rows of the minute table of a day, and of earlier ones, by the hour; those without rows are left out.
+def beside(today: StationHours, before: Sequence[StationHours]) -> Judged:
+    """A day beside earlier ones, newest first, of which those without rows are left out."""
+    there = [each for each in before if each.stations]
+    stations = tuple(sorted({name for each in (today, *there) for name in each.stations}))
+    return Judged(stations, today.at(stations), tuple(each.at(stations) for each in there))
+
+
+def by_hour(day: np.datetime64, table: pa.Table, timezone: str, interval: int) -> StationHours:
+    """Rows of one service day of the minute table, added up by station and wall-clock hour.
 
     Args:
         day: the service day.
         table: its rows, of `tables.minutes`.
-        before: earlier days and theirs.
         timezone: the network's.
         interval: minutes per step.
     """
-    there = [(each, rows) for each, rows in before if rows.num_rows]
-    names = {name for _, rows in [(day, table), *there] for name in schemas.name_codes(rows["station_id"])[1]}
-    stations = tuple(sorted(names))
-    hours = [by_hour(each, rows, stations, timezone, interval) for each, rows in [(day, table), *there]]
-    return Judged(stations, hours[0], tuple(hours[1:]))
-
-
-def by_hour(day: np.datetime64, table: pa.Table, stations: Sequence[str], timezone: str, interval: int) -> Hours:
-    """Rows of one service day of the minute table, added up by station and wall-clock hour."""
     start, end = day_bounds(day, timezone)
     minutes = np.arange(start, end, np.timedelta64(interval, "m"))
     hour = _hour(minutes, timezone)
-    codes, names = schemas.name_codes(table["station_id"])
-    place = {name: i for i, name in enumerate(stations)}
-    station = np.array([place[name] for name in names], dtype=np.int64)[codes]
+    codes, stations = schemas.name_codes(table["station_id"])
+    station = codes.astype(np.int64)
     width = interval * 60_000_000
     since = schemas.numpy_times(table["minute_utc"]).view(np.int64) - start.astype("datetime64[us]").astype(np.int64)
     at = np.clip(since // width, 0, max(len(minutes) - 1, 0))
@@ -105,7 +126,9 @@ def by_hour(day: np.datetime64, table: pa.Table, stations: Sequence[str], timezo
         sums.append(np.bincount(of_run, people, shape[0] * HOURS).reshape(shape))
         np.maximum.at(peaks[c], of_run, np.maximum.reduceat(values, run) if len(run) else values)
         seen.append(np.bincount(of_run, rows, shape[0] * HOURS).reshape(shape).astype(np.int64))
-    return Hours(day, np.stack(sums), peaks.reshape(-1, *shape), np.stack(seen), np.bincount(hour, minlength=HOURS))
+    steps = np.bincount(hour, minlength=HOURS)
+    most = peaks.reshape(len(peaks), *shape)
+    return StationHours(tuple(stations), Hours(day, np.stack(sums), most, np.stack(seen), steps))
 
 
 def _sum_runs(values: npt.NDArray[np.generic], run: Int) -> Int:

@@ -16,6 +16,7 @@ from tasks.errors import StoreError
 from tasks.quality.checks import failed_check, run_check
 from tasks.quality.checks.quiet_source import check as quiet_source
 from tasks.quality.context import Seen, SourceFacts, days_to_look_at
+from tasks.quality.kept_hours import hours_as_of
 from tasks.quality.results import NotRun, QualityResult
 from tasks.settings.tree import Settings
 from tasks.stepping import step
@@ -91,6 +92,7 @@ def _run_checks(
         last_minutes,
         _read_results(store, STATIONS),
         backfill,
+        partial(hours_as_of, settings.network, store, as_of),
     )
     results = [result for name in settings.quality.checks for result in run_check(name, seen)]
     results = _date_warnings(results, _read_results(store, LATEST) or {}, as_of)
