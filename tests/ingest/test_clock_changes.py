@@ -125,11 +125,11 @@ def test_counts_on_the_wall_clock_land_at_their_minutes_and_what_never_was_is_re
 
 @every_change
 @settings(max_examples=2)
-@given(picks)
+@given(picks, st.booleans())
 def test_events_on_the_wall_clock_are_counted_once_each_and_silence_is_zero_all_day(
-    change: Change, picked: set[int]
+    change: Change, picked: set[int], in_order: bool
 ) -> None:
-    """Of an event the repeated hour cannot be told: it is taken for the first one."""
+    """Of an event the repeated hour is told by rows in order of time; else it is taken for the first one."""
     minutes, skipped = chosen(change, picked), change.skipped()
     zone = ZoneInfo(change.zone)
     first = [naive(change.wall(m).replace(tzinfo=zone, fold=0).astimezone(UTC)) for m in minutes]
@@ -137,6 +137,8 @@ def test_events_on_the_wall_clock_are_counted_once_each_and_silence_is_zero_all_
         bench = Bench.events(Path(folder), {"timezone": change.zone}, covers="day")
         header = tuple(TRIPS[target][key] for target in TRIPS for key in ("time", "station_id"))
         rows = [(f"{change.wall(m).isoformat()[:16]}:30", "A", f"{offset(change, m)}", "B") for m in minutes]
+        rows = rows if in_order else rows[::-1]
+        told = minutes if in_order else first
         rows += [(w.isoformat(), "A", "", "") for w in skipped[:3]]
         bench.put_rows("f.csv", header, rows)
         report = bench.ingest(AS_OF, backfill=True)
@@ -144,7 +146,7 @@ def test_events_on_the_wall_clock_are_counted_once_each_and_silence_is_zero_all_
         assert {m for _, m in truth} == set(change.minutes)
         assert len(truth) == 2 * change.hours * 60
         for m in change.minutes:
-            assert truth["A", m] == (first.count(m), 0)
+            assert truth["A", m] == (told.count(m), 0)
             assert truth["B", m] == (0, minutes.count(m))
         assert sum(e or 0 for e, _ in truth.values()) == sum(x or 0 for _, x in truth.values()) == len(minutes)
         assert report.reasons.get("nonexistent_local_time", 0) == len(skipped[:3])

@@ -216,6 +216,7 @@ def choose_rows(
     within = _count_repeats(np.stack([*key, seconds]))
     share = f"{again:,} of {len(seconds):,} rows share station and interval with a row before them"
     parts = [c for c in rest.values() if 2 <= len(c.texts) <= _MOST_CATEGORIES and not c.time_formats]
+    parts = [c for c in parts if c.hints_at("share") or not (c.is_number and c.hints_at("other number"))]
     explained = [c for c in parts if _count_repeats(np.stack([*cells, c.codes])) < again]
     whole = explained and not _count_repeats(np.stack([*cells, *(c.codes for c in explained)]))
     totals = [(c.name, total) for c in explained if (total := _find_total(cells, c, numbers)) is not None]

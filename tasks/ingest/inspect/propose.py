@@ -24,6 +24,7 @@ from tasks.ingest.inspect.wide import VALUE, turn_columns
 from tasks.ingest.inspect.written import choose_writing
 
 _MOSTLY = 0.5
+_STOCKS = frozenset({"num_bikes_available", "num_vehicles_available", "num_docks_available"})
 
 
 def propose(table: Table, answers: Answers) -> Proposal:
@@ -33,6 +34,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
         ConfigError: if an answer does not fit the files.
         SourceError: if they cannot be read into minutes at all.
     """
+    _check_stocks(table.names)
     check_calendars({name: table.profile(name) for name in table.names})
     turned = turn_columns(table, answers.unpivot, answers.unpivot_exclude)
     dated = Choice[Table]() if turned.value is None else add_days(turned.value, answers)
@@ -100,6 +102,19 @@ def _check_names(table: Table, used: Sequence[str]) -> None:
         raise SourceError(
             f"{table.names.count(twice[0])} columns are called {twice[0]!r}: give each its own name, "
             f"--header '{names}' --skip-rows {skipped}"
+        )
+
+
+def _check_stocks(names: Sequence[str]) -> None:
+    """Whether columns are no recorded status of a bike-share feed.
+
+    Raises:
+        SourceError: if they are.
+    """
+    if any(name.split(".")[-1] in _STOCKS or name == "data.stations" for name in names):
+        raise SourceError(
+            "the files hold stocks of a bike-share feed (station_status of GBFS), and no counts: a source of "
+            'kind = "gbfs" makes departures and arrivals of them; docs/ingest.md has an example'
         )
 
 

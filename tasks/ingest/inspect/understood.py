@@ -210,6 +210,11 @@ class Understood:
         """
         for target in self.people.targets.values():
             odd = self.columns[target.column].fractions if target.column else ()
+            if below := [text for text in odd if text.startswith("-")]:
+                raise SourceError(
+                    f"column {target.column!r} has rows that add up, and some are below zero ({below[0]!r}), as those "
+                    "that correct others: they are rejected, and their sums are not known: export corrected counts"
+                )
             if odd:
                 shown = ", ".join(repr(text[:20]) for text in odd[:4])
                 raise SourceError(

@@ -33,10 +33,11 @@ _ROLES = {
     "patronage|usage|footfall|passeggeri|pasazerowie|人次|客流|客流量|人数|"
     "人數|人員|인원|승객",
     "start": "start|started|begin|beginning|from|origin|orig|departure|depart|pickup|checkout|begintime|starttime|"
-    "debut|inicio|beginn|anfang|von|origen|rental start|soo|ausleihe|entleihung|abholung|대여|출발|起点|起點|出发|出發|"
+    "debut|inicio|beginn|anfang|von|origen|rental start|soo|ausleihe|entleihung|abholung|"
+    "retiro|대여|출발|起点|起點|出发|出發|"
     "进站|進站|入站",
     "end": "end|ended|ending|to|dest|destination|arrival|arrive|dropoff|return|returned|endtime|stoptime|finish|fin|"
-    "ende|bis|destino|arrivee|until|ruckgabe|abgabe|반납|도착|终点|終點|到达|到達|出站",
+    "ende|bis|destino|arrivee|until|ruckgabe|abgabe|arribo|반납|도착|终点|終點|到达|到達|出站",
     "finish": "end|ended|ending|until|fin|ende|bis|endtime|finish|hasta|结束|結束",
     "direction": "direction|dir|inout|status|way|richtung|sens|sentido|type|event|action|movement|flow|kind|"
     "方向|进出|進出",
@@ -68,7 +69,7 @@ _ROLES = {
     "other number": "id|ids|bike|vehicle|user|card|customer|device|duration|tripduration|dur|mins|minutes|seconds|age|"
     "birth|year|price|fare|amount|cost|distance|km|temperature|temp|line|route|zone|zip|postal|capacity|lane|gender|"
     "paytype|payment|lineid|deviceid|userid|stationid|interval|speed|transfers|cancelled|weather|month|day|weekday|"
-    "quarter|week|objectid|fid|index|row|seq|sequence|hour|uhr|heure|hora|时段|時段",
+    "quarter|week|edad|genero|usuario|bici|alter|kunde|objectid|fid|index|row|seq|sequence|hour|uhr|heure|hora|时段|時段",
     "share": "fare|payment|class|category|categorie|titre|ticket|gate|gates|device|line|route|mode|card|product|"
     "entrance|turnstile|channel|lane|destination|dest|scp|reader|validator|tarif|billet|票种|票種|线路|線路",
     "time": "time|timestamp|ts|t|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"

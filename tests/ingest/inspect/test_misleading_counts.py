@@ -198,3 +198,29 @@ def test_names_in_other_capitals_at_one_time_are_two_stations(tmp_path: Path) ->
     assert landed is not None
     assert {station for station, _ in landed.minutes} == {"Main St", "MAIN ST"}
     assert landed.minutes["Main St", at("2024-05-13T06:00")]["entries"] is not None
+
+
+def test_numbers_beside_the_counts_are_no_parts_of_them(tmp_path: Path) -> None:
+    classes = ("full", "half", "none")
+    text = "time,station,fare_class_category,ridership,transfers\n" + rows(
+        lambda t, n: "\n".join(f"{t},A,{each},{n + i},{n % 7}" for i, each in enumerate(classes)),
+        timedelta(hours=1),
+        20,
+    )
+    outcome = read(tmp_path, text)
+    assert outcome.landed is not None
+    told = sum(int(line.split(",")[3]) for line in text.splitlines()[1:])
+    assert sum(counts["entries"] or 0 for counts in outcome.landed.minutes.values()) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("time,station_id,num_bikes_available\n" + rows(lambda t, n: f"{t},A,{n}"), 'kind = "gbfs"'),
+        (HEAD + rows(lambda t, n: f"{t},A,{n}\n{t},A,{-1 if n > 50 else 2}"), "corrected counts"),
+    ],
+)
+def test_stocks_and_corrections_are_rejected_by_name(tmp_path: Path, text: str, why: str) -> None:
+    outcome = read(tmp_path, text, Answers(timezone="UTC", rows="sum"))
+    assert outcome.kind == "rejected"
+    assert why in outcome.why

@@ -25,6 +25,7 @@ from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
+from tasks.ingest.sources.events.hour_twice import settle_hour
 from tasks.ingest.statements import Statements
 from tasks.settings.columns import RowFilter
 from tasks.settings.sources.files import EventColumns, EventsSource
@@ -66,7 +67,10 @@ class Events:
         again.set_aside(~chosen)
         if self._config.duplicates == "drop":
             again.reject(file.rows.repeats(columns), "duplicate_row")
-        sides = [_read(file, target, side, again, chosen, pull) for target, side in found.items()]
+        sides = list[_Side]()
+        for target, side in found.items():
+            other = sides[0].moments if sides else None
+            sides.append(_read(file, target, side, again, chosen, pull, other))
         released = self._claim(file, sides, again, pull) if self._config.id else ()
         stations = sorted({name for side in sides for name in side.heard_of()})
         listened = self._cover(file, sides)
@@ -232,6 +236,7 @@ def _read(
     again: Rejections,
     chosen: npt.NDArray[np.bool_],
     pull: Pull,
+    other: Moments | None,
 ) -> _Side:
     rejections = Rejections(file.rows.rows)
     rejections.set_aside(~again.good)
@@ -241,7 +246,7 @@ def _read(
     station, names = read_station_ids(column, network.aliases, excluded=network.excluded)
     chosen = chosen & own & (station != EXCLUDED)
     rejections.set_aside(~chosen)
-    moments = file.moments(columns.time, file.timezone)
+    moments = settle_hour(file.moments(columns.time, file.timezone), file.timezone, other)
     rejections.reject(moments.blank & (station == BLANK), "unfinished")
     rejections.reject(station == UNSAFE, "unsafe_name")
     rejections.reject(station == AMBIGUOUS, "ambiguous_station")
