@@ -46,7 +46,7 @@ class Removed:
     bytes: int
 
 
-def first_day_to_keep(observed: Sequence[str], today: str, days: int) -> str | None:
+def first_day_to_keep(observed: Sequence[str], today: str, days: int, observed_kept: int | None = None) -> str | None:
     """First day of a table to be kept; None where nothing may go.
 
     A day goes when it is more than `days` days before today *and* so many later days were observed, so that a clock
@@ -56,12 +56,13 @@ def first_day_to_keep(observed: Sequence[str], today: str, days: int) -> str | N
         observed: service days with observations, ascending.
         today: service day of now.
         days: how many are kept.
+        observed_kept: how many days of observations are kept, None for all; of those before them the calendar's count.
     """
-    past = [day for day in observed if day <= today]
-    if len(past) < days:
+    past, counted = [day for day in observed if day <= today], min(days, observed_kept or days)
+    if len(past) < counted:
         return None
-    by_clock = str(np.datetime64(today, "D") - days)
-    return min(by_clock, past[-days])
+    by_clock = np.datetime64(today, "D") - days
+    return str(min(by_clock, np.datetime64(past[-counted], "D") - (days - counted)))
 
 
 def cutoff_day(settings: Settings, store: Store, as_of: np.datetime64, table: str) -> str | None:
@@ -70,7 +71,8 @@ def cutoff_day(settings: Settings, store: Store, as_of: np.datetime64, table: st
     if days is None:
         return None
     today = str(service_dates(np.array([as_of], dtype="datetime64[m]"), settings.network.timezone)[0])
-    return first_day_to_keep(store.partitions("observations"), today, days)
+    observed, kept = store.partitions("observations"), settings.maintain.retention_days.minutes
+    return first_day_to_keep(observed, today, days, kept)
 
 
 def retain(settings: Settings, store: Store, as_of: np.datetime64) -> list[Removed]:

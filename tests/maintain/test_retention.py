@@ -67,6 +67,20 @@ def test_a_day_goes_when_it_is_old_and_enough_later_ones_were_observed(
     assert first_day_to_keep(observed, today, days) == first
 
 
+@pytest.mark.parametrize(
+    ("today", "days", "first"),
+    [
+        ("2024-07-18", 20, "2024-06-28"),
+        ("2024-07-28", 20, "2024-06-29"),  # the feed stopped: the ten days that are left, and ten before them
+        ("2124-07-18", 20, "2024-06-29"),  # a clock a century ahead
+        ("2024-07-18", 5, "2024-07-13"),
+    ],
+)
+def test_a_table_that_outlives_its_observations_goes_by_those_that_are_left(today: str, days: int, first: str) -> None:
+    assert first_day_to_keep(DAYS[-10:], today, days, observed_kept=10) == first
+    assert first_day_to_keep(DAYS[-9:], today, days, observed_kept=10) == (first if days < 10 else None)
+
+
 @given(st.lists(st.integers(0, 60), unique=True).map(sorted), st.integers(0, 5000), st.integers(1, 40))
 def test_nothing_younger_than_asked_goes_and_never_the_newest_days_of_all(
     observed: list[int], today: int, days: int
@@ -157,6 +171,15 @@ def test_each_table_goes_by_its_own_setting_and_what_went_is_told(root: str) -> 
     assert told[0] == Removed("rejects", "2024-07-15", 196, 196, 392, 196 * size)
     assert [(r.table, r.days) for r in told[-2:]] == [("observations", 9), ("minutes", 9)]
     assert retain(configured(root, **keep), store, NOON) == []
+
+
+def test_forecasts_that_are_kept_longer_than_minutes_go_when_their_time_is_over(tmp_path: Path) -> None:
+    store, settings = filled(str(tmp_path)), configured(str(tmp_path), minutes=185, forecasts=190)
+    retain(settings, store, NOON)
+    later = [str(np.datetime64(DAYS[-1]) + n) for n in range(1, 8)]
+    filled(str(tmp_path), later)
+    retain(settings, store, NOON + np.timedelta64(len(later), "D"))
+    assert [held(store)[table][1] for table in ("minutes", "forecasts", "scores")] == [186, 191, 207]
 
 
 def test_a_clock_a_century_ahead_removes_what_was_asked_for_and_no_more(root: str) -> None:
