@@ -45,7 +45,7 @@ def make_root(folder: Path, stations: int, last_minutes: int) -> None:
         np.append(here, LAST_DAY), settings.weeks, settings.other_days_reach, frozenset(), settings.weekend
     ).ravel()
     for day in np.unique(np.concatenate([here, past[~np.isnat(past)]])):
-        _write_day(folder, stations, day, 1440)
+        write_one_day(folder, stations, day, 1440)
     live_minute(folder, stations, last_minutes)
 
 
@@ -53,10 +53,10 @@ def live_minute(folder: Path, stations: int, last_minutes: int) -> np.datetime64
     """Replace the last day by one with `last_minutes` from midnight on; returns the minute after them, UTC."""
     store = Store(str(folder))
     store.delete(schemas.minutes_file(LAST_DAY))
-    return _write_day(folder, stations, LAST_DAY, last_minutes)
+    return write_one_day(folder, stations, LAST_DAY, last_minutes)
 
 
-def _write_day(folder: Path, stations: int, day: np.datetime64, most: int) -> np.datetime64:
+def write_one_day(folder: Path, stations: int, day: np.datetime64, most: int) -> np.datetime64:
     """One service day of at most so many minutes; every station has a size and a rush hour of its own."""
     rng, own = np.random.default_rng(int(day.astype(np.int64))), np.random.default_rng(1)
     sizes, shift = own.lognormal(0, 1, stations), own.integers(0, 240, stations)
