@@ -34,6 +34,7 @@ _TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
 _WHOLE = re.compile(r"^\d+(\.0+)?$")
 _FRACTION = re.compile(r"^(-\d.*|\d+[.,](?!\d{3}$)(?!0*$)\d+)$")
 _OFFSET = re.compile(r"((Z|UTC|GMT|[+-]\d{2}:?\d{2})(\[[\w/+-]+\])?|\)/)$", re.IGNORECASE)
+_LAKHS = re.compile(r"[1-9]\d?(,\d{2})+,\d{3}")
 _MIDNIGHT = re.compile(r"[T ]00:00(:00(\.0+)?)?$")
 
 
@@ -205,6 +206,7 @@ class Column:
 
 def _number(text: str) -> float:
     """A whole number, also one whose thousands are parted; NaN for other text."""
+    text = text.replace(",", "") if _LAKHS.fullmatch(text) else text
     plain = re.sub(r"(?<=\d)[ ,.'’\u00a0\u202f](?=\d{3}(\D|$))", "", text)
     return float(plain) if _WHOLE.match(plain) else np.nan
 

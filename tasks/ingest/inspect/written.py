@@ -10,6 +10,7 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
 
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?P<mark>[ ,.'’\u00a0\u202f])\d{3}((?P=mark)\d{3})*(?P<rest>[.,]\d*)?")
+_LAKHS = re.compile(r"[+-]?[1-9]\d?(,\d{2})+,\d{3}")
 _FRACTION = re.compile(r"[+-]?\d+(?P<mark>[.,])(?P<fraction>\d+)")
 _PLAIN = re.compile(r"[+-]?\d+(e[+-]?\d+)?", re.IGNORECASE)
 _UNCOUNTED = frozenset(
@@ -42,7 +43,7 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
         for text, times in column.frequencies:
             many[text] = many.get(text, 0) + times
     keys, questions = _marks(list(many)) if not (answers.thousands or answers.decimal) else ({}, [])
-    words = [text for text in many if not any(form.fullmatch(text) for form in (_GROUPED, _FRACTION, _PLAIN))]
+    words = [text for text in many if not any(form.fullmatch(text) for form in (_GROUPED, _LAKHS, _FRACTION, _PLAIN))]
     uncounted = [text for text in words if text.lower() in _UNCOUNTED or _FEW.fullmatch(text)]
     words += [*_nines(many), *_negatives(many)]
     strange = [text for text in words if text not in uncounted and text not in answers.missing]
@@ -80,8 +81,9 @@ def _marks(texts: Sequence[str]) -> tuple[dict[str, Any], list[Question]]:
     whole = all(not found["fraction"].strip("0") for found in fractions)
     if not whole:
         return {}, []
-    thousands, decimal, questions = list[str](), list[str](), list[Question]()
-    for mark in dict.fromkeys(found["mark"] for _, found in grouped):
+    lakhs = any(map(_LAKHS.fullmatch, texts))
+    thousands, decimal, questions = [","] * lakhs, list[str](), list[Question]()
+    for mark in dict.fromkeys(found["mark"] for _, found in grouped if not (lakhs and found["mark"] == ",")):
         shown = [text for text, found in grouped if found["mark"] == mark]
         sure = mark not in ",." or any(text.count(mark) > 1 for text in shown) or _parts_thousands(texts, shown, mark)
         if not sure and mark == "." and all(text.endswith(".000") for text in shown):

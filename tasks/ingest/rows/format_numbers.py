@@ -14,6 +14,8 @@ from tasks.digits import plain_digits
 
 _MARKS = {",": ",", ".": r"\.", " ": r"[\p{Zs}\t]", "'": r"['\x{2019}]"}
 """Regular expression of each mark: a blank stands for every blank, an apostrophe for a typeset one, too."""
+_LAKHS = r"|\d?(,\d{2})+,\d{3}"
+"""Groups of two digits above the first one of three, as India writes them: 2,09,878."""
 
 
 def plain_numbers(text: pa.Array, thousands: Collection[str], decimal: Collection[str]) -> pa.Array:
@@ -32,7 +34,8 @@ def plain_numbers(text: pa.Array, thousands: Collection[str], decimal: Collectio
     for mark in thousands:
         other = "".join(re.escape(each) for each in decimal if each != mark)
         fraction = rf"([{other}]\d*)?" if other else ""
-        grouped = pc.match_substring_regex(text, rf"^[+-]?[1-9]\d{{0,2}}({_MARKS[mark]}\d{{3}})+{fraction}$")
+        groups = rf"\d{{0,2}}({_MARKS[mark]}\d{{3}})+" + (_LAKHS if mark == "," else "")
+        grouped = pc.match_substring_regex(text, rf"^[+-]?[1-9]({groups}){fraction}$")
         plain = pc.if_else(grouped, pc.replace_substring_regex(text, _MARKS[mark], ""), plain)
         if mark in decimal:
             plain = pc.if_else(pc.match_substring_regex(text, rf"^[+-]?[1-9]\d{{0,2}}{_MARKS[mark]}000$"), None, plain)

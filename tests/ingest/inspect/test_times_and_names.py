@@ -165,3 +165,10 @@ def test_a_database_is_called_by_its_name(tmp_path: Path) -> None:
 def test_names_that_are_parted_by_signs_are_one_word() -> None:
     assert words_of("dropOff_datetime") == words_of("drop_off datetime") == ("dropoff", "datetime")
     assert words_of("PULocationID") == ("pickup", "location", "id")
+
+
+def test_groups_of_two_digits_are_those_of_india(tmp_path: Path) -> None:
+    many = {n: f'"{n % 9 + 1},{n % 10}{n // 10},003"' for n in range(10, 23)}
+    outcome = read(tmp_path, rows(lambda t, n: f"{t},A,{many.get(n, n)}"))
+    told = [int(many[n].strip('"').replace(",", "")) if n in many else n for n in PEOPLE]
+    assert counted(outcome) == told

@@ -39,6 +39,10 @@ def test_nothing_is_guessed(text: str) -> None:
     [
         ({"thousands": ","}, "1,653", 1653),
         ({"thousands": ",", "maximum": 10**7}, " +1,653,000.0 ", 1_653_000),
+        ({"thousands": ",", "maximum": 10**8}, "2,09,878", 209_878),
+        ({"thousands": ",", "maximum": 10**8}, "12,34,56,789", "absurd"),
+        ({"thousands": ","}, "2,9,878", "not_a_number"),
+        ({"thousands": ","}, "209,87", "not_a_number"),
         ({"thousands": ","}, "7", 7),
         ({"thousands": ","}, "12.0", 12),
         ({"thousands": ","}, "12,0", "not_a_number"),
