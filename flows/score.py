@@ -20,6 +20,7 @@ from flows.parameters import Day, Moment
 from flows.pipelines import loop
 from flows.reports.loop_reports import score_document
 from flows.runs import publish_artifact, reported_flow
+from tasks.stations.load import station_table
 
 
 @reported_flow("score")
@@ -40,4 +41,5 @@ def score(
     followed = loop.follow_champion(settings, moment)
     emit_score_events(settings, report, live=as_of is None)
     close_unanswered(settings)
-    publish_artifact(score_document(report, followed), "score", "How the live forecasts did")
+    document = score_document(report, followed, station_table(settings))
+    publish_artifact(document, "score", "How the live forecasts did")

@@ -209,7 +209,7 @@ def score(
     """Compare forecasts whose hour is over with the observed counts."""
     settings = read_settings(config, data_root)
     report = loop.score(settings, moment(as_of, settings) or now(), moment(start, settings), moment(end, settings))
-    output.emit(report, json, score_document(report))
+    output.emit(report, json, score_document(report, stations=station_table(settings)))
 
 
 @app.command()

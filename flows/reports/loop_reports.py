@@ -149,7 +149,7 @@ def promote_document(version: str, action: str) -> Document:
     return Document(f"Version {version} publishes", [text, "The flow promote with action = roll back undoes it."])
 
 
-def score_document(report: ScoreReport, followed: str | None = None) -> Document:
+def score_document(report: ScoreReport, followed: str | None = None, stations: StationTable = NO_STATIONS) -> Document:
     """Errors of the live forecasts. `followed`: what was done to follow the registry's champion."""
     scopes = {"all stations": report.metrics, "network total": report.network, "its own forecast": report.total}
     blocks: list[Block] = [
@@ -166,7 +166,7 @@ def score_document(report: ScoreReport, followed: str | None = None) -> Document
         blocks.append(legend(scopes, report.by_model))
     blocks += [_rest_of_day_table(report)] if report.rest_of_day else []
     blocks += [_control_table(report.control)] if report.control else []
-    blocks += _alert_blocks(report)
+    blocks += _alert_blocks(report, stations)
     blocks += [Alert("CHANGED", f"the counts of the {d.tier}: {d.sentence}") for d in report.drift if d.drifted]
     if report.drift:
         names = ("index", "level", "missing", "missing_before", "appeared", "vanished")
@@ -211,7 +211,7 @@ def _score_details(report: ScoreReport) -> list[Block]:
     return blocks
 
 
-def _alert_blocks(report: ScoreReport) -> list[Block]:
+def _alert_blocks(report: ScoreReport, names: StationTable) -> list[Block]:
     """Threshold of each signal of alerts and why, and what it would have brought in the last weeks."""
     blocks: list[Block] = [f"alerts by {name}: threshold {each['reason']}." for name, each in report.alerts.items()]
     rows: list[Row] = []
@@ -225,7 +225,7 @@ def _alert_blocks(report: ScoreReport) -> list[Block]:
         rows.append((name, *per_week, _number(of["lead_minutes"])))
         ordered = sorted(each["stations"], key=lambda row: -(row["alarms"] + row["missed"]))[:MOST_STATIONS]
         stations += [
-            (name, row["station_id"], row["alarms"], *(_share(row[k]) for k in ("precision", "recall")),
+            (name, names.label(row["station_id"]), row["alarms"], *(_share(row[k]) for k in ("precision", "recall")),
              _number(row["lead_minutes"]))
             for row in ordered
         ]  # fmt: skip

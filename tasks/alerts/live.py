@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,6 +42,7 @@ def follow(
     readings: Sequence[Reading],
     thresholds: Mapping[str, float],
     moment: np.datetime64,
+    label: Callable[[str], str] = str,
 ) -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
     """Alerts that are open after a moment, and all that there is to say of it.
 
@@ -50,6 +51,7 @@ def follow(
         readings: what the signals say, of every series where they are not weak; others keep their alerts until calm.
         thresholds: by signal.
         moment: UTC.
+        label: name of a station for people, by its id.
 
     Returns:
         Open alerts by key; and alerts with `state` opened, ongoing or closed, strongest first: JSON-able, each with
@@ -72,14 +74,14 @@ def follow(
     for key, reading in known.items():
         if key not in held and reading.strength >= thresholds[reading.signal]:
             fresh = {**asdict(reading), **_numbers(reading), "threshold": thresholds[reading.signal]}
-            after[key] = {**fresh, "opened_at": now, "strong_at": now, "sentence": describe(reading)}
+            after[key] = {**fresh, "opened_at": now, "strong_at": now, "sentence": describe(reading, label)}
             alerts.append({**after[key], "state": "opened"})
     return after, sorted(alerts, key=lambda alert: (alert["signal"], -alert["strength"], alert["station_id"]))
 
 
-def describe(reading: Reading) -> str:
+def describe(reading: Reading, label: Callable[[str], str]) -> str:
     """What an alert says when it opens."""
-    what, expected = f"{reading.target} at {reading.station_id}", f"{reading.forecast:,.0f} expected"
+    what, expected = f"{reading.target} at {label(reading.station_id)}", f"{reading.forecast:,.0f} expected"
     if reading.signal == "limit":
         return f"{what} may go above {reading.value:,.0f}: {expected}, probability {reading.strength:.0%}"
     return f"{what}: {reading.value:,.0f} people in the last minutes, {expected}"

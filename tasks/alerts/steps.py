@@ -19,6 +19,7 @@ from tasks.clock import service_dates
 from tasks.contracts import History
 from tasks.count_sums import DEFAULT_FACTOR
 from tasks.settings.tree import Settings
+from tasks.stations.load import station_table
 from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables import schemas
@@ -58,7 +59,7 @@ def find_alerts(
         factors = {name: each["factor"] for name, each in chosen.items()}
         readings = read_signals(settings, store, history, forecasts, moment, factors)
         thresholds = {name: each["threshold"] for name, each in chosen.items()}
-        alerts, current = follow(held["alerts"], readings, thresholds, moment)
+        alerts, current = follow(held["alerts"], readings, thresholds, moment, station_table(settings).label)
         changes = [alert for alert in current if alert["state"] != "ongoing"]
         if changes:
             day = service_dates(moment.astype("datetime64[m]").reshape(1), settings.network.timezone)[0]

@@ -14,13 +14,17 @@ import pytest
 from score.test_scoring import config, keep, observe
 from support.forecast_fakes import random_grid
 
+from flows.reports.document import markdown
+from flows.reports.loop_reports import score_document
 from tasks.alerts.steps import choose_thresholds, find_alerts
 from tasks.arrays import QUANTILES, Float, Minutes
 from tasks.contracts import Prediction
 from tasks.grid import Grid
-from tasks.score.steps import score_forecasts
+from tasks.score.steps import ScoreReport, score_forecasts
 from tasks.settings.alerts import AlertSettings
+from tasks.settings.stations import StationSettings
 from tasks.settings.tree import Network, Settings
+from tasks.stations.load import station_table
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.forecasts import Factors, forecast_table
@@ -93,6 +97,19 @@ def test_an_alert_opens_once_goes_on_and_closes_once(tmp_path: Path) -> None:
     table = alerts_table(tmp_path)
     assert table.groupby("state", observed=True).size().to_dict() == {"closed": 4, "opened": 4}
     assert (table.opened_utc == pd.Timestamp(START + 5 * MINUTE, tz="UTC")).all()
+
+
+def test_an_alert_and_the_report_of_alerts_name_the_station(tmp_path: Path) -> None:
+    (tmp_path / "stations.csv").write_text("station_id,name\na,Clark/Lake\n")
+    table = StationSettings(file=str(tmp_path / "stations.csv"))
+    chosen = settings(tmp_path, signals=("limit",)).model_copy(update={"stations": table})
+    (named, *_) = find_alerts(chosen, Counts(2), issue(START, 9), START)
+    assert named["sentence"].startswith("entries at Clark/Lake (a) may go above")
+    outcome = {"alarms": 3, "right": 1, "missed": 0, "lead_minutes": 5.0}
+    row = {"station_id": "a", **outcome, "precision": 0.5, "recall": 1.0}
+    limit = {"reason": "chosen", "station_weeks": 4, "outcome": outcome, "stations": [row]}
+    report = ScoreReport([], 0, 0, 0, 0, {}, {}, {}, {}, alerts={"limit": limit})
+    assert "Clark/Lake (a)" in markdown(score_document(report, stations=station_table(chosen)))
 
 
 def test_crowding_is_counted_minutes_against_the_forecast_before_them(tmp_path: Path) -> None:
