@@ -65,6 +65,7 @@ bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an enviro
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/forecast_start.py --stations 300,3000
 	$(BIN)/python benchmarks/live_minute.py
+	$(BIN)/python benchmarks/serve_load.py
 	$(BIN)/python benchmarks/schedule_cost.py --minutes 10
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/compaction.py

@@ -75,7 +75,6 @@ def make_day(settings: Settings, history: History, forecasts: pa.Table, override
     return _make_day(settings, history, read_hour(forecasts, settings.network.total), overrides)
 
 
-@step("keep the rest of the day")
 def keep_rest_of_day(settings: Settings, history: History, publication: Publication) -> None:
     """Keep the rest of the day of the first issue of each clock hour, so that it can be scored.
 
