@@ -58,14 +58,15 @@ def load_needed(
         days: service days that are looked at, ascending, those of the needed steps among them.
         clock: of the grid.
         needed: bool [step].
-        margin: steps around an observed day that smoothing reads.
+        margin: steps on either side of one that smoothing reads.
         counted: days among which the largest hours are looked for.
     """
     known = np.zeros_like(needed)
     for day in days:
         first, stop = (_step(clock, edge) for edge in reader.span(day))
         known[max(first, 0) : max(stop, 0)] = True
-    wanted = needed & _widen(known, margin, margin)
+    # Twice: a step beside a day needs columns for its own neighbours, or it is smoothed with those of another day.
+    wanted = needed & _widen(known, 2 * margin, 2 * margin)
     held = np.where(needed, MISSING, NOT_LOADED).astype(np.int32)
     held[wanted] = np.arange(wanted.sum())
     columns = _Columns(len(reader.targets), int(wanted.sum()))

@@ -97,6 +97,20 @@ def test_a_row_read_from_copies_of_past_days_is_the_row_read_from_their_minutes(
     assert len(Store(copied.data_root).files("minutes", "_grid.arrow")) > 10
 
 
+def test_minutes_beside_a_day_without_counts_have_the_profile_that_training_sees(tmp_path: Path) -> None:
+    minutes = np.arange(at("2024-01-01T00:00"), at("2024-01-22T00:00"), np.timedelta64(15, "m"))
+    minutes = minutes[minutes.astype("datetime64[D]") != np.datetime64("2024-01-12")]
+    write_observations(tmp_path, minutes, minutes + np.timedelta64(15, "m"), 3, "batch", "UTC")
+    settings = Settings(
+        data_root=str(tmp_path),
+        network=Network(timezone="UTC", interval_minutes=15, targets=TARGETS),
+        features=FeatureSettings(weeks=2, smooth_minutes=61, other_days=0),
+    )
+    for origin in (at("2024-01-15T00:00"), at("2024-01-19T00:15")):
+        live, bulk = (load_features(settings, origin, origin + 7 * n * HOUR, as_of=origin) for n in (0, 1))
+        assert bits(live.tensors(np.array([origin]))) == bits(bulk.tensors(np.array([origin])))
+
+
 @pytest.mark.parametrize("origin", ["2013-11-03T12:00", "2013-11-11T23:30", "2013-11-12T05:00"])
 def test_the_whole_day_of_an_origin_is_loaded_where_it_is_asked_for(town: Settings, origin: str) -> None:
     edges = day_bounds(service_dates(np.array([at(origin)]), ZONE)[0], ZONE)
