@@ -20,6 +20,8 @@ _RISES = 12
 _OF_OTHERS = 0.5
 _FEWEST_SHARED, _SHARED = 10, 0.02
 """Rows, and their share, that files hold in common by more than chance."""
+_FEWEST_STATIONS, _NEIGHBOURS = 4, 2
+"""Stations of a line, and those that one of them stands beside."""
 _FEWEST_COPIES, _BY_CHANCE = 10, 3
 """Rows that are there again, and how many times as many as follow another within a second or minute by chance."""
 
@@ -206,3 +208,22 @@ def count_copies(others: Sequence[Int], seconds: Int) -> int:
     copies = len(seconds) - cells.shape[1]
     follow = int(((np.diff(cells[0]) == 0) & (np.diff(cells[1]) == 1)).sum())
     return copies if copies >= _FEWEST_COPIES and copies > _BY_CHANCE * follow else 0
+
+
+def check_sections(start: Int, end: Int) -> None:
+    """Whether counts of two stations are those of journeys, and not of the section of a line between them.
+
+    Args:
+        start: code of the first station of each row.
+        end: code of the other one.
+
+    Raises:
+        SourceError: if every station goes with one or two others alone, as neighbours do.
+    """
+    pairs = np.unique(np.stack([start, end])[:, (start >= 0) & (end >= 0)], axis=1)
+    beside = [np.unique(side, return_counts=True)[1] for side in pairs]
+    if pairs.size and min(map(len, beside)) >= _FEWEST_STATIONS and max(each.max() for each in beside) <= _NEIGHBOURS:
+        raise SourceError(
+            "every station goes with one or two others alone: the counts may be those of people between neighbouring "
+            "stations, who are no entries; where they are journeys, give both columns, --station FROM --station TO"
+        )

@@ -11,8 +11,8 @@ from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days, check_calendars
 from tasks.ingest.inspect.filters import Filter, answered_filter, choose_filter, chosen_rows
-from tasks.ingest.inspect.people import choose_people
-from tasks.ingest.inspect.places import choose_stations
+from tasks.ingest.inspect.people import People, choose_people, which_count
+from tasks.ingest.inspect.places import Where, choose_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
@@ -76,6 +76,8 @@ def propose(table: Table, answers: Answers) -> Proposal:
     aliases = found.find_aliases()
     stations = ({"exclude": excluded.value} if excluded.value else {}) | ({"aliases": aliases} if aliases else {})
     alike = {"stations written alike": ", ".join(f"{a} is {b}" for a, b in aliases.items())} if aliases else {}
+    if not any(question.option == "--count" for question in asked):
+        asked += _ask_person(columns, people.value, where, answers)
     summary = {**said, **alike, **chosen.said, **written.said, **excluded.said, **rest.said}
     return replace(rest, source=source, questions=asked, said=summary, stations=stations)
 
@@ -87,6 +89,15 @@ def _filter_rows(table: Table, answers: Answers) -> tuple[Table, dict[str, Colum
         return table, columns, answered
     table = table.only(chosen_rows(columns, answered))
     return table, {name: table.profile(name) for name in table.names}, answered
+
+
+def _ask_person(columns: Mapping[str, Column], people: People, where: Where, answers: Answers) -> list[Question]:
+    """What to ask of rows that count nobody, where no column is one of people: they may be vehicles, or incidents."""
+    if answers.count or answers.entries or where.end or any(t.column or t.where for t in people.targets.values()):
+        return []
+    if any(column.hints_at("person") for column in columns.values()):
+        return []
+    return [which_count([], "Nothing says that a row is a person.")]
 
 
 def _check_names(table: Table, used: Sequence[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tasks.clock import to_utc
 from tasks.errors import ConfigError, SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
 from tasks.ingest.inspect.profile import NEARLY, Column
@@ -22,6 +23,7 @@ from tasks.ingest.inspect.time_columns import (
 )
 from tasks.ingest.inspect.words import words_of
 from tasks.ingest.rows.suggest_formats import read_both_ways
+from tasks.ingest.rows.zone_names import zone_offsets
 from tasks.time_formats import HOUR_OF_DAY, ISO, MINUTE_OF_DAY, SECOND_OF_DAY, SLOT
 
 _ZONE_NAMES = frozenset({"tz", "timezone", "tzname", "zeitzone", "fuseau"})
@@ -46,6 +48,8 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
         questions = [_both_ways(table, when)]
     elif len(_digit_clocks(when.start.formats)) > 1:
         return Choice(None, [_ask_clock(table, when.start)])
+    if not (answers.time or answers.time_format) and (asked := _ask_named_zone(table, when.start, answers.timezone)):
+        questions = [*questions, asked]
     said = {"time": _describe(table, when.start)} | (
         {"time of the end": _describe(table, when.end)} if when.end else {}
     )
@@ -189,6 +193,23 @@ def _both_ways(table: Table, when: When) -> Question:
             shown.append((f'"{text}"', f"{len(days)} days, {days[0]} to {days[-1]}" if len(days) > 1 else str(days[0])))
     text = f"Is {examples_of(table, when.start)} day/month or month/day? Every value can be read both ways."
     return Question("--time-format", text, shown)
+
+
+def _ask_named_zone(table: Table, time: TimeColumns, zone: str | None) -> Question | None:
+    """What to ask where a column is called CET, and the clocks of the time zone show another time in summer."""
+    may = [offsets for name in time.names for word in words_of(name) if (offsets := zone_offsets(word))]
+    wall = time.utc(table, "UTC")
+    wall = wall[~np.isnat(wall)]
+    if not may or not zone or time.offset or time.in_utc or not len(wall):
+        return None
+    year = wall.min() + np.arange(12) * np.timedelta64(30 * 24, "h")
+    shown = {int(seconds) for seconds in (year - to_utc(year, zone)).astype(np.int64)}
+    if len(shown) == 1 and shown <= {*may[0]}:
+        return None
+    fixed = [(f"--timezone Etc/GMT{-each // 3600:+d}", "the same all year") for each in may[0] if each % 3600 == 0]
+    text = f"Are the times of {time.label!r} the same zone's all year, or those of the clocks of {zone}?"
+    shown_there = (f"--time {time.label!r}", f"they are the clocks of {zone}, summer time included")
+    return Question("--timezone or --time", text, [*fixed, shown_there])
 
 
 def _says(columns: Mapping[str, Column], time: TimeColumns, *roles: str) -> bool:

@@ -18,6 +18,7 @@ from tasks.ingest.inspect.doubts import (
     check_months,
     check_periods,
     check_repeats,
+    check_sections,
     check_skipped,
     check_sums_of_days,
     count_copies,
@@ -61,6 +62,8 @@ class Understood:
         targets = dict(self.people.targets)
         if count and self.where.end and "exits" not in targets:
             targets["exits"] = targets["entries"]
+        if count and self.where.end and not self.answers.station:
+            check_sections(self._station, self.columns[self.where.end].codes)
         times = self.when.start.utc(self.table, self._zone)
         interval = choose_interval(self._station, times, self.answers, events=True, counted=count is not None)
         events = {name: self._event(name, target) for name, target in targets.items()}
@@ -161,8 +164,8 @@ class Understood:
 
     def find_aliases(self) -> dict[str, str]:
         """Names that are those of another station but for capitals and blanks, and that one."""
-        seconds = _seconds(self.when.start.utc(self.table, "UTC"))
-        return find_alike(self.columns[self.where.start], np.stack([seconds, self._ways]))
+        when = np.stack([_seconds(self.when.start.utc(self.table, "UTC")), self._ways])
+        return find_alike(self.columns[self.where.start], when)
 
     def find_sums(self) -> dict[int, list[int]]:
         """Stations whose counts are the sums of others, and those, by code."""
@@ -216,10 +219,9 @@ class Understood:
                     "that correct others: they are rejected, and their sums are not known: export corrected counts"
                 )
             if odd:
-                shown = ", ".join(repr(text[:20]) for text in odd[:4])
                 raise SourceError(
-                    f"column {target.column!r} has rows that add up, and some are no whole numbers ({shown}): their "
-                    "sums would be too small: export whole people"
+                    f"column {target.column!r} has rows that add up, and some are no whole numbers ({odd[0][:20]!r}): "
+                    "their sums would be too small: export whole people"
                 )
 
     @property

@@ -48,7 +48,14 @@ _ROLES = {
     "mittelwert|durchschnitt|promedio|media|cumulative|cum|ytd|forecast|predicted|prediction|prognose|estimate|"
     "estimated|expected|capacity|available|availability|load|occupancy|auslastung|stock|level|present|inside|onboard|"
     "aboard|queue|waiting|max|min|maximum|minimum|peak|baseline|budget|previous|last year|share|"
-    "per|pro|thousands|tausend|tsd|milliers|miles|hundreds|hunderte|centaines|00|000|100|1000|千|万|index|score|occupied|empty",
+    "per|pro|thousands|tausend|tsd|milliers|miles|hundreds|hunderte|centaines|00|000|100|1000|千|万|index|"
+    "score|occupied|empty",
+    "person": "card|cards|carte|tarjeta|cartao|karte|ticket|tickets|billet|billete|tap|taps|token|pass|media|medium|"
+    "fare|tarif|tarifa|transaction|txn|validation|validations|validator|user|usertype|usuario|member|membership|"
+    "subscriber|customer|kunde|passenger|passengers|passager|pasajero|pax|rider|riders|person|persons|people|"
+    "pedestrian|visitor|gate|gates|turnstile|entrance|entry|exit|ride|rides|rideable|rental|hire|journey|bike|bici|"
+    "bicycle|rad|scooter|product|student|senior|adult|concession|direction|dir|inout|卡|卡号|卡號|票|票种|乘客|交易|"
+    "카드|승객|승하차",
     "weight": "weight|weights|weighting|factor|expansion|sampling|gewicht|faktor|ponderation|peso",
     "kind of traffic": "car|cars|auto|autos|pkw|lkw|truck|trucks|lorry|lorries|hgv|van|vans|vehicle|vehicles|"
     "motorcycle|motorcycles|motorbike|bike|bikes|bicycle|bicycles|cyclist|cyclists|rad|velo|scooter|bus|buses|pedestrian|"

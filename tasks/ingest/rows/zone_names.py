@@ -43,6 +43,11 @@ def without_brackets(values: pa.Array) -> pa.Array:
     return pc.replace_substring_regex(values, _BRACKETS, r"\1")
 
 
+def zone_offsets(name: str) -> tuple[int, ...]:
+    """Seconds from UTC that a short name of a zone may mean; none where it is none."""
+    return tuple(int(hours * 3600) for hours in _HOURS.get(name.upper(), ()))
+
+
 def without_zone_name(text: str) -> str:
     """A time without the short name of its zone; as it is where it has none."""
     return _NAME.sub("", text)
@@ -53,5 +58,4 @@ def split_zone_names(values: pa.Array) -> tuple[pa.Array, list[tuple[int, ...]]]
     texts = [value or "" for value in values.to_pylist()]
     plain = [without_zone_name(text) for text in texts]
     names = [text[len(short) :].strip().upper() for text, short in zip(texts, plain, strict=True)]
-    seconds = [tuple(int(hours * 3600) for hours in _HOURS.get(name, ())) for name in names]
-    return pa.array(plain, pa.string()), seconds
+    return pa.array(plain, pa.string()), [*map(zone_offsets, names)]

@@ -226,7 +226,7 @@ def test_files_of_different_kinds_are_rejected(tmp_path: Path) -> None:
 
 def test_numbers_without_a_known_name_are_asked_about_and_row_numbers_are_not(tmp_path: Path) -> None:
     rows = "".join(f"{i},2024-03-04 07:{i}:07,A\n" for i in range(10, 40))
-    assert options(look(tmp_path, UTC, a__csv="trip,time,station\n" + rows)) == []
+    assert options(look(tmp_path, UTC, a__csv="ticket,time,station\n" + rows)) == []
     other = rows.replace(",A\n", ",A,3\n").replace("15:07,A,3", "15:07,A,4")
     assert options(look(tmp_path, UTC, a__csv="trip,time,station,wert\n" + other)) == ["--count"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -224,3 +225,46 @@ def test_stocks_and_corrections_are_rejected_by_name(tmp_path: Path, text: str, 
     outcome = read(tmp_path, text, Answers(timezone="UTC", rows="sum"))
     assert outcome.kind == "rejected"
     assert why in outcome.why
+
+
+@pytest.mark.parametrize(
+    "head", ["vehicle,time,station,route", "time,station,category,description", "trip_id,time,station"]
+)
+def test_rows_of_which_nothing_says_that_they_are_people_are_asked_about(tmp_path: Path, head: str) -> None:
+    names = head.split(",")
+    text = (
+        head + "\n" + rows(lambda t, n: ",".join({"time": f"{t}:07"[:19], "station": "A"}.get(x, "x") for x in names))
+    )
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "asked"
+    assert "--count (--count none" in outcome.why
+    assert read(tmp_path, text, Answers(timezone="UTC", count=("none",))).landed is not None
+
+
+def test_people_between_neighbouring_stations_are_no_journeys(tmp_path: Path) -> None:
+    line = ("A", "B", "C", "D", "E")
+    pairs = [pair for a, b in pairwise(line) for pair in ((a, b), (b, a))]
+    head = "time,from_station,to_station,passengers\n"
+    text = head + rows(lambda t, n: "\n".join(f"{t},{a},{b},{n}" for a, b in pairs), timedelta(hours=1), 12)
+    outcome = read(tmp_path, text)
+    assert outcome.kind == "rejected"
+    assert "neighbouring stations" in outcome.why
+    journeys = [(a, b) for a in line for b in line if a != b]
+    text = head + rows(lambda t, n: "\n".join(f"{t},{a},{b},{n}" for a, b in journeys), timedelta(hours=1), 12)
+    assert read(tmp_path, text).landed is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "fixed"), [("time_cet", "Europe/Paris", -1), ("Time (EST)", "America/New_York", 5)]
+)
+def test_a_zone_in_the_name_of_the_time_is_asked_about(tmp_path: Path, name: str, zone: str, fixed: int) -> None:
+    text = f"{name},station,passengers\n" + rows(lambda t, n: f"{t},A,{n}")
+    outcome = read(tmp_path, text, Answers(timezone=zone))
+    assert outcome.kind == "asked"
+    assert f"--timezone Etc/GMT{fixed:+d}" in outcome.why
+    firsts = []
+    for answers in (Answers(timezone=f"Etc/GMT{fixed:+d}"), Answers(timezone=zone, time=((name,),))):
+        landed = read(tmp_path, text, answers).landed
+        assert landed is not None
+        firsts.append(min(minute for _, minute in landed.minutes))
+    assert firsts[0] - firsts[1] == timedelta(hours=1)
