@@ -42,8 +42,11 @@ def choose_base(base: Base | Literal["auto"], features: Features, split: Split) 
     """
     if base != "auto":
         return base
-    oldest = features.tensors(split.validation[-1:]).lags[-1]
-    return "linear_level" if np.isfinite(oldest).any() else "boosted_level"
+    # One origin per day: the oldest lag of a single day may be a holiday, or a day without counts.
+    newest_first = split.validation[::-1]
+    days = np.unique((newest_first[:1] - newest_first) // np.timedelta64(1, "D"), return_index=True)[1]
+    reached = (np.isfinite(features.tensors(newest_first[at : at + 1]).lags[-1]).any() for at in days)
+    return "linear_level" if any(reached) else "boosted_level"
 
 
 def fit_start(base: Base, features: Features, split: Split, seed: int) -> FittedStart | None:

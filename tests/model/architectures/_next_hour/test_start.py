@@ -38,6 +38,16 @@ def test_trees_help_until_the_history_is_as_long_as_the_weekly_lags_reach() -> N
     assert choose_base("profile_times_level", FEATURES, town.SPLIT) == "profile_times_level"
 
 
+def test_a_day_without_counts_at_the_end_of_a_long_history_does_not_make_it_short() -> None:
+    grid = town.grid()
+    gap = grid.values.copy()
+    newest = int(grid.index(town.SPLIT.validation[-1:])[0]) - town.WEEKS * town.WEEK
+    gap[:, :, newest - town.DAY // 2 : newest + town.HORIZON] = np.nan
+    features = town.SmallFeatures(replace(grid, values=gap))
+    assert np.isnan(features.tensors(town.SPLIT.validation[-1:]).lags[-1]).all()
+    assert choose_base("auto", features, town.SPLIT) == "linear_level"
+
+
 def test_profile_times_level_needs_no_start() -> None:
     assert fit_start("profile_times_level", FEATURES, town.SPLIT, 7) is None
     assert load_start(Path("nowhere"), None) is None
