@@ -73,10 +73,17 @@ def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choi
         starts = [c for c in candidates if _says(columns, c, *first) and not _says(columns, c, *last)]
         ends = [c for c in candidates if _says(columns, c, *last) and not _says(columns, c, *first)]
         if len(starts) == len(ends) == 1 and len(candidates) == 2:
-            return Choice(When(starts[0], ends[0]))
+            return Choice(_in_order(table, starts[0], ends[0]))
     shown = [(f"--time {c.label!r}", _describe(table, c)) for c in candidates]
     text = "Several columns are times: which one says when people were counted?"
     return Choice(None, [Question("--time", text, shown)])
+
+
+def _in_order(table: Table, start: TimeColumns, end: TimeColumns) -> When:
+    """Both ends, the earlier one first: a vehicle departs from a stop after it arrived there."""
+    lengths = end.utc(table, "UTC") - start.utc(table, "UTC")
+    known = lengths[~np.isnat(lengths)]
+    return When(end, start) if len(known) and np.median(known.astype(np.int64)) < 0 else When(start, end)
 
 
 def _same_moments(table: Table, candidates: Sequence[TimeColumns], answers: Answers) -> list[TimeColumns]:

@@ -29,8 +29,9 @@ from tasks.ingest.inspect.places import Where, find_alike
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.stop_visits import are_stop_visits
 from tasks.ingest.inspect.sums_of_others import find_sums
-from tasks.ingest.inspect.time_columns import When
+from tasks.ingest.inspect.time_columns import When, seconds_of
 from tasks.ingest.rows.parse_times import Times
 from tasks.time_formats import ISO
 
@@ -52,9 +53,10 @@ class Understood:
 
     @property
     def is_events(self) -> bool:
-        """Whether rows are people or trips, and not counts of an interval."""
+        """Whether rows are people or trips, of people or of vehicles at stops, and not counts of an interval."""
         counted = any(target.column for target in self.people.targets.values())
-        return not counted or self.where.end is not None
+        seconds = seconds_of(self.when.start.utc(self.table, "UTC"))
+        return not counted or self.where.end is not None or are_stop_visits(self._station, seconds, self._rest.values())
 
     def as_trips(self) -> Proposal:
         """Keys of a source of events; a row of an origin and a destination counts at both."""
@@ -77,11 +79,12 @@ class Understood:
         source |= {"duplicates": "drop"} if self.answers.rows == "last" else {}
         questions = [*interval.questions, *copies, *self._ask_counts(times)]
         rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
+        rows = "vehicles at stops, and the people of that moment" if count and not self.where.end else rows
         return Proposal(source, network, questions, {"rows": rows, **interval.said})
 
     def _ask_copies(self, times: Times) -> list[Question]:
         """What to ask of events that are there again in every column, more often than by chance."""
-        seconds = _seconds(times)
+        seconds = seconds_of(times)
         others = [column.codes for column in self.columns.values() if column.name not in self.when.start.names]
         if not (copies := count_copies(others, seconds)):
             return []
@@ -90,7 +93,7 @@ class Understood:
 
     def _event_id(self, times: Times) -> str | None:
         """Column that tells events apart: rows that share its value are the same event, at one time and station."""
-        seconds = _seconds(times)
+        seconds = seconds_of(times)
         for column in self._rest.values():
             if not column.hints_at("event id") or column.blank or len(column.texts) < _MOSTLY * len(column.codes):
                 continue
@@ -104,7 +107,7 @@ class Understood:
         rest = [c for c in self._rest.values() if len(c.texts) > 1 and not c.is_row_number]
         numbers = [c for c in rest if c.is_number and (c.hints_at("count") or not c.hints_at("coordinate"))]
         counted = any(target.column for target in self.people.targets.values()) or self.answers.count
-        seconds = _seconds(times)
+        seconds = seconds_of(times)
         cells = np.stack([self._station, seconds])
         if counted or self.where.end or not numbers or (seconds % 60).any():
             return []
@@ -147,7 +150,7 @@ class Understood:
         if self.when.end:
             check_periods(times, self.when.end.utc(self.table, self._zone, self._place), interval.value)
         moment = choose_moment(times, wall, interval.value, named, self.answers)
-        rows = choose_rows([self._place], _seconds(times), interval.value, self._rest, numbers, self.answers)
+        rows = choose_rows([self._place], seconds_of(times), interval.value, self._rest, numbers, self.answers)
         layout = {**self.table.shape, **self.written, **self._formats}
         source: dict[str, Any] = {"kind": "counts", **layout, "columns": self._counts}
         if moment.value not in (None, "start"):
@@ -156,6 +159,7 @@ class Understood:
             source["rows"] = rows.value.rows
             if rows.value.rows == "sum":
                 self._check_numbers()
+                check_repeats(self.table, self.columns.values())
         questions = [*interval.questions, *moment.questions, *rows.questions]
         said = {**interval.said, **moment.said, **rows.said}
         if not self.when.start.offset:
@@ -164,7 +168,7 @@ class Understood:
 
     def find_aliases(self) -> dict[str, str]:
         """Names that are those of another station but for capitals and blanks, and that one."""
-        when = np.stack([_seconds(self.when.start.utc(self.table, "UTC")), self._ways])
+        when = np.stack([seconds_of(self.when.start.utc(self.table, "UTC")), self._ways])
         return find_alike(self.columns[self.where.start], when)
 
     def find_sums(self) -> dict[int, list[int]]:
@@ -172,7 +176,7 @@ class Understood:
         numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
         if self.is_events or not numbers:
             return {}
-        seconds = _seconds(self.when.start.utc(self.table, "UTC"))
+        seconds = seconds_of(self.when.start.utc(self.table, "UTC"))
         cell = np.unique(np.stack([seconds, self._ways]), axis=1, return_inverse=True)[1].reshape(-1)
         return find_sums(self._station, cell, numbers)
 
@@ -288,12 +292,6 @@ class Understood:
         used = {*self.when.start.names, self.where.start, *(t.column for t in self.people.targets.values())}
         used |= {target.where[0] for target in self.people.targets.values() if target.where}
         return {name: column for name, column in self.columns.items() if name not in used and not column.is_date}
-
-
-def _seconds(times: np.ndarray[Any, Any]) -> Int:
-    """Seconds since 1970 of each row; a row without a time has a day of its own before, so that it repeats no other."""
-    apart = np.datetime64(0, "s") - np.arange(1, len(times) + 1) * np.timedelta64(86_400, "s")
-    return np.asarray(np.where(np.isnat(times), apart, times.astype("datetime64[s]")).astype(np.int64))
 
 
 def _one_or_list(names: Sequence[str]) -> str | list[str]:

@@ -56,6 +56,7 @@ _ROLES = {
     "pedestrian|visitor|gate|gates|turnstile|entrance|entry|exit|ride|rides|rideable|rental|hire|journey|bike|bici|"
     "bicycle|rad|scooter|product|student|senior|adult|concession|direction|dir|inout|卡|卡号|卡號|票|票种|乘客|交易|"
     "카드|승객|승하차",
+    "vehicle trip": "trip|tripid|run|fahrt|fahrtnr|fahrtnummer|kurs|zug|zugnr|corrida|sailing|voyage|viaje|course",
     "weight": "weight|weights|weighting|factor|expansion|sampling|gewicht|faktor|ponderation|peso",
     "kind of traffic": "car|cars|auto|autos|pkw|lkw|truck|trucks|lorry|lorries|hgv|van|vans|vehicle|vehicles|"
     "motorcycle|motorcycles|motorbike|bike|bikes|bicycle|bicycles|cyclist|cyclists|rad|velo|scooter|bus|buses|pedestrian|"

@@ -268,3 +268,32 @@ def test_a_zone_in_the_name_of_the_time_is_asked_about(tmp_path: Path, name: str
         assert landed is not None
         firsts.append(min(minute for _, minute in landed.minutes))
     assert firsts[0] - firsts[1] == timedelta(hours=1)
+
+
+def test_people_of_vehicles_at_stops_are_counted_at_their_moment(tmp_path: Path) -> None:
+    head = "trip_id,stop_id,arrival_time,departure_time,door,ons,offs\n"
+    visits = [(trip, stop, datetime(2024, 5, 13, 6, 10 * (trip % 6), 50) + timedelta(hours=trip // 6, minutes=7 * stop))
+              for trip in range(30) for stop in range(4)]  # fmt: skip
+    counts = {(trip, stop, door): int(RANDOM.integers(0, 9)) for trip, stop, _ in visits for door in (1, 2)}
+    text = head + "".join(
+        f"T{trip},S{stop},{time},{time + timedelta(seconds=20)},{door},{counts[trip, stop, door]},{door}\n"
+        for trip, stop, time in visits
+        for door in (1, 2)
+    )
+    landed = read(tmp_path, text).landed
+    assert landed is not None
+    told: dict[tuple[str, datetime], int] = {}
+    for trip, stop, time in visits:
+        key = (f"S{stop}", time.replace(second=0))
+        told[key] = told.get(key, 0) + counts[trip, stop, 1] + counts[trip, stop, 2]
+    assert {key: each["entries"] for key, each in landed.minutes.items() if each["entries"]} == {
+        key: many for key, many in told.items() if many
+    }
+
+
+def test_rows_that_several_files_hold_are_no_parts_of_a_sum(tmp_path: Path) -> None:
+    lines = [f"{t},A,{gate},{RANDOM.integers(1, 60)}" for t in times(timedelta(minutes=15), 40) for gate in "xy"]
+    files = ["time,station,gate,passengers\n" + "\n".join(part) + "\n" for part in (lines[:60], lines[30:])]
+    outcome = read(tmp_path, files, Answers(timezone="UTC", rows="sum"))
+    assert outcome.kind == "rejected"
+    assert "rows are in several files" in outcome.why
