@@ -110,13 +110,11 @@ class WeeklyLagForecaster:
 
     def _scale(self, tensors: Tensors, lags: Float) -> tuple[Float, Float]:
         """Least count and span of every series, float32 [C, O, S, 1]."""
-        seen = np.nan_to_num(lags, nan=0.0).max(axis=(0, 2, 4), initial=0.0)
-        pairs = [
-            [self.scales.get(t, {}).get(s, (0.0, float(seen[c, i]))) for i, s in enumerate(tensors.stations)]
-            for c, t in enumerate(tensors.targets)
-        ]
-        ends = np.array(pairs, np.float32).reshape(len(tensors.targets), 1, len(tensors.stations), 1, 2)
-        return ends[..., 0], np.maximum(ends[..., 1] - ends[..., 0], np.float32(1))
+        own = np.nan_to_num(lags, nan=0.0).max(axis=(0, 4), initial=0.0)[..., None]
+        none = (0.0, np.nan)
+        pairs = [[self.scales.get(t, {}).get(s, none) for s in tensors.stations] for t in tensors.targets]
+        low, high = np.moveaxis(np.array(pairs, np.float32), -1, 0)[:, :, None, :, None]
+        return low, np.maximum(np.where(np.isnan(high), own, high) - low, np.float32(1))
 
 
 class WeeklyLagLstm(BaseArchitecture):
@@ -160,16 +158,18 @@ class WeeklyLagLstm(BaseArchitecture):
     def _draw(
         self, features: Features, origins: Minutes, scales: SeriesScales, most: int, rng: np.random.Generator, what: str
     ) -> FitRows:
-        """At most `most` series of evenly chosen origins, in the order of time."""
+        """At most `most` series of evenly chosen origins, in the order of time; none of a station without a scale."""
         chosen = pick_evenly(origins, self.config.fit_origins)
         each = max(most // max(len(chosen), 1), 1)
-        low, span = (part[:, None, :, None] for part in _ends(scales, features.grid))
+        grid = features.grid
+        low, span = (part[:, None, :, None] for part in _ends(scales, grid))
+        scaled_at_all = np.array([[s in scales.get(t, {}) for s in grid.stations] for t in grid.targets])
         parts: list[tuple[Float, Float]] = []
         for at in chosen:
             one = np.array([at])
             lags, truth = features.tensors(one).lags, features.truth(one)
             series = weekly_series(lags[..., -truth.shape[-1] :], low, span)
-            rows = np.flatnonzero(series.known & np.isfinite(truth))
+            rows = np.flatnonzero(series.known & np.isfinite(truth) & scaled_at_all[:, None, :, None])
             rows = rng.permutation(rows)[:each]
             scaled = ((truth - low) / span).reshape(-1, 1, 1)
             parts.append((series.weeks.reshape(-1, *series.weeks.shape[-2:])[rows], scaled[rows]))

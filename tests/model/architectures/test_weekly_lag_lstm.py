@@ -91,6 +91,28 @@ def test_scales_come_from_training_hours_alone() -> None:
     assert (low, high) == (float(np.nanmin(truth)), float(np.nanmax(truth)))
 
 
+def test_a_station_without_a_scale_neither_trains_nor_validates() -> None:
+    scales = training_scales(FEATURES, town.SPLIT.train)
+    opened = {target: {s: ends for s, ends in row.items() if s != "big"} for target, row in scales.items()}
+    drawn = WeeklyLagLstm()._draw(FEATURES, town.SPLIT.validation, opened, 5000, np.random.default_rng(1), "validation")
+    assert len(drawn) > 100
+    assert drawn.truth.max() < 3
+
+
+def test_the_scale_of_a_new_station_is_that_of_its_own_weeks_whatever_other_origins_are_asked_for() -> None:
+    @dataclass
+    class Halfway(Last):
+        """A network that answers half of the scale."""
+
+        def __call__(self, inputs: dict[str, Any]) -> Float:
+            return np.full((len(inputs["weeks"]), 1), 0.5, np.float32)
+
+    model = replace(forecaster({}), network=Halfway())  # type: ignore[arg-type]
+    together = model.predict(FEATURES.tensors(town.SPLIT.holdout)).mean
+    alone = model.predict(FEATURES.tensors(town.SPLIT.holdout[:1])).mean
+    np.testing.assert_array_equal(alone[:, 0], together[:, 0])
+
+
 def test_the_defaults_are_the_recipe_s() -> None:
     config = WeeklyLagConfig()
     assert (config.units, config.dropout, config.epochs, config.batch, config.patience) == (100, 0.25, 30, 100, 10)

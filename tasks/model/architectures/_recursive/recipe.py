@@ -196,7 +196,7 @@ class RecursiveLstm(BaseArchitecture):
         past = recent_series(tensors, scales, min(config.window, tensors.recent.shape[-1]))
         ahead = min(config.steps_ahead, tensors.horizon)
         truth = ((features.truth(origins)[..., :ahead] - past.low) / past.span).transpose(1, 2, 3, 0)
-        series, usable = past.values, (past.seen >= HALF).transpose(1, 2, 0)
+        series, usable = past.values, ((past.seen >= HALF) & past.known).transpose(1, 2, 0)
         targets = len(tensors.targets)
         if config.outputs == "own":
             turned = [np.roll(series, -c, axis=-1) for c in range(targets)]

@@ -155,6 +155,15 @@ def test_the_rows_of_every_shape_are_windows_and_what_came_after(
     assert set(np.ravel(series[:, 0, 0] % 1)) == ({0.0, 0.5} if outputs == "own" else {0.0})
 
 
+def test_a_station_without_a_scale_neither_trains_nor_validates() -> None:
+    scales = training_scales(FEATURES, town.SPLIT.train)
+    opened = {target: {s: ends for s, ends in row.items() if s != "big"} for target, row in scales.items()}
+    architecture = StackedLstm(StackedConfig(window=3))
+    drawn = architecture._draw(FEATURES, town.SPLIT.validation, opened, 10, np.random.default_rng(1))
+    assert len(drawn) > 100
+    assert drawn.truth.max() < 3
+
+
 def test_all_targets_and_several_steps_train_and_forecast_on_ridership() -> None:
     config = {
         "window": 4,
