@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.arrays import Int
@@ -21,6 +22,9 @@ from tasks.settings.shapes import AS_IT_IS, FileShape
 from tasks.tables.schemas import one_array
 
 __all__ = ["Columns", "Malformed", "column_list", "decode"]
+
+_DEEPEST = 8
+"""Structs within one another, of which the columns are named."""
 
 
 def decode(origin: str, content: bytes, limit: int = MAX_BYTES, shape: FileShape = AS_IT_IS) -> Columns:
@@ -79,12 +83,13 @@ class _Parquet(Columns):
     def column(self, name: str) -> pa.Array:
         _check_column(self, name)
         try:
-            column = one_array(self.file.read(columns=[name])[name])
+            column = _take_field(self.file.read(columns=[name]), name)
             spark = pa.types.is_timestamp(column.type) and self._is_int96(name)
             column = column.cast(pa.timestamp(column.type.unit, "UTC")) if spark else column
             return self._check_length(name, _usable(column))
         except pa.ArrowNotImplementedError:
-            kind = self.file.schema_arrow.field(name).type
+            field = name if name in self.file.schema_arrow.names else name.split(".")[0]
+            kind = self.file.schema_arrow.field(field).type
             raise FileProblem(
                 "wrong_type", f"{self.origin}: column {name} is {str(kind)[:80]}: give text, numbers or times"
             ) from None
@@ -120,15 +125,33 @@ def _parquet(origin: str, content: bytes, limit: int) -> Columns:
         file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=repeating, coerce_int96_timestamp_unit="us")
     except (OSError, pa.ArrowException) as error:
         raise FileProblem("unreadable_file", f"{origin} is a damaged Parquet file: {_line(error)}") from None
-    check_columns(origin, len(file.schema_arrow))
+    names = [name for field in file.schema_arrow for name in _field_names(field)]
+    check_columns(origin, len(names))
     check_rows(origin, int(file.metadata.num_rows), limit)
-    return _Parquet(origin, file.schema_arrow.names, int(file.metadata.num_rows), limit, file)
+    return _Parquet(origin, names, int(file.metadata.num_rows), limit, file)
+
+
+def _field_names(field: pa.Field, above: str = "") -> list[str]:
+    """Name of a column, or of each one that a struct holds, below its own: station.id."""
+    name = f"{above}{field.name}"
+    inner = [field.type.field(i) for i in range(field.type.num_fields)] if pa.types.is_struct(field.type) else []
+    if not inner or above.count(".") >= _DEEPEST or any("." in each.name for each in (field, *inner)):
+        return [name]
+    return [below for each in inner for below in _field_names(each, f"{name}.")]
+
+
+def _take_field(table: pa.Table, name: str) -> pa.Array:
+    """A column of a table, or one within a struct, null where the struct is."""
+    if name in table.column_names:
+        return one_array(table[name])
+    first, *rest = name.split(".")
+    return pc.struct_field(one_array(table[first]), rest)
 
 
 def _check_column(rows: _Parquet, name: str) -> None:
     """Whether a column is as small inside as it must be, before any of it is unpacked."""
     about, size, values = rows.file.metadata, 0, 0
-    places = [i for i in range(about.num_columns) if about.schema.column(i).path.split(".")[0] == name]
+    places = [i for i in range(about.num_columns) if f"{about.schema.column(i).path}.".startswith(f"{name}.")]
     for group in range(about.num_row_groups):
         for chunk in (about.row_group(group).column(i) for i in places):
             size, values = size + chunk.total_uncompressed_size, values + chunk.num_values

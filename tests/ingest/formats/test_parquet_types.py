@@ -12,6 +12,8 @@ import pytest
 from support.ingest_bench import Bench, Truth, at
 
 from tasks.errors import SourceError
+from tasks.ingest.formats.decode import decode
+from tasks.ingest.rejects import FileProblem
 
 AFTER = np.datetime64("2024-06-01T00:00:00")
 WHEN = np.array(["2024-05-10T10:00:00"], dtype="datetime64[ns]")
@@ -68,3 +70,23 @@ def test_a_million_columns_of_parquet_are_too_many(tmp_path: Path) -> None:
     bench.put("f.parquet", pa.table({str(i): [1] for i in range(6_000)}))
     with pytest.raises(SourceError, match="has 6,000 columns"):
         bench.ingest(AFTER)
+
+
+def test_what_structs_hold_are_columns_of_their_own(tmp_path: Path) -> None:
+    stop = pa.array([{"id": "A", "at": {"zone": 1}}, None, {"id": "B", "at": None}])
+    table = pa.table({"stop": stop, "a.b": [7, 8, 9]})
+    pq.write_table(table, tmp_path / "f.parquet")
+    read = decode("f", (tmp_path / "f.parquet").read_bytes())
+    assert read.names == ["stop.id", "stop.at.zone", "a.b"]
+    assert [read.column(name).to_pylist() for name in read.names] == [["A", None, "B"], [1, None, None], [7, 8, 9]]
+
+
+def test_structs_within_structs_have_an_end(tmp_path: Path) -> None:
+    kind, value = pa.int64(), 1
+    for _ in range(40):
+        kind, value = pa.struct([("x", kind)]), {"x": value}  # type: ignore[assignment]
+    pq.write_table(pa.table({"x": pa.array([value], kind), "n": [1]}), tmp_path / "f.parquet")
+    read = decode("f", (tmp_path / "f.parquet").read_bytes())
+    assert read.column("n").to_pylist() == [1]
+    with pytest.raises(FileProblem, match="give text, numbers or times"):
+        read.column(read.names[0])
