@@ -227,3 +227,23 @@ def check_sections(start: Int, end: Int) -> None:
             "every station goes with one or two others alone: the counts may be those of people between neighbouring "
             "stations, who are no entries; where they are journeys, give both columns, --station FROM --station TO"
         )
+
+
+def check_copies(columns: Collection[Column], counts: Collection[str]) -> None:
+    """Whether parts of a sum are there once, where columns tell each of them apart.
+
+    Args:
+        columns: of the table.
+        counts: names of those that are counts.
+
+    Raises:
+        SourceError: if some are there again in every column, and none with another count.
+    """
+    every = np.unique(np.stack([column.codes for column in columns]), axis=1)
+    keys = [row for column, row in zip(columns, every, strict=True) if column.name not in counts]
+    copies = len(next(iter(columns)).codes) - every.shape[1]
+    if copies and np.unique(np.stack(keys), axis=1).shape[1] == every.shape[1]:
+        raise SourceError(
+            f"{copies:,} rows are the same as another one in every column, and would count twice in sums: export each "
+            'once; where each is people of its own, write the configuration by hand, with rows = "sum"'
+        )

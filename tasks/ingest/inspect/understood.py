@@ -13,6 +13,7 @@ from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Question
 from tasks.ingest.inspect.devices import MOST_DEVICES, Growth, find_devices, find_growth, repeated_times
 from tasks.ingest.inspect.doubts import (
+    check_copies,
     check_day_sums,
     check_hours,
     check_months,
@@ -89,7 +90,7 @@ class Understood:
         if not (copies := count_copies(others, seconds)):
             return []
         text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
-        return [Question("--rows", text, [("sum", "each is a person"), ("last", "the export has them twice")])]
+        return [Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])]
 
     def _event_id(self, times: Times) -> str | None:
         """Column that tells events apart: rows that share its value are the same event, at one time and station."""
@@ -160,6 +161,7 @@ class Understood:
             if rows.value.rows == "sum":
                 self._check_numbers()
                 check_repeats(self.table, self.columns.values())
+                check_copies(self.columns.values(), [str(target.column) for target in self.people.targets.values()])
         questions = [*interval.questions, *moment.questions, *rows.questions]
         said = {**interval.said, **moment.said, **rows.said}
         if not self.when.start.offset:

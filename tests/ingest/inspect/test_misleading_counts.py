@@ -299,3 +299,16 @@ def test_rows_that_several_files_hold_are_no_parts_of_a_sum(tmp_path: Path) -> N
     outcome = read(tmp_path, files, Answers(timezone="UTC", rows="sum"))
     assert outcome.kind == "rejected"
     assert "rows are in several files" in outcome.why
+
+
+def test_a_part_of_a_sum_that_is_there_twice_is_rejected(tmp_path: Path) -> None:
+    lines = [
+        f"{t},A,{gate},{RANDOM.integers(1, 60)}" for t in times(timedelta(minutes=15), 40) for gate in ("g10", "g11")
+    ]
+    head, answers = "time,station,gate,passengers\n", Answers(timezone="UTC", rows="sum")
+    outcome = read(tmp_path, head + "\n".join([*lines, *lines[20:24], ""]), answers)
+    assert outcome.kind == "rejected"
+    assert "4 rows are the same as another one in every column" in outcome.why
+    assert read(tmp_path, head + "\n".join([*lines, ""]), answers).landed is not None
+    unnamed = [",".join(part for i, part in enumerate(line.split(",")) if i != 2) for line in lines]
+    assert read(tmp_path, "time,station,passengers\n" + "\n".join([*unnamed, ""]), answers).landed is not None
