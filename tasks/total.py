@@ -10,11 +10,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.arrays import Float, Int
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ConfigError
 from tasks.grid import Grid
+
+Bools = npt.NDArray[np.bool_]
 
 OPEN_MINUTES = 23 * 60
 """A station is open at a minute if it was observed at it or within so many minutes before it: the shortest day."""
@@ -79,7 +82,8 @@ def sum_up(values: Float, interval: int) -> None:
 def coherent(prediction: Prediction, tensors: Tensors) -> Prediction:
     """The prediction with means that add up to the total's, where the tensors have one; itself where not.
 
-    Stations are scaled by one factor per interval, quantiles along with their means; whole numbers stay whole.
+    Stations are scaled by one factor per interval, quantiles along with their means; whole numbers stay whole. Those
+    that closed are no part of the total, in its counts as in its forecast, and stay as they are; see `open_stations`.
 
     Args:
         prediction: of all stations of the network and of their total, which comes last.
@@ -87,17 +91,36 @@ def coherent(prediction: Prediction, tensors: Tensors) -> Prediction:
     """
     if tensors.total is None:
         return prediction
-    below = prediction.mean[:, :, :-1].sum(axis=2, dtype=np.float64)
+    among = open_stations(tensors)[..., None]
+    below = np.where(among, prediction.mean[:, :, :-1], 0).sum(axis=2, dtype=np.float64)
     own = prediction.mean[:, :, -1].astype(np.float64)
     wanted = below + DIRECT * observed_share(tensors)[..., None] * (own - below)
     factor = np.divide(wanted, below, out=np.ones_like(below), where=below > FEW).clip(1 / MOST, MOST)
+    by_station = np.where(among, factor[:, :, None], 1.0)
     mean, quantiles = prediction.mean.copy(), prediction.quantiles.copy()
-    mean[:, :, :-1] *= factor[:, :, None].astype(np.float32)
-    mean[:, :, -1] = mean[:, :, :-1].sum(axis=2, dtype=np.float64)
+    mean[:, :, :-1] *= by_station.astype(np.float32)
+    mean[:, :, -1] = np.where(among, mean[:, :, :-1], 0).sum(axis=2, dtype=np.float64)
     ratio = np.divide(mean[:, :, -1], own, out=np.ones_like(own), where=own > FEW)
-    quantiles[:, :, :, :-1] = scale_quantiles(quantiles[:, :, :, :-1], factor[:, :, None])
+    quantiles[:, :, :, :-1] = scale_quantiles(quantiles[:, :, :, :-1], by_station)
     quantiles[:, :, :, -1] = scale_quantiles(quantiles[:, :, :, -1], ratio)
     return replace(prediction, mean=mean, quantiles=quantiles)
+
+
+def open_stations(tensors: Tensors) -> Bools:
+    """Which stations make up the total of the hour ahead, bool [target, origin, station] without the total.
+
+    A station closed if it was silent for `OPEN_MINUTES` up to a time of day at which it used to be observed. Before the
+    first hour of a service day nobody is: a station that rests at weekends opens again. Where no station would be
+    left, as where the whole feed is late, or the tensors do not reach back so far, all of them make it up.
+    """
+    steps, hours = tensors.recent.shape[-1], tensors.hours
+    back = max(-(-(OPEN_MINUTES - steps * tensors.interval) // 60), 0)
+    if hours.shape[-1] < back:
+        return np.ones_like(tensors.level[:, :, :-1], bool)
+    usual = np.isfinite(tensors.profile[..., :steps]).any(axis=-1)
+    seen = np.isfinite(tensors.recent).any(axis=-1) | (hours[..., hours.shape[-1] - back :] > 0).any(axis=(0, -1))
+    found = np.asarray(seen | ~usual)[:, :, :-1]
+    return np.asarray(found | ~found.any(axis=2, keepdims=True))
 
 
 def observed_share(tensors: Tensors) -> Float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tasks.model.promotion.decision import TOTAL
 from tasks.model.promotion.gate import decide
 from tasks.model.training.holdout import Scores, score
 from tasks.settings.tree import FeatureSettings, GateSettings
-from tasks.total import with_total
+from tasks.total import coherent, open_stations, with_total
 
 ORIGINS = tiny_city.START + np.timedelta64(30, "D") + np.arange(12) * np.timedelta64(165, "m")
 PARTS = len(tiny_city.STATIONS)
@@ -99,6 +99,38 @@ def test_the_total_is_judged_as_the_sum_of_its_stations() -> None:
     assert made.by_station["ALL"]["bias"] != pytest.approx(
         scores(Summing, "ALL", missing=False).network["bias"], abs=1e-2
     )
+
+
+def closed_town(silent_days: float) -> tuple[Tensors, np.ndarray]:
+    """Four stations alike, the first silent for some days, and their total; at noon. With the counts of the hour."""
+    day, days = 96, 60
+    step = np.arange(days * day)
+    rates = np.broadcast_to(50 * (1 - np.cos(2 * np.pi * step / day)), (1, 4, len(step)))
+    values = np.random.default_rng(1).poisson(rates).astype(np.float32)
+    values[:, 0, round(len(step) - day // 2 - silent_days * day) :] = np.nan
+    grid = with_total(Grid(values, tiny_city.START, 15, ("a", "b", "c", "d"), ("entries",)), "ALL")
+    made = MinuteFeatures(grid, "UTC", FeatureSettings(weeks=4))
+    noon = np.array([grid.start + np.timedelta64(60 * 24 * days - 720, "m")])
+    return made.tensors(noon), made.truth(noon).sum(axis=-1)[0, 0]
+
+
+@pytest.mark.parametrize("days", [1.5, 12])
+def test_a_station_that_closed_pulls_down_neither_the_total_nor_the_others(days: float) -> None:
+    tensors, truth = closed_town(days)
+    mean = profile_times_level(tensors)
+    made = coherent(Prediction(mean, np.stack([mean] * len(QUANTILES)).round()), tensors).mean.sum(axis=-1)[0, 0]
+    assert open_stations(tensors)[0, 0].tolist() == [False, True, True, True]
+    assert made[-1] == pytest.approx(made[1:-1].sum(), rel=1e-5)
+    assert made[1:-1].sum() == pytest.approx(mean.sum(axis=-1)[0, 0, 1:-1].sum(), rel=0.02)
+    assert made[-1] == pytest.approx(truth[-1], rel=0.1)
+
+
+def test_a_station_that_is_silent_for_hours_is_still_part_of_the_total_and_so_are_all_where_none_is_heard() -> None:
+    assert open_stations(closed_town(0.5)[0]).all()
+    tensors = closed_town(12)[0]
+    silent = replace(tensors, recent=np.full_like(tensors.recent, np.nan), trail=np.zeros_like(tensors.hours))
+    assert open_stations(silent).all()
+    assert open_stations(replace(tensors, trail=None)).all()
 
 
 def losses(total: float, seed: int) -> np.ndarray:
