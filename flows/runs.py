@@ -85,11 +85,14 @@ def publish_artifact(document: Document, key: str, description: str) -> None:
     )
 
 
-def report_end(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
-    """End a run that failed, crashed or was cancelled with what to do now, unless its own report is there."""
+def report_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
+    """End a run that failed, crashed or was cancelled with what to do now, unless its own report is there.
+
+    A runner that ends a run calls it by the names of its parameters, which are Prefect's.
+    """
     with get_client(sync_client=True) as client:
         own = ArtifactFilter(
-            flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]), key=ArtifactFilterKey(any_=[flow.name])
+            flow_run_id=ArtifactFilterFlowRunId(any_=[flow_run.id]), key=ArtifactFilterKey(any_=[flow.name])
         )
         if client.read_artifacts(artifact_filter=own, limit=1):
             return
@@ -101,7 +104,7 @@ def report_end(flow: Flow[..., Any], run: FlowRun, state: State[Any]) -> None:
                 type="markdown",
                 data=markdown(document),
                 description="What went wrong, and what to do",
-                flow_run_id=run.id,
+                flow_run_id=flow_run.id,
             )
         )
 
