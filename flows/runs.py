@@ -96,8 +96,9 @@ def report_end(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> No
         )
         if client.read_artifacts(artifact_filter=own, limit=1):
             return
-        error = state.result(raise_on_failure=False)
-        document = failure_document(flow.name, state.name or "", state.message or "", isinstance(error, NexthourError))
+        error = state.result(raise_on_failure=False) if state.is_failed() else None  # others have none, or raise
+        name = "Cancelled" if state.is_cancelling() else state.name or ""
+        document = failure_document(flow.name, name, state.message or "", isinstance(error, NexthourError))
         client.create_artifact(
             ArtifactCreate(
                 key=flow.name,

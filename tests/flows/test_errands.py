@@ -297,13 +297,13 @@ def test_days_in_the_wrong_order_fail_the_run_in_one_line_that_its_artifact_repe
 
 def test_a_run_whose_process_was_stopped_ends_in_an_artifact_that_the_runner_makes() -> None:
     from prefect.client.orchestration import get_client
-    from prefect.states import Cancelled
+    from prefect.states import Cancelling
 
     from flows.score import score
 
     run = submit("score")
     with get_client(sync_client=True) as client:
-        stopped: Any = Cancelled(message="by a person")
+        stopped: Any = Cancelling(message="by a person")
         client.set_flow_run_state(run.id, stopped, force=True)
         run = client.read_flow_run(run.id)
     for hook in score.on_cancellation_hooks:
