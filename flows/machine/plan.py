@@ -22,12 +22,14 @@ class Child:
         command: argument list.
         health: URL that answers 2xx once it is up; None for a process that no other calls, which is stopped first.
         after: name of the server that must answer before this one is started.
+        own: variables of this process alone, beside those of the plan; no secrets.
     """
 
     name: str
     command: Sequence[str]
     health: str | None = None
     after: str | None = None
+    own: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     pause: float = 1.0
     due: float = 0.0
@@ -65,7 +67,8 @@ class Plan:
     def to_json(self) -> str:
         """The plan without its environment."""
         children = [
-            {"name": c.name, "command": list(c.command), "health": c.health, "after": c.after} for c in self.children
+            {"name": c.name, "command": list(c.command), "health": c.health, "after": c.after, "own": dict(c.own)}
+            for c in self.children
         ]
         return json.dumps({"children": children, "folder": str(self.folder), "api": self.api})
 

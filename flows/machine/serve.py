@@ -6,6 +6,7 @@ The configuration and the data root of its runs are those of the environment, wh
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import logging
 import os
@@ -21,6 +22,8 @@ import numpy as np
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.types import _datetime
 
 from flows.deployments import DEPLOYMENTS
 from flows.machine.fork_server import leave, serve_forks
@@ -95,8 +98,15 @@ def import_everything() -> None:
         package = importlib.import_module(f"tasks.{stage}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
+    list_zones_once()
     network, today = load_settings().network, np.datetime64("today")
     holiday_dates(network.country, network.subdivision, today, today)  # imports the country's module
+
+
+def list_zones_once() -> None:
+    """Keep the list of all time zones, which Prefect reads from the disk for each schedule that it is given."""
+    module = vars(_datetime)
+    module["available_timezones"] = functools.cache(module["available_timezones"])
 
 
 def main() -> int:
@@ -110,10 +120,15 @@ def main() -> int:
 
 
 def _execute() -> int:
-    """Execute the flow run that the environment names; returns the exit code."""
+    """Execute the flow run that the environment names; returns the exit code.
+
+    Without heartbeats: the runner sees at once when this process dies, and the next runner when both did (`settle`).
+    The heartbeat of a run of a second may come after its end, where it counts as the last sign of life of a dead one.
+    """
     sys.modules.pop("prefect.engine", None)  # it runs as the main module
     try:
-        runpy.run_module("prefect.engine", run_name="__main__")
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            runpy.run_module("prefect.engine", run_name="__main__")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 1
     except BaseException:

@@ -104,7 +104,7 @@ class Supervisor:
         with (self.logs / f"{child.name}.log").open("ab") as out:
             child.process = subprocess.Popen(  # noqa: S603  (our own argument list, no shell)
                 list(child.command),
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **child.own},
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,

@@ -65,13 +65,14 @@ def test_the_steps_of_a_scheduled_minute_are_no_task_runs_and_those_of_a_run_by_
     def task_runs(run: str) -> list[str]:
         return [found["name"] for found in machine.ask("task_runs/filter", flow_runs={"id": {"any_": [run]}})]
 
-    def scheduled() -> list[str]:
+    def ingests(scheduled: bool) -> list[str]:
         wanted = {"state": {"type": {"any_": ["COMPLETED"]}}, "name": {"like_": "ingest"}}
-        return [run["id"] for run in machine.ask("flow_runs/filter", flow_runs=wanted) if run["auto_scheduled"]]
+        found = machine.ask("flow_runs/filter", flow_runs=wanted)
+        return [run["id"] for run in found if run["auto_scheduled"] == scheduled]
 
-    by_hand = machine.start("ingest")
-    machine.until("its task runs", lambda: any("ingest source" in name for name in task_runs(by_hand)))
-    minutely = machine.until("a scheduled run", scheduled)
+    machine.run("ingest")
+    machine.until("its task runs", lambda: any("ingest source" in name for name in task_runs(ingests(False)[0])))
+    minutely = machine.until("a scheduled run", lambda: ingests(True))
     assert [task_runs(run) for run in minutely] == [[]] * len(minutely)
 
 

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 SCENE = """
 import atexit, json, os, sys
@@ -60,3 +62,22 @@ def test_what_runs_share_holds_neither_mlflow_nor_tensorflow() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip().splitlines()[-1] == "[] True"
+
+
+def test_the_list_of_time_zones_is_read_once_for_all_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.types import _datetime
+
+    from flows.machine.serve import list_zones_once
+
+    read: list[int] = []
+
+    def zones() -> set[str]:
+        read.append(1)
+        return {"UTC", "Asia/Kolkata"}
+
+    monkeypatch.setattr(_datetime, "available_timezones", zones)
+    list_zones_once()
+    for zone in ("UTC", "Asia/Kolkata", "UTC"):
+        assert CronSchedule(cron="* * * * *", timezone=zone).timezone == zone
+    assert read == [1]

@@ -116,10 +116,13 @@ def test_a_child_that_will_not_end_is_killed_with_its_own_children_and_what_was_
 
 
 def test_children_get_the_environment_and_write_to_their_log(tmp_path: Path) -> None:
-    child = Child("echo", [sys.executable, "-c", "import os; print(os.environ['GREETING'])"], pause=60)
-    supervisor = Supervisor([child], {"GREETING": "good morning"}, tmp_path, lambda line: None)
+    say = "import os; print(os.environ['GREETING'], os.environ['NAME'])"
+    child = Child("echo", [sys.executable, "-c", say], pause=60, own={"NAME": "Ann"})
+    supervisor = Supervisor([child], {"GREETING": "good morning", "NAME": "all"}, tmp_path, lambda line: None)
     thread = run(supervisor)
-    assert until(lambda: (tmp_path / "echo.log").exists() and (tmp_path / "echo.log").read_text() == "good morning\n")
+    assert until(
+        lambda: (tmp_path / "echo.log").exists() and (tmp_path / "echo.log").read_text() == "good morning Ann\n"
+    )
     supervisor.stopping.set()
     thread.join(10)
 
