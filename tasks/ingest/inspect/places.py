@@ -98,11 +98,11 @@ def find_alike(stations: Column, when: Int) -> dict[str, str]:
         alike.setdefault(" ".join(name.casefold().split()), []).append(code)
     many = dict(stations.frequencies)
     found = dict[str, str]()
-    for codes in alike.values():
+    for codes in (each for each in alike.values() if len(each) > 1):
         rows = np.isin(stations.codes, codes)
         cells = np.vstack([when, stations.codes])[:, rows]
         at_once = np.unique(cells, axis=1).shape[1] > np.unique(cells[:-1], axis=1).shape[1]
-        if len(codes) > 1 and not at_once:
+        if not at_once:
             first, *others = sorted((stations.texts[code] for code in codes), key=lambda name: -many[name])
             found |= dict.fromkeys(others, first)
     return found

@@ -23,11 +23,10 @@ def are_stop_visits(station: Int, seconds: Int, columns: Iterable[Column]) -> bo
         columns: that are neither time, station nor counts.
     """
     day = seconds // _DAY
-    days = _count(station, day)
     for column in columns:
         if column.hints_at("vehicle trip") and len(column.texts) >= _FEWEST and not column.blank:
             visits = _count(station, day, column.codes)
-            if visits >= _FEWEST * days and visits == _count(station, day, column.codes, seconds):
+            if visits >= _FEWEST * _count(station, day) and visits == _count(station, day, column.codes, seconds):
                 return True
     return False
 

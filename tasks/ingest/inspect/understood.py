@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,12 +53,11 @@ class Understood:
     written: Mapping[str, Any]
     answers: Answers
 
-    @property
+    @cached_property
     def is_events(self) -> bool:
         """Whether rows are people or trips, of people or of vehicles at stops, and not counts of an interval."""
         counted = any(target.column for target in self.people.targets.values())
-        seconds = seconds_of(self.when.start.utc(self.table, "UTC"))
-        return not counted or self.where.end is not None or are_stop_visits(self._station, seconds, self._rest.values())
+        return not counted or bool(self.where.end) or are_stop_visits(self._station, self._wall, self._rest.values())
 
     def as_trips(self) -> Proposal:
         """Keys of a source of events; a row of an origin and a destination counts at both."""
@@ -85,9 +85,8 @@ class Understood:
 
     def _ask_copies(self, times: Times) -> list[Question]:
         """What to ask of events that are there again in every column, more often than by chance."""
-        seconds = seconds_of(times)
         others = [column.codes for column in self.columns.values() if column.name not in self.when.start.names]
-        if not (copies := count_copies(others, seconds)):
+        if not (copies := count_copies(others, seconds_of(times))):
             return []
         text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
         return [Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])]
@@ -98,8 +97,7 @@ class Understood:
         for column in self._rest.values():
             if not column.hints_at("event id") or column.blank or len(column.texts) < _MOSTLY * len(column.codes):
                 continue
-            same = np.unique(np.stack([column.codes, self._station, seconds]), axis=1).shape[1] == len(column.texts)
-            if same:
+            if np.unique(np.stack([column.codes, self._station, seconds]), axis=1).shape[1] == len(column.texts):
                 return column.name
         return None
 
@@ -170,16 +168,13 @@ class Understood:
 
     def find_aliases(self) -> dict[str, str]:
         """Names that are those of another station but for capitals and blanks, and that one."""
-        when = np.stack([seconds_of(self.when.start.utc(self.table, "UTC")), self._ways])
-        return find_alike(self.columns[self.where.start], when)
+        return find_alike(self.columns[self.where.start], np.stack([self._wall, self._ways]))
 
     def find_sums(self) -> dict[int, list[int]]:
         """Stations whose counts are the sums of others, and those, by code."""
-        numbers = [self.columns[t.column].numbers for t in self.people.targets.values() if t.column]
-        if self.is_events or not numbers:
-            return {}
-        seconds = seconds_of(self.when.start.utc(self.table, "UTC"))
-        cell = np.unique(np.stack([seconds, self._ways]), axis=1, return_inverse=True)[1].reshape(-1)
+        targets = () if self.is_events else self.people.targets.values()
+        numbers = [self.columns[target.column].numbers for target in targets if target.column]
+        cell = self._wall * (self._ways.max(initial=0) + 1) + self._ways
         return find_sums(self._station, cell, numbers)
 
     def _ask_numbers(self) -> Question:
@@ -257,6 +252,11 @@ class Understood:
                 wall, self.when.start.utc(self.table, self._zone), self._zone, slots=self.when.start.has_slots
             )
         return known
+
+    @cached_property
+    def _wall(self) -> Int:
+        """Seconds of each row on the clocks that it shows."""
+        return seconds_of(self.when.start.utc(self.table, "UTC"))
 
     @property
     def _zone(self) -> str:
