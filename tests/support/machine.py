@@ -67,9 +67,14 @@ class Machine:
         return next((c.pid for c in children if part in " ".join(c.cmdline())), 0)
 
     def start(self, flow: str, **parameters: Any) -> str:
-        """Start a run as the form of the UI would; returns its id."""
-        named = self.client.get(f"http://127.0.0.1:{self.port}/api/deployments/name/{flow}/{flow}").raise_for_status()
-        return str(self.ask(f"deployments/{named.json()['id']}/create_flow_run", parameters=parameters)["id"])
+        """Start a run as the form of the UI would, again where the database is busy; returns its id."""
+        address = f"http://127.0.0.1:{self.port}/api/deployments/name/{flow}/{flow}"
+
+        def made() -> str:
+            named = self.client.get(address).raise_for_status().json()
+            return str(self.ask(f"deployments/{named['id']}/create_flow_run", parameters=parameters)["id"])
+
+        return str(self.until(f"a new run of {flow}", made))
 
     def state(self, run: str) -> str:
         """Type of the state of a run."""
