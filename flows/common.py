@@ -38,7 +38,7 @@ def begin(as_of: datetime | None) -> tuple[Settings, np.datetime64]:
     send_logs_to_prefect()
     record_steps(not _is_frequent())
     settings = load_settings()
-    check_format(Store(settings.data_root))
+    check_format(Store(settings.data_root), settings.network)
     return settings, to_utc(as_of, settings) if as_of else now()
 
 

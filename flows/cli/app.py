@@ -78,10 +78,11 @@ def read_settings(config: str | None, data_root: str | None) -> Settings:
 
     Raises:
         StoreError: if a later program wrote the data root.
+        ConfigError: if it was written with another interval or in another time zone.
     """
     settings = load_settings(config, data_root)
     logs.set_up(settings.log)
-    check_format(Store(settings.data_root))
+    check_format(Store(settings.data_root), settings.network)
     return settings
 
 

@@ -120,7 +120,7 @@ def _root(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 def _format(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     """Whether this program can read the tables and bundles that are there."""
     store = Store(settings.data_root)
-    tables = check_format(store)
+    tables = check_format(store, settings.network)
     newer = [path for path in _manifests(store) if (store.read_json(path) or {}).get("format", 0) > BUNDLE_FORMAT]
     if newer:
         return False, f"a later nexthour wrote {', '.join(newer)}"

@@ -62,7 +62,7 @@ def ingest(
 
     store = Store(settings.data_root)
     store.check_writable()
-    state_format(store)
+    state_format(store, settings.network)
     reports, failures = [], []
     able = {each.name for each in settings.sources if each.can_look_back}
     for name in select_sources(settings, source):
