@@ -105,7 +105,8 @@ class Writer:
             if before and self.is_reread(before):
                 if before.input.setup != self.context.setup:
                     self._check_parts(day, rows, batch)
-                new = concatenate(new, self._zeros_for_other_part(day, rows, batch), self._blanks_for_excluded(day))
+                gone = self._blanks_for_excluded(day), self._blanks_for_renamed(day, rows)
+                new = concatenate(new, self._zeros_for_other_part(day, rows, batch), *gone)
             new = new.sort_rows()
             name = self._name(new, batch, state)
             # rows received after the entry are of a run that crashed: the day may not have been folded since
@@ -173,7 +174,22 @@ class Writer:
             return Statements.empty(len(network.targets))
         base, _ = self._earlier_statements(day)
         gone = np.array([is_excluded(station, network.excluded) for station in base.stations], dtype=bool)
-        base = base.take(gone[base.station] if len(base) else slice(0, 0))
+        return self._blanks_for(base.take(gone[base.station] if len(base) else slice(0, 0)))
+
+    def _blanks_for_renamed(self, day: str, rows: Statements) -> Statements:
+        """What the source stated under an id that is an alias now, as not known where `rows` state its station."""
+        aliases = self.context.network.aliases
+        gone = {old: new for old, new in aliases.items() if old != new and old not in aliases.values()}
+        if not gone:
+            return Statements.empty(len(self.context.network.targets))
+        base, _ = self._earlier_statements(day)
+        is_alias = np.array([station in gone for station in base.stations], dtype=bool)
+        base = base.take(is_alias[base.station] if len(base) else slice(0, 0))
+        renamed = replace(base, stations=[gone.get(station, station) for station in base.stations])
+        return self._blanks_for(base.take(_among_places(renamed, rows)))
+
+    def _blanks_for(self, base: Statements) -> Statements:
+        """What is to be written so that nothing of earlier statements is known any more."""
         blanks = blank_all_rows(base)
         return changes(self._with_availability(blanks), base, np.ones(len(blanks), dtype=bool), self._now)
 

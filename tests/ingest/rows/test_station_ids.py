@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from support.ingest_bench import Bench
+from support.ingest_bench import NOW, Bench
 
 from tasks.errors import SourceError
 from tasks.ingest.rows.parse_values import AMBIGUOUS, BLANK, read_station_ids
@@ -82,6 +82,21 @@ def test_aliases_are_applied_and_another_one_reads_the_files_again(tmp_path: Pat
     bench.stations = {"aliases": {"HB": "73"}}
     assert bench.ingest(np.datetime64("2024-05-10T12:10:00", "s")).rows == 2
     assert {station for station, _ in bench.truth()} == {"72", "73"}
+
+
+@pytest.mark.parametrize("rows", ["last", "sum"])
+def test_an_alias_that_is_added_later_makes_two_stations_one_and_counts_nobody_twice(tmp_path: Path, rows: str) -> None:
+    header = ("station_id", "minute_utc", "entries")
+    bench = Bench.counts(tmp_path, rows=rows)
+    bench.put_rows("a.csv", header, [("Main st", HOUR.format(0), 3), ("Main St", HOUR.format(1), 4)])
+    bench.put_rows("gone.csv", header, [("Main st", HOUR.format(2), 5)])
+    bench.ingest()
+    (tmp_path / "feed" / "gone.csv").unlink()  # of a file that is read no more its people stay where they were
+    bench.stations = {"aliases": {"Main st": "Main St"}}
+    for minutes in (1, 2):
+        bench.ingest(NOW + np.timedelta64(minutes, "m"))
+        found = {(station, minute.minute): pair[0] for (station, minute), pair in bench.truth().items() if pair[0]}
+        assert found == {("Main St", 0): 3, ("Main St", 1): 4, ("Main st", 2): 5}
 
 
 def test_an_id_that_may_be_two_stations_is_rejected_by_name(tmp_path: Path) -> None:
