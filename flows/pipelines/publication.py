@@ -47,8 +47,8 @@ def publish_issue(
     from tasks.publish.steps import find_wrong_publication, publish, remember_published, uses_day
 
     issued.summary["next_issue_at"] = next_issue_at(as_of, settings.network.timezone)
-    issued.summary["alerts"] = _find_alerts(settings, history, issued, origin)
     wrong = find_wrong_publication(settings, issued.summary) if live else None
+    issued.summary["alerts"] = _find_alerts(settings, history, issued, origin, clock_ran_ahead=wrong is not None)
     issued.summary.update({"trusted_until": wrong} if wrong else {})
     publication = make_publication(settings, history, issued.table, issued.summary, overrides)
     published, failed = {}, {}
@@ -138,13 +138,13 @@ def forecast_shadows(
 
 
 def _find_alerts(
-    settings: Settings, history: History, issued: Issue, origin: np.datetime64
+    settings: Settings, history: History, issued: Issue, origin: np.datetime64, *, clock_ran_ahead: bool
 ) -> list[dict[str, Any]] | None:
     """Alerts at the origin; None where they are not known, which stops no forecast."""
     from tasks.alerts.steps import find_alerts
 
     try:
-        return find_alerts(settings, history, issued.table, origin)
+        return find_alerts(settings, history, issued.table, origin, clock_ran_ahead=clock_ran_ahead)
     except (NexthourError, OSError, LookupError, ValueError) as error:
         log.error("alerts are not known: %s", error)
         return None

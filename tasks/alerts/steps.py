@@ -31,7 +31,12 @@ THRESHOLDS, OPEN = "alerts/thresholds.json", "alerts/open.json"
 
 @step("find alerts", retries=2)
 def find_alerts(
-    settings: Settings, history: History, forecasts: pa.Table, moment: np.datetime64
+    settings: Settings,
+    history: History,
+    forecasts: pa.Table,
+    moment: np.datetime64,
+    *,
+    clock_ran_ahead: bool = False,
 ) -> list[dict[str, Any]]:
     """Alerts at the moment of a forecast: those that opened, go on and closed; changes are added to the table `alerts`.
 
@@ -42,6 +47,7 @@ def find_alerts(
         history: counts known at the moment.
         forecasts: rows of `tables.FORECASTS` of one origin.
         moment: the origin, UTC.
+        clock_ran_ahead: whether a later moment that was looked at is one of a wrong clock, which says nothing now.
 
     Returns:
         See `live.follow`.
@@ -54,6 +60,8 @@ def find_alerts(
     with store.lock("alerts"):
         held = store.read_json(OPEN) or {"moment": "", "alerts": {}}
         now = f"{moment.astype('datetime64[s]')}Z"
+        if clock_ran_ahead and held["moment"] > now:
+            held = {"moment": "", "alerts": _as_of(held["alerts"], now)}
         if held["moment"] >= now:
             return _ongoing(held["alerts"]) if held["moment"] == now else []
         factors = {name: each["factor"] for name, each in chosen.items()}
@@ -86,7 +94,8 @@ def choose_thresholds(settings: Settings, as_of: np.datetime64) -> dict[str, dic
     held = store.read_json(THRESHOLDS) or {}
     asked = settings.alerts.model_dump(mode="json")
     present: dict[str, dict[str, Any]] = held.get("signals", {})
-    if held.get("day", "") >= today and held.get("settings") == asked:
+    tomorrow = str(np.datetime64(today, "D") + 1)  # a later day is one of a clock that ran ahead
+    if today <= held.get("day", "") <= tomorrow and held.get("settings") == asked:
         return present
     past = read_history(store, today, settings.alerts.history_weeks)
     wanted = settings.alerts.alarms_per_station_week
@@ -122,6 +131,11 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     events = outcome.right + outcome.missed
     recall = outcome.right / events if events else None
     return {**asdict(outcome), "precision": outcome.precision, "recall": recall}
+
+
+def _as_of(alerts: dict[str, dict[str, Any]], now: str) -> dict[str, dict[str, Any]]:
+    """Open alerts, none of them strong later than now, so that they close once it is calm."""
+    return {key: {**alert, "strong_at": min(alert["strong_at"], now)} for key, alert in alerts.items()}
 
 
 def _ongoing(alerts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -112,6 +112,28 @@ def test_an_alert_and_the_report_of_alerts_name_the_station(tmp_path: Path) -> N
     assert "Clark/Lake (a)" in markdown(score_document(report, stations=station_table(chosen)))
 
 
+def test_alerts_of_a_clock_that_ran_ahead_silence_none_once_it_is_right_again(tmp_path: Path) -> None:
+    chosen, history = settings(tmp_path, signals=("limit",)), Counts(2)
+    ahead = START + np.timedelta64(365, "D")
+    assert {a["state"] for a in find_alerts(chosen, history, issue(ahead, 9), ahead)} == {"opened"}
+    assert find_alerts(chosen, history, issue(START, 2), START) == []  # the clock may be behind
+    assert {a["state"] for a in find_alerts(chosen, history, issue(START, 2), START, clock_ran_ahead=True)} == {
+        "ongoing"
+    }
+    calm = START + 30 * MINUTE
+    assert {a["state"] for a in find_alerts(chosen, history, issue(calm, 2), calm)} == {"closed"}
+    again = calm + 5 * MINUTE
+    assert {a["state"] for a in find_alerts(chosen, history, issue(again, 9), again)} == {"opened"}
+
+
+def test_thresholds_of_a_clock_that_ran_ahead_are_chosen_again(tmp_path: Path) -> None:
+    chosen = settings(tmp_path)
+    for moment in (START, START + np.timedelta64(3650, "D"), START):
+        choose_thresholds(chosen, moment)
+        held = Store(str(tmp_path)).read_json("alerts/thresholds.json")
+        assert held["day"] == str(moment.astype("datetime64[D]"))
+
+
 def test_crowding_is_counted_minutes_against_the_forecast_before_them(tmp_path: Path) -> None:
     chosen = settings(tmp_path, signals=("crowding",))
     at = START + 30 * MINUTE
