@@ -18,10 +18,11 @@ from tasks.maintain.file_checks import Files, check_files
 from tasks.maintain.fold_checks import day_of, mend, remedies, sample, sweep
 from tasks.maintain.kept_secrets import mask_kept_rejects
 from tasks.maintain.retention import Removed as Removed
-from tasks.maintain.retention import cutoff_day, lost_forecasts, retain
+from tasks.maintain.retention import lost_forecasts, retain
 from tasks.settings.tree import Settings
 from tasks.stepping import Spread, step
 from tasks.storage.store import Store
+from tasks.tables.kept_days import cutoff_day
 from tasks.tables.observations import batches
 from tasks.tables.staleness import mark_late
 

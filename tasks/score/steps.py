@@ -27,6 +27,7 @@ from tasks.settings.tree import Settings
 from tasks.stepping import Spread, step
 from tasks.storage.store import Store
 from tasks.tables import schemas
+from tasks.tables.kept_days import cutoff_day
 from tasks.tables.staleness import Mark, clear, due, is_settled, mark_older_scores, mark_unsettled
 from tasks.tracking.live_scores import log_live_metrics
 
@@ -36,6 +37,8 @@ ROWS_AT_ONCE = 500_000
 PUBLISHED = "published"
 """What was published at the origins of shadows, among their figures."""
 CLOCK_CHANGE = np.timedelta64(3, "h")
+TRUTH_DAYS = 8
+"""Days before a service day that its truth is read from: the week before, and which stations were open then."""
 MINUTE, DAY = np.timedelta64(1, "m"), np.timedelta64(1, "D")
 
 
@@ -55,7 +58,8 @@ def score_forecasts(
         settings: the network, its bands, its data root.
         as_of: now, UTC; truth at or after it is not read.
         start: any moment of the first service day of origins. Without it: `score.back_days` before `as_of`, and any
-            earlier day that has a staleness mark, or that was never scored.
+            earlier day that has a staleness mark, or that was never scored. A day that was scored while there were
+            minutes is left as it is once retention has removed them.
         end: after the last origin wanted; `as_of` without it.
         spread: computes the days in other processes before they are added up in this one; None for this one alone.
 
@@ -84,9 +88,8 @@ def score_forecasts(
         shadows.include(scored.sums.shadows)
         hours += scored.hours
         clear(store, [marks[day]] if settled and day in marks else [])
-    if start is None:
-        issued = set(store.partitions("forecasts"))
-        clear(store, (mark for day, mark in marks.items() if day not in issued))
+    if start is None:  # marks of days without forecasts, or whose minutes are gone
+        clear(store, (mark for day, mark in marks.items() if day not in days))
     late = [day for day in days if day in marks and marks[day].late]
     report = replace(
         tally.report(days),
@@ -200,7 +203,12 @@ def _days(
     earlier = [day for day in days if day < first] if start is None else []
     scored = set(store.partitions("scores"))
     unscored = {day for day in earlier if day not in scored or store.is_empty(schemas.day_folder("scores", day))}
-    return sorted({*unscored, *marked.intersection(earlier), *(d for d in days if first <= d <= last)})
+    wanted = {*unscored, *marked.intersection(earlier), *(day for day in days if first <= day <= last)}
+    gone = cutoff_day(settings, store, as_of, "minutes")
+    if gone is not None:  # what was scored while there were minutes stands: without them nothing would be left of it
+        spare = str(np.datetime64(gone, "D") + TRUTH_DAYS)
+        wanted = {day for day in wanted if day >= spare or day not in scored}
+    return sorted(wanted)
 
 
 def _marks(store: Store, as_of: np.datetime64, timezone: str) -> dict[str, Mark]:

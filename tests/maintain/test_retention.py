@@ -18,12 +18,13 @@ from tasks.errors import ConfigError, StoreError
 from tasks.maintain import compaction
 from tasks.maintain.compaction import compact_day
 from tasks.maintain.distinct_rows import thin_rows, unite
-from tasks.maintain.retention import Removed, first_day_to_keep, lost_forecasts, retain
+from tasks.maintain.retention import Removed, lost_forecasts, retain
 from tasks.maintain.steps import compact_days
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold
+from tasks.tables.kept_days import first_day_to_keep
 from tasks.tables.minutes import read_minutes
 from tasks.tables.observations import batches, holds, read_observations
 from tasks.tables.rebuild import rebuild_day

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,11 @@ from tasks.clock import to_local
 from tasks.contracts import Prediction
 from tasks.errors import ConfigError, StoreError
 from tasks.grid import Grid
+from tasks.maintain.retention import retain
 from tasks.score.issue_files import IssueFiles
 from tasks.score.scoring import hours, week_before
 from tasks.score.steps import score_forecasts
+from tasks.settings.maintain import MaintainSettings, Retention
 from tasks.settings.tree import FeatureSettings, Network, ScoreSettings, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
@@ -255,6 +258,21 @@ def test_a_given_span_is_scored_by_whole_days_and_nothing_else(root: Path) -> No
     assert {str(o)[:10] for o in scores(root).origin_utc} == {"2024-03-10", "2024-03-11"}
     with pytest.raises(ConfigError, match="not after the start"):
         score_forecasts(config(root), LATE, day, day)
+
+
+def test_scores_stand_once_retention_has_removed_their_minutes(root: Path, grid: Grid) -> None:
+    settings = config(root).model_copy(update={"maintain": MaintainSettings(retention_days=Retention(minutes=1))})
+    score_forecasts(config(root), LATE)
+    before = scores(root)
+    retain(settings, Store(str(root)), LATE)
+    few = (np.arange(grid.steps) >= 7 * 1440) & (np.arange(grid.steps) < 7 * 1440 + 10)
+    later = replace(grid, values=np.where(few, grid.values, np.float32(np.nan)))  # ten minutes of a day that went
+    observe(root, later, "late")
+    mark_late(Store(str(root)), ["2024-03-09", "2024-03-10"], LATE + np.timedelta64(5, "D"), ZONE, FeatureSettings())
+    for start in (np.datetime64(START), None):
+        score_forecasts(settings, LATE + np.timedelta64(5, "D"), start)
+        pd.testing.assert_frame_equal(scores(root), before)
+    assert due(Store(str(root)), "scores") == []
 
 
 def test_a_band_with_an_unseen_minute_has_no_row_and_the_other_bands_have(tmp_path: Path, grid: Grid) -> None:
