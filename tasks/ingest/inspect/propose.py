@@ -95,9 +95,14 @@ def _ask_person(columns: Mapping[str, Column], people: People, where: Where, ans
     """What to ask of rows that count nobody, where no column is one of people: they may be vehicles, or incidents."""
     if answers.count or answers.entries or where.end or any(t.column or t.where for t in people.targets.values()):
         return []
-    if any(column.hints_at("person") for column in columns.values()):
+    if any(column.hints_at("person") or _is_trip_of_one(column) for column in columns.values()):
         return []
     return [which_count([], "Nothing says that a row is a person.")]
+
+
+def _is_trip_of_one(column: Column) -> bool:
+    """Whether it numbers trips of one row each, which are people's; a vehicle's trip has a row per stop."""
+    return column.hints_at("vehicle trip") and len(column.texts) == len(column.codes)
 
 
 def _check_names(table: Table, used: Sequence[str]) -> None:

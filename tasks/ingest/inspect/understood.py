@@ -39,6 +39,8 @@ from tasks.time_formats import ISO
 
 _MOSTLY = 0.5
 """Share of rows with an id of their own; the others are events that the files have again."""
+_FEW_COPIES = 0.01
+"""Share of events that are there again of which nothing is asked: published data has some."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +78,20 @@ class Understood:
         known = {"id": name} if name else {}
         source = {"kind": "events", **self.table.shape, **self.written, **self._formats, **known, "events": events}
         network = self._network(targets, interval.value)
-        copies = [] if name or self.answers.rows else self._ask_copies(times)
+        copies = 0 if name or self.answers.rows else self._count_copies(times)
+        asked = [_ask_copies(copies)] if copies > _FEW_COPIES * len(self._station) else []
         source |= {"duplicates": "drop"} if self.answers.rows == "last" else {}
-        questions = [*interval.questions, *copies, *self._ask_counts(times)]
+        questions = [*interval.questions, *asked, *self._ask_counts(times)]
         rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
         rows = "vehicles at stops, and the people of that moment" if count and not self.where.end else rows
+        if copies and not asked:
+            rows += f"; {copies:,} are the same as another one in every column, and count (--rows last: once)"
         return Proposal(source, network, questions, {"rows": rows, **interval.said})
 
-    def _ask_copies(self, times: Times) -> list[Question]:
-        """What to ask of events that are there again in every column, more often than by chance."""
+    def _count_copies(self, times: Times) -> int:
+        """Events that are there again in every column, more often than by chance."""
         others = [column.codes for column in self.columns.values() if column.name not in self.when.start.names]
-        if not (copies := count_copies(others, seconds_of(times))):
-            return []
-        text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
-        return [Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])]
+        return count_copies(others, seconds_of(times))
 
     def _event_id(self, times: Times) -> str | None:
         """Column that tells events apart: rows that share its value are the same event, at one time and station."""
@@ -298,3 +300,9 @@ class Understood:
 
 def _one_or_list(names: Sequence[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)
+
+
+def _ask_copies(copies: int) -> Question:
+    """What to ask of events of which so many are there again."""
+    text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
+    return Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])
