@@ -8,9 +8,6 @@ file is damaged, the profile is made again; deleting it costs the next forecast 
 
 from __future__ import annotations
 
-import io
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,12 +17,9 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.arrays import Float, Int, Minutes
-from tasks.errors import StoreError
 from tasks.settings.tree import FeatureSettings, Network
-from tasks.storage.sealed import read_sealed, write_sealed
+from tasks.storage.sealed import read_arrow, write_arrow
 from tasks.storage.store import Store
-
-log = logging.getLogger(__name__)
 
 PATH = "derived/profile.arrow"
 FORMAT = "1"
@@ -101,7 +95,7 @@ class Origins:
     def agrees(self, head: Mapping[str, Any]) -> bool:
         """Whether a file was made of the same, so far as the minutes go that both have."""
         mine = self.head()
-        same = all(head[key] == mine[key] for key in SAME)
+        same = all(head.get(key) == mine[key] for key in SAME)
         first, last = str(self.begin), min(head["stop"], mine["stop"])
         holidays = ([day for day in each["holidays"] if first <= day <= last] for each in (head, mine))
         days = head["days"]
@@ -116,30 +110,18 @@ PROFILE_SETTINGS = ("weeks", "smooth_minutes", "recency", "other_days", "other_d
 
 def read_kept(store: Store, origins: Origins) -> KeptProfile | None:
     """The profile that is kept; None where there is none of these origins, or a damaged one."""
-    try:
-        data = read_sealed(store, PATH)
-        if data is None:
-            return None
-        reader = pa.ipc.open_file(pa.BufferReader(data))
-        head = json.loads(reader.schema.metadata[b"nexthour"])
-        if not origins.agrees(head):
-            return None
-        stations = tuple(head["stations"])
-        values = [column.to_numpy().reshape(len(stations), -1) for column in reader.get_batch(0).columns]
-        return KeptProfile(np.datetime64(head["start"], "m"), head["interval"], stations, np.stack(values))
-    except (StoreError, OSError, pa.ArrowException, LookupError, TypeError, ValueError):
+    found = read_arrow(store, PATH)
+    if found is None or not origins.agrees(found[0]):
         return None
+    head, reader = found
+    stations = tuple(head["stations"])
+    values = [column.to_numpy().reshape(len(stations), -1) for column in reader.get_batch(0).columns]
+    return KeptProfile(np.datetime64(head["start"], "m"), head["interval"], stations, np.stack(values))
 
 
 def write_kept(store: Store, profile: KeptProfile, origins: Origins) -> None:
     """Keep a profile; where that fails the next forecast makes it again."""
     head = origins.head() | {"start": str(profile.start), "stations": profile.stations}
-    names = [(f"target_{number}", pa.float32()) for number in range(len(profile.values))]
-    schema, buffer = pa.schema(names, metadata={"nexthour": json.dumps(head)}), io.BytesIO()
-    with pa.ipc.new_file(buffer, schema) as writer:
-        columns = [pa.array(np.ascontiguousarray(values).ravel()) for values in profile.values]
-        writer.write_batch(pa.record_batch(columns, schema=schema))
-    try:
-        write_sealed(store, PATH, buffer.getvalue())
-    except StoreError as error:
-        log.debug("the profile is not kept: %s", error)
+    columns = [pa.array(np.ascontiguousarray(values).ravel()) for values in profile.values]
+    names = [f"target_{number}" for number in range(len(columns))]
+    write_arrow(store, PATH, head, [pa.record_batch(columns, names=names)])

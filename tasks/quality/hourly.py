@@ -64,11 +64,8 @@ class StationHours:
         if stations == self.stations:
             return self.hours
         place = {name: i for i, name in enumerate(stations)}
-        at, shape, of = (
-            [place[name] for name in self.stations],
-            (len(self.hours.sums), len(stations), HOURS),
-            self.hours,
-        )
+        at, of = [place[name] for name in self.stations], self.hours
+        shape = len(of.sums), len(stations), HOURS
         sums, peaks, seen = np.zeros(shape), np.zeros(shape), np.zeros(shape, np.int64)
         sums[:, at], peaks[:, at], seen[:, at] = of.sums, of.peaks, of.seen
         return replace(of, sums=sums, peaks=peaks, seen=seen)

@@ -8,9 +8,7 @@ without.
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -24,14 +22,12 @@ from tasks.clock import day_bounds
 from tasks.errors import StoreError
 from tasks.largest_hours import HourSums, sum_hours
 from tasks.storage.parquet import decode_table
-from tasks.storage.sealed import read_sealed, write_sealed
+from tasks.storage.sealed import read_arrow, write_arrow
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import fold_as_of, minute_file_as_of, to_grid, within
 from tasks.tables.observations import batches
 from tasks.tables.rebuild import digest, read_fold_note
-
-log = logging.getLogger(__name__)
 
 FORMAT = "1"
 FEWEST_ROWS = 50_000
@@ -106,13 +102,7 @@ class DayGrids:
             return self._make(day, fold_as_of(self.store, day, self.targets, self.as_of))
         if self.span(day)[1] > min(self.end, self.origin):
             return self._make(day, decode_table(data, schemas.minutes(self.targets)))
-        wanted = {
-            "format": FORMAT,
-            "minutes": digest(data),
-            "targets": list(self.targets),
-            "interval": self.interval,
-            "timezone": self.timezone,
-        }
+        wanted = content_head(FORMAT, data, self.targets, self.interval, self.timezone)
         kept = _read_copy(self.store, day, wanted)
         if kept is not None:
             return kept
@@ -172,19 +162,32 @@ def copy_path(day: str) -> str:
     return f"{schemas.day_folder('minutes', day)}/_grid.arrow"
 
 
+def content_head(form: str, data: bytes, targets: Sequence[str], interval: int, timezone: str) -> dict[str, object]:
+    """What a file that is derived from a minute file depends on: entries of its head that have to be equal.
+
+    Args:
+        form: version of the derived file.
+        data: content of the minute file.
+        targets: of the network.
+        interval: of the network, minutes.
+        timezone: of the network.
+    """
+    return {
+        "format": form,
+        "minutes": digest(data),
+        "targets": list(targets),
+        "interval": interval,
+        "timezone": timezone,
+    }
+
+
 def _read_copy(store: Store, day: str, wanted: dict[str, object]) -> DayGrid | None:
     """The copy of a day; None where there is none of this content, or a damaged one."""
-    try:
-        data = read_sealed(store, copy_path(day))
-        if data is None:
-            return None
-        reader = pa.ipc.open_file(pa.BufferReader(data))
-        head = json.loads(reader.schema.metadata[b"nexthour"])
-        names = _names(reader.schema.metadata[b"stations"])
-    except (StoreError, OSError, pa.ArrowException, KeyError, TypeError, ValueError):
+    found = read_arrow(store, copy_path(day))
+    if found is None or any(found[0].get(key) != value for key, value in wanted.items()):
         return None
-    if any(head.get(key) != value for key, value in wanted.items()):
-        return None
+    head, reader = found
+    names = _names(reader.schema.metadata[b"stations"])
     stations = len(names)
     sums = reader.get_batch(reader.num_record_batches - 1).columns
     hours = np.stack([column.to_numpy().view(np.float32).reshape(stations, -1) for column in sums])
@@ -231,16 +234,10 @@ def _write_copy(store: Store, day: str, grid: DayGrid, wanted: dict[str, object]
     kind = next(kind for kind in KINDS if most < np.iinfo(kind).max)
     hours = np.ascontiguousarray(grid.hours.to_array()).view(kind)
     columns = [(f"target_{number}", pa.from_numpy_dtype(kind)) for number in range(len(hours))]
-    texts = {"nexthour": json.dumps(head), "stations": json.dumps(grid.stations)}
-    schema, buffer = pa.schema(columns, metadata=texts), io.BytesIO()
-    with pa.ipc.new_file(buffer, schema, options=pa.ipc.IpcWriteOptions(compression=CODEC)) as writer:
-        for block in blocks:
-            writer.write_batch(pa.record_batch([_encode(values, kind) for values in block], schema=schema))
-        writer.write_batch(pa.record_batch([pa.array(each.ravel()) for each in hours], schema=schema))
-    try:
-        write_sealed(store, copy_path(day), buffer.getvalue())
-    except StoreError as error:
-        log.debug("no copy of the counts of %s: %s", day, error)
+    schema = pa.schema(columns)
+    batches = [pa.record_batch([_encode(values, kind) for values in block], schema=schema) for block in blocks]
+    batches.append(pa.record_batch([pa.array(each.ravel()) for each in hours], schema=schema))
+    write_arrow(store, copy_path(day), head, batches, CODEC, {"stations": json.dumps(grid.stations)})
 
 
 def _encode(values: Float, kind: type[np.unsignedinteger[Any]]) -> pa.Array:
