@@ -94,25 +94,33 @@ def close_unanswered(settings: Settings) -> list[str]:
         Versions that stay challengers, since nobody decided.
     """
     store, versions = Store(settings.data_root), list[str]()
-    for path in store.files(FOLDER, ".json"):
-        with get_client(sync_client=True) as client:
+    if not (waiting := store.files(FOLDER, ".json")):
+        return versions
+    with get_client(sync_client=True) as client:
+        for path in waiting:
             run = UUID(PurePosixPath(path).stem)
             state = _state(client, run)
             if state is not None and not state.is_final():
                 continue
-            waiting = Waiting(**store.read_json(path))
+            asked = Waiting(**store.read_json(path))
             if state is None or not state.is_completed():
-                why = _why(state)
-                events.emit(settings, events.UNANSWERED, {"version": waiting.version, "reason": why})
-                if state is not None:
-                    text = markdown(unanswered_document(waiting.version, why, waiting.decision))
-                    note = "Nobody decided, and what to do"
-                    client.create_artifact(
-                        ArtifactCreate(key="retrain", type="markdown", data=text, description=note, flow_run_id=run)
-                    )
-                versions.append(waiting.version)
-        store.delete(path)
+                _report_unanswered(settings, client, run, state, asked)
+                versions.append(asked.version)
+            store.delete(path)
     return versions
+
+
+def _report_unanswered(
+    settings: Settings, client: SyncPrefectClient, run: UUID, state: State[Any] | None, asked: Waiting
+) -> None:
+    """Emit the event of a promotion that nobody decided on, and leave an artifact on the page of its run."""
+    why = _why(state)
+    events.emit(settings, events.UNANSWERED, {"version": asked.version, "reason": why})
+    if state is not None:
+        text, note = markdown(unanswered_document(asked.version, why, asked.decision)), "Nobody decided, and what to do"
+        client.create_artifact(
+            ArtifactCreate(key="retrain", type="markdown", data=text, description=note, flow_run_id=run)
+        )
 
 
 def _state(client: SyncPrefectClient, run: UUID) -> State[Any] | None:

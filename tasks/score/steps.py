@@ -13,7 +13,7 @@ from tasks.arrays import HORIZON_MINUTES
 from tasks.clock import service_dates
 from tasks.errors import ConfigError, NexthourError
 from tasks.score.busy_days import BusyDays
-from tasks.score.day import DayScorer
+from tasks.score.day import DayScore, DayScorer
 from tasks.score.day_hours import HoursByDay
 from tasks.score.drift import Drift as Drift
 from tasks.score.drift import measure_drift
@@ -76,18 +76,14 @@ def score_forecasts(
     marks = _marks(store, as_of, network.timezone)
     rest = np.zeros((len(BANDS), len(SUMS)))
     days = _days(settings, store, as_of, start, end, frozenset(marks))
-    hours = sum(spread(partial(_score_day, settings, as_of), days)) if spread else 0
+    hours = sum(spread(partial(_score_elsewhere, settings, as_of), days)) if spread else 0
     for day in days:
-        settled = is_settled(day, as_of, network.timezone)
-        if not settled:
-            mark_unsettled(store, day)
-        scorer = DayScorer(settings, day, as_of, spans, busy)
-        scored = scorer.score()
-        rest = rest + score_rest_of_day(settings, day, as_of, scorer.truth)
+        scored, rest_sums = _score_day(settings, as_of, day, spans, busy)
+        rest = rest + rest_sums
         tally.include(scored.sums.tally)
         shadows.include(scored.sums.shadows)
         hours += scored.hours
-        clear(store, [marks[day]] if settled and day in marks else [])
+        clear(store, [marks[day]] if day in marks and is_settled(day, as_of, network.timezone) else [])
     if start is None:  # marks of days without forecasts, or whose minutes are gone
         clear(store, (mark for day, mark in marks.items() if day not in days))
     late = [day for day in days if day in marks and marks[day].late]
@@ -110,13 +106,20 @@ def _spans(settings: Settings) -> list[metrics.Span]:
     return metrics.horizon_spans(settings.score.bands, HORIZON_MINUTES // minutes, minutes)
 
 
-def _score_day(settings: Settings, as_of: np.datetime64, day: str) -> int:
-    """Score a day into its files, whose sums a later scoring reads; returns how many hours were computed."""
+def _score_day(
+    settings: Settings, as_of: np.datetime64, day: str, spans: list[metrics.Span], busy: BusyDays
+) -> tuple[DayScore, metrics.Double]:
+    """Bring the scores of a day up to date; those of its forecasts, and the sums of `score_rest_of_day`."""
     if not is_settled(day, as_of, settings.network.timezone):
         mark_unsettled(Store(settings.data_root), day)
-    scorer = DayScorer(settings, day, as_of, _spans(settings), BusyDays(settings, HoursByDay(settings)))
-    score_rest_of_day(settings, day, as_of, scorer.truth)
-    return scorer.score().hours
+    scorer = DayScorer(settings, day, as_of, spans, busy)
+    return scorer.score(), score_rest_of_day(settings, day, as_of, scorer.truth)
+
+
+def _score_elsewhere(settings: Settings, as_of: np.datetime64, day: str) -> int:
+    """Score a day into its files, whose sums a later scoring reads; returns how many hours were computed."""
+    busy = BusyDays(settings, HoursByDay(settings))
+    return _score_day(settings, as_of, day, _spans(settings), busy)[0].hours
 
 
 @step("control error")

@@ -27,6 +27,22 @@ def check_format(store: Store, network: Network | None = None) -> int:
         StoreError: if a later program wrote them.
         ConfigError: if they were written with another interval or in another time zone.
     """
+    return int(_read(store, network).get("format", 1))
+
+
+def state_format(store: Store, network: Network) -> None:
+    """State the format and the grid of what is written from here on.
+
+    Raises:
+        StoreError, ConfigError: see `check_format`.
+    """
+    held, stated = _read(store, network), {"format": FORMAT, **_grid(network)}
+    if held.get("format") != FORMAT or not stated.keys() <= held.keys():
+        store.write_json(PATH, {**stated, **held, "format": FORMAT})
+
+
+def _read(store: Store, network: Network | None) -> dict[str, Any]:
+    """What a data root states, empty where it states nothing; see `check_format`."""
     found = store.read_json(PATH)
     stated = 1 if found is None else found.get("format") if isinstance(found, dict) else None
     if not isinstance(stated, int):
@@ -36,21 +52,10 @@ def check_format(store: Store, network: Network | None = None) -> int:
             f"data root {store.url()} has tables of format {stated}, and this nexthour reads up to {FORMAT}: install "
             "the version that wrote them or a later one, or restore the copy from before the upgrade"
         )
+    held = found or {}
     if network is not None:
-        _check_grid(store, found or {}, network)
-    return stated
-
-
-def state_format(store: Store, network: Network) -> None:
-    """State the format and the grid of what is written from here on.
-
-    Raises:
-        StoreError, ConfigError: see `check_format`.
-    """
-    check_format(store, network)
-    held, stated = store.read_json(PATH) or {}, {"format": FORMAT, **_grid(network)}
-    if held.get("format") != FORMAT or not stated.keys() <= held.keys():
-        store.write_json(PATH, {**stated, **held, "format": FORMAT})
+        _check_grid(store, held, network)
+    return held
 
 
 def _grid(network: Network) -> dict[str, Any]:
