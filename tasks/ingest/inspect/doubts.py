@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
+from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.rows.parse_times import Times
@@ -208,6 +209,34 @@ def count_copies(others: Sequence[Int], seconds: Int) -> int:
     copies = len(seconds) - cells.shape[1]
     follow = int(((np.diff(cells[0]) == 0) & (np.diff(cells[1]) == 1)).sum())
     return copies if copies >= _FEWEST_COPIES and copies > _BY_CHANCE * follow else 0
+
+
+def ask_copies(copies: int) -> Question:
+    """What to ask of events of which so many are there again."""
+    text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
+    return Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])
+
+
+def check_whole_people(column: str, odd: Sequence[str]) -> None:
+    """Whether every part of a sum is a number of people, as a sum without one of its parts is too small.
+
+    Args:
+        column: name of the parts.
+        odd: those of its values that are no whole numbers from zero on.
+
+    Raises:
+        SourceError: if there are some.
+    """
+    if below := [text for text in odd if text.startswith("-")]:
+        raise SourceError(
+            f"column {column!r} has rows that add up, and some are below zero ({below[0]!r}), as those that correct "
+            "others: they are rejected, and their sums are not known: export corrected counts"
+        )
+    if odd:
+        raise SourceError(
+            f"column {column!r} has rows that add up, and some are no whole numbers ({odd[0][:20]!r}): their sums "
+            "would be too small: export whole people"
+        )
 
 
 def check_sections(start: Int, end: Int) -> None:

@@ -43,6 +43,20 @@ def propose(table: Table, answers: Answers) -> Proposal:
     table = dated.value
     if "unpivot" in table.shape and not (answers.count or answers.entries or answers.exits):
         answers = replace(answers, count=(VALUE,))  # a total that stands beside them would count everybody again
+    return _propose_rows(table, answers, {**turned.said, **dated.said})
+
+
+def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str]) -> Proposal:
+    """The proposal of a table whose rows are as they will be read.
+
+    Args:
+        table: with its columns turned and its days added.
+        answers: of the command line.
+        understood: of the table so far, by subject.
+
+    Raises:
+        ConfigError, SourceError: see `propose`.
+    """
     table, columns, answered = _filter_rows(table, answers)
     if table.shape.get("delimiter") == "blanks":
         _check_fixed_width(columns)
@@ -53,12 +67,12 @@ def propose(table: Table, answers: Answers) -> Proposal:
     used = [*when.start.names, *(when.end.names if when.end else ())]
     places = choose_stations(columns, used, answers)
     where = places.value
-    if where and not (when.end and where.end):
+    trips = bool(when.end and where and where.end)
+    if where and not trips:
         _check_blanks([columns[name] for name in (*when.start.names, where.start)])
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
-    trips = bool(when.end and where and where.end)
     people = choose_people(columns, taken, answers, trips=trips)
-    said = {**turned.said, **dated.said, **times.said, "time zone": _zone_text(answers), **places.said, **people.said}
+    said = {**understood, **times.said, "time zone": _zone_text(answers), **places.said, **people.said}
     questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
     if where is None or people.value is None:
         return Proposal(questions=questions, said=said)
@@ -73,13 +87,19 @@ def propose(table: Table, answers: Answers) -> Proposal:
     excluded = choose_excluded(columns[where.start], counted, found.find_sums(), answers)
     source = {**rest.source, **(chosen.value or {})}
     asked = [*questions, *chosen.questions, *written.questions, *excluded.questions, *rest.questions]
-    aliases = found.find_aliases()
-    stations = ({"exclude": excluded.value} if excluded.value else {}) | ({"aliases": aliases} if aliases else {})
-    alike = {"stations written alike": ", ".join(f"{a} is {b}" for a, b in aliases.items())} if aliases else {}
+    alike = _name_alike(found.find_aliases())
     if not any(question.option == "--count" for question in asked):
         asked += _ask_person(columns, people.value, where, answers)
-    summary = {**said, **alike, **chosen.said, **written.said, **excluded.said, **rest.said}
-    return replace(rest, source=source, questions=asked, said=summary, stations=stations)
+    summary = {**said, **alike.said, **chosen.said, **written.said, **excluded.said, **rest.said}
+    stations = {"exclude": excluded.value, "aliases": alike.value}
+    kept = {key: value for key, value in stations.items() if value}
+    return replace(rest, source=source, questions=asked, said=summary, stations=kept)
+
+
+def _name_alike(aliases: dict[str, str]) -> Choice[dict[str, str]]:
+    """Stations that are written in two ways, to be read as one."""
+    text = ", ".join(f"{alias} is {name}" for alias, name in aliases.items())
+    return Choice(aliases, (), {"stations written alike": text} if aliases else {})
 
 
 def _filter_rows(table: Table, answers: Answers) -> tuple[Table, dict[str, Column], Filter]:

@@ -14,6 +14,7 @@ from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Question
 from tasks.ingest.inspect.devices import MOST_DEVICES, Growth, find_devices, find_growth, repeated_times
 from tasks.ingest.inspect.doubts import (
+    ask_copies,
     check_copies,
     check_day_sums,
     check_hours,
@@ -23,6 +24,7 @@ from tasks.ingest.inspect.doubts import (
     check_sections,
     check_skipped,
     check_sums_of_days,
+    check_whole_people,
     count_copies,
 )
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
@@ -79,7 +81,7 @@ class Understood:
         source = {"kind": "events", **self.table.shape, **self.written, **self._formats, **known, "events": events}
         network = self._network(targets, interval.value)
         copies = 0 if name or self.answers.rows else self._count_copies(times)
-        asked = [_ask_copies(copies)] if copies > _FEW_COPIES * len(self._station) else []
+        asked = [ask_copies(copies)] if copies > _FEW_COPIES * len(self._station) else []
         source |= {"duplicates": "drop"} if self.answers.rows == "last" else {}
         questions = [*interval.questions, *asked, *self._ask_counts(times)]
         rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
@@ -215,17 +217,8 @@ class Understood:
             SourceError: if one cannot.
         """
         for target in self.people.targets.values():
-            odd = self.columns[target.column].fractions if target.column else ()
-            if below := [text for text in odd if text.startswith("-")]:
-                raise SourceError(
-                    f"column {target.column!r} has rows that add up, and some are below zero ({below[0]!r}), as those "
-                    "that correct others: they are rejected, and their sums are not known: export corrected counts"
-                )
-            if odd:
-                raise SourceError(
-                    f"column {target.column!r} has rows that add up, and some are no whole numbers ({odd[0][:20]!r}): "
-                    "their sums would be too small: export whole people"
-                )
+            if target.column:
+                check_whole_people(target.column, self.columns[target.column].fractions)
 
     @property
     def _counts(self) -> dict[str, Any]:
@@ -300,9 +293,3 @@ class Understood:
 
 def _one_or_list(names: Sequence[str]) -> str | list[str]:
     return names[0] if len(names) == 1 else list(names)
-
-
-def _ask_copies(copies: int) -> Question:
-    """What to ask of events of which so many are there again."""
-    text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
-    return Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])

@@ -104,7 +104,7 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     """
     targets, adds_up = file.network.targets, rules.rows == "sum"
     read = _read(file, rules, pull)
-    rows, rejections, shown = read.rows, read.rejections, [*shown_columns(file, read.columns, rules.columns)]
+    rows, rejections, shown = read.rows, read.rejections, [*deciding_columns(file, read.columns, rules.columns)]
     rejected = len(rejections.rejected)
     merged, repeated = _merge(file, rules, read, shown)
     statements = merged.rows.statements(merged.kept, targets)
@@ -139,7 +139,7 @@ def _read(file: InputColumns, rules: RowRules, pull: Pull) -> _ReadRows:
     columns = find_columns(file, rules.columns, file.network.targets)
     chosen, asked, unmatched = filter_rows(file, rules.columns, columns)
     rejections = Rejections(file.rows.rows)
-    rejections.reject(file.rows.unreadable([*shown_columns(file, columns, rules.columns)]), "not_utf8")
+    rejections.reject(file.rows.unreadable([*deciding_columns(file, columns, rules.columns)]), "not_utf8")
     rejections.set_aside(~chosen)
     left_out = int(rejections.aside.sum())
     rows = read_rows(file, columns, asked, rejections, pull, rules.rows == "sum", EarlierRows())
@@ -173,7 +173,7 @@ def _merge(file: InputColumns, rules: RowRules, read: _ReadRows, shown: list[str
     return merged, replaced.check(file.origin, file.has_readings)
 
 
-def shown_columns(
+def deciding_columns(
     file: InputColumns, columns: Mapping[str, tuple[str, ...]], configured: Mapping[str, ColumnSetting]
 ) -> dict[str, None]:
     """Columns that decide over a row, of those that were read."""

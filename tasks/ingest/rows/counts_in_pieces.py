@@ -175,6 +175,6 @@ class _MergedDays:
             late = self.late.of_piece(piece.first, len(piece.rows.minute))
             if len(late.rejected):
                 rejects = rejects.merge(judge.rejects(piece, late, torn=False))
-            self.replaced.compare(piece.file.rows, piece.first, judge.shown)
+            self.replaced.compare(piece.file.rows, piece.first, judge.deciding_columns)
             add_in_order(search, piece, earlier)
         return rejects.counting(self.late.beyond), search, earlier.stations.names

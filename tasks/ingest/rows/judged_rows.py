@@ -14,7 +14,7 @@ from tasks.ingest.rejects import Rejects
 from tasks.ingest.rows.check_times import next_due
 from tasks.ingest.rows.count_rows import CountRows, filter_rows, find_columns, read_rows
 from tasks.ingest.rows.counters import CounterSearch
-from tasks.ingest.rows.counts import RowRules, roles_of, shown_columns
+from tasks.ingest.rows.counts import RowRules, deciding_columns, roles_of
 from tasks.ingest.rows.day_rows import DayRows
 from tasks.ingest.rows.day_store import Scratch
 from tasks.ingest.rows.earlier_rows import EarlierRows
@@ -82,9 +82,9 @@ class Judge:
         return tuple(target for target in self.targets if filter_of(self.rules.columns.get(target, target)))
 
     @property
-    def shown(self) -> list[str]:
+    def deciding_columns(self) -> list[str]:
         """Columns that decide over a row."""
-        return [*shown_columns(self.file, self.columns, self.rules.columns)]
+        return [*deciding_columns(self.file, self.columns, self.rules.columns)]
 
     @property
     def plain(self) -> PlainColumns:
@@ -94,7 +94,7 @@ class Judge:
         counts = dict.fromkeys(columns[target][0] for target in self.targets)
         if config.time_format or len(time) > 1 or config.thousands or config.decimal or config.missing:
             return PlainColumns()
-        return PlainColumns(time[0], tuple(counts), tuple({*self.shown} - {time[0], *counts}))
+        return PlainColumns(time[0], tuple(counts), tuple({*self.deciding_columns} - {time[0], *counts}))
 
     def pieces(self, all_rows: Iterable[Columns], earlier: EarlierRows) -> Iterator[JudgedPiece]:
         """Judge the rows of each piece, in their order.
@@ -114,7 +114,7 @@ class Judge:
     def _judge(self, file: InputColumns, first: int, earlier: EarlierRows) -> JudgedPiece:
         chosen, asked, unmatched = filter_rows(file, self.rules.columns, self.columns)
         rejections = Rejections(file.rows.rows)
-        rejections.reject(file.rows.unreadable(self.shown), "not_utf8")
+        rejections.reject(file.rows.unreadable(self.deciding_columns), "not_utf8")
         rejections.set_aside(~chosen)
         left_out = int(np.count_nonzero(rejections.aside))
         rows = read_rows(file, self.columns, asked, rejections, self.pull, False, earlier)
@@ -124,7 +124,7 @@ class Judge:
         """Some rejected rows of a piece, with their texts as they are written; and lines that are `torn`."""
         written = replace(piece.file, rows=piece.file.rows.as_written()) if len(rejections.rejected) else piece.file
         samples = sample_rejects(written.rows, rejections, roles_of(self.file, self.columns))
-        return written.rejects(rejections, self.shown, samples, torn)
+        return written.rejects(rejections, self.deciding_columns, samples, torn)
 
 
 @dataclass

@@ -97,20 +97,13 @@ def test_stations_of_their_own_are_no_sums(seed: int) -> None:
     assert find_sums(station, cell, []) == {}
 
 
-def test_periods_that_overlap_are_rejected(tmp_path: Path) -> None:
-    hour = timedelta(hours=1)
-    text = "station,from,to,passengers\n" + rows(lambda t, n: f"A,{t},{t + hour},{n}")
+@pytest.mark.parametrize(("minutes", "why"), [(60, "they overlap"), (5, "interval_minutes = 5 and gaps = true")])
+def test_periods_that_overlap_or_leave_gaps_are_rejected(tmp_path: Path, minutes: int, why: str) -> None:
+    length = timedelta(minutes=minutes)
+    text = "station,from,to,passengers\n" + rows(lambda t, n: f"A,{t},{t + length},{n}")
     outcome = read(tmp_path, text)
     assert outcome.kind == "rejected"
-    assert "they overlap" in outcome.why
-
-
-def test_periods_with_gaps_between_them_are_rejected(tmp_path: Path) -> None:
-    short = timedelta(minutes=5)
-    text = "station,from,to,passengers\n" + rows(lambda t, n: f"A,{t},{t + short},{n}")
-    outcome = read(tmp_path, text)
-    assert outcome.kind == "rejected"
-    assert "interval_minutes = 5 and gaps = true" in outcome.why
+    assert why in outcome.why
 
 
 @pytest.mark.parametrize("last", [timedelta(minutes=15), timedelta(minutes=14), timedelta(minutes=14, seconds=59)])

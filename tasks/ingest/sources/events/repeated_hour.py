@@ -1,4 +1,4 @@
-"""Which of two hours is meant where the clocks went back, told by the order of rows or by the other end of a trip."""
+"""Which of two hours is meant where the clocks went back: by the order of rows, or the other end of a trip."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from tasks.ingest.rows.samples import Roles, sample_rejects
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.sources.events.coverage import MAX_CELLS, Cover, Ends, daily_counts
-from tasks.ingest.sources.events.hour_twice import settle_hour
+from tasks.ingest.sources.events.repeated_hour import settle_hour
 from tasks.ingest.statements import Statements
 from tasks.settings.columns import RowFilter
 from tasks.settings.sources.files import EventColumns, EventsSource

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from tasks.ingest.rows.parse_times import Moments, read_times
-from tasks.ingest.sources.events.hour_twice import settle_hour
+from tasks.ingest.sources.events.repeated_hour import settle_hour
 
 ZONES = {
     "Europe/Paris": "2024-10-26T22:00",
