@@ -74,18 +74,29 @@ def faults() -> Iterator[list[str]]:
 
 @pytest.fixture
 def show(chromium: Any, faults: list[str]) -> Iterator[Callable[..., Any]]:
-    """Opens an address in a page of its own, at a fixed time."""
+    """Opens an address in a page of its own, at a fixed time, or from that time on (`runs`).
+
+    A page asks for `now.js?TIME`: at a fixed time the browser answers a second look from its cache.
+    """
     contexts = []
 
     def go(
-        address: str, at: str = AT, scheme: str = "light", size: tuple[int, int] = (1440, 900), **options: Any
+        address: str,
+        at: str = AT,
+        runs: bool = False,
+        scheme: str = "light",
+        size: tuple[int, int] = (1440, 900),
+        **options: Any,
     ) -> Any:
         context = chromium.new_context(
             color_scheme=scheme, viewport={"width": size[0], "height": size[1]}, reduced_motion="reduce", **options
         )
         contexts.append(context)
         page = context.new_page()
-        page.clock.set_fixed_time(at)
+        if runs:
+            page.clock.install(time=at)
+        else:
+            page.clock.set_fixed_time(at)
         home = address.split("/index.html")[0]
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: faults.append(str(error)))

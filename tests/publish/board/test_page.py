@@ -323,7 +323,7 @@ def test_a_web_server_is_asked_for_nothing_but_the_files_of_the_board(
     publish: Publish, served: Callable[[Path], str], show: Show
 ) -> None:
     page_file = Path(unquote(urlsplit(publish(publication(14))).path))
-    page = show(served(page_file.parent) + "/index.html?refresh=0.2#station=3")
+    page = show(served(page_file.parent) + "/index.html?refresh=0.2#station=3", runs=True)
     page.wait_for_selector("#today-chart canvas")
     hour = page.locator(".big strong").inner_text()
     page.locator("details summary").first.click()

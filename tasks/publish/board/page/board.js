@@ -9,6 +9,7 @@
   const MOST_ROWS = 500; // more would make a phone slow; the search finds the others
   const at = Object.fromEntries(["skip", "head", "notices", "main", "foot"].map((id) => [id, document.getElementById(id)]));
   const state = { now: null, overview: null, unreachable: null, query: "", level: null, drawn: "", page: null };
+  let looking = null;
 
   function route() {
     const params = wishes();
@@ -263,7 +264,12 @@
     wall.showPage();
   }
 
-  async function refresh() {
+  /** One look at the newest issue at a time: on a slow line, looks that overlap would only queue up. */
+  function refresh() {
+    looking ??= look().finally(() => (looking = null));
+  }
+
+  async function look() {
     try {
       const { now, overview } = await data.newest(state.overview);
       const replaced = state.now !== null && state.now.page !== now.page;
