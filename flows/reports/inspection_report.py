@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def inspection_document(found: Inspection) -> Document:
     """Table of what was understood, of what lands, and the questions that are open."""
     looked = f", {found.looked_at:,} of them looked at" if found.looked_at < found.files else ""
-    blocks: list[Block] = [Table(("subject", "understood"), list(found.said.items()), left=2)] if found.said else []
+    blocks: list[Block] = [Table(("subject", "understood"), list(found.notes.items()), left=2)] if found.notes else []
     blocks += [Alert("ASK", question.line()) for question in found.questions]
     return Document(f"{found.files:,} files{looked}", [*blocks, *_landing(found)])
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tasks.clock import day_bounds, holiday_dates, service_dates, source_days
 from tasks.grid import Grid
-from tasks.quality.hourly import Judged, StationHours, beside, by_hour
+from tasks.quality.hourly import DayComparison, StationHours, beside, by_hour
 from tasks.quality.results import NotRun
 from tasks.settings.quality import QualitySettings
 from tasks.settings.tree import Settings
@@ -110,7 +110,7 @@ class Seen:
         return grids
 
     @cached_property
-    def hourly_days(self) -> list[Judged]:
+    def hourly_days(self) -> list[DayComparison]:
         """The days looked at by the hour, each beside earlier ones of its kind.
 
         Raises:

@@ -72,7 +72,7 @@ class StationHours:
 
 
 @dataclass(frozen=True)
-class Judged:
+class DayComparison:
     """A service day that is looked at, beside the days that say what is usual.
 
     Attributes:
@@ -86,11 +86,11 @@ class Judged:
     before: tuple[Hours, ...]
 
 
-def beside(today: StationHours, before: Sequence[StationHours]) -> Judged:
+def beside(today: StationHours, before: Sequence[StationHours]) -> DayComparison:
     """A day beside earlier ones, newest first, of which those without rows are left out."""
     there = [each for each in before if each.stations]
     stations = tuple(sorted({name for each in (today, *there) for name in each.stations}))
-    return Judged(stations, today.at(stations), tuple(each.at(stations) for each in there))
+    return DayComparison(stations, today.at(stations), tuple(each.at(stations) for each in there))
 
 
 def by_hour(day: np.datetime64, table: pa.Table, timezone: str, interval: int) -> StationHours:

@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class Answers:
-    """Options of the command line; None or empty where nothing was said.
+    """Options of the command line; None or empty where nothing is stated.
 
     Attributes:
         timezone: IANA name of the wall clock that times without an offset were read from.
@@ -89,12 +89,12 @@ class Choice(Generic[Value]):
     Attributes:
         value: what was decided; None while it is open.
         questions: what is to be asked.
-        said: what was understood, for the table, by subject.
+        notes: what was understood, for the table, by subject.
     """
 
     value: Value | None = None
     questions: Sequence[Question] = ()
-    said: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def known_column(name: str, columns: Mapping[str, Any], option: str) -> str:

@@ -46,7 +46,7 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
 
     Args:
         table: in which an hour may stand without a day.
-        answers: what was said already.
+        answers: what the user stated.
 
     Raises:
         SourceError: if a file does not fit what was answered.

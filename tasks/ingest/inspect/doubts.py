@@ -99,7 +99,7 @@ def check_skipped(wall: Times, utc: Times, timezone: str, *, slots: bool = False
     Args:
         wall: time of each row as it was written.
         utc: as it is understood.
-        timezone: whose clocks they are said to be.
+        timezone: whose clocks they follow.
         slots: whether they are numbers of slots, which then count the time that passed.
 
     Raises:

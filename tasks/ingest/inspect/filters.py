@@ -65,11 +65,11 @@ def choose_filter(
     Args:
         columns: of the table, of the rows that the answered filter lets through.
         taken: columns of time, station, direction and counts.
-        answers: what was said already.
+        answers: what the user stated.
         answered: see `answered_filter`.
     """
-    said = {name for name, _ in (*answers.where, *answers.where_not)}
-    asked = [c for c in columns.values() if c.name not in {*taken, *said} and _may_tell(c)]
+    stated = {name for name, _ in (*answers.where, *answers.where_not)}
+    asked = [c for c in columns.values() if c.name not in {*taken, *stated} and _may_tell(c)]
     if asked and answers.entries != EVERY:
         return Choice(None, [_which_count(column) for column in asked])
     return Choice(answered, (), {"rows that count": _in_words(answered)} if answered else {})

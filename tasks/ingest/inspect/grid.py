@@ -46,7 +46,7 @@ def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool,
     Args:
         station: code of each row's station, -1 for none.
         utc: time of each row.
-        answers: what was said already.
+        answers: what the user stated.
         events: whether rows are events, which may happen at any moment.
         counted: whether a row of them stands for several people, those of an interval.
 
@@ -118,7 +118,7 @@ def choose_moment(utc: Times, wall: Times, interval: int, columns: Sequence[Colu
         wall: as it was written.
         interval: minutes.
         columns: of the time.
-        answers: what was said already.
+        answers: what the user stated.
     """
     if answers.time_is:
         return Choice(answers.time_is)
@@ -205,7 +205,7 @@ def choose_rows(
         interval: minutes.
         rest: columns that are neither time, station nor counts.
         numbers: counts [row] of each target.
-        answers: what was said already.
+        answers: what the user stated.
     """
     if answers.rows:
         return Choice(Repeats(answers.rows))

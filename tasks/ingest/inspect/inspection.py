@@ -30,7 +30,7 @@ class Inspection:
         network: keys of `[network]`.
         stations: keys of `[stations]`.
         questions: that must be answered first; while there are some, nothing was tried.
-        said: what was understood, by subject.
+        notes: what was understood, by subject.
         promise: what the ingest makes of the files that were looked at.
     """
 
@@ -39,7 +39,7 @@ class Inspection:
     source: Mapping[str, Any] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
     questions: Sequence[Question] = ()
-    said: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     promise: Promise | None = None
     stations: Mapping[str, Any] = field(default_factory=dict)
 
@@ -51,7 +51,7 @@ def inspect_files(
 
     Args:
         paths: files, folders and globs.
-        answers: what was said about their meaning.
+        answers: what the user stated about their meaning.
         keys: keys of the source that say how they are laid out, as far as they are given.
         preset: that they are of; nothing is asked then but the time zone.
         as_of: now, UTC.
@@ -67,13 +67,13 @@ def inspect_files(
     samples = [sample for table in tables for sample in table.samples]
     found = Proposal(questions=asked) if asked else merge(tables, [propose(table, answers) for table in tables])
     if found.questions:
-        return Inspection(len(files), len(samples), {}, {}, found.questions, found.said)
+        return Inspection(len(files), len(samples), {}, {}, found.questions, found.notes)
     shape = tables[0].shape
-    said = {"layout": _layout(samples[0], shape), **found.said}
+    notes = {"layout": _layout(samples[0], shape), **found.notes}
     with TemporaryDirectory() as folder:
         tried = dict.fromkeys(sample.path(Path(folder)) for sample in samples)
         made = promise(found.source, found.network, list(tried), as_of, found.stations)
-    return Inspection(len(files), len(samples), found.source, found.network, (), said, made, found.stations)
+    return Inspection(len(files), len(samples), found.source, found.network, (), notes, made, found.stations)
 
 
 def _layout(sample: Sample, shape: Mapping[str, Any]) -> str:

@@ -78,7 +78,7 @@ def _sheet_layout(content: bytes, keys: dict[str, Any]) -> Layout:
     try:
         sheets = first_rows("the workbook", content, MAX_BYTES, _MOST_ABOVE + _SOME)
     except FileProblem:
-        return Layout(dict(keys))  # said when it is read
+        return Layout(dict(keys))  # stated when it is read
     tables = {title: start for title, rows in sheets.items() if (start := _table_start(rows)) is not None}
     wanted = keys.get("sheet") or (next(iter(tables)) if len(tables) == 1 else None)
     if wanted is None:

@@ -26,11 +26,11 @@ def merge(tables: Sequence[Table], proposals: Sequence[Proposal]) -> Proposal:
     questions = {question.line(): question for each in proposals for question in each.questions}
     first = proposals[0]
     if questions or len(proposals) == 1:
-        return Proposal(first.source, first.network, list(questions.values()), first.said, _stations(proposals))
+        return Proposal(first.source, first.network, list(questions.values()), first.notes, _stations(proposals))
     formats = _formats(proposals)
     if read_both_ways(formats):
         text = "Some files write day/month and some month/day: give those of one way, and init the others apart"
-        return Proposal(questions=[Question("PATH", text, [(f, "") for f in formats])], said=first.said)
+        return Proposal(questions=[Question("PATH", text, [(f, "") for f in formats])], notes=first.notes)
     merged, network = dict(first.source), dict(first.network)
     for table, other in zip(tables[1:], proposals[1:], strict=True):
         network = {**other.network, **network}
@@ -46,7 +46,7 @@ def merge(tables: Sequence[Table], proposals: Sequence[Proposal]) -> Proposal:
     merged.pop("time_format", None)
     if formats != [ISO]:
         merged["time_format"] = formats[0] if len(formats) == 1 else formats
-    return Proposal(merged, network, (), first.said, _stations(proposals))
+    return Proposal(merged, network, (), first.notes, _stations(proposals))
 
 
 def _stations(proposals: Sequence[Proposal]) -> dict[str, Any]:

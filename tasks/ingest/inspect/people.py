@@ -47,7 +47,7 @@ def choose_people(
     Args:
         columns: of the table.
         taken: columns of time and station.
-        answers: what was said already.
+        answers: what the user stated.
         trips: whether rows have two ends, so that each is a trip unless a column counts.
 
     Raises:
@@ -65,7 +65,7 @@ def choose_people(
     directed = _choose_direction(columns, rest, answers, column)
     if directed.value is None or not directed.value.targets:
         return Choice(None, directed.questions) if directed.questions else counted
-    return Choice(directed.value, (), {**counted.said, **directed.said})
+    return Choice(directed.value, (), {**counted.notes, **directed.notes})
 
 
 def _choose_counts(
@@ -113,7 +113,7 @@ def _may_count(column: Column) -> bool:
 
 
 def which_count(columns: Sequence[Column], why: str = "") -> Question:
-    """What to ask where no column is called a count, or several are, or for a reason that is said."""
+    """What to ask where no column is called a count, or several are, or for a reason that is stated."""
     shown = [(f"--count {c.name!r}", f"{', '.join(c.texts[:4])}, ...") for c in columns[:_MOST_TARGETS]]
     text = f"{why} Which column is the number of people, if not each row is one person?".strip()
     return Question("--count", text, [*shown, ("--count none", "each row is one person")])
@@ -139,8 +139,8 @@ def _targets_of(names: Sequence[str], answers: Answers) -> tuple[str, ...]:
 
 
 def _choose_columns(targets: Mapping[str, str], columns: Mapping[str, Column]) -> Choice[People]:
-    said = {target: f"column {name}: {', '.join(columns[name].texts[:4])}, ..." for target, name in targets.items()}
-    return Choice(People({target: Target(name) for target, name in targets.items()}), (), said)
+    notes = {target: f"column {name}: {', '.join(columns[name].texts[:4])}, ..." for target, name in targets.items()}
+    return Choice(People({target: Target(name) for target, name in targets.items()}), (), notes)
 
 
 def _one_each(trips: bool) -> Choice[People]:
@@ -194,8 +194,8 @@ def _condition(text: str, columns: Mapping[str, Column], target: str) -> tuple[s
 
 
 def _choose_by_direction(where: Mapping[str, tuple[str, str]], count: str | None) -> Choice[People]:
-    said = {target: f"rows where {name} is {value}" for target, (name, value) in where.items()}
-    return Choice(People({target: Target(count, each) for target, each in where.items()}), (), said)
+    notes = {target: f"rows where {name} is {value}" for target, (name, value) in where.items()}
+    return Choice(People({target: Target(count, each) for target, each in where.items()}), (), notes)
 
 
 def _which_way(column: Column) -> Question:

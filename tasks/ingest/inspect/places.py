@@ -29,7 +29,7 @@ def choose_stations(columns: Mapping[str, Column], taken: Sequence[str], answers
     Args:
         columns: of the table.
         taken: columns of the time.
-        answers: what was said already.
+        answers: what the user stated.
 
     Raises:
         ConfigError: if an answer names no column.
@@ -109,8 +109,8 @@ def find_alike(stations: Column, when: Int) -> dict[str, str]:
 
 
 def _choose(columns: Mapping[str, Column], start: str, end: str | None) -> Choice[Where]:
-    said = {"station": _describe(columns[start])} | ({"station of the end": _describe(columns[end])} if end else {})
-    return Choice(Where(start, end), (), said)
+    notes = {"station": _describe(columns[start])} | ({"station of the end": _describe(columns[end])} if end else {})
+    return Choice(Where(start, end), (), notes)
 
 
 def _ask(columns: Sequence[Column]) -> Choice[Where]:

@@ -75,7 +75,7 @@ def promise(
         settings = Settings(network=dict(network), sources=sources, stations=dict(stations or {}))  # type: ignore[arg-type]
     except ValidationError as error:
         raise ConfigError(f"{error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from None
-    said, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()
+    pieces, rows, reasons, examples = list[_Piece](), 0, Counter[str](), dict[str, str]()
     readings = list[Statements]()
     with TemporaryDirectory(prefix="nexthour-") as folder:
         request = Pull(as_of, paths=tuple(paths), rest=0, claims=Claims(Store(folder), "init"))
@@ -83,7 +83,7 @@ def promise(
             if batch.failure:
                 raise SourceError(batch.failure)
             if len(batch.statements):
-                said.append(_Piece.of(batch))
+                pieces.append(_Piece.of(batch))
             if batch.readings is not None:
                 readings.append(batch.readings.rows)
             rows += batch.accepted
@@ -94,8 +94,8 @@ def promise(
     if not rows or rejected - sum(reasons[reason] for reason in _ONCE) > rows:
         raise SourceError(_nothing(rows, rejected, reasons, examples))
     if readings and (counted := _count_readings(readings, settings)) is not None:
-        said.append(counted)
-    made = _summarize(said, settings.network.targets)
+        pieces.append(counted)
+    made = _summarize(pieces, settings.network.targets)
     return replace(
         made, rows=rows, rejected=rejected, reasons=reasons, examples=list(examples.items()), files=len(paths)
     )
@@ -129,18 +129,20 @@ class _Piece:
     @classmethod
     def of(cls, batch: SourceBatch) -> _Piece:
         """What a batch says; of events, where silence is zero, those minutes alone in which somebody was counted."""
-        said = batch.statements
-        stated = np.flatnonzero((said.values * said.valid).any(axis=0))
-        return cls(said.take(stated) if batch.silence_is_zero else said, int(said.minute.min()), int(said.minute.max()))
+        rows = batch.statements
+        counted = np.flatnonzero((rows.values * rows.valid).any(axis=0))
+        return cls(
+            rows.take(counted) if batch.silence_is_zero else rows, int(rows.minute.min()), int(rows.minute.max())
+        )
 
 
-def _summarize(said: Sequence[_Piece], targets: Sequence[str]) -> Promise:
+def _summarize(pieces: Sequence[_Piece], targets: Sequence[str]) -> Promise:
     """Stations, first and last minute, people by target, first minutes."""
-    if not said:
+    if not pieces:
         return Promise(people=dict.fromkeys(targets, 0))
-    rows = _add_parts(_last_of_each(concatenate(*(piece.rows for piece in said))))
+    rows = _add_parts(_last_of_each(concatenate(*(piece.rows for piece in pieces))))
     people = {target: int(rows.values[i][rows.valid[i]].sum()) for i, target in enumerate(targets)}
-    first, last = (np.datetime64(each, "m") for each in (min(p.first for p in said), max(p.last for p in said)))
+    first, last = (np.datetime64(each, "m") for each in (min(p.first for p in pieces), max(p.last for p in pieces)))
     return Promise(stations=rows.used_stations(), first=first, last=last, people=people, minutes=_first_minutes(rows))
 
 

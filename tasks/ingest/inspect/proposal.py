@@ -18,11 +18,11 @@ class Proposal:
         network: keys of `[network]`.
         stations: keys of `[stations]`.
         questions: without whose answers the keys are not whole.
-        said: what was understood, by subject.
+        notes: what was understood, by subject.
     """
 
     source: Mapping[str, Any] = field(default_factory=dict)
     network: Mapping[str, Any] = field(default_factory=dict)
     questions: Sequence[Question] = ()
-    said: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
     stations: Mapping[str, Any] = field(default_factory=dict)

@@ -43,7 +43,7 @@ def propose(table: Table, answers: Answers) -> Proposal:
     table = dated.value
     if "unpivot" in table.shape and not (answers.count or answers.entries or answers.exits):
         answers = replace(answers, count=(VALUE,))  # a total that stands beside them would count everybody again
-    return _propose_rows(table, answers, {**turned.said, **dated.said})
+    return _propose_rows(table, answers, {**turned.notes, **dated.notes})
 
 
 def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str]) -> Proposal:
@@ -72,10 +72,10 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
         _check_blanks([columns[name] for name in (*when.start.names, where.start)])
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
     people = choose_people(columns, taken, answers, trips=trips)
-    said = {**understood, **times.said, "time zone": _zone_text(answers), **places.said, **people.said}
+    notes = {**understood, **times.notes, "time zone": _zone_text(answers), **places.notes, **people.notes}
     questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
     if where is None or people.value is None:
-        return Proposal(questions=questions, said=said)
+        return Proposal(questions=questions, notes=notes)
     directed = [target.where[0] for target in people.value.targets.values() if target.where]
     named = [target.column for target in people.value.targets.values() if target.column]
     _check_names(table, [*taken, *directed, *named])
@@ -90,10 +90,10 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     alike = _name_alike(found.find_aliases())
     if not any(question.option == "--count" for question in asked):
         asked += _ask_person(columns, people.value, where, answers)
-    summary = {**said, **alike.said, **chosen.said, **written.said, **excluded.said, **rest.said}
+    summary = {**notes, **alike.notes, **chosen.notes, **written.notes, **excluded.notes, **rest.notes}
     stations = {"exclude": excluded.value, "aliases": alike.value}
     kept = {key: value for key, value in stations.items() if value}
-    return replace(rest, source=source, questions=asked, said=summary, stations=kept)
+    return replace(rest, source=source, questions=asked, notes=summary, stations=kept)
 
 
 def _name_alike(aliases: dict[str, str]) -> Choice[dict[str, str]]:

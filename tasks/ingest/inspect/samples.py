@@ -199,6 +199,6 @@ def _one_encoding(found: Sequence[tuple[SourceFile, str | None]]) -> dict[str, s
     """
     by_name = {str(encoding): file.origin for file, encoding in found if encoding != "ascii"}
     if len(by_name) > 1:
-        said = ", ".join(f"{origin} in {name}" for name, origin in by_name.items())
-        raise SourceError(f"the files are in different encodings ({said}): init them apart, a source for each")
+        encodings = ", ".join(f"{origin} in {name}" for name, origin in by_name.items())
+        raise SourceError(f"the files are in different encodings ({encodings}): init them apart, a source for each")
     return {} if set(by_name) <= {"utf-8", "None"} else {"encoding": next(iter(by_name))}

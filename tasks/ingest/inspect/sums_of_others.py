@@ -51,7 +51,7 @@ def _by_cell(place: Int, cell: Int, values: Numbers, stations: int) -> Numbers:
 
 
 def _dependent(counts: Numbers) -> list[int]:
-    """Columns that are combinations of those before them, judged by some of the rows."""
+    """Columns that are combinations of those before them, measured on some of the rows."""
     step = max(len(counts) // (_PER_STATION * counts.shape[1] + 200), 1)
     some = counts[::step]
     if len(some) < some.shape[1]:

@@ -50,10 +50,10 @@ def choose_times(table: Table, columns: Mapping[str, Column], answers: Answers) 
         return Choice(None, [_ask_clock(table, when.start)])
     if not (answers.time or answers.time_format) and (asked := _ask_named_zone(table, when.start, answers.timezone)):
         questions = [*questions, asked]
-    said = {"time": _describe(table, when.start)} | (
+    notes = {"time": _describe(table, when.start)} | (
         {"time of the end": _describe(table, when.end)} if when.end else {}
     )
-    return Choice(when, questions, said)
+    return Choice(when, questions, notes)
 
 
 def _pick(table: Table, columns: Mapping[str, Column], answers: Answers) -> Choice[When]:

@@ -23,11 +23,11 @@ def toml_text(found: Inspection, paths: Sequence[str], out: Path) -> str:
         paths: as they were given.
         out: where it will lie: relative paths are relative to its folder.
     """
-    said = [visible(f"# {subject}: {text}") for subject, text in found.said.items()]
+    notes = [visible(f"# {subject}: {text}") for subject, text in found.notes.items()]
     network = [_line(key, found.network[key]) for key in _ORDER if key in found.network]
     lines = [
         "# Written by nexthour init. What was understood of the files:",
-        *said,
+        *notes,
         "",
         'data_root = ".nexthour"',
         "",

@@ -26,7 +26,7 @@ def choose_excluded(
         stations: of each row.
         counted: rows with a time.
         sums: codes of stations whose counts are the sums of others, and of those.
-        answers: what was said already.
+        answers: what the user stated.
     """
     if answers.exclude:
         excluded = [] if answers.exclude == (NONE,) else [*answers.exclude]
@@ -39,8 +39,8 @@ def choose_excluded(
     named = {stations.texts[whole]: [stations.texts[part] for part in parts] for whole, parts in sums.items()}
     if unsaid := {name: parts for name, parts in named.items() if name not in sure}:
         questions = [_ask_sums(unsaid)]
-    said = {"stations left out": f"totals: {', '.join(sure[:_SHOWN])}{', ...' if len(sure) > _SHOWN else ''}"}
-    return Choice(sure, questions[:1], said if sure else {})
+    notes = {"stations left out": f"totals: {', '.join(sure[:_SHOWN])}{', ...' if len(sure) > _SHOWN else ''}"}
+    return Choice(sure, questions[:1], notes if sure else {})
 
 
 def _is_total(name: str) -> bool:

@@ -88,7 +88,7 @@ class Understood:
         rows = "vehicles at stops, and the people of that moment" if count and not self.where.end else rows
         if copies and not asked:
             rows += f"; {copies:,} are the same as another one in every column, and count (--rows last: once)"
-        return Proposal(source, network, questions, {"rows": rows, **interval.said})
+        return Proposal(source, network, questions, {"rows": rows, **interval.notes})
 
     def _count_copies(self, times: Times) -> int:
         """Events that are there again in every column, more often than by chance."""
@@ -165,10 +165,10 @@ class Understood:
                 check_repeats(self.table, self.columns.values())
                 check_copies(self.columns.values(), [str(target.column) for target in self.people.targets.values()])
         questions = [*interval.questions, *moment.questions, *rows.questions]
-        said = {**interval.said, **moment.said, **rows.said}
+        notes = {**interval.notes, **moment.notes, **rows.notes}
         if not self.when.start.offset:
             check_day_sums(self._place, wall, numbers)
-        return Proposal(source, self._network(self.people.targets, interval.value), questions, said)
+        return Proposal(source, self._network(self.people.targets, interval.value), questions, notes)
 
     def find_aliases(self) -> dict[str, str]:
         """Names that are those of another station but for capitals and blanks, and that one."""
@@ -207,8 +207,8 @@ class Understood:
         note = f"readings of counters in {names}: people are their differences"
         if device:
             source["device"], note = device, f"{note}, one counter per {' and '.join(device)}"
-        said = {"counts": note, **interval.said}
-        return Proposal(source, self._network(self.people.targets, interval.value), interval.questions, said)
+        notes = {"counts": note, **interval.notes}
+        return Proposal(source, self._network(self.people.targets, interval.value), interval.questions, notes)
 
     def _check_numbers(self) -> None:
         """Whether every part of a sum can be read, as a sum without one of its parts is too small.

@@ -68,14 +68,14 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
     if slots := _slot_columns(numbers):
         pattern, named = slots
         stay = [name for name in table.names if name not in named and fitting_columns([name], pattern)]
-        said = {"a row per": f"column {pattern}: {_quote_names(named)}"}
-        return Choice(_turn(table, pattern, stay), (), said)
+        notes = {"a row per": f"column {pattern}: {_quote_names(named)}"}
+        return Choice(_turn(table, pattern, stay), (), notes)
     found = _readings(numbers)
     if read_both_ways([reading.pattern for reading in found]):
         return Choice(None, [_ask_day(found)])
     if found:
-        said = {"a row per": f"column {found[0].pattern}: {_quote_names(found[0].columns)}"}
-        return Choice(_turn(table, found[0].pattern), (), said)
+        notes = {"a row per": f"column {found[0].pattern}: {_quote_names(found[0].columns)}"}
+        return Choice(_turn(table, found[0].pattern), (), notes)
     counts = [name for name in numbers if columns[name].texts and not columns[name].time_formats]
     if (directed := directed_stations(counts)) is not None:
         return Choice(_turn(table, directed), (), {"a row per": f"column {directed}: {_quote_names(counts)}"})

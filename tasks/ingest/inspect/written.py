@@ -36,7 +36,7 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
 
     Args:
         columns: of counts.
-        answers: what was said already.
+        answers: what the user stated.
     """
     many: dict[str, int] = {}
     for column in columns:
@@ -50,8 +50,8 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
     keys |= {"missing": sorted(uncounted)} if uncounted else {}
     questions += [_ask_words(strange, many)] if strange else []
     keys |= _number_keys(answers, uncounted)
-    said = {key: " ".join(value) if isinstance(value, list) else value for key, value in keys.items()}
-    return Choice(keys, questions, {f"counts: {key}": text for key, text in said.items()})
+    notes = {key: " ".join(value) if isinstance(value, list) else value for key, value in keys.items()}
+    return Choice(keys, questions, {f"counts: {key}": text for key, text in notes.items()})
 
 
 def _nines(many: Mapping[str, int]) -> list[str]:

@@ -85,7 +85,7 @@ class _Found:
     worst: _Series = field(default_factory=_NONE.copy)
 
     def end(self, series: _Series) -> None:
-        """Judge series that do not go on."""
+        """Check series that do not go on."""
         pace = series["climb"] / np.maximum(series["rises"], 1)  # a slow ramp rises by one at a time
         average = series["total"] / np.maximum(series["readings"], 1)
         tells = series["rises"] + series["falls"] >= READINGS - 1

@@ -74,7 +74,7 @@ class RowRules:
 
 @dataclass(frozen=True)
 class _ReadRows:
-    """Rows as they were read, each judged by itself.
+    """Rows as they were read, each validated by itself.
 
     Attributes:
         columns: our name -> the file's.
@@ -96,7 +96,7 @@ class _ReadRows:
 
 
 def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> ValidatedCounts:
-    """Judge rows of counts: of several about one station, minute, part and availability the last lands, or the sum.
+    """Validate rows of counts: of several about one station, minute, part and availability the last lands, or the sum.
 
     Raises:
         FileProblem: if a column is missing, most rows are parts but not declared so, coarser than the grid, or
@@ -113,8 +113,8 @@ def validate_counts(file: InputColumns, rules: RowRules, pull: Pull) -> Validate
     if statements.parts == [""]:
         statements = replace(statements, parts=[rules.share])
     if (adds_up or "part" in read.columns) and not file.has_readings:
-        judged_rows = rows, rejections, merged, pull, file.network.interval_minutes, targets
-        if len(unknown := find_unknown_parts(*judged_rows, rules.unknown_part)):
+        arguments = rows, rejections, merged, pull, file.network.interval_minutes, targets
+        if len(unknown := find_unknown_parts(*arguments, rules.unknown_part)):
             statements = concatenate(statements, unknown)
     repeated_hours = repeated_hour(rows.repeated, file.timezone, "in the order of the file")
     return ValidatedCounts(
@@ -144,9 +144,9 @@ def _read(file: InputColumns, rules: RowRules, pull: Pull) -> _ReadRows:
     left_out = int(rejections.aside.sum())
     rows = read_rows(file, columns, asked, rejections, pull, rules.rows == "sum", EarlierRows())
     available = None if "available_at" not in columns else rows.available // 1_000_000
-    judged = rejections, rows.minute, file.grid, available
-    recheck_at = next_due(*judged)
-    waiting, settled_at = defer_future_rows(*judged, pull.as_of + rules.patience)
+    validated = rejections, rows.minute, file.grid, available
+    recheck_at = next_due(*validated)
+    waiting, settled_at = defer_future_rows(*validated, pull.as_of + rules.patience)
     return _ReadRows(columns, rows, rejections, unmatched, left_out, recheck_at, waiting, settled_at)
 
 

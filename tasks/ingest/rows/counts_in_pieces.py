@@ -1,4 +1,4 @@
-"""Counts of a file that comes in pieces: judged piece by piece, put together day by day.
+"""Counts of a file that comes in pieces: validated piece by piece, put together day by day.
 
 Memory is bounded whatever the size of the file. What only the whole tells (whether rows are parts, coarser than the
 grid, or readings of counters) is added up, and decided before anything lands. What is rejected in the end only, such as
@@ -22,7 +22,7 @@ from tasks.ingest.rows.counters import CounterSearch
 from tasks.ingest.rows.day_rows import Arrays, DayPiece, DayStatements, Names
 from tasks.ingest.rows.day_store import Scratch
 from tasks.ingest.rows.earlier_rows import EarlierRows
-from tasks.ingest.rows.judged_rows import Judge, JudgedRows, add_in_order
+from tasks.ingest.rows.validated_rows import RowValidator, ValidatedRows, add_in_order
 from tasks.ingest.rows.merge import Merged, last_of_each
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.row_checks import Replacements, SpacingCheck
@@ -45,11 +45,11 @@ class FileCounts:
     left_out: int
 
 
-def validate_pieces(judge: Judge, pieces: Iterable[Columns], folder: str | None = None) -> FileCounts:
-    """Judge rows of counts: of several about one station, minute, part and availability the last one lands.
+def validate_pieces(validator: RowValidator, pieces: Iterable[Columns], folder: str | None = None) -> FileCounts:
+    """Validate rows of counts: of several about one station, minute, part and availability the last one lands.
 
     Args:
-        judge: of the file.
+        validator: of the file.
         pieces: its rows, which can be gone through more than once.
         folder: where rows lie that do not fit in memory; None for the system's own place.
 
@@ -59,25 +59,25 @@ def validate_pieces(judge: Judge, pieces: Iterable[Columns], folder: str | None 
         PiecesProblem: if a piece alone does not tell what its rows mean.
     """
     scratch = Scratch(folder)
-    judged = JudgedRows.of(judge, pieces, scratch, EarlierRows())
-    if judged.earlier.spellings.late:  # rows were judged before a second spelling of their station came
+    validated = ValidatedRows.of(validator, pieces, scratch, EarlierRows())
+    if validated.earlier.spellings.late:  # rows were validated before a second spelling of their station came
         scratch = Scratch(folder)
-        judged = JudgedRows.of(judge, pieces, scratch, EarlierRows(spellings=judged.earlier.spellings))
-    names = Names.of(judged.earlier)
-    merged = _MergedDays.of(judge, judged, names, scratch)
-    rejects, warnings = merged.conclude(judge, judged, names, pieces)
-    parts = [judge.rules.share] if names.parts == [""] else names.parts
+        validated = ValidatedRows.of(validator, pieces, scratch, EarlierRows(spellings=validated.earlier.spellings))
+    names = Names.of(validated.earlier)
+    merged = _MergedDays.of(validator, validated, names, scratch)
+    rejects, warnings = merged.conclude(validator, validated, names, pieces)
+    parts = [validator.rules.share] if names.parts == [""] else names.parts
     return FileCounts(
         merged.statements.take_days(names.stations, parts),
         merged.accepted,
         rejects,
         (
             *warnings,
-            *(judged.unmatched or {}).values(),
-            *repeated_hour(judged.repeated, judge.file.timezone, "in the order of the file"),
+            *(validated.unmatched or {}).values(),
+            *repeated_hour(validated.repeated, validator.file.timezone, "in the order of the file"),
         ),
-        judged.recheck_at,
-        judged.left_out,
+        validated.recheck_at,
+        validated.left_out,
     )
 
 
@@ -118,12 +118,12 @@ class _MergedDays:
     accepted: int = 0
 
     @classmethod
-    def of(cls, judge: Judge, judged: JudgedRows, names: Names, scratch: Scratch) -> _MergedDays:
+    def of(cls, validator: RowValidator, validated: ValidatedRows, names: Names, scratch: Scratch) -> _MergedDays:
         """Merge the rows of every day, several days at once."""
-        network = judge.file.network
+        network = validator.file.network
 
         def merge(day: tuple[str, Arrays]) -> tuple[str, DayPiece, Merged]:
-            piece = judged.days.rows_of(day[1], names)
+            piece = validated.days.rows_of(day[1], names)
             return day[0], piece, last_of_each(piece.rows, piece.rejections, network.interval_minutes)
 
         whole = cls(
@@ -131,7 +131,7 @@ class _MergedDays:
             CounterSearch(),
             SpacingCheck(network.interval_minutes, len(names.stations)),
         )
-        for name, piece, merged in map_ahead(merge, judged.days.take_days()):
+        for name, piece, merged in map_ahead(merge, validated.days.take_days()):
             if len(late := piece.rejections.rejected):
                 whole.late.add(piece.numbers(late), piece.rejections.codes[late])
             whole._add(name, piece, merged, network.targets)
@@ -146,35 +146,35 @@ class _MergedDays:
         self.statements.add(day, statements)
 
     def conclude(
-        self, judge: Judge, judged: JudgedRows, names: Names, pieces: Iterable[Columns]
+        self, validator: RowValidator, validated: ValidatedRows, names: Names, pieces: Iterable[Columns]
     ) -> tuple[Rejects, tuple[str, ...]]:
         """All rejected rows, and warnings, once the whole has been looked at.
 
         Raises:
             FileProblem: if it cannot mean what it is read as.
         """
-        rejects, origin = judged.rejects, judge.file.origin
+        rejects, origin = validated.rejects, validator.file.origin
         if len(self.late.numbers):
-            rejects, in_order, stations = self._read_again(judge, judged, pieces)
-            in_order.check(origin, judge.columns, stations)  # several counters of one station are rows of their own
-        self.counters.check(origin, judge.columns, names.stations)
-        warnings = () if judge.rules.rows else self.replaced.check(origin)
+            rejects, in_order, stations = self._read_again(validator, validated, pieces)
+            in_order.check(origin, validator.columns, stations)  # several counters of one station are rows of their own
+        self.counters.check(origin, validator.columns, names.stations)
+        warnings = () if validator.rules.rows else self.replaced.check(origin)
         if (
-            2 * judged.rejected <= self.accepted and not judge.file.gaps
+            2 * validated.rejected <= self.accepted and not validator.file.gaps
         ):  # the few left of many tell nothing of distances
             self.spacing.check(origin, names.stations)
         return rejects, warnings
 
     def _read_again(
-        self, judge: Judge, judged: JudgedRows, pieces: Iterable[Columns]
+        self, validator: RowValidator, validated: ValidatedRows, pieces: Iterable[Columns]
     ) -> tuple[Rejects, CounterSearch, list[str]]:
         """All rejected rows; and the search for counters in the order of the file, with names of its stations."""
-        rejects, search = judged.rejects, CounterSearch()
-        earlier = EarlierRows(spellings=judged.earlier.spellings)
-        for piece in judge.pieces(pieces, earlier):
+        rejects, search = validated.rejects, CounterSearch()
+        earlier = EarlierRows(spellings=validated.earlier.spellings)
+        for piece in validator.pieces(pieces, earlier):
             late = self.late.of_piece(piece.first, len(piece.rows.minute))
             if len(late.rejected):
-                rejects = rejects.merge(judge.rejects(piece, late, torn=False))
-            self.replaced.compare(piece.file.rows, piece.first, judge.deciding_columns)
+                rejects = rejects.merge(validator.rejects(piece, late, torn=False))
+            self.replaced.compare(piece.file.rows, piece.first, validator.deciding_columns)
             add_in_order(search, piece, earlier)
         return rejects.counting(self.late.beyond), search, earlier.stations.names

@@ -41,7 +41,7 @@ class Spellings:
     """Texts of each station id that is a fraction: two texts of one number may be two stations.
 
     Attributes:
-        late: whether a second text came after rows that had been judged by the first alone.
+        late: whether a second text came after rows that had been validated by the first alone.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ def read_counts(
         column: text or numbers.
         config: how numbers are written.
         rejections: of the same rows.
-        rows: those that are judged; None for all.
+        rows: those that are validated; None for all.
         largest: above it a number is absurd; None for the maximum of the source.
     """
     if largest is None and (plain := _plain_counts(column, config)) is not None:

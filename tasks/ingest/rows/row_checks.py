@@ -91,7 +91,7 @@ class Replacements:
 
 
 class SpacingCheck:
-    """Whether rows lie as close as the grid, judged by rows that come day by day.
+    """Whether rows lie as close as the grid, measured on rows that come day by day.
 
     Args:
         grid: minutes of an interval.

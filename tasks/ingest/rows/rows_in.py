@@ -23,7 +23,7 @@ from tasks.time_formats import with_short_clocks
 
 @dataclass(frozen=True)
 class InputColumns:
-    """Rows of one file, reply or query, and what it takes to judge them."""
+    """Rows of one file, reply or query, and what it takes to validate them."""
 
     config: RowSource
     network: Network

@@ -11,7 +11,7 @@ from tasks.ingest.files.pull import OpenFile, pull_files
 from tasks.ingest.rejects import PiecesProblem
 from tasks.ingest.rows.counts import RowRules, validate_counts
 from tasks.ingest.rows.counts_in_pieces import FileCounts, validate_pieces
-from tasks.ingest.rows.judged_rows import Judge
+from tasks.ingest.rows.validated_rows import RowValidator
 from tasks.ingest.source import Pull
 from tasks.ingest.sources import source_kind
 from tasks.ingest.statements import Statements
@@ -96,8 +96,8 @@ def _read_pieces(file: OpenFile, rules: RowRules, pull: Pull) -> tuple[OpenFile,
         PiecesProblem: if it is to be read whole.
     """
     assert file.pieces is not None  # else there is nothing to read
-    judge = Judge.of(file, rules, pull)
-    if "part" in judge.columns:
+    validator = RowValidator.of(file, rules, pull)
+    if "part" in validator.columns:
         raise PiecesProblem("its rows are parts of sums")
-    pieces = replace(file.pieces, plain=judge.plain)
-    return replace(file, pieces=pieces), validate_pieces(judge, pieces)
+    pieces = replace(file.pieces, plain=validator.plain)
+    return replace(file, pieces=pieces), validate_pieces(validator, pieces)

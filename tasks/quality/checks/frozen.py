@@ -7,7 +7,7 @@ import numpy as np
 from tasks.arrays import Float, Int
 from tasks.grid import Grid
 from tasks.quality.context import Seen
-from tasks.quality.hourly import HOURS, Judged
+from tasks.quality.hourly import HOURS, DayComparison
 from tasks.quality.results import Finding, Verdict
 
 FEWEST_STEPS = 24
@@ -51,7 +51,7 @@ def _equal_before(values: Float) -> Int:
     return np.asarray(step - np.maximum.accumulate(np.where(same, 0, step), axis=1))
 
 
-def _nobody(each: Judged, c: int, target: str, people: float) -> list[Finding]:
+def _nobody(each: DayComparison, c: int, target: str, people: float) -> list[Finding]:
     """Stations that counted nobody for whole hours in a row in which each of the earlier days counted so many."""
     if len(each.before) < 2:
         return []

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tasks.quality.context import Seen
-from tasks.quality.hourly import Double, Judged
+from tasks.quality.hourly import Double, DayComparison
 from tasks.quality.results import Finding, NotRun, Verdict
 
 RUSH = 6
@@ -26,7 +26,7 @@ def check(seen: Seen) -> Verdict:
     return Verdict(findings, "no station counts many times what is usual at that hour")
 
 
-def _jumps(seen: Seen, each: Judged) -> Iterator[Finding]:
+def _jumps(seen: Seen, each: DayComparison) -> Iterator[Finding]:
     """The worst hour of each station and target that has one beyond the limit."""
     usual = np.nan_to_num(np.fmax.reduce([day.people for day in each.before]))  # [target, station, hour]
     limit = seen.config.jump_factor * (usual + usual.max(axis=(1, 2), keepdims=True) + seen.config.jump_people)
@@ -38,7 +38,7 @@ def _jumps(seen: Seen, each: Judged) -> Iterator[Finding]:
 
 
 def _finding(
-    seen: Seen, each: Judged, at: tuple[int, int, int], usual: Double, limit: Double, dense: Double
+    seen: Seen, each: DayComparison, at: tuple[int, int, int], usual: Double, limit: Double, dense: Double
 ) -> Finding:
     c, s, hour = at
     target, name = seen.settings.network.targets[c], each.stations[s]

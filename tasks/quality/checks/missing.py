@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tasks.clock import day_bounds, to_utc
 from tasks.quality.context import Seen
-from tasks.quality.hourly import Double, Hours, Judged
+from tasks.quality.hourly import Double, Hours, DayComparison
 from tasks.quality.results import Finding, Verdict, count_phrase
 
 Flags = npt.NDArray[np.bool_]
@@ -32,7 +32,7 @@ def check(seen: Seen) -> Verdict:
     return Verdict(findings, f"no station lacks more than usual in {count_phrase(hours, 'hour')}")
 
 
-def _excess(each: Judged) -> Double:
+def _excess(each: DayComparison) -> Double:
     """Share missing over what is usual [station, hour], the worst of the targets.
 
     Usual is the mean of earlier days, or the newest of them where that is more, as a station may have gone; without
@@ -48,13 +48,13 @@ def _excess(each: Judged) -> Double:
     return np.asarray((missing - usual).max(axis=0))
 
 
-def _missing(each: Judged, day: Hours) -> Double:
+def _missing(each: DayComparison, day: Hours) -> Double:
     """Share missing on a day [target, station, hour]; 0 for a target that the station never counts."""
     counts = np.any([other.seen.any(axis=-1) for other in (each.today, *each.before)], axis=0)
     return np.where(counts[..., None], day.missing, 0.0)
 
 
-def _over(each: Judged, seen: Seen, followed: bool) -> Flags:
+def _over(each: DayComparison, seen: Seen, followed: bool) -> Flags:
     """Hours [hour] after which some station was observed, and so long over that nothing late is to be expected."""
     zone = seen.settings.network.timezone
     midnight = each.today.day.astype("datetime64[m]")
@@ -65,7 +65,7 @@ def _over(each: Judged, seen: Seen, followed: bool) -> Flags:
     return np.asarray(after & (ends + np.timedelta64(seen.config.late_minutes, "m") <= seen.as_of))
 
 
-def _finding(seen: Seen, each: Judged, station: int | None, hours: Flags, share: Double) -> Finding:
+def _finding(seen: Seen, each: DayComparison, station: int | None, hours: Flags, share: Double) -> Finding:
     """What is missing in some hours [hour] by one station, or by most of them at once."""
     where = np.flatnonzero(hours)
     runs = np.split(where, np.flatnonzero(np.diff(where) > 1) + 1)

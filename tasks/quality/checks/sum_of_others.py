@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tasks.quality.context import Seen
-from tasks.quality.hourly import Judged
+from tasks.quality.hourly import DayComparison
 from tasks.quality.results import Finding, Verdict
 
 LEAST_HOURS = 4
@@ -18,7 +18,7 @@ def check(seen: Seen) -> Verdict:
     return Verdict(findings, "no station is the sum of the others")
 
 
-def _totals(seen: Seen, each: Judged) -> Iterator[Finding]:
+def _totals(seen: Seen, each: DayComparison) -> Iterator[Finding]:
     sums = each.today.sums  # [target, station, hour]
     for c, target in enumerate(seen.settings.network.targets):
         people = sums[c].sum(axis=1)

@@ -183,7 +183,7 @@ def test_names_in_other_capitals_are_one_station_where_they_never_meet(tmp_path:
     assert outcome.found is not None
     assert len(outcome.landed.minutes) == 80
     assert {station for station, _ in outcome.landed.minutes} == {"Main St"}
-    assert outcome.found.said["stations written alike"] == "MAIN  ST is Main St"
+    assert outcome.found.notes["stations written alike"] == "MAIN  ST is Main St"
 
 
 def test_names_in_other_capitals_at_one_time_are_two_stations(tmp_path: Path) -> None:

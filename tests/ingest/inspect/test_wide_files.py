@@ -149,7 +149,7 @@ def test_hours_beside_a_date_with_points_are_read(tmp_path: Path) -> None:
     rows = "".join(f"{s};14.03.2024;{';'.join(str(h * 5 % 7) for h in range(24))}\n" for s in "AB")
     found = look(tmp_path, a__csv=f"Haltestelle;Datum;{hours}\n{rows}")
     assert "--unpivot" not in options(found)
-    assert found.said["a row per"].startswith("column H%H")
+    assert found.notes["a row per"].startswith("column H%H")
 
 
 def test_columns_called_as_places_are_asked_about_as_stations(tmp_path: Path) -> None:

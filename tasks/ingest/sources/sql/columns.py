@@ -1,4 +1,4 @@
-"""Rows of a database as columns that are judged like a file's, a whole service day at a time."""
+"""Rows of a database as columns that are validated like a file's, a whole service day at a time."""
 
 from __future__ import annotations
 

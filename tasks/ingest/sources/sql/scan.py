@@ -29,7 +29,7 @@ class Layout:
     """What each row of a pull holds: values of `names`, then that of `watermark` if there is one, then the flag.
 
     Attributes:
-        names: columns that are judged.
+        names: columns that are validated.
         minute: the one with the minute.
         zone: of minutes without an offset.
         available: the one with the availability.

@@ -1,4 +1,4 @@
-"""Rows of counts of a file that comes in pieces, each judged by itself; they do not add up."""
+"""Rows of counts of a file that comes in pieces, each validated by itself; they do not add up."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tasks.settings.columns import filter_of
 
 
 @dataclass(frozen=True)
-class JudgedPiece:
+class ValidatedPiece:
     """Rows of a piece.
 
     Attributes:
@@ -47,8 +47,8 @@ class JudgedPiece:
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What it takes to judge rows of a file.
+class RowValidator:
+    """What it takes to validate rows of a file.
 
     Attributes:
         file: its rows are not looked at, those of the pieces are.
@@ -63,7 +63,7 @@ class Judge:
     columns: dict[str, tuple[str, ...]]
 
     @classmethod
-    def of(cls, file: InputColumns, rules: RowRules, pull: Pull) -> Judge:
+    def of(cls, file: InputColumns, rules: RowRules, pull: Pull) -> RowValidator:
         """For a file whose columns are those of `file`.
 
         Raises:
@@ -96,8 +96,8 @@ class Judge:
             return PlainColumns()
         return PlainColumns(time[0], tuple(counts), tuple({*self.deciding_columns} - {time[0], *counts}))
 
-    def pieces(self, all_rows: Iterable[Columns], earlier: EarlierRows) -> Iterator[JudgedPiece]:
-        """Judge the rows of each piece, in their order.
+    def pieces(self, all_rows: Iterable[Columns], earlier: EarlierRows) -> Iterator[ValidatedPiece]:
+        """Validate the rows of each piece, in their order.
 
         Raises:
             FileProblem: if all times are dates without an hour, after the last piece.
@@ -107,20 +107,20 @@ class Judge:
         begin = list(islice(pieces, 2))
         earlier.whole = len(begin) < 2
         for rows in chain(begin, pieces):
-            yield self._judge(replace(self.file, rows=rows), first, earlier)
+            yield self._validate(replace(self.file, rows=rows), first, earlier)
             first += rows.rows
         earlier.dates.check()
 
-    def _judge(self, file: InputColumns, first: int, earlier: EarlierRows) -> JudgedPiece:
+    def _validate(self, file: InputColumns, first: int, earlier: EarlierRows) -> ValidatedPiece:
         chosen, asked, unmatched = filter_rows(file, self.rules.columns, self.columns)
         rejections = Rejections(file.rows.rows)
         rejections.reject(file.rows.unreadable(self.deciding_columns), "not_utf8")
         rejections.set_aside(~chosen)
         left_out = int(np.count_nonzero(rejections.aside))
         rows = read_rows(file, self.columns, asked, rejections, self.pull, False, earlier)
-        return JudgedPiece(file, first, rows, rejections, unmatched, left_out + rows.excluded)
+        return ValidatedPiece(file, first, rows, rejections, unmatched, left_out + rows.excluded)
 
-    def rejects(self, piece: JudgedPiece, rejections: Rejections, torn: bool = True) -> Rejects:
+    def rejects(self, piece: ValidatedPiece, rejections: Rejections, torn: bool = True) -> Rejects:
         """Some rejected rows of a piece, with their texts as they are written; and lines that are `torn`."""
         written = replace(piece.file, rows=piece.file.rows.as_written()) if len(rejections.rejected) else piece.file
         samples = sample_rejects(written.rows, rejections, roles_of(self.file, self.columns))
@@ -128,8 +128,8 @@ class Judge:
 
 
 @dataclass
-class JudgedRows:
-    """What all rows of a file come to, each judged by itself.
+class ValidatedRows:
+    """What all rows of a file come to, each validated by itself.
 
     Attributes:
         days: rows that count, by day.
@@ -150,16 +150,18 @@ class JudgedRows:
     recheck_at: np.datetime64 | None = None
 
     @classmethod
-    def of(cls, judge: Judge, pieces: Iterable[Columns], scratch: Scratch, earlier: EarlierRows) -> JudgedRows:
-        """Of all pieces; see `Judge.pieces`."""
-        file = judge.file
-        days = DayRows(judge.targets, judge.filtered, file.network.timezone, scratch)
-        judged = cls(days, earlier, Rejects(file.config.name, file.origin))
-        for piece in judge.pieces(pieces, earlier):
-            judged._add(piece, judge)
-        return judged
+    def of(
+        cls, validator: RowValidator, pieces: Iterable[Columns], scratch: Scratch, earlier: EarlierRows
+    ) -> ValidatedRows:
+        """Of all pieces; see `RowValidator.pieces`."""
+        file = validator.file
+        days = DayRows(validator.targets, validator.filtered, file.network.timezone, scratch)
+        validated = cls(days, earlier, Rejects(file.config.name, file.origin))
+        for piece in validator.pieces(pieces, earlier):
+            validated._add(piece, validator)
+        return validated
 
-    def _add(self, piece: JudgedPiece, judge: Judge) -> None:
+    def _add(self, piece: ValidatedPiece, validator: RowValidator) -> None:
         rows, rejections = piece.rows, piece.rejections
         self.rejected += len(rejections.rejected)
         self.repeated += rows.repeated
@@ -167,14 +169,14 @@ class JudgedRows:
         if len(rows.minute):
             before = self.unmatched
             self.unmatched = {key: names for key, names in piece.unmatched.items() if before is None or key in before}
-        available = None if "available_at" not in judge.columns else rows.available // 1_000_000
-        due = next_due(rejections, rows.minute, judge.file.grid, available)
+        available = None if "available_at" not in validator.columns else rows.available // 1_000_000
+        due = next_due(rejections, rows.minute, validator.file.grid, available)
         self.recheck_at = min((moment for moment in (self.recheck_at, due) if moment is not None), default=None)
-        self.rejects = self.rejects.merge(judge.rejects(piece, rejections))
+        self.rejects = self.rejects.merge(validator.rejects(piece, rejections))
         self.days.add(rows, rejections.good, self.earlier, piece.first)
 
 
-def add_in_order(search: CounterSearch, piece: JudgedPiece, earlier: EarlierRows) -> None:
+def add_in_order(search: CounterSearch, piece: ValidatedPiece, earlier: EarlierRows) -> None:
     """Add the rows of a piece that count to a search for counters in the order of the file."""
     rows = piece.rows
     station, part = earlier.stations.of(rows.station, rows.stations), earlier.parts.of(rows.part, rows.parts)
