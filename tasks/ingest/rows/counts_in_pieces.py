@@ -22,10 +22,10 @@ from tasks.ingest.rows.counters import CounterSearch
 from tasks.ingest.rows.day_rows import Arrays, DayPiece, DayStatements, Names
 from tasks.ingest.rows.day_store import Scratch
 from tasks.ingest.rows.earlier_rows import EarlierRows
-from tasks.ingest.rows.validated_rows import RowValidator, ValidatedRows, add_in_order
 from tasks.ingest.rows.merge import Merged, last_of_each
 from tasks.ingest.rows.rejections import Rejections
 from tasks.ingest.rows.row_checks import Replacements, SpacingCheck
+from tasks.ingest.rows.validated_rows import RowValidator, ValidatedRows, add_in_order
 from tasks.ingest.statements import Statements
 
 

@@ -1,6 +1,6 @@
 """What the earlier pieces of an input have shown that decides over rows of the present one.
 
-An input that is read piece by piece must be validated as if it were read whole: which spelling of a station came before,
+An input that is read piece by piece must be validated as if read whole: which spelling of a station came before,
 which of two hours a repeated time belongs to, whether any time has an hour at all.
 """
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tasks.quality.context import Seen
-from tasks.quality.hourly import Double, DayComparison
+from tasks.quality.hourly import DayComparison, Double
 from tasks.quality.results import Finding, NotRun, Verdict
 
 RUSH = 6

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from tasks.clock import day_bounds, to_utc
 from tasks.quality.context import Seen
-from tasks.quality.hourly import Double, Hours, DayComparison
+from tasks.quality.hourly import DayComparison, Double, Hours
 from tasks.quality.results import Finding, Verdict, count_phrase
 
 Flags = npt.NDArray[np.bool_]
