@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tasks.ingest.formats.concat import JoinedColumns
 from tasks.ingest.formats.decode import Columns, decode
 from tasks.ingest.formats.json_records import MISSING, Records, at, read_json
 from tasks.ingest.rejects import FileProblem
 from tasks.ingest.sources.http.client import Reply, ReplyProblem
+from tasks.ingest.sources.http.concat import JoinedColumns
 from tasks.ingest.sources.http.cursor import check_cursor, conditions, cursor_text, largest, stamp_of
 from tasks.settings.secrets import secrets_of
 from tasks.settings.sources.http import HttpSource

@@ -8,8 +8,8 @@ import zlib
 import pyarrow as pa
 import pytest
 
-from tasks.ingest.formats.concat import JoinedColumns
 from tasks.ingest.formats.json_records import MISSING, Records, at
+from tasks.ingest.sources.http.concat import JoinedColumns
 from tasks.ingest.sources.http.decompress import Unpacker
 
 TEXT = b"station_id,minute_utc,entries\n" * 20
