@@ -32,6 +32,7 @@ from flows.machine.recover import catch_up, settle
 from flows.machine.register_automations import register_when_deployed
 from flows.machine.registry_hook import follow_by_hook
 from flows.machine.runner import ISOLATED, WarmRunner
+from tasks.arrow_start import start_arrow_without_pandas
 from tasks.clock import holiday_dates
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import Settings
@@ -46,13 +47,11 @@ LIBRARIES = (
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
     "onnxruntime",
-    "pandas",
     "prefect._internal.metrics",
     "prefect.concurrency.services",
     "prefect.task_engine",
     "prefect.utilities.visualization",
     "pyarrow.dataset",
-    "pyarrow.pandas_compat",
     "tasks.model.architectures.next_hour_lstm",
     "tasks.model.networks.onnx",
     "tasks.model.plots.forecast_hour",
@@ -91,6 +90,7 @@ async def _until_healthy(client: PrefectClient) -> None:
 
 def import_everything() -> None:
     """Import what runs need, so that a fork finds it there: imports are two thirds of the cost of a minute."""
+    start_arrow_without_pandas()
     flows = [f"flows.{item.flow}" for item in DEPLOYMENTS if item.flow not in ISOLATED]
     for name in (*LIBRARIES, *flows):
         importlib.import_module(name)
