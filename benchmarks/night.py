@@ -43,7 +43,7 @@ PHASES = (
     (f"{MODEL}.architectures.next_hour_lstm", "draw", "tensors"),
     (f"{MODEL}.architectures.next_hour_lstm", "fit_network", "training"),
     (f"{MODEL}.architectures.next_hour_lstm", "refit_network", "training"),
-    (f"{MODEL}.architectures.next_hour_lstm", "fit_linear", "linear start"),
+    (f"{MODEL}.architectures.next_hour_lstm", "fit_start", "start"),
     (f"{MODEL}.architectures.next_hour_lstm", "calibrate_rows", "training"),
     (f"{MODEL}.architectures.next_hour_lstm", "export_network", "training"),
     (f"{MODEL}.architectures.next_hour_lstm", "seed_everything", "imports"),
