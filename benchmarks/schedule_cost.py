@@ -233,13 +233,16 @@ def busy_seconds() -> float:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60, help="how long to measure")
+    parser.add_argument("--root", type=Path, help="empty folder that is kept, in place of a temporary one")
     given = parser.parse_args()
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryDirectory() as folder:
         first = seconds_to_first_forecast(Path(empty))
-        (Path(folder) / "nexthour.toml").write_text(SETTINGS, encoding="utf-8")
+        root = given.root or Path(folder)
+        root.mkdir(parents=True, exist_ok=True)
+        (root / "nexthour.toml").write_text(SETTINGS, encoding="utf-8")
         rows = {
             "load of the machine (one minute), before": load,
             "seconds from up --simulate to the first forecast": first,
         }
-        report("cost of the schedules", rows | measure_machine(Path(folder), given.minutes))
+        report("cost of the schedules", rows | measure_machine(root, given.minutes))

@@ -70,7 +70,8 @@ def figures_of_runs(runs: list[dict[str, Any]], tasks: dict[str, float], ended: 
         own = [run for run in runs if run["flow"] == flow and run["id"] in processes]
         if not own:
             continue
-        began = {run["id"]: processes[run["id"]].began for run in own}
+        # Prefect starts a process up to ten seconds early, which then waits until its run is due.
+        began = {run["id"]: max(processes[run["id"]].began, run["due"]) for run in own}
         cpu = float(np.median([processes[run["id"]].cpu for run in own]))
         starts = [tasks[run["id"]] - began[run["id"]] for run in own if run["id"] in tasks]
         figures[f"{flow}: runs seen"] = len(own)

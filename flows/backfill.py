@@ -1,8 +1,8 @@
 """Backfill: load history, whose rows count as known when they happened, while the minutely ingest goes on.
 
-It is a flow of its own because a run of `ingest` that meets another one is cancelled, which a week of history must not
-be. The pipeline is `ingest` in flows/pipelines/loop.py: Prefect takes seconds to import, and `nexthour backfill` does
-without it. Its steps, in order:
+It is a flow of its own because scheduled runs of `ingest` are cancelled while another one is at work, which may be for
+hours of history. The pipeline is `ingest` in flows/pipelines/loop.py: Prefect takes seconds to import, and `nexthour
+backfill` does without it. Its steps, in order:
 
 1. `ingest_source`   tasks/ingest/    once per source: read, parse, validate, store, fold the days that changed
 2. `check_quality`   tasks/quality/   data-quality checks of what came in

@@ -43,6 +43,7 @@ def make_app(settings: Settings, now: Callable[[], np.datetime64]) -> Gate:
         StoreError: if the data root cannot be reached.
     """
     published = Published(Store(settings.data_root))
+    asyncio.run(published.look())  # so that the first request finds the forecast that is there
     return Gate(make_inner_app(settings, published, now), published, settings.serve)
 
 

@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Any
 
 import pyarrow as pa
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from flows.api.decode import decode_in_pieces
 from tasks.errors import StoreError
@@ -70,13 +70,11 @@ class Latest:
         self._bodies: dict[str, Body] = {}
 
     @classmethod
-    def of(cls, content: bytes) -> Latest:
-        """The state that the file's content is."""
-        return cls(from_json(content), Body(content, tag_of(content)))
+    async def of(cls, content: bytes) -> Latest:
+        """The state that the file's content is.
 
-    @classmethod
-    async def made_beside(cls, content: bytes) -> Latest:
-        """The same; requests are answered meanwhile, as decoding all stations at once takes 30 ms for 300."""
+        Requests are answered meanwhile, as decoding all stations at once takes 30 ms for 300.
+        """
         tag = await asyncio.to_thread(tag_of, content)
         return cls(await decode_in_pieces(content.decode()), Body(content, tag))
 
@@ -125,27 +123,14 @@ class Latest:
 
 
 class Published:
-    """The newest `Latest`; `latest` is None until there is one."""
+    """The newest `Latest`; `latest` is None until `look` has found one."""
 
     def __init__(self, store: Store) -> None:
         self._store, self._seen = store, ""
         self.latest: Latest | None = None
-        self.look()
 
-    def look(self) -> None:
-        """Read the file if it was replaced; one that cannot be read leaves the forecast before it."""
-        try:
-            if (state := file_state(self._store, PATH)) == self._seen:
-                return
-            content = self._store.read_bytes(PATH)
-            if content is not None:
-                self.latest = Latest.of(content)
-            self._seen = state
-        except UNREADABLE as error:
-            self._warn(error)
-
-    async def look_beside(self) -> None:
-        """The same, while requests are answered."""
+    async def look(self) -> None:
+        """Read the file if it was replaced, while requests are answered; one that cannot be read changes nothing."""
         try:
             local = self._store.local is not None
             state = file_state(self._store, PATH) if local else await asyncio.to_thread(file_state, self._store, PATH)
@@ -153,19 +138,16 @@ class Published:
                 return
             content = await asyncio.to_thread(self._store.read_bytes, PATH)
             if content is not None:
-                self.latest = await Latest.made_beside(content)
+                self.latest = await Latest.of(content)
             self._seen = state
         except UNREADABLE as error:
-            self._warn(error)
+            log.warning("%s is not read: %s", self._store.url(PATH), error)
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
         while True:
             await asyncio.sleep(LOOK_SECONDS if self._store.local else LOOK_AWAY_SECONDS)
-            await self.look_beside()
-
-    def _warn(self, error: Exception) -> None:
-        log.warning("%s is not read: %s", self._store.url(PATH), error)
+            await self.look()
 
 
 def file_state(store: Store, path: str) -> str:

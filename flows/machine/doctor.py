@@ -17,6 +17,7 @@ from flows.machine.forecast_checks import STALE_MINUTES, age_days
 from flows.pipelines.loop import channels
 from tasks.channels import gap, missing
 from tasks.errors import NexthourError
+from tasks.settings.maintain import Retention
 from tasks.settings.secrets import variables
 from tasks.settings.sources.sql import SqlSource
 from tasks.settings.tree import Settings
@@ -31,7 +32,7 @@ OLD_MODEL_DAYS = 3
 SMALLEST_FREE_BYTES = 2 * 10**9
 MONTH_DAYS, GROWTH_DAYS = 30, 7
 FINDINGS = 3
-TABLES = ("observations", "minutes", "rejects", "forecasts", "shadows", "scores", "lag_table", "alert_signals")
+TABLES = tuple(Retention.model_fields)
 """Tables that grow by a folder per day."""
 
 

@@ -48,6 +48,8 @@ def _run_to_the_end(runner: Callable[[socket.socket], None], end: socket.socket)
     """Run, and end this process whatever happens: an exception must not unwind into what the fork server does."""
     try:
         runner(end)
+    except SystemExit as end:  # it was asked to end
+        os._exit(end.code if isinstance(end.code, int) else 1)
     except BaseException:
         traceback.print_exc()
         os._exit(1)

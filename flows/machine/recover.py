@@ -43,7 +43,6 @@ DIED = "Its process ended with the runner; a later run does what it had not fini
 AGAIN = "Its process ended with the runner; it is started again and goes on where it was."
 MISSED = "Missed while nothing ran here; one later run does the work of all that were missed."
 PAGE = 100
-MEETINGS, MEETING_SECONDS = 120, 5.0
 
 
 async def settle(client: PrefectClient, deployments: Collection[UUID]) -> dict[str, int]:
@@ -132,22 +131,7 @@ async def catch_up(settings: Settings, runner: WarmRunner) -> None:
         while not runner.started:
             await asyncio.sleep(0.2)
         for flow in runs:
-            log.info("caught up: %s ended as %s", flow, await _run_once(runner, flow))
+            log.info("caught up: %s ended as %s", flow, await runner.run_now(f"{flow}/{flow}"))
     # Schedules go on without it, whatever keeps it from the server.
     except Exception:
         log.exception("catching up failed; the schedules go on")
-
-
-async def _run_once(runner: WarmRunner, flow: str) -> str:
-    """Run a flow to its end; returns the name of its last state.
-
-    An ingest that meets the one of the present minute is cancelled. It is started again until that one is over, since
-    what follows needs what it brings.
-    """
-    state = await runner.run_now(f"{flow}/{flow}")
-    for _ in range(MEETINGS if flow == "ingest" else 0):
-        if state != "Cancelled":
-            break
-        await asyncio.sleep(MEETING_SECONDS)
-        state = await runner.run_now(f"{flow}/{flow}")
-    return state

@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from prefect.client.schemas.objects import FlowRun
+from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import arun_deployment
 from prefect.runner import Runner
 from prefect.runner._control_channel import ControlChannel
 from prefect.runner._flow_run_executor import ProcessStarter
 from prefect.runner._process_manager import ProcessHandle
+from prefect.runner._state_proposer import StateProposer
+from prefect.states import AwaitingConcurrencySlot
 
 ISOLATED = frozenset({"retrain", "tune", "backtest"})
 """Flows that start a process of their own: they load TensorFlow or start further processes, and run for minutes."""
+MET_ANOTHER = "Deployment concurrency limit reached."
+"""Message of the state in which Prefect cancels a run that meets another one."""
+WAITS = "Another run of this flow is at work; this one starts after it."
+WAIT_SECONDS = 10
 
 
 @dataclass
@@ -102,10 +110,33 @@ class ForkStarter:
         await fork.ended.wait()
 
 
+class PatientProposer(StateProposer):
+    """Proposes states of runs; one that a person started waits for the run that it meets, and is not cancelled.
+
+    Where a flow's next run does the work anyway, the server cancels each run that meets another one. A person asked for
+    this one, though, and no schedule repeats it.
+    """
+
+    async def propose_pending(self, flow_run: FlowRun) -> bool:
+        """Whether a run may start now."""
+        may_start = await super().propose_pending(flow_run)
+        if not may_start and not flow_run.auto_scheduled:
+            await self._let_wait(flow_run.id)
+        return may_start
+
+    async def _let_wait(self, run: UUID) -> None:
+        state = (await self._client.read_flow_run(run)).state
+        if state is not None and state.is_cancelled() and state.message == MET_ANOTHER:
+            again = datetime.now(UTC) + timedelta(seconds=WAIT_SECONDS)
+            waiting: State[None] = AwaitingConcurrencySlot(scheduled_time=again, message=WAITS)
+            await self._client.set_flow_run_state(run, waiting, force=True)
+
+
 class WarmRunner(Runner):
     """Prefect's runner; flows that are not `ISOLATED` run as forks.
 
-    Prefect has no public place to say how the process of a run is started: this sets the one that its poller asks.
+    Prefect has no public place to say how the process of a run is started, nor what becomes of one that may not start:
+    this sets those that its poller asks.
     """
 
     def __init__(self, end: socket.socket, **options: Any) -> None:
@@ -123,6 +154,7 @@ class WarmRunner(Runner):
             return otherwise(flow_run) if name in ISOLATED else ForkStarter(forks, name, self._control_channel)
 
         self._scheduled_run_poller._resolve_starter = starter
+        self._scheduled_run_poller._state_proposer = PatientProposer(client=self._client)
         return self
 
     async def run_now(self, deployment: str) -> str:
@@ -130,13 +162,22 @@ class WarmRunner(Runner):
 
         The run is looked for at once, and not only at the next poll.
         """
-        run = await arun_deployment(deployment, timeout=0, as_subflow=False)
-        await self._scheduled_run_poller._get_and_submit_flow_runs()
-        ended = await self._client.read_flow_run(run.id)
-        while ended.state is None or not ended.state.is_final():
-            await asyncio.sleep(1)
+        run, poller = await arun_deployment(deployment, timeout=0, as_subflow=False), self._scheduled_run_poller
+        await poller._get_and_submit_flow_runs()
+        while True:
+            is_handled = run.id not in poller._submitting_flow_run_ids  # before that it may be cancelled only to wait
             ended = await self._client.read_flow_run(run.id)
-        return str(ended.state_name)
+            if is_handled and ended.state is not None and ended.state.is_final():
+                return str(ended.state_name)
+            await asyncio.sleep(1)
+
+    def handle_sigterm(self, *_: Any, **__: Any) -> None:
+        """End at once: what runs is ended by who asked, and is started again or settled by the next runner.
+
+        Prefect's own starts a shutdown here that nothing waits for, and writes a warning that says so.
+        """
+        self._logger.info("asked to end")
+        sys.exit(0)
 
     def _name_of(self, deployment: UUID | None) -> str | None:
         return None if deployment is None else self._deployment_registry.get_deployment_name(deployment)

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -30,6 +32,10 @@ PATIENCE_SECONDS = 180.0
 HANG_SECONDS = 120.0
 """Until a server that answered before, and does no more, is killed and started again."""
 LONGEST_PAUSE_SECONDS = 60.0
+LOG_BYTES = 10_000_000
+"""Of a log file; what is older goes to a second file of this size, in place of the one before."""
+LOG_SECONDS = 60.0
+"""Between two looks at the sizes of log files."""
 HEALTH_SECONDS = 20.0
 """Between two looks at the health of a server that is up."""
 
@@ -66,7 +72,7 @@ class Supervisor:
             NexthourError: if a server does not come up; names its log.
         """
         self.logs.mkdir(parents=True, exist_ok=True)
-        announced = False
+        announced, sized = False, time.monotonic()
         try:
             while not self.stopping.is_set():
                 for child in self.children:
@@ -74,6 +80,9 @@ class Supervisor:
                 if not announced and all(child.is_up for child in self.children):
                     announced = True
                     self.say(f"{', '.join(child.name for child in self.children)} are up")
+                if time.monotonic() - sized > LOG_SECONDS:
+                    sized = time.monotonic()
+                    self.bound_logs()
                 self.stopping.wait(4 * poll_seconds if announced else poll_seconds)
         finally:
             self.stop()
@@ -86,6 +95,14 @@ class Supervisor:
             self.say(f"stopped midway: {name}; what it had not finished, a later run repeats")
         for group in ([c for c in running if c.health is None], [c for c in running if c.health]):
             _end([child.process for child in group if child.process])
+
+    def bound_logs(self) -> None:
+        """Empty each log file that has grown too long, once it is copied; its process goes on writing to it."""
+        for log in map(self._log, self.children):
+            with suppress(OSError):  # such as a full disk, which must not end what runs; the next look tries again
+                if log.stat().st_size > LOG_BYTES:
+                    shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+                    os.truncate(log, 0)
 
     def _attend(self, child: Child) -> None:
         """Bring one child a step further: start it, see whether it is up, or plan its restart."""
@@ -101,7 +118,7 @@ class Supervisor:
             self._look(child, child.health, now)
 
     def _spawn(self, child: Child) -> None:
-        with (self.logs / f"{child.name}.log").open("ab") as out:
+        with self._log(child).open("ab") as out:
             child.process = subprocess.Popen(  # noqa: S603  (our own argument list, no shell)
                 list(child.command),
                 env={**os.environ, **self.environment, **child.own},

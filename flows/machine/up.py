@@ -23,6 +23,10 @@ ZONES_OF_PACKAGE = {"PYTHONTZPATH": ""}
 run: from the files of the system that is 11 ms of CPU each time, and from the package 0.3."""
 
 
+DATED = {"PREFECT_LOGGING_FORMATTERS_STANDARD_DATEFMT": "%Y-%m-%d %H:%M:%S"}
+"""Lines of a log that is kept for weeks have a date."""
+
+
 def make_plan(
     settings: Settings, config: str | None, host: str, prefect_port: int, mlflow_port: int, api_port: int | None = None
 ) -> Plan:
@@ -54,6 +58,7 @@ def make_plan(
         **prefect_access(settings, host, prefect_port),
         "PREFECT_API_URL": api,
         "PREFECT_UI_URL": api.removesuffix("/api"),
+        **DATED,
     }
     check_database(environment[DATABASE_VARIABLE])
     children = [_prefect(host, prefect_port), Child("deployments", [sys.executable, "-m", "flows.machine.serve"])]

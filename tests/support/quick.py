@@ -115,6 +115,7 @@ SLOW = {
     "tables/test_minutes.py::test_reading_as_of_any_moment_is_the_fold_of_what_was_known_then": "many examples",
     "tables/test_rebuild.py": "many examples",
     "tables/test_schemas.py::test_name_codes_point_into_the_sorted_names_in_use_and_null_is_minus_one": "many examples",
+    "test_benchmarks.py::test_what_a_process_burnt_is_counted_after_it_has_ended": "a process",
     "test_clock.py::test_local_time_is_what_zoneinfo_says": "many examples",
     "test_real_chicago.py": "real data",
     "test_stepping.py": "Prefect",

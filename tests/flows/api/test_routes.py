@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import threading
@@ -55,7 +56,7 @@ def test_the_next_hour_of_a_station_is_what_latest_json_says_of_it(client: TestC
 def test_a_station_has_its_own_alerts_alone() -> None:
     alerts = [{"station_id": "s0", "target": "exits"}, {"station_id": "s1", "target": "exits"}]
     document = {"stations": {"s0": {}, "s1": {}, "s2": {}}, "alerts": alerts, "quantiles": []}
-    latest = Latest.of(json.dumps(document).encode())
+    latest = asyncio.run(Latest.of(json.dumps(document).encode()))
     assert [latest.station(f"s{i}")["alerts"] for i in range(3)] == [alerts[:1], alerts[1:], []]
 
 
@@ -201,11 +202,12 @@ def test_a_damaged_latest_json_leaves_the_forecast_before_it(tmp_path: Path) -> 
     settings = settings_of(tmp_path)
     publish(settings, "latest_json", publication())
     published = Published(Store(settings.data_root))
+    asyncio.run(published.look())
     Store(settings.data_root).write_bytes("publications/latest.json", b"{")
-    published.look()
+    asyncio.run(published.look())
     assert published.latest is not None
     publish(settings, "latest_json", publication(15))
-    published.look()
+    asyncio.run(published.look())
     assert published.latest.document["origin_utc"] == "2024-03-05T09:15:00Z"
 
 
@@ -265,6 +267,7 @@ def test_the_document_of_the_interface_has_an_example_of_every_route(client: Tes
 
 def test_rows_of_the_whole_network_hold_every_number_of_latest_json(root: Settings) -> None:
     published = Published(Store(root.data_root))
+    asyncio.run(published.look())
     assert published.latest is not None
     rows: pa.Table = published.latest.rows(published.latest.stations)
     assert rows.num_rows == 3 * 2 * 4

@@ -55,6 +55,11 @@ def test_a_runner_that_fails_ends_the_server_with_its_trace() -> None:
     assert "no luck" in done.stderr
 
 
+def test_a_runner_that_is_asked_to_end_ends_without_a_trace() -> None:
+    done = play("raise SystemExit(0)")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
 def test_what_runs_share_holds_no_library_that_a_minute_does_without() -> None:
     script = (
         "import sys; from flows.machine.serve import import_everything; import_everything();"

@@ -14,10 +14,11 @@ from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterDeploymentId
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions, State
 from prefect.settings import get_current_settings
-from prefect.states import Cancelling, Completed, Late, Paused, Pending, Running, Scheduled
+from prefect.states import Cancelled, Cancelling, Completed, Late, Paused, Pending, Running, Scheduled
 
 from flows.deployments import DEPLOYMENTS
 from flows.machine.recover import catch_up, settle
+from flows.machine.runner import WAITS, PatientProposer
 from tasks.settings.tree import Settings
 
 pytestmark = pytest.mark.usefixtures("prefect_harness")
@@ -156,18 +157,41 @@ def test_more_missed_runs_than_one_page_holds_are_all_cancelled(monkeypatch: pyt
     asyncio.run(scene())
 
 
-def test_a_catch_up_that_meets_the_ingest_of_the_minute_waits_for_its_end_before_it_forecasts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("flows.machine.recover.MEETING_SECONDS", 0)
-    ends, ran = ["Cancelled", "Cancelled", "Completed"], list[str]()
+def test_a_run_by_hand_waits_for_the_run_that_it_meets_and_a_scheduled_one_gives_way() -> None:
+    async def scene() -> None:
+        async with get_client() as client:
+            flow = await client.create_flow_from_name("score-by-hand")
+            options = ConcurrencyOptions(collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
+            score = await client.create_deployment(flow, "score", concurrency_limit=1, concurrency_options=options)
+            proposer = PatientProposer(client=client)
+            runs = [await run_at(client, score, 0, by_hand=by_hand) for by_hand in (False, True, False)]
+            scheduled, asked, later = [await client.read_flow_run(run) for run in runs]
+
+            assert [await proposer.propose_pending(run) for run in (scheduled, asked, later)] == [True, False, False]
+
+            found = await states(client, score)
+            assert (found[asked.id], found[later.id][0]) == (("AwaitingConcurrencySlot", WAITS), "Cancelled")
+            over: tuple[State[object], ...] = (Running(), Completed())
+            for state in over:
+                await client.set_flow_run_state(scheduled.id, state)
+            assert await proposer.propose_pending(await client.read_flow_run(asked.id))
+            stopped: State[object] = Cancelled(message="by a person")
+            await client.set_flow_run_state(asked.id, stopped, force=True)
+            assert not await proposer.propose_pending(await client.read_flow_run(asked.id))
+            assert (await states(client, score))[asked.id] == ("Cancelled", "by a person")
+
+    asyncio.run(scene())
+
+
+def test_the_catch_up_trains_where_there_is_no_champion(tmp_path: Path) -> None:
+    ran = list[str]()
 
     class Runner:
         started = True
 
         async def run_now(self, deployment: str) -> str:
             ran.append(deployment.partition("/")[0])
-            return ends.pop(0) if deployment == "ingest/ingest" else "Cancelled"
+            return "Completed"
 
     asyncio.run(catch_up(Settings(data_root=str(tmp_path)), Runner()))  # type: ignore[arg-type]
-    assert ran == ["ingest", "ingest", "ingest", "forecast", "retrain", "forecast"]
+    assert ran == ["ingest", "forecast", "retrain", "forecast"]

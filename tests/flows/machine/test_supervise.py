@@ -127,6 +127,25 @@ def test_children_get_the_environment_and_write_to_their_log(tmp_path: Path) -> 
     thread.join(10)
 
 
+def test_a_log_that_grows_too_long_is_emptied_and_its_end_kept_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flows.machine.supervise.LOG_BYTES", 1000)
+    monkeypatch.setattr("flows.machine.supervise.LOG_SECONDS", 0.0)
+    talk = "import time\nfor number in range(10**6): print(f'line {number:6}', flush=True); time.sleep(0.002)"
+    child = Child("talker", [sys.executable, "-c", talk])
+    supervisor = Supervisor([child], {}, tmp_path, lambda line: None)
+    thread = run(supervisor)
+    log, before = tmp_path / "talker.log", tmp_path / "talker.log.1"
+    assert until(before.exists)
+    assert until(lambda: log.read_text().startswith("line"))
+    supervisor.stopping.set()
+    thread.join(10)
+    assert before.stat().st_size > 1000
+    assert int(log.read_text().split()[1]) > int(before.read_text().split()[1])
+    assert b"\0" not in log.read_bytes()
+
+
 def test_a_port_in_use_is_refused_with_the_option_that_chooses_another() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
