@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -47,6 +48,7 @@ class Grid:
         held: int32 [step], column of each step: `MISSING` where nothing was ever observed, `NOT_LOADED` where nobody
             asked for it. None where every step is a column.
         past: what whole days show, where `held` leaves some of their steps out.
+        mapped: folder of the file that the counts are mapped from; None where they are in memory.
     """
 
     values: Float
@@ -57,6 +59,13 @@ class Grid:
     total: str | None = None
     held: Steps | None = None
     past: PastDays | None = None
+    mapped: Path | None = None
+
+    @property
+    def observed_share(self) -> float:
+        """Share of the counts that were observed."""
+        observed = sum(int(np.count_nonzero(np.isfinite(row))) for plane in self.values for row in plane)
+        return observed / max(self.values.size, 1)
 
     @property
     def parts(self) -> slice:

@@ -7,6 +7,7 @@ reconciliation", EJOR 2021), needs nothing learnt, and leaves nothing negative w
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -29,6 +30,18 @@ FEW = 1e-6
 """People per interval below which nothing is scaled."""
 
 
+def check_total(stations: Sequence[str], name: str | None) -> None:
+    """Refuse a name of the total that a station has.
+
+    Raises:
+        ConfigError: if one has.
+    """
+    if name is not None and name in stations:
+        raise ConfigError(
+            f"[network] total = {name!r} is the name of a station that was ingested: give the total another name"
+        )
+
+
 def with_total(grid: Grid, name: str | None) -> Grid:
     """The grid with the sum of its stations as its last one; the grid itself where there is no name.
 
@@ -39,10 +52,7 @@ def with_total(grid: Grid, name: str | None) -> Grid:
     """
     if name is None or not grid.stations:
         return grid
-    if name in grid.stations:
-        raise ConfigError(
-            f"[network] total = {name!r} is the name of a station that was ingested: give the total another name"
-        )
+    check_total(grid.stations, name)
     values = np.concatenate([grid.values, total_of(grid.values, grid.interval, grid.held_steps)[:, None]], axis=1)
     return replace(grid, values=values, stations=(*grid.stations, name), total=name)
 

@@ -14,6 +14,7 @@ from tasks.features.availability import Availability
 from tasks.features.channel_tensors import Channels
 from tasks.features.tensors import MinuteFeatures
 from tasks.grid import Grid
+from tasks.large_arrays import copy_array
 from tasks.settings.tree import FeatureSettings
 from tasks.total import sum_up
 
@@ -42,14 +43,14 @@ class PastFeatures:
         np.save(file, t.grid.values)
         if self.known is not None:
             self.known.save(file.with_suffix(".npz"))
-        empty = replace(t.grid, values=t.grid.values[:, :, :0])
+        empty = replace(t.grid, values=t.grid.values[:, :, :0], mapped=None)
         return SharedPast(file, empty, t.clock.timezone, t.settings, t.holidays, t.channels)
 
     def before(self, moment: np.datetime64) -> MinuteFeatures:
         """Features for a fit at a moment: minutes before it as they were known then; nothing at or after it."""
         grid = self.today.grid
         at = int(grid.index(moment.astype("datetime64[m]")))
-        values = grid.values.copy()
+        values = copy_array(grid.values, grid.mapped)
         values[:, :, max(at, 0) :] = np.nan
         if self.known is not None:
             station, step, since = self.known.late(0)
@@ -69,7 +70,7 @@ class PastFeatures:
             if (since <= last).all():
                 yield self._like(self.today.grid.values, self.known), part
                 continue
-            values = self.today.grid.values.copy()
+            values = copy_array(self.today.grid.values, self.today.grid.mapped)
             self._rewind(values, station, step, since, last)
             yield self._like(values, self.known), part
 

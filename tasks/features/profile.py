@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import MISSING, Steps, WallClock, other_days
 from tasks.features.lags import StationIndex, WallMinutes, as_rows, count_rows, gather
+from tasks.large_arrays import make_array
 from tasks.settings.tree import FeatureSettings
 
 BLOCK = 256
@@ -29,11 +31,12 @@ class Smoothed:
     Args:
         values: float32 [target, station, step], whole numbers or NaN.
         half: steps on either side of the centre.
+        mapped: folder of the file that the means are mapped from; None for means in memory.
     """
 
-    def __init__(self, values: Float, half: int) -> None:
+    def __init__(self, values: Float, half: int, mapped: Path | None = None) -> None:
         self._values, self._half = values, half
-        self._means = np.empty_like(values) if half else values
+        self._means = make_array(values.shape, mapped) if half else values
         self._made = np.full(-(-values.shape[2] // BLOCK), not half)
 
     def over(self, index: Steps) -> Float:

@@ -21,13 +21,13 @@ from tasks.features.lag_table import lag_rows, valid_rows
 from tasks.features.past import PastFeatures as PastFeatures
 from tasks.features.past import SharedPast as SharedPast
 from tasks.features.tensors import MinuteFeatures
+from tasks.features.whole_span import read_span
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
 from tasks.tables import schemas
-from tasks.tables.minutes import read_minutes, to_grid
+from tasks.tables.day_grids import DayGrids
 from tasks.tables.staleness import clear, due
-from tasks.total import with_total
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def load_features(
         features = _load_span(settings, begin, stop, as_of, holidays, channels)
     if features is None:
         raise HistoryError(_nothing(store, begin, stop, as_of))
-    pa.default_memory_pool().release_unused()  # Arrow would keep what reading took: 2 GiB of 300 stations' 26 weeks
+    pa.default_memory_pool().release_unused()  # Arrow would keep what reading took
     stations, steps = len(features.grid.stations), features.grid.steps
     log.info("features: %d stations, %d steps from %s to %s UTC", stations, steps, begin, stop)
     return features
@@ -109,13 +109,16 @@ def _load_span(
     channels: Sequence[Channel],
 ) -> MinuteFeatures | None:
     """Features of every minute from `begin` to `stop`; None where there is none."""
-    network, store = settings.network, Store(settings.data_root)
-    table = read_minutes(store, begin, stop, network.timezone, network.targets, as_of)
-    if not table.num_rows:
+    network, width = settings.network, np.timedelta64(settings.network.interval_minutes, "m")
+    steps = int((stop - begin) // width)
+    known = stop if as_of is None else min(stop, as_of.astype("datetime64[m]"))
+    known = begin - (begin - known) // width * width  # a step that has begun counts by what was known of it
+    store, interval = Store(settings.data_root), network.interval_minutes
+    reader = DayGrids(store, network.targets, interval, network.timezone, known, known, as_of)
+    grid = read_span(reader, begin, steps, network.total, settings.features.mapped_mib)
+    if grid is None:
         return None
-    grid = with_total(to_grid(table, begin, stop, network.interval_minutes, network.targets), network.total)
-    extra = Channels(channels, grid)
-    return MinuteFeatures(grid, network.timezone, settings.features, holidays, channels=extra)
+    return MinuteFeatures(grid, network.timezone, settings.features, holidays, channels=Channels(channels, grid))
 
 
 @step("load the past", retries=2)

@@ -71,7 +71,7 @@ class MinuteFeatures:
         self._level_steps = max(self.settings.level_minutes // grid.interval, 1)
         self._trail_steps = self.settings.trail_hours * self.horizon
         self._half = half_window(self.settings, grid.interval)
-        self._smoothed = Smoothed(grid.values, self._half) if grid.held is None else None
+        self._smoothed = Smoothed(grid.values, self._half, grid.mapped) if grid.held is None else None
 
     def with_availability(self, known: Availability | None) -> MinuteFeatures:
         """The same features with other availability of the counts; shares all arrays."""

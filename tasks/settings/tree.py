@@ -86,6 +86,13 @@ class FeatureSettings(Section):
         WEEKEND, description="Weekdays without ordinary work: they pool with one another, the others likewise."
     )
 
+    mapped_mib: int = Field(
+        2048,
+        ge=1,
+        description="MiB of counts from which on a training maps them from a file beside the data root, which goes "
+        "with it, in place of holding them in memory.",
+    )
+
     @property
     def reach_of_other_days(self) -> int:
         """Days back from which other days are taken; 0 where they do not count."""

@@ -16,7 +16,7 @@ NAME = "minutes"
 def data_sets(settings: Settings, grid: Grid, split: Split) -> dict[str, DataSet]:
     """Data set of each part that has origins, by its context; the digest is that of the counts in its hours."""
     parts = ((TRAINING, split.train), (VALIDATION, split.validation), (HELD_OUT, split.holdout))
-    observed = round(float(np.isfinite(grid.values).mean()), 4)
+    observed = round(grid.observed_share, 4)
     return {
         context: DataSet(
             NAME,

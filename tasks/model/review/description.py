@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import changes_markdown
 from tasks.model.review.tables import metric_rows
@@ -90,7 +88,7 @@ def _about_data(trained: Trained, meta: Mapping[str, Any]) -> list[str]:
     grid, split = trained.features.grid, trained.split
     parts = (("training", split.train), ("validation", split.validation), ("held out", split.holdout))
     spans = "; ".join(f"{name} {str(o[0])[:10]} to {str(o[-1])[:10]}" for name, o in parts if len(o))
-    seen = float(np.isfinite(grid.values).mean())
+    seen = grid.observed_share
     size = f"{len(grid.stations):,} stations, {seen:.1%} of the minutes observed"
     history = [trained.history.to_markdown()] if trained.history else []
     return [f"**Data** `{meta['data']}`: {size}; {spans} (UTC).", *history]

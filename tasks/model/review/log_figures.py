@@ -122,7 +122,7 @@ def fit_params(trained: Trained) -> dict[str, Any]:
 def _log_data(run: Run, trained: Trained) -> None:
     grid = trained.features.grid
     span = {"from": f"{grid.minutes[0]}Z", "to": f"{grid.minutes[-1]}Z", "interval": grid.interval}
-    size = {"stations": len(grid.stations), "observed": round(float(np.isfinite(grid.values).mean()), 4)}
+    size = {"stations": len(grid.stations), "observed": round(grid.observed_share, 4)}
     run.json("data.json", {**span, **size, "targets": list(grid.targets), "station_ids": list(grid.stations)})
 
 
