@@ -8,9 +8,21 @@ from functools import lru_cache
 from itertools import product
 
 from tasks.errors import ConfigError
+from tasks.weekday_names import WEEKDAY_NUMBERS
 
-EPOCHS = {"epoch": 1, "epoch_ms": 1_000, "epoch_us": 1_000_000, "epoch_ns": 1_000_000_000}
-"""Names of formats for numbers since 1970, and how many of them make a second."""
+EPOCHS = {
+    "epoch": 60,
+    "epoch_min": 1,
+    "epoch_ms": 60_000,
+    "epoch_us": 60_000_000,
+    "epoch_ns": 60_000_000_000,
+    "filetime": 600_000_000,
+}
+"""Names of formats for numbers since 1970, or 1601 for those of Windows, in UTC, and how many of them make a minute."""
+TICKS = "ticks"
+"""Name of the format of the ticks of .NET: tenths of microseconds since the year 1, on the wall clock."""
+FIRST_SECONDS = {"filetime": -11_644_473_600, TICKS: -62_135_596_800}
+"""Seconds since 1970 at which numbers begin that do not begin then."""
 SERIAL = "excel"
 """Name of the format of a spreadsheet's numbers: days since 30 December 1899, on the wall clock."""
 MINUTE_OF_DAY, SECOND_OF_DAY = "minute_of_day", "second_of_day"
@@ -22,8 +34,12 @@ SLOT = re.compile(r"slot_(\d{1,4})min_from_([01])")
 and whether the first one is 0 or 1. 38 is 09:15 as slot_15min_from_1."""
 ERAS = {"buddhist": -543, "roc": 1911, "reiwa": 2018, "heisei": 1988}
 """Eras whose years stand in a format as buddhist_year, and the years between theirs and ours."""
-NUMBERS = (*EPOCHS, SERIAL)
+NUMBERS = (*EPOCHS, TICKS, SERIAL)
 """Names of formats that are for numbers."""
+SERIAL_DAY = "excel_day"
+"""Word that stands in a format for a date as a spreadsheet's number of days, beside a time of day."""
+WEEKDAY, WEEKDAY_BEFORE = "weekday", "weekday_before"
+"""Words that stand in a format for the name of a day of the week, behind the date of its first day, or its last one."""
 ISO = "iso"
 """Name of the format of ISO 8601, which is read where none is configured."""
 _COMPOUND = {
@@ -38,6 +54,9 @@ _COMPOUND = {
     SECOND_OF_DAY: "%2",
     HOUR_OF_DAY: "%9",
     DAY_FRACTION: "%0",
+    SERIAL_DAY: "%~",
+    WEEKDAY_BEFORE: "%<",
+    WEEKDAY: "%>",
     "buddhist_year": "%5",
     "roc_year": "%6",
     "reiwa_year": "%7",
@@ -66,6 +85,7 @@ AFTERNOON = (
     "em",
 )
 """Words for PM, lower case: Chinese, Japanese, Korean, Greek twice, Arabic, Turkish, Hungarian, Swedish."""
+_WEEKDAY_NAMES = "|".join(re.escape(name) for name in sorted(WEEKDAY_NUMBERS, key=len, reverse=True))
 _DIGITS = {"m": "month", "d": "day", "H": "hour", "I": "hour12", "M": "minute", "S": "second"}
 _LETTER = "[a-z\u00e0-\u00ff]"
 _TEXTS = {
@@ -95,6 +115,9 @@ _TEXTS = {
     "6": r"(?P<roc>\d{2,3})",
     "7": "(?P<reiwa>[0-9]{1,2}|\u5143)",
     "8": "(?P<heisei>[0-9]{1,2}|\u5143)",
+    "~": r"(?P<serialday>\d{5})(?:\.0+)?",
+    ">": rf"(?P<weekday>{_WEEKDAY_NAMES})\.?",
+    "<": rf"(?P<weekdaybefore>{_WEEKDAY_NAMES})\.?",
 }
 _PIECES = re.compile(rf"%.|\s+|{SLOT.pattern}|(?:(?!{SLOT.pattern})[^%\s])+|%$")
 _SHORT_CLOCKS = {"%H%M%S": "%4", "%H%M": "%3"}
@@ -227,18 +250,21 @@ def check_format(text: str) -> None:
     """
     if text in NUMBERS or text == ISO:
         return
-    if own := re.search(r"%\d", text.replace("%%", "")):
+    if own := re.search(r"%[\d~<>]", text.replace("%%", "")):
         raise ConfigError(f"time format {text!r}: {own[0]} is no directive of strptime")
     pattern = format_regex(text)
     years = ("year", "year2", *ERAS)
     dated = any(f"<{year}>" in pattern for year in years) and (
         "<yearday>" in pattern or (("<month>" in pattern or "<name>" in pattern) and "<day>" in pattern)
     )
-    dated = dated or all(f"<{name}>" in pattern for name in ("isoyear", "isoweek", "isoday"))
+    dated = (
+        dated or "<serialday>" in pattern or all(f"<{name}>" in pattern for name in ("isoyear", "isoweek", "isoday"))
+    )
+    dated = dated or all(f"<{name}>" in pattern for name in ("isoyear", "isoweek", "weekday"))
     if not dated:
         raise ConfigError(
             f"time format {text!r} has no whole date: give year, month and day, as in %d/%m/%Y %H:%M "
-            f"(numbers since 1970 are {', '.join(EPOCHS)}; days of a spreadsheet are {SERIAL})"
+            f"(numbers since 1970 are {', '.join(EPOCHS)}; days of a spreadsheet are {SERIAL}, ticks of .NET {TICKS})"
         )
     hours = ("hour", "hour12", "dayminute", "daysecond", "dayhour", "dayfraction")
     if not any(f"<{name}>" in pattern for name in hours) and "<slot" not in pattern:

@@ -72,6 +72,9 @@ class InitOptions:
     sheet: Annotated[Text, typer.Option("--sheet", help="Sheet of a workbook; one source reads one.")] = None
     delimiter: Annotated[Text, typer.Option("--delimiter", help='Such as ";", tab or blanks.')] = None
     encoding: Annotated[Text, typer.Option("--encoding", help="Such as cp1252.")] = None
+    unnest: Annotated[
+        Text, typer.Option("--unnest", help="Fields with lists of which each item is a row: NAME,NAME; none for none.")
+    ] = None
     unpivot: Annotated[
         Text, typer.Option("--unpivot", help='Names of columns that become rows: "%H:%M", "{station_id}".')
     ] = None
@@ -140,6 +143,7 @@ class InitOptions:
             "sheet": self.sheet,
             "delimiter": self.delimiter,
             "encoding": self.encoding,
+            "unnest": [name for name in _names(self.unnest) if name != "none"] if self.unnest else None,
         }
         return {key: value for key, value in options.items() if value is not None}
 

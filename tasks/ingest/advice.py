@@ -44,6 +44,8 @@ def _advise_time(values: Sequence[str]) -> str:
     lengths = {len(value) if value.isdigit() else 0 for value in values}
     if len(lengths) == 1 and (name := _EPOCHS.get(lengths.pop())):
         return f'write time_format = "{name}"'
+    if all(re.fullmatch(r"(13|6[2-5])\d{16}", value) for value in values):
+        return 'write time_format = "filetime" for numbers of Windows (13…), "ticks" for those of .NET (63…)'
     if all(re.fullmatch(r"[34]\d{4}\.\d+", value) for value in values):
         return 'write time_format = "excel": these are days of a spreadsheet'
     if all(re.fullmatch(r".*\d \d{1,6}(\.0+)?", value) for value in values):

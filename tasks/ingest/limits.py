@@ -8,6 +8,8 @@ MAX_BYTES = 1 << 30
 """Bytes of a file, stored or unpacked, unless its source sets `max_bytes`."""
 LONGEST_LINE = 1 << 20
 """Bytes of a line of text, above which it is rejected as no text."""
+MAX_ITEMS = 4_000_000
+"""Items of the lists of a file that become rows, each held by itself."""
 RAISE = "split it, or raise max_bytes in its table"
 
 

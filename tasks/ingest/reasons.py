@@ -78,6 +78,10 @@ ROW_REASONS = {
         "another row of the same sum was rejected, so that the sum is not known",
         "repair that row; this one lands with it",
     ),
+    "unequal_lists": Reason(
+        "lists of the record that belong together differ in length, or one is no list",
+        "send the record whole, or name lists that belong together in unnest",
+    ),
 }
 """Codes of rows."""
 
@@ -110,7 +114,12 @@ FILE_REASONS = {
         "no interval has a reading of a counter at its start and one at its end",
         "choose interval_minutes that the readings are at, or export readings at full intervals",
     ),
-    "wrong_type": Reason("a column has a type that cannot be read", "export it as text, numbers or timestamps"),
+    "wrong_type": Reason(
+        "a column has a type that cannot be read", "export it as text, numbers or timestamps; lists: unnest"
+    ),
+    "unequal_lists": Reason(
+        "lists of a row that belong together differ in length", "name lists that belong together in unnest"
+    ),
     "line_too_long": Reason("a line is longer than any row", "check the delimiter and the quotes of the export"),
     "too_many_columns": Reason("the file has more columns than any table", "check the delimiter of the export"),
     "too_large": Reason("the file, stored or unpacked, is larger than max_bytes", "raise max_bytes, or split the file"),

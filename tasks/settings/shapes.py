@@ -95,6 +95,12 @@ class FileShape(BaseModel):
     records: str = Field(
         "", exclude_if=lambda path: not path, description="Dotted path to the array of records in JSON."
     )
+    unnest: tuple[str, ...] = Field(
+        (),
+        exclude_if=lambda paths: not paths,
+        description="Fields of JSON, or columns of Parquet, that hold lists of which each item becomes a row; lists of "
+        'one record that are named together belong together, item by item. ["times", "counts"]',
+    )
     unpivot: Unpivot | None = Field(
         None, exclude_if=lambda value: value is None, description="Columns of a file that become rows."
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from zipfile import ZipFile
+from typing import IO, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -19,10 +19,19 @@ from tasks.storage import roots
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
 _PACKED = (".gz", ".bz2", ".xz")
-_OTHERS = (".parquet", ".pq", ".xlsx", ".xlsm", ".xls", ".ods", ".zip")
-SUFFIXES = (*_TEXT, *(name + packed for name in _TEXT for packed in _PACKED), *_OTHERS)
+_OTHERS = (".parquet", ".pq", ".xlsx", ".xlsm", ".xls", ".ods")
+ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+"""What archives are called whose members are files of their own."""
+SUFFIXES = (*_TEXT, *(name + packed for name in _TEXT for packed in _PACKED), *_OTHERS, *ARCHIVES)
 _WILD = "*?["
 _UNSETTLED = 10  # seconds; object stores tell times of change by the second
+
+
+class Archive(Protocol):
+    """An open archive."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """The content of a member."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +43,7 @@ class SourceFile:
         origin: path or URL as a person may open it.
         stamp: size and time of change, None where the file system tells none.
         changed: time of change, nanoseconds since 1970; 0 where the file system tells none.
-        archive: the open zip archive that it is a member of.
+        archive: the open archive that it is a member of.
         wrong: why it cannot be read, as far as its archive tells.
     """
 
@@ -45,7 +54,7 @@ class SourceFile:
     changed: int
     path: str = field(repr=False)
     fs: pafs.FileSystem = field(repr=False)
-    archive: ZipFile | None = field(default=None, repr=False)
+    archive: Archive | None = field(default=None, repr=False)
     wrong: str = ""
 
     def whole_lines(self, content: bytes, as_of: np.datetime64, rest: int) -> tuple[bytes, np.datetime64 | None]:

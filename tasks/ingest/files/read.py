@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -111,7 +112,7 @@ def _readable(file: SourceFile) -> Iterator[None]:
     """What goes wrong with reading, as a problem of the file."""
     try:
         yield
-    except (*UNPACKING, zipfile.BadZipFile, OSError) as error:
+    except (*UNPACKING, zipfile.BadZipFile, tarfile.TarError, OSError) as error:
         raise FileProblem("unreadable_file", _unread(file, error)) from None
 
 

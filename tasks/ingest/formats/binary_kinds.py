@@ -11,7 +11,7 @@ PARQUET, GZIP, ZIP, XZ = b"PAR1", b"\x1f\x8b", b"PK\x03\x04", b"\xfd7zXZ\x00"
 _BZIP2, _BLOCKS = b"BZh", (b"1AY&SY", b"\x17rE8P\x90")
 _LONGEST_BEGIN = 10
 _CSV = "save it as CSV or Parquet"
-_PACKED = "unpack it, or pack it with gzip, bzip2, xz or zip"
+_PACKED = "unpack it, or pack it with gzip, bzip2, xz, zip or tar"
 _KINDS = (
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook of Excel before 2007 (.xls), or one with a password", "xlsx"),
     (b"%PDF", "a PDF", _CSV),
@@ -77,7 +77,9 @@ def check_kind(origin: str, content: bytes) -> None:
         if content.startswith(start):
             raise _problem(origin, kind, "save it as xlsx or CSV" if remedy == "xlsx" else remedy)
     if _is_tar(content):
-        raise _problem(origin, "a tar archive", "unpack it, or make a zip of its files")
+        raise _problem(
+            origin, "a tar archive that is damaged, or not called .tar, .tgz or .tar.gz", "rename it, or make it again"
+        )
     begin = content[:100].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for start, kind in _MARKUP:
         if begin.startswith(start):
@@ -104,7 +106,7 @@ def _describe_zip(content: bytes) -> tuple[str, str]:
         return "a binary workbook of Excel (.xlsb)", "save it as xlsx or CSV"
     if is_document(names):
         return "a document of an office program (.ods, .docx or alike)", "save it as xlsx or CSV"
-    return "a zip archive that is not called .zip, or lies in another one", "rename it, or unpack it once"
+    return "a zip archive that is not called .zip", "rename it"
 
 
 def _is_tar(content: bytes) -> bool:

@@ -19,6 +19,13 @@ from tasks.ingest.rejects import KEPT, FileProblem
 MISSING = object()
 
 
+@dataclass(frozen=True)
+class UnequalLists:
+    """A record whose lists cannot be unnested: they differ in length, or one is no list."""
+
+    record: object
+
+
 def read_json(origin: str, content: bytes) -> object:
     """A JSON document; NaN and Infinity, which some write into it, cost their record alone.
 
@@ -80,6 +87,8 @@ class Records(Columns):
     path: str
     content: bytes = field(repr=False)
     torn: list[tuple[int, str, str]]
+    origin: str = ""
+    lists: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -101,13 +110,11 @@ class Records(Columns):
             numbers = [number for row, number in enumerate(numbers) if row not in odd]
             cells = {name: [c for row, c in enumerate(cell) if row not in odd] for name, cell in cells.items()}
         rows = set(numbers)
-        torn = [
-            (number, "not_a_record", compact(record)) for number, record in enumerate(records, 1) if number not in rows
-        ]
+        torn = [_torn(number, record) for number, record in enumerate(records, 1) if number not in rows]
         columns = {name: _column(cell) for name, cell in cells.items() if any(c is not MISSING for c in cell)}
         names = list(dict.fromkeys([*columns, *_fields(records)]))
         order = np.array(numbers, dtype=np.int64)
-        return cls(names, len(numbers), len(records), columns, order, path, content, torn)
+        return cls(names, len(numbers), len(records), columns, order, path, content, torn, origin)
 
     @property
     def rows(self) -> int:
@@ -119,7 +126,16 @@ class Records(Columns):
         return pa.table([self.column(name) for name in columns], names=list(columns))
 
     def column(self, name: str) -> pa.Array:
-        """One column, all null where no record has it."""
+        """One column, all null where no record has it.
+
+        Raises:
+            FileProblem: if its values are lists.
+        """
+        if name in self.lists:
+            raise FileProblem(
+                "wrong_type",
+                f'{self.origin}: {name} holds lists: unnest = ["{name}"] makes a row of each of their items',
+            )
         return self.columns[name] if name in self.columns else pa.nulls(self.rows, pa.string())
 
     def lines(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -134,6 +150,13 @@ class Records(Columns):
     def malformed_lines(self) -> Malformed:
         """What is no record."""
         return malformed_rows(self.torn)
+
+
+def _torn(number: int, record: object) -> tuple[int, str, str]:
+    """Number, reason and text of what is no row."""
+    if isinstance(record, UnequalLists):
+        return number, "unequal_lists", compact(record.record)
+    return number, "not_a_record", compact(record)
 
 
 def malformed_rows(torn: Sequence[tuple[int, str, str]]) -> Malformed:

@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.ingest.formats.binary_kinds import is_binary
+from tasks.ingest.formats.binary_kinds import PARQUET, is_binary, is_json
 from tasks.ingest.formats.encodings import to_utf8
 from tasks.ingest.formats.fixed_width import rule_of
 from tasks.ingest.formats.header_rows import join_header
-from tasks.ingest.formats.json_records import read_json
 from tasks.ingest.formats.workbook import first_rows, fits_sheet, is_sheet_file
 from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.groups import has_groups
+from tasks.ingest.inspect.lists import nested_keys
 from tasks.ingest.inspect.words import hints_at
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
@@ -28,7 +28,6 @@ _DELIMITERS = ",;\t|"
 _LINES = 400
 _ENDS = 1 << 16
 _MOST_ABOVE, _MOST_BELOW, _SOME = 30, 10, 20
-_FAR_LONGER = 5
 _NAMED, _SURE = 3, 3
 _ROLES = ("station", "time", "hour", "entry", "exit", "count", "direction")
 _WESTERN = frozenset("àâäáãåçéèêëíìîïñóòôöõøúùûüÿœæßÀÂÄÁÃÅÇÉÈÊËÍÌÎÏÑÓÒÔÖÕØÚÙÛÜŒÆ°’–€§«»º\u00a0")
@@ -59,9 +58,10 @@ def find_layout(content: bytes, keys: dict[str, Any]) -> Layout:
     """
     if is_sheet_file(content):
         return _sheet_layout(content, keys)
-    if content.lstrip()[:1] == b"{" and "records" not in keys:
-        return Layout({**keys, **_records(content)})
-    if is_binary(content) or content.lstrip()[:1] in (b"[", b"{"):
+    if is_json(content) or content.startswith(PARQUET):
+        known, question = nested_keys(content, keys)
+        return Layout(known, "ascii" if question is None else None, question)
+    if is_binary(content):
         return Layout(dict(keys))
     encoding = _encoding(content) if "encoding" not in keys else keys["encoding"]
     if isinstance(encoding, Question):
@@ -121,30 +121,6 @@ def _table_start(rows: Sequence[Sequence[Any]]) -> int | None:
     if many < 3:
         return None
     return next(i for i, width in enumerate(widths) if width >= usual)
-
-
-def _records(content: bytes) -> dict[str, str]:
-    """Key of the array of objects in a JSON object, or of the one that is far longer than the others; else none."""
-    try:
-        document = read_json("", content)
-    except FileProblem:
-        return {}
-    found = _arrays(document, "") if isinstance(document, dict) else []
-    longest = sorted(found, key=lambda each: -each[1])
-    sure = len(found) == 1 or (len(found) > 1 and longest[0][1] >= _FAR_LONGER * longest[1][1])
-    return {"records": longest[0][0]} if sure else {}
-
-
-def _arrays(document: dict[str, Any], path: str, depth: int = 4) -> list[tuple[str, int]]:
-    """Dotted paths of arrays of objects, and their lengths."""
-    found = list[tuple[str, int]]()
-    for name, value in document.items():
-        below = f"{path}.{name}" if path else name
-        if isinstance(value, dict) and depth:
-            found += _arrays(value, below, depth - 1)
-        elif isinstance(value, list) and value and isinstance(value[0], dict):
-            found.append((below, len(value)))
-    return found
 
 
 def _encoding(content: bytes) -> str | Question:

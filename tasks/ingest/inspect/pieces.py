@@ -8,10 +8,11 @@ from collections import deque
 import pyarrow as pa
 
 from tasks.errors import SourceError
+from tasks.ingest.files.archive import may_be_archive
 from tasks.ingest.files.find import SourceFile, why
 from tasks.ingest.files.read import read_content
 from tasks.ingest.formats.binary_kinds import GZIP, PARQUET, is_binary, is_json
-from tasks.ingest.formats.decode import parquet_part
+from tasks.ingest.formats.parquet_file import parquet_part
 from tasks.ingest.limits import LONGEST_LINE
 from tasks.ingest.rejects import FileProblem
 
@@ -63,7 +64,7 @@ def read_top(file: SourceFile) -> bytes:
 
 def header_of(file: SourceFile) -> bytes:
     """The first line of a file of text, by which one of other columns is known from the rest; b"" of other kinds."""
-    if file.archive is not None or file.path.lower().endswith(".zip"):
+    if file.archive is not None or may_be_archive(file):
         return b""
     try:
         top = read_top(file)

@@ -14,11 +14,11 @@ import pyarrow as pa
 from tasks.arrays import Int
 from tasks.digits import plain_numeral
 from tasks.ingest.inspect.number_clocks import find_number_clocks
-from tasks.ingest.inspect.words import hints_at, is_value_of
+from tasks.ingest.inspect.words import hints_at, is_value_of, words_of
 from tasks.ingest.rows.parse_times import read_times
 from tasks.ingest.rows.suggest_formats import are_periods, fitting_formats, suggest_formats
 from tasks.ingest.rows.zone_names import without_zone_name
-from tasks.time_formats import CLOCKS, EPOCHS, ISO, PERIODS, SERIAL, dates_like
+from tasks.time_formats import CLOCKS, EPOCHS, ISO, PERIODS, SERIAL, SERIAL_DAY, TICKS, dates_like
 
 LOOKED_AT = 4000
 """Distinct values that are tried; the rest of a column is held to what they showed when the files are read."""
@@ -28,9 +28,15 @@ _SHAPES = 12
 _DIGITS_ALONE = ("%H%M", "%H%M%S", "%H.%M", "%H")
 """Clocks that may be other numbers."""
 _NUMBERED, _LATEST_HOUR = 20, 31
-_EPOCHS = (("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15), ("epoch_ns", 9e17, 3e18))
+_EPOCHS = (
+    *(("epoch", 9e8, 3e9), ("epoch_ms", 9e11, 3e12), ("epoch_us", 9e14, 3e15), ("epoch_ns", 9e17, 3e18)),
+    *(("epoch_min", 2.2e7, 5e7), ("filetime", 1.2e17, 1.5e17), (TICKS, 6.2e17, 6.6e17)),
+)
+"""Formats of numbers, and what these are from 1998 on to 2065, of minutes from 2011 on: no two overlap, nor dates."""
+_DATE_WORDS = frozenset({"date", "datum", "fecha", "data", "dato"})
+_FIRST_SERIAL, _LAST_SERIAL = 32_874, 73_051
 _HOURLY = "%Y%m%d%H"
-_TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora", re.IGNORECASE)
+_TIME_WITHIN = re.compile("time|date|stamp|zeit|fecha|hora|ticks", re.IGNORECASE)
 _WHOLE = re.compile(r"^\d+(\.0+)?$")
 _FRACTION = re.compile(r"^(-\d.*|\d+[.,](?!\d{3}$)(?!0*$)\d+)$")
 _OFFSET = re.compile(r"((Z|UTC|GMT|[+-]\d{2}:?\d{2})(\[[\w/+-]+\])?|\)/)$", re.IGNORECASE)
@@ -100,6 +106,8 @@ class Column:
     def date_formats(self) -> tuple[str, ...]:
         """Formats of a date alone that read every value; one that carries midnight along is a date."""
         bare = sorted({_MIDNIGHT.sub("", value) for value in self.sample if value not in self._notes})
+        if _DATE_WORDS & {*words_of(self.name)} and bare and all(map(_is_serial_day, bare)):
+            return (SERIAL_DAY,)
         return (
             () if not bare or _all_whole_below(bare, 10_000_000) else tuple(fitting_formats(bare, dates_like(bare[0])))
         )
@@ -227,7 +235,15 @@ def _within(value: str, low: float, high: float) -> bool:
 def _are_serials(values: list[str]) -> bool:
     """Whether values are days of a spreadsheet, 1990 to 2099, with their time of day."""
     days = [value.replace(",", ".") for value in values if re.match(r"^\d{5}([.,]\d+)?$", value)]
-    return len(days) == len(values) and all(32_874 <= float(d) < 73_051 for d in days) and any("." in d for d in days)
+    return (
+        len(days) == len(values)
+        and all(_FIRST_SERIAL <= float(d) < _LAST_SERIAL for d in days)
+        and any("." in d for d in days)
+    )
+
+
+def _is_serial_day(value: str) -> bool:
+    return bool(re.fullmatch(r"\d{5}(\.0+)?", value)) and _FIRST_SERIAL <= float(value) < _LAST_SERIAL
 
 
 def _all_whole_below(values: list[str], limit: int) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from tasks.errors import SourceError
+from tasks.ingest.formats.unnest import SLOT
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days, check_calendars
 from tasks.ingest.inspect.filters import Filter, answered_filter, choose_filter, chosen_rows
@@ -20,7 +21,8 @@ from tasks.ingest.inspect.time_columns import When
 from tasks.ingest.inspect.times import choose_times
 from tasks.ingest.inspect.totals import choose_excluded
 from tasks.ingest.inspect.understood import Understood
-from tasks.ingest.inspect.wide import VALUE, turn_columns
+from tasks.ingest.inspect.weekdays import read_weeks
+from tasks.ingest.inspect.wide import VALUE, turn_columns, with_ends
 from tasks.ingest.inspect.written import choose_writing
 
 _MOSTLY = 0.5
@@ -35,12 +37,20 @@ def propose(table: Table, answers: Answers) -> Proposal:
         SourceError: if they cannot be read into minutes at all.
     """
     _check_stocks(table.names)
+    table = _without_slot(table)
     check_calendars({name: table.profile(name) for name in table.names})
     turned = turn_columns(table, answers.unpivot, answers.unpivot_exclude)
-    dated = Choice[Table]() if turned.value is None else add_days(turned.value, answers)
-    if dated.value is None:
-        return Proposal(questions=[*turned.questions, *dated.questions])
+    if turned.value is None:
+        return Proposal(questions=turned.questions)
+    weeks = read_weeks(turned.value, answers, dated=False)
+    dated = Choice[Table]() if weeks.value is None else add_days(turned.value, weeks.value)
+    if dated.value is None or weeks.value is None:
+        return Proposal(questions=[*weeks.questions, *dated.questions])
     table = dated.value
+    weeks = read_weeks(table, weeks.value, dated=True)
+    if weeks.value is None:
+        return Proposal(questions=weeks.questions)
+    answers = with_ends(weeks.value, table)
     if "unpivot" in table.shape and not (answers.count or answers.entries or answers.exits):
         answers = replace(answers, count=(VALUE,))  # a total that stands beside them would count everybody again
     return _propose_rows(table, answers, {**turned.notes, **dated.notes})
@@ -68,6 +78,8 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     places = choose_stations(columns, used, answers)
     where = places.value
     trips = bool(when.end and where and where.end)
+    if where and table.shape.get("unnest"):
+        _check_items(table, [*used, where.start])
     if where and not trips:
         _check_blanks([columns[name] for name in (*when.start.names, where.start)])
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
@@ -94,6 +106,28 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     stations = {"exclude": excluded.value, "aliases": alike.value}
     kept = {key: value for key, value in stations.items() if value}
     return replace(rest, source=source, questions=asked, notes=summary, stations=kept)
+
+
+def _without_slot(table: Table) -> Table:
+    """A table without the places of items in their lists, where a column has their times."""
+    if SLOT not in table.names or not table.shape.get("unnest"):
+        return table
+    timed = any(table.profile(name).time_formats for name in table.names if name in table.shape["unnest"])
+    return replace(table, names=tuple(name for name in table.names if name != SLOT)) if timed else table
+
+
+def _check_items(table: Table, used: Sequence[str]) -> None:
+    """Whether items of lists have a time or a station of their own.
+
+    Raises:
+        SourceError: if all of a record have the same, so that they would be counts of one interval.
+    """
+    paths = table.shape["unnest"]
+    if not any(name == SLOT or any(name == path or name.startswith(f"{path}.") for path in paths) for name in used):
+        raise SourceError(
+            f"each item of {', '.join(paths)} is a row, and neither its time nor its station stands in it: export a "
+            "time per item, or a date whose items are all intervals of the day (the column slot numbers them)"
+        )
 
 
 def _name_alike(aliases: dict[str, str]) -> Choice[dict[str, str]]:

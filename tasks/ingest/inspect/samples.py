@@ -80,7 +80,7 @@ class Table:
     def column(self, name: str) -> pa.DictionaryArray:
         """One column as text by its distinct values, trimmed; "" for what is blank."""
         if name not in self._columns:
-            pieces = [_texts(sample.rows.column(name)) for sample in self.samples]
+            pieces = [_readable_texts(sample.rows, name) for sample in self.samples]
             whole = pa.chunked_array(pieces).cast(pa.string()).combine_chunks()
             self._columns[name] = (whole if self.kept is None else whole.take(pa.array(self.kept))).dictionary_encode()
         return self._columns[name]
@@ -108,6 +108,16 @@ class Table:
     @cached_property
     def _columns(self) -> dict[str, pa.DictionaryArray]:
         return {}
+
+
+def _readable_texts(rows: Columns, name: str) -> pa.Array:
+    """A column as text; blank where its type cannot be read, as lists that are not unnested."""
+    try:
+        return _texts(rows.column(name))
+    except FileProblem as problem:
+        if problem.reason != "wrong_type":
+            raise
+        return pa.nulls(rows.rows, pa.string()).fill_null("")
 
 
 def _texts(column: pa.Array) -> pa.Array:

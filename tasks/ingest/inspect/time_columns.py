@@ -17,9 +17,9 @@ from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.words import words_of
 from tasks.ingest.rows.join_times import join_times
 from tasks.ingest.rows.parse_times import YEAR_FIRST, Times, read_times
-from tasks.ingest.rows.suggest_formats import are_periods
+from tasks.ingest.rows.suggest_formats import are_periods, fitting_formats
 from tasks.ingest.rows.zone_names import without_zone_name
-from tasks.time_formats import ISO, NUMBERS, SLOT, with_short_clocks
+from tasks.time_formats import CLOCKS, EPOCHS, ISO, NUMBERS, SERIAL_DAY, SLOT, WEEKDAY, with_short_clocks
 
 _UTC = frozenset({"utc", "gmt", "zulu"})
 _STEPS = (1, 5, 10, 15, 20, 30)
@@ -47,11 +47,16 @@ class TimeColumns:
         return any(map(SLOT.search, self.formats))
 
     @property
+    def has_weeks(self) -> bool:
+        """Whether they are the date of a week, a weekday and a time of day."""
+        return any(WEEKDAY in text for text in self.formats)
+
+    @property
     def in_utc(self) -> bool:
         """Whether the name says that the clock is that of UTC, and the values say nothing else."""
         words = {word for name in self.names for word in words_of(name)}
         shifted = any(re.search(r"[+-]\s*\d", name) for name in self.names)
-        return bool(words & _UTC) and not shifted and not self.offset and self.formats[0] not in NUMBERS
+        return bool(words & _UTC) and not shifted and not self.offset and self.formats[0] not in EPOCHS
 
     def utc(self, table: Table, zone: str, place: Int | None = None) -> Times:
         """Time of each row of a table; `place` codes what must not have one time twice, for hours that come again."""
@@ -60,7 +65,7 @@ class TimeColumns:
         column = _without_zone_names(column) if zone == "UTC" else column
         formats = YEAR_FIRST if len(self.names) > 1 and self.formats == (ISO,) else self.formats
         if formats[0] in NUMBERS:
-            return read_times(column.cast(pa.string()), zone, formats=formats).utc
+            column = column.cast(pa.string())
         formats = () if formats == (ISO,) else with_short_clocks(formats)
         return read_times(column, zone, None if place is None else lambda: place, formats=formats).utc
 
@@ -109,13 +114,21 @@ def time_of(table: Table, columns: Mapping[str, Column], names: tuple[str, ...],
         texts = [text for text in time_values(table, names).dictionary.to_pylist() if text]
         read = read_times(pa.array(texts, pa.string()), "UTC", formats=YEAR_FIRST).utc
         iso = bool(texts) and not are_periods(texts) and float((~np.isnat(read)).mean()) >= NEARLY
-        formats = _with_number_clock(columns, names) or ((ISO,) if iso else formats_of(texts))
+        formats = _with_number_clock(columns, names) or _with_serial_day(columns, names, texts)
+        formats = formats or ((ISO,) if iso else formats_of(texts))
         offset = bool(texts) and bool(formats) and all(OFFSET.search(text.split(" ")[-1]) for text in texts)
     if not formats and not given:
         raise ConfigError(
             f"--time {','.join(names)!r}: no format reads it ({examples(columns[names[0]])}): give --time-format"
         )
     return TimeColumns(names, formats, offset)
+
+
+def _with_serial_day(columns: Mapping[str, Column], names: Sequence[str], texts: Sequence[str]) -> tuple[str, ...]:
+    """Formats of a date as a spreadsheet's number beside a time of day; none where it is no such."""
+    if columns[names[0]].date_formats != (SERIAL_DAY,):
+        return ()
+    return tuple(fitting_formats(texts, [f"{SERIAL_DAY} {clock}" for clock in CLOCKS])[:1])
 
 
 def _with_number_clock(columns: Mapping[str, Column], names: Sequence[str]) -> tuple[str, ...]:

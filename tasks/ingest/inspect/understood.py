@@ -149,7 +149,8 @@ class Understood:
         interval = choose_interval(self._station, times, self.answers, events=False)
         if interval.value is None:
             return Proposal(questions=interval.questions)
-        named = [] if self.when.start.has_slots else [self.columns[name] for name in self.when.start.names]
+        names = self.when.start.names[2:] if self.when.start.has_weeks else self.when.start.names
+        named = [] if self.when.start.has_slots else [self.columns[name] for name in names]
         if self.when.end:
             check_periods(times, self.when.end.utc(self.table, self._zone, self._place), interval.value)
         moment = choose_moment(times, wall, interval.value, named, self.answers)

@@ -9,12 +9,14 @@ from itertools import pairwise, product
 
 from tasks.errors import SourceError
 from tasks.ingest.formats.unpivot import fitting_columns, unpivot_columns
-from tasks.ingest.inspect.answers import Choice, Question
+from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.grid import INTERVALS
 from tasks.ingest.inspect.groups import directed_stations
+from tasks.ingest.inspect.matrix import DESTINATION, ORIGIN, Matrix, find_matrix, shares_names
 from tasks.ingest.inspect.number_clocks import find_number_clocks
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
+from tasks.ingest.inspect.weekdays import WEEKDAY_COLUMN, weekday_columns
 from tasks.ingest.inspect.words import hints_at, is_value_of, words_of
 from tasks.ingest.limits import MAX_BYTES
 from tasks.ingest.rejects import FileProblem
@@ -65,6 +67,9 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
         return Choice(_turn(table, pattern, exclude))
     columns = {name: table.profile(name) for name in table.names}
     numbers = [name for name, column in columns.items() if _holds_numbers(column)]
+    if days := weekday_columns(numbers):
+        rest = [name for name in table.names if name not in days]
+        return Choice(_turn(table, f"{{{WEEKDAY_COLUMN}}}", rest), (), {"a row per": f"day: {_quote_names(days)}"})
     if slots := _slot_columns(numbers):
         pattern, named = slots
         stay = [name for name in table.names if name not in named and fitting_columns([name], pattern)]
@@ -79,6 +84,8 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
     counts = [name for name in numbers if columns[name].texts and not columns[name].time_formats]
     if (directed := directed_stations(counts)) is not None:
         return Choice(_turn(table, directed), (), {"a row per": f"column {directed}: {_quote_names(counts)}"})
+    if matrix := find_matrix(columns, counts):
+        return _turn_matrix(table, columns[matrix.rows], matrix)
     return _by_station(table, columns, numbers)
 
 
@@ -188,6 +195,34 @@ def _by_station(table: Table, columns: Mapping[str, Column], numbers: Sequence[s
     if grouped:
         options = [("--unpivot '{station_id} {kind}'", "the last word is what is counted there"), *options]
     return Choice(None, [Question("--unpivot", text, options)])
+
+
+def _turn_matrix(table: Table, rows: Column, matrix: Matrix) -> Choice[Table]:
+    """A matrix of origins and destinations with a row per pair, where its rows say which of both they are."""
+    rest = [name for name in table.names if name not in matrix.columns]
+    if (end := matrix.columns_end(rows)) is not None:
+        notes = {"a row per": f"column, each a station of the {end}: {_quote_names(matrix.columns)}"}
+        return Choice(_turn(table, f"{{{end}}}", rest), (), notes)
+    text = f"Columns {_quote_names(matrix.columns)} are stations, as in {rows.name!r}: between which did people go?"
+    stay = "".join(f" --unpivot-exclude {name!r}" for name in rest)
+    ways = [(DESTINATION, "from those in the rows to those in the columns"), (ORIGIN, "the other way round")]
+    return Choice(None, [Question("--unpivot", text, [(f"--unpivot '{{{end}}}'{stay}", why) for end, why in ways])])
+
+
+def with_ends(answers: Answers, table: Table) -> Answers:
+    """Answers with both ends of the journeys of a matrix whose columns were turned: its rows are the other end."""
+    pattern = table.shape.get("unpivot", {}).get("pattern")
+    ends = {f"{{{ORIGIN}}}": ORIGIN, f"{{{DESTINATION}}}": DESTINATION}
+    if pattern not in ends or answers.station:
+        return answers
+    columns = {name: table.profile(name) for name in table.names}
+    turned = ends[pattern]
+    rows = next(
+        (name for name in columns if name != turned and shares_names(columns[name], columns[turned].texts)), None
+    )
+    if rows is None:
+        return answers
+    return replace(answers, station=(rows, turned) if turned == DESTINATION else (turned, rows))
 
 
 def _is_station(column: Column) -> bool:

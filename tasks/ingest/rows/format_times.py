@@ -16,10 +16,13 @@ from tasks.time_formats import (
     AFTERNOON,
     EPOCHS,
     ERAS,
+    FIRST_SECONDS,
     NUMBERS,
     SERIAL,
+    TICKS,
     format_regex,
 )
+from tasks.weekday_names import WEEKDAY_NUMBERS
 
 Times = npt.NDArray[np.datetime64]
 
@@ -43,8 +46,14 @@ _MONTHS = (
 _MONTH = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
 _WIDE_BLANKS = "[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{THIN SPACE}]"
 _FIRST_YEAR = "\N{CJK UNIFIED IDEOGRAPH-5143}"
+_SERIAL_OF_1970, _FIRST_WEEKDAY = 25_569, 3
+"""Number of a spreadsheet, and of the weekday, of the first of January 1970."""
 _NEAR_MINUTE = 15
 """Seconds by which a rounded part of an hour or a day may miss the minute that it means."""
+_TICKS_PER_MINUTE = 600_000_000
+_FARTHEST = 10**11
+"""Seconds from 1970 beyond which there are no times."""
+_LONG = r"^-?(\d{1,18}|[1-8]\d{18})$"
 _COARSE = 5
 """Seconds by which four digits of a day may miss."""
 
@@ -86,8 +95,12 @@ def parse_times(values: pa.Array, formats: Sequence[str]) -> ParsedTimes:
             read = _parse_format(values.cast(pa.string()), text)
         elif text == SERIAL:
             read = _parse_serial(values)
+        elif text == TICKS:
+            read = ParsedTimes(_parse_epoch(values, text), _nothing(len(values)))
+        elif text in EPOCHS:
+            read = ParsedTimes(_nothing(len(values)), _parse_epoch(values, text))
         else:
-            read = _parse_epoch(values, EPOCHS[text]) if text in EPOCHS else _parse_format(values, text)
+            read = _parse_format(values, text)
         missing = np.isnat(wall) & np.isnat(utc)
         wall, utc = np.where(missing, read.wall, wall), np.where(missing, read.utc, utc)
     return ParsedTimes(wall, utc)
@@ -97,22 +110,26 @@ def _nothing(rows: int) -> Times:
     return np.full(rows, np.datetime64("NaT"), dtype="datetime64[s]")
 
 
-def _parse_epoch(values: pa.Array, per_second: int) -> ParsedTimes:
-    if per_second == EPOCHS["epoch_ns"] and not pa.types.is_floating(values.type):
-        values, per_second = _whole_seconds(values.cast(pa.string())), 1  # a double has too few digits
-    if not pa.types.is_integer(values.type) and not pa.types.is_floating(values.type):
-        values = pc.if_else(pc.match_substring_regex(values, r"^-?\d{1,18}(\.\d{0,9})?$"), values, None)
-    numbers = np.array(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
-    seconds = np.floor(numbers / per_second)
-    known = np.abs(seconds) < 1e11  # NaN is not
-    utc = np.where(known, np.where(known, seconds, 0).astype("datetime64[s]"), np.datetime64("NaT", "s"))
-    return ParsedTimes(_nothing(len(values)), utc)
-
-
-def _whole_seconds(nanoseconds: pa.Array) -> pa.Array:
-    """Seconds of nanoseconds, both as digits; null for what is none."""
-    digits = pc.if_else(pc.match_substring_regex(nanoseconds, r"^\d{10,19}$"), nanoseconds, None)
-    return pc.utf8_slice_codeunits(digits, 0, -9)
+def _parse_epoch(values: pa.Array, name: str) -> Times:
+    """Seconds, floored, of numbers that count from a moment on; whole numbers are read without rounding."""
+    per_minute = EPOCHS.get(name, _TICKS_PER_MINUTE)
+    if pa.types.is_integer(values.type):
+        whole, parts = values.cast(pa.int64(), safe=False), pa.nulls(len(values), pa.float64())
+    elif pa.types.is_floating(values.type):
+        whole, parts = pa.nulls(len(values), pa.int64()), values.cast(pa.float64())
+    else:
+        digits = pc.replace_substring_regex(values, r"\.0*$", "")
+        whole = pc.if_else(pc.match_substring_regex(digits, _LONG), digits, None).cast(pa.int64())
+        parts = pc.if_else(pc.match_substring_regex(digits, r"^-?\d{1,18}\.\d{1,9}$"), digits, None).cast(pa.float64())
+    given = np.asarray(whole.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    exact = np.asarray(pc.fill_null(whole, 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    given &= (per_minute >= 60) | (np.abs(exact) < _FARTHEST)
+    exact = np.where(given, exact, 0) * 60 if per_minute < 60 else exact // (per_minute // 60)
+    rounded = np.floor(np.asarray(parts.to_numpy(zero_copy_only=False), dtype=np.float64) * 60 / per_minute)
+    near = np.abs(rounded) < _FARTHEST  # NaN is not
+    seconds = np.where(given, exact, np.where(near, rounded, 0).astype(np.int64)) + FIRST_SECONDS.get(name, 0)
+    known = (given | near) & (np.abs(seconds) < _FARTHEST)
+    return np.where(known, np.where(known, seconds, 0).astype("datetime64[s]"), np.datetime64("NaT", "s"))
 
 
 def _parse_serial(values: pa.Array) -> ParsedTimes:
@@ -187,8 +204,20 @@ def _whole_minutes(parts: pa.Array, length: int) -> tuple[Int, npt.NDArray[np.bo
 
 
 def _days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.bool_]]:
+    """Days since 1970, and which of them the calendar has."""
     if "isoweek" in fields:
         return _iso_days(fields, rows)
+    days, valid = _calendar_days(fields, rows)
+    for name in ("weekday", "weekdaybefore"):
+        if name in fields:
+            ahead = (_weekday(fields[name]) - (days + _FIRST_WEEKDAY)) % 7  # from the date on
+            days = days + ahead - (7 * (ahead > 0) if name == "weekdaybefore" else 0)
+    return days, valid
+
+
+def _calendar_days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.bool_]]:
+    if "serialday" in fields:
+        return _whole(fields["serialday"], rows) - _SERIAL_OF_1970, np.ones(rows, dtype=bool)
     if era := {*ERAS} & {*fields}:
         name = era.pop()
         year = _whole(pc.replace_substring(fields[name], _FIRST_YEAR, "1"), rows) + ERAS[name]
@@ -214,11 +243,17 @@ def _days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.b
 
 def _iso_days(fields: dict[str, pa.Array], rows: int) -> tuple[Int, npt.NDArray[np.bool_]]:
     """Days of weeks of ISO 8601, and which of them the calendar has: a year has 52 or 53 weeks."""
-    year, week, weekday = (_whole(fields.get(name), rows) for name in ("isoyear", "isoweek", "isoday"))
+    year, week = (_whole(fields.get(name), rows) for name in ("isoyear", "isoweek"))
+    weekday = _weekday(fields["weekday"]) + 1 if "weekday" in fields else _whole(fields.get("isoday"), rows)
     fourth = (year - 1970).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64) + 3  # is in the first week
     monday = fourth - (fourth + 3) % 7 + 7 * (week - 1)  # 1970 began on a Thursday
     own = (monday + 3).astype("datetime64[D]").astype("datetime64[Y]").astype(np.int64) + 1970
     return monday + weekday - 1, (week >= 1) & (own == year)
+
+
+def _weekday(names: pa.Array) -> Int:
+    """Number of the names of weekdays; Monday is 0."""
+    return np.array([WEEKDAY_NUMBERS[name] for name in names.to_pylist()], dtype=np.int64)
 
 
 def _month(names: pa.Array) -> Int:

@@ -201,4 +201,4 @@ def test_nanoseconds_are_exact() -> None:
         pa.array([f"{second}000000000", f"{second - 1}999999999"]),
     ):
         assert [str(t) for t in parse_times(values, ["epoch_ns"]).utc] == ["2023-06-13T13:16:52", "2023-06-13T13:16:51"]
-    assert np.isnat(parse_times(pa.array(["12", "99999999999999999999", "x"]), ["epoch_ns"]).utc).all()
+    assert np.isnat(parse_times(pa.array(["99999999999999999999", "x"]), ["epoch_ns"]).utc).all()
