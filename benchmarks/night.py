@@ -1,7 +1,6 @@
 """What a whole night costs: the minutes read, tensors made, the default trained, judged and logged to MLflow on SQLite.
 
     python benchmarks/night.py [--stations 300] [--weeks 26] [--root FOLDER]
-    python benchmarks/night.py --scaling [--root FOLDER] [--json FILE] [--plot docs/night.png]
 
 The network is made up, its feed goes through `nexthour backfill`, and the night is the one that `nexthour retrain`
 runs, in a process of its own. A folder given as root keeps the history for another time. Wall clock is shared with
@@ -18,7 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
@@ -28,13 +27,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from common import NEXTHOUR, measure, save
+from common import NEXTHOUR, Cost, measure, save
 from made_up import START, city
+
+from tasks.grid import Grid
 
 WEEK = np.timedelta64(7 * 1440, "m")
 NETWORK = '[network]\ntimezone = "America/Chicago"\n[[sources]]\nname = "gates"\nkind = "counts"\npath = "{feed}"\n'
-STATIONS, WEEKS = (30, 100, 300), (17, 21, 26)
-BAR_MINUTES, BAR_GIB = 4, 3.5
+BLOCK = 300
+"""Stations of a network that are made up, and in memory, at once."""
 SAID = "night.json"
 MODEL, STEPS = "tasks.model", "tasks.model.steps"
 PHASES = (
@@ -103,19 +104,31 @@ def inside(root: Path, as_of: str) -> None:
 
 
 def history(root: Path, stations: int, weeks: int) -> None:
-    """Write a feed, one file per week, and ingest it."""
-    feed, grid = root / "feed", city(stations, weeks)
+    """Write a feed, one file per week and block of stations, and its configuration."""
+    feed = root / "feed"
     feed.mkdir(parents=True)
-    width = 7 * 1440
-    for week in range(weeks):
-        values = grid.values[:, :, week * width : (week + 1) * width].astype(np.int32)
-        minutes = START.astype("datetime64[us]") + np.arange(week * width, (week + 1) * width) * np.timedelta64(1, "m")
-        names = pa.DictionaryArray.from_arrays(np.repeat(np.arange(stations, dtype=np.int32), width), grid.stations)
-        times = pa.array(np.tile(minutes, stations)).cast(pa.timestamp("us", "UTC"))
-        columns = {"station_id": names, "minute_utc": times, "entries": values[0].ravel(), "exits": values[1].ravel()}
-        pq.write_table(pa.table(columns), feed / f"week{week:02d}.parquet")
+    for number, first in enumerate(range(0, stations, BLOCK)):
+        grid = city(min(BLOCK, stations - first), weeks, seed=number + 1)
+        names = [f"S{first + i:04d}" for i in range(len(grid.stations))]
+        for week in range(weeks):
+            pq.write_table(week_of(grid, names, week), feed / f"week{week:02d}-{number:02d}.parquet")
     (root / "nexthour.toml").write_text(NETWORK.format(feed=feed / "*.parquet"))
-    measure([NEXTHOUR, "backfill", "--config", str(root / "nexthour.toml"), "--data-root", str(root)])
+
+
+def week_of(grid: Grid, names: list[str], week: int) -> pa.Table:
+    """Rows of one week of a grid, station by station."""
+    width = 7 * 1440
+    values = grid.values[:, :, week * width : (week + 1) * width].astype(np.int32)
+    minutes = START.astype("datetime64[us]") + np.arange(week * width, (week + 1) * width) * np.timedelta64(1, "m")
+    station = pa.DictionaryArray.from_arrays(np.repeat(np.arange(len(names), dtype=np.int32), width), names)
+    times = pa.array(np.tile(minutes, len(names))).cast(pa.timestamp("us", "UTC"))
+    columns = {"station_id": station, "minute_utc": times, "entries": values[0].ravel(), "exits": values[1].ravel()}
+    return pa.table(columns)
+
+
+def ingest(root: Path) -> Cost:
+    """The whole feed into the tables."""
+    return measure([NEXTHOUR, "backfill", "--config", str(root / "nexthour.toml"), "--data-root", str(root)])
 
 
 def night(root: Path, stations: int, weeks: int, kept_weeks: int) -> dict[str, Any]:
@@ -123,6 +136,7 @@ def night(root: Path, stations: int, weeks: int, kept_weeks: int) -> dict[str, A
     place = root / f"{stations}x{kept_weeks}"
     if not (place / "nexthour.toml").exists():
         history(place, stations, kept_weeks)
+        ingest(place)
     for made in ("mlflow", "bundles"):  # of an earlier night
         shutil.rmtree(place / made, ignore_errors=True)
     load = os.getloadavg()[0]
@@ -139,17 +153,6 @@ def night(root: Path, stations: int, weeks: int, kept_weeks: int) -> dict[str, A
     }
 
 
-def scaling(root: Path) -> list[dict[str, Any]]:
-    """Nights of three sizes each."""
-    longest, largest = max(WEEKS), max(STATIONS)
-    sizes = [(stations, longest) for stations in STATIONS] + [(largest, weeks) for weeks in WEEKS if weeks < longest]
-    found = []
-    for stations, weeks in sizes:
-        found.append(night(root, stations, weeks, longest))
-        print(show(found[-1]), flush=True)
-    return found
-
-
 def show(one: dict[str, Any]) -> str:
     """A night in lines for people."""
     head = (
@@ -160,56 +163,22 @@ def show(one: dict[str, Any]) -> str:
     return "\n".join((head, *(row.format(name, *figures) for name, figures in one["phases"].items())))
 
 
-def plot(found: Sequence[dict[str, Any]], path: Path) -> None:
-    """Minutes of a night against stations and against weeks, wall clock and processor, and memory at each size."""
-    from tasks.plot_style import BLUE, GREEN, ORANGE, QUIET, add_legend, new_figure
-
-    most = {name: max(one[name] for one in found) for name in ("stations", "weeks")}
-    bar = f"the bar: {BAR_MINUTES} minutes and {BAR_GIB} GiB on two cores"
-    figure, panels = new_figure("What a night costs", f"Minutes, and GiB at the peak; {bar}", panels=2, legend=True)
-    for axes, name, other in zip(panels, ("stations", "weeks"), ("weeks", "stations"), strict=True):
-        line = sorted((one for one in found if one[other] == most[other]), key=lambda one: one[name])
-        sizes = [one[name] for one in line]
-        for key, label, colour, width in (  # the two clocks may lie on one another
-            ("minutes", "minutes, wall clock", BLUE, 6),
-            ("processor_minutes", "minutes of a processor", ORANGE, 2),
-            ("peak_gib", "GiB at the peak", GREEN, 2),
-        ):
-            values = [one[key] for one in line]
-            axes.plot(sizes, values, color=colour, marker="o", markersize=width + 4, linewidth=width, label=label)
-        axes.axhline(BAR_MINUTES, color=QUIET, linewidth=1, linestyle=":")
-        axes.set_xlabel(f"{name} (with {most[other]} {other})")
-        axes.set_xticks(sizes)
-        axes.set_ylim(bottom=0)
-    add_legend(figure, panels)
-    figure.savefig(path, dpi=130)
-
-
 def main() -> None:
-    """Print each night for people, then all as JSON."""
+    """Print the night for people, then as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stations", type=int, default=max(STATIONS))
-    parser.add_argument("--weeks", type=int, default=max(WEEKS))
-    parser.add_argument("--scaling", action="store_true")
+    parser.add_argument("--stations", type=int, default=300)
+    parser.add_argument("--weeks", type=int, default=26)
     parser.add_argument("--root", type=Path)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--plot", type=Path)
     parser.add_argument("--inside", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--as-of", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.inside:
         return inside(asked.inside, asked.as_of)
     with tempfile.TemporaryDirectory() as temporary:
-        root = asked.root or Path(temporary)
-        found = scaling(root) if asked.scaling else [night(root, asked.stations, asked.weeks, asked.weeks)]
-    if not asked.scaling:
-        print(show(found[0]))
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1))
-    if asked.plot:
-        plot(found, asked.plot)
-    print(json.dumps({"benchmark": "night", "nights": found}))
-    save({"nights": found})
+        found = night(asked.root or Path(temporary), asked.stations, asked.weeks, asked.weeks)
+    print(show(found))
+    print(json.dumps({"benchmark": "night", **found}))
+    save(found)
 
 
 if __name__ == "__main__":
