@@ -29,6 +29,8 @@ STEPS_PER_EXECUTION = 8
 MANY_STEPS = 500
 """Batches of a fit from which on it pays to trace the loop over several of them, and to unroll its layers."""
 VALIDATION_BATCH = 2048
+ALIGNMENT = 64
+"""Bytes, of which an address must be a multiple for TensorFlow's operations."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,7 @@ class FitRows:
         """The same as TensorFlow holds them."""
         import tensorflow as tf
 
-        held: tuple[dict[str, Any], Any, Any] = tf.nest.map_structure(
-            tf.convert_to_tensor, (self.inputs, self.truth, self.weight)
-        )
+        held: tuple[dict[str, Any], Any, Any] = tf.nest.map_structure(to_tensor, (self.inputs, self.truth, self.weight))
         return held
 
     @cached_property
@@ -64,8 +64,27 @@ class FitRows:
         return float(self.weight.mean(dtype=np.float64)) or 1.0
 
     def release(self) -> None:
-        """Drop what TensorFlow holds of them; it is created again on the next use."""
+        """Drop what TensorFlow holds of them; it is made again on the next use."""
         self.__dict__.pop("tensors", None)
+
+
+def aligned_array(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
+    """An array whose values are to be written, and that TensorFlow can take as it is; see `to_tensor`."""
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    room = np.empty(size + ALIGNMENT, np.uint8)
+    first = -room.ctypes.data % ALIGNMENT
+    return room[first : first + size].view(kind).reshape(shape)
+
+
+def to_tensor(array: npt.NDArray[Any]) -> Any:
+    """The array as TensorFlow holds it: the same bytes where they lie as its operations need them, else a copy.
+
+    `tf.convert_to_tensor` copies always: twice the rows of a fit in memory. What is shared must not be written again.
+    """
+    import tensorflow as tf
+
+    shared = array.ctypes.data % ALIGNMENT == 0 and array.flags.c_contiguous and array.flags.writeable and array.size
+    return tf.experimental.dlpack.from_dlpack(array.__dlpack__()) if shared else tf.convert_to_tensor(array)
 
 
 @dataclass(frozen=True)
@@ -140,6 +159,7 @@ def gather_batches(rows: FitRows, size: int, order: npt.NDArray[np.int64]) -> An
 
     options = tf.data.Options()
     options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False  # which copy the rows into the graph
     at = tf.data.Dataset.from_tensor_slices(order).batch(size)
     return at.map(batch).prefetch(2 * STEPS_PER_EXECUTION).with_options(options)
 
@@ -207,10 +227,15 @@ def fit_network(
 
 def join_rows(first: FitRows, second: FitRows) -> FitRows:
     """The rows of both, one after the other."""
+
+    def join(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        both = aligned_array((len(one) + len(other), *one.shape[1:]), one.dtype)
+        return np.concatenate([one, other], out=both)
+
     return FitRows(
-        {name: np.concatenate([array, second.inputs[name]]) for name, array in first.inputs.items()},
-        np.concatenate([first.truth, second.truth]),
-        np.concatenate([first.weight, second.weight]),
+        {name: join(array, second.inputs[name]) for name, array in first.inputs.items()},
+        join(first.truth, second.truth),
+        join(first.weight, second.weight),
     )
 
 

@@ -10,6 +10,7 @@ from tasks.contracts import FitLog
 from tasks.model.networks.fit import (
     FitRows,
     Plan,
+    aligned_array,
     compile_network,
     fit_network,
     join_rows,
@@ -17,6 +18,7 @@ from tasks.model.networks.fit import (
     refit_network,
     seed_everything,
     slice_batches,
+    to_tensor,
 )
 
 PLAN = Plan(epochs=2, batch=16, patience=1, seconds=60)
@@ -82,3 +84,22 @@ def test_every_backend_is_fed_the_same_batches_in_the_order_asked_for() -> None:
 def _flat(batch: Any) -> list[Any]:
     inputs, truth, weight = batch
     return [inputs["x"], truth, weight]
+
+
+def test_rows_that_lie_as_tensorflow_needs_them_are_not_copied() -> None:
+    aligned = aligned_array((8, 3), np.float32)
+    aligned[:] = np.arange(24).reshape(8, 3)
+    crooked = np.concatenate([[0.0], np.arange(24.0)]).astype(np.float32)[1:].reshape(8, 3)
+    crooked = crooked if crooked.ctypes.data % 64 else crooked[1:]
+    for array in (aligned, crooked, np.zeros((0, 3), np.float32)):
+        assert np.array_equal(to_tensor(array).numpy(), array)
+    shared, copied = to_tensor(aligned), to_tensor(crooked)
+    aligned[0, 0], crooked[0, 0] = -1, -1
+    assert float(shared[0, 0]) == -1
+    assert float(copied[0, 0]) != -1
+
+
+def test_joined_rows_lie_as_tensorflow_needs_them() -> None:
+    both = join_rows(rows(1), rows(2))
+    assert [array.ctypes.data % 64 for array in (*both.inputs.values(), both.truth, both.weight)] == [0, 0, 0]
+    assert np.array_equal(both.truth[64:], rows(2).truth)

@@ -17,6 +17,7 @@ from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, Progress, Tensors
 from tasks.model.architectures._next_hour.inputs import SIZE, UNKNOWN, InputRows, InputSettings, Start, Station, prepare
 from tasks.model.channel_inputs import ChannelScales, mask_channels
+from tasks.model.networks.fit import aligned_array
 from tasks.model.origin_chunks import chunks
 
 SPREAD = 6
@@ -178,7 +179,7 @@ class _Rows:
         origin = np.repeat(origins.astype("datetime64[m]"), stations)
         parts = (windows.weeks, windows.context, windows.station, windows.base, truth, place, origin)
         if not self._arrays:
-            self._arrays = [np.empty((self._most, *part.shape[1:]), part.dtype) for part in parts]
+            self._arrays = [aligned_array((self._most, *part.shape[1:]), part.dtype) for part in parts]
         stop = self._used + len(pick)
         for array, part in zip(self._arrays, parts, strict=True):
             array[self._used : stop] = part[pick]
