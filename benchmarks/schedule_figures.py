@@ -86,7 +86,8 @@ def figures_of_database(before: dict[str, int], after: dict[str, int], brief: fl
     """Growth of Prefect's database; `brief` is the share of its events that go after an hour."""
     grown = {table: size - before.get(table, 0) for table, size in after.items()}
     stays = sum(grown.values()) - brief * sum(grown.get(table, 0) for table in EVENTS)
-    most = sorted((table for table in grown if table not in EVENTS), key=lambda table: -grown[table])[:6]
+    growing = [table for table, size in grown.items() if size > 0 and table not in EVENTS]
+    most = sorted(growing, key=lambda table: -grown[table])[:6]
     return {
         "database MB per day before anything expires": sum(grown.values()) / 1e6 / days,
         "database MB per day that stay longer than an hour": stays / 1e6 / days,

@@ -152,7 +152,8 @@ class AutomationMaker:
         others = tuple(item.flow for item in DEPLOYMENTS if item.flow not in WITH_OWN_EVENTS)
         for name, flows, bad in (("failed run", others, (CRASHED, *FAILED)), ("crash", WITH_OWN_EVENTS, (CRASHED,))):
             begun, ended = self._run((*DONE, events.WATCHED), bad, flows), self._run(bad, DONE, flows)
-            yield _automation(name, f"A run of {', '.join(flows)} failed.", begun, self.notifier.action(notification))
+            when = f"A run of {', '.join(flows[:-1])} or {flows[-1]} {'crashed' if bad == (CRASHED,) else 'failed'}."
+            yield _automation(name, when, begun, self.notifier.action(notification))
             yield _automation(f"{name} is over", "The first one that is done.", ended, self.notifier.action(over))
 
     def _any_station(self) -> ResourceSpecification:

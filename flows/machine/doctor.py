@@ -88,6 +88,7 @@ def _run_check(name: str, check: Examine, remedy: str, settings: Settings, now: 
         ok, finding = check(settings, now)
     except (NexthourError, OSError, ValueError) as error:
         ok, finding = False, str(error)
+        remedy = error.remedy if isinstance(error, servers.PrefectAwayError) else remedy
     return Check(name, ok, finding, None if ok else remedy)
 
 

@@ -29,6 +29,12 @@ LIMIT = 200
 """Objects of one answer of Prefect's API, its most."""
 
 
+class PrefectAwayError(NexthourError):
+    """Prefect does not answer, so that nothing is known of it; `remedy` says what to do."""
+
+    remedy = "start nexthour up, or set PREFECT_API_URL"
+
+
 def mlflow(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
     """Whether the tracking server answers, where there is one."""
     uri = tracking_uri(settings)
@@ -100,7 +106,10 @@ def _api(settings: Settings) -> str:
 def _ask(settings: Settings, path: str, body: dict[str, Any]) -> list[dict[str, Any]]:
     auth = settings.prefect.auth
     login = read_variable("[prefect] auth", auth) if auth else os.environ.get("PREFECT_API_AUTH_STRING", "")
-    answer = _request("POST", f"{_api(settings)}/{path}", {"limit": LIMIT, **body}, login)
+    try:
+        answer = _request("POST", f"{_api(settings)}/{path}", {"limit": LIMIT, **body}, login)
+    except NexthourError as error:
+        raise PrefectAwayError(str(error)) from None
     found: list[dict[str, Any]] = answer.json()
     return found
 

@@ -81,15 +81,9 @@ class Machine:
         return str(self.ask("flow_runs/filter", flow_runs={"id": {"any_": [run]}})[0]["state_type"])
 
     def run(self, flow: str, **parameters: Any) -> None:
-        """Start a run as the form of the UI would, and wait until it has completed; again where it met another one."""
-        runs = [self.start(flow, **parameters)]
-
-        def is_done() -> bool:
-            if (state := self.state(runs[-1])) == "CANCELLED":
-                runs.append(self.start(flow, **parameters))
-            return state == "COMPLETED"
-
-        self.until(f"a run of {flow}", is_done)
+        """Start a run as the form of the UI would, and wait until it has completed."""
+        run = self.start(flow, **parameters)
+        self.until(f"a run of {flow}", lambda: self.state(run) == "COMPLETED")
 
     def states(self) -> dict[str, int]:
         """Number of runs per state."""

@@ -104,15 +104,27 @@ def days_by_part(days: Sequence[Day], where: str, interval: int = 1) -> Figure:
     return figure
 
 
+MEAN_MINUTES = 5
+"""Of the horizon, in one mean."""
+
+
 def error_by_horizon(minutes: Sequence[int], errors: Mapping[str, Sequence[float]], what: str) -> Figure:
-    """Error against how far ahead, one line per model.
+    """Error against how far ahead, one line per model; single minutes as means of `MEAN_MINUTES`.
+
+    The errors of one minute share its chance in all models: lines of single minutes go up and down together.
 
     Args:
         minutes: horizon minutes.
         errors: model -> error at each; "challenger" and "champion" stand out, the others are baselines.
         what: name and unit of the error.
     """
-    figure, (axes,) = new_figure("Error by horizon", "held-out days, all stations; lower is better; the axis is cut")
+    width = MEAN_MINUTES if minutes[0] == 1 and len(minutes) % MEAN_MINUTES == 0 else 1
+    means = f", means of {MEAN_MINUTES} minutes" if width > 1 else ""
+    subtitle = f"held-out days, all stations{means}; lower is better; the axis is cut"
+    figure, (axes,) = new_figure("Error by horizon", subtitle)
+    if width > 1:
+        minutes = minutes[width - 1 :: width]
+        errors = {name: np.reshape(values, (-1, width)).mean(axis=1).tolist() for name, values in errors.items()}
     _models(axes, np.asarray(minutes, dtype=float), errors, from_zero=False)
     axes.set_xlabel("minutes ahead")
     axes.set_ylabel(what)

@@ -164,6 +164,18 @@ def test_automations_that_are_missing_or_switched_off_are_found(
     assert checks(settings)["automations"] == (True, "1 registered")
 
 
+def test_a_prefect_that_is_away_is_started_whatever_was_asked_of_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(method: str, url: str, **_: object) -> httpx.Response:
+        raise httpx.ConnectError("Connection refused")
+
+    monkeypatch.setattr(httpx, "request", refuse)
+    away = [check for check in examine(settings, NOW) if "does not answer" in check.finding]
+    assert [check.name for check in away] == ["Prefect", "schedules", "automations"]
+    assert {check.remedy for check in away} == {"start nexthour up, or set PREFECT_API_URL"}
+
+
 def test_doctor_asks_the_server_of_the_up_that_runs_on_the_data_root(
     settings: Settings, asked: Callable[[str, list[dict[str, object]]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

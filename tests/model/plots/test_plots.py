@@ -174,3 +174,19 @@ def test_the_legend_of_an_hour_that_is_not_over_names_nothing_that_is_not_drawn(
     assert not any("what then happened" in text.get_text() for text in figure.texts)
     over = next_hour()
     assert "counted after" in [text.get_text() for text in over.legends[0].get_texts()]
+
+
+def test_errors_of_single_minutes_are_drawn_as_means_of_five_and_of_longer_steps_as_they_are() -> None:
+    def drawn(interval: int) -> tuple[list[float], list[float], str]:
+        minutes = range(interval, 61, interval)
+        figure = plots.error_by_horizon(minutes, {"challenger": [float(m) for m in minutes]}, "MAE")
+        (line,) = figure.axes[0].get_lines()
+        said = " ".join(text.get_text() for text in (*figure.texts, *figure.axes[0].texts))
+        return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist(), said
+
+    at, means, said = drawn(1)
+    assert (at[:2], means[:2], len(means)) == ([5.0, 10.0], [3.0, 8.0], 12)
+    assert "means of 5 minutes" in said
+    at, errors, said = drawn(15)
+    assert at == errors == [15.0, 30.0, 45.0, 60.0]
+    assert "means" not in said
