@@ -73,6 +73,8 @@ class OnnxNetwork:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = THREADS
         options.log_severity_level = 3
+        # Threads that wait in a loop for the next run cost more processor time than all of the forecast.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return onnxruntime.InferenceSession(self.data, options, providers=["CPUExecutionProvider"])
         except _refusals() as e:
