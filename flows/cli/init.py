@@ -60,6 +60,9 @@ class InitOptions:
     rows: Annotated[
         Text, typer.Option("--rows", help="Several rows of one station and interval: sum, or the last counts.")
     ] = None
+    negatives: Annotated[
+        Text, typer.Option("--negatives", help="Parts of a sum below zero: subtract them, or reject them.")
+    ] = None
     numbers: Annotated[
         Text, typer.Option("--numbers", help="Counts that only grow: people of each row, or readings of a counter.")
     ] = None
@@ -103,6 +106,7 @@ class InitOptions:
         from tasks.ingest.steps import Answers
 
         _check_choice("--rows", self.rows, ("sum", "last"))
+        _check_choice("--negatives", self.negatives, ("subtract", "reject"))
         _check_choice("--numbers", self.numbers, ("people", "readings"))
         _check_choice("--time-is", self.time_is, ("start", "end", "last_minute"))
         if self.timezone:
@@ -120,6 +124,7 @@ class InitOptions:
             where_not=_pairs("--where-not", self.where_not),
             interval=self.interval,
             rows=self.rows,
+            negatives=self.negatives,
             numbers=self.numbers,
             time_is=self.time_is,
             targets=_names(self.targets),

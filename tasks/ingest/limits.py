@@ -10,6 +10,8 @@ LONGEST_LINE = 1 << 20
 """Bytes of a line of text, above which it is rejected as no text."""
 MAX_ITEMS = 4_000_000
 """Items of the lists of a file that become rows, each held by itself."""
+FEW = 10
+"""Rows up to which two files may be the same by chance."""
 RAISE = "split it, or raise max_bytes in its table"
 
 

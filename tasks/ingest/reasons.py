@@ -78,6 +78,10 @@ ROW_REASONS = {
         "another row of the same sum was rejected, so that the sum is not known",
         "repair that row; this one lands with it",
     ),
+    "negative_sum": Reason(
+        "the rows of an interval, those that take people back among them, add up to less than nobody",
+        "send the rows that they correct in the same file",
+    ),
     "unequal_lists": Reason(
         "lists of the record that belong together differ in length, or one is no list",
         "send the record whole, or name lists that belong together in unnest",
@@ -122,6 +126,10 @@ FILE_REASONS = {
     ),
     "line_too_long": Reason("a line is longer than any row", "check the delimiter and the quotes of the export"),
     "too_many_columns": Reason("the file has more columns than any table", "check the delimiter of the export"),
+    "same_file": Reason(
+        "the file is the same as another one that counts already, and files of its source add up",
+        "remove one of both, or say by path_pattern what tells them apart",
+    ),
     "too_large": Reason("the file, stored or unpacked, is larger than max_bytes", "raise max_bytes, or split the file"),
     "span_too_long": Reason("the file covers too long a span", "correct times far from the others, or split the file"),
     "bad_reply": Reason("the server answered with something else than the feed", "check url, records and next"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -25,6 +25,9 @@ class Ledger(Protocol):
 
     def below(self, key: str) -> list[str]:
         """Keys of the members of an archive that were ever ingested, and its own if it was ingested as a file."""
+
+    def twin(self, key: str, digest: str, changed: Collection[str]) -> str | None:
+        """Another input that counts with the very same content, if this key does not; `changed` keys have another."""
 
     def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended, in the source's own terms."""

@@ -64,6 +64,7 @@ class Seen:
         known: service day on which each station was last seen; None before the first look.
         backfill: whether history was read.
         past_hours: an earlier service day by the hour, as known now; made of its minutes without it.
+        observations: rows of the table of observations of a service day, in any order, some perhaps twice.
     """
 
     settings: Settings
@@ -75,6 +76,7 @@ class Seen:
     known: Mapping[str, str] | None = None
     backfill: bool = False
     past_hours: Callable[[str], StationHours] | None = None
+    observations: Callable[[str], pa.Table] | None = None
     _past: dict[str, StationHours] = field(default_factory=dict)
     _read: dict[str, pa.Table] = field(default_factory=dict)
 

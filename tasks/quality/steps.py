@@ -21,7 +21,9 @@ from tasks.quality.results import NotRun, QualityResult
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
+from tasks.tables import schemas
 from tasks.tables.minutes import read_minutes
+from tasks.tables.observations import read_observations
 
 __all__ = ["LATEST", "QualityResult", "check_quality", "quiet_sources", "reported_stations"]
 
@@ -93,6 +95,7 @@ def _run_checks(
         _read_results(store, STATIONS),
         backfill,
         partial(hours_as_of, settings.network, store, as_of),
+        lambda day: read_observations(store, day, schemas.observations(settings.network.targets)),
     )
     results = [result for name in settings.quality.checks for result in run_check(name, seen)]
     results = _date_warnings(results, _read_results(store, LATEST) or {}, as_of)

@@ -7,7 +7,7 @@ and what differs by machine. Every default works. `toml_file.py` reads it.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -54,18 +54,23 @@ class Network(Section):
     def _consistent(self) -> Network:
         with about("[network] timezone"):
             zone(self.timezone)
-        if self.interval_minutes > QUARTER and not all(
-            offset % self.interval_minutes == 0 for offset in usual_offsets(self.timezone)
-        ):
+        if self.interval_minutes > QUARTER and self.interval_minutes not in (fits := intervals_of(self.timezone)):
             raise ConfigError(
                 f"[network] interval_minutes = {self.interval_minutes}: the clocks of {self.timezone} are not whole "
-                "intervals from UTC, so that its days do not begin with one: use 15 or less"
+                f"intervals from UTC, so that its days do not begin with one: use {max(fits)} or less"
             )
         if len(set(self.targets)) != len(self.targets):
             raise ConfigError(f"[network] targets {list(self.targets)} names one twice")
         for taken in set(self.targets) & set(RESERVED):
             raise ConfigError(f"[network] targets: {taken!r} is a column of every table: name the target otherwise")
         return self
+
+
+def intervals_of(timezone: str) -> tuple[int, ...]:
+    """Minutes of intervals that the days of a time zone may be made of, as its clocks are whole ones from UTC."""
+    every = get_args(Network.model_fields["interval_minutes"].annotation)
+    offsets = usual_offsets(timezone)
+    return tuple(n for n in every if n <= QUARTER or all(offset % n == 0 for offset in offsets))
 
 
 class FeatureSettings(Section):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,8 +13,10 @@ from tasks.ingest.files.find import SourceFile, find_files, settled_before
 from tasks.ingest.files.pieces import FilePieces, open_pieces
 from tasks.ingest.files.read import digest_of, read_content
 from tasks.ingest.files.reshape import reshape
+from tasks.ingest.formats.added import path_tells
 from tasks.ingest.formats.decode import decode
 from tasks.ingest.formats.repaired import RepairedColumns, repaired_digest
+from tasks.ingest.limits import FEW
 from tasks.ingest.prefetch import prefetch
 from tasks.ingest.rejects import FileProblem, Rejects
 from tasks.ingest.rows.rows_in import InputColumns
@@ -88,6 +90,7 @@ def pull_files(
     parse: Callable[[OpenFile, Pull], Iterator[SourceBatch]],
     forget: Callable[[SourceFile, Pull], SourceBatch] | None = None,
     in_pieces: bool = False,
+    adds_up: bool = False,
 ) -> Iterator[SourceBatch]:
     """Pieces of every file that is new or changed; one that says so for each of the others.
 
@@ -101,6 +104,7 @@ def pull_files(
         parse: batches of a file.
         forget: a batch that withdraws what a member stated; without it that stays.
         in_pieces: whether `parse` takes large files in pieces.
+        adds_up: whether each file adds to the others, so that one that is there twice would count twice.
 
     Raises:
         SourceError: if no file matches.
@@ -111,9 +115,37 @@ def pull_files(
         yield empty_batch(
             config.name, "", "", network.targets, unchanged=True, files=settled, done=settled, total=len(files)
         )
+    counted, changed = dict[str, str](), set[str]()
     for number, file, found in prefetch(_inputs(config, network, pull, fresh, in_pieces)):
+        if adds_up and isinstance(found, OpenFile):
+            found = _check_once(found, counted, changed)
+            changed.add(file.key)
         for batch in _batches(config, network, pull, file, found, parse, forget):
+            if batch.accepted > FEW:
+                counted.setdefault(batch.digest, batch.origin)
             yield replace(batch, done=settled + number, total=len(files))
+
+
+def _check_once(file: OpenFile, counted: Mapping[str, str], changed: Set[str]) -> OpenFile | FileProblem:
+    """The file, or why it is not read: another one of the very same content counts already, and no name differs.
+
+    Args:
+        file: which.
+        counted: origins by the content that counts in this pull.
+        changed: keys that were read in it, whose earlier content counts no more.
+    """
+    assert isinstance(file.config, FileSource)  # a file is of no other source
+    if path_tells(file.origin, file.config):
+        return file
+    twin = file.pull.done.twin(file.file.key, file.digest, changed) if file.pull.done else None
+    twin = twin or counted.get(file.digest)
+    if twin is None:
+        return file
+    return FileProblem(
+        "same_file",
+        f"{file.origin} is the same as {twin}, byte by byte, which counts already: remove one of both, or say by "
+        "path_pattern what tells them apart",
+    )
 
 
 def _inputs(

@@ -77,6 +77,11 @@ def add_columns(rows: Columns, origin: str, shape: FileShape) -> Columns:
     return AddedColumns(rows, added) if added else rows
 
 
+def path_tells(origin: str, shape: FileShape) -> bool:
+    """Whether rows have columns of what the path of their file says."""
+    return bool(shape.path_pattern or _hive_values(origin))
+
+
 def _hive_values(origin: str) -> dict[str, str]:
     """Values of the folders of a path that are called key=value."""
     return {key: unquote(value) if value != _HIVE_NULL else "" for key, value in _HIVE.findall(origin)}

@@ -25,6 +25,7 @@ class Answers:
         where: columns, each with a value of the rows that count, or "all".
         where_not: columns, each with a value of rows that do not.
         interval: minutes.
+        negatives: "subtract" or "reject", where parts of a sum are below zero.
         rows: "sum" or "last".
         numbers: "people" or "readings", where counts only grow.
         time_is: "start", "end" or "last_minute".
@@ -49,6 +50,7 @@ class Answers:
     where_not: tuple[tuple[str, str], ...] = ()
     interval: int | None = None
     rows: str | None = None
+    negatives: str | None = None
     numbers: str | None = None
     time_is: str | None = None
     targets: tuple[str, ...] = ()

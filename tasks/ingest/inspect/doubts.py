@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
-from tasks.ingest.inspect.answers import Question
+from tasks.ingest.inspect.answers import Choice, Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.rows.parse_times import Times
@@ -23,6 +24,7 @@ _FEWEST_SHARED, _SHARED = 10, 0.02
 """Rows, and their share, that files hold in common by more than chance."""
 _FEWEST_STATIONS, _NEIGHBOURS = 4, 2
 """Stations of a line, and those that one of them stands beside."""
+_BELOW_ZERO = re.compile(r"-\d+(\.0+)?")
 _FEWEST_COPIES, _BY_CHANCE = 10, 3
 """Rows that are there again, and how many times as many as follow another within a second or minute by chance."""
 
@@ -217,26 +219,29 @@ def ask_copies(copies: int) -> Question:
     return Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])
 
 
-def check_whole_people(column: str, odd: Sequence[str]) -> None:
-    """Whether every part of a sum is a number of people, as a sum without one of its parts is too small.
+def check_parts(columns: Sequence[Column], negatives: str | None) -> Choice[dict[str, str]]:
+    """Key of the parts of a sum that are below zero, or what to ask about them.
 
     Args:
-        column: name of the parts.
-        odd: those of its values that are no whole numbers from zero on.
+        columns: of the parts.
+        negatives: what was answered.
 
     Raises:
-        SourceError: if there are some.
+        SourceError: if some are no whole numbers, as a sum without one of its parts is too small.
     """
-    if below := [text for text in odd if text.startswith("-")]:
-        raise SourceError(
-            f"column {column!r} has rows that add up, and some are below zero ({below[0]!r}), as those that correct "
-            "others: they are rejected, and their sums are not known: export corrected counts"
-        )
-    if odd:
-        raise SourceError(
-            f"column {column!r} has rows that add up, and some are no whole numbers ({odd[0][:20]!r}): their sums "
-            "would be too small: export whole people"
-        )
+    for column in columns:
+        if odd := [text for text in column.fractions if not _BELOW_ZERO.fullmatch(text)]:
+            raise SourceError(
+                f"column {column.name!r} has rows that add up, and some are no whole numbers ({odd[0][:20]!r}): their "
+                "sums would be too small: export whole people"
+            )
+    below = [(column, text) for column in columns for text in column.fractions]
+    if not below or negatives:
+        return Choice({"negatives": "subtract"} if below and negatives == "subtract" else {})
+    column, text = below[0]
+    ask = f"Column {column.name!r} has parts of sums below zero ({text}): do they take back people of their interval?"
+    ways = ("--negatives subtract", "yes, as refunds do"), ("--negatives reject", "no, and their intervals are blank")
+    return Choice({}, [Question("--negatives", ask, ways)])
 
 
 def check_sections(start: Int, end: Int) -> None:

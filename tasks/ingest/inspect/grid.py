@@ -18,7 +18,7 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.words import is_value_of
 from tasks.ingest.rows.parse_times import Times
-from tasks.settings.tree import Network
+from tasks.settings.tree import Network, intervals_of
 
 INTERVALS: tuple[int, ...] = get_args(Network.model_fields["interval_minutes"].annotation)
 _ON_GRID = 0.98
@@ -40,22 +40,25 @@ def seconds_apart(station: Int, utc: Times) -> Int:
     return np.asarray(apart[same & (apart > 0)])
 
 
-def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool, counted: bool = True) -> Choice[int]:
+def choose_interval(
+    station: Int, utc: Times, answers: Answers, zone: str, *, events: bool, counted: bool = True
+) -> Choice[int]:
     """Minutes of an interval.
 
     Args:
         station: code of each row's station, -1 for none.
         utc: time of each row.
         answers: what the user stated.
+        zone: of the network's clocks.
         events: whether rows are events, which may happen at any moment.
         counted: whether a row of them stands for several people, those of an interval.
 
     Raises:
-        SourceError: if rows are further apart than any interval.
+        SourceError: if rows are further apart than any interval, or than any of the time zone.
     """
     known = utc[~np.isnat(utc)].astype(np.int64)
     if events and not answers.interval:
-        grids = sorted(INTERVALS, reverse=True) if counted and len(known) else []
+        grids = sorted(intervals_of(zone), reverse=True) if counted and len(known) else []
         whole = next((n for n in grids if not (known % (n * 60)).any()), 1)
         return Choice(whole, (), {"interval": f"{whole} minutes" if whole > 1 else "1 minute"})
     apart = seconds_apart(station, utc)
@@ -71,6 +74,11 @@ def choose_interval(station: Int, utc: Times, answers: Answers, *, events: bool,
             "not spread over them: ask whoever exports for finer readings"
         )
     shown = f"rows of a station are {_length(usual)} apart ({many.max() / many.sum():.0%} of them)"
+    if usual % 60 == 0 and usual // 60 in {*INTERVALS} - {*intervals_of(zone)}:
+        raise SourceError(
+            f"{shown}, and the clocks of {zone} are not whole such intervals from UTC, on which all tables stand: "
+            f"export counts of {max(intervals_of(zone))} minutes or less, which add up to the hours of those clocks"
+        )
     filled = _filled_by(usual) if 2 * many.max() >= many.sum() else INTERVALS
     if not filled or (answers.interval and answers.interval not in filled):
         fit = f"give one of {', '.join(map(str, filled))}" if filled else f"export readings that fill {INTERVALS[-1]}"

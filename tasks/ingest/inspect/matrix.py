@@ -29,9 +29,9 @@ class Matrix:
     def columns_end(self, rows: Column) -> str | None:
         """Which end of a journey columns are, as the name of the rows' column says; None where it says nothing."""
         for word in words_of(rows.name):
-            if hints_at(word, "start") or word in ("o", "entry"):
+            if hints_at(word, "start"):
                 return DESTINATION  # also of FROM/TO, which names rows before columns
-            if hints_at(word, "end") or word in ("d", "exit"):
+            if hints_at(word, "end"):
                 return ORIGIN
         return None
 

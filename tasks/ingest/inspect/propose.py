@@ -19,7 +19,7 @@ from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.time_columns import When
 from tasks.ingest.inspect.times import choose_times
-from tasks.ingest.inspect.totals import choose_excluded
+from tasks.ingest.inspect.totals import choose_excluded, find_totals, with_totals
 from tasks.ingest.inspect.understood import Understood
 from tasks.ingest.inspect.weekdays import read_weeks
 from tasks.ingest.inspect.wide import VALUE, turn_columns, with_ends
@@ -97,11 +97,13 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     rest = found.as_trips() if found.is_events else found.as_counts()
     counted = ~np.isnat(when.start.utc(table, "UTC"))
     excluded = choose_excluded(columns[where.start], counted, found.find_sums(), answers)
-    source = {**rest.source, **(chosen.value or {})}
+    totals = find_totals(columns, where) if any(t.column for t in people.value.targets.values()) else {}
+    source = {**rest.source, **with_totals(chosen.value or {}, totals)}
     asked = [*questions, *chosen.questions, *written.questions, *excluded.questions, *rest.questions]
     alike = _name_alike(found.find_aliases())
     if not any(question.option == "--count" for question in asked):
         asked += _ask_person(columns, people.value, where, answers)
+    notes |= {"rows left out": f"totals: {totals}"} if totals else {}
     summary = {**notes, **alike.notes, **chosen.notes, **written.notes, **excluded.notes, **rest.notes}
     stations = {"exclude": excluded.value, "aliases": alike.value}
     kept = {key: value for key, value in stations.items() if value}

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tasks.ingest.inspect.answers import Answers, Choice, Question
+from tasks.ingest.inspect.filters import Filter
+from tasks.ingest.inspect.places import Where
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.words import is_value_of, words_of
 
@@ -41,6 +43,21 @@ def choose_excluded(
         questions = [_ask_sums(unsaid)]
     notes = {"stations left out": f"totals: {', '.join(sure[:_SHOWN])}{', ...' if len(sure) > _SHOWN else ''}"}
     return Choice(sure, questions[:1], notes if sure else {})
+
+
+def find_totals(columns: Mapping[str, Column], where: Where) -> dict[str, list[str]]:
+    """Names of totals by the column of origins or destinations that has them beside stations: sums of other rows."""
+    if where.end is None:
+        return {}
+    named = {name: [text for text in columns[name].texts if _is_total(text)] for name in (where.start, where.end)}
+    return {name: texts for name, texts in named.items() if texts and len(texts) < len(columns[name].texts)}
+
+
+def with_totals(rules: Filter, totals: Mapping[str, Sequence[str]]) -> Filter:
+    """A filter that leaves out rows of totals, too."""
+    if not totals:
+        return rules
+    return {**rules, "where_not": {**rules.get("where_not", {}), **{name: [*texts] for name, texts in totals.items()}}}
 
 
 def _is_total(name: str) -> bool:

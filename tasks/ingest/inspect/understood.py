@@ -11,7 +11,7 @@ import numpy as np
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
-from tasks.ingest.inspect.answers import Answers, Question
+from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.devices import MOST_DEVICES, Growth, find_devices, find_growth, repeated_times
 from tasks.ingest.inspect.doubts import (
     ask_copies,
@@ -19,12 +19,12 @@ from tasks.ingest.inspect.doubts import (
     check_day_sums,
     check_hours,
     check_months,
+    check_parts,
     check_periods,
     check_repeats,
     check_sections,
     check_skipped,
     check_sums_of_days,
-    check_whole_people,
     count_copies,
 )
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
@@ -72,7 +72,9 @@ class Understood:
         if count and self.where.end and not self.answers.station:
             check_sections(self._station, self.columns[self.where.end].codes)
         times = self.when.start.utc(self.table, self._zone)
-        interval = choose_interval(self._station, times, self.answers, events=True, counted=count is not None)
+        interval = choose_interval(
+            self._station, times, self.answers, self._zone, events=True, counted=count is not None
+        )
         events = {name: self._event(name, target) for name, target in targets.items()}
         name = None if count else self._event_id(times)
         if not name:
@@ -146,7 +148,7 @@ class Understood:
         if self.answers.numbers is None:
             check_sums_of_days(self._series, wall, numbers)
         check_order(self._place, wall, times)
-        interval = choose_interval(self._station, times, self.answers, events=False)
+        interval = choose_interval(self._station, times, self.answers, self._zone, events=False)
         if interval.value is None:
             return Proposal(questions=interval.questions)
         names = self.when.start.names[2:] if self.when.start.has_weeks else self.when.start.names
@@ -159,13 +161,15 @@ class Understood:
         source: dict[str, Any] = {"kind": "counts", **layout, "columns": self._counts}
         if moment.value not in (None, "start"):
             source["time_is"] = moment.value
+        parts = Choice[dict[str, str]]()
         if rows.value and rows.value.rows:
             source["rows"] = rows.value.rows
             if rows.value.rows == "sum":
-                self._check_numbers()
+                parts = check_parts([self.columns[name] for name in self._counted], self.answers.negatives)
+                source |= parts.value or {}
                 check_repeats(self.table, self.columns.values())
-                check_copies(self.columns.values(), [str(target.column) for target in self.people.targets.values()])
-        questions = [*interval.questions, *moment.questions, *rows.questions]
+                check_copies(self.columns.values(), self._counted)
+        questions = [*interval.questions, *moment.questions, *rows.questions, *parts.questions]
         notes = {**interval.notes, **moment.notes, **rows.notes}
         if not self.when.start.offset:
             check_day_sums(self._place, wall, numbers)
@@ -202,7 +206,7 @@ class Understood:
                 "time with another: write the configuration by hand, with cumulative = true, and with the columns that "
                 "tell the counters of a station apart as device"
             )
-        interval = choose_interval(series, times, self.answers, events=False)
+        interval = choose_interval(series, times, self.answers, self._zone, events=False)
         layout = {**self.table.shape, **self.written, **self._formats}
         source = {"kind": "counts", **layout, "columns": self._counts, "cumulative": True}
         note = f"readings of counters in {names}: people are their differences"
@@ -211,15 +215,10 @@ class Understood:
         notes = {"counts": note, **interval.notes}
         return Proposal(source, self._network(self.people.targets, interval.value), interval.questions, notes)
 
-    def _check_numbers(self) -> None:
-        """Whether every part of a sum can be read, as a sum without one of its parts is too small.
-
-        Raises:
-            SourceError: if one cannot.
-        """
-        for target in self.people.targets.values():
-            if target.column:
-                check_whole_people(target.column, self.columns[target.column].fractions)
+    @property
+    def _counted(self) -> list[str]:
+        """Columns of numbers of people."""
+        return [target.column for target in self.people.targets.values() if target.column]
 
     @property
     def _counts(self) -> dict[str, Any]:

@@ -32,11 +32,13 @@ _ROLES = {
     "fahrgaste|passagers|voyageurs|validations|vald|nb|nombre|cantidad|viajes|pasajeros|validaciones|taps|flow|"
     "patronage|usage|footfall|passeggeri|pasazerowie|人次|客流|客流量|人数|"
     "人數|人員|인원|승객",
-    "start": "start|started|begin|beginning|from|origin|orig|departure|depart|pickup|checkout|begintime|starttime|"
+    "start": "o|origine|origem|herkunft|quelle|"
+    "start|started|begin|beginning|from|origin|orig|departure|depart|pickup|checkout|begintime|starttime|"
     "debut|inicio|beginn|anfang|von|origen|rental start|soo|ausleihe|entleihung|abholung|"
     "retiro|대여|출발|起点|起點|出发|出發|"
     "进站|進站|入站",
-    "end": "end|ended|ending|to|dest|destination|arrival|arrive|dropoff|return|returned|endtime|stoptime|finish|fin|"
+    "end": "d|destinazione|ziel|"
+    "end|ended|ending|to|dest|destination|arrival|arrive|dropoff|return|returned|endtime|stoptime|finish|fin|"
     "ende|bis|destino|arrivee|until|ruckgabe|abgabe|arribo|반납|도착|终点|終點|到达|到達|出站",
     "finish": "end|ended|ending|until|fin|ende|bis|endtime|finish|hasta|结束|結束",
     "direction": "direction|dir|inout|status|way|richtung|sens|sentido|type|event|action|movement|flow|kind|"

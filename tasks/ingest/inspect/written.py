@@ -45,7 +45,7 @@ def choose_writing(columns: Sequence[Column], answers: Answers) -> Choice[dict[s
     keys, questions = _marks(list(many)) if not (answers.thousands or answers.decimal) else ({}, [])
     words = [text for text in many if not any(form.fullmatch(text) for form in (_GROUPED, _LAKHS, _FRACTION, _PLAIN))]
     uncounted = [text for text in words if text.lower() in _UNCOUNTED or _FEW.fullmatch(text)]
-    words += [*_nines(many), *_negatives(many)]
+    words += [*_nines(many), *(() if answers.negatives else _negatives(many))]
     strange = [text for text in words if text not in uncounted and text not in answers.missing]
     keys |= {"missing": sorted(uncounted)} if uncounted else {}
     questions += [_ask_words(strange, many)] if strange else []

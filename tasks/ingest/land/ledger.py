@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from tasks.errors import StoreError
 from tasks.ingest.context import IngestContext
 from tasks.ingest.land.entries import Entry, Input, Outcome, Position
+from tasks.ingest.limits import FEW
 from tasks.storage.parquet import decode_table
 from tasks.storage.store import Store
 
@@ -101,6 +102,11 @@ class SourceLedger:
         members = list(takewhile(lambda other: other.startswith(prefix), islice(keys, place, None)))
         return members + ([key] if key in self._rows else [])
 
+    def counted(self, digest: str) -> list[tuple[str, str]]:
+        """Keys and origins whose content had this digest at first and counts, with more than a few rows."""
+        columns = (self._columns[name] for name in ("digest", "key", "origin", "rows"))
+        return [(key, origin) for own, key, origin, rows in zip(*columns, strict=True) if own == digest and rows > FEW]
+
     def write(self, entries: Sequence[Entry]) -> None:
         """Add or replace entries, sorted by key."""
         if not entries:
@@ -180,6 +186,21 @@ class LedgerView:
     def below(self, key: str) -> list[str]:
         """Keys of the members of an archive that were ever ingested, and its own if it was ingested as a file."""
         return self.ledger.below(key)
+
+    def twin(self, key: str, digest: str, changed: Collection[str]) -> str | None:
+        """Origin of another key that counts with the very same content, if this key does not count with it itself.
+
+        Args:
+            key: of an input.
+            digest: of its content.
+            changed: keys that have another content by now.
+        """
+        own = self.ledger.get(key)
+        if own is not None and own.input.digest == digest and own.outcome.rows:
+            return None
+        return next(
+            (origin for other, origin in self.ledger.counted(digest) if other != key and other not in changed), None
+        )
 
     def cursor(self, key: str) -> str | None:
         """Where the last pull of this key ended."""

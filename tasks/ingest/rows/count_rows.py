@@ -241,7 +241,8 @@ def _read_targets(
     for target in (name for name in columns if name in file.network.targets):
         rows = asked.get(target)
         largest = LARGEST_READING if file.has_readings else None
-        read = read_counts(file.rows.column(columns[target][0]), file.config, rejections, rows, largest)
+        column = file.rows.column(columns[target][0])
+        read = read_counts(column, file.config, rejections, rows, largest, takes_back=file.takes_back)
         counts[target] = _target_counts(read, rows)
     blank = ~np.any([each.given for each in counts.values()], axis=0)
     withheld = [each.withheld for each in counts.values() if each.withheld is not None]

@@ -102,8 +102,8 @@ def _last_per_target(rows: CountRows, rejections: Rejections) -> Merged:
 def sum_of_each(rows: CountRows, rejections: Rejections, maximum: int) -> Merged:
     """One row per station, minute and part: the sum of all that give a count, known when the last of them is.
 
-    Sums above `maximum` are rejected with their rows. A sum of which a part is rejected is not known, see
-    `_whole_intervals`.
+    Sums above `maximum` and below zero are rejected with their rows. A sum of which a part is rejected is not known,
+    see `_whole_intervals`.
     """
     rows = _whole_intervals(rows, rejections)
     order, starts = _groups(rows, rejections, [rows.part, rows.minute, rows.station])
@@ -114,8 +114,10 @@ def sum_of_each(rows: CountRows, rejections: Rejections, maximum: int) -> Merged
         if len(starts)
     }
     absurd = np.any([total > min(maximum, LARGEST) for total in sums.values()], axis=0) if sums else starts == -1
-    if absurd.any():
+    below = np.any([total < 0 for total in sums.values()], axis=0) if sums else absurd
+    if absurd.any() or below.any():
         rejections.reject_rows(order[absurd[group]], "absurd")
+        rejections.reject_rows(order[(below & ~absurd)[group]], "negative_sum")
         return sum_of_each(rows, rejections, maximum)
     counts = {
         target: Counted(total.astype(np.int32), np.logical_or.reduceat(rows.counts[target].given[order], starts))

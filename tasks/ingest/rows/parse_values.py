@@ -83,6 +83,8 @@ def read_counts(
     rejections: Rejections,
     rows: npt.NDArray[np.bool_] | None = None,
     largest: int | None = None,
+    *,
+    takes_back: bool = False,
 ) -> CountValues:
     """Whole numbers of a column; rows are rejected whose number is not whole, negative or too large.
 
@@ -95,6 +97,7 @@ def read_counts(
         rejections: of the same rows.
         rows: those that are validated; None for all.
         largest: above it a number is absurd; None for the maximum of the source.
+        takes_back: whether numbers below zero are sound.
     """
     if largest is None and (plain := _plain_counts(column, config)) is not None:
         return CountValues(plain, np.broadcast_to(np.True_, len(plain)), None, None)
@@ -105,8 +108,8 @@ def read_counts(
     with np.errstate(invalid="ignore"):
         faults = (
             ("not_a_number", given & np.isnan(numbers)),
-            ("negative", given & (numbers < 0)),
-            ("absurd", given & (numbers > largest)),
+            ("negative", given & (numbers < 0) & (not takes_back)),
+            ("absurd", given & (np.abs(numbers) > largest)),
             ("not_whole", given & (numbers != np.floor(numbers))),
         )
     sound = given.copy()

@@ -56,6 +56,11 @@ class InputColumns:
         return isinstance(self.config, CountColumns) and self.config.gaps
 
     @property
+    def takes_back(self) -> bool:
+        """Whether counts below zero take back people of their sum."""
+        return isinstance(self.config, CountColumns) and self.config.negatives == "subtract"
+
+    @property
     def grid(self) -> int:
         """Minutes between the times that rows may have: an interval, or the next minute where they are readings."""
         return 1 if self.has_readings else self.network.interval_minutes

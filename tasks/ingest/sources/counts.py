@@ -35,7 +35,8 @@ class Counts:
         Raises:
             SourceError: if no file matches.
         """
-        return pull_files(self._config, self._network, pull, self._parse, in_pieces=self._may_be_cut)
+        adds_up = self._config.rows == "sum" and "part" not in self._config.columns
+        return pull_files(self._config, self._network, pull, self._parse, None, self._may_be_cut, adds_up)
 
     @property
     def _may_be_cut(self) -> bool:

@@ -151,6 +151,12 @@ class CountColumns(RowSource):
         description="Several rows of one station, interval and part add up, or the last one counts; without it the "
         "last one, and an input in which most say something else than the one before is rejected.",
     )
+    negatives: Literal["reject", "subtract"] = Field(
+        "reject",
+        exclude_if=lambda negatives: negatives == "reject",
+        description="Of rows that add up, whether counts below zero are rejected, or take back people of the same "
+        "interval; an interval that comes to less than nobody is rejected.",
+    )
     gaps: bool = Field(
         False,
         exclude_if=lambda gaps: not gaps,
@@ -199,6 +205,13 @@ class CountColumns(RowSource):
                     'counter_direction = "either" needs maximum: the most people that a device may count in an '
                     "interval, which tells a reset from a counter that runs down"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _sound_negatives(self) -> CountColumns:
+        if self.negatives == "subtract" and self.rows != "sum":
+            with about(f"source {self.name!r}"):
+                raise ConfigError('negatives = "subtract" is about rows that add up: add rows = "sum"')
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ import os
 import struct
 import tarfile
 import zipfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ def test_members_of_a_tar_are_files_of_their_own_however_it_is_packed(tmp_path: 
 @pytest.mark.parametrize("inner", ["zip", "tar.gz"])
 def test_archives_within_an_archive_are_read_member_by_member(tmp_path: Path, inner: str) -> None:
     bench = Bench.events(tmp_path)
-    pack = zipped if inner == "zip" else lambda **members: tarred("w:gz", **members)
+    pack: Any = zipped if inner == "zip" else partial(tarred, "w:gz")
     months = {f"{month}.{inner}": pack(a_csv=trip(month), b_csv=trip(month)) for month in ("may", "june")}
     put(bench, zipped(c_csv=trip("C"), notes_zip=zipped(a_md="x", b_md="y"), **months), 13)
     report = bench.ingest(LATER[0])

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.ingest_bench import at
+from support.ingest_bench import Bench, at
 from support.shapes_bench import Outcome, by_init
 
+from tasks.errors import ConfigError
 from tasks.ingest.inspect.answers import Answers
 from tasks.ingest.inspect.sums_of_others import find_sums
 
@@ -207,17 +208,65 @@ def test_numbers_beside_the_counts_are_no_parts_of_them(tmp_path: Path) -> None:
     assert sum(counts["entries"] or 0 for counts in outcome.landed.minutes.values()) == told
 
 
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("time,station_id,num_bikes_available\n" + rows(lambda t, n: f"{t},A,{n}"), 'kind = "gbfs"'),
-        (HEAD + rows(lambda t, n: f"{t},A,{n}\n{t},A,{-1 if n > 50 else 2}"), "corrected counts"),
-    ],
-)
-def test_stocks_and_corrections_are_rejected_by_name(tmp_path: Path, text: str, why: str) -> None:
+def test_stocks_are_rejected_by_name(tmp_path: Path) -> None:
+    text = "time,station_id,num_bikes_available\n" + rows(lambda t, n: f"{t},A,{n}")
     outcome = read(tmp_path, text, Answers(timezone="UTC", rows="sum"))
     assert outcome.kind == "rejected"
-    assert why in outcome.why
+    assert 'kind = "gbfs"' in outcome.why
+
+
+def test_parts_of_sums_below_zero_are_asked_about_and_taken_back_or_rejected(tmp_path: Path) -> None:
+    times_, lines = times(timedelta(minutes=15), 40), [HEAD.strip()]
+    for place, time in enumerate(times_):
+        lines += [f"{time},A,{place * 7 % 23 + 5}", f"{time},A,{-3 * (place % 4 == 3) - 40 * (place == 7)}"]
+    text = "\n".join(lines) + "\n"
+    asked = read(tmp_path, text, Answers(timezone="UTC", rows="sum"))
+    assert asked.kind == "asked"
+    assert "--negatives subtract" in asked.why
+    whole = {time: place * 7 % 23 + 5 - 3 * (place % 4 == 3) for place, time in enumerate(times_) if place != 7}
+    outcome = read(tmp_path, text, Answers(timezone="UTC", rows="sum", negatives="subtract"))
+    assert outcome.landed is not None, outcome.why
+    assert {time: counts["entries"] for (_, time), counts in outcome.landed.minutes.items()} == whole
+    assert outcome.landed.report.reasons == {"negative_sum": 2}
+    rejected = read(tmp_path, text, Answers(timezone="UTC", rows="sum", negatives="reject"))
+    assert rejected.landed is not None, rejected.why
+    kept = {time: counts["entries"] for (_, time), counts in rejected.landed.minutes.items()}
+    assert kept == {time: place * 7 % 23 + 5 for place, time in enumerate(times_) if place % 4 != 3}
+
+
+def test_reversals_alone_in_a_file_leave_their_interval_unknown(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, rows="sum", negatives="subtract")
+    head = "station_id,minute_utc,entries\n"
+    bench.put("a.csv", f"{head}A,2024-05-10T10:00Z,5\nA,2024-05-10T10:01Z,6\nA,2024-05-10T10:01Z,-6\n")
+    bench.put("b.csv", f"{head}A,2024-05-10T10:00Z,-2\nB,2024-05-10T10:00Z,3\n")
+    report = bench.ingest()
+    assert report.reasons == {"negative_sum": 1}
+    truth = {key: counts[0] for key, counts in bench.truth().items() if counts[0] is not None}
+    assert truth == {("A", at("2024-05-10T10:01")): 0, ("B", at("2024-05-10T10:00")): 3}
+
+
+def test_taking_back_people_needs_sums(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="about rows that add up"):
+        Bench.counts(tmp_path, negatives="subtract").ingest()
+
+
+@pytest.mark.parametrize(("zone", "finest"), [("Asia/Kolkata", 30), ("Asia/Kathmandu", 15)])
+def test_hours_of_clocks_that_are_no_whole_hours_from_utc_are_rejected_by_init_as_by_the_configuration(
+    tmp_path: Path, zone: str, finest: int
+) -> None:
+    hourly = HEAD + rows(lambda t, n: f"{t},A,{n}", timedelta(hours=1))
+    for answers in (Answers(timezone=zone), Answers(timezone=zone, interval=60)):
+        outcome = read(tmp_path, hourly, answers)
+        assert outcome.kind == "rejected"
+        assert f"export counts of {finest} minutes or less" in outcome.why
+    with pytest.raises(ConfigError, match=f"use {finest} or less"):
+        Bench.counts(tmp_path, {"timezone": zone, "interval_minutes": 60}).ingest()
+    finer = HEAD + rows(lambda t, n: f"{t},A,{n}", timedelta(minutes=finest))
+    landed = read(tmp_path, finer, Answers(timezone=zone)).landed
+    assert landed is not None
+    assert sum(counts["entries"] or 0 for counts in landed.minutes.values()) == sum(
+        int(line.rsplit(",", 1)[1]) for line in finer.splitlines()[1:]
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ class Events:
         Raises:
             SourceError: if no file matches.
         """
-        return pull_files(self._config, self._network, pull, self._parse, self._forget)
+        adds_up = self._config.id is None
+        return pull_files(self._config, self._network, pull, self._parse, self._forget, adds_up=adds_up)
 
     def _forget(self, file: SourceFile, pull: Pull) -> SourceBatch:
         """A batch that withdraws the statements of a file that is gone, and keys of files that get its events."""
