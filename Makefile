@@ -66,7 +66,8 @@ bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an enviro
 	$(BIN)/python benchmarks/forecast_start.py --stations 300,3000
 	$(BIN)/python benchmarks/live_minute.py
 	$(BIN)/python benchmarks/serve_load.py
-	$(BIN)/python benchmarks/schedule_cost.py --minutes 10
+	root=$$(mktemp -d) && $(BIN)/python benchmarks/schedule_cost.py --minutes 12 --root $$root \
+	  && $(BIN)/python benchmarks/simulated_days.py $$root && rm -r $$root
 	$(BIN)/python benchmarks/ingest.py
 	$(BIN)/python benchmarks/compaction.py
 	$(BIN)/python benchmarks/accuracy.py --sets chicago-total-october --retrain-every 7d $(if $(RIVAL),--rival-python $(RIVAL) --rivals lightgbm)

@@ -69,14 +69,15 @@ class RunRows:
 
 
 def read_runs(database: sqlite3.Connection, flow: str) -> list[RunRows]:
-    """Completed runs of a flow."""
+    """Completed runs of a flow, those that a person started only where there are no others: they have task runs."""
     found = database.execute(
-        "SELECT flow_run.id, expected_start_time FROM flow_run JOIN flow ON flow.id = flow_id "
+        "SELECT flow_run.id, expected_start_time, auto_scheduled FROM flow_run JOIN flow ON flow.id = flow_id "
         "WHERE flow.name = ? AND state_type = 'COMPLETED'",
         [flow],
     ).fetchall()
+    scheduled = any(by_itself for _, _, by_itself in found)
     runs = []
-    for run, due in found:
+    for run, due in [(run, due) for run, due, by_itself in found if by_itself or not scheduled]:
         ids, tables = {run}, dict[str, list[Row]]()
         for table, condition in TABLES.items():
             rows = database.execute(f"SELECT * FROM {table} WHERE {condition}", {"run": run}).fetchall()

@@ -118,7 +118,7 @@ def test_a_copy_of_a_run_has_ids_and_moments_of_its_own_and_all_else_as_it_was()
     for table in simulated_days.TABLES:
         database.execute(f"CREATE TABLE {table} (id, flow_run_id, task_run_id, event_id, resource_id, at, text)")
     database.execute("ALTER TABLE flow_run ADD COLUMN flow_id")
-    for column in ("expected_start_time", "state_type", "idempotency_key"):
+    for column in ("expected_start_time", "state_type", "idempotency_key", "auto_scheduled"):
         database.execute(f"ALTER TABLE flow_run ADD COLUMN {column}")
     database.execute("CREATE TABLE flow (id, name)")
     ids = [f"{number:08x}-0000-0000-0000-000000000000" for number in range(6)]
@@ -126,8 +126,9 @@ def test_a_copy_of_a_run_has_ids_and_moments_of_its_own_and_all_else_as_it_was()
     due = "2026-11-30 08:00:00.000000"
     key = f"scheduled {ids[5]} 2026"
     database.execute("INSERT INTO flow VALUES (?, 'ingest')", [flow])
-    row = [run, None, None, None, None, due, f"state {state}", flow, due, "COMPLETED", key]
-    database.execute(f"INSERT INTO flow_run VALUES ({', '.join('?' * 11)})", row)
+    row = [run, None, None, None, None, due, f"state {state}", flow, due, "COMPLETED", key, 1]
+    by_hand = [ids[0][::-1], *row[1:-1], 0]
+    database.executemany(f"INSERT INTO flow_run VALUES ({', '.join('?' * 12)})", [by_hand, row])
     others = {
         "flow_run_state": (state, run, None, None, None, "2026-11-30 08:00:01.500000", "done"),
         "task_run": (task, run, None, None, None, due, "a task"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 import sys
 from collections.abc import Mapping
@@ -177,6 +178,7 @@ class WarmRunner(Runner):
         Prefect's own starts a shutdown here that nothing waits for, and writes a warning that says so.
         """
         self._logger.info("asked to end")
+        logging.getLogger("asyncio").disabled = True  # it would write a trace for each connection that is cut off
         sys.exit(0)
 
     def _name_of(self, deployment: UUID | None) -> str | None:
