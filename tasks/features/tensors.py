@@ -267,4 +267,6 @@ class MinuteFeatures:
 def _hours(counts: Float, expected: Float, first: Int, width: int) -> Float:
     """Sums of counts and of expectation over the steps that have both; see `profile.hourly` for the rest."""
     both = ~(np.isnan(counts) | np.isnan(expected))
-    return np.stack([hourly(np.where(both, x, np.float32(0)), first, width) for x in (counts, expected)])
+    if not both.all():
+        counts, expected = (np.where(both, x, np.float32(0)) for x in (counts, expected))
+    return np.stack([hourly(x, first, width) for x in (counts, expected)])

@@ -142,19 +142,23 @@ class _Days:
 
     @classmethod
     def of(cls, tensors: Tensors, size: int, settings: InputSettings) -> _Days:
-        steps = tensors.recent.shape[-1]
-        counts = np.full((len(tensors.lags) + 1, *tensors.lags.shape[1:]), np.nan, np.float32)
-        counts[:-1] = tensors.lags[::-1]
-        counts[-1, ..., :steps] = tensors.recent
-        seen = ~(np.isnan(counts) | np.isnan(tensors.profile))
-        counts[~seen] = 0
-        expected = np.where(seen, tensors.profile, np.float32(0))
-        share = bin_sums(seen.astype(np.float32), size).mean(axis=1) / np.float32(size)
-        window = max(settings.level_minutes // (size * tensors.interval), 1)
-        people = bin_sums(counts, size)
-        recent = people.shape[-1] - tensors.horizon // size
-        window = min(window, recent)
-        return cls(share, people, bin_sums(expected, size), recent, window, settings.level_prior, tensors.parts)
+        known, bins = ~np.isnan(tensors.profile), tensors.profile.shape[-1] // size
+        usual = np.where(known, tensors.profile, np.float32(0))
+        usual_bins = bin_sums(usual, size)
+        days = (*tensors.lags[::-1], _whole_day(tensors))
+        people = np.empty((len(days), *tensors.profile.shape[:-1], bins), np.float32)
+        expected, share = np.empty_like(people), np.empty((len(days), *people.shape[2:]), np.float32)
+        for day, counts in enumerate(days):
+            seen = known & ~np.isnan(counts)
+            if seen.all():
+                people[day], expected[day], share[day] = bin_sums(counts, size), usual_bins, 1
+                continue
+            people[day] = bin_sums(np.where(seen, counts, np.float32(0)), size)
+            expected[day] = bin_sums(np.where(seen, usual, np.float32(0)), size)
+            share[day] = bin_sums(seen.view(np.uint8), size).astype(np.float32).mean(axis=0) / np.float32(size)
+        recent = bins - tensors.horizon // size
+        window = min(max(settings.level_minutes // (size * tensors.interval), 1), recent)
+        return cls(share, people, expected, recent, window, settings.level_prior, tensors.parts)
 
     def network(self) -> tuple[Float, Float]:
         """People and expectation of all stations together, [D, C, O, 1, B]."""
@@ -191,6 +195,13 @@ class _Days:
             out[..., start : start + width] = part.reshape(origins, part.shape[1], days, width)
             start += width
         return np.clip(out, -CLIP, CLIP, out=out)
+
+
+def _whole_day(tensors: Tensors) -> Float:
+    """The present day like the earlier ones, [C, O, S, R+H]: its hour ahead is NaN."""
+    day = np.full_like(tensors.profile, np.nan)
+    day[..., : tensors.recent.shape[-1]] = tensors.recent
+    return day
 
 
 def _log_ratio(people: Float, expected: Float, prior: float) -> Float:
