@@ -25,6 +25,8 @@ HEADINGS = {
 SHARES = ("wape", "bias", "peak_wape", "coverage_50", "coverage_80", "coverage_90", "peak_precision", "peak_recall",
           "skill", "headroom_taken")  # fmt: skip
 PER_MINUTE = ("poisson_deviance", "crps")
+MOST_COLUMNS = 6
+"""Of names in a table."""
 MEANINGS = (
     (("rmse_hour", "mae_hour"), "RMSE/h, MAE/h: error of a station's hour, in people."),
     (("wape", "bias"), "WAPE, bias: shares of the people counted."),
@@ -52,16 +54,22 @@ def legend(*tables: Mapping[str, Mapping[str, float]]) -> MarkdownOnly:
 
 
 def figures_table(names: str, figures: Mapping[str, Mapping[str, float]], title: str = "") -> Table:
-    """A table of error figures, one row per name, without the figures that no name has.
+    """A table of error figures, without those that no name has.
+
+    The few names are columns, so that the table fits a page and a terminal; more than `MOST_COLUMNS` are rows.
 
     Args:
-        names: heading of the first column.
+        names: what the names are.
         figures: name -> figure -> value, as `tasks.metrics.figures` returns them.
         title: above the table.
     """
     shown = [name for name in HEADINGS if any(name in of for of in figures.values())]
     rows = [[label, *(_format(name, of.get(name)) for name in shown)] for label, of in figures.items()]
-    return Table([names, *(HEADINGS[name] for name in shown)], rows, title=title)
+    columns = [names, *(HEADINGS[name] for name in shown)]
+    if len(rows) > MOST_COLUMNS:
+        return Table(columns, rows, title=title)
+    head, *turned = zip(columns, *rows, strict=True)
+    return Table(head, turned, title=title)
 
 
 def _format(name: str, value: float | None) -> str:
