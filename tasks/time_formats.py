@@ -134,6 +134,7 @@ DATES = (
     *(f"{a}{sep}{b}{sep}{year}" for sep, year in product("/.-", ("%Y", "%y")) for a, b in (("%d", "%m"), ("%m", "%d"))),
     *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
     *("%d%b%Y", "%d%b%y"),
+    *("%Y. %m. %d.", "%Y.%m.%d."),
     *("%Y\u5e74%m\u6708%d\u65e5", "%Y\ub144 %m\uc6d4 %d\uc77c"),
     *("%G-W%V-%u", "%GW%V%u"),
     *("%d %b %Y", "%d. %b %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%b %d %Y", "%a %d %b %Y", "%A, %d %B %Y"),

@@ -26,11 +26,11 @@ _WEEKDAYS = (
     "mi[e\u00e9]rcoles|jueves|viernes|s[a\u00e1]bado|domingo|[\u6708\u706b\u6c34\u6728\u91d1\u571f\u65e5](\u66dc\u65e5)?"
 )
 _DAY_TYPES = (
-    "(weekday|workday|weekend|holiday|working day|laboral|laborable|festivo)s?|"
+    "(weekday|school ?day|workday|weekend|holiday|working day|laboral|laborable|festivo)s?|"
     "werktag|feiertag|wochenende|jours? ouvrables?|mtt|mtf"
 )
 _KIND_OF_DAY = re.compile(
-    rf"({_WEEKDAYS}|{_DAY_TYPES})(\s*[/+&-]\s*({_WEEKDAYS}|{_DAY_TYPES}))*|{_YEAR}[-/]?{_MONTH}", re.IGNORECASE
+    rf"(({_WEEKDAYS})s?|{_DAY_TYPES})(\s*[/+&-]\s*(({_WEEKDAYS})s?|{_DAY_TYPES}))*|{_YEAR}[-/]?{_MONTH}", re.IGNORECASE
 )
 _OTHER_DAY = re.compile(
     rf"{_YEAR}-?W\d{{2}}(-?[1-7])?|{_YEAR}-?[0-3]\d\d|(\u4ee4\u548c|\u5e73\u6210|\u662d\u548c|[RHS])\s*\d{{1,2}}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 
 from tasks.arrays import Int
 from tasks.errors import SourceError
-from tasks.ingest.inspect.answers import Choice, Question
+from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Table
 from tasks.ingest.rows.parse_times import Times
@@ -24,7 +23,7 @@ _FEWEST_SHARED, _SHARED = 10, 0.02
 """Rows, and their share, that files hold in common by more than chance."""
 _FEWEST_STATIONS, _NEIGHBOURS = 4, 2
 """Stations of a line, and those that one of them stands beside."""
-_BELOW_ZERO = re.compile(r"-\d+(\.0+)?")
+_MINUTE = 60
 _FEWEST_COPIES, _BY_CHANCE = 10, 3
 """Rows that are there again, and how many times as many as follow another within a second or minute by chance."""
 
@@ -186,6 +185,11 @@ def check_periods(start: Times, end: Times, interval: int) -> None:
     if not len(lengths):
         return
     usual = int(np.median(lengths))
+    if longer := int((lengths >= 2 * usual).sum() if usual > _MINUTE else 0):
+        raise SourceError(
+            f"{longer:,} rows count {int(lengths.max()) // 60:,} minutes and the others {usual // 60:,}: those hold "
+            "people of several of these, who would count twice: leave them out of the export"
+        )
     if usual > interval * 60:
         raise SourceError(
             f"rows count {usual // 60:,} minutes and begin every {interval}: they overlap, and would count people "
@@ -217,31 +221,6 @@ def ask_copies(copies: int) -> Question:
     """What to ask of events of which so many are there again."""
     text = f"{copies:,} rows are the same as another one in every column: is each of them a person?"
     return Question("--rows", text, [("sum", "each is a person"), ("last", "equal rows count once")])
-
-
-def check_parts(columns: Sequence[Column], negatives: str | None) -> Choice[dict[str, str]]:
-    """Key of the parts of a sum that are below zero, or what to ask about them.
-
-    Args:
-        columns: of the parts.
-        negatives: what was answered.
-
-    Raises:
-        SourceError: if some are no whole numbers, as a sum without one of its parts is too small.
-    """
-    for column in columns:
-        if odd := [text for text in column.fractions if not _BELOW_ZERO.fullmatch(text)]:
-            raise SourceError(
-                f"column {column.name!r} has rows that add up, and some are no whole numbers ({odd[0][:20]!r}): their "
-                "sums would be too small: export whole people"
-            )
-    below = [(column, text) for column in columns for text in column.fractions]
-    if not below or negatives:
-        return Choice({"negatives": "subtract"} if below and negatives == "subtract" else {})
-    column, text = below[0]
-    ask = f"Column {column.name!r} has parts of sums below zero ({text}): do they take back people of their interval?"
-    ways = ("--negatives subtract", "yes, as refunds do"), ("--negatives reject", "no, and their intervals are blank")
-    return Choice({}, [Question("--negatives", ask, ways)])
 
 
 def check_sections(start: Int, end: Int) -> None:

@@ -23,6 +23,8 @@ _LATEST = 28
 _LENGTHS = (60, 30, 20, 15, 10, 5)
 """Minutes of the slots into which days are cut."""
 _FEWEST_SLOTS = 8
+_MANY = 100
+"""Different times of a day that show minutes of 60 and more as HHMMSS, so that they are no such."""
 _OFF_MINUTE = 0.25
 """Minutes by which a fraction that was rounded may miss the minute that it means."""
 
@@ -63,6 +65,9 @@ def _find_fractions(values: Sequence[str]) -> tuple[str, ...]:
     if numbers.max() > _LATEST or not _on_minutes(numbers * 60):
         return ()
     sixty = any((each[2] or "0")[:2].ljust(2, "0") >= "60" or len(each[2] or "") > 2 for each in found if each)
+    padded = all(each and re.fullmatch(r"\d\d", each[1]) and re.fullmatch(r"\d\d", each[2] or "") for each in found)
+    if padded and not sixty and any(value.startswith("0") for value in values):
+        return ("%H.%M",)  # no fraction has a zero in front of its hour
     return (HOUR_OF_DAY,) if sixty else (HOUR_OF_DAY, "%H.%M")
 
 
@@ -88,7 +93,7 @@ def _find_clocks(numbers: Int, *, padded: bool) -> tuple[str, ...]:
         if grouped:
             hours = len(np.unique(numbers // (10_000 if long else 100)))
             return (digits,) if sure or hours >= _FEWEST_HOURS else (digits, word)
-        return (word,) if not long or (numbers % 60 == 0).all() else ()
+        return (word,) if not long or (numbers % 60 == 0).all() or len(numbers) >= _MANY else ()
     return ()
 
 

@@ -19,7 +19,6 @@ from tasks.ingest.inspect.doubts import (
     check_day_sums,
     check_hours,
     check_months,
-    check_parts,
     check_periods,
     check_repeats,
     check_sections,
@@ -28,6 +27,7 @@ from tasks.ingest.inspect.doubts import (
     count_copies,
 )
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
+from tasks.ingest.inspect.negatives import check_below_zero, check_parts
 from tasks.ingest.inspect.people import People, Target, which_count
 from tasks.ingest.inspect.places import Where, find_alike
 from tasks.ingest.inspect.profile import Column
@@ -169,6 +169,8 @@ class Understood:
                 source |= parts.value or {}
                 check_repeats(self.table, self.columns.values())
                 check_copies(self.columns.values(), self._counted)
+        else:
+            check_below_zero([self.columns[name] for name in self._counted])
         questions = [*interval.questions, *moment.questions, *rows.questions, *parts.questions]
         notes = {**interval.notes, **moment.notes, **rows.notes}
         if not self.when.start.offset:

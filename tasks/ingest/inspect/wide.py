@@ -28,7 +28,7 @@ VALUE = "people"
 _FEWEST, _FEWEST_HOURS, _HOURS_OF_DAY = 3, 12, 24
 _MOST_SHOWN = 6
 _CLOCKS = ("%H:%M", "%H:%M:%S", "%H.%M", "%Hh%M", "%H%M", "%I:%M %p", "%I:%M%p", "%I %p", "%I%p", "%I:%M:%S %p")
-_HOURS = ("%H", "%Hh", "%H h", "%H Uhr")
+_HOURS = ("%H", "%Hh", "%H h", "%H Uhr", "%H시", "%H時", "%H时", "%H点")
 _RANGES = ("", "-*", " - *", "–*", " – *", " to *", "_*")
 _DATES = (
     *("%y-%m-%d", "%y/%m/%d", "%y.%m.%d"),
@@ -70,6 +70,7 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
     if days := weekday_columns(numbers):
         rest = [name for name in table.names if name not in days]
         return Choice(_turn(table, f"{{{WEEKDAY_COLUMN}}}", rest), (), {"a row per": f"day: {_quote_names(days)}"})
+    _check_days_of_month(numbers)
     if slots := _slot_columns(numbers):
         pattern, named = slots
         stay = [name for name in table.names if name not in named and fitting_columns([name], pattern)]
@@ -82,11 +83,26 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
         notes = {"a row per": f"column {found[0].pattern}: {_quote_names(found[0].columns)}"}
         return Choice(_turn(table, found[0].pattern), (), notes)
     counts = [name for name in numbers if columns[name].texts and not columns[name].time_formats]
-    if (directed := directed_stations(counts)) is not None:
+    placed = any(hints_at(name, "station") for name in table.names if name not in counts)
+    if not placed and (directed := directed_stations(counts)) is not None:
         return Choice(_turn(table, directed), (), {"a row per": f"column {directed}: {_quote_names(counts)}"})
     if matrix := find_matrix(columns, counts):
         return _turn_matrix(table, columns[matrix.rows], matrix)
     return _by_station(table, columns, numbers)
+
+
+def _check_days_of_month(numbers: Sequence[str]) -> None:
+    """Whether columns are not numbered as the days of a month, which no column names.
+
+    Raises:
+        SourceError: if they are.
+    """
+    days = [name for name in numbers if name.isdecimal()]
+    if [*map(int, days)] in ([*range(1, last + 1)] for last in (28, 29, 30, 31)):
+        raise SourceError(
+            f"columns {_quote_names(days)} are numbered as the days of a month, and no name of theirs says of which: "
+            "call them by their dates, such as 2024-05-01"
+        )
 
 
 def _holds_numbers(column: Column) -> bool:

@@ -7,23 +7,27 @@ import unicodedata
 from functools import cache
 
 _ROLES = {
-    "station": "station|stations|stn|stop|stops|standort|haltestelle|bahnhof|gare|arret|estacion|estacao|parada|"
+    "station": "vertrekhalte|aankomsthalte|vertrekstation|aankomststation|σταθμος|σταθμου|στασεις|σταση|"
+    "station|stations|stn|stop|stops|standort|haltestelle|bahnhof|gare|arret|estacion|estacao|parada|"
     "stazione|fermata|kiosk|dock|terminal|halte|zastavka|stanice|megallo|allomas|stacja|halt|durak|istasyon|stasiun|stasjon|asema|pysakki|"
     "hallplats|สถานี|ایستگاه|"
     "przystanek|station complex|stationid|stopid|车站|"
     "車站|站点|站點|站名|站|駅|駅名|場站|역|역명|станция|станции|остановка|תחנה|תחנות|المحطة|محطة",
-    "place": "site|zone|location|lieu|ort|gate|gates|counter|sensor|detector|zahlstelle|punkt|point|unit|platform|"
+    "place": "port|pier|wharf|quay|harbour|harbor|hafen|landing|jetty|"
+    "site|zone|location|lieu|ort|gate|gates|counter|sensor|detector|zahlstelle|punkt|point|unit|platform|"
     "entrance|place",
     "id": "id|ids|code|number|nr|no|num|nlc|uic|ref|refa|key|fk|kennung|stationid|stopid|编号|編號|번호",
     "event id": "rideid|tripid|transactionid|eventid|tapid|rentalid|hireid|journeyid|rentalnumber|tripnumber|uuid|guid",
     "name": "name|nom|libelle|bezeichnung|nombre|label|title|description|desc|名称|名稱",
     "coordinate": "lat|lon|lng|long|latitude|longitude|coord|coordinate|x|y|ost|nord|easting|northing|geom|wkt|"
     "georeference",
-    "entry": "nastup|nastupy|felszallo|felszallok|wsiadajacy|binis|pastigande|pastigende|nousijat|naik|"
+    "entry": "επιβιβασεις|επιβιβαση|εισοδοι|εισοδος|εισοδους|embarked|embarking|embarkation|embarkations|embarques|"
+    "nastup|nastupy|felszallo|felszallok|wsiadajacy|binis|pastigande|pastigende|nousijat|naik|"
     "entries|entry|entered|enter|in|ins|boarding|boardings|boarded|board|on|ons|einstieg|einstiege|einsteiger|"
     "ein|montees|montants|montant|entree|entrees|entradas|entrada|subidas|suben|ingressi|entrate|进站|進站|入站|"
     "进|進|乗車|入場|승차|вход|вошло|посадка|входы|כניסות|כניסה|עליות|الدخول|دخول|الصعود",
-    "exit": "vystup|vystupy|leszallo|leszallok|wysiadajacy|inis|avstigande|avstigende|poistujat|turun|"
+    "exit": "αποβιβασεις|αποβιβαση|εξοδοι|εξοδος|εξοδους|disembarked|disembarking|disembarkation|disembarkations|"
+    "desembarques|vystup|vystupy|leszallo|leszallok|wysiadajacy|inis|avstigande|avstigende|poistujat|turun|"
     "exits|exit|exited|out|outs|"
     "alighting|alightings|alighted|alight|off|offs|ausstieg|ausstiege|aussteiger|aus|"
     "descentes|descendants|descendant|sortie|sorties|salidas|salida|saidas|bajadas|bajan|uscite|出站|出|降車|出場|하차|"
@@ -31,13 +35,15 @@ _ROLES = {
     "count": "count|counts|riders|rider|ridership|passengers|passenger|pax|people|persons|volume|trips|total|anzahl|"
     "fahrgaste|passagers|voyageurs|validations|vald|nb|nombre|cantidad|viajes|pasajeros|validaciones|taps|flow|"
     "patronage|usage|footfall|passeggeri|pasazerowie|人次|客流|客流量|人数|"
-    "人數|人員|인원|승객",
-    "start": "o|origine|origem|herkunft|quelle|"
+    "人數|人員|인원|승객|επιβατες",
+    "start": "vertrek|vertrektijd|vertrekhalte|vertrekstation|wynajmu|wypozyczenia|"
+    "o|origine|origem|herkunft|quelle|"
     "start|started|begin|beginning|from|origin|orig|departure|depart|pickup|checkout|begintime|starttime|"
     "debut|inicio|beginn|anfang|von|origen|rental start|soo|ausleihe|entleihung|abholung|"
     "retiro|대여|출발|起点|起點|出发|出發|"
     "进站|進站|入站",
-    "end": "d|destinazione|ziel|"
+    "end": "aankomst|aankomsttijd|aankomsthalte|aankomststation|zwrotu|zwrot|"
+    "d|destinazione|ziel|"
     "end|ended|ending|to|dest|destination|arrival|arrive|dropoff|return|returned|endtime|stoptime|finish|fin|"
     "ende|bis|destino|arrivee|until|ruckgabe|abgabe|arribo|반납|도착|终点|終點|到达|到達|出站",
     "finish": "end|ended|ending|until|fin|ende|bis|endtime|finish|hasta|结束|結束",
@@ -46,7 +52,8 @@ _ROLES = {
     "way": "direction|dir|inout|way|richtung|sens|sentido|movement|verso|direzione|方向|进出|進出",
     "way value": "inbound|outbound|ingress|egress|arrival|arrivals|departure|departures|arrive|depart|arrived|departed|"
     "north|south|east|west|n|s|northbound|southbound|eastbound|westbound|up|down",
-    "no count": "avg|average|mean|median|percent|percentage|pct|rate|ratio|std|stdev|stddev|variance|moyenne|mittel|"
+    "no count": "net|netto|saldo|delta|change|difference|diff|balance|variation|veranderung|"
+    "avg|average|mean|median|percent|percentage|pct|rate|ratio|std|stdev|stddev|variance|moyenne|mittel|"
     "mittelwert|durchschnitt|promedio|media|cumulative|cum|ytd|forecast|predicted|prediction|prognose|estimate|"
     "estimated|expected|capacity|available|availability|load|occupancy|auslastung|stock|level|present|inside|onboard|"
     "aboard|queue|waiting|max|min|maximum|minimum|peak|baseline|budget|previous|last year|share|"
@@ -71,9 +78,11 @@ _ROLES = {
     "tous|ensemble|total general|todos|totale|toutes|network|netz|gesamtnetz|reseau|totaal|totalt|i alt|"
     "razem|suma|yhteensa|celkem|osszesen|toplam|jumlah|tong cong|итого|всего|المجموع|סה כ|รวม|合计|合計|总计|總計|"
     "总和|全部|계|합계|計",
-    "outcome": "status|result|valid|accepted|outcome|approved|verdict|ergebnis|resultado|resultat|etat|estado|gultig|"
+    "outcome": "response|responsecode|returncode|errorcode|error|reject|denied|"
+    "status|result|valid|accepted|outcome|approved|verdict|ergebnis|resultado|resultat|etat|estado|gultig|"
     "test",
-    "verdict": "status|result|valid|accepted|outcome|approved|action|event",
+    "verdict": "response|responsecode|returncode|errorcode|error|reject|denied|"
+    "status|result|valid|accepted|outcome|approved|action|event",
     "known at": "updated|modified|created|received|available|published|inserted|loaded|reported|fetched|imported",
     "device": "device|scp|unit|gate|reader|validator|turnstile|serial|machine|devid|deviceid|channel|lane|ca",
     "other number": "id|ids|bike|vehicle|user|card|customer|device|duration|tripduration|dur|mins|minutes|seconds|age|"
@@ -86,7 +95,8 @@ _ROLES = {
     "时间|時間|日期|日付|時刻|время|дата|שעה|תאריך|الوقت|التاريخ",
     "hour": "час|время|שעה|الساعة|الوقت|"
     "hour|hr|hh|time|uhr|stunde|heure|hora|ora|saat|godzina|hodina|ora|小時|小时|시|时|時|时段|時段|시간",
-    "time of day": "time|hour|hhmm|hhmmss|tod|uhrzeit|uhr|zeit|stunde|heure|hora|hora minuto|horario|orario|ora|minute|"
+    "time of day": "kello|klo|tid|klokkeslett|klockslag|idopont|ido|czas|godzina|cas|ωρα|"
+    "time|hour|hhmm|hhmmss|tod|uhrzeit|uhr|zeit|stunde|heure|hora|hora minuto|horario|orario|ora|minute|"
     "minutes|min|second|seconds|sec|secs|start|begin|from|interval|slot|timeslot|period|clock|quarter|qtr|viertelstunde|intervall|tranche|"
     "franja|tramo|faixa|fascia|block|bin|时间|時間|时段|時段",
     "part of hour": "minute|minutes|min|mins|minuto|quarter|qtr|qhr|half|viertelstunde|quart|cuarto|fraction|slot|分",

@@ -1,0 +1,55 @@
+"""Counts below zero: parts that take people back, or differences that are no people."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from tasks.errors import SourceError
+from tasks.ingest.inspect.answers import Choice, Question
+from tasks.ingest.inspect.profile import Column
+
+_FEW_BELOW = 0.01
+"""Share of rows below zero up to which they are rejected one by one."""
+_BELOW_ZERO = re.compile(r"-\d+(\.0+)?")
+
+
+def check_parts(columns: Sequence[Column], negatives: str | None) -> Choice[dict[str, str]]:
+    """Key of the parts of a sum that are below zero, or what to ask about them.
+
+    Args:
+        columns: of the parts.
+        negatives: what was answered.
+
+    Raises:
+        SourceError: if some are no whole numbers, as a sum without one of its parts is too small.
+    """
+    for column in columns:
+        if odd := [text for text in column.fractions if not _BELOW_ZERO.fullmatch(text)]:
+            raise SourceError(
+                f"column {column.name!r} has rows that add up, and some are no whole numbers ({odd[0][:20]!r}): their "
+                "sums would be too small: export whole people"
+            )
+    below = [(column, text) for column in columns for text in column.fractions]
+    if not below or negatives:
+        return Choice({"negatives": "subtract"} if below and negatives == "subtract" else {})
+    column, text = below[0]
+    ask = f"Column {column.name!r} has parts of sums below zero ({text}): do they take back people of their interval?"
+    ways = ("--negatives subtract", "yes, as refunds do"), ("--negatives reject", "no, and their intervals are blank")
+    return Choice({}, [Question("--negatives", ask, ways)])
+
+
+def check_below_zero(columns: Sequence[Column]) -> None:
+    """Whether counts that do not add up are people: many below zero are differences, or a net of both directions.
+
+    Raises:
+        SourceError: if they are not.
+    """
+    for column in columns:
+        below = sum(many for text, many in column.frequencies if _BELOW_ZERO.fullmatch(text))
+        kinds = sum(bool(_BELOW_ZERO.fullmatch(text)) for text in column.texts)
+        if kinds > 1 and below > _FEW_BELOW * len(column.codes):
+            raise SourceError(
+                f"column {column.name!r} is below zero in {below:,} rows: it holds differences, and no people: name "
+                "the column of people, --count COLUMN, or export entries and exits apart"
+            )
