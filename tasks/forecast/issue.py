@@ -29,6 +29,7 @@ from tasks.settings.guard import GuardSettings
 from tasks.settings.tree import Network
 from tasks.tables import schemas
 from tasks.tables.forecasts import Factors, forecast_table
+from tasks.total import open_stations
 
 BUSIEST = 5
 
@@ -117,7 +118,8 @@ def _override(
     if not touching:
         return answer, factors, []
     scaling = override_factors(touching, tensors.stations, tensors.targets, minutes)
-    prediction, scaling = scale(answer.prediction, scaling, tensors.total is not None)
+    among = None if tensors.total is None else open_stations(tensors)
+    prediction, scaling = scale(answer.prediction, scaling, among)
     own = np.where(np.isnan(factors.override), np.float32(np.nan), scaling)
     return replace(answer, prediction=prediction), replace(factors, override=own), describe(touching)
 
@@ -135,6 +137,7 @@ def summarise(
     origin = tensors.origins[0]
     minutes = np.timedelta64(tensors.horizon * tensors.interval, "m")
     people = answer.prediction.mean[:, 0, tensors.parts].sum(axis=-1, dtype=np.float64)
+    own = people if tensors.total is None else answer.prediction.mean[:, 0, -1:].sum(axis=-1, dtype=np.float64)
     busiest = np.argsort(-people.sum(axis=0), kind="stable")[:BUSIEST]
     return {
         "network": network.name,
@@ -151,7 +154,7 @@ def summarise(
         "falls": [{"rung": f.rung, "reason": f.reason, "detail": f.detail} for f in answer.rejected],
         "stations": people.shape[1],
         **({"total": tensors.total} if tensors.total is not None else {}),
-        "totals": {t: round(float(n), 1) for t, n in zip(tensors.targets, people.sum(axis=1), strict=True)},
+        "totals": {t: round(float(n), 1) for t, n in zip(tensors.targets, own.sum(axis=1), strict=True)},
         "busiest": [
             {
                 "station_id": str(tensors.stations[s]),

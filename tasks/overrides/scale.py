@@ -11,7 +11,7 @@ import numpy as np
 from tasks.arrays import Float, Minutes
 from tasks.contracts import Prediction
 from tasks.overrides.entry import LEAST_FACTOR, MOST_FACTOR, Override
-from tasks.total import scale_quantiles
+from tasks.total import Bools, scale_quantiles
 
 FEW = 1e-6
 """People per interval of which no share is taken."""
@@ -30,19 +30,19 @@ def override_factors(
     return np.clip(factors, np.float32(LEAST_FACTOR), np.float32(MOST_FACTOR))
 
 
-def scale(prediction: Prediction, factors: Float, total: bool = False) -> tuple[Prediction, Float]:
+def scale(prediction: Prediction, factors: Float, among: Bools | None = None) -> tuple[Prediction, Float]:
     """The prediction scaled, and the factors, [C, 1, S, H], with those of the network's total.
 
-    Quantiles scale with their means: whole numbers stay whole. The total is what its stations add up to.
+    Quantiles scale with their means: whole numbers stay whole. The total is what its open stations add up to.
 
     Args:
         prediction: of one origin, mean [C, 1, S, H].
         factors: float32 [C, S, H].
-        total: whether the last station is the sum of all others.
+        among: stations that make up the total, which is then the last one, see `open_stations`; None without a total.
     """
     factors = factors[:, None].copy()
-    if total:
-        below = prediction.mean[:, :, :-1].astype(np.float64)
+    if among is not None:
+        below = np.where(among[..., None], prediction.mean[:, :, :-1], 0).astype(np.float64)
         before, after = below.sum(axis=2), (below * factors[:, :, :-1]).sum(axis=2)
         factors[:, :, -1] = np.divide(after, before, out=np.ones_like(before), where=before > FEW)
     changed = replace(

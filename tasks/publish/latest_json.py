@@ -113,7 +113,7 @@ def latest_document(
     """The document of one issue; numbers in people per interval, rounded to three decimals.
 
     Args:
-        publication: where its summary names a `total`, the rows of that are the quantiles of `totals`.
+        publication: where its summary names a `total`, its rows are `totals`: without closed stations.
         levels: what the levels compare with, and their names.
         stations: names and places, of which those of the stations that are forecast are carried.
         most_stations: above it only `FEW_QUANTILES` are carried, and no sentences.
@@ -133,8 +133,7 @@ def latest_document(
         raise StoreError("latest.json stays as it is: a forecast is not a number, which JSON cannot hold")
     parts = [s for s, name in enumerate(names) if name != summary.get("total")]
     own = [s for s in range(len(names)) if s not in parts]
-    totals = {name: value[own[0]] for name, value in values.items()} if own else {}
-    totals["mean"] = values["mean"][parts].sum(axis=0)
+    totals = {k: value[own[0]] for k, value in values.items()} if own else {"mean": values["mean"].sum(axis=0)}
     rounded = {name: _round(value) for name, value in values.items()}  # one by one they take ten times as long
     known = {names[s]: facts for s in parts if (facts := stations.find(names[s]).known())}
     return {

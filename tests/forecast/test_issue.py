@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 from support.forecast_fakes import FakeFeatures, FakeForecaster, missing, random_grid
 
-from tasks.arrays import QUANTILE_COLUMNS
+from tasks.arrays import QUANTILE_COLUMNS, Minutes
 from tasks.channels import ALWAYS, Channel
+from tasks.contracts import Tensors
 from tasks.errors import HistoryError
 from tasks.forecast.issue import local_text, make_issue
 from tasks.forecast.steps import issue, store_issue
 from tasks.grid import Grid
+from tasks.overrides.entry import Override
 from tasks.settings.tree import Network, Settings
 from tasks.storage.store import Store
 from tasks.tables import schemas
@@ -142,3 +145,26 @@ def test_channels_that_say_nothing_of_the_hour_are_told_unless_they_are_calendar
     )
     assert whole.degraded_reason is None
     assert part.degraded_reason == "missing_channel: sun, snow, fog"
+
+
+class ClosedStation(FakeFeatures):
+    """The first station has been silent for a day; the last one is the total."""
+
+    def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
+        made = super().tensors(origins, stations)
+        trail = np.ones((2, *made.level.shape, 23), np.float32)
+        made.recent[:, :, 0], trail[:, :, :, 0] = np.nan, 0
+        return replace(made, total=made.stations[-1], trail=trail)
+
+
+def test_the_total_of_the_summary_is_that_of_the_open_stations_overridden_or_not() -> None:
+    closed = ClosedStation(random_grid("2024-02-18", 18))
+    concert = Override(ISSUED, "Ann", "concert", 3.0, ORIGIN, ORIGIN + 60, ("s0", "s1"), "line L")
+    for overrides in ((), (concert,)):
+        made = make_issue(Network(timezone="UTC"), closed, LADDER, ISSUED, ORIGIN, overrides=overrides)
+        frame = made.table.to_pandas()
+        hours = frame.groupby(["station_id", "target"], observed=True)["mean"].sum()
+        for target in ("entries", "exits"):
+            assert hours["s2", target] == pytest.approx(hours["s1", target], rel=1e-4)
+            assert made.summary["totals"][target] == pytest.approx(hours["s2", target], abs=0.1)
+            assert hours["s0", target] > 10

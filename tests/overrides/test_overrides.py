@@ -156,6 +156,16 @@ def test_the_total_is_what_its_stations_add_up_to() -> None:
     mean = np.array([[[[2.0, 2.0], [6.0, 0.0], [8.0, 2.0]]]], np.float32)
     factors = np.ones((1, 3, 2), np.float32)
     factors[0, 0] = 3
-    made, scaled = scale(Prediction(mean, np.stack([mean] * 7)), factors, total=True)
+    made, scaled = scale(Prediction(mean, np.stack([mean] * 7)), factors, np.ones((1, 1, 2), bool))
     np.testing.assert_allclose(made.mean[0, 0], [[6, 6], [6, 0], [12, 6]])
     np.testing.assert_allclose(scaled[0, 0, 2], [1.5, 3])
+
+
+def test_a_closed_station_is_no_part_of_the_scaled_total() -> None:
+    mean = np.array([[[[2.0], [6.0], [2.0]]]], np.float32)  # the second one is closed
+    among = np.array([[[True, False]]])
+    for factors, total in (((3, 1, 1), 6.0), ((1, 3, 1), 2.0)):
+        scaling = np.array(factors, np.float32).reshape(1, 3, 1)
+        made, scaled = scale(Prediction(mean, np.stack([mean] * 7)), scaling, among)
+        assert made.mean[0, 0, 2, 0] == pytest.approx(total)
+        assert scaled[0, 0, 2, 0] == pytest.approx(total / 2)

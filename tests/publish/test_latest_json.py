@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from jsonschema import Draft202012Validator
 from support.publications import publication
@@ -110,6 +111,16 @@ def test_every_number_is_the_tables_rounded_to_three_decimals_whatever_the_order
     assert document["next_issue_at"] is None
     text = json.dumps(document["stations"])
     assert max(len(number.partition(".")[2]) for number in text.replace("]", ",").split(",")) <= 3
+
+
+def test_closed_stations_are_no_part_of_the_published_total() -> None:
+    table, summary = issue()
+    document = latest_document(made(table, {**summary, "total": "station 3"}))
+    own = table.filter(pc.equal(table["station_id"].cast(pa.string()), "station 3")).to_pandas()
+    for target, rows in own.groupby("target", observed=True):
+        for column in ("mean", *QUANTILE_COLUMNS):
+            np.testing.assert_allclose(document["totals"][target][column], rows[column], atol=5.1e-4)
+    assert "station 3" not in document["stations"]
 
 
 def test_quantiles_still_do_not_cross_after_rounding() -> None:
