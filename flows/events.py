@@ -25,6 +25,7 @@ REJECTED = "nexthour.challenger.rejected"
 APPROVAL_ASKED = "nexthour.challenger.waits"
 UNANSWERED = "nexthour.challenger.unanswered"
 WAITING = "nexthour.retrain.waiting"
+GROUP_FAILED = "nexthour.group.failed"
 NOTHING_LANDED, LANDED = "nexthour.ingest.nothing_landed", "nexthour.ingest.landed"
 SILENT, BACK = "nexthour.source.silent", "nexthour.source.back"
 OUT_OF_CONTROL, IN_CONTROL = "nexthour.error.out_of_control", "nexthour.error.in_control"
@@ -97,6 +98,10 @@ EVENTS = {
     WAITING: Text(
         "A retraining ended without training, as there is too little history.",
         "{network}: nothing was trained: {reason}",
+    ),
+    GROUP_FAILED: Text(
+        "The training of one `group` of stations failed, which keeps the model that it had; `reason` says why.",
+        "{network}: group {group} was not trained and keeps {kept}: {reason}",
     ),
     NOTHING_LANDED: Text(
         "Of `source` nothing could be read or landed, or most rows were rejected; `reason` says why.",

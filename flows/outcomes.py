@@ -84,8 +84,12 @@ def _emit_alerts(settings: Settings, alerts: Sequence[Mapping[str, Any]]) -> Non
 
 
 def emit_retrain_events(settings: Settings, report: RetrainReport) -> None:
-    """Whether the challenger was promoted."""
+    """Whether the challenger was promoted, and which groups of stations failed."""
     announce_champion(settings)
+    for row in report.groups:
+        if row.failed:
+            group = {"group": row.group, "kept": row.kept, "reason": row.reason, "version": report.version}
+            events.emit(settings, events.GROUP_FAILED, group)
     if not report.promoted:
         payload = {"version": report.version, "reason": report.reason, "url": report.url}
         events.emit(settings, events.APPROVAL_ASKED if report.waits else events.REJECTED, payload)

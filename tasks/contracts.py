@@ -50,6 +50,7 @@ class Tensors:
             where nothing was known. None where there are no channels. Beside 14 weeks of lags of two targets a
             channel takes a fourteenth of their memory: 0.4 of 6 MB an origin of 300 stations at 1 minute.
         channel_names: names of the channels.
+        network: the last station, where it stands for the whole network of which the others are a group.
     """
 
     CALENDAR: ClassVar[tuple[str, ...]] = (
@@ -70,11 +71,12 @@ class Tensors:
     channels: Float | None = None
     channel_names: tuple[str, ...] = ()
     total: str | None = None
+    network: str | None = None
 
     @property
     def parts(self) -> slice:
-        """Stations but for their total, over which the network is summed."""
-        return parts_of(self.stations, self.total)
+        """Stations over which the network is summed: all but their total, or the one that stands for all."""
+        return parts_of(self.stations, self.total) if self.network is None else slice(len(self.stations) - 1, None)
 
     @property
     def horizon(self) -> int:

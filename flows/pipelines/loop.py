@@ -115,6 +115,7 @@ def retrain(
     settings: Settings, as_of: np.datetime64, model: str | None = None, progress: Progress | None = None
 ) -> RetrainReport:
     """Fit a challenger, compare it with champion and baselines, log it, and promote it if it wins."""
+    from flows.pipelines.groups import open_group_fits
     from tasks.features.steps import load_features
     from tasks.model.steps import follow_registry, follow_training, judge, register, train_model
 
@@ -125,12 +126,16 @@ def retrain(
     first, last = floor(settings, as_of - span), floor(settings, as_of)
     table = load_features(settings, first, last, as_of, extra)
     champion = _load_champion(settings)
-    with follow_training(settings, table, as_of, model, champion=champion) as notes:
-        trained = train_model(settings, table, as_of, model, champion=champion, notes=notes, progress=progress)
-        if followed:
-            notes.notes["champion"] = followed
-        decision = judge(settings, trained, champion)
-    report = register(settings, trained, decision)
+    known = None if champion is None else champion.version
+    with open_group_fits(settings, as_of, (first, last), model, known) as elsewhere:
+        with follow_training(settings, table, as_of, model, champion=champion) as notes:
+            trained = train_model(
+                settings, table, as_of, model, champion=champion, notes=notes, progress=progress, elsewhere=elsewhere
+            )
+            if followed:
+                notes.notes["champion"] = followed
+            decision = judge(settings, trained, champion)
+        report = register(settings, trained, decision)
     log.info("version %s: %s", report.version, report.reason)
     return replace(report, warnings=(followed, *report.warnings)) if followed else report
 

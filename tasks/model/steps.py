@@ -12,17 +12,23 @@ import numpy as np
 
 from tasks.contracts import Features, FitLog, Forecaster, HistoryFeatures, Progress, Space
 from tasks.model import architectures
+from tasks.model.groups import Group as Group
 from tasks.model.promotion.champion import FALLBACK, FALLBACK_FOLDER, POINTER, promote, sync_champion
 from tasks.model.promotion.champion import rollback as roll_back
 from tasks.model.promotion.decision import Decision
-from tasks.model.promotion.gate import decide
 from tasks.model.review.retrain_report import RetrainReport as RetrainReport
 from tasks.model.serving.bundle import BundledForecaster as BundledForecaster
 from tasks.model.serving.stored import find_stored, is_version, read_stored, unknown_model
 from tasks.model.training import past_models
-from tasks.model.training.holdout import PARTS
+from tasks.model.training.apart import FitApart as FitApart
+from tasks.model.training.apart import collect_fits as collect_fits
+from tasks.model.training.apart import fit_apart as fit_apart
+from tasks.model.training.by_group import FitGroups as FitGroups
+from tasks.model.training.by_group import GroupFit as GroupFit
+from tasks.model.training.by_group import champion_name
+from tasks.model.training.judge import judge_scores
 from tasks.model.training.past_models import Before, Maker
-from tasks.model.training.train import CHALLENGER, CHAMPION, Trained, train
+from tasks.model.training.train import Trained, train
 from tasks.settings.tree import Settings
 from tasks.stepping import step
 from tasks.storage.store import Store
@@ -35,9 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FEW_DAYS = 3
-"""Held-out days with fewer of which their quarters are compared."""
-
 
 @step("train model")
 def train_model(
@@ -49,9 +52,10 @@ def train_model(
     champion: BundledForecaster | None = None,
     notes: FitLog | None = None,
     progress: Progress | None = None,
+    elsewhere: FitGroups | None = None,
 ) -> Trained:
     """Fit a challenger and score it, the champion and the baselines on the same held-out days; see `train.train`."""
-    return train(features, settings, as_of, model, notes, champion, progress)
+    return train(features, settings, as_of, model, notes, champion, progress, elsewhere)
 
 
 def follow_training(
@@ -70,25 +74,18 @@ def follow_training(
 
 @step("judge")
 def judge(settings: Settings, trained: Trained, champion: BundledForecaster | None) -> Decision:
-    """Hold the challenger's losses against those of champion and baselines; see `gate.decide`.
+    """Hold the challenger's losses against those of champion and baselines; see `judge_scores`.
 
-    Days are compared, or their quarters where few days are held out, as with the first weeks of history.
+    Where each group of stations has a model of its own, a version is promoted if the challenger of one group is.
     """
-    few = len(trained.days) < FEW_DAYS
-    losses = {name: scores.by_part if few else scores.daily for name, scores in trained.scores.items()}
-    name = f"champion {champion.version}" if champion is not None else CHAMPION
-    challenger, present = losses.pop(CHALLENGER), losses.pop(CHAMPION, None)
-    total = trained.features.grid.total is not None
-    decision = decide(
-        challenger,
-        present,
-        losses,
+    decision = judge_scores(
+        trained.scores,
+        len(trained.days),
         trained.volume,
         settings.gate,
-        champion_name=name,
-        total=total,
-        parts=PARTS if few else 1,
-    )
+        champion_name=champion_name(champion),
+        total=trained.features.grid.total is not None,
+    ).by_groups(trained.groups)
     return decision.wait_for_person() if settings.gate.approval else decision
 
 

@@ -19,6 +19,7 @@ from tasks.settings.alerts import AlertSettings
 from tasks.settings.channels import ChannelSettings, check_channels
 from tasks.settings.control import ControlSettings, DriftSettings
 from tasks.settings.forecast import ForecastSettings
+from tasks.settings.groups import GroupSettings
 from tasks.settings.guard import GuardSettings
 from tasks.settings.levels import LevelSettings
 from tasks.settings.maintain import MaintainSettings
@@ -127,7 +128,7 @@ class RetrainSettings(Section):
 
 
 class RunnerSettings(Section):
-    """Where wide work runs: the parts of a backtest, compaction by day."""
+    """Where wide work runs: the parts of a backtest, compaction by day, training by group."""
 
     kind: Literal["threads", "dask", "ray"] = Field(
         "threads", description="This machine alone, or the workers of a Dask or Ray cluster (nexthour[dask], [ray])."
@@ -207,6 +208,7 @@ class Settings(BaseSettings):
     channels: tuple[ChannelSettings, ...] = Field((), description="What else is known of minutes.")
     features: FeatureSettings = FeatureSettings()
     retrain: RetrainSettings = RetrainSettings()
+    groups: GroupSettings = Field(GroupSettings(), exclude_if=lambda section: section == GroupSettings())
     runner: RunnerSettings = Field(RunnerSettings(), exclude_if=lambda section: section == RunnerSettings())
     models: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="[models.NAME]: config of an architecture; see its file."

@@ -190,7 +190,9 @@ def test_a_champion_is_announced_once_whoever_chose_it(settings: Settings, told:
 
 
 def test_a_challenger_that_is_not_promoted_is_told_with_the_reason_of_the_gate(settings: Settings, told: Told) -> None:
-    report = SimpleNamespace(promoted=False, waits=False, version="4", reason="worse than linear_level", url=None)
+    report = SimpleNamespace(
+        promoted=False, waits=False, version="4", reason="worse than linear_level", url=None, groups=()
+    )
     outcomes.emit_retrain_events(settings, cast(Any, report))
     outcomes.emit_waiting(settings, "7 days of history, 21 are needed")
     report.waits = True

@@ -46,6 +46,7 @@ SLOW = {
     "flows/test_channels.py": "processes",
     "flows/test_errands.py": "Prefect and MLflow",
     "flows/test_flows.py": "Prefect and MLflow",
+    "flows/test_groups.py": "MLflow and processes",
     "flows/test_ingest_flow.py": "Prefect",
     "flows/test_logs.py": "processes and Prefect",
     "flows/test_runs.py": "Prefect",

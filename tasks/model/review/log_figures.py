@@ -28,6 +28,7 @@ from tasks.model.review.tables import (
     attention_rows,
     calibration_rows,
     columns,
+    group_rows,
     horizon_minutes,
     horizon_rows,
     metric_rows,
@@ -35,7 +36,8 @@ from tasks.model.review.tables import (
     target_rows,
     tier_rows,
 )
-from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
+from tasks.model.training.judge import CHALLENGER, CHAMPION
+from tasks.model.training.train import Trained
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.tiers import TIERS
@@ -79,6 +81,9 @@ def log_figures(
     if trained.history:
         run.metrics({"history/days": trained.history.days, "history/gain_percent": trained.history.percent}, as_of)
     run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of, model_id=model_id)
+    if decision.groups:
+        run.metrics({"gate/groups_promoted": sum(row.promoted for row in decision.groups)}, as_of, model_id=model_id)
+        run.text("tables/groups.csv", as_csv(group_rows(decision)))
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
     run.text("tables/targets.csv", as_csv(target_rows(trained)))
     run.text("tables/tiers.csv", as_csv(tier_rows(trained)))

@@ -15,7 +15,8 @@ from tasks.model.plots import plots, series
 from tasks.model.review.error_cases import find_error_cases
 from tasks.model.review.held_out import HOUR, HeldOut, held_out_hours
 from tasks.model.training.holdout import Scores
-from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
+from tasks.model.training.judge import CHALLENGER, CHAMPION
+from tasks.model.training.train import Trained
 from tasks.plot_style import people, station_title
 from tasks.stations.table import NO_STATIONS, StationTable
 

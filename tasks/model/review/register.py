@@ -23,7 +23,8 @@ from tasks.model.review.tables import metric_rows
 from tasks.model.review.training_run import PROJECT, FlowRun, Identity, compact, start_run
 from tasks.model.serving.bundle import save_bundle
 from tasks.model.serving.pyfunc import FREE_AXES, answer, to_arrays
-from tasks.model.training.train import CHALLENGER, Trained
+from tasks.model.training.judge import CHALLENGER
+from tasks.model.training.train import Trained
 from tasks.settings.tree import Settings
 from tasks.stations.load import station_table
 from tasks.storage.store import Store
@@ -89,9 +90,15 @@ def register_challenger(
         fit_seconds=trained.log.notes.get("fit_seconds"),
         waits=decision.waits,
         by_horizon=horizon_errors(trained),
-        warnings=warnings,
+        warnings=(*warnings, *_failed_groups(decision)),
         history=trained.history.to_markdown() if trained.history else "",
+        groups=decision.groups,
     )
+
+
+def _failed_groups(decision: Decision) -> list[str]:
+    """One sentence per group of stations whose fit failed."""
+    return [f"group {row.group} failed and keeps {row.kept}: {row.reason}" for row in decision.groups if row.failed]
 
 
 @dataclass
@@ -146,6 +153,7 @@ def bundle_meta(trained: Trained) -> dict[str, Any]:
         "interval": grid.interval,
         "data": provenance.data_fingerprint(grid, extra),
         **({"channels": [channel.name for channel in extra]} if extra else {}),
+        **({"groups": {row.group: row.verdict for row in trained.groups}} if trained.groups else {}),
         "holdout": finite(trained.scores[CHALLENGER].overall) if CHALLENGER in trained.scores else {},
     }
 
@@ -155,7 +163,7 @@ def comparison_meta(settings: Settings, trained: Trained) -> dict[str, Any]:
     tree = provenance.settings_tree(settings)
     sections = {name: tree[name] for name in ("network", "features", "retrain", "gate")}
     own = {"models": {trained.model: tree["models"].get(trained.model, {})}}
-    own |= {"channels": tree["channels"]} if tree["channels"] else {}
+    own |= {name: tree[name] for name in ("channels", "groups") if tree.get(name)}
     return {
         "config": provenance.flatten({**sections, **own}),
         "commit": provenance.git_commit(PROJECT) or "unknown",

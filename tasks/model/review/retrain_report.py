@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tasks.model.promotion.decision import GroupRow
+
 
 @dataclass(frozen=True)
 class RetrainReport:
@@ -25,6 +27,7 @@ class RetrainReport:
         by_horizon: model -> mean absolute error of a station's step, in people, per step ahead on held-out days.
         warnings: sentences for the person who reads it.
         history: what more history would bring, markdown; empty where that is not measured.
+        groups: what became of each group of stations, where each has a model of its own.
     """
 
     run_id: str | None
@@ -41,3 +44,4 @@ class RetrainReport:
     by_horizon: dict[str, list[float]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     history: str = ""
+    groups: tuple[GroupRow, ...] = ()

@@ -10,6 +10,7 @@ from typing import Any
 from tasks.arrays import QUANTILES
 from tasks.escapes import escape_spreadsheet
 from tasks.metrics import finite
+from tasks.model.promotion.decision import Decision
 from tasks.model.review.pictures import order_scores
 from tasks.model.training.train import Trained
 from tasks.stations.table import NO_STATIONS, StationTable
@@ -105,6 +106,20 @@ def calibration_rows(trained: Trained) -> list[dict[str, Any]]:
         for name, scores in order_scores(trained.scores)
         for level, share in zip(QUANTILES, scores.calibration, strict=True)
     ]
+
+
+def group_rows(decision: Decision) -> list[dict[str, Any]]:
+    """One row per group of stations and rival: the challenger's loss beside it; one without rival where none is."""
+    rows = []
+    for row in decision.groups:
+        own = {"group": escape_spreadsheet(row.group), "stations": row.stations, "verdict": row.verdict}
+        own |= {"answers": row.kept or "challenger"}
+        losses = [
+            {"rival": r.rival, "challenger_loss": r.challenger, "rival_loss": r.loss, "confidence": r.confidence}
+            for r in row.table
+        ]
+        rows += [{**own, **each} for each in losses or ({},)]
+    return rows
 
 
 def attention_rows(weights: Sequence[float]) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from tasks.escapes import escape_markdown
-from tasks.model.training.train import CHALLENGER, CHAMPION, Trained
+from tasks.model.training.judge import CHALLENGER, CHAMPION
+from tasks.model.training.train import Trained
 from tasks.stations.table import StationTable
 
 WORST = 3

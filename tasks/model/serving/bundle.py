@@ -15,6 +15,7 @@ from tasks.contracts import Forecaster, Prediction, Tensors
 from tasks.errors import ModelError
 from tasks.model import architectures
 from tasks.model.ensemble import Ensemble, configs_of, member_folder
+from tasks.model.grouped import Grouped, GroupModel, group_configs, group_folder
 from tasks.tables.format import BUNDLE_FORMAT
 
 FILE = "bundle.json"
@@ -138,13 +139,24 @@ def _check_files(folder: Path, head: dict[str, Any]) -> None:
 
 
 def _load(folder: Path, head: dict[str, Any]) -> Forecaster:
-    if head["architecture"] not in architectures.names():
-        raise ModelError(f"{folder / FILE} wants model {head['architecture']!r}, which is not installed here")
-    name, members = head["architecture"], configs_of(head["config"], folder)
+    name, config = head["architecture"], head["config"]
+    groups = group_configs(config, folder)
+    if groups is None:
+        return _load_model(folder, name, config)
+    models = (_load_model(group_folder(folder, i), g["architecture"], g["config"]) for i, g in enumerate(groups))
+    held = zip(groups, models, strict=True)
+    return Grouped(name, [GroupModel(g["group"], tuple(g["stations"]), model, g["whole"]) for g, model in held])
+
+
+def _load_model(folder: Path, name: str, config: dict[str, Any]) -> Forecaster:
+    """One network or baseline, or an ensemble."""
+    if name not in architectures.names():
+        raise ModelError(f"the bundle in {folder} wants model {name!r}, which is not installed here")
+    members = configs_of(config, folder)
     if members is None:
-        return architectures.load(name, folder, head["config"])
+        return architectures.load(name, folder, config)
     parts = enumerate(members)
-    return Ensemble(name, [architectures.load(name, member_folder(folder, i), config) for i, config in parts])
+    return Ensemble(name, [architectures.load(name, member_folder(folder, i), each) for i, each in parts])
 
 
 def read_head(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,20 +9,23 @@ import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES
 from tasks.contracts import Features, FitLog, Forecaster, HistoryFeatures, Progress, Split
-from tasks.errors import HistoryError, ModelError
+from tasks.errors import HistoryError
 from tasks.grid import Grid
 from tasks.metrics import Double
+from tasks.model.grouped import Grouped, GroupModel, start_for
+from tasks.model.groups import find_groups
+from tasks.model.network_row import NetworkRows
+from tasks.model.promotion.decision import GroupRow
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training import history_gain
+from tasks.model.training.by_group import FitGroups, GroupNight, fit_group, fit_groups, summarise
 from tasks.model.training.fine_tuning import is_warm
 from tasks.model.training.fit import fit_forecaster, make_architecture
-from tasks.model.training.holdout import Scores, held_out_day, limit_origins, score
+from tasks.model.training.holdout import Scores
+from tasks.model.training.rivals import Rivals
 from tasks.model.training.split import time_split
 from tasks.settings.tree import RetrainSettings, Settings
 
-log = logging.getLogger(__name__)
-
-CHALLENGER, CHAMPION = "challenger", "champion"
 DAY_STEPS = 1440
 
 
@@ -46,6 +48,8 @@ class Trained:
         champion: metadata of the present champion's bundle, with its `version`; empty without one.
         baselines: of the gate, fitted on the same days, by name.
         history: what the oldest third of a short history has brought.
+        groups: what becomes of each group of stations, where each has a model of its own. The challenger then is that
+            of the promoted groups with what answers for the others; of all groups where none is promoted.
     """
 
     model: str
@@ -62,6 +66,7 @@ class Trained:
     champion: dict[str, Any] = field(default_factory=dict)
     baselines: dict[str, Forecaster] = field(default_factory=dict)
     history: history_gain.HistoryGain | None = None
+    groups: tuple[GroupRow, ...] = ()
 
 
 def train(
@@ -72,38 +77,40 @@ def train(
     notes: FitLog | None = None,
     champion: BundledForecaster | None = None,
     progress: Progress | None = None,
+    elsewhere: FitGroups | None = None,
 ) -> Trained:
     """Fit a challenger on what lay before `as_of` and score it on days that no model here was fitted on.
 
     Args:
         features: tensors from the first training origin to the last held-out hour.
-        settings: the tree; `retrain` and `models` are used.
+        settings: the tree; `retrain`, `models` and `groups` are used.
         as_of: UTC.
         model: architecture; `[retrain] model` by default.
         notes: are filled by the fit.
         champion: present champion, scored on the same days; left out with a warning where it cannot forecast them.
             By `[retrain] mode` the challenger goes on from it.
         progress: called during long work.
+        elsewhere: fits the groups, where there are any; this process by default.
 
     Raises:
         HistoryError: if there is too little history; states how much there is.
-        ConfigError: if the architecture, a baseline, or its config is unknown.
+        ConfigError: if the architecture, a baseline, or its config is unknown, or groups cannot be made.
     """
     name, notes = model or settings.retrain.model, notes or FitLog()
     split = split_of(features, settings, as_of, settings.retrain)
-    start = None
-    # A champion that is newer than this moment was fitted on the days that are held out now.
-    if champion is not None and not champion.as_of > as_of:
-        warm = is_warm(settings.retrain, as_of, settings.network.timezone)
-        start = champion.forecaster if warm else None
-    challenger = fit_forecaster(settings, name, features, split, settings.retrain.seed, notes, start, progress)
-    baselines = _baselines(features, settings, split)
-    models = {CHALLENGER: challenger, **baselines}
-    origins = limit_origins(split.holdout, len(features.grid.stations))
-    if champion is not None and _can_forecast(champion, features, origins):
-        models[CHAMPION] = champion
-    scores = score(features, origins, models, settings.network.timezone, progress, baselines)
-    first = origins[np.unique(held_out_day(origins), return_index=True)[1]]
+    start = start_of_night(champion, settings, as_of)
+    groups = find_groups(settings, features.grid, split.validation[0])
+    if groups:
+        given = settings, name, features, split, settings.retrain.seed, groups, notes, start, progress
+        fits = fit_groups(*given) if elsewhere is None else elsewhere(groups)
+        summarise(fits, notes)
+        rivals = Rivals.of(features, settings, split, champion, progress)
+        challenger, scores, rows = GroupNight(name, fits, rivals).judge()
+    else:
+        whole = start_for(start, features.grid.stations)
+        challenger = fit_forecaster(settings, name, features, split, settings.retrain.seed, notes, whole, progress)
+        rivals = Rivals.of(features, settings, split, champion, progress)
+        scores, rows = rivals.score(challenger), ()
     return Trained(
         model=name,
         as_of=as_of,
@@ -114,12 +121,21 @@ def train(
         log=notes,
         features=features,
         scores=scores,
-        days=tuple(f"{o}Z" for o in first),
-        volume=_volume(features.grid, split),
+        days=rivals.days,
+        volume=rivals.volume,
         champion={} if champion is None else {**champion.meta, "version": champion.version},
-        baselines=baselines,
+        baselines=rivals.baselines,
         history=_history_gain(features, split, scores, settings, as_of),
+        groups=rows,
     )
+
+
+def start_of_night(champion: BundledForecaster | None, settings: Settings, as_of: np.datetime64) -> Forecaster | None:
+    """What the challenger goes on from; None where it starts from scratch."""
+    # A champion that is newer than this moment was fitted on the days that are held out now.
+    if champion is None or champion.as_of > as_of:
+        return None
+    return champion.forecaster if is_warm(settings.retrain, as_of, settings.network.timezone) else None
 
 
 def fit_before(
@@ -148,7 +164,14 @@ def fit_before(
     make_architecture(settings, model, None)  # a bad config is reported before a history that is too short
     split = split_of(features, settings, as_of, settings.retrain.model_copy(update={"holdout_days": 0}))
     seed = settings.retrain.seed if seed is None else seed
-    return fit_forecaster(settings, model, features, split, seed, FitLog(), start)
+    groups = find_groups(settings, features.grid, split.validation[0])
+    if not groups:
+        return fit_forecaster(settings, model, features, split, seed, FitLog(), start)
+    network, models = NetworkRows(features), list[GroupModel]()
+    for group in groups:
+        fit = fit_group(settings, model, features, split, seed, group, network, FitLog(), start)
+        models.append(GroupModel(group.name, group.names, fit))
+    return Grouped(model, models)
 
 
 def split_of(features: Features, settings: Settings, as_of: np.datetime64, retrain: RetrainSettings) -> Split:
@@ -183,17 +206,6 @@ def _observed_steps(grid: Grid, start: int, stop: int) -> Any:
     return start + np.flatnonzero(np.isfinite(grid.values[:, :, start:stop]).any(axis=(0, 1)))
 
 
-def _baselines(features: Features, settings: Settings, split: Split) -> dict[str, Forecaster]:
-    """Every baseline of the gate that this history is enough for, by name."""
-    fitted = {}
-    for name in settings.gate.baselines:
-        try:
-            fitted[name] = make_architecture(settings, name, None).fit(features, split, settings.retrain.seed, FitLog())
-        except HistoryError as error:
-            log.warning("the gate does without the baseline %s: %s", name, error)
-    return fitted
-
-
 def _history_gain(
     features: HistoryFeatures, split: Split, scores: dict[str, Scores], settings: Settings, as_of: np.datetime64
 ) -> history_gain.HistoryGain | None:
@@ -202,23 +214,3 @@ def _history_gain(
         return None
     first, _ = observed_span(features.grid, as_of.astype("datetime64[m]"))
     return history_gain.measure_gain(features, split, scores[history_gain.MODEL], settings, first)
-
-
-def _can_forecast(champion: Forecaster, features: Features, origins: Any) -> bool:
-    """Whether the champion takes these tensors: the network may have changed since it was trained."""
-    try:
-        champion.predict(features.tensors(origins[:1]))
-    except ModelError as error:
-        log.warning("the champion cannot be compared: %s", error)
-        return False
-    return True
-
-
-def _volume(grid: Grid, split: Split) -> Double:
-    """People per day at each station over the hold-out, all targets, float64 [station]."""
-    if not len(split.holdout):
-        return np.zeros(len(grid.stations))
-    at = grid.index(split.holdout[[0, -1]])
-    counts = grid.values[:, :, at[0] : at[1] + HORIZON_MINUTES // grid.interval]
-    days = max(counts.shape[-1] * grid.interval / 1440, 1e-9)
-    return np.asarray(np.nansum(counts, axis=(0, 2), dtype=np.float64) / days)

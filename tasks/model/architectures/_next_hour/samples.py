@@ -130,6 +130,8 @@ def mask_history(tensors: Tensors, augment: Augment, rng: np.random.Generator) -
     late = rng.integers(1, most + 1, origins) if most else np.zeros(origins, np.int64)
     masked = np.broadcast_to(np.where(rng.random(origins) < 0.5, late, 0)[:, None], (origins, stations)).copy()
     silent = rng.random((origins, stations)) < augment.silent
+    if tensors.network is not None:  # no network is silent as a whole
+        silent[:, -1] = False
     masked[silent] = steps
     recent = np.where(np.arange(steps)[::-1] < masked[:, :, None], np.float32(np.nan), tensors.recent)
     lags = tensors.lags

@@ -5,6 +5,7 @@ The weights are plain arrays in `weights.npz`, in the order of the Keras network
 
 from __future__ import annotations
 
+import io
 import logging
 from collections.abc import Sequence
 from functools import cached_property
@@ -26,10 +27,10 @@ FILE = "weights.npz"
 
 
 class Weights:
-    """Arrays of a network, in its order; those of a bundle are read when they are asked for."""
+    """Arrays of a network, in its order; the file of a bundle is decoded when they are asked for."""
 
-    def __init__(self, path: Path | None = None, arrays: Sequence[Float] = ()) -> None:
-        self._path, self._given = path, list(arrays)
+    def __init__(self, path: Path | None = None, arrays: Sequence[Float] = (), data: bytes = b"") -> None:
+        self._path, self._given, self._data = path, list(arrays), data
 
     @classmethod
     def of(cls, model: keras.Model) -> Weights:
@@ -38,8 +39,9 @@ class Weights:
 
     @classmethod
     def read(cls, folder: Path) -> Weights | None:
-        """Those of a bundle, None where it holds none."""
-        return cls(folder / FILE) if (folder / FILE).is_file() else None
+        """Those of a bundle, None where it holds none; the file may go away, as a copy out of an object store does."""
+        path = folder / FILE
+        return cls(path, data=path.read_bytes()) if path.is_file() else None
 
     @cached_property
     def arrays(self) -> list[Float]:
@@ -51,7 +53,7 @@ class Weights:
         if self._path is None:
             return self._given
         try:
-            with np.load(self._path, allow_pickle=False) as held:
+            with np.load(io.BytesIO(self._data), allow_pickle=False) as held:
                 return [held[name] for name in sorted(held.files)]
         except (OSError, ValueError, EOFError) as error:
             raise ModelError(f"{self._path} cannot be read ({error}): run nexthour retrain") from None

@@ -87,13 +87,16 @@ def test_weights_are_plain_arrays_and_say_so_when_they_cannot_be_read(tmp_path: 
     Weights(arrays=arrays).write(tmp_path)
     held = Weights.read(tmp_path)
     assert held is not None
-    assert [a.tolist() for a in held.arrays] == [a.tolist() for a in arrays]
     first = (tmp_path / "weights.npz").read_bytes()
+    (tmp_path / "weights.npz").unlink()  # as the copy of a bundle in an object store is
+    assert [a.tolist() for a in held.arrays] == [a.tolist() for a in arrays]
     Weights(arrays=arrays).write(tmp_path)
     assert (tmp_path / "weights.npz").read_bytes() == first
     np.savez(tmp_path / "weights.npz", w0000=np.array([{"a": 1}], dtype=object))
+    strange = Weights.read(tmp_path)
+    assert strange is not None
     with pytest.raises(ModelError, match="cannot be read"):
-        assert Weights(tmp_path / "weights.npz").arrays
+        assert strange.arrays
     assert Weights.read(tmp_path / "nowhere") is None
 
 
