@@ -18,10 +18,13 @@ from tasks.grid import Grid
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.weights import Weights, adopt
 from tasks.model.architectures.next_hour_lstm import Given, NextHourConfig, NextHourLstm
+from tasks.model.grouped import Grouped, GroupModel
+from tasks.model.groups import find_groups
 from tasks.model.serving.bundle import load_bundle, save_bundle
+from tasks.model.training.by_group import fit_groups
 from tasks.model.training.fine_tuning import is_warm
 from tasks.model.training.train import Trained, split_of
-from tasks.settings.tree import FeatureSettings, RetrainSettings
+from tasks.settings.tree import FeatureSettings, RetrainSettings, Settings
 
 DAY = np.timedelta64(1440, "m")
 CONFIG = {**tiny_city.CONFIG, "fine_tune_epochs": 1, "fine_tune_rate": 1e-9}
@@ -108,3 +111,31 @@ def test_fine_tuning_and_fits_from_scratch_take_turns_by_service_day() -> None:
     assert is_warm(RetrainSettings(mode="alternate"), same_day, "America/Chicago") == turns[0]
     assert all(is_warm(RetrainSettings(mode="fine_tune"), night, "UTC") for night in nights)
     assert not any(is_warm(RetrainSettings(mode="scratch"), night, "UTC") for night in nights)
+
+
+def test_each_group_of_stations_has_a_network_that_goes_on_from_its_own_weights(tmp_path: Path) -> None:
+    features, made = tiny_city.features(), tiny_city.settings().model_dump()
+    made["models"]["next_hour_lstm"] |= {
+        "epochs": 1,
+        "max_samples": 300,
+        "fine_tune_rate": 1e-9,
+        "base": "linear_level",
+    }
+    made["groups"] = {"lists": {"centre": {"stations": ["central", "museum"]}}, "least": 1}
+    wanted = Settings(**made)
+    split = split_of(features, wanted, tiny_city.AS_OF, wanted.retrain)
+    groups = find_groups(wanted, features.grid, split.validation[0])
+    given = wanted, "next_hour_lstm", features, split, 3, groups
+    first = fit_groups(*given, FitLog())
+    grouped = Grouped("next_hour_lstm", [GroupModel(f.group.name, f.group.names, f.forecaster) for f in first])  # type: ignore[arg-type]
+    save_bundle(tmp_path, grouped, {})
+    loaded = load_bundle(tmp_path)
+    tensors = features.tensors(split.holdout[:3])
+    expected, again = grouped.predict(tensors), loaded.predict(tensors)
+    np.testing.assert_allclose(again.mean, expected.mean, rtol=1e-5)
+    assert np.isfinite(again.quantiles).all()
+    second = fit_groups(*given, FitLog(), loaded)
+    assert [fit.log.notes["fine_tuned"] for fit in (*first, *second)] == [False, False, True, True]
+    for old, new in zip(first, second, strict=True):
+        for a, b in zip(old.forecaster.weights.arrays, new.forecaster.weights.arrays, strict=True):  # type: ignore[union-attr]
+            np.testing.assert_allclose(b, a, atol=1e-5)
