@@ -59,24 +59,24 @@ def find_alerts(
     chosen = _thresholds(store)
     with store.lock("alerts"):
         held = store.read_json(OPEN) or {"moment": "", "alerts": {}}
+        unreported = _add_changes(settings, store, held)
         now = f"{moment.astype('datetime64[s]')}Z"
         if clock_ran_ahead and held["moment"] > now:
             held = {"moment": "", "alerts": _as_of(held["alerts"], now)}
         if held["moment"] >= now:
-            return _ongoing(held["alerts"]) if held["moment"] == now else []
+            return _with_unreported(_ongoing(held["alerts"]), unreported) if held["moment"] == now else []
         factors = {name: each["factor"] for name, each in chosen.items()}
         readings = read_signals(settings, store, history, forecasts, moment, factors)
         thresholds = {name: each["threshold"] for name, each in chosen.items()}
         alerts, current = follow(held["alerts"], readings, thresholds, moment, station_table(settings).label)
         changes = [alert for alert in current if alert["state"] != "ongoing"]
-        if changes:
-            day = service_dates(moment.astype("datetime64[m]").reshape(1), settings.network.timezone)[0]
-            name = str(moment.astype("datetime64[s]")).replace("-", "").replace(":", "")
-            store.write_table(f"{schemas.day_folder('alerts', day)}/{name}Z.parquet", _table(changes, moment))
-        store.write_json(OPEN, {"moment": now, "alerts": alerts})
+        # What is open and what changed are one file, so that a power cut repeats neither.
+        after = {"moment": now, "alerts": alerts, "changes": changes}
+        store.write_json(OPEN, after)
+        _add_changes(settings, store, after)
     for alert in changes:
         log.info("alert %s: %s, %s at %s", alert["state"], alert["signal"], alert["target"], alert["station_id"])
-    return current
+    return _with_unreported(current, unreported)
 
 
 @step("choose alert thresholds", retries=2)
@@ -136,6 +136,32 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
 def _as_of(alerts: dict[str, dict[str, Any]], now: str) -> dict[str, dict[str, Any]]:
     """Open alerts, none of them strong later than now, so that they close once it is calm."""
     return {key: {**alert, "strong_at": min(alert["strong_at"], now)} for key, alert in alerts.items()}
+
+
+def _add_changes(settings: Settings, store: Store, held: dict[str, Any]) -> list[dict[str, Any]]:
+    """Add the changes of the moment that is held to the table `alerts`; those that it lacked, as after a power cut."""
+    changes: list[dict[str, Any]] = held.get("changes", [])
+    if not changes:
+        return []
+    moment = np.datetime64(held["moment"].removesuffix("Z"), "s")
+    day = service_dates(moment.astype("datetime64[m]").reshape(1), settings.network.timezone)[0]
+    path = f"{schemas.day_folder('alerts', day)}/{str(moment).replace('-', '').replace(':', '')}Z.parquet"
+    if store.exists(path):
+        return []
+    store.write_table(path, _table(changes, moment))
+    return changes
+
+
+def _with_unreported(alerts: list[dict[str, Any]], unreported: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The alerts with changes that a run found which ended before it could report them."""
+    states = {_key(alert): alert["state"] for alert in unreported}
+    there = {_key(alert) for alert in alerts}
+    known = [{**a, "state": states.get(_key(a), a["state"])} if a["state"] == "ongoing" else a for a in alerts]
+    return [*known, *(alert for alert in unreported if _key(alert) not in there)]
+
+
+def _key(alert: dict[str, Any]) -> tuple[str, ...]:
+    return alert["signal"], alert["target"], alert["station_id"]
 
 
 def _ongoing(alerts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

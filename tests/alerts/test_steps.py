@@ -99,6 +99,29 @@ def test_an_alert_opens_once_goes_on_and_closes_once(tmp_path: Path) -> None:
     assert (table.opened_utc == pd.Timestamp(START + 5 * MINUTE, tz="UTC")).all()
 
 
+@pytest.mark.parametrize("cut_at", ["alerts/open.json", "alerts/service_date"])
+@pytest.mark.parametrize("later", [0, 5])
+def test_an_alert_opens_once_and_is_reported_after_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cut_at: str, later: int
+) -> None:
+    chosen, history, write = settings(tmp_path, signals=("limit",)), Counts(2), Store.write_bytes
+
+    def cut(store: Store, path: str, data: bytes) -> None:
+        if path.startswith(cut_at):
+            raise KeyboardInterrupt
+        write(store, path, data)
+
+    monkeypatch.setattr(Store, "write_bytes", cut)
+    with pytest.raises(KeyboardInterrupt):
+        find_alerts(chosen, history, issue(START, 9), START)
+    monkeypatch.undo()
+    again = START + later * MINUTE
+    assert {a["state"] for a in find_alerts(chosen, history, issue(again, 9), again)} == {"opened"}
+    last = again + 5 * MINUTE
+    assert {a["state"] for a in find_alerts(chosen, history, issue(last, 9), last)} == {"ongoing"}
+    assert alerts_table(tmp_path)["state"].tolist() == ["opened"] * 4
+
+
 def test_an_alert_and_the_report_of_alerts_name_the_station(tmp_path: Path) -> None:
     (tmp_path / "stations.csv").write_text("station_id,name\na,Clark/Lake\n")
     table = StationSettings(file=str(tmp_path / "stations.csv"))
