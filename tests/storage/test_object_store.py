@@ -18,6 +18,7 @@ from tasks.errors import SourceError, StoreError
 from tasks.ingest.files.find import find_files
 from tasks.model.architectures import initial_forecaster
 from tasks.model.ensemble import Ensemble
+from tasks.model.grouped import Grouped, GroupModel
 from tasks.model.promotion.champion import store_bundle
 from tasks.model.serving.bundle import save_bundle
 from tasks.model.steps import load_version
@@ -164,3 +165,20 @@ def test_a_bundle_of_several_networks_comes_back_from_a_bucket_with_its_folders(
     loaded = load_version(settings, "3")
     assert isinstance(loaded.forecaster, Ensemble)
     assert len(loaded.forecaster.members) == 2
+
+
+def test_a_bundle_is_read_whole_where_the_listing_does_not_show_it_yet(
+    server: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(data_root=server.root())
+    for number in range(2):
+        (tmp_path / f"group-{number}").mkdir()
+        (tmp_path / f"group-{number}/ridge.npz").write_bytes(b"numbers")
+    models = [GroupModel(name, (name,), initial_forecaster("weekday_level")) for name in "ab"]
+    save_bundle(tmp_path, Grouped("weekday_level", models), {})
+    store_bundle(Store(settings.data_root), "4", tmp_path)
+    listed = Store.files
+    monkeypatch.setattr(Store, "files", lambda store, folder, suffix="": listed(store, folder, suffix)[:1])
+    loaded = load_version(settings, "4")
+    assert isinstance(loaded.forecaster, Grouped)
+    assert [model.group for model in loaded.forecaster.models] == ["a", "b"]

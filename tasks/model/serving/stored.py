@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tasks.errors import ConfigError, ModelError, nearest_key
 from tasks.model import architectures
 from tasks.model.promotion.champion import POINTER, bundle_folder
-from tasks.model.serving.bundle import BundledForecaster, load_with_meta
+from tasks.model.serving.bundle import FILE, BundledForecaster, load_with_meta
 from tasks.storage.store import Store
 
 
@@ -60,11 +61,25 @@ def read_stored(store: Store, folder: str, version: str) -> BundledForecaster:
     if store.local is not None:
         return _load(store.local / folder, version)
     with tempfile.TemporaryDirectory() as local:
-        for path in store.files(folder):
-            copy = Path(local) / path.removeprefix(f"{folder}/")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(store.read_bytes(path) or b"")
+        for name in _file_names(store, folder):
+            data = store.read_bytes(f"{folder}/{name}")
+            if data is not None:  # what the head names and nobody wrote is reported when it is loaded
+                copy = Path(local) / name
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                copy.write_bytes(data)
         return _load(Path(local), version)
+
+
+def _file_names(store: Store, folder: str) -> list[str]:
+    """Names of a bundle's files: those listed, and those that its head names, as a listing may lag behind both."""
+    names = {path.removeprefix(f"{folder}/") for path in store.files(folder)} | {FILE}
+    try:
+        head = json.loads(store.read_bytes(f"{folder}/{FILE}") or b"{}")
+    except ValueError:
+        return sorted(names)
+    named = head.get("files", {}) if isinstance(head, dict) else {}
+    inside = (name for name in named if ".." not in PurePosixPath(name).parts and not name.startswith("/"))
+    return sorted(names | set(inside))
 
 
 def _newest_challenger(store: Store, pointer: dict[str, Any]) -> str:
