@@ -16,6 +16,9 @@ from tasks.metrics import Double, finite
 from tasks.score.day_hours import DayHours, HoursByDay
 from tasks.settings.control import DriftSettings
 from tasks.settings.tree import Settings
+from tasks.storage.store import Store
+from tasks.tables import schemas
+from tasks.tables.rebuild import digest, read_fold_note
 from tasks.tiers import TIERS, station_tiers
 
 WEEK_DAYS = 7
@@ -55,6 +58,22 @@ def measure_drift(hours: HoursByDay, today: np.datetime64, settings: Settings) -
     days = hours.before(today, WEEK_DAYS + reference)
     newest = len(hours.before(today, WEEK_DAYS))
     return find_drift(days[:newest], days[newest:], settings.score.drift, settings.network.total)
+
+
+def week_contents(store: Store, today: np.datetime64) -> dict[str, str]:
+    """SHA-256 of the minute file of each day of the week before a service day.
+
+    Raises:
+        StoreError: if one cannot be read.
+    """
+    days = (str(today - np.timedelta64(n, "D")) for n in range(1, WEEK_DAYS + 1))
+    found = {}
+    for day in days:
+        note = read_fold_note(store, day)
+        data = store.read_bytes(schemas.minutes_file(day)) if note is None else None
+        if note is not None or data is not None:
+            found[day] = note.minutes if note is not None else digest(data or b"")
+    return found
 
 
 def find_drift(

@@ -16,7 +16,7 @@ from tasks.score.busy_days import BusyDays
 from tasks.score.day import DayScore, DayScorer
 from tasks.score.day_hours import HoursByDay
 from tasks.score.drift import Drift as Drift
-from tasks.score.drift import measure_drift
+from tasks.score.drift import measure_drift, week_contents
 from tasks.score.live_error import TierControl as TierControl
 from tasks.score.live_error import tier_controls
 from tasks.score.report import ScoreReport as ScoreReport
@@ -134,7 +134,9 @@ def control_error(settings: Settings, as_of: np.datetime64) -> tuple[TierControl
 
 @step("measure input drift")
 def find_drift(settings: Settings, as_of: np.datetime64) -> tuple[Drift, ...]:
-    """How far the counts of the last week are from those of the weeks before, per tier; measured once per service day.
+    """How far the counts of the last week are from those of the weeks before, per tier.
+
+    Measured once per service day, and again when counts of that week have come or changed: the feed may be late.
 
     Raises:
         StoreError: if a table cannot be read or written.
@@ -142,11 +144,11 @@ def find_drift(settings: Settings, as_of: np.datetime64) -> tuple[Drift, ...]:
     store = Store(settings.data_root)
     today = service_dates(np.array([as_of], dtype="datetime64[m]"), settings.network.timezone)[0]
     path = f"{schemas.day_folder('drift', today)}/drift.json"
-    held = store.read_json(path)
-    if held is not None:
+    held, contents = store.read_json(path), week_contents(store, today)
+    if held is not None and held.get("minutes") == contents:
         return tuple(Drift(**each) for each in held["tiers"])
     found = measure_drift(HoursByDay(settings), today, settings)
-    store.write_json(path, {"tiers": [asdict(each) for each in found]})
+    store.write_json(path, {"minutes": contents, "tiers": [asdict(each) for each in found]})
     for each in found:
         log.info("counts of the %s: %s", each.tier, each.sentence)
     return found

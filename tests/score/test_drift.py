@@ -22,8 +22,8 @@ TODAY = np.datetime64("2024-04-21T12:00", "s")
 LAST_WEEK = slice(8 * 144, None)
 
 
-def drift_of(root: Path, grid: Grid) -> tuple[Drift, ...]:
-    observe(root, grid)
+def drift_of(root: Path, grid: Grid, batch: str = "a") -> tuple[Drift, ...]:
+    observe(root, grid, batch)
     score = ScoreSettings(drift=DriftSettings(reference_days=8))
     return find_drift(config(root, interval=10).model_copy(update={"score": score}), TODAY)
 
@@ -70,10 +70,16 @@ def test_twice_the_people_silent_minutes_and_stations_that_come_and_go_are_told(
     assert all(each.drifted for each in found.values())
 
 
-def test_drift_is_measured_once_per_service_day(tmp_path: Path, grid: Grid) -> None:
-    first = drift_of(tmp_path, grid)
-    grid.values[..., LAST_WEEK] *= 3
-    assert drift_of(tmp_path, grid) == first
+def test_drift_is_measured_again_only_where_counts_of_the_week_came_or_changed(
+    tmp_path: Path, grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = Grid(grid.values[..., : -144 // 2], grid.start, 10, grid.stations, grid.targets)
+    first = drift_of(tmp_path, late)
+    assert first[0].figures["missing"] == pytest.approx(0.5 / 7)
+    whole = drift_of(tmp_path, grid, "b")
+    assert whole[0].figures["missing"] == 0
+    monkeypatch.setattr("tasks.score.steps.measure_drift", lambda *given: pytest.fail("nothing has changed"))
+    assert drift_of(tmp_path, grid, "b") == whole
 
 
 def test_too_few_days_say_nothing(tmp_path: Path) -> None:
