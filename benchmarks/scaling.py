@@ -14,6 +14,8 @@ import argparse
 import json
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,8 @@ TRAINING = ("load", "start", "tensors", "training", "hold-out", "gate", "logging
 def turn(root: Path, stations: int, weeks: int) -> dict[str, dict[str, float]]:
     """Cost of every stage for one size: by stage, `s` (wall clock), `CPU s`, `GiB` at the peak, `MB` written."""
     place = root / f"{stations}x{weeks}"
-    history(place, stations, weeks)
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:  # a command's peak is never below that of its parent
+        pool.submit(history, place, stations, weeks).result()
     stages = {"ingest and fold": to_figures(ingest(place)) | {"MB": megabytes(place, TABLES[:2])}}
     end = START + weeks * WEEK
     trained = night(root, stations, weeks, weeks)
