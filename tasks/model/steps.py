@@ -155,7 +155,7 @@ def load_forecaster(settings: Settings, name: str) -> Forecaster:
         raise unknown_model(name)
     store = Store(settings.data_root)
     if name == FALLBACK and store.exists(f"{FALLBACK_FOLDER}/bundle.json"):
-        return read_stored(store, FALLBACK_FOLDER, name).forecaster
+        return read_stored(store, FALLBACK_FOLDER, name)
     return architectures.initial_forecaster(name, settings.models.get(name))
 
 

@@ -35,6 +35,8 @@ from tasks.tracking.uri import tracking_uri
 log = logging.getLogger(__name__)
 
 EXAMPLE_STATIONS = 2
+OF_NETWORK = ("as_of", "targets", "interval", "stations")
+"""What the bundle of a baseline states, so that another network rejects it."""
 DESCRIPTION = (
     "Forecasts how many people enter and leave at every station in each of the next 60 minutes.\n\n"
     "The alias **champion** publishes; moving it by hand is a legitimate promotion, followed within seconds "
@@ -68,7 +70,7 @@ def register_challenger(
         place = store_bundle(store, logged.version, folder)
         if FALLBACK in trained.baselines:
             fallback = Path(temporary) / FALLBACK
-            save_bundle(fallback, trained.baselines[FALLBACK], {"as_of": meta["as_of"]})
+            save_bundle(fallback, trained.baselines[FALLBACK], {name: meta[name] for name in OF_NETWORK})
             copy_bundle(store, FALLBACK_FOLDER, fallback)
     if decision.promoted:
         move_pointer(store, logged.version, logged.alias, trained.as_of, f"promoted by the gate: {decision.reason}")

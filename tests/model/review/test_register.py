@@ -14,6 +14,7 @@ import pytest
 from support.champion_alias import champion_version
 
 from tasks.contracts import FitLog
+from tasks.errors import ModelError
 from tasks.features.tensors import MinuteFeatures
 from tasks.grid import Grid
 from tasks.model.architectures import initial_forecaster
@@ -280,6 +281,8 @@ def test_the_linear_rival_of_the_night_is_kept_for_forecasts_that_step_down(
     fallback = load_forecaster(settings, "linear_level")
     assert fallback.name == "linear_level"
     assert np.array_equal(fallback.predict(tensors).mean, trained.baselines["linear_level"].predict(tensors).mean)
+    with pytest.raises(ModelError, match=f"linear_level was trained on interval {tensors.interval}, the network has 7"):
+        fallback.predict(replace(tensors, interval=7))
 
 
 def test_a_training_without_held_out_days_has_only_its_loss_to_show(trained: Trained) -> None:
