@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from flows.pipelines.executors import available_cores, open_workers
-from tasks.contracts import FitLog
+from tasks.errors import ConfigError
 from tasks.model.steps import FitApart, Group, collect_fits, fit_apart, load_version
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
@@ -71,7 +71,12 @@ def open_group_fits(
 
 
 def _fit_in_workers(job: GroupsJob, groups: Sequence[Group]) -> list[GroupFit]:
-    """Fit every group in a worker; one whose worker is killed again and again failed like any other."""
+    """Fit every group in a worker; one whose worker fails, or is killed again and again, stops no other.
+
+    Raises:
+        ConfigError: if the architecture or its config is unknown.
+        HistoryError, ModelError: if all failed.
+    """
     runner, done = job.settings.runner, list[FitApart]()
     with open_workers(runner, min(runner.workers or available_cores(), len(groups))) as workers:
         running: list[Future[FitApart]] = [
@@ -80,12 +85,12 @@ def _fit_in_workers(job: GroupsJob, groups: Sequence[Group]) -> list[GroupFit]:
         for group, future in zip(groups, running, strict=True):
             try:
                 done.append(future.result())
-            except workers.lost as error:
-                why = f"its worker was killed again and again, likely for memory: {error}"
-                done.append(FitApart(group, None, FitLog(), why))
-    for each in done:
-        if each.error:
-            log.error("group %s failed; it keeps its champion: %s", each.group.name, each.error)
+            except ConfigError:
+                raise
+            # As in a fit of this process, and also where a worker is lost: the nights of other groups go on.
+            except Exception as error:
+                log.error("group %s failed; it keeps its champion: %r", group.name, error)
+                done.append(FitApart.failed(group, error))
     return collect_fits(job.settings, done)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.contracts import Features, FitLog
-from tasks.errors import ConfigError, HistoryError, ModelError
+from tasks.errors import HistoryError, ModelError
 from tasks.model.groups import Group
 from tasks.model.network_row import NetworkRows
 from tasks.model.promotion.champion import copy_bundle
@@ -40,6 +40,11 @@ class FitApart:
     error: str = ""
     too_short: bool = False
 
+    @classmethod
+    def failed(cls, group: Group, error: BaseException) -> FitApart:
+        """A fit that an error ended, be it too little history, a fault of its model, or the loss of its worker."""
+        return cls(group, None, FitLog(), describe(error), isinstance(error, HistoryError))
+
 
 def fit_apart(
     settings: Settings,
@@ -62,24 +67,18 @@ def fit_apart(
         place: the folder.
 
     Raises:
+        HistoryError: if there is too little history.
         ConfigError: if the architecture or its config is unknown.
     """
-    log = FitLog()
-    try:
-        at = {name: i for i, name in enumerate(features.grid.stations)}
-        own = Group(group.name, tuple(at[name] for name in group.names), group.names)
-        split = split_of(features, settings, as_of, settings.retrain)
-        start = start_of_night(champion, settings, as_of)
-        seed, network = settings.retrain.seed, NetworkRows(features)
-        fitted = fit_group(settings, model, features, split, seed, own, network, log, start)
-        with tempfile.TemporaryDirectory() as folder:
-            save_bundle(Path(folder), fitted, {})
-            copy_bundle(Store(settings.data_root), place, Path(folder))
-    except ConfigError:
-        raise
-    # As in `fit_groups`: whatever stops one group, the others' nights go on.
-    except Exception as error:
-        return FitApart(group, None, log, describe(error), isinstance(error, HistoryError))
+    log, at = FitLog(), {name: i for i, name in enumerate(features.grid.stations)}
+    own = Group(group.name, tuple(at[name] for name in group.names), group.names)
+    split = split_of(features, settings, as_of, settings.retrain)
+    start = start_of_night(champion, settings, as_of)
+    seed, network = settings.retrain.seed, NetworkRows(features)
+    fitted = fit_group(settings, model, features, split, seed, own, network, log, start)
+    with tempfile.TemporaryDirectory() as folder:
+        save_bundle(Path(folder), fitted, {})
+        copy_bundle(Store(settings.data_root), place, Path(folder))
     return FitApart(group, place, log)
 
 

@@ -114,7 +114,7 @@ def fit_group(
     return fit_forecaster(settings, name, own, split, seed, notes, start_for(start, group.names), progress)
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """An error in one line, with its type."""
     return f"{type(error).__name__}: {str(error) or 'without a message'}"
 

@@ -13,15 +13,17 @@ from support import tiny_city
 
 from tasks.arrays import QUANTILES
 from tasks.contracts import Features, FitLog, Forecaster, Prediction, Split, Tensors
-from tasks.errors import ConfigError, HistoryError
+from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures import initial_forecaster
 from tasks.model.grouped import Grouped, GroupModel
-from tasks.model.groups import find_groups
+from tasks.model.groups import Group, find_groups
+from tasks.model.network_row import GroupFeatures, NetworkRows
 from tasks.model.promotion.decision import Decision
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.steps import judge
 from tasks.model.training import by_group
+from tasks.model.training.apart import FitApart, collect_fits, fit_apart
 from tasks.model.training.by_group import fit_groups
 from tasks.model.training.train import Trained, split_of, train
 from tasks.settings.tree import FeatureSettings, Settings
@@ -218,3 +220,29 @@ def test_each_group_goes_on_from_the_part_that_answered_for_its_stations(monkeyp
     groups = find_groups(wanted, made.grid, split.validation[0])
     fit_groups(wanted, "x", made, split, 7, groups, FitLog(), before)
     assert seen == [two, one]
+
+
+def test_fits_of_other_processes_come_back_through_the_data_root_and_one_that_is_lost_stops_no_other(
+    tmp_path: Path,
+) -> None:
+    made, wanted = features(), settings().model_copy(update={"data_root": str(tmp_path)})
+    split = split_of(made, wanted, tiny_city.AS_OF, wanted.retrain)
+    first, second = find_groups(wanted, made.grid, split.validation[0])
+    done = fit_apart(wanted, made, tiny_city.AS_OF, "linear_level", first, None, "training/0")
+    fits = collect_fits(wanted, [done, FitApart.failed(second, RuntimeError("its worker was killed"))])
+    here = fit_groups(wanted, "linear_level", made, split, wanted.retrain.seed, [first], FitLog())
+    own = GroupFeatures(made, first.stations, NetworkRows(made)).tensors(ORIGINS)
+    apart, local = fits[0].forecaster, here[0].forecaster
+    assert apart is not None
+    assert local is not None
+    np.testing.assert_array_equal(apart.predict(own).mean, local.predict(own).mean)
+    assert fits[0].log.notes["training_rows"] == here[0].log.notes["training_rows"]
+    assert (fits[1].forecaster, fits[1].error) == (None, "RuntimeError: its worker was killed")
+
+
+def test_fits_of_other_processes_of_which_all_failed_fail_the_night(tmp_path: Path) -> None:
+    group = Group("north", (0,), ("a",))
+    wanted = settings().model_copy(update={"data_root": str(tmp_path)})
+    for error, kind in ((HistoryError("too short"), HistoryError), (MemoryError(), ModelError)):
+        with pytest.raises(kind, match=r"every group failed, the first: \w+Error: "):
+            collect_fits(wanted, [FitApart.failed(group, error)])
