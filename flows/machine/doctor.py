@@ -217,13 +217,18 @@ def _stations(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
 
 
 def _champion(settings: Settings, now: np.datetime64) -> tuple[bool, str]:
-    from tasks.model.steps import champion_pointer
+    """Which version publishes, and whether it was trained with the features that it is given today."""
+    from tasks.model.steps import champion_pointer, load_version
 
     pointer = champion_pointer(settings)
     if pointer is None:
         return False, "none yet"
-    age = age_days(pointer.get("set_at"), now)
-    return True, f"version {pointer.get('version')}" + (f", set {age:.1f} days ago" if age is not None else "")
+    age, changed = (
+        age_days(pointer.get("set_at"), now),
+        load_version(settings, "champion").changed_features(settings.features),
+    )
+    finding = f"version {pointer.get('version')}" + (f", set {age:.1f} days ago" if age is not None else "")
+    return not changed, finding + (f"; trained with other [features]: {'; '.join(changed)}" if changed else "")
 
 
 def _retraining(settings: Settings, now: np.datetime64) -> tuple[bool, str]:

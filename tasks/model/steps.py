@@ -171,7 +171,14 @@ def load_version(settings: Settings, name: str) -> BundledForecaster:
     """
     store = Store(settings.data_root)
     version, folder = find_stored(store, name)
-    return read_stored(store, folder, version)
+    found = read_stored(store, folder, version)
+    if changed := found.changed_features(settings.features):
+        log.warning(
+            "version %s was trained with other [features] (%s): it forecasts worse until nexthour retrain",
+            version,
+            "; ".join(changed),
+        )
+    return found
 
 
 def model_maker(settings: Settings, name: str, before: Before, seed: int | None = None) -> Maker:

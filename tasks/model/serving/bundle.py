@@ -16,13 +16,17 @@ from tasks.errors import ModelError
 from tasks.model import architectures
 from tasks.model.ensemble import Ensemble, configs_of, member_folder
 from tasks.model.grouped import Grouped, GroupModel, group_configs, group_folder
+from tasks.settings.tree import FeatureSettings
 from tasks.tables.format import BUNDLE_FORMAT
+from tasks.tracking.provenance import flatten
 
 FILE = "bundle.json"
 CONTENT = (".onnx", ".npz")
 """Endings of the files that a model is loaded from; one that `bundle.json` does not list is rejected."""
 LEAST_KNOWN = 0.5
 """Share of a network's stations that a model must have been trained on to forecast it."""
+NO_MATTER = ("mapped_mib",)
+"""Settings of `[features]` that change no feature."""
 TRIES, PAUSE_SECONDS = 3, 0.1
 """A bundle that is being replaced while it is read is read again."""
 
@@ -50,6 +54,15 @@ class BundledForecaster:
     def as_of(self) -> np.datetime64:
         """UTC moment up to which it was trained; NaT where the bundle does not state it."""
         return np.datetime64(str(self.meta.get("as_of", "NaT")).removesuffix("Z"), "s")
+
+    def changed_features(self, settings: FeatureSettings) -> list[str]:
+        """Settings of `[features]` that differ from those of its training, in words, where it states them."""
+        trained, changed = self.meta.get("config") or {}, []
+        for name, now in flatten(settings.model_dump(mode="json")).items():
+            before = trained.get(f"features.{name}", now)
+            if before != now and name not in NO_MATTER:
+                changed.append(f"{name} was {before}, is {now}")
+        return changed
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin.

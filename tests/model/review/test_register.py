@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from support.champion_alias import champion_version
 
+from flows.machine.doctor import _champion
 from tasks.contracts import FitLog
 from tasks.errors import ModelError
 from tasks.features.tensors import MinuteFeatures
@@ -283,6 +285,22 @@ def test_the_linear_rival_of_the_night_is_kept_for_forecasts_that_step_down(
     assert np.array_equal(fallback.predict(tensors).mean, trained.baselines["linear_level"].predict(tensors).mean)
     with pytest.raises(ModelError, match=f"linear_level was trained on interval {tensors.interval}, the network has 7"):
         fallback.predict(replace(tensors, interval=7))
+
+
+def test_features_that_were_changed_since_the_training_are_named_by_the_forecast_and_by_the_doctor(
+    kept: tuple[Settings, RetrainReport], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    version, now = kept[1].version, np.datetime64("2026-02-14", "us")
+    shutil.copytree(Path(kept[0].data_root) / "bundles", tmp_path / "bundles")
+    Store(str(tmp_path)).write_json(POINTER, {"version": version, "folder": f"bundles/{version}"})
+    settings = kept[0].model_copy(update={"data_root": str(tmp_path)})
+    assert _champion(settings, now) == (True, f"version {version}")
+    assert "[features]" not in caplog.text
+    features = settings.features.model_copy(update={"level_minutes": 31, "mapped_mib": 1})
+    was = f"level_minutes was {settings.features.level_minutes}, is 31"
+    changed = settings.model_copy(update={"features": features})
+    assert _champion(changed, now) == (False, f"version {version}; trained with other [features]: {was}")
+    assert f"version {version} was trained with other [features] ({was})" in caplog.text
 
 
 def test_a_training_without_held_out_days_has_only_its_loss_to_show(trained: Trained) -> None:
