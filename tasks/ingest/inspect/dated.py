@@ -14,7 +14,7 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.samples import Sample, Table
 from tasks.ingest.inspect.time_columns import calendar_parts
-from tasks.ingest.inspect.words import is_value_of
+from tasks.ingest.inspect.words import is_value_of, words_of
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
 
@@ -65,6 +65,7 @@ def add_days(table: Table, answers: Answers) -> Choice[Table]:
     if not clocks or dated or named:
         return Choice(table)
     _check_days(columns)
+    _check_parts_of_dates(columns)
     pattern = _pattern_of([sample.file.origin for sample in table.samples])
     days = {day for sample in table.samples for day in _days_in(sample)}
     if pattern and len(days) == len(table.samples) > 1:
@@ -106,6 +107,24 @@ def _check_days(columns: Mapping[str, Column]) -> None:
                 f"{shown}: days in a form that is not recognised: export them as 2024-03-05, or name them with their "
                 "hour, --time DAY,HOUR --time-format FORMAT"
             )
+
+
+def _check_parts_of_dates(columns: Mapping[str, Column]) -> None:
+    """Whether no columns number months, weeks and days without all that makes a date.
+
+    Raises:
+        SourceError: if they do, so that one day for all rows would be wrong.
+    """
+    parts = {word: column for name, column in columns.items() if column.is_whole for word in words_of(name)}
+    if {"month", "day"} <= {*parts} and "year" not in parts and len(parts["day"].texts) > 1:
+        raise SourceError(
+            f"columns {parts['month'].name!r} and {parts['day'].name!r} name no year: add it, --constant year=2024"
+        )
+    if {"week", "weekday"} <= {*parts} and len(parts["weekday"].texts) > 1:
+        raise SourceError(
+            f"columns {parts['week'].name!r} and {parts['weekday'].name!r} number weeks and days, and nothing says "
+            "which day is the first of a week: export dates"
+        )
 
 
 def _add_columns(table: Table, keys: Mapping[str, Any]) -> Table:

@@ -8,6 +8,7 @@ from enum import Enum
 import numpy as np
 
 from tasks.arrays import Int
+from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.rows.parse_times import Times
 
@@ -49,6 +50,13 @@ def find_growth(
             return Growth.SURE
         found = Growth.LIKELY if height > _LIKELY_HIGH else found
     return found
+
+
+def ask_numbers(column: Column) -> Question:
+    """Asked of a column that may hold readings of counters."""
+    text = f"Column {column.name!r} hardly ever falls ({', '.join(column.texts[:4])}, ...): what are its numbers?"
+    note = ("--numbers readings", "of a counter: people are the differences"), ("--numbers people", "of each row")
+    return Question("--numbers", text, note)
 
 
 def find_devices(place: Int, times: Times, columns: Sequence[Column]) -> tuple[Int, list[str]]:

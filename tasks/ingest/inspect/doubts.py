@@ -15,6 +15,7 @@ from tasks.ingest.inspect.samples import Table
 from tasks.ingest.rows.parse_times import Times
 
 _FEWEST_DAYS = 2
+_DAY, _EVENING, _MORNING = 86_400, 20 * 3600, 6 * 3600
 _LEAST_HOURS = 8
 _RISES = 12
 """Rises of a day without a fall that are no chance."""
@@ -121,6 +122,36 @@ def check_skipped(wall: Times, utc: Times, timezone: str, *, slots: bool = False
                 f"{int(skipped.sum()):,} rows are of an hour that the clocks of {timezone} went over on {day}: they "
                 "show another zone's time, or standard time all year: give --timezone UTC, or such as Etc/GMT-1"
             )
+
+
+def check_service_days(place: Int, wall: Times) -> None:
+    """Whether dates are those of the calendar, where rows come in order of time.
+
+    Args:
+        place: code of the station and the direction of each row.
+        wall: time of each row as it was written.
+
+    Raises:
+        SourceError: if times after midnight stand behind the evening of the same date, day by day.
+    """
+    known = ~np.isnat(wall)
+    order = np.argsort(place[known], kind="stable")
+    places, times = place[known][order], wall[known][order].astype("datetime64[s]").astype(np.int64)
+    day, clock = times // _DAY, times % _DAY
+    same = np.diff(places) == 0
+    fall = same & (np.diff(times) < 0)
+    wrapped = fall & (np.diff(day) == 0) & (clock[:-1] >= _EVENING) & (clock[1:] < _MORNING)
+    if fall.sum() < _FEWEST_DAYS or (fall != wrapped).any():
+        return
+    group = np.cumsum(np.append(True, ~same | (np.diff(day) != 0)))
+    falls = np.append(0, np.cumsum(fall))
+    late = falls > falls[np.searchsorted(group, group)]
+    if (np.diff(times + _DAY * late)[same] > 0).all():
+        shown = [f"{int(each) // 3600:02}:{int(each) // 60 % 60:02}" for each in (clock[late].min(), clock[late].max())]
+        raise SourceError(
+            f"times from {shown[0]} to {shown[1]} stand behind the evening of the same date: they are of the next one, "
+            "as the day of a service ends after midnight: export them past 24:00, such as 24:15, or with their own date"
+        )
 
 
 def check_months(wall: Times) -> None:

@@ -227,7 +227,7 @@ def choose_rows(
     parts = [c for c in parts if c.hints_at("share") or not (c.is_number and c.hints_at("other number"))]
     explained = [c for c in parts if _count_repeats(np.stack([*cells, c.codes])) < again]
     whole = explained and not _count_repeats(np.stack([*cells, *(c.codes for c in explained)]))
-    totals = [(c.name, total) for c in explained if (total := _find_total(cells, c, numbers)) is not None]
+    totals = [(c.name, total) for c in explained if (total := find_total(cells, c, numbers)) is not None]
     mixed = totals or any(map(_is_mixed, explained))
     if whole and not mixed and within == again and all(c.hints_at("share") for c in explained):
         by = " and ".join(c.name for c in explained[:4])
@@ -239,7 +239,7 @@ def choose_rows(
     return Choice(None, [Question("--rows", f"{share}: do they add up, or does the last one count?", shown)])
 
 
-def _find_total(cells: Int, column: Column, numbers: Sequence[Numbers]) -> str | None:
+def find_total(cells: Int, column: Column, numbers: Sequence[Numbers]) -> str | None:
     """Value, or blank, of a column whose rows are totals of the others, by its name or by their sums; None without."""
     if named := [value for value in column.texts if is_value_of(value, "total value")]:
         return named[0]

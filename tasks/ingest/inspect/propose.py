@@ -11,6 +11,7 @@ from tasks.errors import SourceError
 from tasks.ingest.formats.unnest import SLOT
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days, check_calendars
+from tasks.ingest.inspect.directions import check_ways_in_names
 from tasks.ingest.inspect.filters import Filter, answered_filter, choose_filter, chosen_rows
 from tasks.ingest.inspect.people import People, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
@@ -78,8 +79,6 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     places = choose_stations(columns, used, answers)
     where = places.value
     trips = bool(when.end and where and where.end)
-    if where and table.shape.get("unnest"):
-        _check_items(table, [*used, where.start])
     if where and not trips:
         _check_blanks([columns[name] for name in (*when.start.names, where.start)])
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
@@ -88,8 +87,11 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     questions = [*times.questions, *places.questions, *people.questions, *_ask_zone(when, answers)]
     if where is None or people.value is None:
         return Proposal(questions=questions, notes=notes)
+    check_ways_in_names(columns)
     directed = [target.where[0] for target in people.value.targets.values() if target.where]
     named = [target.column for target in people.value.targets.values() if target.column]
+    if table.shape.get("unnest") and "unpivot" not in table.shape:
+        _check_items(table, [*used, where.start], named)
     _check_names(table, [*taken, *directed, *named])
     chosen = choose_filter(columns, [*taken, *directed, *named], answers, answered)
     written = choose_writing([columns[name] for name in named], answers)
@@ -118,18 +120,34 @@ def _without_slot(table: Table) -> Table:
     return replace(table, names=tuple(name for name in table.names if name != SLOT)) if timed else table
 
 
-def _check_items(table: Table, used: Sequence[str]) -> None:
-    """Whether items of lists have a time or a station of their own.
+def _check_items(table: Table, used: Sequence[str], counts: Sequence[str]) -> None:
+    """Whether items of lists have a time or a station of their own, and the people are theirs.
+
+    Args:
+        table: with its lists unnested.
+        used: columns of the time and the station.
+        counts: those of people.
 
     Raises:
-        SourceError: if all of a record have the same, so that they would be counts of one interval.
+        SourceError: if all items of a record have the same, so that they would be counts of one interval, or count
+            those of the record again.
     """
     paths = table.shape["unnest"]
-    if not any(name == SLOT or any(name == path or name.startswith(f"{path}.") for path in paths) for name in used):
+    own = [name for name in (*used, *counts) if _is_of_item(name, paths)]
+    if again := [name for name in counts if name not in own]:
+        raise SourceError(
+            f"column {again[0]!r} stands once per record, and would count again with each item of {', '.join(paths)}: "
+            "--unnest none reads the records, or name the people of the items, --count COLUMN"
+        )
+    if SLOT in table.names and not {*used} & {*own}:
         raise SourceError(
             f"each item of {', '.join(paths)} is a row, and neither its time nor its station stands in it: export a "
             "time per item, or a date whose items are all intervals of the day (the column slot numbers them)"
         )
+
+
+def _is_of_item(name: str, paths: Sequence[str]) -> bool:
+    return name == SLOT or any(name == path or name.startswith(f"{path}.") for path in paths)
 
 
 def _name_alike(aliases: dict[str, str]) -> Choice[dict[str, str]]:

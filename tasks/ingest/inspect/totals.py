@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tasks.arrays import Int
 from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.filters import Filter
+from tasks.ingest.inspect.grid import find_total
 from tasks.ingest.inspect.places import Where
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.words import is_value_of, words_of
@@ -17,6 +19,7 @@ NONE = "none"
 _LAST = frozenset({"total", "totals", "subtotal", "totale", "totaal"})
 _FIRST = _LAST | {"sum", "summe", "gesamt", "gesamtsumme", "zwischensumme", "suma", "somme", "soma"}
 _SHOWN = 4
+_FEWEST_PARTS = 3
 
 
 def choose_excluded(
@@ -34,7 +37,7 @@ def choose_excluded(
         excluded = [] if answers.exclude == (NONE,) else [*answers.exclude]
         return Choice(excluded, (), {"stations left out": ", ".join(excluded)} if excluded else {})
     used = [stations.texts[code] for code in np.unique(stations.codes[counted & (stations.codes >= 0)])]
-    sure = [name for name in used if _is_total(name)]
+    sure = [name for name in used if is_total(name)]
     if len(used) < 2 or len(sure) == len(used):
         return Choice([])
     questions = [_ask(name) for name in used if name not in sure and words_of(name)[:1] and words_of(name)[0] in _FIRST]
@@ -49,7 +52,7 @@ def find_totals(columns: Mapping[str, Column], where: Where) -> dict[str, list[s
     """Names of totals by the column of origins or destinations that has them beside stations: sums of other rows."""
     if where.end is None:
         return {}
-    named = {name: [text for text in columns[name].texts if _is_total(text)] for name in (where.start, where.end)}
+    named = {name: [text for text in columns[name].texts if is_total(text)] for name in (where.start, where.end)}
     return {name: texts for name, texts in named.items() if texts and len(texts) < len(columns[name].texts)}
 
 
@@ -60,7 +63,31 @@ def with_totals(rules: Filter, totals: Mapping[str, Sequence[str]]) -> Filter:
     return {**rules, "where_not": {**rules.get("where_not", {}), **{name: [*texts] for name, texts in totals.items()}}}
 
 
-def _is_total(name: str) -> bool:
+def ask_sums(ends: tuple[Column, Column], seconds: Int, count: Column) -> list[Question]:
+    """What to ask of a value of origins or destinations whose rows are sums of the others.
+
+    Args:
+        ends: columns of both.
+        seconds: since 1970, of each row.
+        count: column of people.
+    """
+    for one, other in (ends, ends[::-1]):
+        if len(one.texts) < _FEWEST_PARTS:
+            continue  # one alone is like the other by chance
+        total = find_total(np.stack([seconds, other.codes]), one, [count.numbers])
+        if total and not is_total(total):
+            return [_ask_total(one.name, total)]
+    return []
+
+
+def _ask_total(column: str, total: str) -> Question:
+    text = f"Rows of {column} {total!r} are in every interval the sum of the others: are they to be left out?"
+    ways = (f"--where-not '{column}={total}'", "they would count everybody twice"), ("--rows sum", "it is a station")
+    return Question("--where-not or --rows", text, ways)
+
+
+def is_total(name: str) -> bool:
+    """Whether a name is that of a total."""
     words = words_of(name)
     return is_value_of(name, "total value") or (len(words) > 1 and words[-1] in _LAST)
 

@@ -12,7 +12,7 @@ import numpy as np
 from tasks.arrays import Int
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
-from tasks.ingest.inspect.devices import MOST_DEVICES, Growth, find_devices, find_growth, repeated_times
+from tasks.ingest.inspect.devices import MOST_DEVICES, Growth, ask_numbers, find_devices, find_growth, repeated_times
 from tasks.ingest.inspect.doubts import (
     ask_copies,
     check_copies,
@@ -22,6 +22,7 @@ from tasks.ingest.inspect.doubts import (
     check_periods,
     check_repeats,
     check_sections,
+    check_service_days,
     check_skipped,
     check_sums_of_days,
     count_copies,
@@ -36,6 +37,7 @@ from tasks.ingest.inspect.samples import Table
 from tasks.ingest.inspect.stop_visits import are_stop_visits
 from tasks.ingest.inspect.sums_of_others import find_sums
 from tasks.ingest.inspect.time_columns import When, seconds_of
+from tasks.ingest.inspect.totals import ask_sums
 from tasks.ingest.rows.parse_times import Times
 from tasks.time_formats import ISO
 
@@ -85,6 +87,9 @@ class Understood:
         copies = 0 if name or self.answers.rows else self._count_copies(times)
         asked = [ask_copies(copies)] if copies > _FEW_COPIES * len(self._station) else []
         source |= {"duplicates": "drop"} if self.answers.rows == "last" else {}
+        if count and self.where.end and not self.answers.rows:
+            ends = self.columns[self.where.start], self.columns[self.where.end]
+            asked += ask_sums(ends, seconds_of(times), self.columns[count])
         questions = [*interval.questions, *asked, *self._ask_counts(times)]
         rows = f"events; one that comes again, by its {name}, counts once" if name else "events"
         rows = "vehicles at stops, and the people of that moment" if count and not self.where.end else rows
@@ -143,11 +148,12 @@ class Understood:
         if growth is Growth.SURE or self.answers.numbers == "readings":
             return self._as_readings(times)
         if growth is Growth.LIKELY:
-            return Proposal(questions=[self._ask_numbers()])
+            return Proposal(questions=[ask_numbers(self.columns[self._counted[0]])])
         wall = self.when.start.utc(self.table, "UTC")
         if self.answers.numbers is None:
             check_sums_of_days(self._series, wall, numbers)
         check_order(self._place, wall, times)
+        check_service_days(self._place, wall)
         interval = choose_interval(self._station, times, self.answers, self._zone, events=False)
         if interval.value is None:
             return Proposal(questions=interval.questions)
@@ -187,12 +193,6 @@ class Understood:
         numbers = [self.columns[target.column].numbers for target in targets if target.column]
         cell = self._wall * (self._ways.max(initial=0) + 1) + self._ways
         return find_sums(self._station, cell, numbers)
-
-    def _ask_numbers(self) -> Question:
-        column = next(self.columns[target.column] for target in self.people.targets.values() if target.column)
-        text = f"Column {column.name!r} hardly ever falls ({', '.join(column.texts[:4])}, ...): what are its numbers?"
-        note = ("--numbers readings", "of a counter: people are the differences"), ("--numbers people", "of each row")
-        return Question("--numbers", text, note)
 
     def _as_readings(self, times: Times) -> Proposal:
         """Keys of a source of counters.

@@ -70,6 +70,9 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
     if days := weekday_columns(numbers):
         rest = [name for name in table.names if name not in days]
         return Choice(_turn(table, f"{{{WEEKDAY_COLUMN}}}", rest), (), {"a row per": f"day: {_quote_names(days)}"})
+    counts = [name for name in numbers if columns[name].texts and not columns[name].time_formats]
+    if matrix := find_matrix(columns, counts):
+        return _turn_matrix(table, columns[matrix.rows], matrix)
     _check_days_of_month(numbers)
     if slots := _slot_columns(numbers):
         pattern, named = slots
@@ -82,12 +85,9 @@ def turn_columns(table: Table, pattern: str | None, exclude: Sequence[str] = ())
     if found:
         notes = {"a row per": f"column {found[0].pattern}: {_quote_names(found[0].columns)}"}
         return Choice(_turn(table, found[0].pattern), (), notes)
-    counts = [name for name in numbers if columns[name].texts and not columns[name].time_formats]
     placed = any(hints_at(name, "station") for name in table.names if name not in counts)
     if not placed and (directed := directed_stations(counts)) is not None:
         return Choice(_turn(table, directed), (), {"a row per": f"column {directed}: {_quote_names(counts)}"})
-    if matrix := find_matrix(columns, counts):
-        return _turn_matrix(table, columns[matrix.rows], matrix)
     return _by_station(table, columns, numbers)
 
 

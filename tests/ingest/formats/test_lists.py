@@ -240,3 +240,22 @@ def test_init_rejects_items_that_have_neither_a_time_nor_a_station_of_their_own(
     outcome = init(tmp_path, record)
     assert outcome.kind == "rejected"
     assert "neither its time nor its station" in outcome.why
+
+
+def test_init_takes_no_number_of_a_record_for_those_of_its_items(tmp_path: Path) -> None:
+    kinds = ("adult", "child")
+    records = [
+        {
+            "station": "A",
+            "time": time,
+            "entries": 2 * n + 3,
+            "kinds": [{"kind": k, "count": n + 2 * i + 0} for i, k in enumerate(kinds)],
+        }
+        for n, time in enumerate(day())
+    ]
+    asked = init(tmp_path, records)
+    assert "--count 'kinds.count'" in asked.why
+    wrong = init(tmp_path, records, Answers(timezone="UTC", count=("entries",)))
+    assert "stands once per record" in wrong.why
+    answers = Answers(timezone="UTC", count=("kinds.count",), rows="sum", numbers="people")
+    assert counted(init(tmp_path, records, answers))["A"] == [2 * n + 2 for n in range(96)]

@@ -138,3 +138,41 @@ def test_days_of_a_month_as_columns_are_named(tmp_path: Path) -> None:
     outcome = read(tmp_path, text)
     assert outcome.kind == "rejected"
     assert "numbered as the days of a month" in outcome.why
+
+
+@pytest.mark.parametrize("column", ["station", "gate"])
+def test_a_direction_within_names_is_named(tmp_path: Path, column: str) -> None:
+    head = "time,station,count" if column == "station" else "time,station,gate,count"
+    names = ("A - Entry", "A - Exit") if column == "station" else ("A,G1-IN", "A,G1-OUT")
+    outcome = read(tmp_path, table(head, lambda n, t: "\n".join(f"{t},{name},{count(n)}" for name in names)))
+    assert outcome.kind == "rejected"
+    assert f"values of column {column!r} say the direction" in outcome.why
+
+
+def test_sums_among_destinations_are_asked_about_whatever_they_are_called(tmp_path: Path) -> None:
+    lines = ["time,from,to,trips"]
+    for place, time in enumerate(QUARTERS[::4]):
+        for origin in "AB":
+            counts = {name: count(place + ord(origin) * ord(name)) for name in "ABC"}
+            lines += [f"{time},{origin},{name},{n}" for name, n in (counts | {"*": sum(counts.values())}).items()]
+    text = "\n".join(lines) + "\n"
+    asked = read(tmp_path, text)
+    assert asked.kind == "asked"
+    assert "--where-not 'to=*'" in asked.why
+    landed = read(tmp_path, text, replace(UTC, where_not=(("to", "*"),))).landed
+    assert landed is not None
+    told = sum(int(line.rsplit(",", 1)[1]) for line in lines[1:] if ",*," not in line)
+    assert sum(counts["entries"] or 0 for counts in landed.minutes.values()) == told
+
+
+@pytest.mark.parametrize(("past_24", "kind"), [(False, "rejected"), (True, "landed")])
+def test_hours_after_midnight_under_the_date_before_are_named(tmp_path: Path, past_24: bool, kind: str) -> None:
+    lines = ["service_date,time,station,entries"]
+    for place in range(192):
+        time = datetime(2024, 5, 13, 3) + timedelta(minutes=15 * place)
+        day = time - timedelta(hours=3)
+        hour = time.hour + 24 * (past_24 and time.hour < 3)
+        lines.append(f"{day:%Y-%m-%d},{hour:02}:{time:%M},A,{count(place)}")
+    outcome = read(tmp_path, "\n".join(lines) + "\n")
+    assert outcome.kind == kind, outcome.why
+    assert past_24 or "from 00:00 to 02:45 stand behind the evening" in outcome.why
