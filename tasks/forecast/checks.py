@@ -31,7 +31,7 @@ CROSSED, CROSSED_PEOPLE, CROSSED_PART = 0.1, 0.5, 0.05
 BUSY, BUSY_STATIONS = 1.0, 5
 """People per interval from which on a band has a width to judge, and how many such stations it takes."""
 NARROWEST, WIDEST, SPREAD = 0.3, 5.0, 0.3
-"""Least width of the 90 % band against Poisson counts, and largest against counts that also vary by `SPREAD`."""
+"""Least width of the 90 % band against Poisson counts, and largest against counts that vary by `SPREAD` at peaks."""
 BAND_90 = 3.29
 """Width of a normal 90 % band in standard deviations."""
 
@@ -177,12 +177,24 @@ def _band(answered: Answered, judged: Stations) -> str | None:
         return None
     people, low, high = (x[busy] for x in (mean, quantiles[0], quantiles[-1]))
     average, width = people.mean(axis=-1), (high - low).mean(axis=-1)
+    busiest = np.maximum(_busiest_interval(answered.tensors)[busy], average)
     narrow = float(np.median(width / np.sqrt(average)) / BAND_90)
-    wide = float(np.median(width / np.sqrt(average + (SPREAD * average) ** 2)) / BAND_90)
+    wide = float(np.median(width / np.sqrt(average + SPREAD**2 * average * busiest)) / BAND_90)
     if narrow < NARROWEST or wide > WIDEST:
         return f"the 90 % band is {narrow:.2g} times as wide as that of Poisson counts"
     outside = float(((people < low - 1) | (people > high + 1)).mean())
     return f"the mean lies outside the 90 % band in {outside:.0%} of the intervals" if outside > 0.5 else None
+
+
+def _busiest_interval(tensors: Tensors) -> Float:
+    """The largest mean interval that the profile expects of an hour of the day, [C, O, S].
+
+    Simple models have one spread per station, variance over mean: learnt in the busiest hours, wide in quiet ones.
+    """
+    hours = tensors.profile.shape[-1] // tensors.horizon * tensors.horizon
+    near = np.nan_to_num(tensors.profile[..., -hours:], nan=0.0).reshape(*tensors.level.shape, -1, tensors.horizon)
+    trail = tensors.hours[1].max(axis=-1, initial=0)
+    return np.asarray(np.maximum(near.sum(axis=-1).max(axis=-1), trail) / np.float32(tensors.horizon), np.float32)
 
 
 StationCheck = Callable[[Answered], Stations]

@@ -21,6 +21,7 @@ from tasks.forecast.guard import (
     minutes_since_observation,
 )
 from tasks.model.serving.bundle import BundledForecaster
+from tasks.model.uncertainty.counts import count_quantiles
 from tasks.settings.guard import GuardSettings
 
 Change = Callable[[Prediction], Prediction]
@@ -177,6 +178,20 @@ def test_a_forecast_between_the_usual_and_the_last_hour_is_plausible_however_far
     surge = replace(MANY, recent=MANY.recent * 7)
     assert failed(at(ALL, 1), surge) == {}
     assert "jump" not in failed(at(ALL, 7), surge)
+
+
+def test_the_one_spread_of_a_simple_model_is_plausible_in_quiet_hours_of_a_huge_network() -> None:
+    peak, often = 10_000.0, np.float32(40)
+    trail = np.zeros((2, *MANY.level.shape, 24), np.float32)
+    trail[..., 12] = 60 * peak
+    quiet = replace(MANY, lags=often * MANY.lags, recent=often * MANY.recent, profile=often * MANY.profile, trail=trail)
+
+    def spread(share: float) -> Change:
+        return lambda p: replace(p, quantiles=count_quantiles(p.mean, share**2 * peak))
+
+    assert failed(spread(0.3), quiet) == {}
+    assert "ceiling" in failed(spread(6.0), quiet)
+    assert "times as wide" in failed(spread(0.3), replace(quiet, trail=None))["band"]
 
 
 def test_one_absurd_week_or_minute_does_not_lift_the_ceiling() -> None:
