@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from support.ingest_bench import Bench, Failing
 
+import flows.features as nightly
 from flows.pipelines import loop
 from tasks.contracts import Prediction
 from tasks.errors import StoreError
@@ -142,6 +143,18 @@ def test_a_stale_lag_table_ends_in_the_bytes_of_one_written_anew(town: Town) -> 
     assert lag_files(town) == after
     assert marks(town)["lags"] == []
     assert refresh_lag_table(town.settings, NOW) == []
+
+
+def test_late_data_of_a_clock_that_ran_ahead_is_in_the_lags_of_the_next_night(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.ingest(NOW + np.timedelta64(400, "D"))
+    assert refresh_lag_table(town.settings, NOW) == []  # as things were at that moment
+    assert marks(town)["lags"]
+    monkeypatch.setattr(nightly, "begin", lambda as_of: (town.settings, NOW))
+    monkeypatch.setattr(nightly, "publish_artifact", lambda *given: None)
+    nightly.features.fn()
+    assert marks(town)["lags"] == []
 
 
 def test_every_table_is_written_in_encodings_that_every_reader_knows(town: Town) -> None:
