@@ -46,6 +46,17 @@ def fetched_file(store: Store, url: str) -> bytes:
     return data
 
 
+def copy_content(store: Store, url: str) -> str:
+    """SHA-256 of the copy of an address, from what is noted beside it: the copy itself is read only where it is new.
+
+    Raises:
+        ConfigError: if there is none yet.
+    """
+    state = store.read_json(_path(url, "json"))
+    noted = state.get("sha256") if isinstance(state, dict) else None
+    return str(noted) if noted else _digest(fetched_file(store, url))
+
+
 def read_fetched(url: str, data: bytes, aliases: Mapping[str, str]) -> StationTable:
     """The table of a copy.
 
@@ -76,7 +87,7 @@ def refresh_copy(store: Store, url: str, aliases: Mapping[str, str], as_of: np.d
             data, etag = answer
             read_fetched(url, data, aliases)
             store.write_bytes(_path(url, "bin"), data)
-            state = {"etag": etag}
+            state = {"etag": etag, "sha256": _digest(data)}
         now["fetched_at"] = str(as_of)
     except ConfigError as error:
         log.warning("%s; the copy of before is used, if there is one", error)
@@ -85,6 +96,10 @@ def refresh_copy(store: Store, url: str, aliases: Mapping[str, str], as_of: np.d
 
 def _path(url: str, kind: str) -> str:
     return f"{_FOLDER}/{hashlib.sha256(url.encode()).hexdigest()[:16]}.{kind}"
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _is_due(last: object, as_of: np.datetime64, after: np.timedelta64) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks.errors import ConfigError
 from tasks.settings.tree import Settings
-from tasks.stations.download import fetched_file, is_address, read_fetched, refresh_copy
+from tasks.stations.download import copy_content, fetched_file, is_address, read_fetched, refresh_copy
 from tasks.stations.read import read_station_file
 from tasks.stations.table import NO_STATIONS, StationTable
 from tasks.storage.store import Store
@@ -28,7 +28,8 @@ def load_station_table(settings: Settings) -> StationTable:
     if file is None:
         return NO_STATIONS
     if is_address(file):
-        return _read_copy(file, fetched_file(Store(settings.data_root), file), aliases)
+        root = settings.data_root
+        return _read_copy(root, file, copy_content(Store(root), file), aliases)
     path = Path(file)
     try:
         state = path.stat()
@@ -53,8 +54,9 @@ def refresh_station_file(settings: Settings, as_of: np.datetime64) -> None:
 
 
 @lru_cache(maxsize=4)
-def _read_copy(url: str, data: bytes, aliases: tuple[tuple[str, str], ...]) -> StationTable:
-    return read_fetched(url, data, dict(aliases))
+def _read_copy(root: str, url: str, content: str, aliases: tuple[tuple[str, str], ...]) -> StationTable:
+    """The table of a copy with one content; what that is decides nothing but whether it is read again."""
+    return read_fetched(url, fetched_file(Store(root), url), dict(aliases))
 
 
 @lru_cache(maxsize=4)

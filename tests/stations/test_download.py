@@ -13,6 +13,7 @@ from tasks.ingest.steps import ingest_source
 from tasks.settings.tree import Settings
 from tasks.stations import download
 from tasks.stations.load import load_station_table, refresh_station_file, station_table
+from tasks.storage.store import Store
 
 NOW = np.datetime64("2024-05-13T08:00:00", "s")
 HOUR = np.timedelta64(1, "h")
@@ -49,6 +50,25 @@ def test_a_file_is_fetched_once_a_day_and_read_from_its_copy(tmp_path: Path) -> 
     site.answer = Answer("station_id,name\nA,Acorn\n", tag=True)
     refresh_station_file(settings, NOW + 48 * HOUR)
     assert names(settings) == {"A": "Acorn"}
+
+
+def test_a_copy_is_read_again_only_where_it_is_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, read = Site(), Store.read_bytes
+    settings = site.settings(tmp_path)
+    refresh_station_file(settings, NOW)
+    copies: list[str] = []
+
+    def count(store: Store, path: str) -> bytes | None:
+        copies.extend([path] if path.endswith(".bin") else [])
+        return read(store, path)
+
+    monkeypatch.setattr(Store, "read_bytes", count)
+    assert [names(settings) for _ in range(3)] == [{"A": "Ace"}] * 3
+    assert len(copies) == 1
+    site.answer = Answer("station_id,name\nA,Acorn\n", tag=True)
+    refresh_station_file(settings, NOW + 24 * HOUR)
+    assert [names(settings) for _ in range(3)] == [{"A": "Acorn"}] * 3
+    assert len(copies) == 2
 
 
 @pytest.mark.parametrize(
