@@ -23,7 +23,7 @@ Ladder = Sequence[tuple[str, Callable[[], Forecaster]]]
 
 UNUSABLE = (
     *(ModelError, HistoryError, StoreError),
-    *(OSError, ImportError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError),
+    *(OSError, ImportError, ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError),
 )
 """Errors that reject a rung. Its own bugs are among them, because a forecast is always published."""
 

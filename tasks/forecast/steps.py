@@ -71,6 +71,8 @@ def issue_shadow(
 ) -> None:
     """Forecast the hour with a model that does not publish, and add it to the shadows table, without overrides.
 
+    An implausible answer is cut to what the history allows and kept: left out, its errors would flatter the model.
+
     Args:
         settings: the network and its data root.
         features: minutes known at `issued_at`.
@@ -80,7 +82,7 @@ def issue_shadow(
         origin: first minute forecast, UTC, on the grid.
 
     Raises:
-        ModelError: if it does not answer, or not plausibly.
+        ModelError: if it does not answer, or in another shape.
         StoreError: if the table cannot be written.
     """
     forecaster = load()

@@ -70,6 +70,15 @@ def test_a_model_from_a_bundle_is_named_by_its_version() -> None:
     assert first_usable([("champion", lambda: bundled)], TENSORS).model_version == "12"
 
 
+def test_a_model_for_which_memory_is_short_does_not_stop_the_forecast() -> None:
+    def load() -> Forecaster:
+        raise MemoryError("Unable to allocate 8 GiB")
+
+    answer = first_usable([("champion", load), rung("previous")], TENSORS)
+    assert degraded_reason(answer, 1) == "no champion: used previous"
+    assert "Unable to allocate" in answer.rejected[0].detail
+
+
 def test_the_ladder_falls_in_order_and_says_why() -> None:
     ladder: Ladder = [
         ("champion", missing("bundle 3 has no network.onnx")),

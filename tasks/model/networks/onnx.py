@@ -84,7 +84,7 @@ class OnnxNetwork:
         """One output of every row, some thousand rows at a time.
 
         Raises:
-            ModelError: if the inputs are not those that it was trained on.
+            ModelError: if the inputs are not those that it was trained on, or it breaks.
         """
         rows = len(next(iter(inputs.values())))
         if not rows:
@@ -98,7 +98,9 @@ class OnnxNetwork:
                 for a in range(0, rows, ROWS)
             ]
         except refusals as e:
-            raise ModelError(f"{self._where} was trained on other inputs ({one_line(e)}): retrain it") from None
+            raise ModelError(
+                f"{self._where} was trained on other inputs, or breaks ({one_line(e)}): retrain it"
+            ) from None
         return np.concatenate(parts)
 
 
@@ -106,7 +108,8 @@ def _refusals() -> tuple[type[Exception], ...]:
     """What onnxruntime raises for a network, or inputs, that it cannot run; they share no base but `Exception`."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-    return (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument, state.NotImplemented)
+    wrong = (state.Fail, state.InvalidProtobuf, state.InvalidGraph, state.InvalidArgument, state.NotImplemented)
+    return (*wrong, state.RuntimeException, state.EPFail, state.EngineError)
 
 
 def export_network(model: keras.Model) -> OnnxNetwork:

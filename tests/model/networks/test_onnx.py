@@ -1,10 +1,13 @@
-"""Networks are run without processors that wait for work."""
+"""Networks are run without threads that wait for work, and say in one line why they do not answer."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from onnx import TensorProto, helper
+from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from tasks.errors import ModelError
 from tasks.model.networks.onnx import OnnxNetwork
 
 
@@ -21,3 +24,15 @@ def test_threads_of_a_network_sleep_while_they_have_no_work() -> None:
     np.testing.assert_array_equal(network({"rows": np.ones((3, 2), np.float32)}), np.full((3, 2), 2, np.float32))
     options = network._session.get_session_options()
     assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+
+
+@pytest.mark.parametrize("kind", [state.RuntimeException, state.EPFail, state.Fail])
+def test_a_network_that_breaks_is_an_error_of_the_model(kind: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
+    network = doubling()
+
+    def run(*given: object) -> None:
+        raise kind("Failed to allocate memory")
+
+    monkeypatch.setattr(network._session, "run", run)
+    with pytest.raises(ModelError, match=r"or breaks .*Failed to allocate memory.*: retrain it"):
+        network({"rows": np.ones((1, 2), np.float32)})
