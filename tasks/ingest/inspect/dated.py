@@ -17,6 +17,7 @@ from tasks.ingest.inspect.time_columns import calendar_parts
 from tasks.ingest.inspect.words import is_value_of, words_of
 from tasks.ingest.rejects import FileProblem
 from tasks.settings.shapes import FileShape
+from tasks.weekday_names import WEEKDAY_NUMBERS
 
 _WAYS = ("entry value", "exit value")
 _YEAR, _MONTH, _DAY = r"(?:19|20)\d{2}", r"(?:0[1-9]|1[0-2])", r"(?:0[1-9]|[12]\d|3[01])"
@@ -97,7 +98,7 @@ def _check_days(columns: Mapping[str, Column]) -> None:
     """
     for column in columns.values():
         shown = f"column {column.name!r} has {', '.join(map(repr, column.texts[:3]))}"
-        if len(column.texts) > 1 and all(map(_KIND_OF_DAY.fullmatch, column.texts)):
+        if len(column.texts) > 1 and all(map(_is_kind_of_day, column.texts)):
             raise SourceError(
                 f"{shown}: kinds of days, or months, whose hours are sums or averages of many days: export the counts "
                 "of each day, with its date"
@@ -107,6 +108,10 @@ def _check_days(columns: Mapping[str, Column]) -> None:
                 f"{shown}: days in a form that is not recognised: export them as 2024-03-05, or name them with their "
                 "hour, --time DAY,HOUR --time-format FORMAT"
             )
+
+
+def _is_kind_of_day(text: str) -> bool:
+    return bool(_KIND_OF_DAY.fullmatch(text)) or text.lower().rstrip(".") in WEEKDAY_NUMBERS
 
 
 def _check_parts_of_dates(columns: Mapping[str, Column]) -> None:

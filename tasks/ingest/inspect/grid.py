@@ -109,7 +109,7 @@ def _on_grid(seconds: Int, usual: int) -> int | None:
     every = gcd(*np.unique(seconds - seconds.min()).tolist())
     for step in dict.fromkeys((usual // 60 if usual % 60 == 0 else 0, every // 60)):
         offsets = seconds % (step * 60) if step in INTERVALS else np.zeros(0)
-        if len(offsets) and max((offsets == at).mean() for at in (0, step * 60 - 60)) >= _ON_GRID:
+        if len(offsets) and max((offsets == at).mean() for at in (0, step * 60 - 60, step * 60 - 1)) >= _ON_GRID:
             return step
     return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -131,13 +131,21 @@ def _choose(records: Records, above: str) -> tuple[list[str], Question | None]:
     plain = {name: values for name, values in lists.items() if name not in of_records}
     groups: dict[tuple[int, ...], list[str]] = {}
     for name, values in plain.items():
-        groups.setdefault(tuple(map(len, values)), []).append(name)
+        groups.setdefault(_lengths_like(tuple(map(len, values)), groups), []).append(name)
     long = {lengths: group for lengths, group in groups.items() if max(lengths) >= _FEWEST}
     sure = [group for group in long.values() if any(_tells(name) for name in group)]
     if len(sure) == 1 and not of_records:
         return [above + name for name in sure[0]], None
     may = [*([name] for name in of_records), *(group for group in long.values() if _has_numbers(plain, group))]
     return [], _ask([[above + name for name in group] for group in may]) if may else None
+
+
+def _lengths_like(lengths: tuple[int, ...], known: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
+    """Lengths that are known already and the same in most records, of which a few may be damaged; else these."""
+    for other in known:
+        if 2 * sum(a == b for a, b in zip(lengths, other, strict=True)) > len(lengths):
+            return other
+    return lengths
 
 
 def _tells(name: str) -> bool:

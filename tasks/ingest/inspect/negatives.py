@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from tasks.errors import SourceError
-from tasks.ingest.inspect.answers import Choice, Question
+from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.profile import Column
 
 _FEW_BELOW = 0.01
 """Share of rows below zero up to which they are rejected one by one."""
+_SHOWN = 6
 _BELOW_ZERO = re.compile(r"-\d+(\.0+)?")
 
 
@@ -37,6 +38,22 @@ def check_parts(columns: Sequence[Column], negatives: str | None) -> Choice[dict
     ask = f"Column {column.name!r} has parts of sums below zero ({text}): do they take back people of their interval?"
     ways = ("--negatives subtract", "yes, as refunds do"), ("--negatives reject", "no, and their intervals are blank")
     return Choice({}, [Question("--negatives", ask, ways)])
+
+
+def ask_refunds(columns: Iterable[Column], answers: Answers) -> list[Question]:
+    """What to ask of rows of one person each of which some have a price below zero, as refunds have."""
+    told = {name for name, _ in (*answers.where, *answers.where_not)}
+    if answers.count:
+        return []
+    for column in columns:
+        below = [text for text in column.fractions if text.startswith("-")]
+        if below and column.hints_at("money") and column.name not in told and len(below) < len(column.texts):
+            every = " ".join(f"--where-not '{column.name}={text}'" for text in below[:_SHOWN])
+            text = f"Column {column.name!r} is below zero in some rows ({below[0]}): are they refunds, and no people?"
+            return [
+                Question("--where-not or --count", text, [(every, "yes"), ("--count none", "each row is a person")])
+            ]
+    return []
 
 
 def check_below_zero(columns: Sequence[Column]) -> None:

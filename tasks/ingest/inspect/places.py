@@ -10,9 +10,11 @@ import numpy as np
 from tasks.arrays import Int
 from tasks.ingest.inspect.answers import Answers, Choice, Question, known_column
 from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.words import words_of
 
 _WAYS = (("entry", "exit"), ("exit", "entry"))
 _SHOWN = 4
+_PLACES_IN_A_ROW = frozenset({"sequence", "seq", "order", "position", "rank", "index"})
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ def choose_stations(columns: Mapping[str, Column], taken: Sequence[str], answers
 
 def _may_name(column: Column) -> bool:
     """Whether the values may be the names or numbers of stations."""
+    if _PLACES_IN_A_ROW & {*words_of(column.name)}:
+        return False  # the third stop of a trip is another one on another line
     counted = column.is_whole and column.hints_at("count", "entry", "exit") and not column.hints_at("id")
     return bool(column.texts) and not (
         counted or column.time_formats or column.is_date or column.is_clock or column.hints_at("coordinate")

@@ -13,6 +13,7 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.dated import add_days, check_calendars
 from tasks.ingest.inspect.directions import check_ways_in_names
 from tasks.ingest.inspect.filters import Filter, answered_filter, choose_filter, chosen_rows
+from tasks.ingest.inspect.negatives import ask_refunds
 from tasks.ingest.inspect.people import People, choose_people, which_count
 from tasks.ingest.inspect.places import Where, choose_stations
 from tasks.ingest.inspect.profile import Column
@@ -24,9 +25,12 @@ from tasks.ingest.inspect.totals import choose_excluded, find_totals, with_total
 from tasks.ingest.inspect.understood import Understood
 from tasks.ingest.inspect.weekdays import read_weeks
 from tasks.ingest.inspect.wide import VALUE, turn_columns, with_ends
+from tasks.ingest.inspect.words import words_of
 from tasks.ingest.inspect.written import choose_writing
+from tasks.time_formats import SLOT as SLOT_OF_DAY
 
 _MOSTLY = 0.5
+_STEPS = frozenset({"interval", "step", "resolution", "granularity", "period", "schritt", "intervall", "pas"})
 _STOCKS = frozenset({"num_bikes_available", "num_vehicles_available", "num_docks_available"})
 
 
@@ -92,6 +96,7 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     named = [target.column for target in people.value.targets.values() if target.column]
     if table.shape.get("unnest") and "unpivot" not in table.shape:
         _check_items(table, [*used, where.start], named)
+        _check_steps(columns, when.start.formats)
     _check_names(table, [*taken, *directed, *named])
     chosen = choose_filter(columns, [*taken, *directed, *named], answers, answered)
     written = choose_writing([columns[name] for name in named], answers)
@@ -105,6 +110,7 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     alike = _name_alike(found.find_aliases())
     if not any(question.option == "--count" for question in asked):
         asked += _ask_person(columns, people.value, where, answers)
+        asked += ask_refunds(columns.values(), answers) if found.is_events and not named else []
     notes |= {"rows left out": f"totals: {totals}"} if totals else {}
     summary = {**notes, **alike.notes, **chosen.notes, **written.notes, **excluded.notes, **rest.notes}
     stations = {"exclude": excluded.value, "aliases": alike.value}
@@ -144,6 +150,22 @@ def _check_items(table: Table, used: Sequence[str], counts: Sequence[str]) -> No
             f"each item of {', '.join(paths)} is a row, and neither its time nor its station stands in it: export a "
             "time per item, or a date whose items are all intervals of the day (the column slot numbers them)"
         )
+
+
+def _check_steps(columns: Mapping[str, Column], formats: Sequence[str]) -> None:
+    """Whether the slots of lists are as long as a column says.
+
+    Raises:
+        SourceError: if they are not, so that the items are of a part of the day.
+    """
+    slots = [int(found[1]) for text in formats if (found := SLOT_OF_DAY.search(text))]
+    for column in columns.values() if slots else ():
+        said = float(column.texts[0]) if len(column.texts) == 1 and column.is_whole else slots[0]
+        if _STEPS & {*words_of(column.name)} and said not in (slots[0], slots[0] * 60):
+            raise SourceError(
+                f"column {column.name!r} says {column.texts[0]}, and the lists have as many items as a day has "
+                f"intervals of {slots[0]} minutes: export a time per item"
+            )
 
 
 def _is_of_item(name: str, paths: Sequence[str]) -> bool:

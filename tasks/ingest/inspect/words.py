@@ -70,6 +70,7 @@ _ROLES = {
     "kind of traffic": "car|cars|auto|autos|pkw|lkw|truck|trucks|lorry|lorries|hgv|van|vans|vehicle|vehicles|"
     "motorcycle|motorcycles|motorbike|bike|bikes|bicycle|bicycles|cyclist|cyclists|rad|velo|scooter|bus|buses|pedestrian|"
     "pedestrians|fuss|heavy|light",
+    "money": "price|fare|amount|cost|paid|value|preis|betrag|prix|montant|importe|precio|tarifa|prezzo|valor|金额|金額",
     "unreal value": "forecast|forecasted|predicted|prediction|prognose|estimate|estimated|plan|planned|scheduled|"
     "budget|test|dummy|simulated|modelled|modeled|imputed|interpolated|cancelled|canceled|void|voided|reversal|reversed|"
     "refund|refunded|chargeback|storno|storniert|annule|annulee|annulation|anulado|anulada|anulacion|cancelado|cancelada|"
@@ -91,11 +92,12 @@ _ROLES = {
     "quarter|week|edad|genero|usuario|bici|alter|kunde|objectid|fid|index|row|seq|sequence|hour|uhr|heure|hora|时段|時段",
     "share": "fare|payment|class|category|categorie|titre|ticket|gate|gates|device|line|route|mode|card|product|"
     "entrance|turnstile|channel|lane|destination|dest|scp|reader|validator|tarif|billet|票种|票種|线路|線路",
-    "time": "time|timestamp|ts|t|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"
+    "time": "time|times|timestamps|"
+    "timestamp|ts|t|datetime|date|minute|epoch|unix|zeit|datum|heure|fecha|hora|jour|at|period|moment|"
     "时间|時間|日期|日付|時刻|время|дата|שעה|תאריך|الوقت|التاريخ",
     "hour": "час|время|שעה|الساعة|الوقت|"
     "hour|hr|hh|time|uhr|stunde|heure|hora|ora|saat|godzina|hodina|ora|小時|小时|시|时|時|时段|時段|시간",
-    "time of day": "kello|klo|tid|klokkeslett|klockslag|idopont|ido|czas|godzina|cas|ωρα|"
+    "time of day": "halfhour|half|quarterhour|kello|klo|tid|klokkeslett|klockslag|idopont|ido|czas|godzina|cas|ωρα|"
     "time|hour|hhmm|hhmmss|tod|uhrzeit|uhr|zeit|stunde|heure|hora|hora minuto|horario|orario|ora|minute|"
     "minutes|min|second|seconds|sec|secs|start|begin|from|interval|slot|timeslot|period|clock|quarter|qtr|viertelstunde|intervall|tranche|"
     "franja|tramo|faixa|fascia|block|bin|时间|時間|时段|時段",

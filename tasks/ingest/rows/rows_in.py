@@ -124,7 +124,8 @@ class InputColumns:
         """
         column, formats = self.rows.column(names[0]), self.config.time_format
         if len(names) > 1:
-            column = join_times([self.rows.column(name) for name in names], readable=not formats)
+            cut = not any("00:00" in text for text in formats)  # a format may write the midnight of dates out
+            column = join_times([self.rows.column(name) for name in names], readable=cut)
             formats = formats or _extra_formats(column, earlier)
         elif interval and earlier is not None and not earlier.whole:
             earlier.dates.add(column, lambda: self._without_hours(names[0], column))

@@ -259,3 +259,19 @@ def test_init_takes_no_number_of_a_record_for_those_of_its_items(tmp_path: Path)
     assert "stands once per record" in wrong.why
     answers = Answers(timezone="UTC", count=("kinds.count",), rows="sum", numbers="people")
     assert counted(init(tmp_path, records, answers))["A"] == [2 * n + 2 for n in range(96)]
+
+
+def test_init_reads_lists_of_a_day_and_names_those_that_are_of_a_part_of_it(tmp_path: Path) -> None:
+    record = {"station": "A", "start": "2024-05-10T00:00", "interval_minutes": 15, "counts": MANY["A"]}
+    assert counted(init(tmp_path, [record])) == {"A": MANY["A"]}
+    half = init(tmp_path, [{**record, "counts": MANY["A"][:48]}])
+    assert half.kind == "rejected"
+    assert "'interval_minutes' says 15, and the lists have as many items as a day has intervals of 30" in half.why
+
+
+def test_init_leaves_a_record_whose_lists_differ_to_the_ingest(tmp_path: Path) -> None:
+    records = [{"station": s, "times": day(), "counts": MANY["A"][: 95 if s == "C" else 96]} for s in "ABC"]
+    outcome = init(tmp_path, records)
+    assert counted(outcome) == {"A": MANY["A"], "B": MANY["A"]}
+    assert outcome.landed is not None
+    assert outcome.landed.report.reasons == {"unequal_lists": 1}

@@ -176,3 +176,38 @@ def test_hours_after_midnight_under_the_date_before_are_named(tmp_path: Path, pa
     outcome = read(tmp_path, "\n".join(lines) + "\n")
     assert outcome.kind == kind, outcome.why
     assert past_24 or "from 00:00 to 02:45 stand behind the evening" in outcome.why
+
+
+def test_prices_below_zero_among_people_are_asked_about(tmp_path: Path) -> None:
+    text = table(
+        "time,station,ticket,price",
+        lambda n, t: f"{t + timedelta(seconds=n * 7 % 50)},A,K{n},{-2.5 if n % 10 == 0 else 2.5}",
+    )
+    asked = read(tmp_path, text)
+    assert asked.kind == "asked"
+    assert "--where-not 'price=-2.5'" in asked.why
+    landed = counted(read(tmp_path, text, replace(UTC, where_not=(("price", "-2.5"),))))
+    assert sum(n or 0 for n in landed.values()) == 192 - 20
+    every = counted(read(tmp_path, text, replace(UTC, count=("none",))))
+    assert sum(n or 0 for n in every.values()) == 192
+
+
+def test_the_place_of_a_stop_within_its_trip_is_no_station(tmp_path: Path) -> None:
+    text = "trip,stop_sequence,stop,departure,boardings,alightings\n"
+    for trip in range(20):
+        times = [QUARTERS[2 * trip] + timedelta(minutes=5 * stop) for stop in range(6)]
+        text += "".join(f"{trip},{stop + 1},P{stop},{time},{count(trip + stop)},1\n" for stop, time in enumerate(times))
+    landed = read(tmp_path, text).landed
+    assert landed is not None
+    assert {station for station, _ in landed.minutes} == {f"P{stop}" for stop in range(6)}
+
+
+def test_times_of_the_last_second_and_halves_of_hours_are_read(tmp_path: Path) -> None:
+    last = timedelta(minutes=14, seconds=59)
+    expected = {time: count(place) for place, time in enumerate(QUARTERS)}
+    assert counted(read(tmp_path, table("time,station,entries", lambda n, t: f"{t + last},A,{count(n)}"))) == expected
+    halves = "date,halfhour,station,entries\n"
+    halves += "".join(
+        f"{t:%Y-%m-%d},{t.hour * 2 + t.minute // 30 + 1},A,{count(n)}\n" for n, t in enumerate(QUARTERS[::2])
+    )
+    assert counted(read(tmp_path, halves)) == {time: count(place) for place, time in enumerate(QUARTERS[::2])}
