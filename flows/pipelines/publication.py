@@ -55,9 +55,9 @@ def publish_issue(
     for target in settings.publish.targets:
         try:
             published[target] = publish(settings, target, publication)
-        except (NexthourError, OSError) as error:
-            log.error("publishing to %s failed: %s", target, error)
-            failed[target] = str(error)
+        except Exception as error:  # whatever one target does wrong, the others and the table get the forecast
+            log.error("publishing to %s failed: %s", target, problem := _describe(error))
+            failed[target] = problem
     if published:
         remember_published(settings, issued.summary)
     if uses_day(settings):
@@ -71,8 +71,14 @@ def _keep_rest_of_day(settings: Settings, history: History, publication: Publica
 
     try:
         keep_rest_of_day(settings, history, publication)
-    except StoreError as error:
-        log.error("the rest of this day will not be scored: %s", error)
+    except Exception as error:
+        log.error("the rest of this day will not be scored: %s", _describe(error))
+
+
+def _describe(error: Exception) -> str:
+    """An error in a line; what is no error of ours, with its kind."""
+    own = isinstance(error, (NexthourError, OSError))
+    return str(error) if own else f"{type(error).__name__}: {error}"
 
 
 def make_day(settings: Settings, forecasts: pa.Table) -> pa.Table:
@@ -145,8 +151,8 @@ def _find_alerts(
 
     try:
         return find_alerts(settings, history, issued.table, origin, clock_ran_ahead=clock_ran_ahead)
-    except (NexthourError, OSError, LookupError, ValueError) as error:
-        log.error("alerts are not known: %s", error)
+    except Exception as error:  # nothing about alerts may hold up the forecast
+        log.error("alerts are not known: %s", _describe(error))
         return None
 
 
