@@ -128,7 +128,7 @@ class GradientBoosting(BaseArchitecture):
         bins = Bins.of(train.features)
         model = self._boost(replace(train, features=bins.codes(train.features)), seed)
         best = self._watch(model, bins, train, held, log)
-        network = export_trees(model, best, bins, held.features[:CHECKED])
+        network = export_trees([model], best, bins, held.features[:CHECKED])
         forecaster = BoostingForecaster(network, config.rows, sizes, channels=names_of(features))
         watched = pick_evenly(split.validation, ENOUGH)
         forecaster.phi = learn_spread(forecaster.mean, features, watched)

@@ -27,6 +27,9 @@ from tasks.model.bins import bin_sums, divisor
 from tasks.model.uncertainty.counts import HIGHEST
 from tasks.model.uncertainty.spread import Spread, learn_spread, pick_evenly, read_spread, with_quantiles
 
+UNTOLD = Smoothing(alpha=0.1, beta=0.0, gamma=0.1, damping=0.0)
+"""Parameters of a target that was observed, and that nobody was counted in."""
+
 
 class HoltWintersConfig(ModelConfig):
     """Table `[models.holt_winters]`."""
@@ -126,7 +129,7 @@ class HoltWinters(BaseArchitecture):
         found = self._search(features, split, np.random.default_rng(seed))
         smoothing = {}
         for target, several in found.items():
-            values = np.median([list(how.values().values()) for how in several], axis=0)
+            values = np.median([list(how.values().values()) for how in several or [UNTOLD]], axis=0)
             smoothing[target] = Smoothing(*values.tolist())
             log.notes |= {f"{name}_{target}": round(x, 4) for name, x in smoothing[target].values().items()}
         forecaster = HoltWintersForecaster(smoothing, config.bin_minutes)
@@ -137,12 +140,15 @@ class HoltWinters(BaseArchitecture):
     def _search(self, features: Features, split: Split, rng: np.random.Generator) -> dict[str, list[Smoothing]]:
         config, targets = self.config, features.grid.targets
         found: dict[str, list[Smoothing]] = {target: [] for target in targets}
+        observed: set[str] = set()
         if not len(split.validation):
             raise HistoryError(f"{self.name}: no validation origins: ingest more history")
         for done, at in enumerate(pick_evenly(split.train, config.fit_series)):
             windows = WeekdayWindows.of(features.tensors(np.array([at])), config.bin_minutes)
             series, state = windows.series(), initial_state(windows.weeks)
-            usable = (np.isfinite(series).mean(axis=0) >= 0.5) & (np.nansum(series, axis=0) > 0)
+            known = np.isfinite(series).mean(axis=0) >= 0.5
+            observed |= {target for target, seen in zip(targets, known, strict=True) if seen.any()}
+            usable = known & (np.nansum(series, axis=0) > 0)
             for c, target in enumerate(targets):
                 stations = np.flatnonzero(usable[c, 0])
                 for s in rng.permutation(stations)[: -(-config.fit_series // max(len(split.train), 1))]:
@@ -150,7 +156,7 @@ class HoltWinters(BaseArchitecture):
                     found[target].append(find_smoothing(_fill_gaps(series[:, c, 0, s], own), own, config.damped_trend))
             if self.progress:
                 self.progress("training series", done + 1, config.fit_series)
-        if not all(found.values()):
+        if observed != set(targets):
             raise HistoryError(f"{self.name}: no training series with half of it observed: ingest more history")
         return found
 

@@ -12,13 +12,21 @@ from pydantic import Field
 from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Range, Space, Split
 from tasks.errors import HistoryError, ModelError
-from tasks.grid import Grid
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
 from tasks.model.architectures._next_hour.row_weights import Age, shared_dispersion, station_weights, weighted_rows
 from tasks.model.architectures._next_hour.samples import Augment, Samples, draw
-from tasks.model.architectures._next_hour.start import Base, StartForecaster, choose_base, fit_start, load_start
+from tasks.model.architectures._next_hour.start import (
+    Base,
+    FittedStart,
+    StartForecaster,
+    choose_base,
+    fit_start,
+    load_beside,
+    load_start,
+    rows_of,
+)
 from tasks.model.architectures._next_hour.weights import Weights, adopt
 from tasks.model.blend import blend, learn_weights
 from tasks.model.channel_inputs import ChannelScales, learn_scales
@@ -67,7 +75,9 @@ class NextHourConfig(ModelConfig):
         description="Forecast that the network starts from and corrects; auto: `boosted_level` while the history is "
         "shorter than the weekly lags reach, `linear_level` from then on.",
     )
-    blend: bool = Field(True, description="Blend the network with its start, by weights learnt on the validation days.")
+    blend: bool = Field(
+        True, description="Blend the network with `boosted_level`, by weights learnt on the validation days."
+    )
     inputs: InputSettings = InputSettings()
     augment: Augment = Augment()
 
@@ -137,23 +147,31 @@ class NextHourLstm(BaseArchitecture):
         del train  # its arrays are those of the rows, which later give way to longer ones
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
-        given = given._replace(start=base.fitted if base else None)
-        settled = self._settle(model, watched, held, features.grid, log)
+        given = given._replace(start=base.for_refit if base else None)
+        settled = self._settle(model, watched, held, features, base, log)
+        unseen = Weights.of(model)  # a night that goes on from here validates on days that the refit sees
         if config.refit and log.notes["best_epoch"]:
             rows = join_rows(rows, self._fresh(features, split, weights, age, rng, given))
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
             refit_network(model, start, rows, watched, again, log, self.progress)
+        given = given._replace(start=base.fitted if base else None)
         fitted = self._forecaster(export_network(model), features, given)
-        return replace(fitted, **settled, weights=Weights.of(model))
+        return replace(fitted, **settled, weights=unseen)
 
-    def _settle(self, model: Any, watched: FitRows, held: Samples, grid: Grid, log: FitLog) -> dict[str, Any]:
-        """Blend weights and calibrations of the forecaster, from held-out rows."""
+    def _settle(
+        self, model: Any, watched: FitRows, held: Samples, features: Features, base: FittedStart | None, log: FitLog
+    ) -> dict[str, Any]:
+        """Blend weights, what they blend with, and calibrations of the forecaster, from held-out rows."""
         from tasks.model.networks.fit import VALIDATION_BATCH
 
+        grid = features.grid
         output = np.asarray(model.predict(watched.inputs, batch_size=VALIDATION_BATCH, verbose=0))
         settled: dict[str, Any] = {}
-        if self.config.blend and self.config.base != "profile_times_level":
-            start = held.windows.base
+        if self.config.blend and base is not None:
+            start, rival = held.windows.base, base.beside_for_validation
+            if rival is not None:
+                start = rows_of(rival, features, held.origin, held.place)
+                settled["beside"] = base.beside
             settled["blend_weights"] = learn_weights(output, start, held.truth, watched.weight, held.origin)
             output = blend(output, start, settled["blend_weights"])
             for target, weight in zip(grid.targets, settled["blend_weights"], strict=True):
@@ -247,6 +265,7 @@ class NextHourLstm(BaseArchitecture):
                 total_calibration=Calibration(**own) if (own := config.get("total_calibration")) else None,
                 scales={name: (float(m), float(d)) for name, (m, d) in config.get("channels", {}).items()},
                 start=load_start(folder, config.get("start")),
+                beside=load_beside(folder, config.get("beside")),
                 blend_weights=tuple(float(weight) for weight in config.get("blend_weights", ())),
             )
         except (KeyError, TypeError, ValueError) as error:

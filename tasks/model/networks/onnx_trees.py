@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,6 +16,7 @@ from tasks.model.networks.onnx import OnnxNetwork
 OPSET, TREES, IR = 17, 3, 8
 """Versions of the ONNX operators, of those for trees, and of the format, that every onnxruntime since 1.16 reads."""
 CUTS = 254
+TINY = 1e-30
 
 
 @dataclass(frozen=True)
@@ -52,30 +54,32 @@ class Bins:
         return np.array([every[f][min(t, len(every[f]) - 1)] for f, t in zip(features, at, strict=True)], np.float32)
 
 
-def export_trees(model: Any, trees: int, bins: Bins, rows: Float) -> OnnxNetwork:
-    """The first `trees` of a fitted HistGradientBoostingRegressor with a log link.
+def export_trees(models: Sequence[Any], trees: int, bins: Bins, rows: Float) -> OnnxNetwork:
+    """The first `trees` of one or several fitted HistGradientBoostingRegressors with a log link.
 
-    Input `rows` float32 [row, feature], output float32 [row, 1]: what `predict` answers.
+    Input `rows` float32 [row, feature], output float32 [row, 1]: what `predict` answers, the geometric mean of several.
 
     Args:
-        model: fitted on codes.
-        trees: how many of its trees, at least 1.
+        models: fitted on codes.
+        trees: how many of each one's trees, at least 1.
         bins: of the codes.
         rows: some rows on which both are held against one another.
 
     Raises:
         ModelError: if they differ, as this scikit-learn keeps its trees in another way.
     """
-    network = OnnxNetwork(_onnx(_attributes(model, trees, bins), rows.shape[1]))
-    theirs = next(islice(model.staged_predict(bins.codes(rows)), trees - 1, None))
+    network = OnnxNetwork(_onnx(_attributes(models, trees, bins), rows.shape[1]))
+    codes = bins.codes(rows)
+    each = [next(islice(model.staged_predict(codes), trees - 1, None)) for model in models]
+    theirs = np.exp(np.mean(np.log(np.maximum(each, TINY)), axis=0))
     if not np.allclose(network({"rows": rows})[:, 0], theirs, rtol=1e-4, atol=1e-6):
         raise ModelError("the trees of this scikit-learn cannot be exported: install another release of it")
     return network
 
 
-def _attributes(model: Any, trees: int, bins: Bins) -> dict[str, Any]:
-    """Attributes of ONNX's TreeEnsembleRegressor."""
-    nodes = [predictors[0].nodes for predictors in model._predictors[:trees]]
+def _attributes(models: Sequence[Any], trees: int, bins: Bins) -> dict[str, Any]:
+    """Attributes of ONNX's TreeEnsembleRegressor, which adds up all trees; those of several models have its mean."""
+    nodes = [predictors[0].nodes for model in models for predictors in model._predictors[:trees]]
     every = np.concatenate(nodes)
     tree = np.repeat(np.arange(len(nodes)), [len(n) for n in nodes])
     node = np.concatenate([np.arange(len(n)) for n in nodes])
@@ -94,8 +98,8 @@ def _attributes(model: Any, trees: int, bins: Bins) -> dict[str, Any]:
         "target_treeids": tree[leaf],
         "target_nodeids": node[leaf],
         "target_ids": np.zeros(leaf.sum(), int),
-        "target_weights": every["value"][leaf],
-        "base_values": np.ravel(model._baseline_prediction)[:1],
+        "target_weights": every["value"][leaf] / len(models),
+        "base_values": np.mean([np.ravel(model._baseline_prediction)[:1] for model in models], axis=0),
     }
 
 

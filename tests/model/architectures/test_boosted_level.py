@@ -13,10 +13,10 @@ from tasks.contracts import FitLog
 from tasks.errors import ModelError
 from tasks.grid import Grid
 from tasks.model.architectures import architecture, load
-from tasks.model.architectures._boosted.fit import fit_boosted
-from tasks.model.architectures._boosted.trees import BoostedConfig, HourRows, grow_trees, hour_rows
+from tasks.model.architectures._boosted.fit import fit_boosted, grow_folds
+from tasks.model.architectures._boosted.forecaster import BoostedForecaster
+from tasks.model.architectures._boosted.trees import FOLDS, BoostedConfig, HourRows, day_folds, hour_rows, tree_inputs
 from tasks.model.architectures._linear.fit import LinearConfig, fit_linear
-from tasks.model.architectures._linear.forecaster import correct
 from tasks.model.architectures._linear.inputs import linear_rows
 
 CONFIG, LINEAR = BoostedConfig(), LinearConfig()
@@ -24,14 +24,39 @@ FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
 
 
-def test_trees_find_what_two_inputs_say_together_only() -> None:
-    rng = np.random.default_rng(1)
+def chance_rows(rng: np.random.Generator) -> tuple[HourRows, np.ndarray]:
+    """Hours whose factor two inputs say together only, on eight days; and these factors."""
     inputs = rng.normal(size=(4000, 3)).astype(np.float32)
     factor = np.where(inputs[:, 0] * inputs[:, 1] > 0, 1.5, 0.75).astype(np.float32)
     counts = rng.poisson(40 * factor).astype(np.float32)
-    rows = HourRows(inputs, counts / np.float32(40), np.full(4000, 40, np.float32))
-    found = grow_trees(rows, CONFIG, 7)({"rows": inputs})[:, 0]
+    weight = np.full(4000, 40, np.float32)
+    return HourRows(inputs, counts / np.float32(40), weight, np.arange(4000) // 500 % FOLDS), factor
+
+
+def test_trees_find_what_two_inputs_say_together_only() -> None:
+    rows, factor = chance_rows(np.random.default_rng(1))
+    every, folds = grow_folds(rows, CONFIG, 7)
+    found = every({"rows": rows.inputs})[:, 0]
     assert np.abs(np.log(found / factor)).mean() < 0.1
+    each = np.stack([fold({"rows": rows.inputs})[:, 0] for fold in folds])
+    np.testing.assert_allclose(found, np.exp(np.log(each).mean(axis=0)), rtol=1e-4)
+
+
+def test_what_judges_a_day_was_grown_without_it() -> None:
+    rows, _ = chance_rows(np.random.default_rng(1))
+    ratio = np.where(rows.fold == 2, np.float32(3), rows.ratio)
+    before, after = (grow_folds(each, CONFIG, 7)[1] for each in (rows, replace(rows, ratio=ratio)))
+    assert [a.data == b.data for a, b in zip(before, after, strict=True)] == [False, False, True, False]
+
+
+def test_an_input_that_only_one_part_of_the_days_has_tells_the_others_nothing() -> None:
+    rows, _ = chance_rows(np.random.default_rng(1))
+    inputs = rows.inputs.copy()
+    inputs[rows.fold != 1, 2] = np.nan
+    every, folds = grow_folds(replace(rows, inputs=inputs), CONFIG, 7)
+    changed = np.where(np.arange(3) == 2, np.float32(9), inputs)
+    np.testing.assert_array_equal(folds[1]({"rows": changed}), folds[1]({"rows": inputs}))
+    assert np.isfinite(every({"rows": inputs})).all()
 
 
 def test_a_row_is_an_hour_over_the_steps_that_were_observed() -> None:
@@ -39,11 +64,14 @@ def test_a_row_is_an_hour_over_the_steps_that_were_observed() -> None:
     mean = np.full(rows.base.shape, 2, np.float32)
     truth = np.full(rows.base.shape, np.nan, np.float32)
     truth[0, 1, 2, :3] = 7
-    counted, empty = hour_rows(rows, mean, truth, [np.full(mean.shape[1:3], 3, np.float32)] * 2)
+    inputs = tree_inputs(rows, mean)
+    folds = day_folds(TENSORS.origins, TENSORS.origins[0] - np.timedelta64(5, "D"))
+    counted, empty = hour_rows(inputs, mean, truth, [np.full(mean.shape[1:3], 3, np.float32)] * 2, folds)
     assert counted.ratio.tolist() == [1, np.float32(26 / 11)]
     assert counted.weight.tolist() == [15, 33]
+    assert counted.fold.tolist() == [1, 1]
     assert empty.ratio.tolist() == [1]
-    assert counted.inputs[1, -1] == np.float32(np.log1p(2 * rows.base.shape[-1]))
+    assert counted.inputs[1, -1 - rows.hour.shape[-1]] == np.float32(np.log1p(2 * rows.base.shape[-1]))
 
 
 def test_a_weight_of_none_is_the_ridge_and_one_of_half_goes_half_of_the_way() -> None:
@@ -54,15 +82,31 @@ def test_a_weight_of_none_is_the_ridge_and_one_of_half_goes_half_of_the_way() ->
     np.testing.assert_allclose(half**2, ridge * whole, rtol=1e-4, atol=1e-6)
 
 
-def test_what_judges_the_trees_has_not_seen_the_validation_days() -> None:
+def test_a_day_of_the_fit_is_answered_by_trees_that_do_not_know_it_and_by_a_ridge_of_the_training_days() -> None:
     fit = fit_boosted(FEATURES, town.SPLIT, CONFIG, 7)
     linear = fit_linear(FEATURES, town.SPLIT, LINEAR)
-    train = linear.drawn[0]
-    assert train.origins.max() <= town.SPLIT.train[-1]
-    rows = hour_rows(train.rows, correct(train.rows, linear.for_validation.own), train.truth, linear.weights[0])
-    assert [grow_trees(of_target, CONFIG, 7).data for of_target in rows] == [t.data for t in fit.for_validation.trees]
-    assert fit.fitted.trees[0].data != fit.for_validation.trees[0].data
-    assert fit.fitted.weights == fit.for_validation.weights
+    assert fit.for_validation.ridge is linear.for_validation
+    assert fit.for_refit.ridge is fit.fitted.ridge is linear.fitted
+    origins = town.SPLIT.validation
+    tensors, part = FEATURES.tensors(origins), day_folds(origins, linear.drawn[0].origins[0])
+    together = fit.for_validation.mean(tensors)
+    assert len(np.unique(part)) > 1
+    for fold in np.unique(part):
+        alone = BoostedForecaster(linear.for_validation, fit.for_validation.folds[fold], fit.fitted.weights)
+        at = part == fold
+        np.testing.assert_allclose(alone.mean(tensors)[:, at], together[:, at], rtol=1e-5)
+
+
+def test_a_bundle_from_before_the_trees_saw_the_hour_answers_as_it_did(tmp_path: Path) -> None:
+    fitted = fit_boosted(FEATURES, town.SPLIT, CONFIG, 7).fitted
+    rows = linear_rows(TENSORS)
+    inputs = tree_inputs(rows, fitted.ridge.mean(TENSORS), hour=False)
+    ratio = np.resize(np.array([0.5, 2], np.float32), inputs[0].shape[:2]).ravel()
+    flat = [x.reshape(len(ratio), -1) for x in inputs]
+    trees = tuple(grow_folds(HourRows(x, ratio, np.ones_like(ratio), np.int64(ratio > 1)), CONFIG, 7)[0] for x in flat)
+    old = replace(fitted, trees=trees, hour=False)
+    config = {key: value for key, value in old.export(tmp_path).items() if key != "hour"}
+    np.testing.assert_array_equal(load("boosted_level", tmp_path, config).predict(TENSORS).mean, old.mean(TENSORS))
 
 
 def test_a_target_that_nobody_counted_is_left_as_the_ridge_has_it() -> None:

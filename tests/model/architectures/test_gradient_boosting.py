@@ -43,11 +43,11 @@ def test_onnx_answers_as_the_trees_do_on_edges_gaps_and_what_was_never_there() -
     on_edges[:500, 0] = np.resize(bins.edges[0], 500)
     on_edges[500:900, :3] = np.nan
     on_edges[900:1000] = 1e9
-    network = export_trees(model, 30, bins, on_edges)
+    network = export_trees([model], 30, bins, on_edges)
     expected = model.predict(bins.codes(on_edges))
     assert expected.std() > 0.5
     np.testing.assert_allclose(network({"rows": on_edges})[:, 0], expected, rtol=1e-5)
-    fewer = export_trees(model, 3, bins, rows)({"rows": rows})
+    fewer = export_trees([model], 3, bins, rows)({"rows": rows})
     assert fewer.std() < network({"rows": rows}).std()
 
 

@@ -9,7 +9,7 @@ import pytest
 import support.small_network as town
 
 from tasks.contracts import FitLog
-from tasks.errors import ModelError
+from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import architecture
 from tasks.model.architectures._holt_winters import Smoothing, continue_series, find_smoothing, initial_state
 from tasks.model.architectures.holt_winters import HoltWintersForecaster
@@ -107,3 +107,17 @@ def test_the_parameters_are_found_by_target_on_a_bounded_number_of_series() -> N
     assert 0 <= log.notes["alpha_entries"] <= 1
     with pytest.raises(ModelError, match=r"not trained on targets \['boardings'\]: run nexthour retrain"):
         fitted.predict(replace(TENSORS, targets=("boardings", "exits")))
+
+
+def test_a_target_that_nobody_was_ever_counted_in_is_forecast_empty_and_one_never_observed_is_rejected() -> None:
+    grid = town.grid()
+    values = grid.values.copy()
+    values[1] = np.where(np.isnan(values[1]), np.nan, 0)
+    features = town.SmallFeatures(replace(grid, values=values))
+    fitted = architecture("holt_winters", {"fit_series": 3}).fit(features, town.SPLIT, 1, FitLog())
+    prediction = fitted.predict(features.tensors(town.SPLIT.holdout))
+    assert prediction.mean[1, :, [0, 1, 3, 4]].max() == 0
+    assert prediction.mean[0, :, 0].min() > 0
+    values[1] = np.nan
+    with pytest.raises(HistoryError, match="no training series with half of it observed: ingest more history"):
+        architecture("holt_winters", {"fit_series": 3}).fit(features, town.SPLIT, 1, FitLog())

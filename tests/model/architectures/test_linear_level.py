@@ -85,6 +85,7 @@ def test_a_row_built_in_bulk_is_the_row_built_live_to_the_bit() -> None:
         live = linear_rows(features.tensors(origins[o : o + 1]))
         assert np.array_equal(live.features[:, 0], bulk.features[:, o])
         assert np.array_equal(live.base[:, 0], bulk.base[:, o])
+        assert np.array_equal(live.hour[:, 0], bulk.hour[:, o])
 
 
 def test_no_minute_at_or_after_the_origin_changes_a_row() -> None:
@@ -95,10 +96,34 @@ def test_no_minute_at_or_after_the_origin_changes_a_row() -> None:
     rows, other = (linear_rows(f.tensors(np.array([origin]))) for f in (features, tiny_city.features(values)))
     assert np.array_equal(rows.features, other.features)
     assert np.array_equal(rows.base, other.base)
+    assert np.array_equal(rows.hour, other.hour)
     values[..., int(features.grid.index(origin)) - 1] = 777
     assert not np.array_equal(
         linear_rows(tiny_city.features(values).tensors(np.array([origin]))).features, rows.features
     )
+
+
+def test_columns_of_the_hour_hold_its_shape_and_the_last_minutes() -> None:
+    profile = np.full_like(TENSORS.profile, 10)
+    profile[..., -town.HORIZON :] = 30
+    profile[..., -1] = np.nan
+    recent = np.full_like(TENSORS.recent, 20)
+    columns = linear_rows(replace(TENSORS, profile=profile, recent=recent)).hour[0, 0, 0]
+    expected = [np.log(95 / 45), np.log(91), np.log(65 / 35), np.log(30 / 20), 0, 0]
+    np.testing.assert_allclose(columns, expected, atol=1e-6)
+    assert np.isfinite(linear_rows(town.blank(TENSORS, recent=True, lags=True)).hour).all()
+
+
+def test_columns_of_the_hour_hold_what_came_after_it_yesterday() -> None:
+    features = tiny_city.features()
+    tensors = features.tensors(tiny_city.AS_OF.astype("datetime64[m]") - np.arange(12, 1, -3) * HOUR)
+    trail = tensors.hours.copy()
+    trail[:] = 10
+    at = trail.shape[-1] - 24 + tensors.recent.shape[-1] // tensors.horizon + 1
+    trail[0, ..., at], trail[0, ..., at + 1] = 30, 50
+    columns = linear_rows(replace(tensors, trail=trail)).hour
+    np.testing.assert_allclose(columns[..., -2], np.log(40 / 20), rtol=1e-6)
+    np.testing.assert_allclose(columns[..., -1], np.log(60 / 20), rtol=1e-6)
 
 
 def test_a_window_without_a_count_says_what_the_next_longer_one_does() -> None:

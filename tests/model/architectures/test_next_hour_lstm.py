@@ -16,6 +16,7 @@ from tasks.contracts import FitLog, Forecaster
 from tasks.errors import ModelError
 from tasks.metrics import pinball, poisson_deviance
 from tasks.model.architectures import architecture, initial_forecaster
+from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputRows, prepare
 from tasks.model.architectures._next_hour.row_weights import Age
 from tasks.model.architectures._next_hour.samples import UNOBSERVED, Samples
@@ -156,12 +157,30 @@ def test_training_beats_the_baseline_that_it_starts_as(tiny_champion: Trained) -
 
 
 def test_a_fit_that_goes_astray_ends_as_what_it_started_from(tiny_champion: Trained) -> None:
-    config = {**tiny_city.CONFIG, "epochs": 2, "max_samples": 300, "learning_rate": 1e4, "dropout": 0.0}
+    config = {**tiny_city.CONFIG, "epochs": 2, "max_samples": 300, "learning_rate": 1e4, "dropout": 0.0, "blend": False}
     log, tensors = FitLog(), FEATURES.tensors(ORIGINS)
     astray = architecture("next_hour_lstm", config).fit(FEATURES, tiny_champion.split, 1, log)
     assert log.notes["best_epoch"] == 0
     start = architecture(log.notes["base"]).fit(FEATURES, tiny_champion.split, 1, FitLog())
     np.testing.assert_allclose(astray.predict(tensors).mean, start.predict(tensors).mean, rtol=1e-4)
+
+
+def test_a_network_that_starts_from_the_ridge_is_blended_with_its_trees_and_that_of_an_older_bundle_with_the_ridge(
+    tiny_champion: Trained, tmp_path: Path
+) -> None:
+    forecaster, tensors = tiny_champion.forecaster, FEATURES.tensors(ORIGINS)
+    assert isinstance(forecaster, NextHourForecaster)
+    assert forecaster.beside is not None
+    assert forecaster.start is forecaster.beside.ridge
+    config = json.loads(json.dumps(forecaster.export(tmp_path)))
+    for kept, expected in ((config, forecaster.beside), (config | {"beside": None}, forecaster.start)):
+        loaded = NextHourLstm.load(tmp_path, kept)
+        assert isinstance(loaded, NextHourForecaster)
+        without = replace(loaded, blend_weights=(0.0, 0.0)).predict(tensors).mean
+        np.testing.assert_allclose(without, expected.mean(tensors), rtol=1e-4, atol=1e-5)
+    network = replace(forecaster, blend_weights=(1.0, 1.0)).predict(tensors).mean
+    np.testing.assert_allclose(network, replace(forecaster, blend_weights=()).predict(tensors).mean, rtol=1e-5)
+    assert np.abs(forecaster.beside.mean(tensors) / forecaster.start.mean(tensors) - 1).max() > 1e-3
 
 
 def test_a_network_may_start_from_profile_times_level(tiny_champion: Trained) -> None:

@@ -1,8 +1,11 @@
-"""Fit of the trees on the rows of the ridge; how far they may correct it is what the validation days decide."""
+"""Fit of the trees on the rows of the ridge, each day's judged by trees that were grown without that day.
+
+So all days decide how far the trees may correct the ridge, and a network that starts from them sees on its training
+rows what they answer on days that they do not know (D. H. Wolpert, "Stacked generalization", 1992, for the principle).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +13,26 @@ import numpy as np
 
 from tasks.arrays import Float
 from tasks.contracts import Features, Split
-from tasks.model.architectures._boosted.forecaster import BoostedForecaster
-from tasks.model.architectures._boosted.trees import BoostedConfig, HourRows, grow_trees, hour_rows, tree_factors
-from tasks.model.architectures._linear.fit import Drawn, LinearConfig, fit_linear
-from tasks.model.architectures._linear.forecaster import LinearForecaster, correct
+from tasks.model.architectures._boosted.forecaster import BoostedForecaster, UnseenBoosted
+from tasks.model.architectures._boosted.trees import (
+    FOLDS,
+    BoostedConfig,
+    HourRows,
+    day_folds,
+    grow_trees,
+    hour_rows,
+    tree_inputs,
+)
+from tasks.model.architectures._linear.fit import LinearConfig, LinearFit, fit_linear
+from tasks.model.architectures._linear.forecaster import correct
 from tasks.model.blend import learn_weights
 from tasks.model.networks.onnx import OnnxNetwork
+from tasks.model.networks.onnx_trees import Bins, export_trees
 
 HALF = 0.5
-"""Weight of the trees before any hour was held out."""
+"""Weight of the trees before any hour was judged."""
+COMPARED = 1000
+"""Rows on which the exported trees are held against those that were grown."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +40,14 @@ class BoostedFit:
     """What a fit brought.
 
     Attributes:
-        for_validation: fitted on the training origins alone; for comparisons on validation days.
-        fitted: the forecaster, fitted on the validation origins, too.
+        for_validation: ridge of the training origins alone, and on each day the trees without that day.
+        for_refit: the same with the ridge of the validation origins, too.
+        fitted: the forecaster: that ridge, and all trees.
         notes: the weights of the trees.
     """
 
-    for_validation: BoostedForecaster
+    for_validation: UnseenBoosted
+    for_refit: UnseenBoosted
     fitted: BoostedForecaster
     notes: dict[str, Any]
 
@@ -43,41 +59,58 @@ def fit_boosted(features: Features, split: Split, config: BoostedConfig, seed: i
         HistoryError: if there are no training or no validation origins, or no training hour has a count.
     """
     linear = fit_linear(features, split, LinearConfig())
-    trees = _grow(_rows(linear.for_validation, linear.drawn[:1], linear.weights[:1]), config, seed)
-    powers = _learn_powers(linear.for_validation, trees, linear.drawn[1], linear.weights[1])
-    both = _grow(_rows(linear.fitted, linear.drawn, linear.weights), config, seed)
+    first = linear.drawn[0].origins[0]
+    grown = [grow_folds(of_target, config, seed) for of_target in _rows(linear, first)]
+    trees = tuple(every for every, _ in grown)
+    folds = tuple(zip(*(of_target for _, of_target in grown), strict=True))
+    unseen = UnseenBoosted(linear.fitted, trees, (1.0,) * len(trees), folds=folds, first=first)
+    powers = _learn_powers(unseen, linear)
     notes = {f"trees_weight_{t}": power for t, power in zip(features.grid.targets, powers, strict=True)}
     return BoostedFit(
-        BoostedForecaster(linear.for_validation, trees, powers),
-        BoostedForecaster(linear.fitted, both, powers, linear.fitted.phi),
+        UnseenBoosted(linear.for_validation, trees, powers, folds=folds, first=first),
+        UnseenBoosted(linear.fitted, trees, powers, folds=folds, first=first),
+        BoostedForecaster(linear.fitted, trees, powers, linear.fitted.phi),
         notes,
     )
 
 
-def _rows(ridge: LinearForecaster, drawn: Sequence[Drawn], weights: Sequence[Sequence[Float]]) -> list[HourRows]:
-    """Rows of each target, of all that was drawn."""
-    parts = [
-        hour_rows(part.rows, correct(part.rows, ridge.own), part.truth, of_part)
-        for part, of_part in zip(drawn, weights, strict=True)
-    ]
+def _rows(linear: LinearFit, first: np.datetime64) -> list[HourRows]:
+    """Rows of each target, of training and validation origins."""
+    parts = []
+    for drawn, weights in zip(linear.drawn, linear.weights, strict=True):
+        mean = correct(drawn.rows, linear.fitted.own)
+        inputs = tree_inputs(drawn.rows, mean)
+        parts.append(hour_rows(inputs, mean, drawn.truth, weights, day_folds(drawn.origins, first)))
+    names = ("inputs", "ratio", "weight", "fold")
     return [
-        HourRows(*(np.concatenate([getattr(rows, name) for rows in target]) for name in ("inputs", "ratio", "weight")))
+        HourRows(*(np.concatenate([getattr(rows, name) for rows in target]) for name in names))
         for target in zip(*parts, strict=True)
     ]
 
 
-def _grow(rows: list[HourRows], config: BoostedConfig, seed: int) -> tuple[OnnxNetwork, ...]:
-    return tuple(grow_trees(of_target, config, seed) for of_target in rows)
+def grow_folds(rows: HourRows, config: BoostedConfig, seed: int) -> tuple[OnnxNetwork, list[OnnxNetwork]]:
+    """The mean of all trees of a target, and those that were grown without the days of each fold."""
+    bins = Bins.of(rows.inputs)
+    codes = bins.codes(rows.inputs)
+    models = []
+    for fold in range(FOLDS):
+        others = rows.fold != fold
+        models.append(grow_trees(codes, rows, others if others.any() else ~others, config, seed + fold))
+    shown = rows.inputs[:COMPARED]
+    folds = [export_trees([model], config.trees, bins, shown) for model in models]
+    return export_trees(models, config.trees, bins, shown), folds
 
 
-def _learn_powers(
-    ridge: LinearForecaster, trees: Sequence[OnnxNetwork], held: Drawn, weights: Sequence[Float]
-) -> tuple[float, ...]:
-    """Weights of the trees, by target, from hours that neither they nor the ridge were fitted on."""
-    mean = correct(held.rows, ridge.own)
-    targets, _, stations, steps = mean.shape
-    corrected = mean * tree_factors(trees, held.rows, mean)[..., None]
-    truth = np.where(np.isfinite(held.truth), held.truth, np.float32(-1))
-    output, start, seen = (x.transpose(1, 2, 0, 3).reshape(-1, targets, steps) for x in (corrected, mean, truth))
-    weight = np.stack(weights).mean(axis=0).ravel()
-    return learn_weights(output[:, None], start, seen, weight, np.repeat(held.origins, stations), HALF)
+def _learn_powers(unseen: UnseenBoosted, linear: LinearFit) -> tuple[float, ...]:
+    """Weights of the trees, by target, from the hours of all days, which they were grown without."""
+    sides: list[tuple[Float, ...]] = []
+    for drawn, weights in zip(linear.drawn, linear.weights, strict=True):
+        mean = correct(drawn.rows, linear.fitted.own)
+        targets, _, stations, steps = mean.shape
+        corrected = unseen.correct(drawn.rows, mean, drawn.origins)
+        truth = np.where(np.isfinite(drawn.truth), drawn.truth, np.float32(-1))
+        each = (x.transpose(1, 2, 0, 3).reshape(-1, targets, steps) for x in (corrected, mean, truth))
+        weight = np.stack(weights).mean(axis=0).ravel()
+        sides.append((*each, weight, np.repeat(drawn.origins, stations)))
+    output, start, seen, weight, origins = (np.concatenate(part) for part in zip(*sides, strict=True))
+    return learn_weights(output[:, None], start, seen, weight, origins, HALF)

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.arrays import Float
+from tasks.arrays import Float, Minutes
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ModelError
-from tasks.model.architectures._boosted.trees import tree_factors
+from tasks.model.architectures._boosted.trees import day_folds, tree_factors, tree_inputs
 from tasks.model.architectures._linear.forecaster import LinearForecaster
 from tasks.model.architectures._linear.inputs import LinearRows
 from tasks.model.networks.onnx import OnnxNetwork
@@ -28,6 +28,7 @@ class BoostedForecaster:
         trees: of each target.
         weights: of the trees' log factors, by target: 0 is the ridge alone.
         phi: the spread.
+        hour: whether the trees see the shape of the hour; those of older bundles do not.
     """
 
     ridge: LinearForecaster
@@ -35,6 +36,7 @@ class BoostedForecaster:
     weights: tuple[float, ...]
     phi: Spread = field(default_factory=dict)
     name: str = "boosted_level"
+    hour: bool = True
 
     def predict(self, tensors: Tensors) -> Prediction:
         """Forecast the hour after every origin.
@@ -47,13 +49,16 @@ class BoostedForecaster:
     def mean(self, tensors: Tensors) -> Float:
         """Expected counts, float32 [target, origin, station, step]; see `predict`."""
         rows, mean = self.ridge.rows_and_mean(tensors)
-        return self.correct(rows, mean)
+        return self.correct(rows, mean, tensors.origins)
 
-    def correct(self, rows: LinearRows, mean: Float) -> Float:
+    def correct(self, rows: LinearRows, mean: Float, origins: Minutes) -> Float:
         """The ridge's forecast of some rows times the factors of their hours."""
         power = np.array(self.weights, np.float32)[:, None, None]
-        factors = tree_factors(self.trees, rows, mean) ** power
+        factors = self._factors(tree_inputs(rows, mean, self.hour), origins) ** power
         return np.asarray(np.minimum(mean * factors[..., None], HIGHEST), np.float32)
+
+    def _factors(self, inputs: Float, origins: Minutes) -> Float:
+        return tree_factors(self.trees, inputs)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write the ridge's numbers, and the trees into a folder per target; return the rest."""
@@ -61,7 +66,7 @@ class BoostedForecaster:
             part = trees_folder(folder, number)
             part.mkdir(parents=True, exist_ok=True)
             trees.write(part)
-        return {"ridge": self.ridge.export(folder), "weights": list(self.weights), "phi": self.phi}
+        return {"ridge": self.ridge.export(folder), "weights": list(self.weights), "phi": self.phi, "hour": self.hour}
 
     @classmethod
     def load(cls, folder: Path, config: dict[str, Any]) -> BoostedForecaster:
@@ -76,7 +81,29 @@ class BoostedForecaster:
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"{where} is not one of boosted_level ({error!r}): retrain it") from None
         trees = tuple(OnnxNetwork.read(trees_folder(folder, number)) for number in range(len(weights)))
-        return cls(ridge, trees, weights, read_spread(config, where))
+        return BoostedForecaster(
+            ridge, trees, weights, read_spread(config, where), hour=bool(config.get("hour", False))
+        )
+
+
+@dataclass
+class UnseenBoosted(BoostedForecaster):
+    """The same on days that the trees were grown on: each day is answered by those that were grown without it.
+
+    Attributes:
+        folds: trees of each part of the days, of each target.
+        first: origin from which the days are counted.
+    """
+
+    folds: tuple[tuple[OnnxNetwork, ...], ...] = field(kw_only=True)
+    first: np.datetime64 = field(kw_only=True)
+
+    def _factors(self, inputs: Float, origins: Minutes) -> Float:
+        part, out = day_folds(origins, self.first), np.empty(inputs.shape[:-1], np.float32)
+        for fold in np.unique(part).tolist():
+            at = part == fold
+            out[:, at] = tree_factors(self.folds[fold], inputs[:, at])
+        return out
 
 
 def trees_folder(folder: Path, number: int) -> Path:

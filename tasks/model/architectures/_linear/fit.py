@@ -155,9 +155,11 @@ class Drawn:
 def draw(features: Features, origins: list[Minutes]) -> Drawn:
     """Rows of batches of origins."""
     parts = [linear_rows(features.tensors(part)) for part in origins]
-    inputs, base = (np.concatenate(side, axis=1) for side in zip(*((p.features, p.base) for p in parts), strict=True))
+    inputs, base, hour = (
+        np.concatenate(side, axis=1) for side in zip(*((p.features, p.base, p.hour) for p in parts), strict=True)
+    )
     every, days = np.concatenate(origins), np.concatenate([p.days for p in parts])
-    return Drawn(every, LinearRows(inputs, base, parts[0].size, days), features.truth(every))
+    return Drawn(every, LinearRows(inputs, base, parts[0].size, days, hour), features.truth(every))
 
 
 def batches(origins: Minutes, most: int, features: Features) -> list[Minutes]:

@@ -13,6 +13,7 @@ import numpy as np
 from tasks.arrays import Float
 from tasks.base_forecast import profile_times_level
 from tasks.contracts import Tensors
+from tasks.model.architectures._linear.hour import hour_columns
 from tasks.model.bins import divisor
 from tasks.model.levels import DAY_HOURS, covered_windows, window_sums
 
@@ -43,12 +44,14 @@ class LinearRows:
         base: float32 [target, origin, station, step], >= 0: the forecast that the ridge multiplies.
         size: steps per bin.
         days: float32 [origin, day], 1 for the weekday of the hour, and for a holiday; the ridge does without.
+        hour: float32 [target, origin, station, column], see `hour_columns`; the ridge does without.
     """
 
     features: Float
     base: Float
     size: int
     days: Float
+    hour: Float
 
 
 def linear_rows(tensors: Tensors) -> LinearRows:
@@ -64,7 +67,7 @@ def linear_rows(tensors: Tensors) -> LinearRows:
     base = profile_times_level(replace(tensors, level=np.exp(level)))
     out = np.stack([np.broadcast_to(x, shape) for x in columns], axis=-1).astype(np.float32)
     size = divisor(tensors.horizon, max(BIN_MINUTES // tensors.interval, 1))
-    return LinearRows(out, base, size, tensors.calendar[:, 0, WAVES:])
+    return LinearRows(out, base, size, tensors.calendar[:, 0, WAVES:], hour_columns(tensors))
 
 
 def _levels(tensors: Tensors) -> tuple[list[Float], list[Float]]:

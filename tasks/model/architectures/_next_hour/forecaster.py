@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tasks.arrays import QUANTILES
+from tasks.arrays import QUANTILES, Float
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ModelError
+from tasks.model.architectures._boosted.forecaster import BoostedForecaster
 from tasks.model.architectures._next_hour.inputs import InputRows, InputSettings, prepare
 from tasks.model.architectures._next_hour.start import StartForecaster
 from tasks.model.architectures._next_hour.weights import Weights
@@ -30,12 +31,14 @@ class NextHourForecaster:
         inputs: how tensors become its inputs.
         stations: with an embedding, in its order.
         targets, interval, weeks, recent, trail: of the tensors it was fitted on.
-        weights: of the Keras network, from which a later fit may go on.
+        weights: of the Keras network before its refit, from which a later fit may go on: that validates on days that
+            the refit saw.
         calibration: of its quantiles; without one they are rounded.
         total_calibration: of those of the network's total, where it was fitted on one.
         scales: of the extra channels that it takes; the tensors may have others.
         start: what the network corrects; profile times level without one.
         blend_weights: of the network beside its start, by target; none for the network alone.
+        beside: the start with trees, with which the network is blended in place of its start.
     """
 
     network: OnnxNetwork
@@ -53,6 +56,7 @@ class NextHourForecaster:
     scales: ChannelScales = field(default_factory=dict)
     start: StartForecaster | None = None
     blend_weights: tuple[float, ...] = ()
+    beside: BoostedForecaster | None = None
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -82,10 +86,10 @@ class NextHourForecaster:
             ModelError: if the tensors have other targets, weeks or steps than it was trained on, or lack a channel.
         """
         self._check(tensors)
-        windows = self.prepare(tensors)
+        windows, beside = self._with_beside(tensors)
         output = self.network(windows.inputs())
         if self.blend_weights:
-            output = blend(output, windows.base, self.blend_weights)
+            output = blend(output, beside, self.blend_weights)
         shape = (len(tensors.origins), len(tensors.stations), 1 + len(QUANTILES), len(tensors.targets), tensors.horizon)
         answer = np.clip(output.reshape(shape), 0, HIGHEST).transpose(2, 3, 0, 1, 4)
         mean, quantiles = np.ascontiguousarray(answer[0]), np.ascontiguousarray(answer[1:])
@@ -98,6 +102,16 @@ class NextHourForecaster:
     def prepare(self, tensors: Tensors) -> InputRows:
         """What the network is given."""
         return prepare(tensors, self.stations, self.inputs, self.scales, self.start.mean if self.start else None)
+
+    def _with_beside(self, tensors: Tensors) -> tuple[InputRows, Float]:
+        """What the network is given, and what its answer is blended with, float32 [row, target, step]."""
+        if self.beside is None:
+            windows = self.prepare(tensors)
+            return windows, windows.base
+        rows, mean = self.beside.ridge.rows_and_mean(tensors)
+        windows = prepare(tensors, self.stations, self.inputs, self.scales, lambda _: mean)
+        beside = self.beside.correct(rows, mean, tensors.origins)
+        return windows, beside.transpose(1, 2, 0, 3).reshape(windows.base.shape)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write `network.onnx` and `weights.npz`; return the rest."""
@@ -116,6 +130,7 @@ class NextHourForecaster:
             **({"total_calibration": self.total_calibration.model_dump()} if self.total_calibration else {}),
             **({"channels": self.scales} if self.scales else {}),
             **({"start": self.start.export(folder), "blend_weights": self.blend_weights} if self.start else {}),
+            **({"beside": self.beside.export(folder)} if self.beside else {}),
         }
 
     def _check(self, tensors: Tensors) -> None:

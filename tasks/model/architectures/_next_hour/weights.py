@@ -1,6 +1,7 @@
 """Weights of a network beside its ONNX file, from which a later fit may go on.
 
-The weights are plain arrays in `weights.npz`, in the order of the Keras network, which no forecast reads.
+The weights are plain arrays in `weights.npz`, in the order of the Keras network, which no forecast reads. They are
+those before the refit on the newest days, on which the later fit validates.
 """
 
 from __future__ import annotations

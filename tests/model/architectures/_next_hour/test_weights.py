@@ -63,6 +63,18 @@ def test_a_bundle_keeps_the_weights_and_a_fit_goes_on_from_them_whatever_the_ord
         np.testing.assert_allclose(b, a[[0, 3, 0, 1]] if i == at else a, atol=1e-5)
 
 
+def test_a_night_goes_on_from_weights_that_have_not_seen_the_days_of_the_refit(tiny_champion: Trained) -> None:
+    features = tiny_city.features()
+    with_refit, without = (
+        NextHourLstm(NextHourConfig(**CONFIG, refit=refit)).fit(features, tiny_champion.split, 3, FitLog())
+        for refit in (True, False)
+    )
+    for a, b in zip(with_refit.weights.arrays, without.weights.arrays, strict=True):  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(a, b)
+    tensors = features.tensors(tiny_champion.split.holdout[:8])
+    assert with_refit.predict(tensors).mean.tolist() != without.predict(tensors).mean.tolist()
+
+
 def test_weights_of_another_layout_are_not_taken(tiny_champion: Trained) -> None:
     start, features = tiny_champion.forecaster, tiny_city.features()
     assert isinstance(start, NextHourForecaster)
