@@ -102,3 +102,16 @@ def test_files_of_other_counts_of_the_same_intervals_are_none(tmp_path: Path) ->
     bench.put("east.csv", counts(0, 60))
     bench.put("west.csv", counts(0, 60, 5))
     assert findings(bench, bench.ingest()) == []
+
+
+def test_sparse_files_that_meet_by_chance_are_no_finding(tmp_path: Path) -> None:
+    bench = Bench.counts(tmp_path, rows="sum")
+    random = np.random.default_rng(7)
+    for name in ("east", "west"):
+        rows = [
+            f"A,2024-05-10T{6 + n // 60:02}:{n % 60:02}Z,{1 + (n % 50 == 0) + 2 * (n % 60 == 0)},0\n"
+            for n in range(600)
+            if random.random() < 0.3
+        ]
+        bench.put(f"{name}.csv", COUNTS + "".join(rows))
+    assert findings(bench, bench.ingest(np.datetime64("2024-05-11T00:00", "s"))) == []

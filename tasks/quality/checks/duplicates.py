@@ -68,10 +68,11 @@ def _adds_up(seen: Seen, name: str) -> bool:
 def _alike(rows: pa.Table, targets: tuple[str, ...]) -> tuple[tuple[str, str], int] | None:
     """Names of two parts that state the same counts where both state some, and in how many intervals; None of none."""
     part, parts = schemas.name_codes(rows["part"])
-    if len(parts) < 2:
-        return None
     station, _ = schemas.name_codes(rows["station_id"])
     minute = schemas.numpy_times(rows["minute_utc"]).astype(np.int64)
+    cell = np.sort(station.astype(np.int64) << 40 | minute // 60_000_000)
+    if len(parts) < 2 or (np.diff(cell) > 0).all():
+        return None  # a file per minute states each interval once
     received = schemas.numpy_times(rows["received_at"]).astype(np.int64)
     counts = np.stack([rows[target].fill_null(0).to_numpy() for target in targets])
     order = np.lexsort((received, part, minute, station))
