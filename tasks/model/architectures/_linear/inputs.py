@@ -131,9 +131,14 @@ def _weekday(tensors: Tensors) -> list[Float]:
     out = []
     for at in (slice(-steps, None), slice(-2 * steps, -steps)):
         expected = tensors.profile[..., at]
+        known, whole = np.isfinite(expected), expected.sum(axis=-1, dtype=np.float32)
         people, usual = np.zeros_like(tensors.level), np.zeros_like(tensors.level)
         for weight, lag in zip(weights, tensors.lags[..., at], strict=True):
-            seen = np.isfinite(lag) & np.isfinite(expected)
+            seen = known & np.isfinite(lag)
+            if seen.all():
+                people += weight * lag.sum(axis=-1, dtype=np.float32)
+                usual += weight * whole
+                continue
             people += weight * np.where(seen, lag, 0).sum(axis=-1, dtype=np.float32)
             usual += weight * np.where(seen, expected, 0).sum(axis=-1, dtype=np.float32)
         out.append(np.log((people + WEEKDAY_PRIOR) / (usual + WEEKDAY_PRIOR)))
