@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import pyarrow as pa
 
-from tasks.errors import ConfigError, nearest_key
+from tasks.errors import ConfigError, StoreError, nearest_key
 from tasks.overrides.entry import AHEAD, Override, Removal, check_override, check_texts, parse_entry
 from tasks.settings.tree import Settings
 from tasks.stations.table import StationTable
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.minutes import minute_files
+
+log = logging.getLogger(__name__)
 
 FOLDER = "overrides"
 IDS = pa.schema([("station_id", schemas.NAME)])
@@ -21,15 +25,22 @@ Ledger = tuple[tuple[Override, ...], tuple[Removal, ...]]
 """Overrides and removals, oldest first."""
 
 
-def read_ledger(store: Store, since: np.datetime64 | None = None) -> Ledger:
+def read_ledger(store: Store, since: np.datetime64 | None = None, *, forgiving: bool = False) -> Ledger:
     """All entries, or those that were added since a moment.
 
     Raises:
-        StoreError: if an entry cannot be read.
+        StoreError: if an entry cannot be read, unless it is `forgiving`.
     """
     first = "" if since is None else f"{FOLDER}/{_compact(since)}"
     paths = [path for path in store.files(FOLDER, ".json") if path >= first]
-    entries = [parse_entry(store.read_json(path), store.url(path)) for path in paths]
+    entries: list[Override | Removal] = []
+    for path in paths:
+        try:
+            entries.append(parse_entry(store.read_json(path), store.url(path)))
+        except StoreError as error:
+            if not forgiving:
+                raise
+            log.error("an override is left out: %s", error)
     added = sorted((e for e in entries if isinstance(e, Override)), key=lambda e: (e.added_at, e.override_id))
     return tuple(added), tuple(sorted((e for e in entries if isinstance(e, Removal)), key=lambda e: e.added_at))
 
@@ -39,10 +50,12 @@ def overrides_in_force(
 ) -> tuple[Override, ...]:
     """Overrides known and not removed at a moment that touch a span of minutes, end exclusive; oldest first.
 
+    An entry that cannot be read is an error in the log, and `nexthour doctor` finds it; the others hold all the same.
+
     Raises:
-        StoreError: if an entry of the ledger cannot be read.
+        StoreError: if the ledger cannot be listed.
     """
-    added, removals = read_ledger(store, start - AHEAD - np.timedelta64(1, "D"))
+    added, removals = read_ledger(store, start - AHEAD - np.timedelta64(1, "D"), forgiving=True)
     ended = {removal.of for removal in removals if removal.added_at <= known_at}
     return tuple(
         each

@@ -61,6 +61,19 @@ def test_an_override_is_known_from_the_moment_that_it_was_said_and_in_force_for_
     assert overrides_in_force(store, NOW, ORIGIN + 180, ORIGIN + 240) == ()
 
 
+def test_an_entry_that_cannot_be_read_leaves_the_other_overrides_in_force(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Store(str(tmp_path))
+    name = add_override(store, CONCERT)
+    for number, content in enumerate((b"{", b"[]", b'{"action": "add"}')):
+        store.write_bytes(f"overrides/20240305T08501{number}Z-0badbad0.json", content)
+    assert [each.override_id for each in overrides_in_force(store, NOW, ORIGIN, ORIGIN + 60)] == [name]
+    assert caplog.text.count("an override is left out") == 3
+    with pytest.raises(StoreError):
+        read_ledger(store)
+
+
 def test_what_cannot_enter_the_ledger_is_refused_in_one_line(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     wrong: dict[str, Override] = {
