@@ -13,7 +13,7 @@ PARQUET_HOMES = {
     "tasks/storage/store.py",
     "tasks/storage/parquet.py",
     "tasks/storage/footers.py",
-    "tasks/ingest/formats/decode.py",
+    "tasks/ingest/formats/parquet_file.py",
 }  # the last for what people bring
 CLOCK_READERS = {"now", "utcnow", "today", "time_ns"}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -40,6 +42,16 @@ def parquet_part(stream: pa.NativeFile, rows: int) -> bytes | None:
     out = io.BytesIO()
     pq.write_table(pa.Table.from_batches(batches), out)
     return out.getvalue()
+
+
+def first_records(content: bytes, most: int) -> list[dict[str, Any]]:
+    """The first rows of a file, at most so many, as records with the lists and structs that they hold.
+
+    Raises:
+        ArrowException: if it is damaged.
+    """
+    batches = pq.ParquetFile(pa.BufferReader(content)).iter_batches(most)
+    return [record for batch in islice(batches, 1) for record in batch.to_pylist()]
 
 
 @dataclass(frozen=True)

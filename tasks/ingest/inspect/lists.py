@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tasks.ingest.formats.binary_kinds import PARQUET
 from tasks.ingest.formats.json_file import is_lines, json_lines
 from tasks.ingest.formats.json_records import MISSING, at, read_json
+from tasks.ingest.formats.parquet_file import first_records
 from tasks.ingest.inspect.answers import Question
 from tasks.ingest.inspect.words import hints_at
 from tasks.ingest.rejects import FileProblem
@@ -37,7 +36,7 @@ def nested_keys(content: bytes, keys: Mapping[str, Any]) -> tuple[dict[str, Any]
         return {key: value for key, value in known.items() if key != "unnest" or value}, None
     try:
         document = None if content.startswith(PARQUET) else _read_document(content)
-        records = _parquet_records(content) if document is None else []
+        records = first_records(content, _LOOKED_AT) if document is None else []
     except (FileProblem, pa.ArrowException, OSError):
         return known, None  # stated when it is read
     if isinstance(document, dict) and "records" not in known:
@@ -96,11 +95,6 @@ def _arrays(document: dict[str, Any], path: str, depth: int = _DEEPEST) -> list[
         elif isinstance(value, list) and value and isinstance(value[0], dict):
             found.append((below, len(value)))
     return found
-
-
-def _parquet_records(content: bytes) -> Records:
-    batches = pq.ParquetFile(pa.BufferReader(content)).iter_batches(_LOOKED_AT)
-    return [record for batch in islice(batches, 1) for record in batch.to_pylist()]
 
 
 def _is_named_outside(document: Any, path: str, found: Any) -> bool:
