@@ -164,6 +164,22 @@ async def simulate(path: Path, days: int) -> list[tuple[float, float]]:
     return after
 
 
+def bytes_of_run(run: RunRows) -> int:
+    """Bytes of the values of a run's rows, without indexes."""
+    rows = (row for rows in run.tables.values() for row in rows)
+    return sum(len(str(value).encode()) for row in rows for value in row if value is not None)
+
+
+def figures_per_flow(path: Path) -> dict[str, object]:
+    """What a run of each flow adds, and a day of its schedules, before anything expires."""
+    found = dict[str, object]()
+    with closing(sqlite3.connect(path)) as database:
+        for flow, per_day in RUNS_PER_DAY.items():
+            size = float(np.mean([bytes_of_run(run) for run in read_runs(database, flow)]))
+            found |= {f"{flow}: kB per run": size / 1e3, f"{flow}: MB per day": size * per_day / 1e6}
+    return found
+
+
 def figures(after: Sequence[tuple[float, float]], kept: int) -> dict[str, object]:
     """What the sizes after each day say, where runs are kept for some days."""
     file, used = np.array(after).T
@@ -190,9 +206,9 @@ def main() -> None:
         shutil.copy(given.root / "prefect/prefect.db", path)
         settings = Settings(data_root=folder)
         os.environ.update(server_environment(settings))  # before Prefect is imported
-        report(
-            "weeks of Prefect's records", figures(asyncio.run(simulate(path, given.days)), settings.prefect.run_days)
-        )
+        after = asyncio.run(simulate(path, given.days))
+        per_flow = figures_per_flow(given.root / "prefect/prefect.db")
+        report("weeks of Prefect's records", figures(after, settings.prefect.run_days) | per_flow)
 
 
 if __name__ == "__main__":
