@@ -2,6 +2,7 @@
 
 So all days decide how far the trees may correct the ridge, and a network that starts from them sees on its training
 rows what they answer on days that they do not know (D. H. Wolpert, "Stacked generalization", 1992, for the principle).
+The validation days are left out together: a network, which has seen none of them, is weighed against its equals.
 """
 
 from __future__ import annotations
@@ -59,28 +60,28 @@ def fit_boosted(features: Features, split: Split, config: BoostedConfig, seed: i
         HistoryError: if there are no training or no validation origins, or no training hour has a count.
     """
     linear = fit_linear(features, split, LinearConfig())
-    first = linear.drawn[0].origins[0]
-    grown = [grow_folds(of_target, config, seed) for of_target in _rows(linear, first)]
+    first, held = split.train[0], split.validation[0]
+    grown = [grow_folds(of_target, config, seed) for of_target in _rows(linear, first, held)]
     trees = tuple(every for every, _ in grown)
     folds = tuple(zip(*(of_target for _, of_target in grown), strict=True))
-    unseen = UnseenBoosted(linear.fitted, trees, (1.0,) * len(trees), folds=folds, first=first)
+    unseen = UnseenBoosted(linear.fitted, trees, (1.0,) * len(trees), folds=folds, first=first, held=held)
     powers = _learn_powers(unseen, linear)
     notes = {f"trees_weight_{t}": power for t, power in zip(features.grid.targets, powers, strict=True)}
     return BoostedFit(
-        UnseenBoosted(linear.for_validation, trees, powers, folds=folds, first=first),
-        UnseenBoosted(linear.fitted, trees, powers, folds=folds, first=first),
+        UnseenBoosted(linear.for_validation, trees, powers, folds=folds, first=first, held=held),
+        UnseenBoosted(linear.fitted, trees, powers, folds=folds, first=first, held=held),
         BoostedForecaster(linear.fitted, trees, powers, linear.fitted.phi),
         notes,
     )
 
 
-def _rows(linear: LinearFit, first: np.datetime64) -> list[HourRows]:
+def _rows(linear: LinearFit, first: np.datetime64, held: np.datetime64) -> list[HourRows]:
     """Rows of each target, of training and validation origins."""
     parts = []
     for drawn, weights in zip(linear.drawn, linear.weights, strict=True):
         mean = correct(drawn.rows, linear.fitted.own)
         inputs = tree_inputs(drawn.rows, mean)
-        parts.append(hour_rows(inputs, mean, drawn.truth, weights, day_folds(drawn.origins, first)))
+        parts.append(hour_rows(inputs, mean, drawn.truth, weights, day_folds(drawn.origins, first, held)))
     names = ("inputs", "ratio", "weight", "fold")
     return [
         HourRows(*(np.concatenate([getattr(rows, name) for rows in target]) for name in names))

@@ -92,14 +92,15 @@ class UnseenBoosted(BoostedForecaster):
 
     Attributes:
         folds: trees of each part of the days, of each target.
-        first: origin from which the days are counted.
+        first, held: first origins of the training and of the validation days.
     """
 
     folds: tuple[tuple[OnnxNetwork, ...], ...] = field(kw_only=True)
     first: np.datetime64 = field(kw_only=True)
+    held: np.datetime64 = field(kw_only=True)
 
     def _factors(self, inputs: Float, origins: Minutes) -> Float:
-        part, out = day_folds(origins, self.first), np.empty(inputs.shape[:-1], np.float32)
+        part, out = day_folds(origins, self.first, self.held), np.empty(inputs.shape[:-1], np.float32)
         for fold in np.unique(part).tolist():
             at = part == fold
             out[:, at] = tree_factors(self.folds[fold], inputs[:, at])

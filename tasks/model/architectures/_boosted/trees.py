@@ -23,17 +23,17 @@ PRIOR = np.float32(5)
 """People on both sides of a ratio."""
 FEWEST = 50
 """Rows in a leaf, at least."""
-FOLDS = 4
-"""Parts of the days, in turn; the trees of each are grown on the days of the others."""
+IN_TURN = 4
+"""Parts of the training days, in turn; the trees of each part are grown on all other days."""
+FOLDS = IN_TURN + 1
+"""With the validation days, which are a part of their own: what judges there was grown on the days before."""
 DAY = np.timedelta64(1440, "m")
 
 
 class BoostedConfig(ModelConfig):
     """Table `[models.boosted_level]`."""
 
-    trees: int = Field(
-        80, ge=1, le=1000, description="Trees per target, grown once for each of four parts of the days."
-    )
+    trees: int = Field(80, ge=1, le=1000, description="Trees per target, grown once for each part of the days.")
     leaves: int = Field(15, ge=2, le=256, description="Leaves of a tree, at most.")
     learning_rate: float = Field(0.05, gt=0, le=1, description="Share of a tree's correction that is taken.")
     leaf_share: float = Field(0.01, gt=0, lt=0.5, description="Share of all rows in a leaf, at least.")
@@ -72,9 +72,15 @@ def tree_inputs(rows: LinearRows, mean: Float, hour: bool = True) -> Float:
     return np.concatenate([rows.features, days, people, *further], axis=-1, dtype=np.float32)
 
 
-def day_folds(origins: Minutes, first: np.datetime64) -> Int:
-    """Part of the days that each origin belongs to, int64 [origin]; days are counted from `first`."""
-    return np.asarray((origins - first) // DAY % FOLDS, np.int64)
+def day_folds(origins: Minutes, first: np.datetime64, held: np.datetime64) -> Int:
+    """Part of the days that each origin belongs to, int64 [origin].
+
+    Args:
+        origins: of a fit.
+        first: from which the training days are counted.
+        held: first origin of the validation days.
+    """
+    return np.asarray(np.where(origins < held, (origins - first) // DAY % IN_TURN, IN_TURN), np.int64)
 
 
 def hour_rows(inputs: Float, mean: Float, truth: Float, weights: Sequence[Float], folds: Int) -> list[HourRows]:
