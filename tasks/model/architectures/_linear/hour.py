@@ -1,6 +1,6 @@
 """What the shape of the hour says beside the ridge's inputs, and what came after it yesterday: for trees.
 
-Single weeks are not among them: they won up to 1 % on cities, and lost 4 % where an event comes every other week.
+Single weeks are not among them: they won 0.3 % on totals, and lost 7 % in a simulated city with events.
 """
 
 from __future__ import annotations
