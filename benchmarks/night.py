@@ -48,7 +48,7 @@ PHASES = (
     (f"{MODEL}.architectures.next_hour_lstm", "calibrate_rows", "training"),
     (f"{MODEL}.architectures.next_hour_lstm", "export_network", "training"),
     (f"{MODEL}.architectures.next_hour_lstm", "seed_everything", "imports"),
-    (f"{MODEL}.training.train", "score", "hold-out"),
+    (f"{MODEL}.training.rivals", "score", "hold-out"),
     (STEPS, "judge", "gate"),
     (STEPS, "register", "logging"),
 )

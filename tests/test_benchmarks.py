@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import common  # noqa: E402
+import night  # noqa: E402
 import process_tree  # noqa: E402
 import report  # noqa: E402
 import schedule_figures  # noqa: E402
@@ -151,3 +153,8 @@ def test_a_copy_of_a_run_has_ids_and_moments_of_its_own_and_all_else_as_it_was()
     assert copied["event_resources"][0][3:5] == (copied["events"][0][0], f"prefect.flow-run.{new[0]}")
     assert copied["events"][0][6] == f'{{"run": "{new[0]}"}}'
     assert len({*ids, *(row[0] for rows in copied.values() for row in rows)}) == len(ids) + 5
+
+
+@pytest.mark.parametrize("place", night.PHASES, ids=lambda place: f"{place[0]}.{place[1]}")
+def test_every_phase_of_a_night_is_a_function_of_the_project(place: tuple[str, str, str]) -> None:
+    assert callable(getattr(import_module(place[0]), place[1]))
