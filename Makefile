@@ -78,7 +78,7 @@ bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an enviro
 	$(BIN)/python benchmarks/coverage.py
 	$(BIN)/python benchmarks/hourly_score.py
 	$(BIN)/python benchmarks/training.py $(if $(RIVAL),--rival-python $(RIVAL))
-	$(BIN)/python benchmarks/night.py --scaling --plot docs/night.png
+	$(BIN)/python benchmarks/scaling.py --plot docs/scaling.png
 	$(BIN)/python benchmarks/report.py
 
 torture: setup   ## thousands of disturbed ingests and power cuts, and what was lost or doubled by them (TORTURE_TRIES=3000)

@@ -6,7 +6,9 @@ import gc
 import importlib
 import os
 import sys
+from typing import NoReturn
 
+from flows.leave import leave
 from tasks.arrow_start import start_arrow_without_pandas
 
 MODULES = ("deploy", "init", "loop", "machine", "override", "serve", "tune")
@@ -15,6 +17,15 @@ QUICK = {"ingest": "loop", "backfill": "loop", "forecast": "loop", "serve": "ser
 """Commands that are started often, with the one module that each needs; none hands pyarrow a frame of pandas."""
 QUICK_START = {"OPENBLAS_NUM_THREADS": "1", "PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """Their matrices are small, and a search of all packages for plugins of pydantic takes as long as reading settings."""
+
+
+def run() -> NoReturn:
+    """The console script: `main`, and then the end of the process."""
+    try:
+        main()
+    except SystemExit as end:
+        leave(end.code if isinstance(end.code, int) else int(end.code is not None))
+    leave(0)
 
 
 def main() -> None:

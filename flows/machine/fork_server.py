@@ -13,15 +13,12 @@ one JSON object per line: `{"id": ..., "environment": {...}}` is answered by `{"
 
 from __future__ import annotations
 
-import atexit
 import gc
 import json
 import os
 import selectors
 import signal
 import socket
-import sys
-import threading
 import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -54,18 +51,6 @@ def _run_to_the_end(runner: Callable[[socket.socket], None], end: socket.socket)
         traceback.print_exc()
         os._exit(1)
     os._exit(0)
-
-
-def leave(code: int) -> NoReturn:
-    """End the process of a flow run: what Python registered for its end happens, destructors of libraries do not.
-
-    Those would join threads that the fork does not have, and abort.
-    """
-    threading._shutdown()  # type: ignore[attr-defined]  # joins threads, as the interpreter does
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
 
 
 class _ForkServer:

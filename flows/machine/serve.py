@@ -26,7 +26,8 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 from prefect.types import _datetime
 
 from flows.deployments import DEPLOYMENTS
-from flows.machine.fork_server import leave, serve_forks
+from flows.leave import leave
+from flows.machine.fork_server import serve_forks
 from flows.machine.prefect_deployments import keep_pauses, make_deployments
 from flows.machine.recover import catch_up, settle
 from flows.machine.register_automations import register_when_deployed

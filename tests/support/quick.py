@@ -47,6 +47,7 @@ SLOW = {
     "flows/test_errands.py": "Prefect and MLflow",
     "flows/test_flows.py": "Prefect and MLflow",
     "flows/test_groups.py": "MLflow and processes",
+    "flows/test_leave.py",
     "flows/test_ingest_flow.py": "Prefect",
     "flows/test_logs.py": "processes and Prefect",
     "flows/test_runs.py": "Prefect",

@@ -12,7 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 SCENE = """
 import atexit, json, os, sys
-from flows.machine.fork_server import leave, serve_forks
+from flows.leave import leave
+from flows.machine.fork_server import serve_forks
 
 def runner(end):
     lines = end.makefile("rw")

@@ -299,8 +299,10 @@ def test_later_ingests_add_what_is_new(tmp_path: Path, kind: str) -> None:
 def test_two_processes_at_once_end_in_the_same_minutes(tmp_path: Path) -> None:
     code = (
         "import sys, numpy as np; from tasks.ingest.steps import ingest_source; from tasks.settings.toml_file import *\n"
+        "from flows.leave import leave\n"
         "s = load_settings(sys.argv[1])\n"
-        "for name in ('gates', 'trips', 'city', 'bikes', 'feed', 'ops'): ingest_source(s, name, np.datetime64(sys.argv[2]))"
+        "for name in ('gates', 'trips', 'city', 'bikes', 'feed', 'ops'): ingest_source(s, name, np.datetime64(sys.argv[2]))\n"
+        "leave(0)"
     )
     benches = [some(tmp_path / kind) for kind, (some, _) in EXAMPLES.items()]
     parts = ['[network]\ntimezone = "Europe/London"\ninterval_minutes = 5\n']

@@ -57,7 +57,11 @@ def test_another_process_forecasts_the_same_without_keras_or_mlflow(tiny_champio
 
 
 def test_it_holds_json_onnx_and_plain_arrays_alone(bundle: Path) -> None:
-    assert sorted(p.name for p in bundle.iterdir()) == ["bundle.json", "network.onnx", "ridge.npz", "weights.npz"]
+    names = sorted(str(p.relative_to(bundle)) for p in bundle.rglob("*") if p.is_file())
+    own = [name for name in names if "/" not in name]
+    assert own == ["bundle.json", "network.onnx", "ridge.npz", "weights.npz"]
+    assert {Path(name).suffix for name in names} == {".json", ".onnx", ".npz"}
+    assert {Path(name).parent.name.rstrip("0123456789") for name in names} == {"", "trees-"}
     head = read_head(bundle)
     assert head["architecture"] == "next_hour_lstm"
     assert head["meta"] == {"as_of": "2024-02-12T00:00:00Z", "note": "tüchtig"}
