@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from importlib import metadata
 
@@ -43,7 +44,9 @@ def make_app(settings: Settings, now: Callable[[], np.datetime64]) -> Gate:
         StoreError: if the data root cannot be reached.
     """
     published = Published(Store(settings.data_root))
-    asyncio.run(published.look())  # so that the first request finds the forecast that is there
+    with ThreadPoolExecutor(1) as apart:  # whoever makes it may be in an event loop
+        # The first request is to find the forecast that is there.
+        apart.submit(asyncio.run, published.look()).result()
     return Gate(make_inner_app(settings, published, now), published, settings.serve)
 
 

@@ -53,6 +53,13 @@ def test_the_next_hour_of_a_station_is_what_latest_json_says_of_it(client: TestC
     assert client.get("/next-hour").json() == latest
 
 
+def test_the_interface_is_made_inside_an_event_loop_too(root: Settings) -> None:
+    async def make() -> TestClient:
+        return client_of(root)
+
+    assert asyncio.run(make()).get("/stations/s1/next-hour").status_code == 200
+
+
 def test_a_station_has_its_own_alerts_alone() -> None:
     alerts = [{"station_id": "s0", "target": "exits"}, {"station_id": "s1", "target": "exits"}]
     document = {"stations": {"s0": {}, "s1": {}, "s2": {}}, "alerts": alerts, "quantiles": []}

@@ -20,7 +20,7 @@ AT = "2026-03-10T21:32:10Z"
 """Two minutes after the made-up issue."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # its event loop runs in this thread until it is closed
 def chromium() -> Iterator[Any]:
     """A headless Chromium."""
     with headless_chromium() as made:
