@@ -54,8 +54,21 @@ def first_records(content: bytes, most: int) -> list[dict[str, Any]]:
     return [record for batch in islice(batches, 1) for record in batch.to_pylist()]
 
 
+class _NumberedRows(Columns):
+    """Rows of Parquet, which has no lines: they are numbered from 1, and each is whole."""
+
+    def frame(self, columns: Sequence[str]) -> pa.Table:
+        return pa.table([self.column(name) for name in columns], names=list(columns))
+
+    def lines(self, rows: Int) -> Int:
+        return rows + 1
+
+    def malformed_lines(self) -> Malformed:
+        return Malformed()
+
+
 @dataclass(frozen=True)
-class _Parquet(Columns):
+class _Parquet(_NumberedRows):
     origin: str
     names: Sequence[str]
     count: int
@@ -130,15 +143,6 @@ class _Parquet(Columns):
         if len(column) != self.count:
             raise FileProblem("unreadable_file", f"{self.origin} is a damaged Parquet file: column {name} ends early")
         return column
-
-    def frame(self, columns: Sequence[str]) -> pa.Table:
-        return pa.table([self.column(name) for name in columns], names=list(columns))
-
-    def lines(self, rows: Int) -> Int:
-        return rows + 1
-
-    def malformed_lines(self) -> Malformed:
-        return Malformed()
 
 
 def read_parquet(origin: str, content: bytes, limit: int, unnest: Sequence[str] = ()) -> Columns:
@@ -219,7 +223,7 @@ def _line(error: Exception) -> str:
 
 
 @dataclass(frozen=True)
-class _Unnested(Columns):
+class _Unnested(_NumberedRows):
     """Rows of a file, one per item of its lists; a line is an item's number, from 1.
 
     Attributes:
@@ -243,15 +247,6 @@ class _Unnested(Columns):
         column = self.base.column(name)
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         return coded.take(pa.array(self.parents))
-
-    def frame(self, columns: Sequence[str]) -> pa.Table:
-        return pa.table([self.column(name) for name in columns], names=list(columns))
-
-    def lines(self, rows: Int) -> Int:
-        return rows + 1
-
-    def malformed_lines(self) -> Malformed:
-        return Malformed()
 
 
 def _unnest(rows: _Parquet, paths: Sequence[str]) -> Columns:

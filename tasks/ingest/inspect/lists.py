@@ -119,8 +119,8 @@ def _choose(records: Records, above: str) -> tuple[list[str], Question | None]:
         items = [item for each in values for item in each if isinstance(item, dict)][:_LOOKED_AT]
         deeper, question = _choose(items, f"{above}{name}.")
         pairs = any(isinstance(item, list) for each in values for item in each)
-        told = deeper or pairs or any(_tells(field) for item in items[:5] for field, _ in _fields(item, ""))
-        if told and len(of_records) == 1:
+        is_clear = deeper or pairs or any(_tells(field) for item in items[:5] for field, _ in _fields(item, ""))
+        if is_clear and len(of_records) == 1:
             return [f"{above}{name}", *deeper], question
     plain = {name: values for name, values in lists.items() if name not in of_records}
     groups: dict[tuple[int, ...], list[str]] = {}

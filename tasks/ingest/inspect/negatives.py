@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from tasks.errors import SourceError
 from tasks.ingest.inspect.answers import Answers, Choice, Question
+from tasks.ingest.inspect.doubts import check_copies, check_repeats
 from tasks.ingest.inspect.profile import Column
+from tasks.ingest.inspect.samples import Table
 
 _FEW_BELOW = 0.01
 """Share of rows below zero up to which they are rejected one by one."""
 _SHOWN = 6
 _BELOW_ZERO = re.compile(r"-\d+(\.0+)?")
+
+
+def check_sums(
+    table: Table, columns: Mapping[str, Column], counted: Sequence[str], negatives: str | None
+) -> Choice[dict[str, str]]:
+    """Key of a source whose rows add up, or what to ask about their parts.
+
+    Args:
+        table: whose rows they are.
+        columns: of the table, by name.
+        counted: names of those with people.
+        negatives: what was answered about parts below zero.
+
+    Raises:
+        SourceError: if a part is no whole number, or rows or columns would count the same people again.
+    """
+    parts = check_parts([columns[name] for name in counted], negatives)
+    check_repeats(table, columns.values())
+    check_copies(columns.values(), counted)
+    return parts
 
 
 def check_parts(columns: Sequence[Column], negatives: str | None) -> Choice[dict[str, str]]:
@@ -42,12 +64,12 @@ def check_parts(columns: Sequence[Column], negatives: str | None) -> Choice[dict
 
 def ask_refunds(columns: Iterable[Column], answers: Answers) -> list[Question]:
     """What to ask of rows of one person each of which some have a price below zero, as refunds have."""
-    told = {name for name, _ in (*answers.where, *answers.where_not)}
+    filtered = {name for name, _ in (*answers.where, *answers.where_not)}
     if answers.count:
         return []
     for column in columns:
         below = [text for text in column.fractions if text.startswith("-")]
-        if below and column.hints_at("money") and column.name not in told and len(below) < len(column.texts):
+        if below and column.hints_at("money") and column.name not in filtered and len(below) < len(column.texts):
             every = " ".join(f"--where-not '{column.name}={text}'" for text in below[:_SHOWN])
             text = f"Column {column.name!r} is below zero in some rows ({below[0]}): are they refunds, and no people?"
             return [

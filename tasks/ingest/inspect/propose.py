@@ -14,8 +14,8 @@ from tasks.ingest.inspect.dated import add_days, check_calendars
 from tasks.ingest.inspect.directions import check_ways_in_names
 from tasks.ingest.inspect.filters import Filter, answered_filter, choose_filter, chosen_rows
 from tasks.ingest.inspect.negatives import ask_refunds
-from tasks.ingest.inspect.people import People, choose_people, which_count
-from tasks.ingest.inspect.places import Where, choose_stations
+from tasks.ingest.inspect.people import choose_people, which_count
+from tasks.ingest.inspect.places import choose_stations
 from tasks.ingest.inspect.profile import Column
 from tasks.ingest.inspect.proposal import Proposal
 from tasks.ingest.inspect.samples import Table
@@ -83,8 +83,7 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     places = choose_stations(columns, used, answers)
     where = places.value
     trips = bool(when.end and where and where.end)
-    if where and not trips:
-        _check_blanks([columns[name] for name in (*when.start.names, where.start)])
+    _check_blanks([columns[name] for name in (*when.start.names, where.start)] if where and not trips else [])
     taken = [*used, *((where.start, *((where.end,) if where.end else ())) if where else ())]
     people = choose_people(columns, taken, answers, trips=trips)
     notes = {**understood, **times.notes, "time zone": _zone_text(answers), **places.notes, **people.notes}
@@ -94,9 +93,8 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     check_ways_in_names(columns)
     directed = [target.where[0] for target in people.value.targets.values() if target.where]
     named = [target.column for target in people.value.targets.values() if target.column]
-    if table.shape.get("unnest") and "unpivot" not in table.shape:
-        _check_items(table, [*used, where.start], named)
-        _check_steps(columns, when.start.formats)
+    _check_items(table, [*used, where.start], named)
+    _check_steps(table, columns, when.start.formats)
     _check_names(table, [*taken, *directed, *named])
     chosen = choose_filter(columns, [*taken, *directed, *named], answers, answered)
     written = choose_writing([columns[name] for name in named], answers)
@@ -108,13 +106,10 @@ def _propose_rows(table: Table, answers: Answers, understood: Mapping[str, str])
     source = {**rest.source, **with_totals(chosen.value or {}, totals)}
     asked = [*questions, *chosen.questions, *written.questions, *excluded.questions, *rest.questions]
     alike = _name_alike(found.find_aliases())
-    if not any(question.option == "--count" for question in asked):
-        asked += _ask_person(columns, people.value, where, answers)
-        asked += ask_refunds(columns.values(), answers) if found.is_events and not named else []
+    asked += [] if any(question.option == "--count" for question in asked) else _ask_person(found, answers)
     notes |= {"rows left out": f"totals: {totals}"} if totals else {}
     summary = {**notes, **alike.notes, **chosen.notes, **written.notes, **excluded.notes, **rest.notes}
-    stations = {"exclude": excluded.value, "aliases": alike.value}
-    kept = {key: value for key, value in stations.items() if value}
+    kept = {key: value for key, value in (("exclude", excluded.value), ("aliases", alike.value)) if value}
     return replace(rest, source=source, questions=asked, notes=summary, stations=kept)
 
 
@@ -138,6 +133,8 @@ def _check_items(table: Table, used: Sequence[str], counts: Sequence[str]) -> No
         SourceError: if all items of a record have the same, so that they would be counts of one interval, or count
             those of the record again.
     """
+    if not _has_lists(table):
+        return
     paths = table.shape["unnest"]
     own = [name for name in (*used, *counts) if _is_of_item(name, paths)]
     if again := [name for name in counts if name not in own]:
@@ -152,16 +149,21 @@ def _check_items(table: Table, used: Sequence[str], counts: Sequence[str]) -> No
         )
 
 
-def _check_steps(columns: Mapping[str, Column], formats: Sequence[str]) -> None:
+def _has_lists(table: Table) -> bool:
+    """Whether each row is an item of a list, and no column of it."""
+    return bool(table.shape.get("unnest")) and "unpivot" not in table.shape
+
+
+def _check_steps(table: Table, columns: Mapping[str, Column], formats: Sequence[str]) -> None:
     """Whether the slots of lists are as long as a column says.
 
     Raises:
         SourceError: if they are not, so that the items are of a part of the day.
     """
     slots = [int(found[1]) for text in formats if (found := SLOT_OF_DAY.search(text))]
-    for column in columns.values() if slots else ():
-        said = float(column.texts[0]) if len(column.texts) == 1 and column.is_whole else slots[0]
-        if _STEPS & {*words_of(column.name)} and said not in (slots[0], slots[0] * 60):
+    for column in columns.values() if slots and _has_lists(table) else ():
+        stated = float(column.texts[0]) if len(column.texts) == 1 and column.is_whole else slots[0]
+        if _STEPS & {*words_of(column.name)} and stated not in (slots[0], slots[0] * 60):
             raise SourceError(
                 f"column {column.name!r} says {column.texts[0]}, and the lists have as many items as a day has "
                 f"intervals of {slots[0]} minutes: export a time per item"
@@ -187,13 +189,15 @@ def _filter_rows(table: Table, answers: Answers) -> tuple[Table, dict[str, Colum
     return table, {name: table.profile(name) for name in table.names}, answered
 
 
-def _ask_person(columns: Mapping[str, Column], people: People, where: Where, answers: Answers) -> list[Question]:
-    """What to ask of rows that count nobody, where no column is one of people: they may be vehicles, or incidents."""
-    if answers.count or answers.entries or where.end or any(t.column or t.where for t in people.targets.values()):
-        return []
-    if any(column.hints_at("person") or _is_trip_of_one(column) for column in columns.values()):
-        return []
-    return [which_count([], "Nothing says that a row is a person.")]
+def _ask_person(found: Understood, answers: Answers) -> list[Question]:
+    """What to ask of rows that count nobody: they may be vehicles, incidents or refunds."""
+    targets, columns = found.people.targets.values(), found.columns.values()
+    refunds = ask_refunds(columns, answers) if found.is_events and not any(t.column for t in targets) else []
+    if answers.count or answers.entries or found.where.end or any(t.column or t.where for t in targets):
+        return refunds
+    if any(column.hints_at("person") or _is_trip_of_one(column) for column in columns):
+        return refunds
+    return [which_count([], "Nothing says that a row is a person."), *refunds]
 
 
 def _is_trip_of_one(column: Column) -> bool:

@@ -15,7 +15,6 @@ from tasks.ingest.inspect.answers import Answers, Choice, Question
 from tasks.ingest.inspect.devices import MOST_DEVICES, Growth, ask_numbers, find_devices, find_growth, repeated_times
 from tasks.ingest.inspect.doubts import (
     ask_copies,
-    check_copies,
     check_day_sums,
     check_hours,
     check_months,
@@ -28,7 +27,7 @@ from tasks.ingest.inspect.doubts import (
     count_copies,
 )
 from tasks.ingest.inspect.grid import check_order, choose_interval, choose_moment, choose_rows
-from tasks.ingest.inspect.negatives import check_below_zero, check_parts
+from tasks.ingest.inspect.negatives import check_below_zero, check_sums
 from tasks.ingest.inspect.people import People, Target, which_count
 from tasks.ingest.inspect.places import Where, find_alike
 from tasks.ingest.inspect.profile import Column
@@ -171,10 +170,8 @@ class Understood:
         if rows.value and rows.value.rows:
             source["rows"] = rows.value.rows
             if rows.value.rows == "sum":
-                parts = check_parts([self.columns[name] for name in self._counted], self.answers.negatives)
+                parts = check_sums(self.table, self.columns, self._counted, self.answers.negatives)
                 source |= parts.value or {}
-                check_repeats(self.table, self.columns.values())
-                check_copies(self.columns.values(), self._counted)
         else:
             check_below_zero([self.columns[name] for name in self._counted])
         questions = [*interval.questions, *moment.questions, *rows.questions, *parts.questions]
