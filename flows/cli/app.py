@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import numpy as np
@@ -65,9 +66,19 @@ End = Annotated[str | None, typer.Option("--end", help="End of the span, exclusi
 AsOf = Annotated[str | None, typer.Option("--as-of", help="Run as if it were this moment (ISO 8601); default: now.")]
 
 
+def _print_version(asked: bool) -> None:
+    """Print the version of this program, and end, if it was asked for."""
+    if asked:
+        typer.echo(f"nexthour {version('nexthour')}")
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     verbose: Annotated[bool, typer.Option(*VERBOSE, help="Log progress to stderr.")] = False,
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
 ) -> None:
     logs.start(verbose)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,10 @@ def network(tmp_path: Path) -> Path:
         '[[sources]]\nname = "gates"\nkind = "counts"\npath = "feed/*"\n'
     )
     return tmp_path / "nexthour.toml"
+
+
+def test_the_version_is_that_of_the_package(nexthour: Command) -> None:
+    assert nexthour("--version") == (0, f"nexthour {version('nexthour')}\n", "")
 
 
 def test_ingested_counts_come_out_of_the_export_as_they_went_in(
