@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import numpy as np
 
@@ -38,6 +39,7 @@ class GroupsJob:
         first, last: origins of its features.
         model: architecture.
         champion: version of the present champion; None without one.
+        folder: of the bundles of this night; a new name, so that nothing of an earlier one can land there late.
     """
 
     settings: Settings
@@ -46,6 +48,7 @@ class GroupsJob:
     last: np.datetime64
     model: str
     champion: str | None
+    folder: str
 
 
 @contextmanager
@@ -61,7 +64,8 @@ def open_group_fits(
         yield None
         return
     store = Store(settings.data_root)
-    job = GroupsJob(settings, as_of, *span, model or settings.retrain.model, champion)
+    folder = f"{FOLDER}/{uuid4().hex[:8]}"
+    job = GroupsJob(settings, as_of, *span, model or settings.retrain.model, champion, folder)
     with store.lock(FOLDER):
         _remove(store)  # what a night left that was killed
         try:
@@ -109,4 +113,4 @@ def _fit_one(job: GroupsJob, number: int, group: Group) -> FitApart:
     channels = read_channels(job.settings) if job.settings.channels else ()
     features = load_features(job.settings, job.first, job.last, job.as_of, channels)
     champion = None if job.champion is None else load_version(job.settings, job.champion)
-    return fit_apart(job.settings, features, job.as_of, job.model, group, champion, f"{FOLDER}/{number}")
+    return fit_apart(job.settings, features, job.as_of, job.model, group, champion, f"{job.folder}/{number}")

@@ -23,11 +23,18 @@ from tasks.storage.parquet import decode_all, encode_groups, footer_of
 from tasks.storage.store import Store
 from tasks.tables import schemas
 from tasks.tables.fold import fold
-from tasks.tables.observations import ABSORBED, COMPACTED, absorbed_names, batch_name, batch_path, batches, is_compacted
+from tasks.tables.observations import (
+    ABSORBED,
+    COMPACTED,
+    THINNED,
+    absorbed_names,
+    batch_name,
+    batch_path,
+    day_files,
+    is_compacted,
+)
 from tasks.tables.rebuild import refold_day
 
-THINNED = "nexthour.thinned"
-"""Footer key: what was stated before this moment is there only as far as it counts from this moment on."""
 KNOWN_BY = "nexthour.known_by"
 """Footer key: when the last row was known."""
 
@@ -94,7 +101,7 @@ def compact_day(
     Raises:
         StoreError: if a file is damaged, or the result would say something else; nothing is deleted then.
     """
-    files = batches(store, day)
+    files = day_files(store, day)
     if not files or (len(files) == 1 and not _must_rewrite(store, files[0], cutoff)):
         return None
     manifest = read_manifest(store, schemas.day_folder("observations", day))

@@ -23,7 +23,7 @@ from tasks.settings.tree import Settings
 from tasks.stepping import Spread, step
 from tasks.storage.store import Store
 from tasks.tables.kept_days import cutoff_day
-from tasks.tables.observations import batches
+from tasks.tables.observations import day_files
 from tasks.tables.staleness import mark_late
 
 log = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def compact_days(
     due = (
         day
         for day in reversed(store.partitions("observations"))
-        if day < today or len(batches(store, day)) > settings.maintain.running_files
+        if day < today or len(day_files(store, day)) > settings.maintain.running_files
     )
     first_exact = cutoff_day(settings, store, as_of, "observations")
     compact = partial(_compact, settings, as_of, first_exact)

@@ -96,6 +96,10 @@ class Store:
                     return bytes(stream.read())
             except (FileNotFoundError, NotADirectoryError):
                 return None
+            except OSError:
+                if self._bucket is None or self._bucket.exists(path):
+                    raise
+                return None  # removed after its size was looked up
 
     def write_json(self, path: str, value: Any) -> None:
         """Replace a JSON file whole."""

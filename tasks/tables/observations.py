@@ -1,7 +1,8 @@
 """The files of a service day of observations: batches as ingest wrote them, and the files that upkeep made of many.
 
 A compacted file, `all-<digest>.parquet`, holds the rows of the batches that it names in its footer. It is written
-before they are deleted, so that a day may hold both for a while: rows then come twice, which the fold does not mind.
+before they are deleted, so that a day may hold both for a while: rows then come twice, which the fold does not mind. In
+an object store one may come back, whose PUT landed late; it is in the day's folder and not among its `batches`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,26 @@ COMPACTED = "all-"
 """How the names of compacted files begin; batches are named in hexadecimal digits."""
 ABSORBED = "nexthour.batches"
 """Footer key of a compacted file: the names of the batches that it stands for, a JSON list."""
+THINNED = "nexthour.thinned"
+"""Footer key: what was stated before this moment is there only as far as it counts from this moment on."""
 ATTEMPTS = 8
 
 T = TypeVar("T")
 
 
 def batches(store: Store, day: str) -> list[str]:
-    """Paths of the files of a service day, compacted ones among them, sorted.
+    """Paths of the files that state a service day, compacted ones among them, sorted.
+
+    In an object store those are left out that a compacted file stands for, as a late PUT may have brought them back.
+    """
+    files = day_files(store, day)
+    if not store.listings_may_lag or len(files) == 1:
+        return files
+    return sorted({*files} - _stood_for(store, files))
+
+
+def day_files(store: Store, day: str) -> list[str]:
+    """Paths of all files of a service day, sorted.
 
     Listings of an object store may lag behind: those that the last fold of the day had are there unless they are gone.
     """
@@ -37,6 +51,24 @@ def batches(store: Store, day: str) -> list[str]:
         return listed
     missed = [path for path in _folded_files(store, day) if path not in listed and store.exists(path)]
     return sorted([*listed, *missed])
+
+
+def _stood_for(store: Store, files: Sequence[str]) -> set[str]:
+    """Those of the files of a day for whose rows a compacted one among them stands."""
+    stands: dict[str, tuple[frozenset[str], str]] = {}
+    for path in filter(is_compacted, files):
+        try:
+            footer = read_footer(store, path)
+        except StoreError:  # taken away meanwhile, or damaged: who reads it is told
+            continue
+        stands[path] = frozenset(json.loads(footer.get(ABSORBED, "[]"))), footer.get(THINNED, "")
+    absorbed = {path for path in files if any(batch_name(path) in names for names, _ in stands.values())}
+    older = {
+        path
+        for path, (names, thinned) in stands.items()
+        if any(names < more or (names == more and thinned < later) for more, later in stands.values())
+    }
+    return absorbed | older
 
 
 def _observation_files(store: Store, day: str) -> list[str]:

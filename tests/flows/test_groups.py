@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from support.mortal_workers import CLUSTERS, one_is_killed
 
 from flows import events, outcomes
 from flows.pipelines import loop
@@ -101,12 +103,17 @@ def test_a_grouped_champion_is_promoted_and_rolled_back_as_one_version(grouped: 
     assert not isinstance(load_version(wanted, "champion").forecaster, Grouped)
 
 
-def test_a_cluster_trains_the_groups_to_the_bytes_of_this_process(city: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_a_cluster_trains_the_groups_to_the_bytes_of_this_process_though_a_worker_is_killed(
+    kind: str, city: Path, tmp_path: Path
+) -> None:
     kept, reports = [], []
-    for name, runner in (("one", {}), ("two", {"kind": "dask", "workers": 2})):
+    killed = one_is_killed(kind, r"/training/.*\.npz$", tmp_path / "killed")  # a group is fitted, its bundle not whole
+    for name, runner, fault in (("one", {}, nullcontext()), ("two", {"kind": kind, "workers": 2}, killed)):
         root = tmp_path / name
         shutil.copytree(city, root)
-        report = loop.retrain(settings(root, "linear_level", groups=BY_SIZE, runner=runner), AS_OF)
+        with fault:
+            report = loop.retrain(settings(root, "linear_level", groups=BY_SIZE, runner=runner), AS_OF)
         assert not (root / "training").exists()
         bundle = root / report.bundle.removeprefix(str(root)).lstrip("/")
         config = json.loads((bundle / "bundle.json").read_text())["config"]

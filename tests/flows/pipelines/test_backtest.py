@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pytest
 from support.late_town import SPAN, START, late_town
+from support.mortal_workers import CLUSTERS
 
 from flows.pipelines.backtest import TASKS, ReplaySpan, replayed_modules, run_backtest
 from tasks.backtest.replay import BacktestReport
@@ -50,11 +51,10 @@ def test_worker_processes_leave_the_bytes_that_one_process_leaves(town: Settings
     assert [p.name for p in (tmp_path / "2" / "parts").glob(".*")] == [".lock"]
 
 
-@pytest.mark.parametrize("kind", ["dask", "ray"])
+@pytest.mark.parametrize("kind", CLUSTERS)
 def test_clusters_leave_the_bytes_that_one_process_leaves_though_a_worker_is_killed(
     kind: str, town: Settings, tmp_path: Path
 ) -> None:
-    pytest.importorskip({"dask": "distributed"}.get(kind, kind))
     killed: list[int] = []
 
     def kill_one(what: str, done: int, total: int) -> None:

@@ -1,4 +1,4 @@
-"""Wide work in the workers of a cluster: the same results, in order, and clear errors."""
+"""Wide work in the workers of a cluster, one of which is killed: the same results, in order, and clear errors."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from support.batch_days import Said, path_of, rows_of
+from support.mortal_workers import CLUSTERS, one_is_killed
 from torture.power.scorings import DAY, NOON, Scorings
 
 from flows.pipelines import loop
@@ -29,34 +30,40 @@ def test_without_a_cluster_work_is_done_in_this_process() -> None:
         assert spread is map
 
 
-def test_a_cluster_compacts_days_to_the_bytes_that_this_process_leaves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_a_cluster_compacts_days_to_the_bytes_that_this_process_leaves_though_a_worker_is_killed(
+    kind: str, tmp_path: Path
+) -> None:
     store = Store(str(tmp_path / "one"))
     for day in range(6, 11):
         for name in ("a" * 24, "b" * 24):
             said = rows_of([Said(name[:1], (day - 10) * 1440)])
             store.write_table(path_of(name, f"2024-05-{day:02}"), said)
     shutil.copytree(tmp_path / "one", tmp_path / "two")
-    one, two = (
-        loop.maintain(Settings(data_root=str(tmp_path / name), runner=runner), NOW, 7)
-        for name, runner in (("one", {}), ("two", TWO))
-    )
+    one = loop.maintain(Settings(data_root=str(tmp_path / "one")), NOW, 7)
+    clustered = Settings(data_root=str(tmp_path / "two"), runner={"kind": kind, "workers": 2})
+    with one_is_killed(kind, r"/integrity/observations/", tmp_path / "killed"):  # one file is there, the batches too
+        two = loop.maintain(clustered, NOW, 7)
     assert [day.day for day in one.compacted] == [day.day for day in two.compacted]
     assert len(one.compacted) == 5
+    assert one.needs_a_person == two.needs_a_person == []
     assert tree(tmp_path / "one") == tree(tmp_path / "two")
 
 
-def test_a_cluster_scores_a_span_to_the_bytes_and_the_report_of_this_process(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_a_cluster_scores_a_span_to_the_bytes_and_the_report_of_this_process_though_a_worker_is_killed(
+    kind: str, tmp_path: Path
+) -> None:
     Scorings().prepare(tmp_path)
     (tmp_path / "root").rename(tmp_path / "one")
     shutil.copytree(tmp_path / "one", tmp_path / "two")
     network: Any = {"name": "Metro", "timezone": "America/Chicago", "interval_minutes": 15}
+    alone = Settings(data_root=str(tmp_path / "one"), network=network)
+    clustered = Settings(data_root=str(tmp_path / "two"), network=network, runner={"kind": kind, "workers": 2})
     with patch("tasks.score.steps.log_live"):
-        one, two = (
-            loop.score(
-                Settings(data_root=str(tmp_path / name), network=network, runner=runner), NOON + 2 * DAY, NOON - DAY
-            )
-            for name, runner in (("one", {}), ("two", TWO))
-        )
+        one = loop.score(alone, NOON + 2 * DAY, NOON - DAY)
+        with one_is_killed(kind, r"/alert_signals/", tmp_path / "killed"):  # the scores are there, the signals not
+            two = loop.score(clustered, NOON + 2 * DAY, NOON - DAY)
     assert one == two
     assert one.hours > 0
     kept = [tree(tmp_path / name, ("scores", "alert_signals", "busy_hours")) for name in ("one", "two")]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.late_town import SPAN, late_town
+from support.mortal_workers import CLUSTERS, one_is_killed
 
 from flows.pipelines.backtest import run_backtest
 from flows.pipelines.tune import StudyContext, run_tuning
@@ -55,9 +56,13 @@ def test_a_study_goes_on_where_it_stopped_and_its_best_config_can_be_pasted(town
     assert "trial | state | pinball" in said
 
 
-def test_trials_in_a_cluster_have_the_losses_that_they_have_in_this_process(town: Settings, tmp_path: Path) -> None:
-    cluster = town.model_copy(update={"runner": RunnerSettings(kind="dask", workers=2)})
-    report = run_tuning(cluster, "weekday_level", SPAN, 4, "mae_hour", tmp_path)
+@pytest.mark.parametrize("kind", CLUSTERS)
+def test_trials_in_a_cluster_have_the_losses_that_they_have_in_this_process_though_a_worker_is_killed(
+    kind: str, town: Settings, tmp_path: Path
+) -> None:
+    cluster = town.model_copy(update={"runner": RunnerSettings(kind=kind, workers=2)})
+    with one_is_killed(kind, r"/parts/trial-", tmp_path / "killed"):  # a part is replayed, and not yet in its place
+        report = run_tuning(cluster, "weekday_level", SPAN, 4, "mae_hour", tmp_path)
     assert [trial.state for trial in report.trials] == ["complete"] * 4
     assert [path.name for path in (tmp_path / "parts").iterdir()] == [".lock"]
     span = replace(SPAN, models=("weekday_level",))

@@ -82,7 +82,10 @@ class CutBodies(Fault):
 
 
 class HangingWrites(Fault):
-    """Writes without an answer, until the client gives up or tries again; they land later, in this run or after it."""
+    """Writes without an answer, until the client gives up or tries again; they land later, in this run or after it.
+
+    Where their object is removed meanwhile they land soon after that.
+    """
 
     kinds = CHANGES[:1]
 
@@ -94,7 +97,10 @@ class HangingWrites(Fault):
 
     def answer(self, objects: Objects, asked: Asked) -> Answer:
         self._land(objects, 1)
-        return super().answer(objects, asked)
+        answer = super().answer(objects, asked)
+        if asked.key == self._key and asked.kind in {*CHANGES} - {*self.kinds}:
+            self._waiting = [(min(left, self.rng.choice((1, 2, 5))), late) for left, late in self._waiting]
+        return answer
 
     def misbehave(self, objects: Objects, asked: Asked) -> Answer:
         self._key = self._key or asked.key
@@ -106,7 +112,7 @@ class HangingWrites(Fault):
 
     def end_run(self, objects: Objects) -> Misbehaviour:
         self._left = 0
-        self._waiting = [(self.rng.choice((0, 0, 2, 10)), asked) for _, asked in self._waiting]
+        self._waiting = [(self.rng.choice((0, 2, 10, ALWAYS)), asked) for _, asked in self._waiting]
         self._land(objects, 0)
         return self
 
@@ -119,6 +125,12 @@ class HangingWrites(Fault):
         for left, asked in waiting:
             if left <= 0:
                 objects.answer(asked)
+
+
+class HangingRemovals(HangingWrites):
+    """Removals without an answer, likewise; where something is written anew under the name they land soon after it."""
+
+    kinds = CHANGES[1:]
 
 
 class LaggingListings(Fault):
@@ -145,6 +157,7 @@ FAULTS: dict[str, Callable[[Random, int], Fault]] = {
     "object store: 5xx": ServerErrors,
     "object store: throttling": Throttling,
     "object store: a PUT that hangs and lands later": HangingWrites,
+    "object store: a DELETE that hangs and lands later": HangingRemovals,
     "object store: a listing that lags": LaggingListings,
     "object store: a connection cut amid a body": CutBodies,
 }

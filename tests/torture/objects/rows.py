@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from torture.objects.faults import FAULTS
-from torture.objects.tries import course, disturb, impatient_store
+from torture.objects.tries import course, disturb, impatient_store, stages_to_disturb
 from torture.power.benches import settings_made_once
 from torture.power.scenes import SCENES
 from torture.verdict import Difference
@@ -28,5 +28,5 @@ def object_store_faults(
         for scene in SCENES[worker::workers]:
             made = course(scene, server, folder / f"{scene.name} on objects")
             for fault in FAULTS:
-                for number in range(each):
+                for number in range(each if stages_to_disturb(made, fault) else 0):
                     yield fault, *disturb(made, fault, seed * 1_000_003 + number)

@@ -74,7 +74,7 @@ class Objects:
         """Do what is asked for; a listing is as it was so many changes ago."""
         if asked.kind == "list":
             return self._list(asked.query, lag)
-        if asked.kind == "delete":
+        if asked.method == "DELETE":
             return self._delete(asked)
         if asked.method == "POST" and "delete" in asked.query:
             return self._delete_many(asked)
@@ -136,7 +136,7 @@ class Objects:
         return replace(asked, method="PUT", query={}, body=b"".join(part for _, part in sorted(parts.items())))
 
     def _refused(self, asked: Asked) -> Answer | None:
-        """Whether a condition of a write is not met at the moment that it lands."""
+        """Whether a condition of a write or removal is not met at the moment that it lands."""
         data = self.held.get(asked.key)
         if asked.headers.get("if-none-match") == "*" and data is not None:
             return refusal(412, "PreconditionFailed")
@@ -150,7 +150,10 @@ class Objects:
     def _delete(self, asked: Asked) -> Answer:
         if "uploadId" in asked.query:
             self._uploads.pop(asked.query["uploadId"], None)
-        elif asked.key in self.held:
+            return Answer(204)
+        if refused := self._refused(asked):
+            return refused
+        if asked.key in self.held:
             self._change(asked.key, None)
         return Answer(204)
 
@@ -240,10 +243,10 @@ class _Listener(ThreadingHTTPServer):
 def _kind(method: str, key: str, query: dict[str, str]) -> Kind:
     if method == "GET" and not key:
         return "list"
+    if not key or "uploads" in query or (method == "DELETE" and "uploadId" in query):
+        return "other"
     if method == "DELETE":
         return "delete"
-    if not key or "uploads" in query:
-        return "other"
     if method == "HEAD":
         return "look"
     if method == "GET":

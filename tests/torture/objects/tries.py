@@ -154,10 +154,16 @@ def course(scene: Scene[T], server: Server, folder: Path) -> Course[T]:
     return made
 
 
+def stages_to_disturb(course: Course[T], fault: str) -> list[int]:
+    """Stages with requests of the kinds that a fault is about."""
+    kinds = getattr(FAULTS[fault], "kinds", ())
+    return [n for n, stage in enumerate(course.stages) if not kinds or any(stage.asked[kind] for kind in kinds)]
+
+
 def disturb(course: Course[T], fault: str, seed: int) -> tuple[bool, Difference]:
-    """Disturb one run of a stage; whether the fault struck, and what came of it."""
+    """Disturb one run of a stage that `stages_to_disturb` has; whether the fault struck, and what came of it."""
     rng = Random(seed)
-    number = rng.randrange(course.scene.stages)
+    number = rng.choice(stages_to_disturb(course, fault))
     recent_names.cache_clear()  # the run is a process of its own
     course.server.objects = Objects(course.stages[number].objects, course.stages[number].history)
     course.put(number)

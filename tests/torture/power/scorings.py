@@ -23,12 +23,14 @@ COLUMNS = ("station_id", "minute_utc", "entries", "exits")
 TABLES = {"scores": schemas.SCORES, "alert_signals": schemas.ALERT_SIGNALS}
 NOON = np.datetime64("2024-03-05T12:00", "s")
 DAY = np.timedelta64(24 * 3600, "s")
+LATE = 2
+"""First stage with late data."""
 
 
 class Scorings(Scene[Counter[str]]):
-    """A day is scored while it runs, after it has ended, and again after late data."""
+    """A day is scored while it runs, after it has ended, and again after late data came, twice."""
 
-    name, stages = "scoring", 3
+    name, stages = "scoring", 4
 
     def prepare(self, folder: Path) -> None:
         """Nine days of counts, and the forecasts of a morning."""
@@ -43,14 +45,14 @@ class Scorings(Scene[Counter[str]]):
             Store(bench.data_root).write_table(path, issue.forecasts)
 
     def put(self, folder: Path, stage: int) -> None:
-        """Corrected counts, before the last scoring."""
-        if stage == 2:
-            self._bench(folder).put_rows("b.csv", COLUMNS, _rows("2024-03-05T06:00", 96, 3))
+        """Corrected counts, before each of the last two scorings."""
+        if stage >= LATE:
+            self._bench(folder).put_rows("b.csv", COLUMNS, _rows("2024-03-05T06:00", 96, stage + 1))
 
     def work(self, folder: Path, stage: int) -> int:
         """Ingest and score; returns the rows that landed."""
-        bench, now = self._bench(folder), NOON + (0, 2, 4)[stage] * DAY
-        rows = bench.ingest(now).rows if stage == 2 else 0
+        bench, now = self._bench(folder), NOON + 2 * stage * DAY
+        rows = bench.ingest(now).rows if stage >= LATE else 0
         with patch("tasks.score.steps.log_live"):
             score(bench.settings, now)
         return rows
