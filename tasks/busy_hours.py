@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks.arrays import HORIZON_MINUTES, Minutes
 from tasks.grid import Grid
+from tasks.large_arrays import pieces
 from tasks.metrics import Double, Real
 
 SHARE = 0.9
@@ -18,6 +19,8 @@ HISTORY_DAYS = 28
 LEAST_HOURS = 100
 """Fewer observed hours set no limit."""
 PEAK_SUMS = ("hours", "forecast_peaks", "actual_peaks", "hits")
+HOURS_AT_ONCE = 24
+"""Hours that are summed at once."""
 _DAY = np.timedelta64(1, "D")
 
 
@@ -26,10 +29,12 @@ class BusyHours:
 
     Args:
         grid: minutes of the weeks before the origins; those at or after the day of an origin are not looked at.
+        origins: those of which limits will be asked.
     """
 
-    def __init__(self, grid: Grid) -> None:
-        self._first, self._sums = hour_sums(grid)
+    def __init__(self, grid: Grid, origins: Minutes) -> None:
+        first = origins.min().astype("datetime64[D]") - HISTORY_DAYS * _DAY if len(origins) else grid.minutes[-1]
+        self._first, self._sums = hour_sums(grid, max(int(grid.index(first)), 0))
 
     def limits(self, origins: Minutes) -> Double:
         """People per hour above which an hour is busy, float64 [C, O, S]; NaN where too few hours were observed."""
@@ -43,17 +48,24 @@ class BusyHours:
         return busy_limits(history)
 
 
-def hour_sums(grid: Grid) -> tuple[np.datetime64, Double]:
+def hour_sums(grid: Grid, since: int = 0) -> tuple[np.datetime64, Double]:
     """First clock hour (UTC) that a grid holds whole, and people per clock hour, float64 [C, S, hour].
 
     NaN where a minute of the hour was not observed.
+
+    Args:
+        grid: all of whose steps are held.
+        since: step from which on hours are summed.
     """
     steps = HORIZON_MINUTES // grid.interval
-    skip = int(grid.index((grid.start - np.timedelta64(1, "m")).astype("datetime64[h]") + np.timedelta64(1, "h")))
-    hours = max(grid.steps - skip, 0) // steps
-    shape = (*grid.values.shape[:2], hours, steps)
-    sums = grid.values[:, :, skip : skip + hours * steps].reshape(shape).sum(axis=-1, dtype=np.float64)
-    return grid.minutes[skip].astype("datetime64[h]") if hours else grid.start.astype("datetime64[h]"), sums
+    start = grid.start + since * np.timedelta64(grid.interval, "m")
+    skip = int(grid.index((start - np.timedelta64(1, "m")).astype("datetime64[h]") + np.timedelta64(1, "h")))
+    sums = np.zeros((*grid.values.shape[:2], max(grid.steps - skip, 0) // steps))
+    for hours in pieces(sums.shape[2], HOURS_AT_ONCE):
+        counts = grid.values[:, :, skip + hours.start * steps : skip + hours.stop * steps]
+        counts = np.ascontiguousarray(counts).reshape(*sums.shape[:2], -1, steps)
+        sums[..., hours] = counts.sum(axis=-1, dtype=np.float64)
+    return grid.minutes[skip].astype("datetime64[h]") if sums.shape[2] else start.astype("datetime64[h]"), sums
 
 
 def busy_limits(history: Double) -> Double:

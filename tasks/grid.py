@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import numpy as np
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import MISSING, Steps
 from tasks.errors import HistoryError
+from tasks.large_arrays import pieces
 
 
 def parts_of(stations: Sequence[str], total: str | None) -> slice:
@@ -39,6 +42,8 @@ class PastDays:
 class Grid:
     """The minute table of a span as an array: of all its steps, or of those that a few origins need.
 
+    Its counts are written before it is made, and not after.
+
     Attributes:
         values: float32 [target, station, column], counts; NaN where not observed.
         start: first minute, UTC.
@@ -61,10 +66,19 @@ class Grid:
     past: PastDays | None = None
     mapped: Path | None = None
 
-    @property
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the counts, day by day; the same wherever they lie."""
+        found = hashlib.sha256()
+        for part in pieces(self.values.shape[2]):
+            found.update(np.ascontiguousarray(self.values[..., part]).data)
+        return found.hexdigest()
+
+    @cached_property
     def observed_share(self) -> float:
         """Share of the counts that were observed."""
-        observed = sum(int(np.count_nonzero(np.isfinite(row))) for plane in self.values for row in plane)
+        parts = pieces(self.values.shape[2])
+        observed = sum(int(np.count_nonzero(np.isfinite(self.values[..., part]))) for part in parts)
         return observed / max(self.values.size, 1)
 
     @property

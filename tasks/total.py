@@ -17,6 +17,7 @@ from tasks.arrays import Float, Int
 from tasks.contracts import Prediction, Tensors
 from tasks.errors import ConfigError
 from tasks.grid import Grid
+from tasks.large_arrays import PIECE, pieces
 
 Bools = npt.NDArray[np.bool_]
 
@@ -24,6 +25,8 @@ OPEN_MINUTES = 23 * 60
 """A station is open at a minute if it was observed at it or within so many minutes before it: the shortest day."""
 DIRECT = 0.5
 """Weight of the total's own forecast beside the sum of the stations', where all of its last hour was observed."""
+DAYS_AT_ONCE = 4
+"""Days by the minute of which a total is made at once; each such part reads the day before it, too."""
 MOST = 2.0
 """A station's forecast changes by a factor of at most so much."""
 FEW = 1e-6
@@ -85,8 +88,12 @@ def total_of(values: Float, interval: int, steps: Int | None = None) -> Float:
 
 
 def sum_up(values: Float, interval: int) -> None:
-    """Make the last station the total of all others again, in place."""
-    values[:, -1] = total_of(values[:, :-1], interval)
+    """Make the last station the total of all others again, in place, some days at a time."""
+    day = OPEN_MINUTES // interval
+    for part in pieces(values.shape[2], DAYS_AT_ONCE * PIECE):
+        before = max(part.start - day, 0)
+        counts = np.ascontiguousarray(values[:, :-1, before : part.stop])
+        values[:, -1, part] = total_of(counts, interval)[:, part.start - before :]
 
 
 def coherent(prediction: Prediction, tensors: Tensors) -> Prediction:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.forecast_fakes import random_grid
 
-from tasks.busy_hours import BusyHours, busy_limits, peak_counts, peak_figures
+from tasks.busy_hours import BusyHours, busy_limits, hour_sums, peak_counts, peak_figures
 from tasks.grid import Grid
 
 HOUR = np.timedelta64(60, "m")
@@ -38,7 +38,7 @@ def test_a_limit_is_that_of_the_hours_before_the_day_of_the_origin(start: str) -
     origins = np.array(
         ["2024-03-02T12:00", "2024-03-09T03:10", "2024-03-09T23:50", "2024-04-03T17:00"], "datetime64[m]"
     )
-    got = BusyHours(grid).limits(origins)
+    got = BusyHours(grid, origins).limits(origins)
     for c, o, s in np.ndindex(2, 4, 2):
         assert got[c, o, s] == pytest.approx(slow_limit(grid, c, s, origins[o]), nan_ok=True)
     assert np.isnan(got[:, 0]).all()
@@ -48,11 +48,23 @@ def test_a_limit_is_that_of_the_hours_before_the_day_of_the_origin(start: str) -
 def test_no_minute_of_the_day_of_the_origin_or_after_it_changes_a_limit() -> None:
     grid = random_grid("2024-03-01T00:00", 12, stations=2, interval=10)
     origin = np.array(["2024-03-10T12:00"], "datetime64[m]")
-    before = BusyHours(grid).limits(origin)
+    before = BusyHours(grid, origin).limits(origin)
     grid.values[:, :, int(grid.index(np.datetime64("2024-03-10T00:00", "m"))) :] = 1e6
-    np.testing.assert_array_equal(BusyHours(grid).limits(origin), before)
+    np.testing.assert_array_equal(BusyHours(grid, origin).limits(origin), before)
     grid.values[:, :, : int(grid.index(np.datetime64("2024-03-10T00:00", "m")))] += 1
-    assert (BusyHours(grid).limits(origin) == before + 6).all()
+    assert (BusyHours(grid, origin).limits(origin) == before + 6).all()
+
+
+def test_hours_are_summed_from_a_step_on_as_they_are_from_the_start() -> None:
+    grid = random_grid("2024-03-01T07:30", 5, stations=2, interval=10)
+    grid.values[1, 0, 300:320] = np.nan
+    first, sums = hour_sums(grid)
+    later, fewer = hour_sums(grid, since=200)
+    skipped = int((later - first) // HOUR)
+    assert skipped == 33
+    np.testing.assert_array_equal(fewer, sums[:, :, skipped:])
+    none = hour_sums(grid, since=grid.steps)[1]
+    assert none.shape == (2, 2, 0)
 
 
 def test_precision_and_recall_count_the_hours_above_each_stations_limit() -> None:

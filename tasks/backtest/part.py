@@ -133,7 +133,7 @@ def _forecast(
     """Write forecasts and sums; returns the seconds by kind of work."""
     grid = past.today.grid
     spans = metrics.horizon_spans(options.bands, 60 // grid.interval, grid.interval)
-    busy = BusyHours(grid)
+    busy = BusyHours(grid, job.origins)
     seconds = {"tensors": 0.0, "predict": 0.0, "score": 0.0, "write": 0.0}
     sums: list[Sums] = []
     total: list[Sums] = []

@@ -40,10 +40,10 @@ class PastFeatures:
         The rest is small enough to be sent.
         """
         t = self.today
-        np.save(file, t.grid.values)
+        np.save(file, t.grid.values if t.grid.mapped is None else t.grid.values.transpose(2, 0, 1))
         if self.known is not None:
             self.known.save(file.with_suffix(".npz"))
-        empty = replace(t.grid, values=t.grid.values[:, :, :0], mapped=None)
+        empty = replace(t.grid, values=t.grid.values[:, :, :0])
         return SharedPast(file, empty, t.clock.timezone, t.settings, t.holidays, t.channels)
 
     def before(self, moment: np.datetime64) -> MinuteFeatures:
@@ -96,7 +96,7 @@ class SharedPast:
     """A past whose counts are in a file, to be opened in another process.
 
     Attributes:
-        file: the counts, an array that NumPy can map.
+        file: the counts, an array that NumPy can map; by time, as the mapped ones that it was made of.
         grid: the grid of the counts, without a minute.
         timezone, settings, holidays, channels: of the features; see `MinuteFeatures`.
     """
@@ -110,7 +110,8 @@ class SharedPast:
 
     def open(self) -> PastFeatures:
         """The past, its counts mapped and not read."""
-        grid = replace(self.grid, values=np.load(self.file, mmap_mode="r"))
+        values = np.load(self.file, mmap_mode="r")
+        grid = replace(self.grid, values=values if self.grid.mapped is None else values.transpose(1, 2, 0))
         today = MinuteFeatures(grid, self.timezone, self.settings, self.holidays, channels=self.channels)
         known = self.file.with_suffix(".npz")
         return PastFeatures(today, Availability.load(known) if known.exists() else None)

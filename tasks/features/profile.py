@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,12 +11,13 @@ import numpy.typing as npt
 
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import MISSING, Steps, WallClock, other_days
-from tasks.features.lags import StationIndex, WallMinutes, as_rows, count_rows, gather
-from tasks.large_arrays import make_array
+from tasks.features.lags import StationIndex, WallMinutes, as_rows, count_rows, gather, runs
 from tasks.settings.tree import FeatureSettings
 
 BLOCK = 256
 CHUNK = 2**18
+SERIES = 2048
+"""Series of which a profile by time is made at once, so that a chunk of them is some hundred steps long."""
 EXACT = 2**24
 """Whole numbers below it are exact in float32."""
 FEW_STATIONS = 32
@@ -31,12 +33,11 @@ class Smoothed:
     Args:
         values: float32 [target, station, step], whole numbers or NaN.
         half: steps on either side of the centre.
-        mapped: folder of the file that the means are mapped from; None for means in memory.
     """
 
-    def __init__(self, values: Float, half: int, mapped: Path | None = None) -> None:
+    def __init__(self, values: Float, half: int) -> None:
         self._values, self._half = values, half
-        self._means = make_array(values.shape, mapped) if half else values
+        self._means = np.empty(values.shape, np.float32) if half else values
         self._made = np.full(-(-values.shape[2] // BLOCK), not half)
 
     def over(self, index: Steps) -> Float:
@@ -51,17 +52,17 @@ class Smoothed:
 
 
 def moving_mean(values: Float, start: int, stop: int, half: int) -> Float:
-    """See `Smoothed`; float32 [target, station, stop - start]."""
+    """See `Smoothed`; float32 [target, station, stop - start], in the order of memory that `values` has."""
     a, b = max(start - half, 0), min(stop + half, values.shape[2])
     width, steps = 2 * half + 1, stop - start
-    padded = np.full((*values.shape[:2], steps + width - 1), np.nan, np.float32)
+    padded = np.full_like(values, np.nan, shape=(*values.shape[:2], steps + width - 1), subok=False)
     padded[..., a - start + half : b - start + half] = values[..., a:b]
     seen = ~np.isnan(padded)
     if seen.all():
         return np.asarray(_sums(_exact(padded, width), width, steps) / np.float32(width), np.float32)
     people = _sums(_exact(np.where(seen, padded, np.float32(0)), width), width, steps)
     count = _sums(seen.astype(np.float32), width, steps)
-    means = np.divide(people, count, out=np.full(people.shape, np.nan, people.dtype), where=2 * count >= width)
+    means = np.divide(people, count, out=np.full_like(people, np.nan), where=2 * count >= width)
     return np.asarray(means, dtype=np.float32)
 
 
@@ -72,7 +73,7 @@ def _exact(counts: Float, width: int) -> npt.NDArray[np.floating]:
 
 def _sums(values: npt.NDArray[np.floating], width: int, steps: int) -> npt.NDArray[np.floating]:
     """Sums of the `width` values from each of the first `steps` on, by doubling."""
-    total, done, power, span = np.zeros((*values.shape[:-1], steps), values.dtype), 0, values, 1
+    total, done, power, span = np.zeros_like(values, shape=(*values.shape[:-1], steps)), 0, values, 1
     while span <= width:
         if width & span:
             total += power[..., done : done + steps]
@@ -91,6 +92,20 @@ class ProfileLags(NamedTuple):
         weight: float32 [lag, step].
     """
 
+    source: Steps
+    weight: Float
+
+    def chunks(self, size: int) -> Iterator[LagChunk]:
+        """So many steps at a time."""
+        for first in range(0, self.source.shape[1], size):
+            at = slice(first, first + size)
+            yield LagChunk(at, self.source[:, at], self.weight[:, at])
+
+
+class LagChunk(NamedTuple):
+    """Lags of some successive steps: `at` among all of them, and as in `ProfileLags`."""
+
+    at: slice
     source: Steps
     weight: Float
 
@@ -131,13 +146,46 @@ def pooled_profile(smoothed: Smoothed, lags: ProfileLags, rows: StationIndex = s
         float32 [target, row, step].
     """
     means = smoothed.over(lags.source)
-    steps = lags.source.shape[1]
-    out = np.empty((len(means), count_rows(means, rows), steps), np.float32)
-    chunk = max(BLOCK, CHUNK // max(out.shape[0] * out.shape[1], 1))
-    for a in range(0, steps, chunk):
-        at = slice(a, a + chunk)
-        out[..., at] = _weighted_mean(means, ProfileLags(lags.source[:, at], lags.weight[:, at]), rows)
+    shape = len(means), count_rows(means, rows), lags.source.shape[1]
+    out = np.empty(shape, np.float32)
+
+    def copy(steps: Steps, lag: Float) -> None:
+        gather(means, steps, lag, rows)
+
+    for part in lags.chunks(max(BLOCK, CHUNK // max(shape[0] * shape[1], 1))):
+        out[..., part.at] = _weighted_mean(part, copy, np.empty((*shape[:2], part.source.shape[1]), np.float32))
     return out
+
+
+def profile_by_time(values: Float, half: int, lags: ProfileLags, rows: StationIndex = slice(None)) -> Float:
+    """The same from counts that lie by time, smoothed where they are needed: there is no second copy of all series.
+
+    Args:
+        values: float32 [target, station, step], in memory or in a file step by step.
+        half: of `Smoothed`.
+        lags: of the steps wanted.
+        rows: stations wanted.
+
+    Returns:
+        float32 [target, row, step].
+    """
+    stations, few = np.arange(values.shape[1])[rows], max(SERIES // len(values), 1)
+    out = np.empty((len(values), len(stations), lags.source.shape[1]), np.float32)
+    for part in lags.chunks(CHUNK // SERIES):
+        for first in range(0, len(stations), few):
+            some = stations[first : first + few]
+            lag = np.empty_like(values, shape=(len(values), len(some), part.source.shape[1]), subok=False)
+            copy = partial(_copy_means, values, as_rows(some), half)
+            out[:, first : first + few, part.at] = _weighted_mean(part, copy, lag)
+    return out
+
+
+def _copy_means(values: Float, rows: StationIndex, half: int, steps: Steps, out: Float) -> None:
+    """Write the moving means of some stations at some steps, run by run; NaN where there is no step."""
+    for a, b, begin in runs(steps):
+        before = min(half, begin)
+        counts = values[:, rows, begin - before : begin + b - a + half] if begin != MISSING else None
+        out[..., a:b] = np.nan if counts is None else moving_mean(counts, before, before + b - a, half)
 
 
 def profile_in_parts(values: Float, half: int, lags: ProfileLags, rows: StationIndex = slice(None)) -> Float:
@@ -165,13 +213,13 @@ def half_window(settings: FeatureSettings, interval: int) -> int:
     return settings.smooth_minutes // (2 * interval)
 
 
-def _weighted_mean(means: Float, lags: ProfileLags, rows: StationIndex) -> Float:
-    shape = (len(means), count_rows(means, rows), lags.source.shape[1])
-    total, weights, lag = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.empty(shape, np.float32)
-    for steps, weight in zip(*lags, strict=True):
+def _weighted_mean(lags: LagChunk, copy: Callable[[Steps, Float], None], lag: Float) -> Float:
+    """Weighted mean of the lags; `copy` writes the means at some steps into an array such as `lag`."""
+    total, weights = np.zeros_like(lag), np.zeros_like(lag)
+    for steps, weight in zip(lags.source, lags.weight, strict=True):
         if (steps == MISSING).all():
             continue
-        gather(means, steps, lag, rows)
+        copy(steps, lag)
         seen = ~np.isnan(lag)
         lag *= weight
         if seen.all():
@@ -180,7 +228,7 @@ def _weighted_mean(means: Float, lags: ProfileLags, rows: StationIndex) -> Float
             continue
         weights += seen * weight
         np.add(total, lag, out=total, where=seen)
-    return np.divide(total, weights, out=np.full(shape, np.nan, np.float32), where=weights > 0)
+    return np.divide(total, weights, out=np.full_like(total, np.nan), where=weights > 0)
 
 
 def damped_level(observed: Float, expected: Float, prior: float) -> Float:

@@ -24,9 +24,11 @@ from tasks.features.profile import (
     half_window,
     hourly,
     pooled_profile,
+    profile_by_time,
     profile_in_parts,
     profile_lags,
 )
+from tasks.features.profile_blocks import ProfileBlocks
 from tasks.features.total import total_then
 from tasks.grid import Grid
 from tasks.settings.tree import FeatureSettings
@@ -71,7 +73,8 @@ class MinuteFeatures:
         self._level_steps = max(self.settings.level_minutes // grid.interval, 1)
         self._trail_steps = self.settings.trail_hours * self.horizon
         self._half = half_window(self.settings, grid.interval)
-        self._smoothed = Smoothed(grid.values, self._half, grid.mapped) if grid.held is None else None
+        self._smoothed = Smoothed(grid.values, self._half) if grid.held is None and grid.mapped is None else None
+        self._blocks = ProfileBlocks(grid.values.shape[0] * grid.values.shape[1])
 
     def with_availability(self, known: Availability | None) -> MinuteFeatures:
         """The same features with other availability of the counts; shares all arrays."""
@@ -107,7 +110,10 @@ class MinuteFeatures:
         first = begin + far - before
         index = lag_index(self.clock, self._minutes(steps), self.settings.weeks)
         width = self.recent_steps + self.horizon
-        dense = self._profile(self._minutes(steps), index, rows)
+        if stations is None and self.grid.held is None and len(steps):
+            dense = self._blocks.over(steps, self._profile_of)
+        else:
+            dense = self._profile(self._minutes(steps), index, rows)
         profile = windows(dense, first, before + self.horizon)
         recent = self._recent(at, before)[:, :, rows]
         recent[..., before - min(self.delay_steps, before) :] = np.nan
@@ -150,6 +156,9 @@ class MinuteFeatures:
         """Profile of ascending UTC minutes, float32 [target, station, minute]; NaN where no week has a value."""
         return self._profile(minutes, lag_index(self.clock, minutes, self.settings.weeks))
 
+    def _profile_of(self, steps: Int) -> Float:
+        return self.profile(self._minutes(steps))
+
     def _profile(self, minutes: Minutes, weeks: Steps, rows: StationIndex = slice(None)) -> Float:
         if self.kept is None:
             return self._make_profile(minutes, weeks, rows)
@@ -167,6 +176,8 @@ class MinuteFeatures:
         lags = lags._replace(source=self.grid.columns(lags.source))
         if self._smoothed is not None:
             return pooled_profile(self._smoothed, lags, rows)
+        if self.grid.mapped is not None:
+            return profile_by_time(self.grid.values, self._half, lags, rows)
         return profile_in_parts(self.grid.values, self._half, lags, rows)
 
     def _columns(self, index: Steps, first: Int, width: int) -> Steps:

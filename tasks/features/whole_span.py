@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tasks.arrays import Float
+from tasks.features.lags import as_rows
 from tasks.grid import Grid
 from tasks.large_arrays import make_array
 from tasks.storage.roots import folder_here
@@ -65,6 +66,6 @@ def _fill(values: Float, reader: DayGrids, days: Sequence[str], start: np.dateti
         begin, stop = max(first, done), min(first + grid.steps, values.shape[2])
         values[:, :, done:stop] = np.nan
         if begin < stop:
-            grid.fill(values[:, :, begin:stop], begin - first, np.array([place[name] for name in grid.stations]))
+            grid.fill(values[:, :, begin:stop], begin - first, as_rows([place[name] for name in grid.stations]))
         done = max(done, stop)
     values[:, :, done:] = np.nan

@@ -10,6 +10,7 @@ import numpy as np
 
 from tasks.errors import ConfigError
 from tasks.grid import Grid
+from tasks.large_arrays import pieces
 from tasks.settings.groups import MOST, GroupSettings
 from tasks.settings.tree import Settings
 from tasks.stations.load import load_station_table
@@ -103,8 +104,10 @@ def _column(asked: GroupSettings, table: StationTable, station: str) -> str | No
 def _by_size(grid: Grid, stations: list[int], before: np.datetime64) -> list[int]:
     """Stations by people counted before a moment, most first."""
     columns = int(np.searchsorted(grid.held_steps, grid.index(before)))
-    people = [float(np.nansum(grid.values[:, at, :columns], dtype=np.float64)) for at in stations]
-    return [stations[i] for i in np.argsort(-np.array(people), kind="stable")]
+    people = np.zeros(len(grid.stations))
+    for part in pieces(columns):
+        people += np.nansum(grid.values[..., :columns][..., part], axis=(0, 2), dtype=np.float64)
+    return [stations[i] for i in np.argsort(-people[stations], kind="stable")]
 
 
 def _check_table(asked: GroupSettings, table: StationTable, stations: tuple[str, ...]) -> None:

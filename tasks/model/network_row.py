@@ -14,6 +14,7 @@ from tasks.arrays import Float, Int, Minutes
 from tasks.channels import Channel
 from tasks.contracts import Features, Tensors
 from tasks.grid import Grid
+from tasks.large_arrays import make_array, pieces
 from tasks.model.origin_chunks import chunks
 
 NETWORK = "(whole network)"
@@ -138,6 +139,15 @@ class NetworkRows:
         return joined
 
 
+def _counts_of_group(grid: Grid, stations: Sequence[int]) -> Float:
+    """Counts of the stations, in memory or in a file as those of the grid; none of the network, which comes last."""
+    values = make_array((len(grid.values), len(stations) + 1, grid.values.shape[2]), grid.mapped)
+    for part in pieces(values.shape[2]):
+        values[:, :-1, part] = grid.values[:, stations, part]
+    values[:, -1] = np.nan
+    return values
+
+
 class GroupFeatures:
     """Features of a group of stations and the network's row; implements `contracts.Features`.
 
@@ -150,10 +160,9 @@ class GroupFeatures:
     def __init__(self, features: Features, stations: Sequence[int], network: NetworkRows) -> None:
         grid = features.grid
         self._features, self._at, self._network = features, list(stations), network
-        nobody = np.full_like(grid.values[:, :1], np.nan)
         self.grid: Grid = replace(
             grid,
-            values=np.concatenate([grid.values[:, self._at], nobody], axis=1),
+            values=_counts_of_group(grid, self._at),
             stations=(*(grid.stations[i] for i in self._at), NETWORK),
             total=None,
             past=None,

@@ -283,7 +283,7 @@ def test_a_coarser_interval_is_replayed_by_its_own_steps(tmp_path: Path) -> None
 def test_a_tier_says_which_peaks_were_found_and_what_was_saved_of_the_best_baselines_error(tmp_path: Path) -> None:
     report = run(tmp_path, baselines=frozenset({"plain", "absent"}))
     trees = {name: of["stations"]["entries"] for name, of in report.figures["models"].items()}
-    limits = BusyHours(features().grid).limits(ORIGINS)[0]
+    limits = BusyHours(features().grid, ORIGINS).limits(ORIGINS)[0]
     both = features().truth(ORIGINS).sum(axis=-1)
     truth, people = both[0], np.nanmean(both, axis=1).sum(axis=0)
     frame = pd.read_parquet(report.forecasts).query("target == 'entries'")

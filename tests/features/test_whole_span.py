@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +42,16 @@ def mapped(town: Settings, total: str | None = None) -> Settings:
     return town.model_copy(update={"features": features, "network": network})
 
 
+@pytest.mark.parametrize("place", ["memory", "file"])
 @pytest.mark.parametrize("total", [None, "ALL"])
 @pytest.mark.parametrize("as_of", [None, "2013-11-08T11:07", "2013-11-05T06:00"])
-def test_counts_are_those_of_the_table(town: Settings, as_of: str | None, total: str | None) -> None:
+def test_counts_are_those_of_the_table(
+    town: Settings, as_of: str | None, total: str | None, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     town = mapped(town, total)
+    if place == "file":
+        monkeypatch.setattr("tasks.features.whole_span.MIB", 1)
+        monkeypatch.setattr("tasks.total.PIECE", 100)
     known = None if as_of is None else at(as_of)
     grid = load_features(town, at("2013-11-01T05:00"), at("2013-11-11T05:00"), known).grid
     stop = grid.start + grid.steps * STEP
@@ -55,6 +62,8 @@ def test_counts_are_those_of_the_table(town: Settings, as_of: str | None, total:
     assert np.isfinite(grid.values).any()
     assert np.isnan(grid.values).any()
     assert grid.observed_share == np.isfinite(wanted.values).mean()
+    assert (grid.mapped is None) == (place == "memory")
+    assert replace(grid, values=wanted.values).digest == grid.digest
 
 
 def large(town: Settings, monkeypatch: pytest.MonkeyPatch) -> MinuteFeatures:
@@ -71,6 +80,11 @@ def test_mapped_counts_give_the_same_tensors_to_the_bit(town: Settings, monkeypa
     one, other = held.tensors(origins), features.tensors(origins)
     for name in ("lags", "recent", "profile", "level", "trail"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_the_file_of_counts_lies_by_time(town: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = large(town, monkeypatch).grid.values
+    assert values.transpose(2, 0, 1).flags.c_contiguous
 
 
 def test_the_file_of_mapped_counts_has_no_name_and_is_gone_with_them(
@@ -93,6 +107,8 @@ def test_what_was_known_of_mapped_counts_is_mapped_too(town: Settings, monkeypat
     found = past.before(moment)
     assert found.grid.mapped is not None
     np.testing.assert_array_equal(found.grid.values, want.grid.values)
+    origins = moment - STEP * np.array([300, 40, 0])
+    np.testing.assert_array_equal(found.tensors(origins).profile, want.tensors(origins).profile)
 
 
 def test_a_file_that_cannot_be_made_is_named(town: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,6 +130,9 @@ def test_shared_counts_of_a_mapped_grid_open_elsewhere(
     today = large(town, monkeypatch)
     opened = PastFeatures(today).share(tmp_path / "counts.npy").open()
     np.testing.assert_array_equal(opened.today.grid.values, today.grid.values)
+    assert opened.today.grid.values.transpose(2, 0, 1).flags.c_contiguous
+    origins = at("2013-11-08T11:00") + STEP * np.arange(3)
+    np.testing.assert_array_equal(opened.today.tensors(origins).profile, today.tensors(origins).profile)
 
 
 def test_a_day_that_is_not_known_yet_is_blank(town: Settings) -> None:

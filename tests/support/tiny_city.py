@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from tasks.features.tensors import MinuteFeatures
 from tasks.grid import Grid
+from tasks.large_arrays import copy_array
 from tasks.settings.tree import FeatureSettings, Settings
 
 INTERVAL, WEEKS, STATIONS, TARGETS = 5, 6, ("central", "harbour", "museum"), ("entries", "exits")
@@ -42,6 +45,12 @@ def grid() -> Grid:
     values[:, 1, 10 * DAY : 11 * DAY] = np.nan
     values[:, 2, 9 * DAY + 30 : 9 * DAY + 60] = np.nan
     return Grid(values, START, INTERVAL, STATIONS, TARGETS)
+
+
+def mapped_features(folder: Path) -> MinuteFeatures:
+    """The features of the city with its counts in a file, as those of a network too large for memory."""
+    city = replace(grid(), values=copy_array(grid().values, folder), mapped=folder)
+    return MinuteFeatures(city, "UTC", FeatureSettings(weeks=4))
 
 
 def features(values: np.ndarray | None = None, delay: int = 0) -> MinuteFeatures:

@@ -17,7 +17,7 @@ from tasks.contracts import Split
 from tasks.grid import Grid
 from tasks.model.promotion.decision import Decision
 from tasks.model.review.changes import find_changes
-from tasks.model.review.data_sets import data_sets
+from tasks.model.review.data_sets import data_set
 from tasks.model.review.description import describe_training, shorten
 from tasks.model.review.pictures import order_scores
 from tasks.model.review.tables import (
@@ -73,7 +73,8 @@ def log_figures(
     run.json("decision.json", decision.to_dict())
     _log_data(run, trained)
     _log_epochs(run, trained)
-    _log_scores(run, trained, as_of, model_id, data_sets(settings, trained.features.grid, trained.split).get(HELD_OUT))
+    held_out = data_set(settings, trained.features.grid, HELD_OUT, trained.split.holdout)
+    _log_scores(run, trained, as_of, model_id, held_out)
     rivals = {CHAMPION if row.role == CHAMPION else row.rival: row for row in decision.table}
     gate = {f"gate/{name}.confidence": row.confidence for name, row in rivals.items()}
     gate |= {f"gate/{name}.difference_percent": row.difference for name, row in rivals.items()}

@@ -102,7 +102,7 @@ def score(
     """
     grid, part_of_day = features.grid, held_out_day(origins, PARTS)
     hour = ((to_local(origins, timezone).astype(np.int64) // 60) % 24).astype(np.int64)
-    sums, busy = {name: _Sums(features, part_of_day, hour) for name in models}, BusyHours(grid)
+    sums, busy = {name: _Sums(features, part_of_day, hour) for name in models}, BusyHours(grid, origins)
     done = 0
     for part in chunks(origins, features):
         tensors, truth, limits = features.tensors(part), features.truth(part), busy.limits(part)

@@ -12,6 +12,7 @@ from tasks.arrays import HORIZON_MINUTES, Minutes
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.grid import Grid
+from tasks.large_arrays import pieces
 from tasks.metrics import Double
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.fit import make_architecture
@@ -101,4 +102,5 @@ def _volume(grid: Grid, split: Split) -> Double:
     at = grid.index(split.holdout[[0, -1]])
     counts = grid.values[:, :, at[0] : at[1] + HORIZON_MINUTES // grid.interval]
     days = max(counts.shape[-1] * grid.interval / 1440, 1e-9)
-    return np.asarray(np.nansum(counts, axis=(0, 2), dtype=np.float64) / days)
+    people = [np.nansum(counts[..., part], axis=(0, 2), dtype=np.float64) for part in pieces(counts.shape[2])]
+    return np.asarray(np.sum(people, axis=0) / days)

@@ -17,6 +17,7 @@ from tasks.model.architectures import architecture, initial_forecaster, load
 from tasks.model.architectures._linear.fit import RUN, UNTOLD, LinearConfig, batches, choose_penalties, fit_linear
 from tasks.model.architectures._linear.inputs import linear_rows
 from tasks.model.architectures._linear.ridge import Rows, StationFit, fit_pooled
+from tasks.model.training.train import split_of
 
 FEATURES = town.SmallFeatures(town.grid())
 TENSORS = FEATURES.tensors(town.SPLIT.holdout)
@@ -237,3 +238,14 @@ def test_a_weekday_of_its_own_is_learnt_beside_the_profile_that_pools_days() -> 
         np.sqrt(np.nanmean((each.predict(tensors).mean.sum(axis=-1) - truth) ** 2)) for each in (fitted, base)
     )
     assert own < 0.95 * simple
+
+
+def test_a_ridge_of_counts_in_a_file_has_the_bits_of_one_in_memory(tmp_path: Path) -> None:
+    held, mapped = tiny_city.features(), tiny_city.mapped_features(tmp_path)
+    split = split_of(held, tiny_city.settings(), tiny_city.AS_OF, tiny_city.settings().retrain)
+    one, other = (fit_linear(each, split, LinearConfig()) for each in (held, mapped))
+    for a, b in zip(one.drawn, other.drawn, strict=True):
+        assert a.rows.features.tobytes() == b.rows.features.tobytes()
+        assert a.rows.base.tobytes() == b.rows.base.tobytes()
+        assert a.truth.tobytes() == b.truth.tobytes()
+    assert one.fitted.own.tobytes() == other.fitted.own.tobytes()

@@ -24,7 +24,7 @@ from tasks.model.architectures._boosted.trees import (
     hour_rows,
     tree_inputs,
 )
-from tasks.model.architectures._linear.fit import LinearConfig, LinearFit, fit_linear
+from tasks.model.architectures._linear.fit import Drawn, LinearConfig, LinearFit, fit_linear, station_parts
 from tasks.model.architectures._linear.forecaster import correct
 from tasks.model.blend import learn_weights
 from tasks.model.networks.onnx import OnnxNetwork
@@ -106,12 +106,20 @@ def _learn_powers(unseen: UnseenBoosted, linear: LinearFit) -> tuple[float, ...]
     """Weights of the trees, by target, from the hours of all days, which they were grown without."""
     sides: list[tuple[Float, ...]] = []
     for drawn, weights in zip(linear.drawn, linear.weights, strict=True):
-        mean = correct(drawn.rows, linear.fitted.own)
-        targets, _, stations, steps = mean.shape
-        corrected = unseen.correct(drawn.rows, mean, drawn.origins)
-        truth = np.where(np.isfinite(drawn.truth), drawn.truth, np.float32(-1))
-        each = (x.transpose(1, 2, 0, 3).reshape(-1, targets, steps) for x in (corrected, mean, truth))
+        stations = drawn.truth.shape[2]
+        parts = [_hours(unseen, drawn, linear.fitted.own, at) for at in station_parts(stations)]
+        hours = (np.concatenate(part, axis=2) for part in zip(*parts, strict=True))
+        each = (x.transpose(1, 2, 0).reshape(-1, len(drawn.truth), 1) for x in hours)
         weight = np.stack(weights).mean(axis=0).ravel()
         sides.append((*each, weight, np.repeat(drawn.origins, stations)))
     output, start, seen, weight, origins = (np.concatenate(part) for part in zip(*sides, strict=True))
     return learn_weights(output[:, None], start, seen, weight, origins, HALF)
+
+
+def _hours(unseen: UnseenBoosted, drawn: Drawn, own: Float, at: slice) -> tuple[Float, Float, Float]:
+    """People of the observed steps of each hour by the trees, by the ridge and as counted; -1 where none was."""
+    rows, truth = drawn.rows.at(at), drawn.truth[:, :, at]
+    mean, seen = correct(rows, own[:, at]), np.isfinite(truth)
+    corrected = unseen.correct(rows, mean, drawn.origins)
+    of_trees, of_ridge, counted = (np.where(seen, x, np.float32(0)).sum(axis=-1) for x in (corrected, mean, truth))
+    return of_trees, of_ridge, np.where(seen.any(axis=-1), counted, np.float32(-1))

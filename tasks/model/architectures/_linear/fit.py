@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -40,6 +41,8 @@ FEWEST = 112
 MORE = 4
 RUN, HELD = 8, 4
 """Origins of a large network are so many hours in a row, whose tensors share most; one in `HELD` validates."""
+MOST_AT_ONCE = 400
+"""Stations whose rows are copied at once."""
 FLOOR = 0.1
 """Least forecast of an hour, people, in the loss of the validation days."""
 
@@ -117,13 +120,19 @@ def _spread(
     features: Features, drawn: Sequence[Drawn], for_validation: LinearForecaster, config: LinearConfig
 ) -> Spread:
     """Spread around the means, by target and station."""
-    truth, mean = (
-        np.concatenate(side, axis=1)
-        for side in ([d.truth for d in drawn], [correct(d.rows, for_validation.own) for d in drawn])
-    )
-    phi = dispersion(truth, mean, config.dispersion_prior).tolist()
-    stations = features.grid.stations
-    return {t: dict(zip(stations, row, strict=True)) for t, row in zip(features.grid.targets, phi, strict=True)}
+    stations, own, phi = features.grid.stations, for_validation.own, list[Float]()
+    for at in station_parts(len(stations)):
+        truth = np.concatenate([d.truth[:, :, at] for d in drawn], axis=1)
+        mean = np.concatenate([correct(d.rows.at(at), own[:, at]) for d in drawn], axis=1)
+        phi.append(dispersion(truth, mean, config.dispersion_prior))
+    rows = np.concatenate(phi, axis=1).tolist()
+    return {t: dict(zip(stations, row, strict=True)) for t, row in zip(features.grid.targets, rows, strict=True)}
+
+
+def station_parts(stations: int) -> list[slice]:
+    """Stations some hundreds at a time, so that no second copy of all rows is in memory."""
+    edges = np.linspace(0, stations, -(-stations // MOST_AT_ONCE) + 1).astype(int).tolist()
+    return [slice(a, b) for a, b in pairwise(edges)]
 
 
 def _rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:

@@ -53,6 +53,11 @@ class LinearRows:
     days: Float
     hour: Float
 
+    def at(self, stations: slice) -> LinearRows:
+        """Those of some stations."""
+        features, base, hour = (x[:, :, stations] for x in (self.features, self.base, self.hour))
+        return LinearRows(features, base, self.size, self.days, hour)
+
 
 def linear_rows(tensors: Tensors) -> LinearRows:
     """Rows of tensors of all stations of the network, as each row holds levels of the whole network."""

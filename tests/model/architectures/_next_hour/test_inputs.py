@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +13,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from support import tiny_city
 
+from tasks.arrays import Minutes
 from tasks.contracts import Tensors
+from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
 from tasks.model.architectures._next_hour.samples import UNOBSERVED, Augment, augment_tensors, draw
 from tasks.model.bins import bin_sums, divisor
@@ -163,3 +167,24 @@ def test_every_interval_gives_bins_that_cover_the_hour(interval: int) -> None:
     size = divisor(steps, INPUTS.bin_minutes // interval)
     assert steps % size == 0
     assert size * interval <= max(INPUTS.bin_minutes, interval)
+
+
+def test_rows_of_counts_in_a_file_have_the_bits_of_those_in_memory_and_are_read_in_order(tmp_path: Path) -> None:
+    origins = tiny_city.START + np.timedelta64(28, "D") + np.arange(300) * np.timedelta64(45, "m")
+    mapped, asked = tiny_city.mapped_features(tmp_path), list[np.datetime64]()
+
+    class Watched(MinuteFeatures):
+        def tensors(self, origins: Minutes, stations: Sequence[int] | None = None) -> Tensors:
+            asked.extend(origins)
+            return super().tensors(origins, stations)
+
+    mapped.__class__ = Watched
+    one, other = (
+        draw(each, origins, 90, KNOWN, INPUTS, np.random.default_rng(4), Augment()) for each in (FEATURES, mapped)
+    )
+    for name in ("weeks", "context", "station", "base"):
+        assert getattr(one.windows, name).tobytes() == getattr(other.windows, name).tobytes(), name
+    assert one.truth.tobytes() == other.truth.tobytes()
+    assert (one.place.tolist(), one.origin.tolist()) == (other.place.tolist(), other.origin.tolist())
+    assert asked == sorted(asked)
+    assert 90 <= len(asked) < 300
