@@ -103,12 +103,12 @@ def inside(root: Path, as_of: str) -> None:
     (root / SAID).write_text(json.dumps(rows))
 
 
-def history(root: Path, stations: int, weeks: int) -> None:
+def history(root: Path, stations: int, weeks: int, block: int = BLOCK) -> None:
     """Write a feed, one file per week and block of stations, and its configuration."""
     feed = root / "feed"
     feed.mkdir(parents=True)
-    for number, first in enumerate(range(0, stations, BLOCK)):
-        grid = city(min(BLOCK, stations - first), weeks, seed=number + 1)
+    for number, first in enumerate(range(0, stations, block)):
+        grid = city(min(block, stations - first), weeks, seed=number + 1)
         names = [f"S{first + i:04d}" for i in range(len(grid.stations))]
         for week in range(weeks):
             pq.write_table(week_of(grid, names, week), feed / f"week{week:02d}-{number:02d}.parquet")

@@ -16,12 +16,14 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import version
 from threading import Thread
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from tasks.errors import ConfigError, StoreError
 from tasks.settings.tree import RunnerSettings
 from tasks.stepping import Spread
+from tasks.storage.roots import one_line
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -47,7 +49,7 @@ class Workers:
     """
 
     executor: Executor
-    lost: tuple[type[BaseException], ...]
+    lost: tuple[type[Exception], ...]
     cancel: Callable[[], None]
 
 
@@ -61,11 +63,13 @@ def open_workers(runner: RunnerSettings, count: int) -> Iterator[Workers]:
     """Workers of the configured kind; `count` of them where they are of this machine. An error cancels what waits.
 
     Raises:
-        ConfigError: if the cluster does not answer, or its package is not installed.
+        ConfigError: if the cluster does not answer, its workers have another release, or its package is not installed.
     """
     openers = {"threads": _processes, "dask": _dask, "ray": _ray}
     with openers[runner.kind](runner, count) as workers:
         try:
+            if runner.address:
+                _check_release(workers.executor, runner.address)
             yield workers
         except BaseException:
             workers.cancel()
@@ -90,10 +94,28 @@ def open_spread(runner: RunnerSettings) -> Iterator[Spread]:
                 yield from workers.executor.map(work, items)
             except workers.lost as error:
                 raise StoreError(
-                    f"workers of the cluster were killed again and again, likely for memory: {error}"
+                    f"workers of the cluster were killed again and again, likely for memory: {one_line(error)}"
                 ) from None
 
         yield spread
+
+
+def _check_release(executor: Executor, address: str) -> None:
+    """Let a worker of a running cluster say which release it has, which must be that of this process."""
+    try:
+        theirs = executor.submit(release).result()
+    except Exception as error:  # whatever its library makes of a package that is not there
+        said = f"cannot run Nexthour ({one_line(error)[-200:]})"
+    else:
+        if theirs == release():
+            return
+        said = f"have release {theirs} of Nexthour, and this process {release()}"
+    raise ConfigError(f"[runner] address {address}: its workers {said}: install the same release there")
+
+
+def release() -> str:
+    """Release of Nexthour in this process."""
+    return version("nexthour")
 
 
 def _environment(count: int) -> dict[str, str]:
@@ -175,7 +197,8 @@ def _ray(runner: RunnerSettings, count: int) -> Iterator[Workers]:
         raise ConfigError(f"[runner] address {runner.address}: no Ray cluster answers ({error})") from None
     try:
         executor = _RayExecutor(ray)
-        yield Workers(executor, (ray.exceptions.RayError,), executor.cancel)
+        gone = ray.exceptions
+        yield Workers(executor, (gone.WorkerCrashedError, gone.OutOfMemoryError, gone.NodeDiedError), executor.cancel)
     finally:
         ray.shutdown()
 

@@ -19,6 +19,7 @@ from flows.pipelines.executors import available_cores, open_workers
 from tasks.backtest.steps import Job, Maker, OnJobProgress, ReplayOptions, RunJobs, replay_part, run_in_turn
 from tasks.errors import ModelError
 from tasks.settings.tree import RunnerSettings, Settings
+from tasks.storage.roots import one_line
 
 if TYPE_CHECKING:
     from tasks.features.steps import PastFeatures, SharedPast
@@ -81,7 +82,9 @@ def run_in_workers(context: WorkerContext, count: int) -> RunJobs:
                     try:
                         return _dispatch(workers.executor, left, shared, progress)
                     except workers.lost as error:
-                        log.warning("a worker of the backtest was killed (%s); its part is replayed again", error)
+                        log.warning(
+                            "a worker of the backtest was killed (%s); its part is replayed again", one_line(error)
+                        )
         raise ModelError("workers of the backtest were killed again and again, likely for memory: give fewer --jobs")
 
     return run
@@ -115,7 +118,9 @@ def open_lanes(runner: RunnerSettings, past: PastFeatures, parts: Path) -> Itera
                     try:
                         workers.executor.submit(_replay, shared, job).result()
                     except workers.lost as error:
-                        raise ModelError(f"workers of the cluster were killed again and again: {error}") from None
+                        raise ModelError(
+                            f"workers of the cluster were killed again and again: {one_line(error)}"
+                        ) from None
 
             return run
 

@@ -44,7 +44,8 @@ def one_is_killed(kind: str, pattern: str, marker: Path) -> Iterator[None]:
         with opener(runner, count) as workers:
             yield replace(workers, executor=_Mortal(workers.executor, pattern, marker))
 
-    with patch.object(executors, f"_{kind}", mortal):
+    here = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # workers of Ray do not look where this process does
+    with patch.object(executors, f"_{kind}", mortal), patch.dict(os.environ, here):
         yield
     assert marker.exists(), f"no worker renamed anything to {pattern}"
     assert marker.read_text() != str(os.getpid())

@@ -15,7 +15,7 @@ from support.batch_days import Said, path_of, rows_of
 from support.mortal_workers import CLUSTERS, one_is_killed
 from torture.power.scorings import DAY, NOON, Scorings
 
-from flows.pipelines import loop
+from flows.pipelines import executors, loop
 from flows.pipelines.executors import open_spread
 from tasks.errors import ConfigError
 from tasks.settings.tree import RunnerSettings, Settings
@@ -94,6 +94,33 @@ def test_an_address_that_cannot_be_used_is_one_line(
     monkeypatch.setattr("flows.pipelines.executors.CONNECT_SECONDS", 0.5)
     with pytest.raises(ConfigError, match=said), open_spread(RunnerSettings(**keys)):
         pass
+
+
+def test_a_running_cluster_does_the_work_unless_its_workers_have_another_release(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from distributed import LocalCluster
+
+    with LocalCluster(1, 1, host="127.0.0.1", dashboard_address=None) as cluster:
+        there = RunnerSettings(kind="dask", address=cluster.scheduler_address)
+        with open_spread(there) as spread:
+            assert list(spread(math.sqrt, [4.0, 9.0])) == [2.0, 3.0]
+        monkeypatch.setattr(executors, "version", lambda name: "0.0")
+        with (
+            pytest.raises(ConfigError, match=r"have release .* of Nexthour, and this process 0\.0: install the same"),
+            open_spread(there),
+        ):
+            pass
+        monkeypatch.setattr(executors, "release", lost_module)
+        with (
+            pytest.raises(ConfigError, match=r"its workers cannot run Nexthour \(No module named 'lost'\)"),
+            open_spread(there),
+        ):
+            pass
+
+
+def lost_module() -> str:
+    raise ModuleNotFoundError("No module named 'lost'")
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
