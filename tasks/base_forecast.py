@@ -33,7 +33,7 @@ def shrink_to_share(people: Float, tensors: Tensors) -> Float:
     Returns:
         float32 [C, O, S]; `people` itself where a station is the whole network.
     """
-    weeks = _weeks(tensors)
+    weeks = counted_weeks(tensors)
     share = _share(people, weeks, tensors) * people[:, :, tensors.parts].sum(axis=2, keepdims=True)
     brought = share * weeks
     own = brought / (brought + SHARE_PRIOR)
@@ -54,7 +54,7 @@ def _share(people: Float, weeks: Float, tensors: Tensors) -> Float:
     return _over(total, (network * there).sum(axis=-1))
 
 
-def _weeks(tensors: Tensors) -> Float:
+def counted_weeks(tensors: Tensors) -> Float:
     """Weeks with a count in the hour, [C, O, S]."""
     return np.asarray(np.isfinite(tensors.lags[..., -tensors.horizon :]).any(axis=-1).sum(axis=0), np.float32)
 

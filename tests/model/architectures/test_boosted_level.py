@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 import support.small_network as town
 
-from tasks.contracts import FitLog
+from tasks.contracts import FitLog, Split
 from tasks.errors import ModelError
 from tasks.grid import Grid
 from tasks.model.architectures import architecture, load
-from tasks.model.architectures._boosted.fit import fit_boosted, grow_folds
+from tasks.model.architectures._boosted.fit import (
+    HALF,
+    count_share,
+    fit_boosted,
+    grow_folds,
+    prior_weight,
+    tree_rows,
+)
 from tasks.model.architectures._boosted.forecaster import BoostedForecaster
 from tasks.model.architectures._boosted.trees import FOLDS, BoostedConfig, HourRows, day_folds, hour_rows, tree_inputs
 from tasks.model.architectures._linear.fit import LinearConfig, fit_linear
@@ -72,6 +79,25 @@ def test_a_row_is_an_hour_over_the_steps_that_were_observed() -> None:
     assert counted.fold.tolist() == [1, 1]
     assert empty.ratio.tolist() == [1]
     assert counted.inputs[1, -1 - rows.hour.shape[-1]] == np.float32(np.log1p(2 * rows.base.shape[-1]))
+
+
+def test_an_hour_counts_the_more_the_more_weeks_its_profile_has() -> None:
+    np.testing.assert_allclose(count_share(np.array([0, 1, 8], np.float32)), [0.1, 0.55, 0.9])
+    grid = town.grid()
+    values = grid.values.copy()
+    values[:, 3, : 26 * town.DAY] = np.nan  # the station "middle" opens
+    features = town.SmallFeatures(replace(grid, values=values))
+    linear = fit_linear(features, town.SPLIT, LINEAR)
+    before, after = (replace(drawn, weeks=np.full_like(drawn.weeks, 8)) for drawn in linear.drawn)
+    first, held = town.SPLIT.train[0], town.SPLIT.validation[0]
+    young, grown = (tree_rows(fit, first, held)[0].weight for fit in (linear, replace(linear, drawn=(before, after))))
+    np.testing.assert_allclose(np.unique((young / grown).round(3)), [0.111, 0.611, 0.861], atol=1e-3)
+
+
+def test_before_any_hour_was_judged_trees_count_by_the_length_of_the_history() -> None:
+    short = Split(town.origins(22, 24), town.origins(24.1, 25.1), town.origins(25.2, 26))
+    few, many = (prior_weight(fit_linear(FEATURES, split, LINEAR)) for split in (short, town.SPLIT))
+    assert 0.05 < few < 0.15 < 0.25 < many < HALF
 
 
 def test_a_weight_of_none_is_the_ridge_and_one_of_half_goes_half_of_the_way() -> None:

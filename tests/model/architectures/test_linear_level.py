@@ -10,6 +10,7 @@ import pytest
 import support.small_network as town
 from support import tiny_city
 
+from tasks.arrays import Minutes
 from tasks.contracts import FitLog
 from tasks.errors import HistoryError, ModelError
 from tasks.grid import Grid
@@ -147,6 +148,28 @@ def test_the_base_is_weekday_level_and_of_a_late_feed_the_level_of_longer_window
         base, level = linear_rows(tensors).base, initial_forecaster("weekday_level").predict(tensors).mean
         ours, theirs = (np.nanmean((x.sum(axis=-1) - truth) ** 2) for x in (base, level))
         assert ours < 0.4 * theirs if delay else np.allclose(base, level, rtol=1e-5)
+
+
+class WithoutFirstDays(town.SmallFeatures):
+    """Features whose hours without a profile were not counted."""
+
+    def truth(self, origins: Minutes) -> np.ndarray:
+        known = np.isfinite(self.tensors(origins).profile[..., -town.HORIZON :]).any(axis=-1, keepdims=True)
+        return np.where(known, super().truth(origins), np.float32(np.nan))
+
+
+def test_hours_without_a_profile_teach_nothing() -> None:
+    grid = town.grid()
+    values = grid.values.copy()
+    values[:, 3, : 26 * town.DAY] = np.nan  # the station "middle" opens
+    values[:, 3, 26 * town.DAY : 28 * town.DAY] *= 9
+    fits = [
+        fit_linear(features(replace(grid, values=values)), town.SPLIT, LinearConfig())
+        for features in (town.SmallFeatures, WithoutFirstDays)
+    ]
+    drawn = fits[0].drawn[0]
+    assert (np.isfinite(drawn.truth).any(axis=-1) & ~drawn.known).any()
+    np.testing.assert_allclose(fits[0].fitted.own, fits[1].fitted.own, atol=2e-3)
 
 
 def test_validation_days_without_a_count_choose_nothing() -> None:

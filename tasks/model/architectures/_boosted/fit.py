@@ -31,7 +31,12 @@ from tasks.model.networks.onnx import OnnxNetwork
 from tasks.model.networks.onnx_trees import Bins, export_trees
 
 HALF = 0.5
-"""Weight of the trees before any hour was judged."""
+"""Weight of the trees before any hour was judged, after a long history."""
+ENOUGH = 7.0
+"""Days, each counting as its hours do, after which it is half of that: days that judge are neighbours of those that the
+trees were grown on, and of a short history they promise more than the days to come hold."""
+NO_WEEK = np.float32(0.1)
+"""How much an hour counts whose profile has no earlier week in it yet; it grows to 1 with the weeks."""
 COMPARED = 1000
 """Rows on which the exported trees are held against those that were grown."""
 
@@ -61,7 +66,7 @@ def fit_boosted(features: Features, split: Split, config: BoostedConfig, seed: i
     """
     linear = fit_linear(features, split, LinearConfig())
     first, held = split.train[0], split.validation[0]
-    grown = [grow_folds(of_target, config, seed) for of_target in _rows(linear, first, held)]
+    grown = [grow_folds(of_target, config, seed) for of_target in tree_rows(linear, first, held)]
     trees = tuple(every for every, _ in grown)
     folds = tuple(zip(*(of_target for _, of_target in grown), strict=True))
     unseen = UnseenBoosted(linear.fitted, trees, (1.0,) * len(trees), folds=folds, first=first, held=held)
@@ -75,18 +80,37 @@ def fit_boosted(features: Features, split: Split, config: BoostedConfig, seed: i
     )
 
 
-def _rows(linear: LinearFit, first: np.datetime64, held: np.datetime64) -> list[HourRows]:
-    """Rows of each target, of training and validation origins."""
+def tree_rows(linear: LinearFit, first: np.datetime64, held: np.datetime64) -> list[HourRows]:
+    """Rows of each target, of training and validation origins; see `count_share`."""
     parts = []
     for drawn, weights in zip(linear.drawn, linear.weights, strict=True):
         mean = correct(drawn.rows, linear.fitted.own)
         inputs = tree_inputs(drawn.rows, mean)
-        parts.append(hour_rows(inputs, mean, drawn.truth, weights, day_folds(drawn.origins, first, held)))
+        weighted = [weight * share for weight, share in zip(weights, count_share(drawn.weeks), strict=True)]
+        parts.append(hour_rows(inputs, mean, drawn.truth, weighted, day_folds(drawn.origins, first, held)))
     names = ("inputs", "ratio", "weight", "fold")
     return [
         HourRows(*(np.concatenate([getattr(rows, name) for rows in target]) for name in names))
         for target in zip(*parts, strict=True)
     ]
+
+
+def count_share(weeks: Float) -> Float:
+    """How much hours count: the more, the more weeks are in their profile.
+
+    A profile of few days errs in ways of its own, which trees learn by heart: what is forecast has more days in its
+    profile than any hour before it, and must not be corrected as the first days of a short history, or of a new
+    station, would be.
+    """
+    return np.asarray((weeks + NO_WEEK) / (weeks + 1), np.float32)
+
+
+def prior_weight(linear: LinearFit) -> float:
+    """Weight of the trees before any hour was judged: none without history, `HALF` after a long one."""
+    days = sum(
+        len(np.unique(d.origins.astype("datetime64[D]"))) * float(count_share(d.weeks).mean()) for d in linear.drawn
+    )
+    return HALF * days / (days + ENOUGH)
 
 
 def grow_folds(rows: HourRows, config: BoostedConfig, seed: int) -> tuple[OnnxNetwork, list[OnnxNetwork]]:
@@ -110,10 +134,10 @@ def _learn_powers(unseen: UnseenBoosted, linear: LinearFit) -> tuple[float, ...]
         parts = [_hours(unseen, drawn, linear.fitted.own, at) for at in station_parts(stations)]
         hours = (np.concatenate(part, axis=2) for part in zip(*parts, strict=True))
         each = (x.transpose(1, 2, 0).reshape(-1, len(drawn.truth), 1) for x in hours)
-        weight = np.stack(weights).mean(axis=0).ravel()
+        weight = (np.stack(weights) * count_share(drawn.weeks)).mean(axis=0).ravel()
         sides.append((*each, weight, np.repeat(drawn.origins, stations)))
     output, start, seen, weight, origins = (np.concatenate(part) for part in zip(*sides, strict=True))
-    return learn_weights(output[:, None], start, seen, weight, origins, HALF)
+    return learn_weights(output[:, None], start, seen, weight, origins, prior_weight(linear))
 
 
 def _hours(unseen: UnseenBoosted, drawn: Drawn, own: Float, at: slice) -> tuple[Float, Float, Float]:

@@ -12,9 +12,11 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from tasks.arrays import Float, Minutes
+from tasks.base_forecast import counted_weeks, hour_profile
 from tasks.contracts import Features, Split
 from tasks.errors import HistoryError
 from tasks.model.architectures import ModelConfig
@@ -43,6 +45,8 @@ RUN, HELD = 8, 4
 """Origins of a large network are so many hours in a row, whose tensors share most; one in `HELD` validates."""
 MOST_AT_ONCE = 400
 """Stations whose rows are copied at once."""
+WITHOUT_PROFILE = np.float32(1e-4)
+"""Weight of an hour without a profile beside one with: as on a station's first day, there is nothing to correct yet."""
 FLOOR = 0.1
 """Least forecast of an hour, people, in the loss of the validation days."""
 
@@ -143,7 +147,8 @@ def _rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:
     size = base.sum(axis=(1, 3)) / base.shape[1]
     fair = (size + 0.5) ** -config.fairness
     age = 0.5 ** (days / config.half_life_days)
-    weight = np.asarray(age[:, None] * fair[:, None], np.float32)
+    known = np.where(drawn.known, np.float32(1), WITHOUT_PROFILE)
+    weight = np.asarray(age[:, None] * fair[:, None] * known, np.float32)
     return [Rows(*(x[c] for x in (rows.features, base, truth, weight))) for c in range(len(base))]
 
 
@@ -154,21 +159,36 @@ def _forecaster(features: Features, fitted: list[tuple[Float, Float]]) -> Linear
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a fit sees: rows and counts, float32 [target, origin, station, step], of some origins."""
+    """What a fit sees of some origins.
+
+    Attributes:
+        origins: datetime64[m].
+        rows: of these.
+        truth: counts, float32 [target, origin, station, step].
+        known: bool [target, origin, station], whether the hour has a profile.
+        weeks: float32 of that shape, earlier weeks that have a count in the hour.
+    """
 
     origins: Minutes
     rows: LinearRows
     truth: Float
+    known: npt.NDArray[np.bool_]
+    weeks: Float
 
 
 def draw(features: Features, origins: list[Minutes]) -> Drawn:
     """Rows of batches of origins."""
-    parts = [linear_rows(features.tensors(part)) for part in origins]
+    parts, past = [], []
+    for part in origins:
+        tensors = features.tensors(part)
+        parts.append(linear_rows(tensors))
+        past.append((np.isfinite(hour_profile(tensors)).any(axis=-1), counted_weeks(tensors)))
     inputs, base, hour = (
         np.concatenate(side, axis=1) for side in zip(*((p.features, p.base, p.hour) for p in parts), strict=True)
     )
     every, days = np.concatenate(origins), np.concatenate([p.days for p in parts])
-    return Drawn(every, LinearRows(inputs, base, parts[0].size, days, hour), features.truth(every))
+    known, weeks = (np.concatenate(side, axis=1) for side in zip(*past, strict=True))
+    return Drawn(every, LinearRows(inputs, base, parts[0].size, days, hour), features.truth(every), known, weeks)
 
 
 def batches(origins: Minutes, most: int, features: Features) -> list[Minutes]:
