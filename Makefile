@@ -62,6 +62,7 @@ coverage: setup  ## the whole test suite, and the share of lines and branches th
 
 bench: setup     ## the figures of docs/benchmarks.md (RIVAL=python of an environment with benchmarks/requirements.txt)
 	$(BIN)/python benchmarks/table_size.py
+	$(BIN)/python benchmarks/mapped.py
 	$(BIN)/python benchmarks/lags.py $(if $(RIVAL),--rival-python $(RIVAL))
 	$(BIN)/python benchmarks/forecast_start.py --stations 300,3000
 	$(BIN)/python benchmarks/live_minute.py

@@ -102,6 +102,7 @@ SLOW = {
     "model/serving/test_pyfunc.py": "MLflow",
     "model/test_channel_inputs.py": "TensorFlow",
     "model/test_ensemble.py": "many fits",
+    "model/training/test_mapped_counts.py": "TensorFlow",
     "model/training/test_train.py": "TensorFlow",
     "publish/board/test_page.py": "a browser",
     "publish/test_sql.py": "PostgreSQL",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from tasks.errors import ConfigError, HistoryError, ModelError
 from tasks.features.tensors import MinuteFeatures
 from tasks.metrics import hour_metrics, network_total
 from tasks.model.architectures import initial_forecaster
-from tasks.model.review.data_sets import data_sets
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.holdout import held_out_day, limit_origins, score
 from tasks.model.training.split import time_split
@@ -237,22 +235,6 @@ def with_all_weeks(values: np.ndarray | None = None) -> Trained:
     settings, features = tiny_city.settings(), tiny_city.features(values)
     wide = settings.model_copy(update={"features": FeatureSettings()})
     return train(MinuteFeatures(features.grid, "UTC"), wide, tiny_city.AS_OF, "weekday_level")
-
-
-def test_a_night_of_counts_in_a_file_has_the_bits_of_one_in_memory(tiny_champion: Trained, tmp_path: Path) -> None:
-    mapped = train(tiny_city.mapped_features(tmp_path), tiny_city.settings(), tiny_city.AS_OF)
-    held, origins = tiny_champion, tiny_champion.split.holdout[:40]
-    assert held.features.grid.mapped is None
-    assert data_sets(tiny_city.settings(), held.features.grid, held.split) == data_sets(
-        tiny_city.settings(), mapped.features.grid, mapped.split
-    )
-    for name, scores in held.scores.items():
-        assert scores.daily.tobytes() == mapped.scores[name].daily.tobytes()
-        np.testing.assert_equal(mapped.scores[name].overall, scores.overall)
-    np.testing.assert_array_equal(mapped.volume, held.volume)
-    one, other = (each.forecaster.predict(each.features.tensors(origins)) for each in (held, mapped))
-    assert one.mean.tobytes() == other.mean.tobytes()
-    assert one.quantiles.tobytes() == other.quantiles.tobytes()
 
 
 def test_what_the_oldest_third_of_a_short_history_brings_is_measured() -> None:
