@@ -183,3 +183,14 @@ def test_where_a_level_lasts_at_some_hours_only_it_beats_the_ridge() -> None:
         mean = architecture(name).fit(features, split, 7, FitLog()).predict(features.tensors(split.holdout)).mean
         errors[name] = float(np.sqrt(np.nanmean((mean.sum(axis=-1) - truth) ** 2)))
     assert errors["boosted_level"] < 0.98 * errors["linear_level"], errors
+
+
+def test_stations_some_at_a_time_give_the_bits_of_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fits = []
+    for at_once in (400, 3):
+        monkeypatch.setattr("tasks.model.architectures._linear.fit.MOST_AT_ONCE", at_once)
+        fits.append(fit_boosted(town.SmallFeatures(town.grid()), town.SPLIT, BoostedConfig(trees=5), 1))
+    one, other = fits
+    assert one.fitted.phi == other.fitted.phi
+    assert one.notes == other.notes
+    assert 0 < one.fitted.weights[0] < 1
