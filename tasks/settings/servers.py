@@ -62,8 +62,9 @@ class MlflowSettings(Section):
         None,
         ge=1,
         exclude_if=lambda value: value is None,
-        description="Newest retrainings whose runs, versions and files stay; older ones go with `maintain`. What an "
-        "alias names stays always, and so does all without this key.",
+        description="Newest retrainings whose runs, versions and files stay; older ones go with `maintain`, and so do "
+        "months of live metrics that ended before them. What an alias names stays always, and so does all "
+        "without this key.",
     )
     behind_proxy: bool = Field(
         False,

@@ -1,4 +1,4 @@
-"""How published forecasts do, in MLflow: the network's one long-lived run, and the versions that made the forecasts."""
+"""How published forecasts do, in MLflow: the network's run of a month, and the versions that made the forecasts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def log_live_metrics(
     as_of: np.datetime64,
     by_version: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
-    """Log how the published forecasts do into the network's one long-lived run; returns its id.
+    """Log how the published forecasts do into the network's run of that month; returns its id.
 
     Args:
         settings: the tree.
@@ -34,12 +34,12 @@ def log_live_metrics(
     Raises:
         TrackingError: if MLflow does not answer.
     """
-    name = settings.network.name
+    name, month = settings.network.name, str(as_of.astype("datetime64[M]"))
     with connect(settings, "-live") as tracking:
         for version, figures in (by_version or {}).items():
             if version.isdecimal():
                 _log_version(tracking, settings, version, figures, step, as_of)
-        with open_run(tracking, LIVE_TAG, name, f"live: {name}", {}) as run:
+        with open_run(tracking, LIVE_TAG, f"{name} {month}", f"live: {name}, {month}", {}) as run:
             run.metrics(metrics, as_of, step)
             return run.run_id
 

@@ -1,4 +1,4 @@
-"""Retention of nights in MLflow: old versions, logged models, runs and their files go; what an alias names stays.
+"""Retention in MLflow: old versions, logged models, runs and their files go; what an alias names stays.
 
 `mlflow gc` leaves registered versions and, of logged models, the files. Here both go, and on a database of our own the
 rows, too.
@@ -6,6 +6,7 @@ rows, too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ import numpy as np
 
 from tasks.settings.tree import Settings
 from tasks.tracking.run import Tracking
-from tasks.tracking.runs import RETRAIN_TAG
+from tasks.tracking.runs import LIVE_TAG, RETRAIN_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -70,14 +71,41 @@ def remove_old_nights(
     return RemovedNights(str(oldest), gone, tuple(versions)) if gone else None
 
 
+def remove_old_live_runs(tracking: Tracking, settings: Settings, before: str) -> int:
+    """Remove old months of live metrics; returns how many.
+
+    Args:
+        tracking: an open connection to the experiment of live metrics.
+        settings: the tree.
+        before: day, YYYY-MM-DD: months into which nothing was logged from then on go.
+    """
+    first, gone = np.datetime64(before, "ms").astype(int), 0
+    of_network = re.compile(re.escape(_quoted(settings)) + r"( \d{4}-\d\d)?")  # earlier releases: one run for ever
+    for run in [*_search(tracking, f"tags.`{LIVE_TAG}` != ''")]:
+        ended = run.info.status != "RUNNING" and run.info.end_time < first
+        if ended and of_network.fullmatch(run.data.tags[LIVE_TAG]):
+            _delete_run(tracking, run)
+            gone += 1
+    return gone
+
+
 def _nights(tracking: Tracking, settings: Settings) -> Iterator[MlflowRun]:
     """Retrainings of the network, the newest first."""
-    network = settings.network.name.replace("'", "")
+    return _search(tracking, f"tags.`{RETRAIN_TAG}` != '' and tags.`nexthour.network` = '{_quoted(settings)}'")
+
+
+def _quoted(settings: Settings) -> str:
+    """Name of the network as tags have it."""
+    return settings.network.name.replace("'", "")
+
+
+def _search(tracking: Tracking, asked: str) -> Iterator[MlflowRun]:
+    """Runs of the experiment, the newest first."""
     token = None
     while True:
         found = tracking.client.search_runs(
             [tracking.experiment],
-            f"tags.`{RETRAIN_TAG}` != '' and tags.`nexthour.network` = '{network}'",
+            asked,
             max_results=PAGE,
             order_by=["attributes.start_time DESC"],
             page_token=token,

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.served_bundle import register_night
 
@@ -15,6 +16,7 @@ from tasks.settings.servers import MlflowSettings
 from tasks.settings.tree import Settings
 from tasks.storage.store import Store
 from tasks.tracking import registry, runs
+from tasks.tracking.live_scores import log_live_metrics
 from tasks.tracking.uri import tracking_uri
 
 TABLES = ("runs", "metrics", "params", "tags", "logged_models", "logged_model_metrics", "model_versions")
@@ -59,6 +61,29 @@ def test_what_nothing_points_to_goes_with_its_files_and_rows(settings: Settings)
     store = Store(settings.data_root)
     assert [v for v in "123456" if store.exists(f"{bundle_folder(v)}/bundle.json")] == ["1", "2", "3", "5", "6"]
     assert remove_nights(settings) is None
+
+
+def test_months_of_live_metrics_go_once_nothing_was_logged_into_them_since_the_nights_that_stay(
+    mlflow_settings: Settings, tmp_path: Path
+) -> None:
+    mlflow = MlflowSettings(
+        tracking_uri=tracking_uri(mlflow_settings), experiment="months", registered_model="months", keep_nights=1
+    )
+    settings = mlflow_settings.model_copy(update={"mlflow": mlflow, "data_root": str(tmp_path)})
+    north = settings.model_copy(update={"network": settings.network.model_copy(update={"name": "network north"})})
+    logged = [
+        log_live_metrics(of, {"live/mae_hour": 1.0}, 1, np.datetime64(f"2026-0{month}-10T08:00", "us"))
+        for of, month in ((settings, 3), (settings, 4), (north, 3))
+    ]
+    with runs.connect(settings, "-live") as tracking:
+        for old in (logged[0], logged[2]):
+            tracking.client.set_terminated(old, end_time=10**12)
+    for night in ("first", "second"):
+        register_night(settings, night, tmp_path / night)
+    assert remove_nights(settings) is not None
+    with runs.connect(settings, "-live") as tracking:
+        left = {run.info.run_id for run in tracking.client.search_runs([tracking.experiment])}
+    assert left == set(logged[1:])
 
 
 def artifacts(settings: Settings) -> str:

@@ -125,11 +125,14 @@ def test_the_night_before_is_the_newest_finished_one_of_the_network_and_architec
         assert mlflow.client.get_run(run.run_id).info.status == "KILLED"
 
 
-def test_live_metrics_go_into_one_run_for_ever(mlflow_settings: Settings) -> None:
+def test_live_metrics_go_into_one_run_per_month(mlflow_settings: Settings) -> None:
     first = log_live_metrics(mlflow_settings, {"live.mae": 2.0, "live.none": float("nan")}, 1, NOW)
     second = log_live_metrics(mlflow_settings, {"live.mae": 1.5}, 2, NOW + np.timedelta64(3600, "s"))
     assert first == second
+    later = log_live_metrics(mlflow_settings, {"live.mae": 1.0}, 3, NOW + np.timedelta64(31, "D"))
     with runs.connect(mlflow_settings, "-live") as mlflow:
+        names = [mlflow.client.get_run(each).info.run_name for each in (first, later)]
+        assert names == ["live: network, 2026-03", "live: network, 2026-04"]
         history = mlflow.client.get_metric_history(first, "live.mae")
         assert mlflow.client.get_experiment(mlflow.experiment).name == "nexthour-live"
         assert "live.none" not in mlflow.client.get_run(first).data.metrics
