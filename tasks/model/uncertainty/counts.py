@@ -39,21 +39,32 @@ def count_quantiles(mean: Float, phi: float | Float = 1.0) -> Float:
     return out.reshape(len(QUANTILES), *mean.shape)
 
 
-def dispersion(truth: Float, mean: Float, prior: float = 50.0) -> Float:
+class DispersionSums:
     """Over-dispersion of counts around their forecasts, shrunk towards 1: squared error over people.
 
-    Args:
-        truth: float32 [target, origin, station, step], NaN where not observed.
-        mean: float32 of that shape.
-        prior: people of a Poisson kind added to both.
-
-    Returns:
-        float32 [target, station], >= 1.
+    Summed origin after origin, so that the forecasts of many need not be in memory at once.
     """
-    seen = ~np.isnan(truth)
-    squares = np.where(seen, np.square(truth - mean, dtype=np.float64), 0).sum(axis=(1, 3))
-    people = np.where(seen, mean, 0).sum(axis=(1, 3), dtype=np.float64)
-    return np.asarray(np.maximum((squares + prior) / (people + prior), 1), dtype=np.float32)
+
+    def __init__(self) -> None:
+        self._squares: Double | float = 0.0
+        self._people: Double | float = 0.0
+
+    def add(self, truth: Float, mean: Float) -> None:
+        """Take in some origins.
+
+        Args:
+            truth: float32 [target, origin, station, step], NaN where not observed.
+            mean: float32 of that shape.
+        """
+        for counted, expected in zip(truth.swapaxes(0, 1), mean.swapaxes(0, 1), strict=True):
+            seen = ~np.isnan(counted)
+            squares = np.where(seen, np.square(counted - expected, dtype=np.float64), 0)
+            self._squares = self._squares + squares.sum(axis=-1)
+            self._people = self._people + np.where(seen, expected, 0).sum(axis=-1, dtype=np.float64)
+
+    def dispersion(self, prior: float = 50.0) -> Float:
+        """Of all that was taken in, float32 [target, station], >= 1; `prior` people of a Poisson kind are added."""
+        return np.asarray(np.maximum((self._squares + prior) / (self._people + prior), 1), dtype=np.float32)
 
 
 def _sum_distribution(mean: Double, phi: Double) -> Double:

@@ -11,7 +11,7 @@ from tasks.arrays import Float, Minutes
 from tasks.contracts import Features, Prediction, Tensors
 from tasks.errors import ModelError
 from tasks.model.origin_chunks import chunks
-from tasks.model.uncertainty.counts import count_quantiles, dispersion
+from tasks.model.uncertainty.counts import DispersionSums, count_quantiles
 
 Spread = dict[str, dict[str, float]]
 """Target -> station -> variance over mean; 1 (Poisson) where none was learnt."""
@@ -28,9 +28,10 @@ def with_quantiles(mean: Float, spread: Spread, tensors: Tensors) -> Prediction:
 
 def learn_spread(mean: Mean, features: Features, origins: Minutes, prior: float = 50.0) -> Spread:
     """How counts at these origins spread around their means; `prior` people pull towards Poisson."""
-    means = [mean(features.tensors(part)) for part in chunks(origins, features)]
-    phi = dispersion(features.truth(origins), np.concatenate(means, axis=1), prior)
-    rows = zip(features.grid.targets, phi.tolist(), strict=True)
+    sums = DispersionSums()
+    for part in chunks(origins, features):
+        sums.add(features.truth(part), mean(features.tensors(part)))
+    rows = zip(features.grid.targets, sums.dispersion(prior).tolist(), strict=True)
     return {target: dict(zip(features.grid.stations, row, strict=True)) for target, row in rows}
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tasks.arrays import QUANTILES, Float
-from tasks.model.uncertainty.counts import EXACT, count_quantiles, dispersion
+from tasks.model.uncertainty.counts import EXACT, DispersionSums, count_quantiles
 
 means = hnp.arrays(np.float32, (3, 4), elements=st.floats(0, 3000, width=32))
 spreads = st.floats(0.5, 12)
@@ -54,18 +54,37 @@ def test_each_station_has_its_own_spread() -> None:
     assert (wide[-1, :, :, 1] > wide[-1, :, :, 0]).all()
 
 
+def dispersion(*parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    sums = DispersionSums()
+    for truth, mean in parts:
+        sums.add(truth, mean)
+    return sums.dispersion()
+
+
+def test_a_dispersion_is_the_same_to_the_bit_however_its_origins_come() -> None:
+    rng = np.random.default_rng(1)
+    mean = rng.gamma(3, 1, (2, 30, 4, 60)).astype(np.float32)
+    truth = rng.poisson(mean).astype(np.float32)
+    truth[rng.random(truth.shape) < 0.1] = np.nan
+    cut = [(truth[:, a:b], mean[:, a:b]) for a, b in ((0, 1), (1, 18), (18, 30))]
+    assert dispersion(*cut).tobytes() == dispersion((truth, mean)).tobytes()
+    seen = np.isfinite(truth)
+    squares, people = (np.where(seen, x, 0).sum(axis=(1, 3)) for x in ((truth - mean).astype(float) ** 2, mean))
+    np.testing.assert_allclose(dispersion((truth, mean)), np.maximum((squares + 50) / (people + 50), 1), rtol=1e-5)
+
+
 @pytest.mark.parametrize("phi", [1.0, 2.5])
 def test_the_dispersion_of_drawn_counts_is_found_again(phi: float) -> None:
     rng = np.random.default_rng(6)
     mean = np.full((1, 400, 2, 60), 3, np.float32)
     drawn = rng.poisson(3, mean.shape) if phi == 1 else rng.negative_binomial(3 / (phi - 1), 1 / phi, mean.shape)
-    assert dispersion(drawn.astype(np.float32), mean) == pytest.approx(phi, rel=0.05)
+    assert dispersion((drawn.astype(np.float32), mean)) == pytest.approx(phi, rel=0.05)
 
 
 def test_dispersion_is_poisson_where_little_was_observed() -> None:
     mean = np.full((1, 2, 2, 4), 1, np.float32)
     truth = np.full_like(mean, np.nan)
     truth[0, 0, 1, 0] = 4
-    found = dispersion(truth, mean)
+    found = dispersion((truth, mean))
     assert found[0, 0] == 1
     assert 1 < found[0, 1] < 1.2

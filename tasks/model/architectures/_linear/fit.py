@@ -25,7 +25,7 @@ from tasks.model.architectures._linear.inputs import LinearRows, linear_rows
 from tasks.model.architectures._linear.ridge import Rows, StationFit, factor, fit_pooled
 from tasks.model.bins import bin_sums
 from tasks.model.origin_chunks import chunks
-from tasks.model.uncertainty.counts import dispersion
+from tasks.model.uncertainty.counts import DispersionSums
 from tasks.model.uncertainty.spread import Spread, pick_evenly
 
 STRENGTHS = (100.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003)
@@ -126,9 +126,10 @@ def _spread(
     """Spread around the means, by target and station."""
     stations, own, phi = features.grid.stations, for_validation.own, list[Float]()
     for at in station_parts(len(stations)):
-        truth = np.concatenate([d.truth[:, :, at] for d in drawn], axis=1)
-        mean = np.concatenate([correct(d.rows.at(at), own[:, at]) for d in drawn], axis=1)
-        phi.append(dispersion(truth, mean, config.dispersion_prior))
+        sums = DispersionSums()
+        for d in drawn:
+            sums.add(d.truth[:, :, at], correct(d.rows.at(at), own[:, at]))
+        phi.append(sums.dispersion(config.dispersion_prior))
     rows = np.concatenate(phi, axis=1).tolist()
     return {t: dict(zip(stations, row, strict=True)) for t, row in zip(features.grid.targets, rows, strict=True)}
 
