@@ -9,8 +9,6 @@ nearest to one that does not belong is published a hundredth short of it, where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
@@ -22,8 +20,10 @@ SIZES = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 BANDS = (15, 30, 60)
 """Last horizon minute of each band."""
 FEWEST = 400
-"""Counts below which a cell is left as the network has it."""
-REACH = (-0.5, 3.0)
+"""Counts below which a cell has the reach of its class of forecasts in all bands."""
+FEWEST_OF_SIZE = 100
+"""Counts below which a class is left as the network has it."""
+REACH = (-0.5, 100.0)
 SHORT = np.float32(0.01)
 MIDDLE = QUANTILES.index(0.5)
 PAIRS = tuple((i, len(QUANTILES) - 1 - i) for i in range(MIDDLE))
@@ -79,11 +79,15 @@ def calibrate(mean: Float, quantiles: Float, truth: Float, interval: int) -> Cal
         interval: minutes per step.
     """
     reach: list[list[list[float | None]]] = [[[None] * len(BANDS) for _ in range(len(SIZES) + 1)] for _ in PAIRS]
-    seen = truth >= 0
-    for size, band, at in _cells(mean, interval):
-        if (use := at & seen).sum() >= FEWEST:
-            for pair, of_pair in zip(PAIRS, reach, strict=True):
-                of_pair[size][band] = _reach(quantiles[:, use], truth[use], pair)
+    seen, sizes, bands = truth >= 0, _size(mean), _band(mean.shape[-1], interval)
+    for size in np.unique(sizes).tolist():
+        of_size = (sizes == size) & seen
+        for band in np.unique(bands).tolist():
+            use = of_size & (bands == band)
+            use = use if use.sum() >= FEWEST else of_size
+            if use.sum() >= FEWEST_OF_SIZE:
+                for pair, of_pair in zip(PAIRS, reach, strict=True):
+                    of_pair[size][band] = _reach(quantiles[:, use], truth[use], pair)
     return Calibration.model_validate({"interval": interval, "reach": reach})
 
 
@@ -120,16 +124,6 @@ def _size(mean: Float) -> Int:
 def _band(steps: int, interval: int) -> Int:
     """Band of each step of the horizon, [H]."""
     return np.minimum(np.searchsorted(BANDS, (np.arange(steps) + 1) * interval), len(BANDS) - 1)
-
-
-def _cells(mean: Float, interval: int) -> Iterator[tuple[int, int, Cell]]:
-    """Size class, band and where: bool [..., H]."""
-    size, band = _size(mean), _band(mean.shape[-1], interval)
-    for s in np.unique(size).tolist():
-        for b in np.unique(band).tolist():
-            at = (size == s) & (band == b)
-            if at.any():
-                yield s, b, at
 
 
 def _reach(quantiles: Float, counts: Float, pair: tuple[int, int]) -> float:

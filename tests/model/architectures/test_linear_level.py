@@ -11,7 +11,7 @@ import support.small_network as town
 from support import tiny_city
 
 from tasks.arrays import Minutes
-from tasks.contracts import FitLog
+from tasks.contracts import FitLog, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.grid import Grid
 from tasks.model.architectures import architecture, initial_forecaster, load
@@ -67,6 +67,16 @@ def test_a_station_that_is_unlike_the_others_gets_numbers_of_its_own() -> None:
     np.testing.assert_allclose(stations.numbers(1e-3), numbers, atol=0.06)
     assert np.ptp(stations.numbers(np.inf), axis=0).max() == 0
     assert 0 < np.ptp(stations.numbers(10.0), axis=0)[0] < np.ptp(stations.numbers(0.1), axis=0)[0]
+
+
+def test_no_station_has_numbers_of_its_own_before_a_week_of_training() -> None:
+    odd = town.grid()
+    odd.values[:, 3, ::2] *= 3  # "middle" swings from step to step, as no other station does
+    features = town.SmallFeatures(odd)
+    short = Split(town.origins(22, 27), town.origins(27.1, 28.1), town.origins(28.2, 29))
+    for split, alike in ((short, True), (town.SPLIT, False)):
+        own = fit_linear(features, split, LinearConfig()).fitted.own
+        assert bool(np.ptp(own, axis=1).max() == 0) is alike
 
 
 def test_a_strong_penalty_leaves_the_base_as_it_is() -> None:

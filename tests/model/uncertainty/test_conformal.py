@@ -97,8 +97,28 @@ def test_a_closed_station_has_no_spread_and_few_counts_teach_nothing() -> None:
     mean, quantiles, counts = hours(2.0, 3)
     learnt = calibrate(mean * 0, quantiles * 0, counts * 0, INTERVAL)
     assert not learnt.apply(mean * 0, quantiles * 0).any()
-    few = calibrate(mean[:20], quantiles[:, :20], counts[:20], INTERVAL)
+    few = calibrate(mean[:5], quantiles[:, :5], counts[:5], INTERVAL)
     np.testing.assert_array_equal(few.apply(mean, quantiles), np.round(quantiles))
+
+
+def test_where_no_band_has_counts_enough_all_bands_of_a_class_have_one_reach() -> None:
+    mean, quantiles, counts = hours(200.0, 3, rows=30)
+    learnt = calibrate(mean, quantiles, counts, INTERVAL)
+    for of_pair in learnt.reach:
+        assert len(set(of_pair[-1])) == 1
+        assert of_pair[-1][0] is not None
+    later, their_quantiles, their_counts = hours(200.0, 4)
+    found = learnt.apply(later, their_quantiles)
+    low, high = PAIRS[1]
+    assert coverage(found[low], found[high], their_counts) == pytest.approx(0.8, abs=0.06)
+
+
+def test_large_counts_may_spread_far_beyond_a_poisson() -> None:
+    learnt = calibrate(*hours(40_000.0, 1, phi=4_000.0), INTERVAL)
+    mean, quantiles, counts = hours(40_000.0, 2, phi=4_000.0)
+    found = learnt.apply(mean, quantiles)
+    for level, (low, high) in zip((0.9, 0.8), PAIRS, strict=False):
+        assert coverage(found[low], found[high], counts) == pytest.approx(level, abs=0.02)
 
 
 def test_it_is_kept_as_json_to_the_bit() -> None:

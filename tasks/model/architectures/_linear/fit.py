@@ -34,6 +34,8 @@ STATION_STRENGTHS = (np.inf, 10.0, 3.0, 1.0, 0.3)
 """Penalties of a station's differences that are tried; the first allows none."""
 LEAST_DAYS = 0.7
 """Least penalty times days of training and root of the stations: what a day of validation likes may be chance."""
+WEEK_DAYS = 7.0
+"""Days of training before which no station has differences: they would hold what its few weekdays were like."""
 UNTOLD = (1.0, np.inf)
 """Penalties where the validation days hold no count."""
 NEARLY = 0.97
@@ -109,7 +111,8 @@ def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
     days = (split.train[-1] - split.train[0]) / np.timedelta64(1, "D")
     enough = max(float(days), 1.0) * len(grid.stations) ** 0.5
     strengths = tuple(s for s in STRENGTHS if s >= LEAST_DAYS / enough)
-    chosen = [choose_penalties(*pair, strengths) for pair in zip(train, held, strict=True)]
+    apart = STATION_STRENGTHS if days >= WEEK_DAYS else STATION_STRENGTHS[:1]
+    chosen = [choose_penalties(*pair, strengths, apart) for pair in zip(train, held, strict=True)]
     for_validation = _forecaster(features, [fit_bins(rows, *c) for rows, c in zip(train, chosen, strict=True)])
     both = [_join(*pair) for pair in zip(train, held, strict=True)]
     fitted = _forecaster(features, [fit_bins(rows, *c) for rows, c in zip(both, chosen, strict=True)])
@@ -201,13 +204,16 @@ def batches(origins: Minutes, most: int, features: Features) -> list[Minutes]:
     return [origins[start : start + apart * RUN : apart] for start in np.unique(np.maximum(starts, 0)).tolist()]
 
 
-def choose_penalties(train: Rows, held: Rows, strengths: Sequence[float] = STRENGTHS) -> tuple[float, float]:
+def choose_penalties(
+    train: Rows, held: Rows, strengths: Sequence[float] = STRENGTHS, apart: Sequence[float] = STATION_STRENGTHS
+) -> tuple[float, float]:
     """Penalties of the pooled numbers, and of a station's differences, by the deviance of the held hours.
 
     Args:
         train: rows that are fitted on.
         held: rows that judge.
         strengths: penalties of the pooled numbers that are tried, the strongest first.
+        apart: the same of a station's differences.
     """
     hours, checked = train.hour(), held.hour()
     if not np.isfinite(checked.truth).any():
@@ -222,8 +228,8 @@ def choose_penalties(train: Rows, held: Rows, strengths: Sequence[float] = STREN
     if train.features.shape[1] < 2:
         return strengths[best], np.inf
     stations = StationFit(hours, tried[best])
-    own = _strongest([_loss(checked, stations.numbers(s)) for s in STATION_STRENGTHS], spare)
-    return strengths[best], STATION_STRENGTHS[own]
+    own = _strongest([_loss(checked, stations.numbers(s)) for s in apart], spare)
+    return strengths[best], apart[own]
 
 
 def _strongest(losses: list[float], spare: float) -> int:
