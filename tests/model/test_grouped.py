@@ -212,3 +212,16 @@ def test_a_group_keeps_the_parts_that_answered_for_its_stations_and_goes_on_from
     assert start_for(before, ["b", "c", "d"]) is second
     assert start_for(first, ["b"]) is first
     assert start_for(None, ["b"]) is None
+
+
+def test_a_group_of_counts_in_a_file_sees_what_one_in_memory_does_and_holds_its_own_in_a_file(tmp_path: Path) -> None:
+    held, mapped = (
+        GroupFeatures(made, [2, 0], NetworkRows(made))
+        for made in (tiny_city.features(), tiny_city.mapped_features(tmp_path))
+    )
+    np.testing.assert_array_equal(mapped.grid.values, held.grid.values)
+    assert mapped.grid.values.transpose(2, 0, 1).flags.c_contiguous
+    one, other = held.tensors(ORIGINS), mapped.tensors(ORIGINS)
+    for name in ("lags", "recent", "profile", "level", "trail"):
+        assert getattr(one, name).tobytes() == getattr(other, name).tobytes(), name
+    assert held.truth(ORIGINS).tobytes() == mapped.truth(ORIGINS).tobytes()
