@@ -242,11 +242,42 @@ def test_a_bundle_holds_plain_arrays_and_a_damaged_one_is_rejected(tmp_path: Pat
     fitted = architecture("linear_level").fit(FEATURES, town.SPLIT, 1, FitLog())
     config = fitted.export(tmp_path)
     with np.load(tmp_path / "ridge.npz", allow_pickle=False) as held:
-        assert set(held.files) == {"pooled", "own"}
-    assert np.array_equal(load("linear_level", tmp_path, config).predict(TENSORS).mean, fitted.predict(TENSORS).mean)
+        assert set(held.files) == {"pooled", "own", "bounds"}
+    wild = replace(TENSORS, recent=TENSORS.recent * 60)
+    assert np.array_equal(load("linear_level", tmp_path, config).predict(wild).mean, fitted.predict(wild).mean)
     (tmp_path / "ridge.npz").write_bytes(b"torn")
     with pytest.raises(ModelError, match="not one of linear_level"):
         load("linear_level", tmp_path, config)
+
+
+def test_a_bundle_from_before_factors_were_bounded_answers_as_it_did(tmp_path: Path) -> None:
+    fitted = fit_linear(FEATURES, town.SPLIT, LinearConfig()).fitted
+    old = replace(fitted, bounds=None)
+    config = old.export(tmp_path)
+    with np.load(tmp_path / "ridge.npz", allow_pickle=False) as held:
+        assert set(held.files) == {"pooled", "own"}
+    wild = replace(TENSORS, recent=TENSORS.recent * 60)
+    found = load("linear_level", tmp_path, config).predict(wild).mean
+    assert np.array_equal(found, old.mean(wild))
+    assert not np.array_equal(found, fitted.mean(wild))
+
+
+def test_what_ordinary_levels_taught_is_not_drawn_out_to_levels_never_seen() -> None:
+    features = town.SmallFeatures(drifting())
+    bounded = fit_linear(features, town.SPLIT, LinearConfig()).fitted
+    moved = {}
+    for name, fitted in (("bounded", bounded), ("not", replace(bounded, bounds=None))):
+        corrections = []
+        for times in (40, 80):
+            tensors = features.tensors(town.SPLIT.holdout)
+            recent = np.nan_to_num(tensors.recent * np.float32(times))
+            expected = np.nan_to_num(tensors.profile[..., : town.RECENT]).sum(axis=-1)
+            odd = replace(tensors, recent=recent, level=(recent.sum(axis=-1) + 10) / (expected + 10))
+            rows, mean = fitted.rows_and_mean(odd)
+            corrections.append(mean[:, :, [0, 3]] / rows.base[:, :, [0, 3]])
+        moved[name] = float(np.median(np.abs(np.log(corrections[1] / corrections[0]))))
+    assert moved["bounded"] < 0.005
+    assert moved["not"] > 0.05
 
 
 def test_quantiles_hold_what_they_promise() -> None:

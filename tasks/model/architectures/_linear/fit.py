@@ -113,9 +113,9 @@ def _fit(features: Features, split: Split, config: LinearConfig) -> LinearFit:
     strengths = tuple(s for s in STRENGTHS if s >= LEAST_DAYS / enough)
     apart = STATION_STRENGTHS if days >= WEEK_DAYS else STATION_STRENGTHS[:1]
     chosen = [choose_penalties(*pair, strengths, apart) for pair in zip(train, held, strict=True)]
-    for_validation = _forecaster(features, [fit_bins(rows, *c) for rows, c in zip(train, chosen, strict=True)])
+    for_validation = _forecaster(features, [fit_bins(r, *c) for r, c in zip(train, chosen, strict=True)], train)
     both = [_join(*pair) for pair in zip(train, held, strict=True)]
-    fitted = _forecaster(features, [fit_bins(rows, *c) for rows, c in zip(both, chosen, strict=True)])
+    fitted = _forecaster(features, [fit_bins(r, *c) for r, c in zip(both, chosen, strict=True)], both)
     notes: dict[str, Any] = {"training_rows": both[0].weight.size}
     for target, (strength, own) in zip(grid.targets, chosen, strict=True):
         notes |= {f"penalty_{target}": strength, f"station_penalty_{target}": min(own, 1e9)}
@@ -156,9 +156,14 @@ def _rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:
     return [Rows(*(x[c] for x in (rows.features, base, truth, weight))) for c in range(len(base))]
 
 
-def _forecaster(features: Features, fitted: list[tuple[Float, Float]]) -> LinearForecaster:
+def _forecaster(features: Features, fitted: list[tuple[Float, Float]], rows: Sequence[Rows]) -> LinearForecaster:
+    """Numbers of each target, fitted on these rows, and the bounds of their factors there."""
     pooled, own = (np.stack(side) for side in zip(*fitted, strict=True))
-    return LinearForecaster(features.grid.stations, features.grid.targets, pooled, own)
+    bounds = np.empty((2, *pooled.shape[:2]), np.float32)
+    for target, number in np.ndindex(*pooled.shape[:2]):
+        factors = factor(rows[target].features, own[target, :, number])
+        bounds[:, target, number] = factors.min(), factors.max()
+    return LinearForecaster(features.grid.stations, features.grid.targets, pooled, own, bounds=bounds)
 
 
 @dataclass(frozen=True)

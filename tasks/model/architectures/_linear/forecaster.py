@@ -28,6 +28,9 @@ class LinearForecaster:
         pooled: float32 [target, bin, feature], for stations that were not.
         own: float32 [target, station, bin, feature].
         phi: the spread.
+        bounds: float32 [2, target, bin], the least and the greatest factor that the numbers gave where they were
+            fitted: none goes beyond, so that what ordinary days taught is not drawn out to a level never seen, as of
+            a concert, or of a holiday on which everybody works. None in older bundles.
     """
 
     stations: tuple[str, ...]
@@ -35,6 +38,7 @@ class LinearForecaster:
     pooled: Float
     own: Float
     phi: Spread = field(default_factory=dict)
+    bounds: Float | None = None
     name: str = "linear_level"
 
     def predict(self, tensors: Tensors) -> Prediction:
@@ -58,11 +62,12 @@ class LinearForecaster:
                 f"{self.name} was trained on {self.pooled.shape[1:]} bins and inputs of targets {self.targets}, the "
                 f"configuration gives {held} of {tensors.targets}: run nexthour retrain"
             )
-        return rows, correct(rows, self._numbers(tensors.stations))
+        return rows, correct(rows, self._numbers(tensors.stations), self.bounds)
 
     def export(self, folder: Path) -> dict[str, Any]:
         """Write the numbers as plain arrays; return the rest."""
-        np.savez(folder / FILE, pooled=self.pooled, own=self.own)
+        arrays: dict[str, Any] = {"pooled": self.pooled, "own": self.own, "bounds": self.bounds}
+        np.savez(folder / FILE, **{name: array for name, array in arrays.items() if array is not None})
         return {"stations": list(self.stations), "targets": list(self.targets), "phi": self.phi}
 
     @classmethod
@@ -74,9 +79,9 @@ class LinearForecaster:
         """
         try:
             with np.load(folder / FILE, allow_pickle=False) as held:
-                pooled, own = held["pooled"], held["own"]
+                pooled, own, bounds = held["pooled"], held["own"], held.get("bounds")
             stations, targets = tuple(config["stations"]), tuple(config["targets"])
-            return cls(stations, targets, pooled, own, read_spread(config, f"the bundle in {folder}"))
+            return cls(stations, targets, pooled, own, read_spread(config, f"the bundle in {folder}"), bounds)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"the bundle in {folder} is not one of linear_level ({error!r}): retrain it") from None
 
@@ -91,16 +96,19 @@ class LinearForecaster:
         return out
 
 
-def correct(rows: LinearRows, numbers: Float) -> Float:
+def correct(rows: LinearRows, numbers: Float, bounds: Float | None = None) -> Float:
     """The base times the factors of its bins.
 
     Args:
         rows: of tensors.
         numbers: float32 [target, station, bin, feature].
+        bounds: of the factors, see `LinearForecaster`.
 
     Returns:
         float32 [target, origin, station, step].
     """
     factors = [factor(rows.features, numbers[:, None, :, b]) for b in range(numbers.shape[2])]
+    if bounds is not None:
+        factors = [np.clip(f, *bounds[:, :, b, None, None]) for b, f in enumerate(factors)]
     people = rows.base * np.repeat(np.stack(factors, axis=-1), rows.size, axis=-1)
     return np.asarray(np.minimum(people, HIGHEST), np.float32)
