@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -9,14 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from pydantic import Field
 
-from tasks.arrays import Float
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Range, Space, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.model.architectures import BaseArchitecture, ModelConfig
 from tasks.model.architectures._next_hour.forecaster import NextHourForecaster
 from tasks.model.architectures._next_hour.inputs import InputSettings
 from tasks.model.architectures._next_hour.row_weights import Age, shared_dispersion, station_weights, weighted_rows
-from tasks.model.architectures._next_hour.samples import Augment, Samples, draw
+from tasks.model.architectures._next_hour.samples import Augment, Samples, TrainingRows, draw
 from tasks.model.architectures._next_hour.start import (
     Base,
     FittedStart,
@@ -35,7 +35,7 @@ from tasks.model.networks.fit import (
     Plan,
     compile_network,
     fit_network,
-    join_rows,
+    predict_rows,
     refit_network,
     seed_everything,
 )
@@ -120,15 +120,26 @@ class NextHourLstm(BaseArchitecture):
         Raises:
             HistoryError: if training or validation has no hour with a count.
         """
+        scales = learn_scales(features, split.train)
+        log.notes["base"] = choose_base(self.config.base, features, split)
+        base = fit_start(log.notes["base"], features, split, seed)
+        log.notes |= base.notes if base else {}
+        model, settled = self._train(features, split, seed, log, scales, base)
+        # TensorFlow's functions hold the rows in circles of references, and what follows needs memory of its own.
+        gc.collect()
+        given = Given(scales, base.fitted if base else None)
+        return replace(self._forecaster(export_network(model), features, given), **settled)
+
+    def _train(
+        self, features: Features, split: Split, seed: int, log: FitLog, scales: ChannelScales, base: FittedStart | None
+    ) -> tuple[Any, dict[str, Any]]:
+        """The fitted network, and the attributes of the forecaster that its rows decide."""
         from tasks.model.architectures._next_hour import network as networks
 
-        config, known = self.config, features.grid.stations
-        rng, scales = np.random.default_rng(seed), learn_scales(features, split.train)
-        log.notes["base"] = choose_base(config.base, features, split)
-        base = fit_start(log.notes["base"], features, split, seed)
+        config, known, rng = self.config, features.grid.stations, np.random.default_rng(seed)
         given = Given(scales, base.for_validation if base else None)
-        log.notes |= base.notes if base else {}
-        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, given)
+        drawn = TrainingRows(self._most_rows(features, split))
+        train = self._draw(features, split.train, config.max_samples, "training", rng, config.augment, given, drawn)
         held = self._draw(features, split.validation, config.max_validation, "validation", rng, None, given)
         weights = station_weights(train, len(known), config.fairness, features.grid.total is not None)
         seed_everything(seed)
@@ -144,28 +155,24 @@ class NextHourLstm(BaseArchitecture):
         rows, watched = weighted_rows(train, weights, age), weighted_rows(held, weights)
         metrics = [networks.likelihood, networks.quantile_loss]
         spread = shared_dispersion(train) if config.likelihood == "negative_binomial" else None
-        del train  # its arrays are those of the rows, which later give way to longer ones
         compile_network(model, networks.loss_with(config.quantile_weight, spread), _adam(config, len(rows)), metrics)
         fit_network(model, rows, watched, plan, log, self.progress)
-        given = given._replace(start=base.for_refit if base else None)
         settled = self._settle(model, watched, held, features, base, log)
-        unseen = Weights.of(model)  # a night that goes on from here validates on days that the refit sees
+        settled["weights"] = Weights.of(model)  # a night that goes on from here validates on days that the refit sees
         if config.refit and log.notes["best_epoch"]:
-            rows = join_rows(rows, self._fresh(features, split, weights, age, rng, given))
+            given, most = given._replace(start=base.for_refit if base else None), self._most_fresh(split)
+            self._draw(features, split.validation, most, "validation", rng, config.augment, given, drawn)
+            rows = weighted_rows(drawn.samples(), weights, age)
             again = replace(plan, epochs=max(log.notes["best_epoch"], config.epochs // 2))
             refit_network(model, start, rows, watched, again, log, self.progress)
-        given = given._replace(start=base.fitted if base else None)
-        fitted = self._forecaster(export_network(model), features, given)
-        return replace(fitted, **settled, weights=unseen)
+        return model, settled
 
     def _settle(
         self, model: Any, watched: FitRows, held: Samples, features: Features, base: FittedStart | None, log: FitLog
     ) -> dict[str, Any]:
         """Blend weights, what they blend with, and calibrations of the forecaster, from held-out rows."""
-        from tasks.model.networks.fit import VALIDATION_BATCH
-
         grid = features.grid
-        output = np.asarray(model.predict(watched.inputs, batch_size=VALIDATION_BATCH, verbose=0))
+        output = predict_rows(model, watched)
         settled: dict[str, Any] = {}
         if self.config.blend and base is not None:
             start, rival = held.windows.base, base.beside_for_validation
@@ -194,20 +201,14 @@ class NextHourLstm(BaseArchitecture):
 
         return build_network(shape, self.config.units, self.config.embedding, self.config.dropout)
 
-    def _fresh(
-        self,
-        features: Features,
-        split: Split,
-        weights: Float,
-        age: Age,
-        rng: np.random.Generator,
-        given: Given,
-    ) -> FitRows:
-        """Training rows of the validation origins, as many to the origin as the others have."""
-        share = len(split.validation) / len(split.train)
-        most = max(round(self.config.max_samples * share), 1)
-        drawn = self._draw(features, split.validation, most, "validation", rng, self.config.augment, given)
-        return weighted_rows(drawn, weights, age)
+    def _most_rows(self, features: Features, split: Split) -> int:
+        """Bound on the training rows, with those of the refit."""
+        rows = min(self.config.max_samples, len(split.train) * len(features.grid.stations))
+        return rows + self._most_fresh(split) if self.config.refit else rows
+
+    def _most_fresh(self, split: Split) -> int:
+        """Bound on the training rows of the validation origins: as many to the origin as the others have."""
+        return max(round(self.config.max_samples * len(split.validation) / max(len(split.train), 1)), 1)
 
     def _draw(
         self,
@@ -218,11 +219,13 @@ class NextHourLstm(BaseArchitecture):
         rng: np.random.Generator,
         augment: Augment | None,
         given: Given,
+        into: TrainingRows | None = None,
     ) -> Samples:
         if len(origins):
             known, inputs = features.grid.stations, self.config.inputs
             start = given.start.mean if given.start else None
-            samples = draw(features, origins, most, known, inputs, rng, augment, self.progress, given.scales, start)
+            more = augment, self.progress, given.scales, start, into
+            samples = draw(features, origins, most, known, inputs, rng, *more)
             if len(samples.truth):
                 return samples
         raise HistoryError(f"{self.name}: no observed hour among the {what} origins: ingest more history")

@@ -29,6 +29,8 @@ STEPS_PER_EXECUTION = 8
 MANY_STEPS = 500
 """Batches of a fit from which on it pays to trace the loop over several of them, and to unroll its layers."""
 VALIDATION_BATCH = 2048
+PREFETCHED = 4096
+"""Rows of the batches that are gathered ahead of the network: what it waits for, and no second copy of all rows."""
 ALIGNMENT = 64
 """Bytes, of which an address must be a multiple for TensorFlow's operations."""
 
@@ -51,11 +53,15 @@ class FitRows:
         return len(self.truth)
 
     @cached_property
-    def tensors(self) -> tuple[dict[str, Any], Any, Any]:
-        """The same as TensorFlow holds them."""
+    def variables(self) -> tuple[dict[str, Any], Any, Any]:
+        """The same as variables, of which `tf.data` takes handles; tensors it would copy for every iterator."""
         import tensorflow as tf
 
-        held: tuple[dict[str, Any], Any, Any] = tf.nest.map_structure(to_tensor, (self.inputs, self.truth, self.weight))
+        def hold(array: npt.NDArray[Any]) -> Any:
+            return tf.Variable(to_tensor(array), trainable=False)
+
+        with tf.device("CPU"):
+            held: tuple[dict[str, Any], Any, Any] = tf.nest.map_structure(hold, (self.inputs, self.truth, self.weight))
         return held
 
     @cached_property
@@ -65,7 +71,7 @@ class FitRows:
 
     def release(self) -> None:
         """Drop what TensorFlow holds of them; it is made again on the next use."""
-        self.__dict__.pop("tensors", None)
+        self.__dict__.pop("variables", None)
 
 
 def aligned_array(shape: tuple[int, ...], kind: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -152,16 +158,16 @@ def gather_batches(rows: FitRows, size: int, order: npt.NDArray[np.int64]) -> An
     """See `make_batches`: as TensorFlow's threads gather them."""
     import tensorflow as tf
 
-    held = rows.tensors
+    held = rows.variables
 
     def batch(at: Any) -> Any:
-        return tf.nest.map_structure(lambda array: tf.gather(array, at), held)
+        return tf.nest.map_structure(lambda array: tf.gather(array.value(), at), held)
 
     options = tf.data.Options()
     options.autotune.enabled = False
     options.experimental_optimization.apply_default_optimizations = False  # which copy the rows into the graph
     at = tf.data.Dataset.from_tensor_slices(order).batch(size)
-    return at.map(batch).prefetch(2 * STEPS_PER_EXECUTION).with_options(options)
+    return at.map(batch).prefetch(max(PREFETCHED // size, 1)).with_options(options)
 
 
 def slice_batches(rows: FitRows, size: int, order: npt.NDArray[np.int64]) -> keras.utils.PyDataset:
@@ -225,20 +231,6 @@ def fit_network(
     log.info("fitted in %.0f s; best epoch %d", perf_counter() - begun, best_epoch)
 
 
-def join_rows(first: FitRows, second: FitRows) -> FitRows:
-    """The rows of both, one after the other."""
-
-    def join(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        both = aligned_array((len(one) + len(other), *one.shape[1:]), one.dtype)
-        return np.concatenate([one, other], out=both)
-
-    return FitRows(
-        {name: join(array, second.inputs[name]) for name, array in first.inputs.items()},
-        join(first.truth, second.truth),
-        join(first.weight, second.weight),
-    )
-
-
 def refit_network(
     model: keras.Model,
     start: list[npt.NDArray[Any]],
@@ -267,6 +259,11 @@ def refit_network(
     if not kept:
         model.set_weights(fitted)
     notes.notes |= {"refit_rows": len(rows), "refit_kept": kept}
+
+
+def predict_rows(model: keras.Model, rows: FitRows) -> npt.NDArray[np.float32]:
+    """What a network answers to some rows, which are not copied."""
+    return np.asarray(model.predict(make_batches(rows, VALIDATION_BATCH), verbose=0))
 
 
 def _evaluate(model: keras.Model, rows: FitRows) -> dict[str, float]:

@@ -13,8 +13,8 @@ from tasks.model.networks.fit import (
     aligned_array,
     compile_network,
     fit_network,
-    join_rows,
     make_batches,
+    predict_rows,
     refit_network,
     seed_everything,
     slice_batches,
@@ -27,6 +27,13 @@ PLAN = Plan(epochs=2, batch=16, patience=1, seconds=60)
 def rows(seed: int) -> FitRows:
     x = np.random.default_rng(seed).normal(size=(64, 2)).astype(np.float32)
     return FitRows({"x": x}, x @ np.array([[1.0], [-2.0]], np.float32), np.ones(64, np.float32))
+
+
+def with_newest() -> FitRows:
+    """Rows of the first fit, and those that its validation has seen."""
+    first, newest = rows(1), rows(2)
+    x, truth = (np.concatenate(pair) for pair in ((first.inputs["x"], newest.inputs["x"]), (first.truth, newest.truth)))
+    return FitRows({"x": x}, truth, np.ones(128, np.float32))
 
 
 def line(first_rate: float = 0.05) -> Any:
@@ -43,12 +50,12 @@ def line(first_rate: float = 0.05) -> Any:
 def test_a_refit_starts_over_and_is_kept_if_better_and_dropped_if_astray() -> None:
     model, log, watched = line(), FitLog(), rows(2)
     start = model.get_weights()
-    refit_network(model, start, join_rows(rows(1), watched), watched, PLAN, log)
+    refit_network(model, start, with_newest(), watched, PLAN, log)
     once = model.get_weights()
     assert log.notes == {"refit_rows": 128, "refit_kept": True}
     assert (once[0] != start[0]).all()
     model.set_weights([w + 5 for w in start])  # neither weights nor the optimizer's memory outlive a new start
-    refit_network(model, start, join_rows(rows(1), watched), watched, PLAN, log)
+    refit_network(model, start, with_newest(), watched, PLAN, log)
     for first, again in zip(once, model.get_weights(), strict=True):
         np.testing.assert_array_equal(first, again)
     refit_network(model, [w * np.nan for w in start], watched, watched, PLAN, log)
@@ -99,7 +106,19 @@ def test_rows_that_lie_as_tensorflow_needs_them_are_not_copied() -> None:
     assert float(copied[0, 0]) != -1
 
 
-def test_joined_rows_lie_as_tensorflow_needs_them() -> None:
-    both = join_rows(rows(1), rows(2))
-    assert [array.ctypes.data % 64 for array in (*both.inputs.values(), both.truth, both.weight)] == [0, 0, 0]
-    assert np.array_equal(both.truth[64:], rows(2).truth)
+def test_batches_of_tensorflow_read_the_rows_where_they_lie() -> None:
+    array, order = aligned_array((4, 3), np.float32), np.array([2, 0, 3, 1])
+    array[:] = np.arange(12).reshape(4, 3)
+    given = FitRows({"x": array}, np.zeros((4, 1), np.float32), np.ones(4, np.float32))
+    batches = iter(make_batches(given, 4, order))
+    array[2] = -1  # a copy made with the variables, the batches or their iterator would not show it
+    inputs, _, _ = next(batches)
+    np.testing.assert_array_equal(inputs["x"], array[order])
+    assert given.variables is given.variables
+    given.release()
+    assert "variables" not in vars(given)
+
+
+def test_a_network_answers_rows_in_their_order_without_a_copy_of_them() -> None:
+    model, given = line(), rows(3)
+    np.testing.assert_array_equal(predict_rows(model, given), model.predict(given.inputs, batch_size=64, verbose=0))

@@ -73,6 +73,7 @@ def draw(
     progress: Progress | None = None,
     scales: ChannelScales | None = None,
     start: Start | None = None,
+    into: TrainingRows | None = None,
 ) -> Samples:
     """At most `most` rows at these origins, in the order of time; rows without any truth are left out.
 
@@ -87,12 +88,14 @@ def draw(
         progress: called with the number of origins done.
         scales: see `prepare`.
         start: see `prepare`.
+        into: rows of earlier draws, behind which these are written; it must have room for them.
     """
     stations = len(features.grid.stations)
     looked = min(len(origins), max(SPREAD * most // stations, 1), most)
     each = min(stations, max(most // looked, 1))
     chosen = np.sort(rng.choice(len(origins), looked, replace=False)) if looked < len(origins) else slice(None)
-    rows, done = _Rows(looked * each), 0
+    rows, done = TrainingRows(looked * each) if into is None else into, 0
+    first = len(rows)
     for part in chunks(origins[chosen], features):
         tensors = features.tensors(part)
         tensors = augment_tensors(tensors, augment, settings, rng) if augment else tensors
@@ -103,7 +106,7 @@ def draw(
         done += len(part)
         if progress:
             progress("training rows", done, looked)
-    samples = rows.samples()
+    samples = rows.samples(first)
     if augment:
         jitter(samples, augment, len(features.grid.targets), rng)
     return samples
@@ -168,14 +171,29 @@ def _level(tensors: Tensors, settings: InputSettings) -> Float:
     return np.asarray((sums[0] + settings.level_prior) / (sums[1] + settings.level_prior), dtype=np.float32)
 
 
-class _Rows:
-    """Rows gathered into arrays of their final size, so that nothing is held twice."""
+class TrainingRows:
+    """Rows gathered into arrays of their final size, so that nothing is held twice; memory is taken as they come.
+
+    Args:
+        most: rows of all draws together.
+    """
 
     def __init__(self, most: int) -> None:
         self._most, self._used = most, 0
         self._arrays: list[npt.NDArray[Any]] = []
 
+    def __len__(self) -> int:
+        return self._used
+
     def add(self, windows: InputRows, truth: Float, origins: Minutes, pick: npt.NDArray[np.int64]) -> None:
+        """Write some of the rows of these origins behind those that are there.
+
+        Args:
+            windows: inputs of all rows.
+            truth: float32 [row, target, step]; NaN where not observed.
+            origins: of the rows, which are origins, then stations.
+            pick: positions of the rows that are taken.
+        """
         truth, stations = np.where(np.isnan(truth), UNOBSERVED, truth), len(windows) // len(origins)
         place = np.tile(np.arange(stations, dtype=np.int32), len(origins))
         origin = np.repeat(origins.astype("datetime64[m]"), stations)
@@ -187,6 +205,7 @@ class _Rows:
             array[self._used : stop] = part[pick]
         self._used = stop
 
-    def samples(self) -> Samples:
-        weeks, context, station, base, truth, place, origin = (array[: self._used] for array in self._arrays)
+    def samples(self, first: int = 0) -> Samples:
+        """The rows from a position on, as they lie here."""
+        weeks, context, station, base, truth, place, origin = (array[first : self._used] for array in self._arrays)
         return Samples(InputRows(weeks, context, station, base), truth, place, origin)

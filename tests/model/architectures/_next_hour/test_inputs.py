@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +19,14 @@ from tasks.arrays import Minutes
 from tasks.contracts import Tensors
 from tasks.features.tensors import MinuteFeatures
 from tasks.model.architectures._next_hour.inputs import InputSettings, prepare
-from tasks.model.architectures._next_hour.samples import UNOBSERVED, Augment, augment_tensors, draw
+from tasks.model.architectures._next_hour.samples import (
+    UNOBSERVED,
+    Augment,
+    Samples,
+    TrainingRows,
+    augment_tensors,
+    draw,
+)
 from tasks.model.bins import bin_sums, divisor
 
 INPUTS = InputSettings()
@@ -118,6 +127,30 @@ def test_rows_are_bounded_seeded_in_order_and_all_have_a_truth() -> None:
     assert (first.truth != UNOBSERVED).any(axis=(1, 2)).all()
     assert (first.truth >= UNOBSERVED).all()
     assert 0 < (first.windows.station == 0).mean() < 0.2
+
+
+def test_later_draws_lie_behind_earlier_ones_and_are_the_rows_of_a_draw_by_itself() -> None:
+    origins = tiny_city.START + np.timedelta64(9, "D") + np.arange(300) * np.timedelta64(10, "m")
+    parts, rows = (origins[:250], origins[250:]), TrainingRows(230)
+
+    def draws(into: TrainingRows | None) -> list[Samples]:
+        rng = np.random.default_rng(4)
+        pairs = zip(parts, (200, 30), strict=True)
+        return [draw(FEATURES, part, most, KNOWN, INPUTS, rng, Augment(), into=into) for part, most in pairs]
+
+    shared, apart = draws(rows), draws(None)
+    both = rows.samples()
+    assert len(both.truth) == len(rows) == sum(len(part.truth) for part in apart)
+    for ours, theirs, whole in zip(*(_arrays(*samples) for samples in (shared, apart, [both])), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(whole, theirs)
+    assert np.shares_memory(shared[0].windows.weeks, both.windows.weeks)
+    assert np.shares_memory(shared[1].truth, both.truth)
+
+
+def _arrays(*parts: Samples) -> list[npt.NDArray[Any]]:
+    each = ([*part.windows.inputs().values(), part.truth, part.place, part.origin] for part in parts)
+    return [np.concatenate(arrays) for arrays in zip(*each, strict=True)]
 
 
 def test_what_training_hides_is_what_a_late_feed_would_have_hidden() -> None:
