@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from threading import Event, Thread
 
 import psutil
 
@@ -141,3 +142,41 @@ def ended_between(before: Sequence[Seen], after: Sequence[Seen]) -> list[Ended]:
             cpu = (living[parent.pid].waited - parent.waited) / len(gone)
             found += [Ended(each.began, cpu, parent.parent != before[0].pid) for each in gone]
     return found
+
+
+class Meter:
+    """Adds up the processor seconds of processes and of all below them, while they live.
+
+    Ray ends workers with the job that they were started for, and nobody waits for them: so they are looked at often.
+    """
+
+    def __init__(self, tops: Sequence[psutil.Process]) -> None:
+        self._tops, self._seconds = tops, dict[tuple[int, float], float]()
+        self._stopped = Event()
+        self._thread = Thread(target=self._look_often)
+
+    def __enter__(self) -> Meter:
+        self._before = self._look()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    @property
+    def spent(self) -> float:
+        """Seconds since it began, of the living and of those that have ended."""
+        return sum(now - self._before.get(each, 0.0) for each, now in (self._seconds | self._look()).items())
+
+    def _look_often(self) -> None:
+        while not self._stopped.wait(0.3):
+            self._seconds |= self._look()
+
+    def _look(self) -> dict[tuple[int, float], float]:
+        found = {}
+        for each in [child for top in self._tops for child in (top, *top.children(recursive=True))]:
+            with suppress(psutil.NoSuchProcess):
+                used = each.cpu_times()
+                found[each.pid, each.create_time()] = used.user + used.system
+        return found

@@ -20,7 +20,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -33,6 +32,7 @@ import psutil
 from common import real_data, save
 from made_up import START
 from night import WEEK, history
+from process_tree import Meter
 
 from flows.pipelines import loop
 from flows.pipelines.backtest import ReplaySpan, run_backtest
@@ -41,8 +41,9 @@ from flows.pipelines.tune import run_tuning
 from tasks.errors import ConfigError
 from tasks.settings.toml_file import load_settings
 from tasks.settings.tree import RunnerSettings, Settings
+from tasks.storage.store import Store
 
-WORKERS, STATIONS, WEEKS, GROUPS, TRIALS = 2, 300, 4, 2, 3
+WORKERS, STATIONS, WEEKS, DAYS, GROUPS, TRIALS = 2, 300, 4, 9, 2, 3
 DAY, HOUR = np.timedelta64(1, "D"), np.timedelta64(60, "m")
 ENDS = {"zones": np.datetime64("2013-10-30T05:00", "m"), "simulated": START + WEEKS * WEEK}
 """Moment after the last minute that is loaded."""
@@ -88,37 +89,40 @@ def prepare(root: Path, network: str) -> None:
 
 
 def backtest(settings: Settings, end: np.datetime64) -> Prints:
-    """Two models, each fitted twice."""
+    """Two baselines over a day, each fitted twice."""
     out = Path(settings.data_root) / "out"
-    span = ReplaySpan(end - 2 * DAY, end, HOUR, ("weekday_level", "linear_level"), DAY)
+    span = ReplaySpan(end - DAY, end, 2 * HOUR, ("weekday_mean", "weekday_level"), 12 * HOUR)
     report = run_backtest(settings, span, out, track=False)
     figures = {name: value for name, value in report.figures.items() if name != "timing"}
     return files(out, ["forecasts.parquet"]) | {"report": json.dumps(figures, sort_keys=True)}
 
 
 def tune(settings: Settings, end: np.datetime64) -> Prints:
-    """Three trials of a baseline over two days; which configs they try may depend on which of them end first."""
-    span = ReplaySpan(end - 2 * DAY, end, HOUR, ("weekday_level",), DAY)
+    """Three trials of a baseline over a day; which configs they try may depend on which of them end first."""
+    span = ReplaySpan(end - DAY, end, 2 * HOUR, ("weekday_level",), 12 * HOUR)
     report = run_tuning(settings, "weekday_level", span, TRIALS, "mae_hour", Path(settings.data_root) / "out")
     return {json.dumps(trial.values, sort_keys=True): repr(trial.loss) for trial in report.trials}
 
 
 def groups(settings: Settings, end: np.datetime64) -> Prints:
     """A night with two groups by size."""
-    report = loop.retrain(settings, end, "linear_level")
+    report = loop.retrain(settings, end, "weekday_level")
     bundle = Path(settings.data_root) / "bundles" / report.version
     config = json.loads((bundle / "bundle.json").read_text())["config"]
     return files(bundle, ["**/*.npz"]) | {"config": json.dumps(config, sort_keys=True)}
 
 
 def score(settings: Settings, end: np.datetime64) -> Prints:
-    """Three days of forecasts."""
-    loop.score(settings, end, end - 3 * DAY)
+    """Two days of forecasts."""
+    loop.score(settings, end, end - 2 * DAY)
     return files(Path(settings.data_root), [f"{name}/**/*.parquet" for name in ("scores", "alert_signals")])
 
 
 def maintain(settings: Settings, end: np.datetime64) -> Prints:
-    """Four weeks of days, of two batches each, become a file each."""
+    """The last nine days, of two batches each, become a file each."""
+    for table in ("observations", "minutes"):
+        for day in Store(settings.data_root).partitions(table)[:-DAYS]:
+            shutil.rmtree(Path(settings.data_root) / f"{table}/service_date={day}")
     loop.maintain(settings, end + 2 * DAY, 1)
     return files(Path(settings.data_root), ["observations/**/*.parquet", "minutes/**/*.parquet"])
 
@@ -194,52 +198,14 @@ def kill(processes: Sequence[psutil.Process]) -> None:
     psutil.wait_procs(processes, timeout=10)
 
 
-class Meter:
-    """Adds up the processor seconds of processes and of all below them, while they live.
-
-    Ray ends workers with the job that they were started for, and nobody waits for them: so they are looked at often.
-    """
-
-    def __init__(self, tops: Sequence[psutil.Process]) -> None:
-        self._tops, self._seconds = tops, dict[tuple[int, float], float]()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._look_often)
-
-    def __enter__(self) -> Meter:
-        self._before = self._look()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self._stopped.set()
-        self._thread.join()
-
-    @property
-    def spent(self) -> float:
-        """Seconds since it began, of the living and of those that have ended."""
-        return sum(now - self._before.get(each, 0.0) for each, now in (self._seconds | self._look()).items())
-
-    def _look_often(self) -> None:
-        while not self._stopped.wait(0.3):
-            self._seconds |= self._look()
-
-    def _look(self) -> dict[tuple[int, float], float]:
-        found = {}
-        for each in [child for top in self._tops for child in (top, *top.children(recursive=True))]:
-            with suppress(psutil.NoSuchProcess):
-                used = each.cpu_times()
-                found[each.pid, each.create_time()] = used.user + used.system
-        return found
-
-
 def run_stage(
-    stage: str, kind: str, network: str, root: Path, address: str | None, helpers: Sequence[psutil.Process]
+    case: Sequence[str], root: Path, address: str | None, helpers: Sequence[psutil.Process]
 ) -> dict[str, Any]:
     """One run of a stage in a process of its own, on a copy of a data root."""
     place, said = root.parent / "copy", root.parent / "said.json"
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(root, place)
-    words = [sys.executable, __file__, "--case", stage, kind, network, "--root", str(place), "--json", str(said)]
+    words = [sys.executable, __file__, "--case", *case, "--root", str(place), "--json", str(said)]
     with Meter(helpers) as meter:
         subprocess.run([*words, *(["--address", address] if address else [])], check=True, stderr=subprocess.DEVNULL)
         found: dict[str, Any] = json.loads(said.read_text())
@@ -268,7 +234,7 @@ def measure_kind(kind: str, roots: dict[str, Path], stages: Sequence[str], found
             found[f"start of a cluster, {kind}"] = {"s": round(time.perf_counter() - began, 1)}
         for network, root in roots.items():
             for stage in stages:
-                run = run_stage(stage, kind, network, root, address, helpers)
+                run = run_stage((stage, kind, network), root, address, helpers)
                 base = found.setdefault(f"{network}, {stage}", {})
                 base.setdefault("prints", run["prints"])
                 base[kind] = {"s": round(run["s"], 1), "CPU s": round(run["CPU s"], 1)}
