@@ -38,6 +38,7 @@ KEPT = (
     "forecasts",
     "scores",
     "lag_table",
+    "alerts",
     "alert_signals",
     "busy_hours",
     "drift",
@@ -133,9 +134,12 @@ def growth(days: Sequence[dict[str, Any]], keep: int) -> dict[str, Any]:
 
 def plot(days: Sequence[dict[str, Any]], path: Path) -> None:
     """Memory, files and seconds by day, each against its last value."""
+    from matplotlib.ticker import MaxNLocator
+
     from tasks.plot_style import BLUE, GREEN, ORANGE, add_legend, new_figure
 
-    figure, panels = new_figure("A soak", "By simulated day; each against that of the last day", panels=2, legend=True)
+    title = f"{len(days)} days of every schedule in one process"
+    figure, panels = new_figure(title, "By simulated day; each against that of the last day", panels=2, legend=True)
     number = np.arange(1, len(days) + 1)
     for name, colour in (("MiB of this process", BLUE), ("files", ORANGE), ("MB", GREEN)):
         values = np.array([day[name] for day in days], float)
@@ -146,6 +150,7 @@ def plot(days: Sequence[dict[str, Any]], path: Path) -> None:
     for axes in panels:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("day")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     add_legend(figure, panels)
     figure.savefig(path, dpi=130)
 

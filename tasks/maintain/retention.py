@@ -21,8 +21,8 @@ SPOOL = "spool"
 FOLDERS = {SPOOL: "spool/forecasts"}
 """Where the days of a table lie that has no folder of its name."""
 BY_ITSELF = (
-    "rejects", "forecasts", "shadows", "scores", "lag_table", "alert_signals", "busy_hours", "drift", "rest_of_day",
-    "rest_of_day_scores", SPOOL
+    "rejects", "forecasts", "shadows", "scores", "lag_table", "alerts", "alert_signals", "busy_hours", "drift",
+    "rest_of_day", "rest_of_day_scores", SPOOL
 )  # fmt: skip
 """Tables whose days go by their own setting alone."""
 SCORED_HOURS = "scored_hours"

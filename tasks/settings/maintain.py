@@ -22,6 +22,7 @@ class Retention(Section):
     shadows: int | None = Field(None, ge=1, description="Days of forecasts of shadow models.")
     scores: int | None = Field(None, ge=1, description="Days of scores; at least those of forecasts.")
     lag_table: int | None = Field(None, ge=1, description="Days of the lag table.")
+    alerts: int | None = Field(None, ge=1, description="Days of alerts as they opened and closed.")
     alert_signals: int | None = Field(None, ge=1, description="Days of what alerts would have raised, for thresholds.")
     busy_hours: int | None = Field(None, ge=1, description="Days of the limits above which an hour is busy.")
     drift: int | None = Field(None, ge=1, description="Days of what was found of the drift of the counts.")

@@ -131,8 +131,10 @@ def test_what_scoring_keeps_for_itself_goes_once_no_run_looks_at_its_day(root: s
     assert [path.split("=")[1][:10] for path in store.files("scored_hours")] == DAYS[-5:]
 
 
-@pytest.mark.parametrize("table", ["alert_signals", "busy_hours", "drift", "rest_of_day", "rest_of_day_scores"])
-def test_what_scoring_leaves_per_day_goes_by_a_setting_of_its_own(root: str, table: str) -> None:
+@pytest.mark.parametrize(
+    "table", ["alerts", "alert_signals", "busy_hours", "drift", "rest_of_day", "rest_of_day_scores"]
+)
+def test_what_runs_leave_per_day_goes_by_a_setting_of_its_own(root: str, table: str) -> None:
     store = filled(root, DAYS[-20:])
     for day in DAYS[-20:]:
         store.write_json(f"{table}/service_date={day}/any.json", {})
