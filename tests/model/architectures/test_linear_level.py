@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import support.small_network as town
 from support import tiny_city
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from tasks.arrays import Minutes
+from tasks.arrays import Float, Minutes
 from tasks.contracts import FitLog, Split
 from tasks.errors import HistoryError, ModelError
 from tasks.grid import Grid
@@ -224,6 +225,21 @@ def test_gate_and_network_of_a_night_share_one_fit() -> None:
     assert fit_linear(features, town.SPLIT, LinearConfig(fairness=1)) is not first
     assert fit_linear(features, replace(town.SPLIT), LinearConfig()) is not first
     assert fit_linear(town.SmallFeatures(town.grid()), town.SPLIT, LinearConfig()) is not first
+
+
+def test_it_is_fitted_on_one_thread_whatever_the_machine_has() -> None:
+    seen = list[int]()
+
+    class Watched(town.SmallFeatures):
+        def truth(self, origins: Minutes) -> Float:
+            seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+            return super().truth(origins)
+
+    with threadpool_limits(2, "blas"):
+        fit_linear(Watched(town.grid()), town.SPLIT, LinearConfig())
+        after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert set(seen) == {1}
+    assert set(after) == {2}
 
 
 def test_it_does_not_forecast_before_it_was_fitted() -> None:

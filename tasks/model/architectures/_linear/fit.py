@@ -90,9 +90,13 @@ def fit_linear(features: Features, split: Split, config: LinearConfig) -> Linear
     Raises:
         HistoryError: if there are no training or no validation origins, or no training hour has a count.
     """
+    from threadpoolctl import threadpool_limits
+
     last = _last_fits.get(features)
     if last is None or last[0] is not split or last[1] != config:
-        last = _last_fits[features] = split, config, _fit(features, split, config)
+        # Threads of small products wait in a loop: ten times the processor's seconds where other work runs.
+        with threadpool_limits(1, "blas"):
+            last = _last_fits[features] = split, config, _fit(features, split, config)
     return last[2]
 
 
