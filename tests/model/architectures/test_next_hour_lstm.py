@@ -172,16 +172,17 @@ def test_a_network_that_starts_from_the_ridge_is_blended_with_its_trees_and_that
     assert isinstance(champion, NextHourForecaster)
     assert champion.beside is not None
     assert champion.start is champion.beside.ridge
-    forecaster = replace(champion, beside=replace(champion.beside, weights=(0.5, 0.5)))  # of the city's trees it is 0
+    trees = replace(champion.beside, weights=(0.5, 0.5))  # as those that the city's days chose are 0
+    forecaster = replace(champion, beside=trees)
     config = json.loads(json.dumps(forecaster.export(tmp_path)))
-    for kept, expected in ((config, forecaster.beside), (config | {"beside": None}, forecaster.start)):
+    for kept, expected in ((config, trees), (config | {"beside": None}, trees.ridge)):
         loaded = NextHourLstm.load(tmp_path, kept)
         assert isinstance(loaded, NextHourForecaster)
         without = replace(loaded, blend_weights=(0.0, 0.0)).predict(tensors).mean
         np.testing.assert_allclose(without, expected.mean(tensors), rtol=1e-4, atol=1e-5)
     network = replace(forecaster, blend_weights=(1.0, 1.0)).predict(tensors).mean
     np.testing.assert_allclose(network, replace(forecaster, blend_weights=()).predict(tensors).mean, rtol=1e-5)
-    assert np.abs(forecaster.beside.mean(tensors) / forecaster.start.mean(tensors) - 1).max() > 1e-3
+    assert np.abs(trees.mean(tensors) / trees.ridge.mean(tensors) - 1).max() > 1e-3
 
 
 def test_a_network_may_start_from_profile_times_level(tiny_champion: Trained) -> None:
