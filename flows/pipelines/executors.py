@@ -11,7 +11,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+log = logging.getLogger(__name__)
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 RETRIES = 2
@@ -101,9 +103,15 @@ def open_spread(runner: RunnerSettings) -> Iterator[Spread]:
 
 
 def _check_release(executor: Executor, address: str) -> None:
-    """Let a worker of a running cluster say which release it has, which must be that of this process."""
+    """Let a worker of a running cluster say which release it has, which must be that of this process.
+
+    A cluster may start its workers on demand, so that the first is waited for, but not without a word.
+    """
+    asked = executor.submit(release)
+    if not wait([asked], CONNECT_SECONDS).done:
+        log.warning("[runner] address %s: no worker took work within %s s; waiting for one", address, CONNECT_SECONDS)
     try:
-        theirs = executor.submit(release).result()
+        theirs = asked.result()
     except Exception as error:  # whatever its library makes of a package that is not there
         said = f"cannot run Nexthour ({one_line(error)[-200:]})"
     else:

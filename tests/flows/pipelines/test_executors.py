@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event, Timer
 from typing import Any
 from unittest.mock import patch
 
@@ -117,6 +119,21 @@ def test_a_running_cluster_does_the_work_unless_its_workers_have_another_release
             open_spread(there),
         ):
             pass
+
+
+def test_a_cluster_without_a_free_worker_is_waited_for_and_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        executors._check_release(executor, "tcp://there:1")
+        assert not caplog.messages
+        monkeypatch.setattr(executors, "CONNECT_SECONDS", 0.01)
+        started = Event()
+        executor.submit(started.wait, 30)
+        Timer(0.2, started.set).start()
+        executors._check_release(executor, "tcp://there:1")
+    (said,) = caplog.messages
+    assert said == "[runner] address tcp://there:1: no worker took work within 0.01 s; waiting for one"
 
 
 def lost_module() -> str:
