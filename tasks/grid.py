@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import MISSING, Steps
@@ -36,6 +37,14 @@ class PastDays:
 
     largest: Float
     newest: int
+
+
+def people_per_station(counts: Float) -> npt.NDArray[np.float64]:
+    """People counted in a span, float64 [station], whose counts [target, station, step] are read in `pieces`."""
+    people = np.zeros(counts.shape[1])
+    for part in pieces(counts.shape[2]):
+        people += np.nansum(counts[..., part], axis=(0, 2), dtype=np.float64)
+    return people
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tasks.arrays import Float, Int, Minutes
 from tasks.clock import MISSING, Steps, WallClock, other_days
 from tasks.features.lags import StationIndex, WallMinutes, as_rows, count_rows, gather, runs
+from tasks.large_arrays import pieces
 from tasks.settings.tree import FeatureSettings
 
 BLOCK = 256
@@ -97,8 +98,7 @@ class ProfileLags(NamedTuple):
 
     def chunks(self, size: int) -> Iterator[LagChunk]:
         """So many steps at a time."""
-        for first in range(0, self.source.shape[1], size):
-            at = slice(first, first + size)
+        for at in pieces(self.source.shape[1], size):
             yield LagChunk(at, self.source[:, at], self.weight[:, at])
 
 
@@ -172,11 +172,11 @@ def profile_by_time(values: Float, half: int, lags: ProfileLags, rows: StationIn
     stations, few = np.arange(values.shape[1])[rows], max(SERIES // len(values), 1)
     out = np.empty((len(values), len(stations), lags.source.shape[1]), np.float32)
     for part in lags.chunks(CHUNK // SERIES):
-        for first in range(0, len(stations), few):
-            some = stations[first : first + few]
-            lag = np.empty_like(values, shape=(len(values), len(some), part.source.shape[1]), subok=False)
-            copy = partial(_copy_means, values, as_rows(some), half)
-            out[:, first : first + few, part.at] = _weighted_mean(part, copy, lag)
+        for some in pieces(len(stations), few):
+            at = stations[some]
+            lag = np.empty_like(values, shape=(len(values), len(at), part.source.shape[1]), subok=False)
+            copy = partial(_copy_means, values, as_rows(at), half)
+            out[:, some, part.at] = _weighted_mean(part, copy, lag)
     return out
 
 

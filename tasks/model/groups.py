@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.errors import ConfigError
-from tasks.grid import Grid
-from tasks.large_arrays import pieces
+from tasks.grid import Grid, people_per_station
 from tasks.settings.groups import MOST, GroupSettings
 from tasks.settings.tree import Settings
 from tasks.stations.load import load_station_table
@@ -104,9 +103,7 @@ def _column(asked: GroupSettings, table: StationTable, station: str) -> str | No
 def _by_size(grid: Grid, stations: list[int], before: np.datetime64) -> list[int]:
     """Stations by people counted before a moment, most first."""
     columns = int(np.searchsorted(grid.held_steps, grid.index(before)))
-    people = np.zeros(len(grid.stations))
-    for part in pieces(columns):
-        people += np.nansum(grid.values[..., :columns][..., part], axis=(0, 2), dtype=np.float64)
+    people = people_per_station(grid.values[..., :columns])
     return [stations[i] for i in np.argsort(-people[stations], kind="stable")]
 
 

@@ -37,6 +37,20 @@ def store(server: Server) -> Store:
     return Store(server.root)
 
 
+class SilentOnce(Misbehaviour):
+    """Does the first request of a kind, and gives no answer."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind, self.left = kind, 1
+
+    def answer(self, objects: Objects, asked: Asked) -> Answer:
+        right = objects.answer(asked)
+        if asked.kind == self.kind and self.left:
+            self.left -= 1
+            return Answer(200, cut=0)
+        return right
+
+
 class Refusing(Misbehaviour):
     """Refuses some requests, or keeps them without an answer."""
 
@@ -84,18 +98,8 @@ def test_a_removal_that_lands_after_the_name_was_written_anew_removes_nothing(se
 
 
 def test_a_removal_whose_answer_is_lost_is_done_and_so_is_one_of_what_is_gone(server: Server, store: Store) -> None:
-    class Silent(Misbehaviour):
-        left = 1
-
-        def answer(self, objects: Objects, asked: Asked) -> Answer:
-            right = objects.answer(asked)
-            if asked.kind == "delete" and self.left:
-                self.left -= 1
-                return Answer(200, cut=0)
-            return right
-
     store.write_bytes("a", b"1")
-    server.misbehaviour = Silent()
+    server.misbehaviour = SilentOnce("delete")
     store.delete("a")
     store.delete("a")
     assert server.objects.held == {}
@@ -143,17 +147,7 @@ def test_a_store_whose_removals_know_no_conditions_removes_without_and_writes_wi
 
 
 def test_a_write_goes_on_where_its_own_first_attempt_has_landed_without_an_answer(server: Server, store: Store) -> None:
-    class Silent(Misbehaviour):
-        left = 1
-
-        def answer(self, objects: Objects, asked: Asked) -> Answer:
-            right = objects.answer(asked)
-            if asked.kind == "write" and self.left:
-                self.left -= 1
-                return Answer(200, cut=0)
-            return right
-
-    server.misbehaviour = Silent()
+    server.misbehaviour = SilentOnce("write")
     store.write_bytes("a", b"new")
     assert store.read_bytes("a") == b"new"
 

@@ -75,16 +75,10 @@ def log_figures(
     _log_epochs(run, trained)
     held_out = data_set(settings, trained.features.grid, HELD_OUT, trained.split.holdout)
     _log_scores(run, trained, as_of, model_id, held_out)
-    rivals = {CHAMPION if row.role == CHAMPION else row.rival: row for row in decision.table}
-    gate = {f"gate/{name}.confidence": row.confidence for name, row in rivals.items()}
-    gate |= {f"gate/{name}.difference_percent": row.difference for name, row in rivals.items()}
     run.metrics({f"fit/{name}": float(trained.log.notes[name]) for name in CLOCKED if name in trained.log.notes}, as_of)
     if trained.history:
         run.metrics({"history/days": trained.history.days, "history/gain_percent": trained.history.percent}, as_of)
-    run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of, model_id=model_id)
-    if decision.groups:
-        run.metrics({"gate/groups_promoted": sum(row.promoted for row in decision.groups)}, as_of, model_id=model_id)
-        run.text("tables/groups.csv", as_csv(group_rows(decision)))
+    _log_gate(run, decision, as_of, model_id)
     run.text("tables/holdout.csv", as_csv(metric_rows(trained)))
     run.text("tables/targets.csv", as_csv(target_rows(trained)))
     run.text("tables/tiers.csv", as_csv(tier_rows(trained)))
@@ -123,6 +117,17 @@ def fit_params(trained: Trained) -> dict[str, Any]:
     """What the fit notes of itself and is the same when it is done again."""
     notes = trained.log.notes
     return {f"fit.{name}": value for name, value in notes.items() if np.isscalar(value) and name not in CLOCKED}
+
+
+def _log_gate(run: Run, decision: Decision, as_of: np.datetime64, model_id: str | None) -> None:
+    """Log how the challenger stands against each rival, and what came of each group where there are some."""
+    rivals = {CHAMPION if row.role == CHAMPION else row.rival: row for row in decision.table}
+    gate = {f"gate/{name}.confidence": row.confidence for name, row in rivals.items()}
+    gate |= {f"gate/{name}.difference_percent": row.difference for name, row in rivals.items()}
+    run.metrics({"gate/promoted": float(decision.promoted), **gate}, as_of, model_id=model_id)
+    if decision.groups:
+        run.metrics({"gate/groups_promoted": sum(row.promoted for row in decision.groups)}, as_of, model_id=model_id)
+        run.text("tables/groups.csv", as_csv(group_rows(decision)))
 
 
 def _log_data(run: Run, trained: Trained) -> None:

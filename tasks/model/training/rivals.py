@@ -11,8 +11,7 @@ import numpy as np
 from tasks.arrays import HORIZON_MINUTES, Minutes
 from tasks.contracts import Features, FitLog, Forecaster, Progress, Split
 from tasks.errors import HistoryError, ModelError
-from tasks.grid import Grid
-from tasks.large_arrays import pieces
+from tasks.grid import Grid, people_per_station
 from tasks.metrics import Double
 from tasks.model.serving.bundle import BundledForecaster
 from tasks.model.training.fit import make_architecture
@@ -102,5 +101,4 @@ def _volume(grid: Grid, split: Split) -> Double:
     at = grid.index(split.holdout[[0, -1]])
     counts = grid.values[:, :, at[0] : at[1] + HORIZON_MINUTES // grid.interval]
     days = max(counts.shape[-1] * grid.interval / 1440, 1e-9)
-    people = [np.nansum(counts[..., part], axis=(0, 2), dtype=np.float64) for part in pieces(counts.shape[2])]
-    return np.asarray(np.sum(people, axis=0) / days)
+    return np.asarray(people_per_station(counts) / days)

@@ -5,9 +5,8 @@ How strongly the numbers are drawn to none, and a station's to those of all, is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,6 +18,7 @@ from tasks.arrays import Float, Minutes
 from tasks.base_forecast import counted_weeks, hour_profile
 from tasks.contracts import Features, Split
 from tasks.errors import HistoryError
+from tasks.large_arrays import pieces
 from tasks.model.architectures import ModelConfig
 from tasks.model.architectures._linear.forecaster import LinearForecaster, correct
 from tasks.model.architectures._linear.inputs import LinearRows, linear_rows
@@ -141,10 +141,9 @@ def _spread(
     return {t: dict(zip(stations, row, strict=True)) for t, row in zip(features.grid.targets, rows, strict=True)}
 
 
-def station_parts(stations: int) -> list[slice]:
+def station_parts(stations: int) -> Iterator[slice]:
     """Stations some hundreds at a time, so that no second copy of all rows is in memory."""
-    edges = np.linspace(0, stations, -(-stations // MOST_AT_ONCE) + 1).astype(int).tolist()
-    return [slice(a, b) for a, b in pairwise(edges)]
+    return pieces(stations, MOST_AT_ONCE)
 
 
 def _rows(drawn: Drawn, split: Split, config: LinearConfig) -> list[Rows]:
